@@ -1,0 +1,1 @@
+"""Speed and size, measured: each module prints a table when run with `python -m benchmarks.NAME`."""

@@ -1,0 +1,80 @@
+"""The errors of the `scoring` room: one hierarchy, one type per kind. Whoever scores catches `ScoringError`.
+
+A `TruthError` (and every `GridError`) is the organizer's to mend, a `ValuesError` the participant's or ours.
+"""
+
+from collections.abc import Iterable
+from itertools import islice
+from reprlib import Repr
+
+NAMED_AT_MOST = 5
+_SHORTENED = Repr()
+_SHORTENED.maxstring = _SHORTENED.maxother = 200
+
+
+class ScoringError(Exception):
+    """Something cannot be scored. The message says what is wrong, where, and what to do."""
+
+
+class TruthError(ScoringError):
+    """The truth's content is malformed, or cannot serve as something to predict."""
+
+
+class GridError(TruthError):
+    """The hyperparameters are not a grid that can be scored."""
+
+
+class DuplicateNetworksError(GridError):
+    """Two networks share an id or a combination of hyperparameters."""
+
+
+class IncompleteGridError(GridError):
+    """A combination of possible values, or a possible value, has no network."""
+
+
+class SingleAxisError(GridError):
+    """The grid has fewer than two axes, so there is no pair of axes to condition on."""
+
+
+class TooFewNetworksError(TruthError):
+    """There are too few networks to compare."""
+
+
+class NoUncertaintyError(TruthError):
+    """The target leaves nothing to predict: it is constant, or fixed by every pair of axes."""
+
+
+class ValuesError(ScoringError):
+    """The values do not fit the truth."""
+
+
+class MissingValuesError(ValuesError):
+    """Some networks have no value."""
+
+
+class UnknownNetworksError(ValuesError):
+    """Some values are for networks that the truth does not have."""
+
+
+class RepeatedValuesError(ValuesError):
+    """A network has two values, under two spellings of its id."""
+
+
+class NotANumberError(ValuesError):
+    """A value is not a real number."""
+
+
+class NotFiniteError(ValuesError):
+    """A value is nan or an infinity."""
+
+
+def shown(content: object) -> str:
+    """How a message quotes what it was given: like repr, but never long."""
+    return _SHORTENED.repr(content)
+
+
+def name_some(names: Iterable[object], total: int) -> str:
+    """The first few names in quotes, and how many of the `total` are left unnamed."""
+    first = [shown(name) for name in islice(names, NAMED_AT_MOST)]
+    more = total - len(first)
+    return ", ".join(first) + (f" and {more} more" if more else "")

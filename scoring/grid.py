@@ -1,0 +1,174 @@
+"""The grid of hyperparameters that a zoo's networks lie on, and the checks that make it scorable.
+
+`scoring.truth` builds it; the metrics ask it which networks share their values on some axes.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice, product
+from numbers import Integral, Real
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.errors import (
+    NAMED_AT_MOST,
+    DuplicateNetworksError,
+    GridError,
+    IncompleteGridError,
+    SingleAxisError,
+    name_some,
+    shown,
+)
+
+AxisValue = str | int | float | bool
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One hyperparameter with its possible values, compared as written: 1 is "1" but not 1.0."""
+
+    name: str
+    values: tuple[AxisValue, ...]
+
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise GridError(f"the axis {self.name!r} has no possible value; list at least one")
+        for value in self.values:
+            if not _is_axis_value(value):
+                raise GridError(
+                    f"the axis {self.name!r} has the possible value {shown(value)}; "
+                    "it must be a text or a finite number"
+                )
+        written = [str(value) for value in self.values]
+        repeated = sorted({value for value in written if written.count(value) > 1})
+        if repeated:
+            raise GridError(f"the axis {self.name!r} lists the possible value {repeated[0]} twice; list it once")
+
+    def index(self, value: object, network: str) -> int:
+        """The position of a network's value among the possible ones. Raises GridError if it is not there."""
+        if _is_axis_value(value):
+            for position, possible in enumerate(self.values):
+                if str(possible) == str(value):
+                    return position
+        raise GridError(
+            f"the network {network!r} has {self.name} = {shown(value)}, which is not among the possible "
+            f"values {shown(list(self.values))} of that axis"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """n networks on a grid of hyperparameters.
+
+    axes: in the truth's order. ids: n distinct ids. coordinates: int64 of shape (n, axes), read-only:
+    `coordinates[i, j]` is the position of network i's value among `axes[j].values`. The grid may have holes;
+    `require_scorable` refuses them.
+    """
+
+    axes: tuple[Axis, ...]
+    ids: tuple[str, ...]
+    coordinates: IntArray
+
+    def __post_init__(self) -> None:
+        names = [axis.name for axis in self.axes]
+        for name in names:
+            if names.count(name) > 1:
+                raise GridError(f"the axis {name!r} is listed twice; list it once")
+        coordinates = np.array(self.coordinates, dtype=np.int64)
+        if coordinates.shape != (len(self.ids), len(self.axes)):
+            raise GridError(
+                f"the coordinates have the shape {coordinates.shape}; {len(self.ids)} networks on "
+                f"{len(self.axes)} axes need {(len(self.ids), len(self.axes))}"
+            )
+        outside = (coordinates < 0) | (coordinates >= np.array(self.shape, dtype=np.int64))
+        if outside.any():
+            network, axis = (int(index) for index in np.argwhere(outside)[0])
+            raise GridError(
+                f"the network {self.ids[network]!r} has the coordinate {coordinates[network, axis]} "
+                f"on the axis {names[axis]!r}, which has {self.shape[axis]} possible values"
+            )
+        repeated = [network for network, times in Counter(self.ids).items() if times > 1]
+        if repeated:
+            raise DuplicateNetworksError(f"ids occur more than once: {name_some(repeated, len(repeated))}")
+        coordinates.flags.writeable = False
+        object.__setattr__(self, "coordinates", coordinates)
+
+    @classmethod
+    def from_hyperparameters(cls, axes: Sequence[Axis], hyperparameters: Mapping[str, Mapping[str, object]]) -> Self:
+        """The grid of networks given by id and hyperparameters. Raises GridError, naming network and axis."""
+        names = {axis.name for axis in axes}
+        coordinates = np.empty((len(hyperparameters), len(axes)), dtype=np.int64)
+        for row, (network, values) in enumerate(hyperparameters.items()):
+            unknown = [name for name in values if name not in names]
+            if unknown:
+                raise GridError(f"the network {network!r} has the hyperparameter {unknown[0]!r}, which is no axis")
+            for column, axis in enumerate(axes):
+                if axis.name not in values:
+                    raise GridError(f"the network {network!r} has no value on the axis {axis.name!r}")
+                coordinates[row, column] = axis.index(values[axis.name], network)
+        return cls(tuple(axes), tuple(hyperparameters), coordinates)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The number of possible values of each axis."""
+        return tuple(len(axis.values) for axis in self.axes)
+
+    def require_scorable(self) -> None:
+        """Check that there are two axes or more, and that each combination of values has exactly one network.
+
+        Raises SingleAxisError, IncompleteGridError (also where no network has a possible value: an empty
+        cell) or DuplicateNetworksError, each naming the axes or the ids.
+        """
+        if len(self.axes) < 2:
+            listed = f"only {self.axes[0].name!r}" if self.axes else "none"
+            raise SingleAxisError(f"the grid needs at least two axes to condition on pairs of them; it has {listed}")
+        self._require_every_value()
+        networks: dict[tuple[int, ...], str] = {}
+        for network, row in zip(self.ids, self.coordinates.tolist(), strict=True):
+            other = networks.setdefault(tuple(row), network)
+            if other != network:
+                raise DuplicateNetworksError(
+                    f"the networks {other!r} and {network!r} have the same hyperparameters "
+                    f"({self._describe(row)}); keep one of them"
+                )
+        holes = math.prod(self.shape) - len(networks)
+        if holes:
+            combinations = product(*(range(size) for size in self.shape))
+            empty = islice((self._describe(c) for c in combinations if c not in networks), NAMED_AT_MOST)
+            raise IncompleteGridError(
+                f"the grid is incomplete: {holes} of {math.prod(self.shape)} combinations have no network: "
+                f"{name_some(empty, holes)}; add these networks or drop a value of an axis"
+            )
+
+    def cells(self, axes: Sequence[int]) -> tuple[IntArray, int]:
+        """Which combination of values each network has on these axes (by index), and how many there are.
+
+        The combinations are numbers from 0, int64 of shape (n,).
+        """
+        sizes = [self.shape[axis] for axis in axes]
+        cell = np.zeros(len(self.ids), dtype=np.int64)
+        for axis, size in zip(axes, sizes, strict=True):
+            cell = cell * size + self.coordinates[:, axis]
+        return cell, math.prod(sizes)
+
+    def _require_every_value(self) -> None:
+        for column, axis in enumerate(self.axes):
+            used = np.bincount(self.coordinates[:, column], minlength=len(axis.values)) > 0
+            if not used.all():
+                value = axis.values[int(np.argmin(used))]
+                raise IncompleteGridError(
+                    f"the axis {axis.name!r} lists the possible value {value!r}, but no network has it, "
+                    "so its cells are empty; drop the value or add its networks"
+                )
+
+    def _describe(self, row: Sequence[int]) -> str:
+        return ", ".join(f"{axis.name}={axis.values[index]}" for axis, index in zip(self.axes, row, strict=True))
+
+
+def _is_axis_value(value: object) -> bool:
+    return isinstance(value, str | Integral) or (isinstance(value, Real) and math.isfinite(value))

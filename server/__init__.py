@@ -1,0 +1,1 @@
+"""The Flask app, its pages, and the command line. Thin: parse, call `submissions`, render."""

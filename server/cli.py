@@ -1,0 +1,43 @@
+"""The command `gengap`: a thin group that imports a command's module only when that command is called."""
+
+import importlib
+
+import click
+
+COMMANDS = {
+    "demo": "Set up everything and run a small real competition.",
+    "serve": "Run the web server.",
+    "worker": "Run a worker that evaluates submissions.",
+    "doctor": "Tell what works on this machine, what is missing and how to get it.",
+    "evaluate": "Evaluate a measure on a zoo, locally, in the same sandbox.",
+    "score": "Score values against a truth.",
+    "zoo": "Make and look at model zoos.",
+}
+
+
+class LazyGroup(click.Group):
+    """`gengap score` must not pay for Celery, nor `gengap worker` for Flask."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"server.commands.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="gengap")
+def main() -> None:
+    """Gengap: competitions in predicting generalization."""
+
+
+if __name__ == "__main__":
+    main()

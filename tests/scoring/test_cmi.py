@@ -1,0 +1,183 @@
+"""CMI through the room's door: the competition's own numbers, the literal transcription, and symmetries."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scoring import VARIANTS, Truth, Variant, ZooScore, parse_truth, score_zoo
+from scoring.errors import NoUncertaintyError
+from tests.scoring import literal
+from tests.scoring.golden import golden_tasks
+from tests.scoring.grids import Zoo, zoos
+
+variants = st.sampled_from(VARIANTS)
+
+
+def test_the_competitions_own_scores_come_out() -> None:
+    tasks = golden_tasks()
+    assert {task.name: task.networks for task in tasks} == {"task1_v4": 96, "task2_v1": 54}
+    for task in tasks:
+        truth = parse_truth(task.model_configs)
+        assert set(task.official_cmi) == {"VPM_1", "WCV"}
+        for submission, official in task.official_cmi.items():
+            score = score_zoo(truth, task.predictions[submission])
+            assert score.cmi == pytest.approx(official, abs=1e-9), (task.name, submission)
+            assert score.networks == task.networks
+
+
+def test_without_its_file_the_golden_check_fails_in_ci_and_skips_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tests.scoring.golden.GOLDEN", tmp_path / "absent.json")
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="golden"):
+        golden_tasks()
+    monkeypatch.delenv("CI")
+    with pytest.raises(pytest.skip.Exception, match="golden"):
+        golden_tasks()
+
+
+@given(zoos(), variants)
+def test_the_fast_path_is_the_literal_definition(zoo: Zoo, variant: Variant) -> None:
+    expected = literal_table(zoo, variant)
+    defined = [value for value in expected.values() if value is not None]
+    if not defined:
+        with pytest.raises(NoUncertaintyError, match="every pair of axes fixes the order"):
+            score_zoo(zoo.truth(), zoo.named_values, variant)
+        return
+    score = score_zoo(zoo.truth(), zoo.named_values, variant)
+    assert dict(score.cmi_table) == {
+        tuple(f"axis{axis}" for axis in axes): approximately(value) for axes, value in expected.items()
+    }
+    assert score.cmi == pytest.approx(min(defined), abs=1e-11)
+    assert score.cmi_table[score.attained_by] == score.cmi
+
+
+@given(zoos(), variants, st.sampled_from([math.atan, math.exp, lambda x: 1e-300 * x - 1e-290]))
+def test_only_the_order_of_the_values_counts(zoo: Zoo, variant: Variant, increasing: Callable[[float], float]) -> None:
+    # From ranks, since rounding could merge neighbouring values: that would not be an increasing map.
+    ranks = {value: float(rank) for rank, value in enumerate(sorted(set(zoo.values)))}
+    mapped = {network: increasing(ranks[value]) for network, value in zoo.named_values.items()}
+    assert score_or_error(zoo.truth(), mapped, variant) == score_or_error(zoo.truth(), zoo.named_values, variant)
+
+
+@given(zoos(), variants, st.integers(0, 2**32 - 1))
+def test_the_order_of_networks_axes_and_axis_values_does_not_matter(zoo: Zoo, variant: Variant, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    networks = random.permutation(len(zoo.rows))
+    axes = random.permutation(len(zoo.shape))
+    relabel = [random.permutation(size) for size in zoo.shape]
+    names = list(zoo.axes)
+    coordinates = np.array([[relabel[axis][zoo.rows[n][axis]] for axis in axes] for n in networks])
+    truth = Truth.from_arrays(
+        [zoo.ids[n] for n in networks],
+        np.array([zoo.targets[n] for n in networks]),
+        {names[axis]: zoo.axes[names[axis]] for axis in axes},
+        coordinates,
+    )
+    original = score_or_error(zoo.truth(), zoo.named_values, variant)
+    shuffled = score_or_error(truth, zoo.named_values, variant)
+    if isinstance(original, ZooScore):
+        assert isinstance(shuffled, ZooScore)
+        assert shuffled.cmi == pytest.approx(original.cmi, abs=1e-12)
+        assert by_set(shuffled) == {axes: approximately(value) for axes, value in by_set(original).items()}
+    else:
+        assert shuffled == original
+
+
+@given(zoos(), variants)
+def test_a_perfect_measure_scores_1_under_every_set_with_uncertainty(zoo: Zoo, variant: Variant) -> None:
+    score = score_or_error(zoo.truth(), dict(zip(zoo.ids, zoo.targets, strict=True)), variant)
+    if isinstance(score, ZooScore) and variant != "symmetrised":  # half-ties are noise that no measure predicts
+        for axes, value in score.cmi_table.items():
+            if axes not in score.without_uncertainty:
+                assert value == pytest.approx(1, abs=1e-9)
+
+
+@given(zoos(), variants)
+def test_a_constant_measure_scores_0(zoo: Zoo, variant: Variant) -> None:
+    score = score_or_error(zoo.truth(), dict.fromkeys(zoo.ids, 0.5), variant)
+    assert isinstance(score, str) or score.cmi == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_cmi_is_blind_to_the_sign_of_an_untied_measure_in_the_variants_without_self_pairs(
+    variant: Variant,
+) -> None:
+    zoo = cube([0.1, 0.5, 0.2, 0.4, 0.8, 0.3, 0.7, 0.6], values=[1, 5, 2, 3, 8, 4, 7, 6])
+    forwards = score_zoo(zoo.truth(), zoo.named_values, variant)
+    backwards = score_zoo(zoo.truth(), {n: -v for n, v in zoo.named_values.items()}, variant)
+    assert (forwards.sign, backwards.sign) == (1, -1)
+    assert (backwards.cmi == pytest.approx(forwards.cmi, abs=1e-12)) == (variant != "pgdl2020")
+
+
+def test_pairs_of_axes_that_fix_the_gap_count_0_as_in_the_competition_and_are_named() -> None:
+    zoo = cube([0.1, 0.1, 0.2, 0.2, 0.3, 0.3, 0.4, 0.4], values=[1, 2, 3, 4, 5, 6, 7, 8])
+    score = score_zoo(zoo.truth(), zoo.named_values)
+    assert score.without_uncertainty == (("axis0", "axis1"),)
+    assert (score.cmi, score.attained_by) == (0, ("axis0", "axis1"))
+    assert score.as_json()["without_uncertainty"] == [["axis0", "axis1"]]
+
+
+def test_the_papers_variant_leaves_such_pairs_out() -> None:
+    zoo = cube([0.1, 0.1, 0.2, 0.2, 0.3, 0.3, 0.4, 0.4], values=[1, 1, 2, 2, 3, 3, 4, 4])
+    score = score_zoo(zoo.truth(), zoo.named_values, "paper")
+    assert score.cmi_table["axis0", "axis1"] is None
+    assert score.cmi == pytest.approx(1)
+    assert list(score.cmi_table)[:4] == [(), ("axis0",), ("axis1",), ("axis2",)]
+
+
+def test_an_axis_with_one_value_makes_sets_that_condition_on_the_other_axis_alone() -> None:
+    zoo = cube([0.1, 0.5, 0.2, 0.4, 0.8, 0.3, 0.7, 0.6], values=[1, 5, 2, 3, 8, 4, 7, 6])
+    wider = Zoo((*zoo.shape, 1), [(*row, 0) for row in zoo.rows], zoo.values, zoo.targets)
+    table = score_zoo(wider.truth(), wider.named_values, "paper").cmi_table
+    narrow = score_zoo(zoo.truth(), zoo.named_values, "paper").cmi_table
+    assert table["axis3",] == pytest.approx(narrow[()])
+    for axis in ("axis0", "axis1", "axis2"):
+        assert table[axis, "axis3"] == pytest.approx(narrow[axis,])
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_constant_gap_is_an_error(variant: Variant) -> None:
+    zoo = cube([0.25] * 8, values=[1, 2, 3, 4, 5, 6, 7, 8])
+    with pytest.raises(NoUncertaintyError, match=r"the target is 0\.25 for all 8 networks"):
+        score_zoo(zoo.truth(), zoo.named_values, variant)
+
+
+def test_counting_in_blocks_of_rows_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    zoo = cube([0.1, 0.5, 0.2, 0.4, 0.8, 0.3, 0.7, 0.6], values=[1, 5, 2, 2, 8, 4, 7, 6])
+    whole = score_zoo(zoo.truth(), zoo.named_values)
+    monkeypatch.setattr("scoring.pairs.BLOCK_ENTRIES", 24)
+    monkeypatch.setattr("scoring.rank.BLOCK_ENTRIES", 24)
+    assert score_zoo(zoo.truth(), zoo.named_values) == whole
+
+
+def cube(targets: list[float], values: list[float]) -> Zoo:
+    return Zoo((2, 2, 2), list(np.ndindex(2, 2, 2)), values, targets)
+
+
+def literal_table(zoo: Zoo, variant: Variant) -> literal.ByAxes:
+    if variant == "pgdl2020":
+        return literal.pgdl2020(zoo.values, zoo.targets, zoo.rows, zoo.shape)
+    define = literal.symmetrised if variant == "symmetrised" else literal.paper
+    return define(zoo.values, zoo.targets, zoo.rows)
+
+
+def approximately(value: float | None) -> object:
+    return None if value is None else pytest.approx(value, abs=1e-11)
+
+
+def score_or_error(truth: Truth, values: dict[str, float], variant: Variant) -> ZooScore | str:
+    try:
+        return score_zoo(truth, values, variant)
+    except NoUncertaintyError as error:
+        return str(error)
+
+
+def by_set(score: ZooScore) -> dict[frozenset[str], float | None]:
+    return {frozenset(axes): value for axes, value in score.cmi_table.items()}
