@@ -1,0 +1,19 @@
+"""From a declaration and a weight file to a `torch.nn.Module`: all that the sandbox's harness needs of ours.
+
+This package imports nothing else of ours, so that a sandbox can mount it alone.
+"""
+
+from model_zoo.architectures.data import TrainingData, load_training_data
+from model_zoo.architectures.layers import ArchitectureError, build
+from model_zoo.architectures.networks import load_network
+from model_zoo.architectures.weights import WeightsError, load_weights
+
+__all__ = [
+    "ArchitectureError",
+    "TrainingData",
+    "WeightsError",
+    "build",
+    "load_network",
+    "load_training_data",
+    "load_weights",
+]

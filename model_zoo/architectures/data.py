@@ -1,0 +1,52 @@
+"""The training data as a measure gets it. The harness, the training and the checks call it."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.utils.data import TensorDataset
+
+from model_zoo.architectures.weights import WeightsError, load_weights
+
+
+class TrainingData(TensorDataset):
+    """Labelled inputs, also a `torch.utils.data.Dataset` of (input, label) pairs.
+
+    inputs: float32 of shape (n, C, H, W). labels: int64 of shape (n,), from 0 to classes - 1.
+    """
+
+    def __init__(self, inputs: Tensor, labels: Tensor, classes: int) -> None:
+        super().__init__(inputs, labels)
+        self.classes = classes
+
+    @property
+    def inputs(self) -> Tensor:
+        """All inputs: float32 of shape (n, C, H, W)."""
+        return self.tensors[0]
+
+    @property
+    def labels(self) -> Tensor:
+        """All labels: int64 of shape (n,)."""
+        return self.tensors[1]
+
+    def batches(self, batch_size: int = 256) -> Iterator[tuple[Tensor, Tensor]]:
+        """(inputs, labels) of at most `batch_size` examples at a time, in order, the last batch smaller."""
+        return zip(torch.split(self.inputs, batch_size), torch.split(self.labels, batch_size), strict=True)
+
+
+def load_training_data(fd: int, classes: int) -> TrainingData:
+    """The data of the safetensors file open at `fd`, mapped privately and not copied. Raises WeightsError."""
+    tensors = load_weights(fd)
+    if tensors.keys() != {"inputs", "labels"}:
+        raise WeightsError(f"data needs the tensors inputs and labels, not {sorted(tensors)}")
+    inputs, labels = tensors["inputs"], tensors["labels"]
+    if inputs.dtype != torch.float32 or labels.dtype != torch.int64 or labels.ndim != 1:
+        raise WeightsError(
+            f"inputs must be float32 and labels int64 of shape (n,), not {inputs.dtype} and {labels.dtype} "
+            f"of shape {tuple(labels.shape)}"
+        )
+    if inputs.ndim < 2 or len(inputs) != len(labels) or len(labels) == 0:
+        raise WeightsError(f"inputs {tuple(inputs.shape)} and labels {tuple(labels.shape)} do not belong together")
+    if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+        raise WeightsError(f"labels must be from 0 to {classes - 1}, not {int(labels.min())} to {int(labels.max())}")
+    return TrainingData(inputs, labels, classes)

@@ -1,0 +1,43 @@
+"""A network as a measure gets it: final weights, initial weights beside them, eval mode. For the harness."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from model_zoo.architectures.layers import build
+from model_zoo.architectures.weights import WeightsError, load_weights
+
+
+def load_network(architecture: Mapping[str, object], weights_fd: int, initial_fd: int | None) -> nn.Module:
+    """The trained network in eval mode: inputs (n, C, H, W) float32 → logits (n, classes) float32.
+
+    Its parameters are float32, require gradients and may be changed in place: the change stays in this
+    process. `network.initial` is the same architecture with the weights from before training, or None where
+    the zoo does not carry them; it is a plain attribute, so `network.parameters()` and `state_dict()` do not
+    include it. Raises ArchitectureError for a wrong declaration, WeightsError for weights that do not fit it.
+    """
+    network = _with_weights(architecture, weights_fd)
+    initial = None if initial_fd is None else _with_weights(architecture, initial_fd)
+    # Past nn.Module.__setattr__, which would register it as a submodule.
+    object.__setattr__(network, "initial", initial)
+    return network
+
+
+def _with_weights(architecture: Mapping[str, object], fd: int) -> nn.Module:
+    with torch.device("meta"):  # no memory, and no random numbers drawn
+        network = build(architecture)
+    weights = load_weights(fd)
+    for name, wanted in network.state_dict().items():
+        found = weights.get(name)
+        if found is None:
+            raise WeightsError(f"the tensor {name!r} is missing")
+        if found.shape != wanted.shape or found.dtype != wanted.dtype:
+            raise WeightsError(
+                f"tensor {name!r}: {found.dtype} of shape {tuple(found.shape)}, "
+                f"but the architecture needs {wanted.dtype} of shape {tuple(wanted.shape)}"
+            )
+    if unused := weights.keys() - network.state_dict().keys():
+        raise WeightsError(f"the tensor {min(unused)!r} belongs to no layer of the architecture")
+    network.load_state_dict(weights, assign=True)
+    return network.requires_grad_(True).eval()

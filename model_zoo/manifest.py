@@ -1,0 +1,233 @@
+"""The three JSON files of a zoo folder, format 1, as pydantic models. Called by `zoo` and `writer`."""
+
+import json
+import re
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    ValidationError,
+    model_validator,
+)
+
+FORMAT = 1
+MANIFEST = "zoo.json"
+NETWORKS = "public/networks.json"
+TRAINING_DATA = "public/train.safetensors"
+TRUTH = "private/truth.json"
+TEST_DATA = "private/test.safetensors"
+
+_SHOWN_ERRORS = 5
+_UNSAFE = re.compile(r'[\\:*?"<>|\x00-\x1f]')
+
+
+class ZooError(Exception):
+    """A zoo cannot be read, written or trained. The message names the file and says what to do."""
+
+
+def _inside_zoo(name: str) -> str:
+    parts = name.split("/")
+    if _UNSAFE.search(name) or len(parts) < 2 or any(part in ("", ".", "..") for part in parts):
+        raise ValueError(f"{name!r} is not a path inside the zoo folder")
+    if parts[0] not in ("public", "private"):
+        raise ValueError(f"{name!r} is neither below public/ nor below private/")
+    return str(PurePosixPath(name))
+
+
+def _below_public(name: str) -> str:
+    if not name.startswith("public/"):
+        raise ValueError(f"{name!r} is not below public/")
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_inside_zoo)]
+PublicFileName = Annotated[FileName, AfterValidator(_below_public)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,79}$")]
+AxisValue = bool | int | FiniteFloat | str
+
+
+class Part(BaseModel):
+    """Base of every model here: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileDigest(Part):
+    """What a file must hash to, and its size."""
+
+    sha256: Sha256
+    bytes: int = Field(ge=0)
+
+
+class DatasetCard(Part):
+    """Where the scans, pictures or numbers come from, and under which licence."""
+
+    name: str
+    source: str
+    licence: str
+    text: str = ""
+
+
+class RecipeMark(Part):
+    """Which recipe and seed a zoo was trained from; null in a zoo made elsewhere."""
+
+    name: Name
+    seed: int
+    sha256: Sha256
+
+
+class ZooCard(Part):
+    """What a zoo is: everything in zoo.json but its files. The writer takes it."""
+
+    name: Name
+    title: str = Field(min_length=1, max_length=200)
+    text: str = ""
+    licence: str = ""
+    citation: str = ""
+    dataset: DatasetCard
+    input_shape: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, max_length=4)
+    classes: int = Field(ge=2)
+    targets: list[str] = Field(default=["gap"], min_length=1)
+    tracks: list[Literal["standard", "extended"]] = Field(default=["standard"], min_length=1)
+    truth_public: bool
+    recipe: RecipeMark | None = None
+
+
+class ZooManifest(ZooCard):
+    """zoo.json: what a zoo is, and the digest of every other file. It is written last."""
+
+    format: Literal[1]
+    files: dict[FileName, FileDigest]
+
+    @model_validator(mode="after")
+    def _has_the_needed_files(self) -> Self:
+        for needed in (NETWORKS, TRAINING_DATA):
+            if needed not in self.files:
+                raise ValueError(f"files must list {needed}")
+        return self
+
+
+class NetworkFilesEntry(Part):
+    """One network in networks.json: nothing here tells a hyperparameter but the architecture itself."""
+
+    id: Identifier
+    architecture: dict[str, object]
+    weights: PublicFileName
+    initial: PublicFileName | None = None
+
+
+class NetworkList(Part):
+    """public/networks.json."""
+
+    format: Literal[1]
+    networks: list[NetworkFilesEntry] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> Self:
+        seen: set[str] = set()
+        for network in self.networks:
+            if network.id in seen:
+                raise ValueError(f"the network {network.id} is listed twice")
+            seen.add(network.id)
+        return self
+
+
+class Axis(Part):
+    """One hyperparameter of the grid, with its possible values in order."""
+
+    name: str = Field(min_length=1)
+    values: list[AxisValue] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _values_are_unique(self) -> Self:
+        if len(set(self.values)) < len(self.values):
+            raise ValueError(f"the axis {self.name} has a value twice")
+        return self
+
+
+class NetworkTruth(Part):
+    """What is hidden of one network. `source` is its name in the zoo it was imported from."""
+
+    hyperparameters: dict[str, AxisValue]
+    metrics: dict[str, FiniteFloat]
+    source: str | None = None
+
+
+class ZooTruth(Part):
+    """private/truth.json: the grid and, by network id, hyperparameters and metrics."""
+
+    format: Literal[1]
+    axes: list[Axis]
+    test_size: int = Field(ge=1)
+    networks: dict[Identifier, NetworkTruth] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _hyperparameters_are_on_the_axes(self) -> Self:
+        values = {axis.name: axis.values for axis in self.axes}
+        if len(values) < len(self.axes):
+            raise ValueError("two axes have the same name")
+        for identifier, network in self.networks.items():
+            if network.hyperparameters.keys() != values.keys():
+                raise ValueError(
+                    f"network {identifier} has the hyperparameters {sorted(network.hyperparameters)}, "
+                    f"but the axes are {sorted(values)}"
+                )
+            for name, value in network.hyperparameters.items():
+                if value not in values[name]:
+                    raise ValueError(f"network {identifier}: {name} = {value!r} is not on its axis {values[name]}")
+            for metric in ("train_acc", "test_acc"):
+                if metric not in network.metrics:
+                    raise ValueError(f"network {identifier} has no metric {metric}")
+        return self
+
+    def gaps(self) -> dict[str, float]:
+        """The generalization gap `train_acc - test_acc` by network id."""
+        return {
+            identifier: network.metrics["train_acc"] - network.metrics["test_acc"]
+            for identifier, network in self.networks.items()
+        }
+
+
+Parsed = TypeVar("Parsed", ZooManifest, NetworkList, ZooTruth)
+
+
+def parse(kind: type[Parsed], content: bytes, path: Path) -> Parsed:
+    """`content` of the JSON file `path` as a `kind`. Raises ZooError naming the file and the faulty keys."""
+    try:
+        raw = json.loads(content)
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ZooError(f"{path}: not JSON ({error}); make or fetch the zoo again") from None
+    number = raw.get("format") if isinstance(raw, dict) else None
+    if not isinstance(number, int):
+        raise ZooError(f"{path}: no format number, so this is not a file of a zoo")
+    if number > FORMAT:
+        raise ZooError(f"{path}: format {number} is newer than this Gengap reads ({FORMAT}); install a newer Gengap")
+    try:
+        return kind.model_validate_json(content)
+    except ValidationError as error:
+        raise ZooError(f"{path}: {faults(error)}") from None
+
+
+def faults(error: ValidationError) -> str:
+    """The first few faults that pydantic found, on one line, each with its key."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    shown = [
+        ": ".join(filter(None, [".".join(str(step) for step in fault["loc"]), fault["msg"]]))
+        for fault in found[:_SHOWN_ERRORS]
+    ]
+    if len(found) > _SHOWN_ERRORS:
+        shown.append(f"and {len(found) - _SHOWN_ERRORS} more")
+    return "; ".join(shown).replace("Value error, ", "")
+
+
+def dump(part: ZooManifest | NetworkList | ZooTruth) -> bytes:
+    """`part` as the bytes of its file."""
+    content = {"format": FORMAT} | part.model_dump(mode="json")
+    return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,1 @@
+"""The domain: records, lifecycle, bundles, quota, leaderboard. The only room that writes the database."""

@@ -1,0 +1,19 @@
+"""The number of parameters: the oldest guess at capacity, and a reference every other measure should beat.
+
+Formula: the number of weights, biases and batch-norm scales and shifts of the network.
+Source: the reference in Jiang et al. 2020, "Fantastic Generalization Measures and Where to Find Them".
+Cost: none; neither the data nor the values of the weights are looked at.
+Higher: more parameters, so more capacity to fit noise and a larger expected gap.
+"""
+
+from torch import nn
+from torch.utils.data import TensorDataset
+
+NAME = "Parameter count"
+SOURCE = "Jiang et al. 2020"
+TRACK = "standard"
+
+
+def complexity(model: nn.Module, dataset: TensorDataset) -> float:
+    """The number of trainable parameters."""
+    return float(sum(parameter.numel() for parameter in model.parameters()))

@@ -1,0 +1,297 @@
+"""How a submission comes to be and how it ends: submit, cancel, re-run, record, score, fail, give up.
+
+Every transition is a compare-and-set of `submissions.states`: a late writer changes nothing. Called by pages
+(submit, cancel) and by workers (the rest). Which run comes next is decided in `submissions.queue`.
+"""
+
+import random
+import secrets
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import exists, func, select, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Session
+
+from model_zoo import open_zoo
+from submissions.bundle import Bundle
+from submissions.database import Database
+from submissions.quota import refusal
+from submissions.records import (
+    EvaluationRecord,
+    PhaseRecord,
+    RunRecord,
+    SubmissionRecord,
+    ValueRecord,
+    ZooRecord,
+    utc_now,
+)
+from submissions.scores import score_evaluation, submission_score
+from submissions.states import Event, Reason, State, next_state, sources
+from submissions.store import BundleStore
+
+
+class SubmissionRefused(Exception):  # noqa: N818  (a refusal is an answer, not a malfunction)
+    """The phase does not take this submission; the message is a sentence for the participant."""
+
+
+class UnknownSubmission(LookupError):  # noqa: N818
+    """There is no submission with this id."""
+
+
+def submit(
+    db: Database,
+    store: BundleStore,
+    *,
+    phase_id: int,
+    user_id: int,
+    name: str,
+    bundle: Bundle,
+    is_baseline: bool = False,
+    now: datetime | None = None,
+) -> int:
+    """Queue a measure: the submission, its evaluations and one pending run per network in one transaction.
+
+    The bundle's bytes are stored first: a crash in between leaves an unused file, never a submission without
+    its code. Returns the submission's id. Raises SubmissionRefused (dates, quota).
+    """
+    moment = now or utc_now()
+    with db.read() as session:  # refuse before anything is stored
+        _refuse(session, phase_id, user_id, moment, is_baseline)
+    store.put(bundle.content)
+    with db.write() as session:
+        phase = _refuse(session, phase_id, user_id, moment, is_baseline)
+        submission = SubmissionRecord(
+            phase_id=phase_id,
+            user_id=user_id,
+            name=name,
+            filename=bundle.filename,
+            bundle_sha256=bundle.sha256,
+            is_baseline=is_baseline,
+            created_at=moment,
+        )
+        session.add(submission)
+        _add_attempt(session, submission, phase)
+        session.flush()
+        return submission.id
+
+
+def _refuse(session: Session, phase_id: int, user_id: int, now: datetime, is_baseline: bool) -> PhaseRecord:
+    phase = session.get(PhaseRecord, phase_id)
+    if phase is None:
+        raise SubmissionRefused("This phase does not exist.")
+    why = None if is_baseline else refusal(session, phase, user_id, now)
+    if why is not None:
+        raise SubmissionRefused(why)
+    return phase
+
+
+def _add_attempt(session: Session, submission: SubmissionRecord, phase: PhaseRecord) -> None:
+    """Evaluations and pending runs of the submission's current attempt, networks in a random order."""
+    shuffler = random.Random(secrets.randbits(64))  # noqa: S311  (an order, not a secret)
+    for position, zoo in enumerate(phase.zoos):
+        network_ids = [network.id for network in open_zoo(Path(zoo.folder)).networks]
+        shuffler.shuffle(network_ids)
+        evaluation = EvaluationRecord(
+            zoo_id=zoo.id,
+            attempt=submission.attempt,
+            position=position,
+            networks=len(network_ids),
+            submission=submission,
+        )
+        session.add(evaluation)
+        session.flush()
+        session.add_all(
+            RunRecord(evaluation_id=evaluation.id, network_id=network_id, position=order)
+            for order, network_id in enumerate(network_ids)
+        )
+
+
+def cancel(db: Database, submission_id: int) -> bool:
+    """Cancel a queued or running submission; False where it has ended already."""
+    with db.write() as session:
+        return _end(session, submission_id, Event.USER_CANCELLED)
+
+
+def rerun(db: Database, submission_id: int) -> bool:
+    """Start a new attempt of an ended submission (an organizer's act); old values stay on record."""
+    with db.write() as session:
+        submission = session.get(SubmissionRecord, submission_id, with_for_update=True)
+        if submission is None:
+            raise UnknownSubmission(submission_id)
+        if next_state(submission.state, Event.RERUN) is None:
+            return False
+        submission.attempt += 1
+        submission.state = State.QUEUED
+        submission.reason = submission.detail = submission.score = None
+        submission.started_at = submission.finished_at = None
+        _add_attempt(session, submission, submission.phase)
+        return True
+
+
+def record_value(
+    db: Database,
+    run_id: int,
+    owner: str,
+    *,
+    value: float,
+    wall_s: float,
+    cpu_s: float | None,
+    peak_bytes: int | None,
+    layers: dict[str, bool],
+) -> bool:
+    """Record one network's value; whoever records an evaluation's last one scores it, in the same transaction.
+
+    False where the value came late: the lease passed to another worker, or the submission has ended.
+    """
+    with db.write() as session:
+        lock_submission_of(session, run_id)
+        evaluation = _finish_run(session, run_id, owner)
+        if evaluation is None:
+            return False
+        evaluation.layers = layers
+        session.add(
+            ValueRecord(
+                evaluation_id=evaluation.id,
+                network_id=session.get_one(RunRecord, run_id).network_id,
+                value=value,
+                wall_s=wall_s,
+                cpu_s=cpu_s,
+                peak_bytes=peak_bytes,
+            )
+        )
+        session.flush()
+        if not _has_open_runs(session, evaluation.id):
+            _score(session, evaluation)
+        return True
+
+
+def record_failure(db: Database, run_id: int, owner: str, *, reason: Reason, detail: str) -> bool:
+    """End the submission as failed, by the measure's fault on this run. False where the report came late."""
+    with db.write() as session:
+        lock_submission_of(session, run_id)
+        evaluation = _finish_run(session, run_id, owner)
+        if evaluation is None:
+            return False
+        evaluation.state = State.FAILED
+        return _end(session, evaluation.submission_id, Event.MEASURE_FAILED, reason=reason, detail=detail)
+
+
+def give_up(session: Session, submission_id: int, detail: str) -> bool:
+    """End the submission as broken: our fault, after the retries. It spends no quota."""
+    return _end(session, submission_id, Event.GAVE_UP, detail=detail)
+
+
+def lock_submission_of(session: Session, run_id: int) -> None:
+    """Lock the run's submission until the transaction ends (PostgreSQL; SQLite has one writer anyway).
+
+    Every writer takes this lock before any other row of the submission: no deadlock, one last value.
+    """
+    session.execute(
+        select(SubmissionRecord.id)
+        .join(EvaluationRecord, EvaluationRecord.submission_id == SubmissionRecord.id)
+        .join(RunRecord, RunRecord.evaluation_id == EvaluationRecord.id)
+        .where(RunRecord.id == run_id)
+        .with_for_update(of=SubmissionRecord)
+    )
+
+
+def _finish_run(session: Session, run_id: int, owner: str) -> EvaluationRecord | None:
+    """Mark the run done if `owner` still holds it, and give its evaluation; None where it came late."""
+    done = session.execute(
+        update(RunRecord)
+        .where(RunRecord.id == run_id, RunRecord.state == "claimed", RunRecord.lease_owner == owner)
+        .values(state="done", lease_owner=None, lease_until=None)
+    )
+    assert isinstance(done, CursorResult)
+    if done.rowcount != 1:
+        return None
+    evaluation = session.get_one(EvaluationRecord, session.get_one(RunRecord, run_id).evaluation_id)
+    return None if evaluation.state.is_final else evaluation
+
+
+def _has_open_runs(session: Session, evaluation_id: int) -> bool:
+    open_run = exists().where(RunRecord.evaluation_id == evaluation_id, RunRecord.state.in_(("pending", "claimed")))
+    return bool(session.scalar(select(open_run)))
+
+
+def _score(session: Session, evaluation: EvaluationRecord) -> None:
+    recorded = session.execute(
+        select(ValueRecord.network_id, ValueRecord.value).where(ValueRecord.evaluation_id == evaluation.id)
+    )
+    values = {network_id: value for network_id, value in recorded}  # noqa: C416  (a Row is no pair for mypy)
+    result = score_evaluation(Path(session.get_one(ZooRecord, evaluation.zoo_id).folder), values)
+    evaluation.cmi = result.cmi
+    evaluation.kendall_tau = result.kendall_tau
+    evaluation.state = State.SCORED
+    evaluation.scored_at = utc_now()
+    session.flush()
+    submission = session.get_one(SubmissionRecord, evaluation.submission_id)
+    scores = session.scalars(
+        select(EvaluationRecord.cmi).where(
+            EvaluationRecord.submission_id == submission.id, EvaluationRecord.attempt == submission.attempt
+        )
+    ).all()
+    finite = [score for score in scores if score is not None]
+    if len(finite) == len(scores):
+        _end(session, submission.id, Event.SCORED, score=submission_score(finite))
+
+
+def _end(
+    session: Session,
+    submission_id: int,
+    event: Event,
+    *,
+    reason: Reason | None = None,
+    detail: str | None = None,
+    score: float | None = None,
+) -> bool:
+    target = next_state(sources(event)[0], event)
+    changed = session.execute(
+        update(SubmissionRecord)
+        .where(SubmissionRecord.id == submission_id, SubmissionRecord.state.in_(sources(event)))
+        .values(state=target, reason=reason, detail=detail, score=score, finished_at=utc_now())
+    )
+    assert isinstance(changed, CursorResult)
+    if changed.rowcount != 1:
+        if session.get(SubmissionRecord, submission_id) is None:
+            raise UnknownSubmission(submission_id)
+        return False
+    if event is not Event.SCORED:
+        _drop_open_work(session, submission_id)
+    return True
+
+
+def _drop_open_work(session: Session, submission_id: int) -> None:
+    """Runs that no longer matter leave the queue; evaluations that had not ended end as cancelled."""
+    evaluation_ids = select(EvaluationRecord.id).where(EvaluationRecord.submission_id == submission_id)
+    session.execute(
+        update(RunRecord)
+        .where(RunRecord.evaluation_id.in_(evaluation_ids), RunRecord.state.in_(("pending", "claimed")))
+        .values(state="dropped", lease_owner=None, lease_until=None)
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(
+        update(EvaluationRecord)
+        .where(
+            EvaluationRecord.submission_id == submission_id,
+            EvaluationRecord.state.in_((State.QUEUED, State.RUNNING)),
+        )
+        .values(state=State.CANCELLED)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def count_open(session: Session, user_id: int) -> int:
+    """How many of a user's submissions are queued or running."""
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(SubmissionRecord)
+            .where(
+                SubmissionRecord.user_id == user_id,
+                SubmissionRecord.state.in_((State.QUEUED, State.RUNNING)),
+            )
+        )
+        or 0
+    )

@@ -1,0 +1,26 @@
+"""Alembic's entry: runs the migrations on the connection that `submissions.database` hands over."""
+
+from typing import Literal
+
+from alembic import context
+
+from submissions.records import Record, UtcDateTime
+
+
+def _render_item(kind: str, item: object, _autogen_context: object) -> str | Literal[False]:
+    """Migrations are history: they name plain SQL types, never a class that may move."""
+    if kind == "type" and isinstance(item, UtcDateTime):
+        return "sa.DateTime(timezone=True)"
+    return False
+
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=Record.metadata,
+    render_as_batch=connection.dialect.name == "sqlite",
+    compare_type=True,
+    render_item=_render_item,
+)
+with context.begin_transaction():
+    context.run_migrations()

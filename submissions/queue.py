@@ -1,0 +1,232 @@
+"""The database as the queue of record: which runs come next, who holds them, and what becomes of lost ones.
+
+Workers claim a batch under a lease, renew it with heartbeats, and give it back if they stop. A sweeper returns
+expired leases. Celery messages only hint that there is something to claim.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Select, exists, func, select, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Session, aliased
+
+from submissions.database import Database
+from submissions.lifecycle import give_up, lock_submission_of
+from submissions.records import EvaluationRecord, PhaseRecord, RunRecord, SubmissionRecord, utc_now
+from submissions.states import Event, State, sources
+
+MAX_TRIES = 3
+
+
+@dataclass(frozen=True)
+class ClaimedRun:
+    id: int
+    network_id: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A batch of runs of one evaluation, held by `owner` until the lease ends."""
+
+    owner: str
+    submission_id: int
+    evaluation_id: int
+    zoo_folder: str
+    bundle_sha256: str
+    filename: str
+    wall_s: float
+    memory_bytes: int
+    scratch_bytes: int
+    log_bytes: int
+    processes: int
+    shows_logs: bool
+    networks: int
+    runs: tuple[ClaimedRun, ...]
+
+
+def claim(db: Database, owner: str, *, batch: int, lease_s: float, now: datetime | None = None) -> Claim | None:
+    """Claim up to `batch` pending runs of the evaluation whose turn it is; None where nothing is pending.
+
+    The turn goes by priority, then to the user with the fewest claimed runs, then to the oldest submission.
+    """
+    moment = now or utc_now()
+    with db.write() as session:
+        evaluation_id = session.scalar(_next_evaluation())
+        if evaluation_id is None:
+            return None
+        evaluation = session.get_one(EvaluationRecord, evaluation_id)
+        submission = session.get_one(SubmissionRecord, evaluation.submission_id, with_for_update=True)
+        if submission.state.is_final:  # it ended between the choice and the lock
+            return None
+        run_ids = (
+            select(RunRecord.id)
+            .where(RunRecord.evaluation_id == evaluation_id, RunRecord.state == "pending")
+            .order_by(RunRecord.position)
+            .limit(batch)
+        )
+        rows = session.execute(
+            update(RunRecord)
+            .where(RunRecord.id.in_(run_ids), RunRecord.state == "pending")
+            .values(
+                state="claimed",
+                tries=RunRecord.tries + 1,
+                lease_owner=owner,
+                lease_until=moment + timedelta(seconds=lease_s),
+            )
+            .returning(RunRecord.position, RunRecord.id, RunRecord.network_id)
+            .execution_options(synchronize_session=False)
+        ).all()
+        if not rows:
+            return None
+        _start(session, submission, evaluation, moment)
+        phase = session.get_one(PhaseRecord, submission.phase_id)
+        return Claim(
+            owner=owner,
+            submission_id=submission.id,
+            evaluation_id=evaluation.id,
+            zoo_folder=evaluation.zoo.folder,
+            bundle_sha256=submission.bundle_sha256,
+            filename=submission.filename,
+            wall_s=phase.wall_s,
+            memory_bytes=phase.memory_bytes,
+            scratch_bytes=phase.scratch_bytes,
+            log_bytes=phase.log_bytes,
+            processes=phase.processes,
+            shows_logs=phase.shows_logs,
+            networks=evaluation.networks,
+            runs=tuple(ClaimedRun(run_id, network_id) for _, run_id, network_id in sorted(rows)),
+        )
+
+
+def _next_evaluation() -> Select[int]:
+    held = (
+        select(SubmissionRecord.user_id, func.count().label("runs"))
+        .join(EvaluationRecord, EvaluationRecord.submission_id == SubmissionRecord.id)
+        .join(RunRecord, RunRecord.evaluation_id == EvaluationRecord.id)
+        .where(RunRecord.state == "claimed")
+        .group_by(SubmissionRecord.user_id)
+        .subquery()
+    )
+    run = aliased(RunRecord)
+    return (
+        select(EvaluationRecord.id)
+        .join(SubmissionRecord, EvaluationRecord.submission_id == SubmissionRecord.id)
+        .outerjoin(held, held.c.user_id == SubmissionRecord.user_id)
+        .where(
+            SubmissionRecord.state.in_((State.QUEUED, State.RUNNING)),
+            EvaluationRecord.attempt == SubmissionRecord.attempt,
+            exists().where(run.evaluation_id == EvaluationRecord.id, run.state == "pending"),
+        )
+        .order_by(
+            SubmissionRecord.priority.desc(),
+            func.coalesce(held.c.runs, 0),
+            SubmissionRecord.created_at,
+            SubmissionRecord.id,
+            EvaluationRecord.position,
+        )
+        .limit(1)
+    )
+
+
+def _start(session: Session, submission: SubmissionRecord, evaluation: EvaluationRecord, moment: datetime) -> None:
+    session.execute(
+        update(SubmissionRecord)
+        .where(SubmissionRecord.id == submission.id, SubmissionRecord.state.in_(sources(Event.CLAIMED)))
+        .values(state=State.RUNNING, started_at=moment)
+    )
+    session.execute(
+        update(EvaluationRecord)
+        .where(EvaluationRecord.id == evaluation.id, EvaluationRecord.state.in_(sources(Event.CLAIMED)))
+        .values(state=State.RUNNING)
+    )
+
+
+def held_by(db: Database, owner: str) -> int:
+    """How many runs `owner` holds now; 0 once they were recorded, cancelled or taken away."""
+    with db.read() as session:
+        query = select(func.count()).where(RunRecord.lease_owner == owner, RunRecord.state == "claimed")
+        return session.scalar(query.select_from(RunRecord)) or 0
+
+
+def heartbeat(db: Database, owner: str, *, lease_s: float, now: datetime | None = None) -> int:
+    """Extend every lease of `owner`; the number of runs it still holds (0: all were taken away)."""
+    with db.write() as session:
+        result = session.execute(
+            update(RunRecord)
+            .where(RunRecord.lease_owner == owner, RunRecord.state == "claimed")
+            .values(lease_until=(now or utc_now()) + timedelta(seconds=lease_s))
+        )
+        assert isinstance(result, CursorResult)
+        return result.rowcount
+
+
+def release(db: Database, owner: str) -> int:
+    """Give back the runs that `owner` did not begin (a worker that stops in good order); costs no try."""
+    with db.write() as session:
+        result = session.execute(
+            update(RunRecord)
+            .where(RunRecord.lease_owner == owner, RunRecord.state == "claimed")
+            .values(state="pending", tries=RunRecord.tries - 1, lease_owner=None, lease_until=None)
+        )
+        assert isinstance(result, CursorResult)
+        return result.rowcount
+
+
+def give_back_broken(db: Database, run_id: int, owner: str, detail: str) -> None:
+    """Our fault on this run: pending again, or, after MAX_TRIES, the submission is broken."""
+    with db.write() as session:
+        lock_submission_of(session, run_id)
+        run = session.get(RunRecord, run_id)
+        if run is None or run.state != "claimed" or run.lease_owner != owner:
+            return
+        _requeue(session, run, detail)
+
+
+def sweep(db: Database, now: datetime | None = None) -> int:
+    """Return the runs whose lease has expired to the queue; the number of runs that are pending now."""
+    _return_lost(db, RunRecord.lease_until < (now or utc_now()))
+    return pending(db)
+
+
+def pending(db: Database) -> int:
+    """How many runs wait to be claimed."""
+    with db.read() as session:
+        query = select(func.count()).select_from(RunRecord).where(RunRecord.state == "pending")
+        return session.scalar(query) or 0
+
+
+def return_runs_of(db: Database, owners: Collection[str]) -> int:
+    """Return the runs of workers known to be dead, without waiting for their leases; how many there were."""
+    return _return_lost(db, RunRecord.lease_owner.in_(owners))
+
+
+def owners(db: Database) -> set[str]:
+    """Everyone who holds a lease now."""
+    with db.read() as session:
+        held = session.scalars(select(RunRecord.lease_owner).where(RunRecord.state == "claimed").distinct())
+        return {owner for owner in held if owner is not None}
+
+
+def _return_lost(db: Database, condition: ColumnElement[bool]) -> int:
+    lost = select(RunRecord.id).where(RunRecord.state == "claimed", condition)
+    with db.read() as session:
+        run_ids = session.scalars(lost).all()
+    for run_id in run_ids:
+        with db.write() as session:
+            lock_submission_of(session, run_id)
+            run = session.scalar(select(RunRecord).where(RunRecord.id.in_(lost), RunRecord.id == run_id))
+            if run is not None:  # nobody renewed, finished or returned it meanwhile
+                _requeue(session, run, "the worker that held the run stopped answering")
+    return len(run_ids)
+
+
+def _requeue(session: Session, run: RunRecord, detail: str) -> None:
+    if run.tries < MAX_TRIES:
+        run.state, run.lease_owner, run.lease_until = "pending", None, None
+        return
+    evaluation = session.get_one(EvaluationRecord, run.evaluation_id)
+    evaluation.state = State.BROKEN
+    session.flush()
+    give_up(session, evaluation.submission_id, f"{detail} ({run.tries} tries)")

@@ -1,0 +1,247 @@
+"""Every table of Gengap as SQLAlchemy 2 typed records. Only the `submissions` room writes them.
+
+Times are UTC. Ids are integers except a network's, which is the zoo's opaque text id.
+"""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Double,
+    Enum,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column, relationship
+
+from submissions.states import Reason, State
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A timezone-aware UTC datetime on every database (SQLite forgets the zone)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a datetime without a time zone cannot be stored")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _text_enum(kind: type[State] | type[Reason]) -> Enum:
+    return Enum(kind, native_enum=False, length=20, values_callable=lambda members: [m.value for m in members])
+
+
+class Record(MappedAsDataclass, DeclarativeBase, kw_only=True):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class UserRecord(Record):
+    """An account. `role` is participant or organizer; the system user that owns baselines cannot log in."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    name: Mapped[str] = mapped_column(String(40), unique=True)
+    name_key: Mapped[str] = mapped_column(String(40), unique=True)  # case-folded, so that Ann and ann are one
+    email: Mapped[str | None] = mapped_column(String(254), unique=True, default=None)
+    password_hash: Mapped[str | None] = mapped_column(String(200), default=None)
+    role: Mapped[str] = mapped_column(String(20), default="participant")
+    session_key: Mapped[str] = mapped_column(String(64), default="")  # changed to end all sessions
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+
+    __table_args__ = (CheckConstraint("role IN ('participant', 'organizer')", name="role"),)
+
+
+class ZooRecord(Record):
+    """A zoo folder known to this server. The folder stays the source; this row is what pages list."""
+
+    __tablename__ = "zoos"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    name: Mapped[str] = mapped_column(String(80), unique=True)
+    title: Mapped[str] = mapped_column(String(200))
+    folder: Mapped[str] = mapped_column(String(1000))
+    manifest_sha256: Mapped[str] = mapped_column(String(64))
+    networks: Mapped[int]
+    truth_public: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+
+
+class CompetitionRecord(Record):
+    __tablename__ = "competitions"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    slug: Mapped[str] = mapped_column(String(80), unique=True)
+    title: Mapped[str] = mapped_column(String(200))
+    text: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+    phases: Mapped[list["PhaseRecord"]] = relationship(
+        back_populates="competition", order_by="PhaseRecord.opens_at", init=False, default_factory=list
+    )
+
+
+class PhaseRecord(Record):
+    """Dates, zoos, limits and visibility inside a competition. Limits are per network."""
+
+    __tablename__ = "phases"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    competition_id: Mapped[int] = mapped_column(ForeignKey("competitions.id"), init=False)
+    slug: Mapped[str] = mapped_column(String(80))
+    title: Mapped[str] = mapped_column(String(200))
+    opens_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    closes_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    wall_s: Mapped[float] = mapped_column(Double, default=60.0)
+    memory_bytes: Mapped[int] = mapped_column(BigInteger, default=2 * 2**30)
+    scratch_bytes: Mapped[int] = mapped_column(BigInteger, default=256 * 2**20)
+    log_bytes: Mapped[int] = mapped_column(BigInteger, default=2**20)
+    processes: Mapped[int] = mapped_column(default=64)
+    daily_quota: Mapped[int] = mapped_column(default=20)
+    shows_logs: Mapped[bool] = mapped_column(default=False)
+    hidden: Mapped[bool] = mapped_column(default=False)
+    competition: Mapped[CompetitionRecord] = relationship(back_populates="phases", default=None)
+    zoo_links: Mapped[list["PhaseZooRecord"]] = relationship(
+        back_populates="phase", order_by="PhaseZooRecord.position", init=False, default_factory=list
+    )
+
+    __table_args__ = (UniqueConstraint("competition_id", "slug"),)
+
+    @property
+    def zoos(self) -> list[ZooRecord]:
+        return [link.zoo for link in self.zoo_links]
+
+
+class PhaseZooRecord(Record):
+    __tablename__ = "phase_zoos"
+
+    phase_id: Mapped[int] = mapped_column(ForeignKey("phases.id"), primary_key=True, init=False)
+    zoo_id: Mapped[int] = mapped_column(ForeignKey("zoos.id"), primary_key=True, init=False)
+    position: Mapped[int]
+    phase: Mapped[PhaseRecord] = relationship(back_populates="zoo_links", default=None)
+    zoo: Mapped[ZooRecord] = relationship(default=None)
+
+
+class SubmissionRecord(Record):
+    """One uploaded measure in one phase. `score` is 100 x the mean of its evaluations' CMI."""
+
+    __tablename__ = "submissions"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    phase_id: Mapped[int] = mapped_column(ForeignKey("phases.id"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    name: Mapped[str] = mapped_column(String(80))
+    filename: Mapped[str] = mapped_column(String(255))
+    bundle_sha256: Mapped[str] = mapped_column(String(64))
+    state: Mapped[State] = mapped_column(_text_enum(State), default=State.QUEUED)
+    reason: Mapped[Reason | None] = mapped_column(_text_enum(Reason), default=None)
+    detail: Mapped[str | None] = mapped_column(Text, default=None)
+    score: Mapped[float | None] = mapped_column(Double, default=None)
+    attempt: Mapped[int] = mapped_column(default=1)
+    priority: Mapped[int] = mapped_column(default=0)
+    is_baseline: Mapped[bool] = mapped_column(default=False)
+    is_hidden: Mapped[bool] = mapped_column(default=False)
+    is_disqualified: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    phase: Mapped[PhaseRecord] = relationship(init=False)
+    user: Mapped[UserRecord] = relationship(init=False)
+    evaluations: Mapped[list["EvaluationRecord"]] = relationship(
+        back_populates="submission",
+        order_by="(EvaluationRecord.attempt, EvaluationRecord.position)",
+        init=False,
+        default_factory=list,
+    )
+
+    __table_args__ = (
+        Index(None, "phase_id", "state"),
+        Index(None, "user_id", "created_at"),
+        Index(None, "state", "priority"),
+    )
+
+
+class EvaluationRecord(Record):
+    """One submission on one zoo, in one attempt."""
+
+    __tablename__ = "evaluations"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    submission_id: Mapped[int] = mapped_column(ForeignKey("submissions.id"), init=False)
+    zoo_id: Mapped[int] = mapped_column(ForeignKey("zoos.id"))
+    attempt: Mapped[int]
+    position: Mapped[int]
+    networks: Mapped[int]
+    state: Mapped[State] = mapped_column(_text_enum(State), default=State.QUEUED)
+    cmi: Mapped[float | None] = mapped_column(Double, default=None)
+    kendall_tau: Mapped[float | None] = mapped_column(Double, default=None)
+    layers: Mapped[dict[str, bool] | None] = mapped_column(JSON, default=None)  # sandbox layers that held
+    scored_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    submission: Mapped[SubmissionRecord] = relationship(back_populates="evaluations", default=None)
+    zoo: Mapped[ZooRecord] = relationship(init=False)
+
+    __table_args__ = (UniqueConstraint("submission_id", "zoo_id", "attempt"),)
+
+
+class RunRecord(Record):
+    """One network's turn in one evaluation: pending until its value is recorded, claimed under a lease."""
+
+    __tablename__ = "runs"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    evaluation_id: Mapped[int] = mapped_column(ForeignKey("evaluations.id"))
+    network_id: Mapped[str] = mapped_column(String(64))
+    position: Mapped[int]  # the shuffled order in which a sandbox sees the networks
+    state: Mapped[str] = mapped_column(String(10), default="pending")
+    tries: Mapped[int] = mapped_column(default=0)
+    lease_owner: Mapped[str | None] = mapped_column(String(100), default=None)
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+
+    __table_args__ = (
+        UniqueConstraint("evaluation_id", "network_id"),
+        Index(None, "state", "lease_until"),
+        CheckConstraint("state IN ('pending', 'claimed', 'done', 'dropped')", name="state"),
+    )
+
+
+class ValueRecord(Record):
+    """The one float64 that a measure returned for one network, with what it cost."""
+
+    __tablename__ = "measure_values"
+
+    evaluation_id: Mapped[int] = mapped_column(ForeignKey("evaluations.id"), primary_key=True)
+    network_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[float] = mapped_column(Double)
+    wall_s: Mapped[float] = mapped_column(Double)
+    cpu_s: Mapped[float | None] = mapped_column(Double, default=None)
+    peak_bytes: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)

@@ -1,0 +1,75 @@
+"""All settings of Gengap, one typed object read from `GENGAP_*` variables. Every room above takes it as a value."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _data_home() -> Path:
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+
+
+def _cache_home() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+class Settings(BaseSettings):
+    """Paths, backends and limits. Phase limits (seconds, memory) live with the phase, not here."""
+
+    model_config = SettingsConfigDict(env_prefix="GENGAP_", extra="forbid", frozen=True)
+
+    home: Path = Field(default_factory=lambda: _data_home() / "gengap", description="Database, store and keys")
+    cache: Path = Field(default_factory=lambda: _cache_home() / "gengap", description="Trained demo zoos")
+    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the home folder")
+    broker_url: str = Field("filesystem://", description="filesystem:// (in the home folder) or redis://…")
+    sandbox: Literal["bubblewrap"] = Field("bubblewrap", description="Backend that runs participants' code")
+    host: str = Field("127.0.0.1", description="Address the web server listens on")
+    port: int = Field(8000, ge=0, le=65535, description="Port the web server listens on")
+    web_threads: int = Field(8, ge=1, description="Threads of the web process")
+    worker_slots: int = Field(
+        default_factory=lambda: max(1, os.cpu_count() or 1), ge=1, description="Networks evaluated at a time"
+    )
+    lease_s: float = Field(30.0, gt=0, description="Seconds a claimed run stays claimed without a heartbeat")
+    sweep_s: float = Field(5.0, gt=0, description="Seconds between two sweeps for expired leases and lost hints")
+    https_only: bool = Field(False, description="Session cookies only over HTTPS (set behind a TLS proxy)")
+    registration_open: bool = Field(True, description="Whether visitors may make an account")
+    upload_bytes: int = Field(10 * 2**20, gt=0, description="Largest upload")
+    unpacked_bytes: int = Field(50 * 2**20, gt=0, description="Largest sum of a zip's unpacked files")
+    unpacked_files: int = Field(500, gt=0, description="Most files in a zip")
+
+    @field_validator("home", "cache", mode="after")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+    @property
+    def effective_database_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.home / 'gengap.sqlite'}"
+
+    @property
+    def store_folder(self) -> Path:
+        return self.home / "store"
+
+    @property
+    def zoos_folder(self) -> Path:
+        return self.home / "zoos"
+
+    def make_home(self) -> None:
+        """Create the home folder, readable by its owner alone."""
+        self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def secret_key(self) -> str:
+        """The key that signs sessions: made once, kept in the home folder with mode 0600."""
+        self.make_home()
+        path = self.home / "secret_key"
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return path.read_text()
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+        return path.read_text()

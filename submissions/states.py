@@ -1,0 +1,78 @@
+"""The states of a submission and an evaluation, and the only rule of how one follows another.
+
+A pure table: `submissions.lifecycle` asks it what an event does and writes the answer with compare-and-set.
+"""
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SCORED = "scored"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    BROKEN = "broken"
+
+    @property
+    def is_final(self) -> bool:
+        return self not in (State.QUEUED, State.RUNNING)
+
+
+class Event(StrEnum):
+    CLAIMED = "claimed"
+    SCORED = "scored"
+    MEASURE_FAILED = "measure_failed"
+    USER_CANCELLED = "user_cancelled"
+    GAVE_UP = "gave_up"
+    RERUN = "rerun"
+
+
+class Reason(StrEnum):
+    """Why a measure failed, in words a participant understands. `SENTENCES` has one sentence for each."""
+
+    TIME_LIMIT = "time_limit"
+    MEMORY_LIMIT = "memory_limit"
+    NOT_FINITE = "not_finite"
+    NOT_A_NUMBER = "not_a_number"
+    RAISED = "raised"
+    CRASHED = "crashed"
+    IMPORT_ERROR = "import_error"
+    OUTPUT_FLOOD = "output_flood"
+    PROTOCOL = "protocol"
+    MISSING_FUNCTION = "missing_function"
+
+
+SENTENCES: dict[Reason, str] = {
+    Reason.TIME_LIMIT: "The measure ran longer than the time limit for one network.",
+    Reason.MEMORY_LIMIT: "The measure used more memory than the limit for one network.",
+    Reason.NOT_FINITE: "The measure returned nan or an infinity.",
+    Reason.NOT_A_NUMBER: "The measure returned something that is not a real number.",
+    Reason.RAISED: "The measure raised an exception.",
+    Reason.CRASHED: "The measure's process ended without a value (a crash, or an exit).",
+    Reason.IMPORT_ERROR: "The measure could not be imported.",
+    Reason.OUTPUT_FLOOD: "The measure printed more than the log limit.",
+    Reason.PROTOCOL: "The measure's process sent something that is not one value.",
+    Reason.MISSING_FUNCTION: "The upload defines no function complexity(model, dataset).",
+}
+
+_OPEN = (State.QUEUED, State.RUNNING)
+_NEXT: dict[Event, tuple[tuple[State, ...], State]] = {
+    Event.CLAIMED: ((State.QUEUED,), State.RUNNING),
+    Event.SCORED: (_OPEN, State.SCORED),
+    Event.MEASURE_FAILED: (_OPEN, State.FAILED),
+    Event.USER_CANCELLED: (_OPEN, State.CANCELLED),
+    Event.GAVE_UP: (_OPEN, State.BROKEN),
+    Event.RERUN: ((State.SCORED, State.FAILED, State.BROKEN), State.QUEUED),
+}
+
+
+def next_state(state: State, event: Event) -> State | None:
+    """The state after `event`, or None where the event has no effect (late, repeated)."""
+    sources, target = _NEXT[event]
+    return target if state in sources else None
+
+
+def sources(event: Event) -> tuple[State, ...]:
+    """The states that `event` can leave: the compare side of a compare-and-set."""
+    return _NEXT[event][0]

@@ -1,0 +1,83 @@
+"""Where uploaded bytes live: a folder of files named by their sha256. The web process puts, workers get."""
+
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+
+_DIGEST = re.compile("[0-9a-f]{64}")
+
+
+class StoreError(Exception):
+    """The store cannot give back what it was asked for, or cannot keep what it was given."""
+
+
+class BundleStore:
+    """Content-addressed bytes: putting the same content twice keeps one file; files are never changed.
+
+    A file is `<first two digits>/<sha256>`, mode 0600. Safe with several processes at once.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, content: bytes) -> str:
+        """Keep `content` and return its sha256, only once it is safely on disk. Raises StoreError."""
+        digest = hashlib.sha256(content).hexdigest()
+        path = self._path(digest)
+        try:
+            if not _holds(path, content):
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                _write_atomically(path, content)
+        except OSError as error:
+            raise StoreError(f"The upload could not be stored at {path}: {error}. Check space and rights.") from error
+        return digest
+
+    def get(self, digest: str) -> bytes:
+        """The content whose sha256 is `digest`. Raises StoreError if it is missing or was damaged."""
+        if not _DIGEST.fullmatch(digest):
+            raise StoreError(f"{digest!r} is not a sha256 in lower-case hexadecimal.")
+        path = self._path(digest)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise StoreError(f"The stored upload {path} cannot be read: {error}. Restore it from a backup.") from error
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise StoreError(f"The stored upload {path} is damaged: its sha256 differs. Restore it from a backup.")
+        return content
+
+    def _path(self, digest: str) -> Path:
+        return self.folder / digest[:2] / digest
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    """Whether the file is there and whole. A damaged one is written again rather than trusted."""
+    try:
+        return path.read_bytes() == content
+    except FileNotFoundError:
+        return False
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")  # mkstemp makes it 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    for folder in (path.parent, path.parent.parent):
+        _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the folder's new names survive a power cut, as fsync of a file does not."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

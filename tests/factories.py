@@ -1,0 +1,156 @@
+"""Short ways to the things that tests speak of: tiny zoos, a competition, uploads."""
+
+import io
+import itertools
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import func, select
+
+from model_zoo.manifest import Axis, DatasetCard, NetworkTruth, ZooCard
+from model_zoo.writer import new_zoo, opaque_ids
+from submissions import lifecycle
+from submissions.accounts import register
+from submissions.bundle import Bundle, BundleLimits, read_bundle
+from submissions.competitions import create_competition, register_zoo
+from submissions.database import Database
+from submissions.records import EvaluationRecord, PhaseRecord, SubmissionRecord, ValueRecord, utc_now
+from submissions.store import BundleStore
+
+SQUARED_NORM = b"""
+def complexity(model, dataset):
+    return sum(float(p.detach().square().sum()) for p in model.parameters())
+"""
+
+
+def make_tiny_zoo(folder: Path, name: str = "tiny", *, copies: int = 2, truth_public: bool = True) -> Path:
+    """A zoo of 4 x copies two-layer networks with random weights, and a truth that follows their norms."""
+    axes = [
+        Axis(name="width", values=[3, 5]),
+        Axis(name="scale", values=[0.5, 1.5]),
+        Axis(name="seed", values=list(range(copies))),
+    ]
+    rng = np.random.default_rng(7)
+    grid = list(itertools.product(*(axis.values for axis in axes)))
+    with new_zoo(folder) as writer:
+        writer.training_data(rng.random((20, 1, 8, 8), dtype=np.float32), rng.integers(0, 10, 20))
+        for network_id, point in sorted(zip(opaque_ids(len(grid), zlib.crc32(name.encode())), grid, strict=True)):
+            width, scale = int(point[0]), float(point[1])
+            initial = {
+                "1.weight": rng.normal(size=(width, 64)).astype(np.float32),
+                "1.bias": np.zeros(width, np.float32),
+                "3.weight": rng.normal(size=(10, width)).astype(np.float32),
+                "3.bias": np.zeros(10, np.float32),
+            }
+            weights = {key: np.float32(scale) * value for key, value in initial.items()}
+            architecture = {
+                "family": "sequential",
+                "layers": [
+                    {"type": "flatten"},
+                    {"type": "linear", "inputs": 64, "outputs": width},
+                    {"type": "relu"},
+                    {"type": "linear", "inputs": width, "outputs": 10},
+                ],
+            }
+            norm = sum(float(np.square(value).sum()) for value in weights.values())
+            metrics = {"train_acc": 1.0, "test_acc": 1 - norm / 2000, "train_loss": 0.01, "test_loss": 0.5}
+            hyperparameters = {axis.name: value for axis, value in zip(axes, point, strict=True)}
+            truth = NetworkTruth(hyperparameters=hyperparameters, metrics=metrics)
+            writer.network(network_id, architecture, weights, initial, truth)
+        card = ZooCard(
+            name=name,
+            title=f"The {name} zoo",
+            text="Random networks for tests.",
+            licence="CC0-1.0",
+            citation="None.",
+            dataset=DatasetCard(name="noise", source="random", licence="CC0-1.0", text="Random numbers."),
+            input_shape=[1, 8, 8],
+            classes=10,
+            truth_public=truth_public,
+            recipe=None,
+        )
+        writer.finish(card, axes, 100)
+    return folder
+
+
+def bundle_of(source: bytes | str, filename: str = "measure.py") -> Bundle:
+    content = source.encode() if isinstance(source, str) else source
+    return read_bundle(filename, content, BundleLimits())
+
+
+def zip_of(files: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, content in files.items():
+            archive.writestr(path, content)
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Competition:
+    """A database with one phase over tiny zoos, and what tests ask of it."""
+
+    db: Database
+    store: BundleStore
+    phase_id: int
+    slug: str = "tests"
+    phase_slug: str = "main"
+
+    @property
+    def path(self) -> str:
+        return f"/competitions/{self.slug}/{self.phase_slug}"
+
+    def user(self, name: str = "ada") -> int:
+        return register(self.db, name, f"{name}@example.org", "correct horse battery")
+
+    def submit(self, user_id: int, source: bytes | str = SQUARED_NORM, name: str = "measure") -> int:
+        return lifecycle.submit(
+            self.db,
+            self.store,
+            phase_id=self.phase_id,
+            user_id=user_id,
+            name=name,
+            bundle=bundle_of(source),
+        )
+
+    def submission(self, submission_id: int) -> SubmissionRecord:
+        with self.db.read() as session:
+            return session.get_one(SubmissionRecord, submission_id)
+
+    def evaluations(self, submission_id: int) -> Sequence[EvaluationRecord]:
+        with self.db.read() as session:
+            return session.scalars(
+                select(EvaluationRecord)
+                .where(EvaluationRecord.submission_id == submission_id)
+                .order_by(EvaluationRecord.attempt, EvaluationRecord.position)
+            ).all()
+
+    def values_recorded(self, submission_id: int) -> Counter[tuple[int, str]]:
+        """How often each (evaluation, network) has a value."""
+        with self.db.read() as session:
+            rows = session.execute(
+                select(ValueRecord.evaluation_id, ValueRecord.network_id, func.count())
+                .join(EvaluationRecord, EvaluationRecord.id == ValueRecord.evaluation_id)
+                .where(EvaluationRecord.submission_id == submission_id)
+                .group_by(ValueRecord.evaluation_id, ValueRecord.network_id)
+            )
+            return Counter({(evaluation, network): count for evaluation, network, count in rows})
+
+
+def make_competition(db: Database, store: BundleStore, zoo_folders: Sequence[Path], **phase: object) -> Competition:
+    competition = Competition(db, store, 0)
+    settings: dict[str, object] = {"opens_at": utc_now(), "title": "Main phase", **phase}
+    phase_id = create_competition(
+        db,
+        slug=competition.slug,
+        title="A competition for tests",
+        text="Predict the gaps.",
+        phase=PhaseRecord(slug=competition.phase_slug, **settings),  # type: ignore[arg-type]
+        zoo_ids=[register_zoo(db, folder) for folder in zoo_folders],
+    )
+    return Competition(db, store, phase_id)

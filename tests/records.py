@@ -1,0 +1,236 @@
+"""Competitions and submissions in any state, written straight to the database for tests of what reads them."""
+
+import hashlib
+import itertools
+import json
+import math
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from submissions.accounts import register, system_user
+from submissions.competitions import find_competition, register_zoo
+from submissions.database import Database
+from submissions.records import (
+    CompetitionRecord,
+    EvaluationRecord,
+    PhaseRecord,
+    PhaseZooRecord,
+    SubmissionRecord,
+    ValueRecord,
+    ZooRecord,
+)
+from submissions.states import Reason, State
+
+PASSWORD = "correct horse battery"
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def write_zoo(folder: Path, name: str, *, truth_public: bool = True) -> Path:
+    """A zoo folder with a real manifest and truth and empty weights: no page looks at weights."""
+    axes: dict[str, list[float]] = {
+        "width": [16, 32, 64],
+        "learning rate": [0.1, 0.5],
+        "weight.decay": [0, 0.001],
+    }
+    networks = {
+        hashlib.sha256(f"{name}{index}".encode()).hexdigest()[:12]: (
+            dict(zip(axes, settings, strict=True)),
+            0.05 + 0.04 * math.sin(index) ** 2 + 0.01 * (index % 3),
+        )
+        for index, settings in enumerate(itertools.product(*axes.values()))
+    }
+    listed = [
+        {
+            "id": network,
+            "architecture": {"family": "sequential", "layers": []},
+            "weights": f"public/networks/{network}.safetensors",
+        }
+        for network in sorted(networks)
+    ]
+    truth = {
+        "format": 1,
+        "axes": [{"name": axis, "values": values} for axis, values in axes.items()],
+        "test_size": 1297,
+        "networks": {
+            network: {
+                "hyperparameters": hyperparameters,
+                "metrics": {"train_acc": 1.0, "test_acc": 1 - gap},
+                "source": None,
+            }
+            for network, (hyperparameters, gap) in networks.items()
+        },
+    }
+    files = {
+        "public/networks.json": json.dumps({"format": 1, "networks": listed}).encode(),
+        "public/train.safetensors": b"",
+        "private/truth.json": json.dumps(truth).encode(),
+        **{f"public/networks/{network}.safetensors": b"" for network in networks},
+    }
+    manifest = {
+        "format": 1,
+        "name": name,
+        "title": name.replace("-", " ").capitalize(),
+        "text": "Networks on scans of handwritten digits.",
+        "dataset": {"name": "Digits", "source": "UCI optical recognition", "licence": "CC BY 4.0"},
+        "input_shape": [1, 8, 8],
+        "classes": 10,
+        "truth_public": truth_public,
+        "files": {
+            path: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+            for path, content in files.items()
+        },
+    }
+    for path, content in {**files, "zoo.json": json.dumps(manifest).encode()}.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    return folder
+
+
+class Records:
+    """A database with the people ann and bob, and ways to put competitions and submissions into it."""
+
+    def __init__(self, db: Database, folder: Path) -> None:
+        self.db = db
+        self.folder = folder
+        self.ann = register(db, "ann", "ann@example.org", PASSWORD)
+        self.bob = register(db, "bob", "bob@example.org", PASSWORD)
+        self.system = system_user(db)
+
+    def zoo(self, name: str, *, truth_public: bool = True) -> int:
+        folder = self.folder / "zoos" / name
+        return register_zoo(self.db, folder if folder.exists() else write_zoo(folder, name, truth_public=truth_public))
+
+    def phase(
+        self,
+        slug: str = "main",
+        *,
+        competition: str = "demo",
+        zoos: tuple[str, ...] = ("digits-mlp", "digits-cnn"),
+        truth_public: bool = True,
+        **fields: object,
+    ) -> int:
+        zoo_ids = [self.zoo(name, truth_public=truth_public) for name in zoos]
+        with self.db.write() as session:
+            found = find_competition(session, competition) or CompetitionRecord(
+                slug=competition,
+                title="Predict the gap",
+                text="Two zoos of networks on handwritten digits.\n\nWho orders them best?",
+            )
+            values = {"title": f"{slug.capitalize()} phase", "opens_at": START, **fields}
+            phase = PhaseRecord(slug=slug, competition=found, **values)  # type: ignore[arg-type]
+            session.add(phase)
+            phase.zoo_links = [
+                PhaseZooRecord(position=position, zoo=session.get_one(ZooRecord, zoo_id))
+                for position, zoo_id in enumerate(zoo_ids)
+            ]
+            session.flush()
+            return phase.id
+
+    def submission(
+        self,
+        phase_id: int,
+        user_id: int | None = None,
+        *,
+        cmi: tuple[float, ...] | None = None,
+        done: int = 0,
+        reason: Reason | None = None,
+        state: State | None = None,
+        hours: int = 0,
+        name: str = "A measure",
+        **fields: object,
+    ) -> int:
+        """A submission in any state: scored with `cmi` per zoo, failed with `reason`, else `done` values a zoo."""
+        implied = State.SCORED if cmi else State.FAILED if reason else State.RUNNING if done else State.QUEUED
+        with self.db.write() as session:
+            phase = session.get_one(PhaseRecord, phase_id)
+            submission = SubmissionRecord(
+                phase_id=phase_id,
+                user_id=user_id or self.ann,
+                name=name,
+                filename="measure.py",
+                bundle_sha256="0" * 64,
+                state=state or implied,
+                reason=reason,
+                score=100 * sum(cmi) / len(cmi) if cmi else None,
+                created_at=START + timedelta(hours=hours),
+                **fields,  # type: ignore[arg-type]
+            )
+            if submission.state is not State.QUEUED:
+                submission.started_at = submission.created_at + timedelta(seconds=2)
+            if submission.state.is_final:
+                submission.finished_at = submission.created_at + timedelta(seconds=42)
+            session.add(submission)
+            session.flush()
+            for position, zoo in enumerate(phase.zoos):
+                self._evaluate(session, submission, zoo, position, cmi[position] if cmi else None, done)
+            return submission.id
+
+    @staticmethod
+    def _evaluate(
+        session: Session,
+        submission: SubmissionRecord,
+        zoo: ZooRecord,
+        position: int,
+        cmi: float | None,
+        done: int,
+    ) -> None:
+        networks = sorted(json.loads((Path(zoo.folder) / "private/truth.json").read_text())["networks"])
+        evaluation = EvaluationRecord(
+            zoo_id=zoo.id,
+            attempt=submission.attempt,
+            position=position,
+            networks=len(networks),
+            state=submission.state,
+            cmi=cmi,
+            kendall_tau=None if cmi is None else round(cmi**0.5, 6),
+            submission=submission,
+        )
+        session.add(evaluation)
+        session.flush()
+        session.add_all(
+            ValueRecord(evaluation_id=evaluation.id, network_id=network, value=1.5 * index - 3, wall_s=0.25)
+            for index, network in enumerate(networks[: len(networks) if cmi is not None else done])
+        )
+
+    def next_attempt(self, submission_id: int, *, cmi: tuple[float, ...] | None = None) -> None:
+        """A re-run: queued anew, or scored with `cmi` already; the earlier attempt stays on record."""
+        with self.db.write() as session:
+            submission = session.get_one(SubmissionRecord, submission_id)
+            submission.attempt += 1
+            submission.state = State.SCORED if cmi else State.QUEUED
+            submission.score = 100 * sum(cmi) / len(cmi) if cmi else None
+            phase = session.get_one(PhaseRecord, submission.phase_id)
+            for position, zoo in enumerate(phase.zoos):
+                self._evaluate(session, submission, zoo, position, cmi[position] if cmi else None, 0)
+
+    def truth(self, zoo: str) -> dict[str, dict[str, dict[str, float]]]:
+        """The networks in the truth of a zoo made here."""
+        content = json.loads((self.folder / "zoos" / zoo / "private/truth.json").read_text())
+        networks: dict[str, dict[str, dict[str, float]]] = content["networks"]
+        return networks
+
+    def add_values(self, submission_id: int, done: int, position: int = 0) -> None:
+        """Give a running submission's evaluation at `position` its next values, `done` at most."""
+        with self.db.write() as session:
+            evaluation = session.get_one(SubmissionRecord, submission_id).evaluations[position]
+            zoo = session.get_one(ZooRecord, evaluation.zoo_id)
+            have = set(
+                session.scalars(select(ValueRecord.network_id).where(ValueRecord.evaluation_id == evaluation.id))
+            )
+            for network in sorted(set(self.truth(zoo.name)) - have)[:done]:
+                session.add(ValueRecord(evaluation_id=evaluation.id, network_id=network, value=0.5, wall_s=0.25))
+
+    def end(self, submission_id: int, cmi: tuple[float, ...]) -> None:
+        """Give a running submission all its values and its score."""
+        for position in range(len(cmi)):
+            self.add_values(submission_id, 10**6, position)
+        with self.db.write() as session:
+            submission = session.get_one(SubmissionRecord, submission_id)
+            submission.state = State.SCORED
+            submission.score = 100 * sum(cmi) / len(cmi)
+            submission.finished_at = START + timedelta(minutes=1)
+            for evaluation, score in zip(submission.evaluations, cmi, strict=True):
+                evaluation.state, evaluation.cmi, evaluation.kendall_tau = State.SCORED, score, score

@@ -1,0 +1,32 @@
+"""Databases for tests of the domain that need not run on both kinds."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from submissions.database import Database
+from tests.records import Records
+
+
+@pytest.fixture
+def tmp_db(tmp_path: Path) -> Iterator[Database]:
+    """An empty SQLite database."""
+    db = Database(f"sqlite:///{tmp_path / 'gengap.sqlite'}")
+    db.migrate()
+    yield db
+    db.dispose()
+
+
+@pytest.fixture(scope="module")
+def shared_db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """One SQLite database for all examples of a property that stores nothing."""
+    db = Database(f"sqlite:///{tmp_path_factory.mktemp('shared') / 'gengap.sqlite'}")
+    db.migrate()
+    yield db
+    db.dispose()
+
+
+@pytest.fixture
+def records(any_db: Database, tmp_path: Path) -> Records:
+    return Records(any_db, tmp_path)

@@ -1,0 +1,307 @@
+"""Submissions from upload to score, through the domain's door, on SQLite and on PostgreSQL."""
+
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from model_zoo import open_zoo
+from submissions import lifecycle, queue
+from submissions.competitions import CompetitionError, create_competition, register_zoo
+from submissions.database import Database
+from submissions.records import PhaseRecord, RunRecord, SubmissionRecord, utc_now
+from submissions.states import Reason, State
+from submissions.store import BundleStore
+from tests.factories import SQUARED_NORM, Competition, bundle_of, make_competition, make_tiny_zoo
+
+LEASE_S = 60.0
+
+
+def record(competition: Competition, claim: queue.Claim, run: queue.ClaimedRun, value: float = 1.0) -> bool:
+    return lifecycle.record_value(
+        competition.db, run.id, claim.owner, value=value, wall_s=0.1, cpu_s=0.1, peak_bytes=1000, layers={}
+    )
+
+
+def work_through(competition: Competition, owner: str = "w") -> int:
+    """Claim and record until nothing is left; a network's value is its position in its id's order."""
+    done = 0
+    while (claim := queue.claim(competition.db, owner, batch=3, lease_s=LEASE_S)) is not None:
+        for run in claim.runs:
+            assert record(competition, claim, run, value=float(int(run.network_id, 16)))
+            done += 1
+    return done
+
+
+def test_a_submission_queues_one_run_per_network_of_every_zoo(competition: Competition) -> None:
+    submission_id = competition.submit(competition.user())
+    assert competition.submission(submission_id).state is State.QUEUED
+    assert [evaluation.networks for evaluation in competition.evaluations(submission_id)] == [8, 12]
+    assert queue.pending(competition.db) == 20
+    assert competition.store.get(bundle_of(SQUARED_NORM).sha256) == SQUARED_NORM
+
+
+def test_the_last_value_scores_the_submission(competition: Competition) -> None:
+    submission_id = competition.submit(competition.user())
+    assert work_through(competition) == 20
+    submission = competition.submission(submission_id)
+    evaluations = competition.evaluations(submission_id)
+    assert submission.state is State.SCORED
+    assert submission.finished_at is not None
+    assert {evaluation.state for evaluation in evaluations} == {State.SCORED}
+    cmis = [evaluation.cmi for evaluation in evaluations if evaluation.cmi is not None]
+    assert submission.score == pytest.approx(100 * sum(cmis) / 2)
+    assert len(competition.values_recorded(submission_id)) == 20
+
+
+def test_perfect_values_reach_the_highest_tau(competition: Competition, tiny_zoo: Path) -> None:
+    submission_id = competition.submit(competition.user())
+    gaps: dict[str, float] = {}
+    for evaluation in competition.evaluations(submission_id):
+        with competition.db.read() as session:
+            folder = session.get_one(type(evaluation), evaluation.id).zoo.folder
+        truth = open_zoo(Path(folder)).truth()
+        gaps |= {i: n.metrics["train_acc"] - n.metrics["test_acc"] for i, n in truth.networks.items()}
+    while (claim := queue.claim(competition.db, "w", batch=50, lease_s=LEASE_S)) is not None:
+        for run in claim.runs:
+            record(competition, claim, run, gaps[run.network_id])
+    assert [e.kendall_tau for e in competition.evaluations(submission_id)] == [1.0, 1.0]
+
+
+def test_each_network_is_claimed_once(competition: Competition) -> None:
+    competition.submit(competition.user())
+    claimed: Counter[int] = Counter()
+    for worker in range(100):
+        claim = queue.claim(competition.db, f"w{worker}", batch=3, lease_s=LEASE_S)
+        if claim is None:
+            break
+        claimed.update(run.id for run in claim.runs)
+    assert len(claimed) == 20
+    assert set(claimed.values()) == {1}
+
+
+def test_networks_come_in_a_shuffled_order(competition: Competition) -> None:
+    user = competition.user()
+    orders = set()
+    for _ in range(4):
+        submission_id = competition.submit(user)
+        evaluation = competition.evaluations(submission_id)[1]
+        with competition.db.read() as session:
+            rows = session.scalars(
+                select(RunRecord.network_id)
+                .where(RunRecord.evaluation_id == evaluation.id)
+                .order_by(RunRecord.position)
+            )
+            orders.add(tuple(rows))
+    assert len(orders) > 1
+
+
+def test_a_failure_ends_the_submission_and_empties_its_queue(competition: Competition) -> None:
+    submission_id = competition.submit(competition.user())
+    claim = queue.claim(competition.db, "w", batch=2, lease_s=LEASE_S)
+    assert claim is not None
+    assert record(competition, claim, claim.runs[0])
+    run = claim.runs[1]
+    assert lifecycle.record_failure(
+        competition.db, run.id, "w", reason=Reason.RAISED, detail="ValueError at complexity.py line 2"
+    )
+    submission = competition.submission(submission_id)
+    assert (submission.state, submission.reason) == (State.FAILED, Reason.RAISED)
+    assert submission.detail == "ValueError at complexity.py line 2"
+    assert queue.pending(competition.db) == 0
+    assert [e.state for e in competition.evaluations(submission_id)] == [State.FAILED, State.CANCELLED]
+    assert len(competition.values_recorded(submission_id)) == 1
+
+
+def test_a_value_after_the_end_changes_nothing(competition: Competition) -> None:
+    submission_id = competition.submit(competition.user())
+    claim = queue.claim(competition.db, "w", batch=2, lease_s=LEASE_S)
+    assert claim is not None
+    assert lifecycle.cancel(competition.db, submission_id)
+    assert not record(competition, claim, claim.runs[0])
+    assert not lifecycle.record_failure(
+        competition.db, claim.runs[1].id, "w", reason=Reason.CRASHED, detail="late"
+    )
+    assert competition.submission(submission_id).state is State.CANCELLED
+    assert not competition.values_recorded(submission_id)
+    assert not lifecycle.cancel(competition.db, submission_id)
+
+
+def test_a_value_is_recorded_once(competition: Competition) -> None:
+    submission_id = competition.submit(competition.user())
+    claim = queue.claim(competition.db, "w", batch=1, lease_s=LEASE_S)
+    assert claim is not None
+    assert record(competition, claim, claim.runs[0], 1.0)
+    assert not record(competition, claim, claim.runs[0], 2.0)
+    assert set(competition.values_recorded(submission_id).values()) == {1}
+
+
+def test_an_expired_lease_returns_the_run_and_the_late_worker_is_not_heard(competition: Competition) -> None:
+    competition.submit(competition.user())
+    now = utc_now()
+    lost = queue.claim(competition.db, "lost", batch=1, lease_s=LEASE_S, now=now)
+    assert lost is not None
+    assert queue.sweep(competition.db, now + timedelta(seconds=LEASE_S - 1)) == 19
+    assert queue.sweep(competition.db, now + timedelta(seconds=LEASE_S + 1)) == 20
+    assert not record(competition, lost, lost.runs[0])
+
+
+def test_a_heartbeat_keeps_the_lease(competition: Competition) -> None:
+    competition.submit(competition.user())
+    now = utc_now()
+    claim = queue.claim(competition.db, "w", batch=2, lease_s=LEASE_S, now=now)
+    assert claim is not None
+    later = now + timedelta(seconds=LEASE_S - 1)
+    assert queue.heartbeat(competition.db, "w", lease_s=LEASE_S, now=later) == 2
+    assert queue.sweep(competition.db, now + timedelta(seconds=LEASE_S + 1)) == 18
+    assert record(competition, claim, claim.runs[0])
+    assert queue.held_by(competition.db, "w") == 1
+
+
+def test_after_three_tries_that_were_our_fault_the_submission_is_broken(competition: Competition) -> None:
+    submission_id = competition.submit(competition.user())
+    for _ in range(queue.MAX_TRIES):
+        assert competition.submission(submission_id).state in (State.QUEUED, State.RUNNING)
+        claim = queue.claim(competition.db, "w", batch=1, lease_s=LEASE_S)
+        assert claim is not None
+        queue.give_back_broken(competition.db, claim.runs[0].id, "w", "the disk is full")
+    submission = competition.submission(submission_id)
+    assert submission.state is State.BROKEN
+    assert submission.detail is not None
+    assert "the disk is full" in submission.detail
+    assert submission.reason is None
+    assert queue.pending(competition.db) == 0
+
+
+def test_runs_given_back_in_good_order_cost_no_try(competition: Competition) -> None:
+    submission_id = competition.submit(competition.user())
+    for _ in range(queue.MAX_TRIES + 2):
+        assert queue.claim(competition.db, "w", batch=5, lease_s=LEASE_S) is not None
+        assert queue.release(competition.db, "w") == 5
+    assert work_through(competition) == 20
+    assert competition.submission(submission_id).state is State.SCORED
+
+
+def test_runs_of_a_dead_worker_return_at_once(competition: Competition) -> None:
+    competition.submit(competition.user())
+    queue.claim(competition.db, "dead", batch=4, lease_s=LEASE_S)
+    queue.claim(competition.db, "alive", batch=4, lease_s=LEASE_S)
+    assert queue.owners(competition.db) == {"dead", "alive"}
+    assert queue.return_runs_of(competition.db, ["dead"]) == 4
+    assert queue.pending(competition.db) == 16
+
+
+def test_turns_go_to_the_user_who_holds_least_then_to_the_oldest(competition: Competition) -> None:
+    ada, bob = competition.user("ada"), competition.user("bob")
+    first, second, third = competition.submit(ada), competition.submit(ada), competition.submit(bob)
+    turns = []
+    for worker in range(4):
+        claim = queue.claim(competition.db, f"w{worker}", batch=4, lease_s=LEASE_S)
+        assert claim is not None
+        turns.append(claim.submission_id)
+    assert turns == [first, third, first, third]
+    assert competition.submission(second).state is State.QUEUED
+
+
+def test_priority_goes_before_everything(competition: Competition) -> None:
+    user = competition.user()
+    competition.submit(user)
+    urgent = competition.submit(user)
+    with competition.db.write() as session:
+        session.get_one(SubmissionRecord, urgent).priority = 1
+    claim = queue.claim(competition.db, "w", batch=4, lease_s=LEASE_S)
+    assert claim is not None
+    assert claim.submission_id == urgent
+
+
+def test_a_rerun_is_a_new_attempt_and_keeps_the_old_values(competition: Competition) -> None:
+    submission_id = competition.submit(competition.user())
+    work_through(competition)
+    assert lifecycle.rerun(competition.db, submission_id)
+    assert competition.submission(submission_id).state is State.QUEUED
+    assert work_through(competition) == 20
+    submission = competition.submission(submission_id)
+    assert (submission.state, submission.attempt) == (State.SCORED, 2)
+    assert len(competition.values_recorded(submission_id)) == 40
+
+
+def test_a_cancelled_submission_is_not_run_again(competition: Competition) -> None:
+    submission_id = competition.submit(competition.user())
+    lifecycle.cancel(competition.db, submission_id)
+    assert not lifecycle.rerun(competition.db, submission_id)
+
+
+@pytest.mark.parametrize("act", [lifecycle.cancel, lifecycle.rerun])
+def test_an_unknown_submission_is_an_error(competition: Competition, act: object) -> None:
+    assert callable(act)
+    with pytest.raises(lifecycle.UnknownSubmission):
+        act(competition.db, 4711)
+
+
+@pytest.mark.parametrize("any_db", ["sqlite"], indirect=True)
+def test_quota_and_dates_refuse_with_a_sentence_and_store_nothing(
+    any_db: Database, store: BundleStore, tiny_zoo: Path
+) -> None:
+    opens = utc_now()
+    phase = {"opens_at": opens, "closes_at": opens + timedelta(days=7), "daily_quota": 2}
+    competition = make_competition(any_db, store, [tiny_zoo], **phase)
+    user = competition.user()
+
+    def submit_at(hours: float, source: str = SQUARED_NORM.decode()) -> int:
+        return lifecycle.submit(
+            any_db,
+            store,
+            phase_id=competition.phase_id,
+            user_id=user,
+            name="m",
+            bundle=bundle_of(source),
+            now=opens + timedelta(hours=hours),
+        )
+
+    with pytest.raises(lifecycle.SubmissionRefused, match="opens on"):
+        submit_at(-1)
+    assert not store.folder.exists()
+    submit_at(1)
+    submit_at(2)
+    with pytest.raises(lifecycle.SubmissionRefused, match="all 2 submissions"):
+        submit_at(3)
+    submit_at(25.5)
+    with pytest.raises(lifecycle.SubmissionRefused, match="closed on"):
+        submit_at(24 * 7)
+    with any_db.read() as session:
+        assert session.scalar(select(func.count()).select_from(SubmissionRecord)) == 3
+
+
+def test_a_broken_submission_spends_no_quota(any_db: Database, store: BundleStore, tiny_zoo: Path) -> None:
+    competition = make_competition(any_db, store, [tiny_zoo], daily_quota=1)
+    user = competition.user()
+    competition.submit(user)
+    for _ in range(queue.MAX_TRIES):
+        claim = queue.claim(any_db, "w", batch=1, lease_s=LEASE_S)
+        assert claim is not None
+        queue.give_back_broken(any_db, claim.runs[0].id, "w", "our fault")
+    competition.submit(user)
+
+
+@pytest.mark.parametrize("any_db", ["sqlite"], indirect=True)
+def test_a_competition_that_cannot_be_made_says_why(
+    any_db: Database, store: BundleStore, tiny_zoo: Path, tmp_path: Path
+) -> None:
+    make_competition(any_db, store, [tiny_zoo])
+
+    def make(slug: str, zoo_ids: list[int]) -> None:
+        phase = PhaseRecord(slug="p", title="P", opens_at=utc_now())
+        create_competition(any_db, slug=slug, title="T", text="", phase=phase, zoo_ids=zoo_ids)
+
+    with pytest.raises(CompetitionError, match="already"):
+        make("tests", [1])
+    with pytest.raises(CompetitionError, match="at least one zoo"):
+        make("new", [])
+    with pytest.raises(CompetitionError, match="no zoo with id 99"):
+        make("new", [99])
+    another = make_tiny_zoo(tmp_path / "another", "tiny", copies=3)
+    with pytest.raises(CompetitionError, match="different zoo named 'tiny'"):
+        register_zoo(any_db, another)
+    assert register_zoo(any_db, tiny_zoo) == 1

@@ -1,0 +1,40 @@
+"""A warm sandbox for the tests of this room, and a network to put into it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from model_zoo import open_zoo
+from worker.evaluator import network_files
+from worker.sandbox.bubblewrap import BubblewrapSandbox
+from worker.sandbox.protocol import Code, Limits, NetworkFiles, Outcome, Sandbox
+from worker.sandbox.spawn import Spawner
+
+Evaluate = Callable[..., Outcome]
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    made = BubblewrapSandbox(Spawner())
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def network(tiny_zoo: Path) -> NetworkFiles:
+    zoo = open_zoo(tiny_zoo)
+    return network_files(zoo, zoo.networks[0].id)
+
+
+@pytest.fixture
+def evaluate(sandbox: Sandbox, network: NetworkFiles) -> Evaluate:
+    """Evaluate the body of a measure (or whole files) on one network."""
+
+    def run(source: str | dict[str, bytes], *, seed: int = 1, **limits: float) -> Outcome:
+        files = {"complexity.py": source.encode()} if isinstance(source, str) else source
+        generous = {"wall_s": 30.0, "memory_bytes": 2**30} | limits
+        sandbox.start(Code(files, "digest"), Limits(**generous))  # type: ignore[arg-type]
+        return sandbox.evaluate(network, seed)
+
+    return run

@@ -1,0 +1,51 @@
+"""The Celery app: one queue of hints over the filesystem (the default) or Redis, chosen by `broker_url`.
+
+A message only hints that the database has work. Nothing is lost with a message, so there is no result
+backend, no acknowledgement after the work and no retry on sending.
+"""
+
+import os
+from pathlib import Path
+
+from celery import Celery
+
+from submissions.settings import Settings
+
+WORK = "gengap.work"
+FILESYSTEM_POLL_S = 0.5
+
+
+def make_celery(settings: Settings) -> Celery:
+    """An app for these settings; it opens no connection yet."""
+    app = Celery("gengap", broker=settings.broker_url, set_as_current=False)
+    app.conf.update(
+        task_default_queue="gengap",
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_timeout=2,
+        broker_transport_options=_transport_options(settings),
+    )
+    return app
+
+
+def _transport_options(settings: Settings) -> dict[str, object]:
+    if not settings.broker_url.startswith("filesystem:"):
+        return {"socket_timeout": 5, "socket_connect_timeout": 2, "visibility_timeout": 3600}
+    settings.make_home()
+    folder = settings.home / "broker"
+    for path in (folder, folder / "messages", folder / "control"):
+        Path(path).mkdir(exist_ok=True, mode=0o700)
+    messages = str(folder / "messages") + os.sep
+    return {
+        "data_folder_in": messages,
+        "data_folder_out": messages,
+        "control_folder": str(folder / "control"),
+        "store_processed": False,
+        "polling_interval": FILESYSTEM_POLL_S,
+    }

@@ -1,0 +1,251 @@
+"""Evaluates measures: claimed runs of the database (`Evaluator.work`) or a whole zoo locally (`evaluate_zoo`).
+
+Both walk the same road: code and network files into a sandbox, an outcome back. What an outcome means for a
+submission is decided by `submissions.lifecycle`.
+"""
+
+import logging
+import threading
+import uuid
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from model_zoo import Zoo, ZooError, open_zoo
+from scoring import ScoringError
+from submissions import lifecycle, queue
+from submissions.bundle import BundleError, BundleLimits, read_bundle
+from submissions.database import Database
+from submissions.store import BundleStore, StoreError
+from worker.sandbox.pool import SandboxPool
+from worker.sandbox.protocol import (
+    Code,
+    Failure,
+    Limits,
+    NetworkFiles,
+    Outcome,
+    Sandbox,
+    SandboxError,
+    seed_of,
+)
+
+BATCH = 4
+WATCH_S = 1.0
+_log = logging.getLogger(__name__)
+
+
+class Evaluator:
+    """A worker's share of the queue. `work` runs in one thread per slot; `stop` ends them all in good order.
+
+    owner_prefix: names this process in leases, for example "host/pid".
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        store: BundleStore,
+        pool: SandboxPool,
+        *,
+        owner_prefix: str,
+        lease_s: float,
+        limits: BundleLimits,
+    ) -> None:
+        self._db = db
+        self._store = store
+        self._pool = pool
+        self._owner_prefix = owner_prefix
+        self._lease_s = lease_s
+        self._bundle_limits = limits
+        self._stopping = threading.Event()
+
+    @property
+    def free_slots(self) -> int:
+        return 0 if self._stopping.is_set() else self._pool.free_slots
+
+    def work(self) -> int:
+        """Claim and evaluate until nothing is pending; the number of networks evaluated."""
+        evaluated = 0
+        with self._pool.borrow() as sandbox:
+            while not self._stopping.is_set():
+                owner = f"{self._owner_prefix}/{uuid.uuid4().hex[:12]}"
+                claim = queue.claim(self._db, owner, batch=BATCH, lease_s=self._lease_s)
+                if claim is None:
+                    break
+                with _Watch(self._db, owner, self._lease_s, sandbox, self._stopping):
+                    evaluated += self._evaluate(claim, sandbox)
+        return evaluated
+
+    def stop(self) -> None:
+        """Begin no further network, interrupt those in hand and give their runs back."""
+        self._stopping.set()
+        self._pool.interrupt()
+
+    def _evaluate(self, claim: queue.Claim, sandbox: Sandbox) -> int:
+        evaluated = 0
+        for run in claim.runs:
+            if self._stopping.is_set():
+                break
+            try:
+                zoo = open_zoo(Path(claim.zoo_folder))
+                if evaluated == 0:
+                    sandbox.start(self._code(claim), _limits(claim))
+                seed = seed_of(claim.bundle_sha256, run.network_id)
+                outcome = sandbox.evaluate(network_files(zoo, run.network_id), seed)
+                is_wanted = self._record(claim, run, outcome, sandbox)
+            except (SandboxError, ZooError, StoreError, BundleError, ScoringError) as error:
+                if self._stopping.is_set() or queue.held_by(self._db, claim.owner) == 0:
+                    break
+                _log.error("submission %d, our fault: %s", claim.submission_id, error)
+                queue.give_back_broken(self._db, run.id, claim.owner, _first_line(error))
+                continue
+            evaluated += 1
+            if not is_wanted:
+                break
+        queue.release(self._db, claim.owner)
+        return evaluated
+
+    def _code(self, claim: queue.Claim) -> Code:
+        content = self._store.get(claim.bundle_sha256)
+        bundle = read_bundle(claim.filename, content, self._bundle_limits)
+        return Code(bundle.files, bundle.sha256)
+
+    def _record(self, claim: queue.Claim, run: queue.ClaimedRun, outcome: Outcome, sandbox: Sandbox) -> bool:
+        if isinstance(outcome, Failure):
+            lifecycle.record_failure(
+                self._db,
+                run.id,
+                claim.owner,
+                reason=outcome.reason,
+                detail=describe(outcome, shows_logs=claim.shows_logs),
+            )
+            return False
+        return lifecycle.record_value(
+            self._db,
+            run.id,
+            claim.owner,
+            value=outcome.value,
+            wall_s=outcome.wall_s,
+            cpu_s=outcome.cpu_s,
+            peak_bytes=outcome.peak_bytes,
+            layers=dict(sandbox.layers),
+        )
+
+
+class _Watch:
+    """While a claim is worked on: renews its lease, and interrupts the sandbox once the work is in vain.
+
+    A claim is lost when the submission was cancelled or failed elsewhere, or the lease passed to another
+    worker. It interrupts again at every look: the first time may fall between two networks.
+    """
+
+    def __init__(
+        self, db: Database, owner: str, lease_s: float, sandbox: Sandbox, stopping: threading.Event
+    ) -> None:
+        self._db = db
+        self._owner = owner
+        self._lease_s = lease_s
+        self._sandbox = sandbox
+        self._stopping = stopping
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="lease-watch", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_error: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        beats = max(1, int(self._lease_s / 3 / WATCH_S))
+        count = 0
+        while not self._done.wait(min(WATCH_S, self._lease_s / 3)):
+            count += 1
+            try:
+                if count % beats == 0:
+                    held = queue.heartbeat(self._db, self._owner, lease_s=self._lease_s)
+                else:
+                    held = queue.held_by(self._db, self._owner)
+            except SQLAlchemyError:  # a database that is away for a moment must not end the watch
+                _log.exception("the lease of %s could not be looked up", self._owner)
+                continue
+            if held == 0 or self._stopping.is_set():
+                self._sandbox.interrupt()
+
+
+def evaluate_zoo(
+    pool: SandboxPool, zoo: Zoo, code: Code, limits: Limits, *, slots: int
+) -> Generator[tuple[str, Outcome]]:
+    """Evaluate a measure on every network of a zoo, `slots` at a time; yields outcomes as they come.
+
+    Ends after the first failure. Raises SandboxError.
+    """
+    waiting = deque(network.id for network in zoo.networks)
+    outcomes: SimpleQueue[tuple[str, Outcome] | SandboxError] = SimpleQueue()
+
+    def evaluate_share() -> None:
+        try:
+            with pool.borrow() as sandbox:
+                sandbox.start(code, limits)
+                while waiting:
+                    network_id = waiting.popleft()
+                    seed = seed_of(code.digest, network_id)
+                    outcomes.put((network_id, sandbox.evaluate(network_files(zoo, network_id), seed)))
+        except IndexError:  # the other thread took the last one
+            return
+        except SandboxError as error:
+            outcomes.put(error)
+
+    with ThreadPoolExecutor(slots) as executor:
+        for _ in range(slots):
+            executor.submit(evaluate_share)
+        try:
+            for _ in zoo.networks:
+                outcome = outcomes.get()
+                if isinstance(outcome, SandboxError):
+                    raise outcome
+                yield outcome
+                if isinstance(outcome[1], Failure):
+                    return
+        finally:
+            waiting.clear()
+            pool.interrupt()
+
+
+def network_files(zoo: Zoo, network_id: str) -> NetworkFiles:
+    network = zoo.network(network_id)
+    return NetworkFiles(
+        architecture=network.architecture,
+        weights=network.weights,
+        initial=network.initial,
+        training_data=zoo.training_data,
+        classes=zoo.manifest.classes,
+    )
+
+
+def describe(failure: Failure, *, shows_logs: bool) -> str:
+    """A failure in words for the measure's author; message and log only where the phase shows them."""
+    parts = [failure.detail]
+    if shows_logs and failure.message:
+        parts[0] += f": {failure.message}"
+    if shows_logs and failure.log:
+        parts.append(failure.log)
+    return "\n".join(parts)
+
+
+def _limits(claim: queue.Claim) -> Limits:
+    return Limits(
+        wall_s=claim.wall_s,
+        memory_bytes=claim.memory_bytes,
+        processes=claim.processes,
+        scratch_bytes=claim.scratch_bytes,
+        log_bytes=claim.log_bytes,
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:500]

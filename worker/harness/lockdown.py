@@ -1,0 +1,115 @@
+"""The steps by which a process of ours becomes one that may run a stranger's code. Called by the zygote only.
+
+Plain libc calls through ctypes: each fails loudly, and a step that fails ends the process before any
+participant code has run, which the supervisor reports as our fault.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import struct
+from pathlib import Path
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 32, 0x4000, 0x40000
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
+PR_CAPBSET_DROP, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 24, 47, 4
+SECCOMP_MODE_FILTER = 2
+CAPABILITY_VERSION_3 = 0x20080522
+LAST_CAPABILITY = 63
+SCRATCH_FILES = 10_000
+OPEN_FILES = 256
+
+
+def _call(name: str, *arguments: object) -> None:
+    if getattr(_libc, name)(*arguments) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}{arguments}: {os.strerror(number)}")
+
+
+def _prctl(option: int, first: object = 0, second: object = 0) -> None:
+    _call("prctl", option, first, second, 0, 0)
+
+
+def die_with_parent() -> None:
+    """SIGKILL for this process as soon as its parent has gone."""
+    _prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
+
+
+def enter_namespaces() -> None:
+    """New user, pid, mount, ipc, uts and network namespaces; the next child is process 1 in them."""
+    uid, gid = os.getuid(), os.getgid()
+    _call("unshare", CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
+    Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+
+
+def private_files(scratch_bytes: int, memory_map: bytes) -> None:
+    """A fresh /tmp and /dev/shm for this network alone, and a /proc with nothing but `self/maps`.
+
+    threadpoolctl, and scikit-learn through it, reads there which libraries are loaded; `memory_map` is what
+    the zygote read of itself.
+    """
+    _mount(b"none", b"/", None, MS_REC | MS_PRIVATE)
+    flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
+    scratch = f"size={scratch_bytes},nr_inodes={SCRATCH_FILES},mode=0700".encode()
+    _mount(b"tmpfs", b"/tmp", b"tmpfs", flags, scratch)
+    _mount(b"tmpfs", b"/dev/shm", b"tmpfs", flags, scratch)
+    _mount(b"tmpfs", b"/proc", b"tmpfs", flags, b"size=4m")
+    Path("/proc/self").mkdir()
+    Path("/proc/self/maps").write_bytes(memory_map)
+    _mount(b"none", b"/proc", None, flags | MS_REMOUNT | MS_RDONLY)
+
+
+def _mount(source: bytes, target: bytes, kind: bytes | None, flags: int, data: bytes | None = None) -> None:
+    _call("mount", source, target, kind, ctypes.c_ulong(flags), data)
+
+
+def drop_rights() -> None:
+    """No capability in any set, none to be had by any exec, no ptrace or core by siblings of the same uid."""
+    _prctl(PR_SET_NO_NEW_PRIVS, 1)
+    for capability in range(LAST_CAPABILITY + 1):
+        if _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
+            break  # the first number that this kernel does not know
+    _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+    header = struct.pack("=Ii", CAPABILITY_VERSION_3, 0)
+    _call("capset", header, bytes(24))
+    _prctl(PR_SET_DUMPABLE, 0)
+
+
+def limit_resources(*, wall_s: float, memory_bytes: int, processes: int, scratch_bytes: int) -> None:
+    """Kernel limits of the participant's process: a second fence behind what the supervisor watches."""
+    data_bytes = memory_bytes + _data_bytes_now()
+    cpu_s = int(wall_s * (os.cpu_count() or 1)) + 5
+    for which, limit in (
+        (resource.RLIMIT_DATA, data_bytes),
+        (resource.RLIMIT_FSIZE, scratch_bytes),
+        (resource.RLIMIT_NOFILE, OPEN_FILES),
+        (resource.RLIMIT_NPROC, processes),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_CPU, cpu_s),
+        (resource.RLIMIT_MEMLOCK, 0),
+        (resource.RLIMIT_MSGQUEUE, 0),
+    ):
+        resource.setrlimit(which, (limit, limit))
+
+
+def _data_bytes_now() -> int:
+    """An upper bound of what RLIMIT_DATA counts for the zygote already (/proc is empty by now)."""
+    return 2 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def filter_system_calls(program: bytes) -> None:
+    """Load a BPF filter that was assembled outside. `program` is an array of 8-byte instructions."""
+    buffer = ctypes.create_string_buffer(program, len(program))
+    header = struct.pack("@HxxxxxxP", len(program) // 8, ctypes.addressof(buffer))
+    _prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.create_string_buffer(header, len(header)))

@@ -1,0 +1,181 @@
+"""The last steps before and after a stranger's function, in its own process: load, seed, import, call, answer.
+
+The answer is one frame of 9 bytes: a tag and a little-endian float64. Tags: `v` a value, `n` not a number,
+`f` not finite, `r` the measure raised, `i` its import failed, `m` no function, `x` our fault. What else the
+author should know (exception class, own file and line) goes to the report descriptor. From the first line of
+participant code on, this process may say anything: the supervisor believes neither more than it must.
+"""
+
+import importlib
+import io
+import json
+import math
+import os
+import random
+import struct
+import sys
+import traceback
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from model_zoo.architectures import load_network, load_training_data
+
+MEASURE_FOLDER = Path("/tmp/measure")  # noqa: S108  (a tmpfs of this process alone)
+REPORT_BYTES = 4096
+MESSAGE_CHARACTERS = 500
+
+# Kept as locals of this module: a measure may patch the modules they come from.
+_exit, _write, _pack = os._exit, os.write, struct.pack
+_item = torch.Tensor.item
+_NUMPY_SCALARS = frozenset(np.sctypeDict.values())
+
+
+class _NotANumber(Exception):  # noqa: N818
+    """What the measure returned is not a real number."""
+
+
+def run(
+    request: Mapping[str, Any],
+    *,
+    code: int,
+    weights: int,
+    initial: int | None,
+    training_data: int,
+    result: int,
+    report: int,
+    log: int,
+) -> None:
+    """Evaluate the measure on one network and end the process."""
+    tag, value = b"x", 0.0
+    try:
+        result, report = _keep_only(result, report, log, others=(code, weights, initial, training_data))
+        model = load_network(request["architecture"], weights, initial)
+        dataset = load_training_data(training_data, request["classes"])
+        _unpack(code)
+        for descriptor in (code, weights, initial, training_data):
+            if descriptor is not None:
+                os.close(descriptor)
+        _seed(request["seed"])
+    except BaseException as error:  # noqa: BLE001  (whatever it is, it is ours and goes to the supervisor)
+        _send_report(report, {"class": type(error).__name__, "message": str(error)})
+    else:
+        tag, value = _judge(model, dataset, report)
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        _write(result, _pack("<cd", tag, value))
+        _exit(0)
+
+
+def _judge(model: torch.nn.Module, dataset: object, report: int) -> tuple[bytes, float]:
+    try:
+        module = importlib.import_module("complexity")
+    except BaseException as error:  # noqa: BLE001  (SystemExit and KeyboardInterrupt too are the measure's)
+        _send_report(report, _describe(error))
+        return b"i", 0.0
+    function = getattr(module, "complexity", None)
+    if not callable(function):
+        return b"m", 0.0
+    try:
+        returned = function(model, dataset)
+    except BaseException as error:  # noqa: BLE001
+        _send_report(report, _describe(error))
+        return b"r", 0.0
+    try:
+        value = _real_number(returned)
+    except _NotANumber as error:
+        _send_report(report, {"message": str(error)})
+        return b"n", 0.0
+    except OverflowError:
+        return b"f", math.inf
+    return b"v", value
+
+
+def _real_number(returned: object) -> float:
+    """The float64 of an exact float, int, numpy real scalar or one-element real tensor; nothing else.
+
+    Decided by exact type, never by asking the object: `__float__` and `__class__` may be the measure's own.
+    """
+    kind = type(returned)
+    if kind is float:
+        return returned  # type: ignore[return-value]
+    if kind is int:
+        return float(returned)  # type: ignore[arg-type]
+    if kind in (torch.Tensor, torch.nn.Parameter):
+        tensor: torch.Tensor = returned  # type: ignore[assignment]
+        if tensor.numel() == 1 and tensor.dtype != torch.bool and not tensor.dtype.is_complex:
+            return float(_item(tensor.detach()))
+        raise _NotANumber(f"a tensor of shape {tuple(tensor.shape)} and type {tensor.dtype}")
+    if kind is np.ndarray or kind in _NUMPY_SCALARS:
+        array = np.asarray(returned)
+        if array.size == 1 and array.dtype.kind in "fiu":
+            return float(array.reshape(()).item())
+        raise _NotANumber(f"an array of shape {array.shape} and type {array.dtype}")
+    raise _NotANumber(f"a {kind.__name__}"[:200])
+
+
+def _keep_only(result: int, report: int, log: int, *, others: tuple[int | None, ...]) -> tuple[int, int]:
+    """Standard streams to the log, every descriptor closed but the measure's own. Returns result, report."""
+    null = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    keep = {0, 1, 2, result, report, *(fd for fd in others if fd is not None)}
+    for descriptor in range(3, 1024):
+        if descriptor not in keep:
+            try:
+                os.close(descriptor)
+            except OSError:
+                continue  # it was not open
+    sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False))
+    sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), errors="backslashreplace", write_through=True)
+    sys.stderr = sys.stdout
+    return result, report
+
+
+def _unpack(code: int) -> None:
+    """The measure's files into its private scratch folder, first on the import path."""
+    MEASURE_FOLDER.mkdir()
+    with zipfile.ZipFile(os.fdopen(os.dup(code), "rb")) as archive:
+        archive.extractall(MEASURE_FOLDER)  # made by the supervisor from files it has checked
+    os.chdir(MEASURE_FOLDER)
+    sys.path.insert(0, str(MEASURE_FOLDER))
+    sys.dont_write_bytecode = True
+    importlib.invalidate_caches()
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002  (participants use the global generator)
+    torch.manual_seed(seed)
+
+
+def _describe(error: BaseException) -> dict[str, object]:
+    """Exception class, the measure's own innermost file and line, and the message."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename.startswith(f"{MEASURE_FOLDER}/")]
+    described: dict[str, object] = {"class": type(error).__name__}
+    if own:
+        described["file"] = own[-1].filename.removeprefix(f"{MEASURE_FOLDER}/")
+        described["line"] = own[-1].lineno
+    elif isinstance(error, SyntaxError) and error.filename:
+        described["file"] = error.filename.removeprefix(f"{MEASURE_FOLDER}/")
+        described["line"] = error.lineno
+    try:
+        described["message"] = str(error)[:MESSAGE_CHARACTERS]
+    except BaseException:  # noqa: BLE001  (a measure's own exception may refuse to be printed)
+        described["message"] = ""
+    return described
+
+
+def _send_report(report: int, content: dict[str, object]) -> None:
+    try:
+        _write(report, json.dumps(content, ensure_ascii=False).encode(errors="replace")[:REPORT_BYTES])
+    except OSError:
+        return  # the measure closed it: then it has nothing to tell its author

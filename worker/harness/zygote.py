@@ -1,0 +1,177 @@
+"""The zygote: imports torch and its companions once, then forks one fresh process per network.
+
+The supervisor (`worker.sandbox.bubblewrap`) starts it inside bubblewrap with a control socket. Each
+message on that socket is one network: a byte, and descriptors in the order of `Descriptors`. Per network:
+
+    zygote ── fork ──> keeper: enters new namespaces, waits
+                         └─ fork ──> init: process 1 of its own pid namespace, mounts, drops every right
+                                       └─ fork ──> participant: limits, seccomp, the measure, 9 bytes
+
+The zygote itself never runs participant code, so that nothing carries over from one network to the next.
+"""
+
+import gc
+import importlib
+import json
+import os
+import signal
+import socket
+import tempfile
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from worker.harness import lockdown, participant
+
+PRELOADED = (
+    "torch",
+    "torch.nn.functional",
+    "torch.utils.data",
+    "torch.func",
+    "numpy",
+    "numpy.random",
+    "numpy.linalg",
+    "scipy",
+    "scipy.stats",
+    "scipy.linalg",
+    "scipy.optimize",
+    "scipy.sparse.linalg",
+    "scipy.spatial",
+    "sklearn",
+    "sklearn.cluster",
+    "sklearn.metrics",
+    "sklearn.decomposition",
+    "sklearn.neighbors",
+    "sklearn.linear_model",
+    "zipfile",
+    "traceback",
+    "model_zoo.architectures",
+)
+
+
+@dataclass(frozen=True)
+class Descriptors:
+    """What the supervisor sends for one network, in this order; `initial` only where the zoo has it."""
+
+    request: int  # sealed JSON: seed, limits, architecture, classes, seccomp filter
+    channel: int  # to the supervisor, for init alone
+    code: int
+    weights: int
+    training_data: int
+    result: int
+    report: int
+    log: int
+    initial: int | None = None
+
+
+def main(control_descriptor: int) -> None:
+    """Serve until the supervisor closes its end of the control socket."""
+    control = socket.socket(fileno=control_descriptor)
+    tempfile.tempdir = "/tmp"  # noqa: S108  (read-only here, a private tmpfs in every participant's process)
+    for name in PRELOADED:
+        importlib.import_module(name)
+    _warm_up()
+    gc.collect()
+    gc.freeze()  # a collection in a child must not copy the zygote's pages
+    _assert_single_threaded()
+    memory_map = Path("/proc/self/maps").read_bytes()
+    control.send(b"ready")
+    while True:
+        message, received, _flags, _address = socket.recv_fds(control, 1, 16)
+        if not message:
+            return
+        descriptors = Descriptors(*received)
+        _assert_single_threaded()
+        child = os.fork()
+        if child == 0:
+            control.close()
+            try:
+                _keep(descriptors, memory_map)
+            except BaseException:  # noqa: BLE001  (ours, and the log of the zygote is where we look)
+                traceback.print_exc()
+            finally:
+                os._exit(70)
+        for descriptor in received:
+            os.close(descriptor)
+        os.waitpid(child, 0)
+        control.send(b"done")
+
+
+def _warm_up() -> None:
+    """Do once what torch does at first use: read /proc/cpuinfo (empty later), load lazily imported parts."""
+    image = torch.ones(1, 1, 3, 3)
+    torch.nn.functional.conv2d(image, image) @ torch.ones(1, 1)
+    torch.func.hessian(lambda x: (x**3).sum())(torch.ones(2))
+
+
+def _assert_single_threaded() -> None:
+    """A fork of a process with threads may inherit locks that nobody will release."""
+    tasks = len(list(Path("/proc/self/task").iterdir()))
+    if tasks != 1:
+        raise RuntimeError(f"the zygote runs {tasks} threads; it must run one")
+
+
+def _keep(descriptors: Descriptors, memory_map: bytes) -> None:
+    """The keeper: enter new namespaces and wait for init, the first process in them."""
+    lockdown.die_with_parent()
+    lockdown.enter_namespaces()
+    init = os.fork()
+    if init == 0:
+        try:
+            _init(descriptors, memory_map)
+        except BaseException:  # noqa: BLE001
+            traceback.print_exc()
+        finally:
+            os._exit(71)
+    os.waitpid(init, 0)
+    os._exit(0)
+
+
+def _init(descriptors: Descriptors, memory_map: bytes) -> None:
+    """Process 1 of the network's pid namespace: trusted, waits for the participant, tells how it ended.
+
+    It blocks until the supervisor has put it into a control group; every later process inherits the group.
+    """
+    lockdown.die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    channel = socket.socket(fileno=descriptors.channel)
+    channel.send(b"here")  # the kernel attaches our pid, as the supervisor sees it
+    if channel.recv(1) != b"g":
+        os._exit(0)
+    request = json.loads(os.pread(descriptors.request, os.fstat(descriptors.request).st_size, 0))
+    limits = request["limits"]
+    lockdown.private_files(limits["scratch_bytes"], memory_map)
+    lockdown.drop_rights()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            channel.close()
+            lockdown.die_with_parent()
+            lockdown.limit_resources(**limits)
+            if request["seccomp"]:
+                lockdown.filter_system_calls(bytes.fromhex(request["seccomp"]))
+            participant.run(
+                request,
+                code=descriptors.code,
+                weights=descriptors.weights,
+                initial=descriptors.initial,
+                training_data=descriptors.training_data,
+                result=descriptors.result,
+                report=descriptors.report,
+                log=descriptors.log,
+            )
+        except BaseException:  # noqa: BLE001
+            traceback.print_exc()
+        finally:
+            os._exit(72)
+    for descriptor in (descriptors.result, descriptors.report, descriptors.log):
+        os.close(descriptor)
+    while True:
+        waited, status, usage = os.wait3(0)
+        if waited == pid:
+            break
+    cpu_s = usage.ru_utime + usage.ru_stime
+    channel.send(json.dumps({"status": status, "cpu_s": cpu_s, "peak_bytes": usage.ru_maxrss * 1024}).encode())
+    os._exit(0)

@@ -1,0 +1,25 @@
+"""Sending the hint that work exists. Pages and workers call it; losing one costs a few seconds, never work."""
+
+import logging
+from functools import lru_cache
+
+from celery import Celery
+from kombu.exceptions import KombuError
+
+from submissions.settings import Settings
+from worker.celery_app import WORK, make_celery
+
+_log = logging.getLogger(__name__)
+
+
+@lru_cache(maxsize=8)
+def _app(settings: Settings) -> Celery:
+    return make_celery(settings)
+
+
+def send_hint(settings: Settings) -> None:
+    """Tell some worker that there may be work. Never raises: a sweep finds the work without it."""
+    try:
+        _app(settings).send_task(WORK, queue="gengap", retry=False, ignore_result=True)
+    except (KombuError, OSError) as error:
+        _log.warning("no hint sent, a sweep will find the work: %s", error)

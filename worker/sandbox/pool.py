@@ -1,0 +1,47 @@
+"""A fixed number of sandboxes, made when first needed and lent to one thread at a time."""
+
+import queue
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from worker.sandbox import cgroups
+from worker.sandbox.bubblewrap import BubblewrapSandbox
+from worker.sandbox.protocol import Sandbox
+from worker.sandbox.spawn import Spawner
+
+
+class SandboxPool:
+    """`slots` sandboxes. `borrow()` waits for a free one; `close()` ends them all."""
+
+    def __init__(self, slots: int, make: Callable[[], Sandbox]) -> None:
+        self._free: queue.LifoQueue[Sandbox] = queue.LifoQueue()
+        self._all = [make() for _ in range(slots)]
+        for sandbox in self._all:
+            self._free.put(sandbox)
+
+    @property
+    def free_slots(self) -> int:
+        return self._free.qsize()
+
+    @contextmanager
+    def borrow(self) -> Iterator[Sandbox]:
+        sandbox = self._free.get()
+        try:
+            yield sandbox
+        finally:
+            self._free.put(sandbox)
+
+    def interrupt(self) -> None:
+        for sandbox in self._all:
+            sandbox.interrupt()
+
+    def close(self) -> None:
+        for sandbox in self._all:
+            sandbox.close()
+
+
+def bubblewrap_pool(slots: int) -> SandboxPool:
+    """A pool of the default backend; also removes control groups that a killed predecessor left."""
+    cgroups.remove_stale()
+    spawner = Spawner()
+    return SandboxPool(slots, lambda: BubblewrapSandbox(spawner))

@@ -1,0 +1,98 @@
+"""What a sandbox is: the few values and methods that every backend shares. The evaluator knows nothing else."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from submissions.states import Reason
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one network may cost. Enforced outside the participant's code."""
+
+    wall_s: float = 60.0
+    memory_bytes: int = 2 * 2**30
+    processes: int = 64
+    scratch_bytes: int = 256 * 2**20
+    log_bytes: int = 2**20
+
+
+@dataclass(frozen=True)
+class Code:
+    """A measure's files by relative path; `complexity.py` defines `complexity`. `digest` names the upload."""
+
+    files: Mapping[str, bytes]
+    digest: str
+
+
+@dataclass(frozen=True)
+class NetworkFiles:
+    """What a sandbox gets of one network: an architecture and files to open, no id, no hyperparameter."""
+
+    architecture: Mapping[str, object]
+    weights: Path
+    initial: Path | None
+    training_data: Path
+    classes: int
+
+
+@dataclass(frozen=True)
+class Value:
+    """The measure's one float64 (finite) with its cost: seconds and peak resident bytes."""
+
+    value: float
+    wall_s: float
+    cpu_s: float | None
+    peak_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The measure's fault. `detail` is one line for its author; `line` is in the author's own `file`.
+
+    `message` is the exception's text and `log` the tail of what the measure printed: shown only in phases
+    that show logs.
+    """
+
+    reason: Reason
+    detail: str
+    file: str | None = None
+    line: int | None = None
+    message: str | None = None
+    log: str | None = None
+
+
+class SandboxError(Exception):
+    """Our fault: the sandbox could not run the measure. The run is retried."""
+
+
+Outcome = Value | Failure
+
+
+class Sandbox(Protocol):
+    """One warm place to run measures, used by one thread at a time."""
+
+    @property
+    def layers(self) -> Mapping[str, bool]:
+        """Which layers of protection hold on this machine, by name."""
+
+    def start(self, measure: Code, limits: Limits) -> None:
+        """Hand over the measure whose networks come next. Raises SandboxError."""
+
+    def evaluate(self, network: NetworkFiles, seed: int) -> Outcome:
+        """The outcome for one network, in a fresh process. Never raises for the measure's faults."""
+
+    def interrupt(self) -> None:
+        """End the evaluation in progress (from another thread); it raises SandboxError."""
+
+    def close(self) -> None:
+        """End every process and remove every file of this sandbox."""
+
+
+def seed_of(code_digest: str, network_id: str) -> int:
+    """The seed of one (submission, network): 63 bits of a hash, the same wherever it is evaluated."""
+    digest = hashlib.sha256(f"{code_digest}:{network_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1

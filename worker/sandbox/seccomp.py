@@ -1,0 +1,62 @@
+"""The system call filter of a participant's process: an allow-list, assembled here, loaded inside by prctl.
+
+Assembled outside because libseccomp is not visible inside the sandbox. Everything not named is refused with
+EPERM; newer calls that the C library tries first are refused with ENOSYS so that it falls back.
+"""
+
+import tempfile
+from functools import cache
+
+try:
+    import pyseccomp
+except (ImportError, RuntimeError, OSError):  # the binding loads libseccomp.so.2 when it is imported
+    pyseccomp = None
+
+EPERM, ENOSYS = 1, 38
+NAMESPACE_FLAGS = 0x7E020080  # CLONE_NEW* of clone(2)
+
+_ALLOWED_NAMES = """
+access alarm arch_prctl brk capget chdir chmod clock_getres clock_gettime clock_nanosleep close close_range
+copy_file_range creat dup dup2 dup3 epoll_create epoll_create1 epoll_ctl epoll_pwait epoll_wait eventfd eventfd2
+execve execveat exit exit_group faccessat faccessat2 fadvise64 fallocate fchdir fchmod fchmodat fcntl fdatasync flock
+fork fstat fstatfs fsync ftruncate futex futex_waitv getcpu getcwd getdents getdents64 getegid geteuid getgid
+getgroups getitimer getpgid getpgrp getpid getppid getpriority getrandom getresgid getresuid getrlimit getrusage
+getsid gettid gettimeofday getuid get_robust_list ioctl kill lseek lstat madvise membarrier mincore mkdir mkdirat mmap
+mprotect mremap msync munmap nanosleep newfstatat open openat openat2 pause pipe pipe2 poll ppoll prctl pread64 preadv
+preadv2 prlimit64 pselect6 pwrite64 pwritev pwritev2 read readahead readlink readlinkat readv rename renameat
+renameat2 restart_syscall rmdir rseq rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn
+rt_sigsuspend rt_sigtimedwait sched_getaffinity sched_getparam sched_getscheduler sched_get_priority_max
+sched_get_priority_min sched_setaffinity sched_yield select sendfile setitimer setpgid setpriority setrlimit setsid
+set_robust_list set_tid_address sigaltstack socketpair splice stat statfs statx symlink symlinkat sync_file_range
+sysinfo tee tgkill time times tkill truncate umask uname unlink unlinkat utime utimensat utimes vfork wait4 waitid
+write writev sendto recvfrom sendmsg recvmsg shutdown getsockopt setsockopt getpeername getsockname timer_create
+timer_delete timer_gettime timer_settime timerfd_create timerfd_gettime timerfd_settime link linkat get_mempolicy
+"""
+ALLOWED = tuple(_ALLOWED_NAMES.split())
+ABSENT = ("clone3", "set_mempolicy", "mbind", "futex_wait", "futex_wake")
+
+
+@cache
+def participant_filter() -> bytes | None:
+    """The filter as BPF instructions for this machine's architecture; None where libseccomp is missing."""
+    if pyseccomp is None:
+        return None
+    rules = pyseccomp.SyscallFilter(pyseccomp.ERRNO(EPERM))
+    for name in ALLOWED:
+        _add(rules, pyseccomp.ALLOW, name)
+    for name in ABSENT:
+        _add(rules, pyseccomp.ERRNO(ENOSYS), name)
+    rules.add_rule(pyseccomp.ALLOW, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, NAMESPACE_FLAGS, 0))
+    with tempfile.TemporaryFile() as file:
+        rules.export_bpf(file)
+        file.seek(0)
+        return file.read()
+
+
+def _add(rules: "pyseccomp.SyscallFilter", action: object, name: str) -> None:
+    """Allow a call, unless this architecture or libseccomp does not know it (then it stays refused)."""
+    try:
+        pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name)
+    except ValueError:
+        return
+    rules.add_rule(action, name)

@@ -1,0 +1,133 @@
+"""From what the supervisor saw to the outcome. A pure function: evidence in, `Value` or `Failure` out."""
+
+import json
+import math
+import os
+import re
+import signal
+import struct
+from dataclasses import dataclass
+from enum import StrEnum
+
+from submissions.states import Reason
+from worker.sandbox.protocol import Failure, Limits, Outcome, SandboxError, Value
+
+FRAME_BYTES = 9
+LOG_TAIL_BYTES = 64 * 1024
+TEXT_CHARACTERS = 500
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_TAGS = {
+    b"n": Reason.NOT_A_NUMBER,
+    b"f": Reason.NOT_FINITE,
+    b"r": Reason.RAISED,
+    b"i": Reason.IMPORT_ERROR,
+    b"m": Reason.MISSING_FUNCTION,
+}
+
+
+class Stop(StrEnum):
+    """Why the supervisor ended a run before it ended by itself."""
+
+    WALL = "wall"
+    LOG = "log"
+    MEMORY = "memory"
+    INTERRUPT = "interrupt"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything known of one run: what came through the pipes, what init and the kernel said, our clock."""
+
+    stopped: Stop | None
+    frame: bytes
+    report: bytes
+    log: bytes
+    status: int | None  # wait status of the participant, from init; None where init did not tell
+    out_of_memory: bool
+    wall_s: float
+    cpu_s: float | None
+    peak_bytes: int | None
+
+
+def judge(evidence: Evidence, limits: Limits) -> Outcome:
+    """The outcome of one run. Raises SandboxError where the fault is ours."""
+    if evidence.stopped is Stop.INTERRUPT:
+        raise SandboxError("the evaluation was interrupted")
+    if evidence.stopped is Stop.WALL:
+        return _failure(evidence, Reason.TIME_LIMIT, f"longer than {limits.wall_s:g} s")
+    if evidence.stopped is Stop.LOG:
+        return _failure(evidence, Reason.OUTPUT_FLOOD, f"more than {limits.log_bytes} bytes of output")
+    if evidence.out_of_memory or evidence.stopped is Stop.MEMORY:
+        return _failure(evidence, Reason.MEMORY_LIMIT, f"more than {limits.memory_bytes / 2**20:.0f} MiB")
+    if evidence.status is None:
+        raise SandboxError("the sandbox's first process ended without a report")
+    if os.WIFSIGNALED(evidence.status):
+        number = os.WTERMSIG(evidence.status)
+        if number == signal.SIGXCPU:
+            return _failure(evidence, Reason.TIME_LIMIT, "more processor time than the limit")
+        return _failure(evidence, Reason.CRASHED, f"killed by {_signal_name(number)}")
+    if len(evidence.frame) == 0:
+        code = os.WEXITSTATUS(evidence.status)
+        return _failure(evidence, Reason.CRASHED, f"exit status {code} without a value")
+    if len(evidence.frame) != FRAME_BYTES:
+        return _failure(evidence, Reason.PROTOCOL, f"{len(evidence.frame)} bytes instead of one value")
+    tag, value = struct.unpack("<cd", evidence.frame)
+    if tag == b"x":
+        raise SandboxError(f"the harness could not load the network: {_read_report(evidence)}")
+    if tag == b"v":
+        if not math.isfinite(value):
+            return _failure(evidence, Reason.NOT_FINITE, f"returned {value}")
+        return Value(value, evidence.wall_s, evidence.cpu_s, evidence.peak_bytes)
+    if tag not in _TAGS:
+        return _failure(evidence, Reason.PROTOCOL, "an unknown answer")
+    reason = _TAGS[tag]
+    if reason is Reason.RAISED and _read_report(evidence).get("class") == "MemoryError":
+        reason = Reason.MEMORY_LIMIT
+    return _failure(evidence, reason, "")
+
+
+def _failure(evidence: Evidence, reason: Reason, detail: str) -> Failure:
+    report = _read_report(evidence)
+    file, line = report.get("file"), report.get("line")
+    name, message = report.get("class"), report.get("message")
+    has_place = isinstance(file, str) and isinstance(line, int) and not isinstance(line, bool)
+    if reason in (Reason.RAISED, Reason.IMPORT_ERROR) or (not detail and isinstance(name, str)):
+        detail = clean(str(name or "an exception"))
+        if has_place:
+            detail += f" at {clean(str(file))} line {line}"
+    elif reason is Reason.NOT_A_NUMBER and isinstance(message, str):
+        detail = f"returned {clean(message)}"
+        message = None
+    elif reason is Reason.NOT_FINITE and not detail:
+        detail = "returned a number too large for a float64"
+    log = clean(evidence.log[-LOG_TAIL_BYTES:].decode(errors="replace"), limit=LOG_TAIL_BYTES)
+    return Failure(
+        reason=reason,
+        detail=detail,
+        file=clean(str(file)) if has_place else None,
+        line=line if has_place and isinstance(line, int) else None,
+        message=clean(message) if isinstance(message, str) and message else None,
+        log=log or None,
+    )
+
+
+def _read_report(evidence: Evidence) -> dict[str, object]:
+    """What the participant's process said of itself; anything may stand in it, so anything is borne."""
+    try:
+        report = json.loads(evidence.report)
+    except (ValueError, RecursionError):
+        return {}
+    return report if isinstance(report, dict) else {}
+
+
+def clean(text: str, limit: int = TEXT_CHARACTERS) -> str:
+    """A stranger's text made safe for a terminal and a page's plain text: no escapes, no control characters."""
+    return _CONTROLS.sub("", _ESCAPES.sub("", text)).strip()[:limit]
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
