@@ -123,7 +123,7 @@ def _read_report(evidence: Evidence) -> dict[str, object]:
 
 def clean(text: str, limit: int = TEXT_CHARACTERS) -> str:
     """A stranger's text made safe for a terminal and a page's plain text: no escapes, no control characters."""
-    return _CONTROLS.sub("", _ESCAPES.sub("", text)).strip()[:limit]
+    return _CONTROLS.sub("", _ESCAPES.sub("", text)).strip()[:limit].rstrip()
 
 
 def _signal_name(number: int) -> str:

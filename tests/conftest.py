@@ -1,0 +1,144 @@
+"""Fixtures for every room: services, zoos, and a running site of real processes."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import hypothesis
+import psycopg
+import pytest
+
+from server.commands.common import make_zoo
+from server.demo.processes import Child, environment_with, free_port, running
+from server.demo.visitor import Visitor
+from submissions.database import Database
+from submissions.settings import Settings
+from submissions.store import BundleStore
+from tests.factories import Competition, make_competition, make_tiny_zoo
+from tests.services import postgres_server, redis_server, wait_until
+
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # no test judges by the clock
+hypothesis.settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_this_machine() -> Iterator[None]:
+    """Tests never touch the home folder of whoever runs them; only trained zoos are shared through the cache."""
+    cache = str(Settings().cache)
+    kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("GENGAP_")}
+    with tempfile.TemporaryDirectory(prefix="gengap-tests-") as home:
+        os.environ |= {"GENGAP_HOME": home, "GENGAP_CACHE": cache}
+        yield
+    for name in ("GENGAP_HOME", "GENGAP_CACHE"):
+        del os.environ[name]
+    os.environ |= kept
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    with redis_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def tiny_zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """8 networks over three axes."""
+    return make_tiny_zoo(tmp_path_factory.mktemp("zoos") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def other_zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """12 networks over three axes, its truth hidden."""
+    folder = tmp_path_factory.mktemp("zoos") / "other"
+    return make_tiny_zoo(folder, "other", copies=3, truth_public=False)
+
+
+@pytest.fixture(scope="session")
+def digits_mlp() -> Path:
+    """The demo's fully connected zoo, trained once per machine."""
+    return make_zoo("digits-mlp", Settings())
+
+
+@pytest.fixture(scope="session")
+def digits_cnn() -> Path:
+    """The demo's convolutional zoo, trained once per machine."""
+    return make_zoo("digits-cnn", Settings())
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A home of its own, short leases, one slot per network in hand."""
+    return Settings(home=tmp_path / "home", lease_s=3, sweep_s=0.5, worker_slots=2)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> BundleStore:
+    return BundleStore(tmp_path / "home" / "store")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An empty database at the newest schema, once on each of the two that Gengap runs on."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'gengap.sqlite'}"
+    else:
+        server = request.getfixturevalue("postgres_url")
+        name = f"test_{uuid4().hex}"
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        url = server.rpartition("/")[0] + f"/{name}"
+    db = Database(url)
+    db.migrate()
+    yield db
+    db.dispose()
+
+
+@pytest.fixture
+def competition(any_db: Database, store: BundleStore, tiny_zoo: Path, other_zoo: Path) -> Competition:
+    """A phase over two tiny zoos, 8 and 12 networks."""
+    return make_competition(any_db, store, [tiny_zoo, other_zoo])
+
+
+@dataclass(frozen=True)
+class RunningSite:
+    """A web server and a worker as real processes, over a phase with two tiny zoos."""
+
+    url: str
+    settings: Settings
+    competition: Competition
+    children: dict[str, Child]
+
+
+@pytest.fixture
+def running_site(settings: Settings, tiny_zoo: Path, other_zoo: Path) -> Iterator[RunningSite]:
+    port = free_port()
+    settings = Settings(**(settings.model_dump() | {"port": port, "host": "127.0.0.1"}))
+    settings.make_home()
+    db = Database(settings.effective_database_url)
+    db.migrate()
+    competition = make_competition(
+        db, BundleStore(settings.store_folder), [tiny_zoo, other_zoo], wall_s=20.0, shows_logs=True
+    )
+    children = {
+        name: Child(name, (name,), environment_with(settings.model_dump()), settings.home / f"{name}.log")
+        for name in ("serve", "worker")
+    }
+    url = f"http://127.0.0.1:{port}"
+    visitor = Visitor(url)
+    try:
+        with running(list(children.values())):
+            wait_until(visitor.is_up, "the web server")
+            yield RunningSite(url, settings, competition, children)
+    finally:
+        visitor.close()
+        db.dispose()

@@ -1,0 +1,130 @@
+"""The verdict is a pure function of the evidence; whatever a participant's process sends is borne."""
+
+import json
+import signal
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from submissions.states import Reason
+from worker.sandbox.protocol import Failure, Limits, SandboxError, Value, seed_of
+from worker.sandbox.verdict import Evidence, Stop, clean, judge
+
+LIMITS = Limits()
+
+
+def evidence(
+    frame: bytes = b"",
+    *,
+    report: object = None,
+    log: bytes = b"",
+    status: int | None = 0,
+    stopped: Stop | None = None,
+    out_of_memory: bool = False,
+) -> Evidence:
+    raw = report if isinstance(report, bytes) else json.dumps(report).encode()
+    return Evidence(stopped, frame, raw, log, status, out_of_memory, 0.5, 0.25, 1000)
+
+
+def frame(tag: bytes, value: float = 0.0) -> bytes:
+    return struct.pack("<cd", tag, value)
+
+
+def reason_of(seen: Evidence) -> Reason:
+    outcome = judge(seen, LIMITS)
+    assert isinstance(outcome, Failure)
+    return outcome.reason
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_finite_frame_is_its_value_to_the_last_bit(value: float) -> None:
+    assert judge(evidence(frame(b"v", value)), LIMITS) == Value(value, 0.5, 0.25, 1000)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_finiteness_is_decided_outside(value: float) -> None:
+    assert reason_of(evidence(frame(b"v", value))) is Reason.NOT_FINITE
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason"),
+    [
+        (evidence(frame(b"v"), stopped=Stop.WALL), Reason.TIME_LIMIT),
+        (evidence(frame(b"v"), stopped=Stop.LOG), Reason.OUTPUT_FLOOD),
+        (evidence(frame(b"v"), stopped=Stop.MEMORY), Reason.MEMORY_LIMIT),
+        (evidence(frame(b"v"), out_of_memory=True), Reason.MEMORY_LIMIT),
+        (evidence(status=signal.SIGXCPU), Reason.TIME_LIMIT),
+        (evidence(status=signal.SIGSEGV), Reason.CRASHED),
+        (evidence(status=70), Reason.CRASHED),
+        (evidence(status=0), Reason.CRASHED),
+        (evidence(frame(b"v") * 2), Reason.PROTOCOL),
+        (evidence(b"v"), Reason.PROTOCOL),
+        (evidence(frame(b"?")), Reason.PROTOCOL),
+        (evidence(frame(b"n")), Reason.NOT_A_NUMBER),
+        (evidence(frame(b"f")), Reason.NOT_FINITE),
+        (evidence(frame(b"i")), Reason.IMPORT_ERROR),
+        (evidence(frame(b"m")), Reason.MISSING_FUNCTION),
+        (evidence(frame(b"r"), report={"class": "ValueError"}), Reason.RAISED),
+        (evidence(frame(b"r"), report={"class": "MemoryError"}), Reason.MEMORY_LIMIT),
+    ],
+)
+def test_each_kind_of_evidence_has_its_reason(seen: Evidence, reason: Reason) -> None:
+    assert reason_of(seen) is reason
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        evidence(frame(b"v", 1.0), stopped=Stop.INTERRUPT),
+        evidence(frame(b"v", 1.0), status=None),
+        evidence(frame(b"x"), report={"class": "WeightsError", "message": "no such tensor"}),
+    ],
+)
+def test_our_own_faults_are_not_the_measures(seen: Evidence) -> None:
+    with pytest.raises(SandboxError):
+        judge(seen, LIMITS)
+
+
+@given(
+    tag=st.sampled_from([b"n", b"f", b"r", b"i", b"m"]),
+    report=st.one_of(
+        st.binary(max_size=200),
+        st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=20), st.lists, max_leaves=5),
+        st.dictionaries(
+            st.sampled_from(["class", "file", "line", "message"]),
+            st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.integers()),
+        ),
+    ),
+    log=st.binary(max_size=300),
+)
+def test_any_report_and_log_make_a_failure_of_plain_text(tag: bytes, report: object, log: bytes) -> None:
+    outcome = judge(evidence(frame(tag), report=report, log=log), LIMITS)
+    assert isinstance(outcome, Failure)
+    for text in (outcome.detail, outcome.message or "", outcome.file or "", outcome.log or ""):
+        assert not any(ord(character) < 32 and character not in "\t\n" for character in text)
+        assert "\x1b" not in text
+
+
+@given(st.text())
+def test_cleaning_is_idempotent(text: str) -> None:
+    assert clean(clean(text)) == clean(text)
+
+
+def test_the_place_is_the_participants_own_line() -> None:
+    report = {"class": "ValueError", "file": "complexity.py", "line": 12, "message": "no"}
+    outcome = judge(evidence(frame(b"r"), report=report), LIMITS)
+    assert isinstance(outcome, Failure)
+    assert (outcome.detail, outcome.file, outcome.line, outcome.message) == (
+        "ValueError at complexity.py line 12",
+        "complexity.py",
+        12,
+        "no",
+    )
+
+
+def test_the_seed_of_a_network_is_the_same_everywhere_and_its_own() -> None:
+    assert seed_of("code", "network") == 5107658077787583724
+    assert seed_of("code", "other") != seed_of("code", "network") != seed_of("other", "network")
+    assert 0 <= seed_of("code", "network") < 2**63
