@@ -142,9 +142,7 @@ class _Watch:
     worker. It interrupts again at every look: the first time may fall between two networks.
     """
 
-    def __init__(
-        self, db: Database, owner: str, lease_s: float, sandbox: Sandbox, stopping: threading.Event
-    ) -> None:
+    def __init__(self, db: Database, owner: str, lease_s: float, sandbox: Sandbox, stopping: threading.Event) -> None:
         self._db = db
         self._owner = owner
         self._lease_s = lease_s

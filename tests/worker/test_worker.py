@@ -84,9 +84,7 @@ def test_work_whose_hint_was_lost_is_found_by_a_sweep(settings: Settings, tiny_z
         assert competition.submission(submission_id).state is State.SCORED
 
 
-def test_a_worker_killed_in_mid_evaluation_loses_no_value(
-    settings: Settings, tiny_zoo: Path, other_zoo: Path
-) -> None:
+def test_a_worker_killed_in_mid_evaluation_loses_no_value(settings: Settings, tiny_zoo: Path, other_zoo: Path) -> None:
     with prepared(settings, tiny_zoo, other_zoo) as competition:
         submission_id = competition.submit(competition.user(), SLOW)
         with worker(settings) as killed:

@@ -1,0 +1,49 @@
+"""The web application: one factory that puts the parts together. Called by `gengap serve` and tests.
+
+gunicorn takes it as `server.app:create_app()`. Nothing here or below imports torch.
+"""
+
+from flask import Flask
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.routing import BaseConverter
+
+from server import access, auth, headers
+from server.config import EXTENSION, flask_config, make_services
+from server.pages import (
+    accounts,
+    competitions,
+    errors,
+    formats,
+    health,
+    home,
+    leaderboard,
+    static,
+    submissions,
+    submit,
+)
+from submissions.settings import Settings
+
+
+class SlugConverter(BaseConverter):
+    """Names in URLs: nothing that a database could stumble over reaches it."""
+
+    regex = r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}"
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The application over `settings` (default: from GENGAP_*); brings the database to the newest schema."""
+    settings = settings or Settings()
+    app = Flask("server", static_folder=None)
+    app.config.from_mapping(flask_config(settings))
+    app.extensions[EXTENSION] = make_services(settings)
+    app.url_map.converters["slug"] = SlugConverter
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    headers.init_app(app)
+    auth.init_app(app)
+    access.init_app(app)  # before CSRF: whoever may not post gets no further, whatever the token
+    CSRFProtect(app)
+    formats.init_app(app)
+    errors.init_app(app)
+    for page in (accounts, competitions, health, home, leaderboard, static, submissions, submit):
+        app.register_blueprint(page.pages)
+    return app

@@ -1,0 +1,227 @@
+"""`gengap demo`: everything set up and running on this machine; with `--check`, tried out once and taken down."""
+
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from sqlalchemy import select
+
+from model_zoo import ZooError
+from server.commands.common import make_zoo, settings_or_exit
+from server.commands.errors import InputError
+from server.demo.competition import ZOOS, Demo, adopt_zoo, prepare
+from server.demo.processes import Child, ChildError, environment_with, free_port, is_taken, running
+from server.demo.visitor import PageError, Visitor
+from submissions.competitions import CompetitionError
+from submissions.database import Database
+from submissions.leaderboard import Standings, standings
+from submissions.records import SubmissionRecord
+from submissions.settings import Settings
+from submissions.states import State
+from submissions.store import BundleStore
+from worker.hints import send_hint
+
+START_S = 60.0
+CHECK_S = 900.0
+LOOK_S = 0.5
+CHECK_MEASURE = b'''"""Norm over margin: the size of the weights against how far the right class leads."""
+
+import torch
+
+
+def complexity(model, dataset):
+    with torch.no_grad():
+        logits = model(dataset.inputs)
+        right = logits.gather(1, dataset.labels[:, None])
+        wrong = logits.scatter(1, dataset.labels[:, None], -torch.inf).amax(1, keepdim=True)
+        norm = sum(float(p.square().sum()) for p in model.parameters())
+        return norm / float((right - wrong).quantile(0.1)) ** 2
+'''
+_console = Console(stderr=True)
+
+
+class CheckFailed(click.ClickException):
+    """The demo did not do what it should; one sentence on stderr and exit status 1."""
+
+
+@dataclass(frozen=True)
+class Site:
+    settings: Settings
+    db: Database
+    demo: Demo
+    children: tuple[Child, ...]
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.settings.host}:{self.settings.port}"
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Run it in a temporary home, submit a measure, wait for its score.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on (default: 8000).")
+def command(check: bool, port: int | None) -> None:
+    """Set up everything and run a small real competition on this machine until Ctrl-C."""
+    settings = settings_or_exit()
+    if shutil.which("bwrap") is None:
+        raise CheckFailed("The sandbox needs bubblewrap: apt-get install bubblewrap. More: gengap doctor")
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    try:
+        if check:
+            _check(settings)
+        else:
+            _serve(_with(settings, port=port or settings.port))
+    except KeyboardInterrupt:
+        _console.print("Stopped.")
+    except (ChildError, ZooError, CompetitionError, PageError) as error:
+        raise CheckFailed(str(error)) from error
+
+
+def _serve(settings: Settings) -> None:
+    if is_taken(settings.host, settings.port):
+        raise InputError(f"Port {settings.port} is taken. Choose another: gengap demo --port 8001")
+    with _site(settings) as site:
+        click.echo(f"\nGengap runs at {site.url}")
+        click.echo(f"  leaderboard  {site.url}{site.demo.leaderboard_path}")
+        click.echo(f"  submit       {site.url}{site.demo.submit_path}")
+        if site.demo.organizer_password is not None:
+            click.echo(f"  organizer    name: organizer  password: {site.demo.organizer_password}  (shown once)")
+        click.echo(f"  data         {settings.home}\nCtrl-C stops everything; gengap demo goes on from there.\n")
+        _watch_until_scored(site)
+        click.echo("All submissions are evaluated. Still serving; Ctrl-C stops.")
+        while True:
+            _keep_running(site)
+            time.sleep(LOOK_S)
+
+
+def _check(settings: Settings) -> None:
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="gengap-check-") as home:
+        own = {"home": Path(home), "database_url": "", "broker_url": "filesystem://"}
+        with _site(_with(settings, host="127.0.0.1", port=free_port(), **own)) as site:
+            visitor = Visitor(site.url)
+            try:
+                visitor.register("checker", "a-long-enough-password")
+                visitor.log_out()
+                visitor.log_in("checker", "a-long-enough-password")
+                submission_id = visitor.upload(site.demo.submit_path, "Norm over margin", "measure.py", CHECK_MEASURE)
+            finally:
+                visitor.close()
+            _watch_until_scored(site, deadline=time.monotonic() + CHECK_S)
+            _expect_scored(site, submission_id)
+            with site.db.read() as session:
+                Console().print(leaderboard_table(standings(session, site.demo.phase_id)))
+    click.echo(f"The demo works: a measure was uploaded and scored ({time.monotonic() - begin:.0f} s in all).")
+
+
+def _expect_scored(site: Site, submission_id: int) -> None:
+    with site.db.read() as session:
+        own = session.get_one(SubmissionRecord, submission_id)
+        for submission in [own, *session.scalars(select(SubmissionRecord).order_by(SubmissionRecord.id))]:
+            if submission.state is not State.SCORED:
+                reason = submission.reason or submission.detail or "no reason given"
+                raise CheckFailed(f"{submission.name!r} ended as {submission.state}: {reason}")
+
+
+@contextmanager
+def _site(settings: Settings) -> Iterator[Site]:
+    """The demo's web server and worker, running and answering; both have ended when the block is left."""
+    settings.make_home()
+    zoo_folders = [_own_zoo(name, settings) for name in ZOOS]
+    logs = settings.home / "logs"
+    logs.mkdir(exist_ok=True, mode=0o700)
+    db = Database(settings.effective_database_url)
+    try:
+        db.migrate()
+        demo = prepare(db, BundleStore(settings.store_folder), zoo_folders)
+        environment = environment_with(settings.model_dump())
+        children = tuple(Child(name, (name,), environment, logs / f"{name}.log") for name in ("serve", "worker"))
+        site = Site(settings, db, demo, children)
+        with running(list(children)):
+            _wait_until_up(site)
+            send_hint(settings)
+            yield site
+    finally:
+        db.dispose()
+
+
+def _own_zoo(name: str, settings: Settings) -> Path:
+    own = settings.zoos_folder / name
+    return own if own.exists() else adopt_zoo(make_zoo(name, settings), settings.zoos_folder, name)
+
+
+def _wait_until_up(site: Site) -> None:
+    visitor = Visitor(site.url)
+    try:
+        deadline = time.monotonic() + START_S
+        while not visitor.is_up():
+            if time.monotonic() > deadline:
+                log = site.children[0].log
+                raise ChildError(f"the web server does not answer after {START_S:.0f} s; its log is {log}")
+            _keep_running(site)
+            time.sleep(0.1)
+    finally:
+        visitor.close()
+
+
+def _watch_until_scored(site: Site, deadline: float | None = None) -> None:
+    """Show the leaderboard filling until nothing is queued or running. Raises CheckFailed at the deadline."""
+    with Live(console=_console, auto_refresh=False, transient=False) as live:
+        while True:
+            _keep_running(site)
+            with site.db.read() as session:
+                board = standings(session, site.demo.phase_id)
+            if _console.is_terminal or board.open_total == 0:
+                live.update(leaderboard_table(board), refresh=True)
+            if board.open_total == 0:
+                return
+            if deadline is not None and time.monotonic() > deadline:
+                raise CheckFailed(f"{board.open_total} submissions were not scored after {CHECK_S:.0f} s")
+            time.sleep(LOOK_S)
+
+
+def leaderboard_table(board: Standings) -> Table:
+    """The standings as a terminal table, the open submissions below with their progress."""
+    table = Table(title="Leaderboard (higher is better)")
+    table.add_column("rank", justify="right")
+    table.add_column("submission")
+    table.add_column("by")
+    table.add_column("score", justify="right")
+    for column in board.columns:
+        table.add_column(f"{column.name}\nCMI x 100", justify="right")
+        table.add_column(f"{column.name}\nKendall's tau", justify="right")
+    for row in board.rows:
+        cells = [
+            "" if number is None else f"{number:.{digits}f}"
+            for cell in row.cells
+            for number, digits in ((cell.cmi, 2), (cell.kendall_tau, 3))
+        ]
+        table.add_row(str(row.rank), row.name, row.user_name, f"{row.score:.2f}", *cells)
+    for waiting in board.open_submissions:
+        progress = f"{waiting.done} of {waiting.networks}"
+        table.add_row("", waiting.name, waiting.user_name, progress, style="dim")
+    return table
+
+
+def _keep_running(site: Site) -> None:
+    for child in site.children:
+        child.keep_running()
+
+
+def _with(settings: Settings, **changes: object) -> Settings:
+    return Settings(**(settings.model_dump() | changes))
+
+
+def _as_interrupt(_number: int, _frame: FrameType | None) -> None:
+    sys.stderr.flush()
+    raise KeyboardInterrupt

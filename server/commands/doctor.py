@@ -1,0 +1,250 @@
+"""`gengap doctor`: tries what Gengap needs on this machine and says how to get what is missing.
+
+A probe never raises and never imports torch; it tries the real thing (starts a throwaway sandbox, asks the
+broker) rather than looking at versions. A new probe is a function that returns a Check, added to `examine`.
+"""
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import click
+import redis
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from server.commands.common import settings_or_exit
+from server.commands.errors import InputError
+from submissions.database import Database
+from submissions.settings import Settings
+from worker.sandbox import cgroups
+
+PROBE_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 5
+FREE_BYTES = 2**30
+OLDEST_PYTHON = (3, 11)
+NAMESPACES_REMEDY = (
+    "Allow unprivileged user namespaces: sysctl kernel.unprivileged_userns_clone=1, or on Ubuntu "
+    "kernel.apparmor_restrict_unprivileged_userns=0. In a container, start it with more rights."
+)
+
+
+class Found(StrEnum):
+    """What a probe found. Only MISSING keeps Gengap from working; ABSENT costs comfort or a layer."""
+
+    OK = "ok"
+    MISSING = "missing"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the doctor's table. `remedy` is how to get what is not there, empty where all is well."""
+
+    name: str
+    state: Found
+    text: str
+    remedy: str = ""
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def command(as_json: bool) -> None:
+    """Tell what works on this machine, what is missing and how to get it."""
+    checks = examine()
+    healthy = all(check.state != Found.MISSING for check in checks)
+    if as_json:
+        click.echo(json.dumps({"ok": healthy, "checks": [asdict(check) for check in checks]}, indent=2))
+    else:
+        _print(checks, healthy)
+    sys.exit(0 if healthy else 1)
+
+
+def examine() -> list[Check]:
+    """Every probe's answer, in the order of the table."""
+    checks = [python(), torch(), bubblewrap(), sandbox(), user_namespaces(), memory_control()]
+    try:
+        settings = settings_or_exit()
+    except InputError as error:
+        wrong = "; ".join(error.message.splitlines())
+        checks.append(Check("settings", Found.MISSING, wrong, "Correct these environment variables."))
+    else:
+        checks += [home(settings), disk(settings), database(settings), broker(settings)]
+    return [*checks, redis_server(), postgresql(), chromium()]
+
+
+def python() -> Check:
+    version = platform.python_version()
+    if sys.version_info >= OLDEST_PYTHON:
+        return Check("python", Found.OK, version)
+    return Check("python", Found.MISSING, version, "Install Python 3.11 or newer and run make setup.")
+
+
+def torch() -> Check:
+    try:
+        return Check("torch", Found.OK, importlib.metadata.version("torch"))
+    except importlib.metadata.PackageNotFoundError:
+        return Check("torch", Found.MISSING, "not installed", "Run make setup.")
+
+
+def bubblewrap() -> Check:
+    if shutil.which("bwrap") is None:
+        return Check("bubblewrap", Found.MISSING, "no bwrap on PATH", _apt("bubblewrap"))
+    _, version = _try("bwrap", "--version")
+    return Check("bubblewrap", Found.OK, version)
+
+
+def sandbox() -> Check:
+    """Whether a throwaway sandbox with every namespace of its own starts and ends well."""
+    works, answer = _try(
+        *("bwrap", "--unshare-all", "--cap-drop", "ALL", "--die-with-parent", "--clearenv"),
+        *("--ro-bind", "/", "/", "--dev", "/dev", "--", sys.executable, "-I", "-S", "-c", "print('works')"),
+    )
+    if works and answer == "works":
+        return Check("sandbox", Found.OK, "bubblewrap starts a process in namespaces of its own")
+    return Check("sandbox", Found.MISSING, answer, NAMESPACES_REMEDY)
+
+
+def user_namespaces() -> Check:
+    works, answer = _try("unshare", "--user", "--map-root-user", "true")
+    if works:
+        return Check("user namespaces", Found.OK, "may be made without root")
+    return Check("user namespaces", Found.MISSING, answer, NAMESPACES_REMEDY)
+
+
+def memory_control() -> Check:
+    folder = cgroups.parent_of("memory")
+    if folder is not None:
+        return Check("memory control group", Found.OK, str(folder))
+    return Check(
+        "memory control group",
+        Found.ABSENT,
+        "no memory controller may be written; workers watch resident memory instead",
+        "Run the worker as root, or delegate a memory control group to its user.",
+    )
+
+
+def home(settings: Settings) -> Check:
+    folder = _existing(settings.home)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        remedy = f"Make {folder} writable for this user, or set GENGAP_HOME."
+        return Check("home", Found.MISSING, f"{settings.home}: {error.strerror}", remedy)
+    exists = "" if folder == settings.home else ", made at first start"
+    return Check("home", Found.OK, f"{settings.home}{exists}")
+
+
+def disk(settings: Settings) -> Check:
+    free_bytes = shutil.disk_usage(_existing(settings.home)).free
+    words = f"{free_bytes / 2**30:.1f} GiB free"
+    if free_bytes >= FREE_BYTES:
+        return Check("disk", Found.OK, words)
+    remedy = f"Free {FREE_BYTES // 2**30} GiB, or set GENGAP_HOME to a folder on a larger disk."
+    return Check("disk", Found.MISSING, words, remedy)
+
+
+def database(settings: Settings) -> Check:
+    """Whether the database answers. An SQLite file that does not exist yet is not made here."""
+    url = make_url(settings.effective_database_url)
+    shown = url.render_as_string(hide_password=True)
+    if url.get_backend_name() == "sqlite":
+        if url.database and not Path(url.database).exists():
+            return Check("database", Found.OK, f"{shown}, made at first start")
+    else:
+        url = url.update_query_dict({"connect_timeout": str(CONNECT_TIMEOUT_S)})
+    try:
+        opened = Database(url.render_as_string(hide_password=False))
+        with opened.read() as session:
+            session.execute(text("SELECT 1"))
+        opened.dispose()
+    except (SQLAlchemyError, ImportError) as error:
+        remedy = "Start the database, or correct GENGAP_DATABASE_URL."
+        return Check("database", Found.MISSING, f"{shown}: {_first_line(str(error))}", remedy)
+    return Check("database", Found.OK, shown)
+
+
+def broker(settings: Settings) -> Check:
+    if not settings.broker_url.startswith(("redis://", "rediss://")):
+        return Check("broker", Found.OK, f"{settings.broker_url} (files in the home folder)")
+    shown = make_url(settings.broker_url).render_as_string(hide_password=True)
+    try:
+        with redis.Redis.from_url(settings.broker_url, socket_connect_timeout=CONNECT_TIMEOUT_S) as client:
+            client.ping()
+    except (redis.RedisError, ValueError) as error:
+        remedy = "Start Redis, or correct GENGAP_BROKER_URL."
+        return Check("broker", Found.MISSING, f"{shown}: {_first_line(str(error))}", remedy)
+    return Check("broker", Found.OK, shown)
+
+
+def redis_server() -> Check:
+    return _program("redis-server", "redis-server", "for the tests, and as a production broker")
+
+
+def postgresql() -> Check:
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    found = shutil.which("postgres") or (str(programs[-1]) if programs else None)
+    if found is not None:
+        return Check("postgresql", Found.OK, found)
+    words = "not installed (for the tests, and as a production database)"
+    return Check("postgresql", Found.ABSENT, words, _apt("postgresql"))
+
+
+def chromium() -> Check:
+    return _program("chromium", "chromium", "only for the browser tests")
+
+
+def _program(program: str, package: str, purpose: str) -> Check:
+    if (path := shutil.which(program)) is not None:
+        return Check(program, Found.OK, path)
+    return Check(program, Found.ABSENT, f"not installed ({purpose})", _apt(package))
+
+
+def _try(*arguments: str) -> tuple[bool, str]:
+    """Whether a program ends well, and the last line it said."""
+    try:
+        done = subprocess.run(
+            arguments, capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=False, env=os.environ
+        )
+    except FileNotFoundError:
+        return False, f"{arguments[0]} is not installed"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return False, _first_line(str(error))
+    said = (done.stdout.strip() or done.stderr.strip()).splitlines()
+    return done.returncode == 0, said[-1] if said else f"exit status {done.returncode}"
+
+
+def _existing(folder: Path) -> Path:
+    """The path itself or the nearest one above it that this user can see."""
+    while not os.access(folder, os.F_OK):
+        folder = folder.parent
+    return folder
+
+
+def _first_line(message: str) -> str:
+    return message.strip().partition("\n")[0]
+
+
+def _apt(package: str) -> str:
+    return f"apt-get install {package}"
+
+
+def _print(checks: list[Check], healthy: bool) -> None:
+    looks = {Found.OK: "green", Found.MISSING: "bold red", Found.ABSENT: "yellow"}
+    table = Table("check", "state", "found", "how to get it")
+    for check in checks:
+        table.add_row(check.name, f"[{looks[check.state]}]{check.state}[/]", check.text, check.remedy)
+    console = Console()
+    console.print(table)
+    console.print("Everything needed works." if healthy else "Something needed is missing; see the table.")

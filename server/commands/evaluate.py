@@ -1,0 +1,143 @@
+"""`gengap evaluate`: one measure on one zoo, in the same sandbox and with the same scoring as on the server."""
+
+import json
+import time
+from collections.abc import Generator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+import scoring
+from model_zoo import Zoo, ZooError
+from server.commands.common import find_zoo, settings_or_exit
+from server.commands.errors import InputError
+from server.commands.score import print_score
+from submissions.bundle import BundleError, BundleLimits, read_bundle
+from submissions.settings import Settings
+from submissions.states import SENTENCES, Reason, State
+from worker.evaluator import describe, evaluate_zoo
+from worker.sandbox.pool import bubblewrap_pool
+from worker.sandbox.protocol import Code, Failure, Limits, Outcome, SandboxError
+
+MEASURE_FAILED = 1
+_console = Console(stderr=True)
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What `--json` prints. Scores are null unless `state` is scored; `values` maps network id to value."""
+
+    zoo: str
+    state: State
+    reason: Reason | None
+    detail: str | None
+    cmi: float | None
+    kendall_tau: float | None
+    networks: int
+    values: dict[str, float]
+    seconds: float
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--zoo", "zoo_name", required=True, help="A zoo folder, or the name of a zoo, e.g. digits-mlp.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else on stdout.")
+@click.option("--jobs", type=click.IntRange(1), help="Networks evaluated at a time (default: processors).")
+@click.option("--wall-s", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True)
+@click.option("--memory-mib", type=click.IntRange(16), default=2048, show_default=True)
+def command(file: Path, zoo_name: str, as_json: bool, jobs: int | None, wall_s: float, memory_mib: int) -> None:
+    """Evaluate the measure in FILE (.py or .zip) on a zoo. Exit status: 0 scored, 1 the measure failed."""
+    settings = settings_or_exit()
+    try:
+        zoo = find_zoo(zoo_name, settings)
+        truth = scoring.Truth.from_gengap(zoo.truth().model_dump())
+    except (ZooError, scoring.ScoringError) as error:
+        raise InputError(str(error)) from error
+    limits = Limits(wall_s=wall_s, memory_bytes=memory_mib * 2**20)
+    result, score = _evaluate(file, zoo, truth, limits, settings, jobs or settings.worker_slots)
+    if as_json:
+        click.echo(json.dumps(asdict(result), allow_nan=False))
+    else:
+        _print(result, score)
+    raise SystemExit(0 if result.state is State.SCORED else MEASURE_FAILED)
+
+
+def _evaluate(
+    file: Path, zoo: Zoo, truth: scoring.Truth, limits: Limits, settings: Settings, jobs: int
+) -> tuple[Evaluated, scoring.ZooScore | None]:
+    begin = time.monotonic()
+    values: dict[str, float] = {}
+
+    def result(
+        state: State,
+        *,
+        reason: Reason | None = None,
+        detail: str | None = None,
+        score: scoring.ZooScore | None = None,
+    ) -> tuple[Evaluated, scoring.ZooScore | None]:
+        evaluated = Evaluated(
+            zoo=zoo.name,
+            state=state,
+            reason=reason,
+            detail=detail,
+            cmi=score.cmi if score else None,
+            kendall_tau=score.kendall_tau if score else None,
+            networks=len(zoo.networks),
+            values=values,
+            seconds=round(time.monotonic() - begin, 3),
+        )
+        return evaluated, score
+
+    upload_limits = BundleLimits(settings.upload_bytes, settings.unpacked_bytes, settings.unpacked_files)
+    try:
+        bundle = read_bundle(file.name, file.read_bytes(), upload_limits)
+    except OSError as error:
+        raise InputError(f"{file}: {error.strerror}") from error
+    except BundleError as error:
+        if error.reason is None:
+            raise InputError(str(error)) from error
+        return result(State.FAILED, reason=error.reason, detail=str(error))
+    pool = bubblewrap_pool(jobs)
+    outcomes = evaluate_zoo(pool, zoo, Code(bundle.files, bundle.sha256), limits, slots=jobs)
+    try:
+        failure = _collect(outcomes, values, zoo)
+    except SandboxError as error:
+        raise InputError(f"The sandbox does not work here ({error}). Run: gengap doctor") from error
+    finally:
+        outcomes.close()
+        pool.close()
+    if failure is not None:
+        return result(State.FAILED, reason=failure.reason, detail=describe(failure, shows_logs=True))
+    return result(State.SCORED, score=scoring.score_zoo(truth, values))
+
+
+def _collect(outcomes: Generator[tuple[str, Outcome]], values: dict[str, float], zoo: Zoo) -> Failure | None:
+    """Fill `values` behind a progress bar on stderr; the first failure, if any."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("networks"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=_console, transient=True) as progress:
+        task = progress.add_task(zoo.name, total=len(zoo.networks))
+        for network_id, outcome in outcomes:
+            if isinstance(outcome, Failure):
+                return outcome
+            values[network_id] = outcome.value
+            progress.advance(task)
+    return None
+
+
+def _print(result: Evaluated, score: scoring.ZooScore | None) -> None:
+    if result.reason is not None:
+        _console.print(f"[bold red]failed[/] {result.reason}: {SENTENCES[result.reason]}")
+        _console.print(result.detail or "", markup=False, highlight=False)
+        return
+    Console().print(f"{result.zoo}: {result.networks} networks in {result.seconds:.1f} s")
+    if score is not None:
+        print_score(score)

@@ -1,0 +1,26 @@
+"""`gengap worker`: one worker process with as many slots as processors."""
+
+import logging
+
+import click
+
+from server.commands.common import settings_or_exit
+from submissions.database import Database
+from submissions.settings import Settings
+from worker.process import run_worker
+
+
+@click.command()
+@click.option("--slots", type=click.IntRange(min=1), help="Networks evaluated at a time (default: processors).")
+@click.option("--log-level", default="INFO", show_default=True, type=click.Choice(["DEBUG", "INFO", "WARNING"]))
+def command(slots: int | None, log_level: str) -> None:
+    """Run a worker that evaluates submissions until it is stopped (Ctrl-C)."""
+    settings = settings_or_exit()
+    if slots is not None:
+        settings = Settings(**(settings.model_dump() | {"worker_slots": slots}))
+    logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("kombu").setLevel(logging.WARNING)
+    db = Database(settings.effective_database_url)
+    db.migrate()
+    db.dispose()
+    raise SystemExit(run_worker(settings, log_level=log_level))

@@ -1,0 +1,118 @@
+"""`gengap zoo`: make the zoos of the shipped recipes and look at zoos. No torch here: making runs in a child."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from model_zoo import Zoo, ZooError
+from model_zoo.cache import cached_zoo, make_zoo_in_child
+from model_zoo.manifest import AxisValue
+from model_zoo.recipes import RECIPES, named_recipe
+from model_zoo.summary import GapSummary, summarize_gaps
+from server.commands.common import find_zoo, settings_or_exit
+from server.commands.errors import InputError
+
+_GOOD_SPREAD = 3
+_cache = click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of trained zoos, instead of the one in the settings.",
+)
+
+
+@click.group()
+def command() -> None:
+    """Make and look at model zoos."""
+
+
+@command.command()
+@click.argument("name", type=click.Choice(list(RECIPES)))
+@_cache
+def make(name: str, cache: Path | None) -> None:
+    """Train the zoo of the recipe NAME, unless it is in the cache, and print its folder."""
+    try:
+        folder = make_zoo_in_child(name, (cache or settings_or_exit().cache).absolute())
+    except ZooError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(folder)
+
+
+@command.command(name="list")
+@_cache
+def list_zoos(cache: Path | None) -> None:
+    """List the shipped recipes and the folders of those already trained."""
+    folder = (cache or settings_or_exit().cache).absolute()
+    table = Table()
+    for heading in ("recipe", "title", "networks", "axes", "folder"):
+        table.add_column(heading, justify="right" if heading == "networks" else "left", overflow="fold")
+    for name in RECIPES:
+        recipe = named_recipe(name)
+        trained = cached_zoo(name, folder)
+        table.add_row(
+            name,
+            recipe.title,
+            str(len(recipe.grid())),
+            ", ".join(recipe.axes),
+            f"not trained yet: gengap zoo make {name}" if trained is None else Text(str(trained)),
+        )
+    Console().print(table)
+
+
+@command.command()
+@click.argument("zoo", metavar="ZOO")
+def show(zoo: str) -> None:
+    """Show the networks, axes and gaps of ZOO: a folder, or the name of a zoo."""
+    try:
+        opened = find_zoo(zoo, settings_or_exit())
+        _print_zoo(opened)
+    except ZooError as error:
+        raise InputError(str(error)) from None
+
+
+def _print_zoo(zoo: Zoo) -> None:
+    console = Console()
+    manifest = zoo.manifest
+    about = Table(show_header=False, box=None)
+    about.add_column(style="bold")
+    about.add_column(overflow="fold")
+    for name, text in (
+        ("zoo", f"{manifest.name}: {manifest.title}"),
+        ("about", manifest.text),
+        ("folder", str(zoo.folder)),
+        ("dataset", f"{manifest.dataset.name} ({manifest.dataset.licence}); {manifest.dataset.text}"),
+        ("inputs", f"{' × '.join(map(str, manifest.input_shape))}, {manifest.classes} classes"),
+        ("networks", str(len(zoo.networks))),
+    ):
+        about.add_row(name, Text(text))
+    console.print(about)
+    if not zoo.has_truth:
+        console.print("Only the public part of this zoo is here, so its axes and gaps are not known.")
+        return
+    summary = summarize_gaps(zoo.truth())
+    console.print(_gaps(summary), _by_axis(summary))
+
+
+def _gaps(summary: GapSummary) -> Table:
+    table = Table(title="gap = train accuracy − test accuracy", title_justify="left")
+    for heading in ("mean", "std", "least", "largest", "standard error of test accuracy", "spread"):
+        table.add_column(heading, justify="right")
+    numbers = (summary.mean, summary.std, summary.least, summary.largest, summary.standard_error)
+    verdict = "" if summary.spread >= _GOOD_SPREAD else f" (noisy: less than {_GOOD_SPREAD})"
+    table.add_row(*(f"{number:.4f}" for number in numbers), f"{summary.spread:.1f}{verdict}")
+    return table
+
+
+def _by_axis(summary: GapSummary) -> Table:
+    table = Table(title="mean gap at each value of each axis", title_justify="left")
+    table.add_column("axis")
+    table.add_column("value: mean gap", overflow="fold")
+    for axis, means in summary.by_axis.items():
+        table.add_row(Text(axis), Text("   ".join(f"{_printed(value)}: {mean:.4f}" for value, mean in means)))
+    return table
+
+
+def _printed(value: AxisValue) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

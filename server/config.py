@@ -1,0 +1,61 @@
+"""What the application is configured with: Flask's own settings and our services. Called by app.
+
+Views reach the services through `services()`; nothing else holds the database or the store.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import current_app
+
+from submissions.bundle import BundleLimits
+from submissions.database import Database
+from submissions.settings import Settings
+from submissions.store import BundleStore
+
+FORM_OVERHEAD_BYTES = 64 * 1024  # multipart boundaries and the small fields around an upload
+EXTENSION = "gengap"
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything a view may call outside Flask."""
+
+    settings: Settings
+    db: Database
+    store: BundleStore
+    bundle_limits: BundleLimits
+
+
+def make_services(settings: Settings) -> Services:
+    settings.make_home()
+    db = Database(settings.effective_database_url)
+    db.migrate()
+    return Services(
+        settings=settings,
+        db=db,
+        store=BundleStore(settings.store_folder),
+        bundle_limits=BundleLimits(
+            upload_bytes=settings.upload_bytes,
+            unpacked_bytes=settings.unpacked_bytes,
+            unpacked_files=settings.unpacked_files,
+        ),
+    )
+
+
+def services() -> Services:
+    """The services of the application that handles this request."""
+    return cast(Services, current_app.extensions[EXTENSION])
+
+
+def flask_config(settings: Settings) -> dict[str, object]:
+    return {
+        "SECRET_KEY": settings.secret_key(),
+        "SESSION_COOKIE_NAME": "gengap_session",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": settings.https_only,
+        "MAX_CONTENT_LENGTH": settings.upload_bytes + FORM_OVERHEAD_BYTES,
+        "MAX_FORM_PARTS": 20,
+        "WTF_CSRF_TIME_LIMIT": None,  # as long as the session: a form left open over lunch works
+    }

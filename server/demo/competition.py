@@ -1,0 +1,107 @@
+"""The demo's content: zoos, organizer, competition and baselines, each made only where it is not there yet."""
+
+import secrets
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from submissions import lifecycle
+from submissions.accounts import create_organizer, system_user
+from submissions.baselines import BASELINES, baseline_source
+from submissions.bundle import BundleLimits, read_bundle
+from submissions.competitions import create_competition, find_phase, register_zoo
+from submissions.database import Database
+from submissions.records import PhaseRecord, SubmissionRecord, UserRecord, utc_now
+from submissions.store import BundleStore
+
+ORGANIZER = "organizer"
+COMPETITION = "demo"
+PHASE = "digits"
+ZOOS = ("digits-mlp", "digits-cnn")
+TEXT = (
+    "Predict which networks generalize. Two zoos of networks were trained on a few hundred scans of handwritten "
+    "digits over a grid of hyperparameters; your measure sees one network and its training data at a time and "
+    "returns one number, higher for a larger generalization gap. The closer its order comes to the true gaps, "
+    "whatever the hyperparameters, the higher it scores."
+)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demo runs on. `organizer_password` is None where the organizer was there already."""
+
+    phase_id: int
+    organizer_password: str | None
+
+    @property
+    def leaderboard_path(self) -> str:
+        return f"/competitions/{COMPETITION}/{PHASE}/leaderboard"
+
+    @property
+    def submit_path(self) -> str:
+        return f"/competitions/{COMPETITION}/{PHASE}/submit"
+
+
+def prepare(db: Database, store: BundleStore, zoo_folders: list[Path]) -> Demo:
+    """Bring the database to the demo's state; what an earlier start has made is kept."""
+    with db.read() as session:
+        has_organizer = session.scalar(select(UserRecord.id).where(UserRecord.role == "organizer")) is not None
+        phase_id = _phase_id(session)
+    password = None
+    if not has_organizer:
+        password = secrets.token_urlsafe(12)
+        create_organizer(db, ORGANIZER, password)
+    zoo_ids = [register_zoo(db, folder) for folder in zoo_folders]
+    if phase_id is None:
+        phase_id = create_competition(
+            db,
+            slug=COMPETITION,
+            title="Predicting generalization on handwritten digits",
+            text=TEXT,
+            phase=PhaseRecord(slug=PHASE, title="Both digit zoos", opens_at=utc_now(), shows_logs=True),
+            zoo_ids=zoo_ids,
+        )
+    _submit_baselines(db, store, phase_id)
+    return Demo(phase_id, password)
+
+
+def adopt_zoo(made: Path, zoos_folder: Path, name: str) -> Path:
+    """The home's own copy of a zoo, so that the cache may be emptied; copied whole or not at all."""
+    own = zoos_folder / name
+    if not own.exists():
+        zoos_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryDirectory(dir=zoos_folder, prefix=".copy-") as temporary:
+            copied = Path(shutil.copytree(made, Path(temporary) / name))
+            copied.rename(own)
+    return own
+
+
+def _phase_id(session: Session) -> int | None:
+    phase = find_phase(session, COMPETITION, PHASE)
+    return phase.id if phase else None
+
+
+def _submit_baselines(db: Database, store: BundleStore, phase_id: int) -> None:
+    owner = system_user(db)
+    with db.read() as session:
+        known = set(
+            session.scalars(
+                select(SubmissionRecord.name).where(SubmissionRecord.phase_id == phase_id, SubmissionRecord.is_baseline)
+            )
+        )
+    for baseline in BASELINES:
+        if baseline.name not in known:
+            bundle = read_bundle(baseline.filename, baseline_source(baseline.name), BundleLimits())
+            lifecycle.submit(
+                db,
+                store,
+                phase_id=phase_id,
+                user_id=owner,
+                name=baseline.name,
+                bundle=bundle,
+                is_baseline=True,
+            )

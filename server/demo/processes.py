@@ -1,0 +1,113 @@
+"""The demo's children: started, watched, restarted when they die, and all ended when the demo ends."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+STOP_S = 15.0
+RESTARTS = 5
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+class ChildError(Exception):
+    """A child keeps dying; the message names it and its log."""
+
+
+@dataclass
+class Child:
+    """One `gengap` command kept running, its output in a log file."""
+
+    name: str
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    log: Path
+    restarts: int = 0
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def start(self) -> None:
+        with self.log.open("ab") as output:
+            self.process = _spawn([sys.executable, "-P", "-m", "server.cli", *self.arguments], self.environment, output)
+
+    def keep_running(self) -> None:
+        """Start the child again if it has died. Raises ChildError after too many times."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            return
+        self.restarts += 1
+        if self.restarts > RESTARTS:
+            raise ChildError(f"{self.name} ended {self.restarts} times; its log is {self.log}")
+        self.start()
+
+    def ask_to_stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+
+    def wait_or_kill(self, deadline: float) -> None:
+        if self.process is None:
+            return
+        try:
+            self.process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def _spawn(command: list[str], environment: Mapping[str, str], output: IO[bytes]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # Ctrl-C reaches the demo alone, which then ends its children in order
+        preexec_fn=_end_with_parent,
+    )
+
+
+def _end_with_parent() -> None:
+    """SIGTERM for a child whose parent was killed and could not end it."""
+    _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+
+
+@contextmanager
+def running(children: list[Child]) -> Iterator[None]:
+    """All children started; on leaving, however, every one of them has ended."""
+    try:
+        for child in children:
+            child.start()
+        yield
+    finally:
+        for child in children:
+            child.ask_to_stop()
+        deadline = time.monotonic() + STOP_S
+        for child in children:
+            child.wait_or_kill(deadline)
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_taken(host: str, port: int) -> bool:
+    """Whether somebody listens at this address."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((host, port)) == 0
+
+
+def environment_with(settings: Mapping[str, object]) -> dict[str, str]:
+    """This process's environment with `GENGAP_*` set as given."""
+    return os.environ | {f"GENGAP_{name.upper()}": str(value) for name, value in settings.items()}

@@ -1,0 +1,60 @@
+"""Headers of every answer: what a page may load, who may keep it, ETags. Called by app and by pages."""
+
+import hashlib
+from collections.abc import Callable
+
+from flask import Flask, Response, make_response, request, session
+from flask_wtf.csrf import generate_csrf
+
+from server.auth import current_account
+from server.config import services
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+
+def init_app(app: Flask) -> None:
+    app.after_request(_add_headers)
+
+
+def conditional(render: Callable[[], str], *parts: object) -> Response:
+    """The page that `render` makes, or 304 where this browser has it already.
+
+    parts: everything the page is made from, with a telling repr. Who is logged in and the session's CSRF
+    token count as well, so that a browser never shows a form of a session that has ended. A page with a
+    passing message is not kept.
+    """
+    if session.get("_flashes"):
+        return make_response(render())
+    account = current_account()
+    if account is not None:
+        generate_csrf()  # their page has forms: the session's token must be there before it is counted
+    reader = (account, session.get("csrf_token"))
+    etag = hashlib.sha256(repr((reader, parts)).encode()).hexdigest()[:32]
+    known = request.if_none_match.contains(etag)
+    response = make_response("", 304) if known else make_response(render())
+    response.set_etag(etag)
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
+
+
+def _add_headers(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "same-origin"
+    response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    response.headers.setdefault("Cache-Control", "private, no-store")
+    if services().settings.https_only:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+    return response

@@ -1,0 +1,88 @@
+"""Registering, logging in and logging out."""
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from server import auth
+from server.access import Who, allow
+from server.config import services
+from server.pages.forms import text_field
+from submissions.accounts import (
+    EMAIL_LENGTH,
+    NAME_LENGTHS,
+    PASSWORD_LENGTHS,
+    AccountError,
+    authenticate,
+    register,
+)
+
+pages = Blueprint("accounts", __name__)
+
+
+@pages.get("/register")
+@allow(Who.VISITOR)
+def register_form() -> ResponseReturnValue:
+    return _register_page()
+
+
+@pages.post("/register")
+@allow(Who.VISITOR)
+def register_account() -> ResponseReturnValue:
+    if not services().settings.registration_open:
+        abort(403)
+    name, email = text_field("name", NAME_LENGTHS[1] + 1), text_field("email", EMAIL_LENGTH + 1)
+    password = request.form.get("password", "")
+    try:
+        register(services().db, name, email, password)
+    except AccountError as error:
+        return _register_page(name, email, error.messages), 422
+    user = authenticate(services().db, name, password)
+    if user is None:
+        abort(500)
+    auth.log_in(user)
+    flash(f"Welcome, {user.name}. Your account is ready.")
+    return redirect(auth.safe_next(url_for("home.home")))
+
+
+@pages.get("/login")
+@allow(Who.VISITOR)
+def log_in_form() -> ResponseReturnValue:
+    if auth.current_account() is not None:
+        return redirect(auth.safe_next(url_for("home.home")))
+    return _log_in_page()
+
+
+@pages.post("/login")
+@allow(Who.VISITOR)
+def log_in() -> ResponseReturnValue:
+    name = text_field("name", EMAIL_LENGTH)
+    user = authenticate(services().db, name, request.form.get("password", ""))
+    if user is None:
+        return _log_in_page(name, "This name and password do not belong together."), 422
+    auth.log_in(user)
+    return redirect(auth.safe_next(url_for("home.home")))
+
+
+@pages.post("/logout")
+@allow(Who.PARTICIPANT)
+def log_out() -> ResponseReturnValue:
+    auth.log_out()
+    flash("You are logged out.")
+    return redirect(url_for("home.home"))
+
+
+def _register_page(name: str = "", email: str = "", messages: dict[str, str] | None = None) -> str:
+    return render_template(
+        "register.html",
+        name=name,
+        email=email,
+        messages=messages or {},
+        next=auth.safe_next(""),
+        is_open=services().settings.registration_open,
+        name_lengths=NAME_LENGTHS,
+        password_lengths=PASSWORD_LENGTHS,
+    )
+
+
+def _log_in_page(name: str = "", message: str = "") -> str:
+    return render_template("login.html", name=name, message=message, next=auth.safe_next(""))

@@ -1,0 +1,74 @@
+"""Friendly pages for what goes wrong: a sentence of what happened and where to go on."""
+
+from flask import Flask, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from server.config import services
+from server.pages import submit
+from server.pages.formats import size
+
+_DRAIN_BYTES = 64 * 2**20
+_CHUNK_BYTES = 256 * 2**10
+_UPLOAD = "submit.upload"
+
+_PAGES = {
+    403: ("Not allowed", "Your account may not open this page or do this."),
+    404: ("Not found", "There is nothing at this address. It may have moved, or it may not be public."),
+    405: ("Not possible", "This address does not take such a request."),
+    413: ("Too large", "The request is larger than this server takes."),
+}
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(CSRFError, _form_expired)
+    app.register_error_handler(RequestEntityTooLarge, _too_large)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(500, _our_fault)
+
+
+def _form_expired(_error: CSRFError) -> ResponseReturnValue:
+    return _page(
+        400,
+        "This form has expired",
+        "Nothing was changed. Go back, load the page again and send the form once more. "
+        "If it happens again, check that your browser accepts this site's cookies.",
+    )
+
+
+def _too_large(error: RequestEntityTooLarge) -> ResponseReturnValue:
+    _drain()
+    if request.endpoint != _UPLOAD:
+        return _http_error(error)
+    limit = services().bundle_limits.upload_bytes
+    message = f"The file is larger than {size(limit)}, the most an upload may have. Nothing was stored."
+    return submit.form_page("", {"file": message}), 413
+
+
+def _http_error(error: HTTPException) -> ResponseReturnValue:
+    code = error.code or 500
+    if error.response is not None:
+        return error.get_response()
+    title, text = _PAGES.get(code, (error.name, "The request could not be answered."))
+    return _page(code, title, text)
+
+
+def _our_fault(_error: Exception) -> ResponseReturnValue:
+    return _page(
+        500,
+        "Something broke here",
+        "This is our fault, and it is in the server's log. Please try again in a moment.",
+    )
+
+
+def _page(code: int, title: str, text: str) -> ResponseReturnValue:
+    return render_template("error.html", code=code, title=title, text=text), code
+
+
+def _drain() -> None:
+    """Read a refused body to its end, within reason: a browser that still sends shows no answer."""
+    stream = request.environ["wsgi.input"]
+    left = min(request.content_length or 0, _DRAIN_BYTES)
+    while left > 0 and (chunk := stream.read(min(left, _CHUNK_BYTES))):
+        left -= len(chunk)

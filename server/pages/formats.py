@@ -1,0 +1,95 @@
+"""How numbers, times and states read on pages: template filters, each a pure function."""
+
+from datetime import datetime
+
+from flask import Flask
+
+from submissions.records import PhaseRecord, utc_now
+from submissions.states import State
+
+_UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
+
+STATE_WORDS = {
+    State.QUEUED: "Waiting",
+    State.RUNNING: "Running",
+    State.SCORED: "Scored",
+    State.FAILED: "Failed",
+    State.CANCELLED: "Cancelled",
+    State.BROKEN: "Broken",
+}
+STATE_SENTENCES = {
+    State.QUEUED: "It waits for a free worker.",
+    State.RUNNING: "A worker evaluates it, one network at a time.",
+    State.SCORED: "Every network has its value, and every zoo its score.",
+    State.FAILED: "The measure failed on a network, so it has no score.",
+    State.CANCELLED: "It was cancelled before it had a score.",
+    State.BROKEN: "Our fault, not the measure's: the server could not evaluate it. It spends no quota.",
+}
+
+
+def init_app(app: Flask) -> None:
+    for name, function in (
+        ("size", size),
+        ("moment", moment),
+        ("day", day),
+        ("seconds", seconds),
+        ("number", number),
+        ("signed", signed),
+        ("figure", figure),
+        ("paragraphs", paragraphs),
+        ("state_word", STATE_WORDS.__getitem__),
+        ("state_sentence", STATE_SENTENCES.__getitem__),
+        ("phase_status", phase_status),
+    ):
+        app.jinja_env.filters[name] = function
+
+
+def size(count: int) -> str:
+    """Bytes as people write them: 2 GiB, 10 MiB, 512 bytes."""
+    for unit, name in _UNITS:
+        if count >= unit:
+            return f"{count / unit:.4g} {name}"
+    return f"{count} bytes"
+
+
+def moment(time: datetime) -> str:
+    return f"{time.day} {time:%b %Y, %H:%M} UTC"
+
+
+def day(time: datetime) -> str:
+    return f"{time.day} {time:%b %Y}"
+
+
+def seconds(duration_s: float) -> str:
+    """A duration to two or three digits: 0.031 s, 1.2 s, 75 s, 12 min."""
+    if duration_s >= 600:
+        return f"{duration_s / 60:.0f} min"
+    return f"{duration_s:.2g} s" if duration_s < 10 else f"{duration_s:.0f} s"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """With a fixed number of digits, so that columns line up; a dash for none."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    """As `number`, always with a sign (a true minus)."""
+    return "–" if value is None else f"{value:+.{digits}f}".replace("-", "−")
+
+
+def figure(value: float) -> str:
+    """A measure's value at six significant digits, however large or small."""
+    return f"{value:.6g}".replace("-", "−")
+
+
+def paragraphs(text: str) -> list[str]:
+    """An organizer's plain text, split where lines are blank."""
+    return [" ".join(block.split()) for block in text.replace("\r\n", "\n").split("\n\n") if block.strip()]
+
+
+def phase_status(phase: PhaseRecord) -> str:
+    """upcoming, open or closed, now."""
+    now = utc_now()
+    if now < phase.opens_at:
+        return "upcoming"
+    return "closed" if phase.closes_at is not None and now >= phase.closes_at else "open"

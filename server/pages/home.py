@@ -1,0 +1,17 @@
+"""The home page: what this is, and the competitions with their phases."""
+
+from flask import Blueprint, render_template
+
+from server.access import Who, allow, visible_competitions
+from server.auth import current_account
+from server.config import services
+
+pages = Blueprint("home", __name__)
+
+
+@pages.get("/")
+@allow(Who.VISITOR)
+def home() -> str:
+    with services().db.read() as session:
+        competitions = session.scalars(visible_competitions(current_account())).unique().all()
+    return render_template("home.html", competitions=competitions)

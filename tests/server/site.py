@@ -1,0 +1,71 @@
+"""A site without workers for behaviour tests: the real application on a database with some people."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from server.app import create_app
+from server.config import EXTENSION, Services
+from submissions.accounts import create_organizer
+from submissions.records import SubmissionRecord, UserRecord
+from submissions.settings import Settings
+from submissions.states import State
+from tests.records import PASSWORD, Records
+
+GOOD_MEASURE = b"def complexity(model, dataset):\n    return 1.0\n"
+
+
+class Browser:
+    """One person's browser: keeps cookies, sends the CSRF token of the form it stands on."""
+
+    def __init__(self, app: Flask) -> None:
+        self.client: FlaskClient = app.test_client()
+
+    def get(self, path: str, **headers: str) -> TestResponse:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.client.get(path, headers=named)
+
+    def post(self, path: str, data: Mapping[str, object] | None = None, *, form: str | None = None) -> TestResponse:
+        """Post to `path` with the CSRF token of a form on the page `form` (default: any)."""
+        return self.client.post(path, data={"csrf_token": self.token(form), **(data or {})})
+
+    def token(self, page: str | None = None) -> str:
+        for path in filter(None, (page, "/", "/register")):
+            found = re.search(r'name="csrf_token" value="([^"]+)"', self.get(path).text)
+            if found:
+                return found.group(1)
+        raise AssertionError("no page has a form")
+
+    def log_in(self, name: str) -> "Browser":
+        answer = self.post("/login", {"name": name, "password": PASSWORD}, form="/login")
+        assert answer.status_code == 302, answer.text
+        return self
+
+
+class Site(Records):
+    """A running application with people: ann and bob take part, olga organizes."""
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        values = {"home": folder / "home", "cache": folder / "cache", **settings}
+        self.settings = Settings.model_validate(values)
+        self.app = create_app(self.settings)
+        services: Services = self.app.extensions[EXTENSION]
+        super().__init__(services.db, folder)
+        self.olga = create_organizer(self.db, "olga", PASSWORD)
+
+    def browser(self, name: str | None = None) -> Browser:
+        """A visitor's browser, or one where `name` is logged in."""
+        return Browser(self.app) if name is None else Browser(self.app).log_in(name)
+
+    def states(self) -> list[State]:
+        with self.db.read() as session:
+            return list(session.scalars(select(SubmissionRecord.state)))
+
+    def users(self) -> list[str]:
+        with self.db.read() as session:
+            return list(session.scalars(select(UserRecord.name)))

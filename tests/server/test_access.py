@@ -1,0 +1,195 @@
+"""Every route against every kind of person, held to one table; what is hidden stays hidden; changes need a token."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from server.access import Who, allow, declared
+from tests.server.site import Browser, Site
+
+PEOPLE = ("visitor", "participant", "other participant", "organizer")
+OK, LOGIN, NO, GONE = 200, "login", 403, 404
+MOVED = "elsewhere"  # a redirect that is not to the log-in page: the request was carried out
+
+# For each route what visitor, participant (the submission's owner), other participant and organizer get.
+TABLE: dict[tuple[str, str], tuple[int | str, ...]] = {
+    ("GET", "home.home"): (OK, OK, OK, OK),
+    ("GET", "health.healthz"): (OK, OK, OK, OK),
+    ("GET", "static.file"): (OK, OK, OK, OK),
+    ("GET", "accounts.register_form"): (OK, OK, OK, OK),
+    ("POST", "accounts.register_account"): (422, 422, 422, 422),
+    ("GET", "accounts.log_in_form"): (OK, MOVED, MOVED, MOVED),
+    ("POST", "accounts.log_in"): (422, 422, 422, 422),
+    ("POST", "accounts.log_out"): (LOGIN, MOVED, MOVED, MOVED),
+    ("GET", "competitions.show"): (OK, OK, OK, OK),
+    ("GET", "leaderboard.show"): (OK, OK, OK, OK),
+    ("GET", "submit.form"): (LOGIN, OK, OK, OK),
+    ("POST", "submit.upload"): (LOGIN, 422, 422, 422),
+    ("GET", "submissions.show"): (OK, OK, OK, OK),
+    ("GET", "submissions.status"): (OK, OK, OK, OK),
+    ("GET", "submissions.chart"): (OK, OK, OK, OK),
+    ("POST", "submissions.cancel_submission"): (LOGIN, MOVED, NO, MOVED),
+    ("GET", "submissions.mine"): (LOGIN, OK, OK, OK),
+}
+NAMES_A_PHASE = {"competitions.show", "leaderboard.show", "submit.form", "submit.upload"}
+NAMES_A_SUBMISSION = {
+    "submissions.show",
+    "submissions.status",
+    "submissions.chart",
+    "submissions.cancel_submission",
+}
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A site with one scored submission of ann's, and a browser for each kind of person."""
+
+    site: Site
+    browsers: dict[str, Browser]
+    names: dict[str, Any]
+
+    def answers(self, method: str, endpoint: str) -> tuple[int | str, ...]:
+        return tuple(self._answer(self.browsers[person], method, endpoint) for person in PEOPLE)
+
+    def _answer(self, browser: Browser, method: str, endpoint: str) -> int | str:
+        path = self.path(endpoint)
+        response = browser.get(path) if method == "GET" else browser.post(path)
+        if response.status_code != 302:
+            return response.status_code
+        return LOGIN if response.location.startswith("/login?") else MOVED
+
+    def path(self, endpoint: str) -> str:
+        rule = next(rule for rule in self.site.app.url_map.iter_rules() if rule.endpoint == endpoint)
+        with self.site.app.test_request_context():
+            names = {name: self.names[name] for name in rule.arguments}
+            return str(self.site.app.url_for(endpoint, **names))
+
+
+@pytest.fixture
+def walk(site: Site) -> Callable[..., Walk]:
+    def make(*, hidden_phase: bool = False, hidden_submission: bool = False) -> Walk:
+        phase = site.phase(hidden=hidden_phase)
+        submission = site.submission(phase, site.ann, cmi=(0.1, 0.2), is_hidden=hidden_submission)
+        people = dict(zip(PEOPLE, (None, "ann", "bob", "olga"), strict=True))
+        browsers = {person: site.browser(name) for person, name in people.items()}
+        names = {
+            "competition_slug": "demo",
+            "phase_slug": "main",
+            "submission_id": submission,
+            "zoo_name": "digits-mlp",
+            "name": "app.css",
+        }
+        return Walk(site, browsers, names)
+
+    return make
+
+
+def test_the_table_names_every_route(site: Site) -> None:
+    routes = {
+        (method, rule.endpoint)
+        for rule in site.app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert routes == TABLE.keys()
+
+
+def test_every_view_declares_who_may_use_it(site: Site) -> None:
+    assert [name for name, view in site.app.view_functions.items() if declared(view) is None] == []
+
+
+@pytest.mark.parametrize(("method", "endpoint"), TABLE)
+def test_each_person_gets_what_the_table_says(walk: Callable[..., Walk], method: str, endpoint: str) -> None:
+    assert walk().answers(method, endpoint) == TABLE[method, endpoint]
+
+
+@pytest.mark.parametrize(
+    ("method", "endpoint"), [route for route in TABLE if route[1] in NAMES_A_PHASE | NAMES_A_SUBMISSION]
+)
+def test_a_hidden_phase_exists_for_organizers_alone(walk: Callable[..., Walk], method: str, endpoint: str) -> None:
+    assert walk(hidden_phase=True).answers(method, endpoint) == (GONE, GONE, GONE, TABLE[method, endpoint][3])
+
+
+@pytest.mark.parametrize(("method", "endpoint"), [route for route in TABLE if route[1] in NAMES_A_SUBMISSION])
+def test_a_hidden_submission_exists_for_its_owner_and_organizers(
+    walk: Callable[..., Walk], method: str, endpoint: str
+) -> None:
+    expected = TABLE[method, endpoint]
+    assert walk(hidden_submission=True).answers(method, endpoint) == (GONE, expected[1], GONE, expected[3])
+
+
+def test_a_hidden_phase_is_on_no_list(walk: Callable[..., Walk]) -> None:
+    made = walk(hidden_phase=True)
+    made.site.phase("open", competition="other")
+    for person, browser in made.browsers.items():
+        home = browser.get("/").text
+        assert "/competitions/other/open/" in home
+        assert ("/competitions/demo" in home) == (person == "organizer")
+
+
+def test_a_hidden_phase_of_a_public_competition_is_not_on_its_page(site: Site) -> None:
+    site.phase("open")
+    site.phase("secret", hidden=True, zoos=("hidden-mlp",))
+    shown = site.browser().get("/competitions/demo").text
+    assert "Open phase" in shown
+    assert "Secret phase" not in shown
+    assert "Hidden mlp" not in shown
+
+
+@pytest.mark.parametrize(("method", "endpoint"), [route for route in TABLE if route[0] == "POST"])
+def test_no_change_without_a_csrf_token(walk: Callable[..., Walk], method: str, endpoint: str) -> None:
+    made = walk()
+    path = made.path(endpoint)
+    answer = made.browsers["organizer"].client.post(path)
+    assert answer.status_code == 400
+    assert "This form has expired" in answer.text
+    assert made.browsers["organizer"].get("/my/submissions").status_code == 200
+
+
+def test_a_token_of_another_session_is_refused(site: Site) -> None:
+    ann, bob = site.browser("ann"), site.browser("bob")
+    assert ann.client.post("/logout", data={"csrf_token": bob.token()}).status_code == 400
+
+
+@pytest.fixture
+def bare_app(site: Site) -> Flask:
+    """The application with three routes more, one of which does not say who may use it."""
+    site.app.add_url_rule("/undeclared", "undeclared", lambda: "secret")
+    site.app.add_url_rule("/organizers", "organizers", allow(Who.ORGANIZER)(lambda: "for organizers"))
+    return site.app
+
+
+def test_a_route_without_a_declaration_is_closed_to_everybody(bare_app: Flask, site: Site) -> None:
+    for name in (None, "ann", "olga"):
+        assert site.browser(name).get("/undeclared").status_code == 403
+
+
+def test_a_route_for_organizers_is_closed_to_participants(bare_app: Flask, site: Site) -> None:
+    answers = [site.browser(name).get("/organizers").status_code for name in (None, "ann", "olga")]
+    assert answers == [302, 403, 200]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/submissions/0",
+        "/submissions/99999",
+        "/submissions/99999999999999999999",
+        "/submissions/-1",
+        "/competitions/none",
+        "/competitions/demo/none/leaderboard",
+        "/competitions/a%00b/main/leaderboard",
+        "/competitions/%C3%A9/main/leaderboard",
+        "/static/../app.py",
+        "/static/%2e%2e/app.py",
+        "/static/none.css",
+        "/nothing",
+    ],
+)
+def test_what_does_not_exist_is_a_friendly_404(site: Site, path: str) -> None:
+    site.phase()
+    answer = site.browser("ann").get(path)
+    assert answer.status_code == 404
+    assert "There is nothing at this address" in answer.text

@@ -1,0 +1,152 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import text
+
+from server.commands.doctor import Check, Found, examine
+from server.commands.doctor import command as doctor
+from submissions.database import Database
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in [name for name in os.environ if name.startswith("GENGAP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GENGAP_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def check(name: str) -> Check:
+    (found,) = [check for check in examine() if check.name == name]
+    return found
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(doctor, arguments)
+
+
+def test_on_a_machine_that_was_set_up_everything_needed_works() -> None:
+    result = run("--json")
+    answer = json.loads(result.stdout)
+    assert {check["name"]: check for check in answer["checks"] if check["state"] == "missing"} == {}
+    assert answer["ok"] is True
+    assert result.exit_code == 0
+
+
+def test_the_table_names_every_check() -> None:
+    result = run()
+    assert "Everything needed works." in result.stdout
+    for name in ("python", "torch", "sandbox", "database", "broker", "chromium"):
+        assert name in result.stdout
+
+
+def test_it_makes_nothing(home: Path) -> None:
+    run()
+    assert not home.exists()
+
+
+def test_it_imports_no_torch() -> None:
+    code = "import sys, server.commands.doctor; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_without_bubblewrap_it_says_how_to_get_it_and_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert check("bubblewrap") == Check(
+        "bubblewrap", Found.MISSING, "no bwrap on PATH", "apt-get install bubblewrap"
+    )
+    assert check("sandbox").text == "bwrap is not installed"
+    result = run("--json")
+    assert json.loads(result.stdout)["ok"] is False
+    assert result.exit_code == 1
+
+
+def test_a_bubblewrap_that_cannot_make_namespaces_is_not_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bwrap"
+    program.write_text("#!/bin/sh\necho 'bwrap: No permissions to create a new namespace' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    found = check("sandbox")
+    assert found.state == Found.MISSING
+    assert found.text == "bwrap: No permissions to create a new namespace"
+    assert "user namespaces" in found.remedy
+
+
+def test_a_program_only_tests_need_may_be_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert check("chromium").state == Found.ABSENT
+    assert check("redis-server").state == Found.ABSENT
+
+
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENGAP_PORT", "eighty")
+    found = check("settings")
+    assert found.state == Found.MISSING
+    assert found.text.startswith("GENGAP_PORT: ")
+
+
+def test_a_home_below_a_file_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("GENGAP_HOME", str(tmp_path / "file" / "home"))
+    assert check("home").state == Found.MISSING
+    assert "GENGAP_HOME" in check("home").remedy
+
+
+def test_a_database_that_exists_is_asked(home: Path) -> None:
+    opened = Database(f"sqlite:///{home / 'gengap.sqlite'}")
+    with opened.write() as session:
+        session.execute(text("CREATE TABLE there (id INTEGER)"))
+    opened.dispose()
+    assert check("database") == Check("database", Found.OK, f"sqlite:///{home / 'gengap.sqlite'}")
+
+
+def test_a_file_that_is_no_database_is_noticed(home: Path) -> None:
+    home.mkdir()
+    (home / "gengap.sqlite").write_bytes(b"not a database at all" * 100)
+    assert check("database").state == Found.MISSING
+    assert "file is not a database" in check("database").text
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that nobody listens on, held so that nobody can."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+def test_a_postgresql_that_does_not_answer_is_missing_and_its_password_stays_secret(
+    closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENGAP_DATABASE_URL", f"postgresql://ann:tulip@127.0.0.1:{closed_port}/gengap")
+    assert check("database").state == Found.MISSING
+    assert "tulip" not in run("--json").stdout
+
+
+def test_a_redis_that_does_not_answer_is_missing_and_its_password_stays_secret(
+    closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENGAP_BROKER_URL", f"redis://:tulip@127.0.0.1:{closed_port}/0")
+    assert check("broker").state == Found.MISSING
+    assert "tulip" not in run("--json").stdout
+
+
+def test_a_redis_that_answers_is_fine(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENGAP_BROKER_URL", redis_url)
+    assert check("broker") == Check("broker", Found.OK, redis_url)
+
+
+def test_a_postgresql_that_answers_is_fine(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENGAP_DATABASE_URL", postgres_url)
+    assert check("database") == Check("database", Found.OK, postgres_url)

@@ -1,0 +1,40 @@
+"""The self-test tells a sandbox that holds from one with a hole."""
+
+import pytest
+
+from worker.sandbox import bubblewrap, seccomp
+from worker.sandbox.selftest import try_sandbox
+
+
+def test_a_sandbox_that_holds_passes() -> None:
+    result = try_sandbox()
+    assert result.works, result.text
+    assert "reached nothing else" in result.text
+
+
+def test_a_hole_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With /etc mounted by mistake, the probe says what it could read."""
+    whole = bubblewrap.command_line
+
+    def leaking() -> list[str]:
+        command = whole()
+        at = command.index("--proc")
+        return [*command[:at], "--ro-bind", "/etc/passwd", "/etc/passwd", *command[at:]]
+
+    monkeypatch.setattr(bubblewrap, "command_line", leaking)
+    result = try_sandbox()
+    assert not result.works
+    assert "/etc/passwd" in result.text
+
+
+def test_a_sandbox_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    result = try_sandbox()
+    assert not result.works
+    assert "bubblewrap is not installed" in result.text
+
+
+def test_the_filter_of_system_calls_is_made_for_this_machine() -> None:
+    program = seccomp.participant_filter()
+    assert program is not None
+    assert len(program) % 8 == 0
