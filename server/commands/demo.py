@@ -98,6 +98,7 @@ def _serve(settings: Settings) -> None:
             click.echo(f"  organizer    name: organizer  password: {site.demo.organizer_password}  (shown once)")
         click.echo(f"  data         {settings.home}\nCtrl-C stops everything; gengap demo goes on from there.\n")
         _watch_until_scored(site)
+        Console().print(leaderboard_table(_board(site)))
         click.echo("All submissions are evaluated. Still serving; Ctrl-C stops.")
         while True:
             _keep_running(site)
@@ -119,8 +120,7 @@ def _check(settings: Settings) -> None:
                 visitor.close()
             _watch_until_scored(site, deadline=time.monotonic() + CHECK_S)
             _expect_scored(site, submission_id)
-            with site.db.read() as session:
-                Console().print(leaderboard_table(standings(session, site.demo.phase_id)))
+            Console().print(leaderboard_table(_board(site)))
     click.echo(f"The demo works: a measure was uploaded and scored ({time.monotonic() - begin:.0f} s in all).")
 
 
@@ -175,19 +175,24 @@ def _wait_until_up(site: Site) -> None:
 
 
 def _watch_until_scored(site: Site, deadline: float | None = None) -> None:
-    """Show the leaderboard filling until nothing is queued or running. Raises CheckFailed at the deadline."""
-    with Live(console=_console, auto_refresh=False, transient=False) as live:
-        while True:
+    """In a terminal, show the leaderboard filling until nothing is queued or running.
+
+    Raises CheckFailed at the deadline.
+    """
+    with Live(console=_console, auto_refresh=False, transient=True) as live:
+        while (board := _board(site)).open_total:
             _keep_running(site)
-            with site.db.read() as session:
-                board = standings(session, site.demo.phase_id)
-            if _console.is_terminal or board.open_total == 0:
+            if _console.is_terminal:
                 live.update(leaderboard_table(board), refresh=True)
-            if board.open_total == 0:
-                return
             if deadline is not None and time.monotonic() > deadline:
                 raise CheckFailed(f"{board.open_total} submissions were not scored after {CHECK_S:.0f} s")
             time.sleep(LOOK_S)
+        live.update("", refresh=True)
+
+
+def _board(site: Site) -> Standings:
+    with site.db.read() as session:
+        return standings(session, site.demo.phase_id)
 
 
 def leaderboard_table(board: Standings) -> Table:
@@ -198,19 +203,18 @@ def leaderboard_table(board: Standings) -> Table:
     table.add_column("by")
     table.add_column("score", justify="right")
     for column in board.columns:
-        table.add_column(f"{column.name}\nCMI x 100", justify="right")
-        table.add_column(f"{column.name}\nKendall's tau", justify="right")
+        table.add_column(f"{column.name}\nCMI x 100, tau", justify="right")
     for row in board.rows:
-        cells = [
-            "" if number is None else f"{number:.{digits}f}"
-            for cell in row.cells
-            for number, digits in ((cell.cmi, 2), (cell.kendall_tau, 3))
-        ]
+        cells = [f"{_number(cell.cmi, 2)}  {_number(cell.kendall_tau, 2):>5}" for cell in row.cells]
         table.add_row(str(row.rank), row.name, row.user_name, f"{row.score:.2f}", *cells)
     for waiting in board.open_submissions:
         progress = f"{waiting.done} of {waiting.networks}"
         table.add_row("", waiting.name, waiting.user_name, progress, style="dim")
     return table
+
+
+def _number(number: float | None, digits: int) -> str:
+    return "" if number is None else f"{number:.{digits}f}"
 
 
 def _keep_running(site: Site) -> None:

@@ -8,7 +8,6 @@ import click
 from server.commands.common import settings_or_exit
 from submissions.database import Database
 
-
 # Freed uploads go back to the system: measured with eight uploads of 9 MB at a time, the process then peaks at
 # 139 MB instead of 332 MB.
 MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}

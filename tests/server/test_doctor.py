@@ -57,14 +57,10 @@ def test_it_imports_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_without_bubblewrap_it_says_how_to_get_it_and_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_bubblewrap_it_says_how_to_get_it_and_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert check("bubblewrap") == Check(
-        "bubblewrap", Found.MISSING, "no bwrap on PATH", "apt-get install bubblewrap"
-    )
-    assert check("sandbox").text == "bwrap is not installed"
+    assert check("bubblewrap") == Check("bubblewrap", Found.MISSING, "no bwrap on PATH", "apt-get install bubblewrap")
+    assert check("sandbox").text == "bubblewrap is not installed (apt-get install bubblewrap)"
     result = run("--json")
     assert json.loads(result.stdout)["ok"] is False
     assert result.exit_code == 1
@@ -79,7 +75,7 @@ def test_a_bubblewrap_that_cannot_make_namespaces_is_not_enough(
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     found = check("sandbox")
     assert found.state == Found.MISSING
-    assert found.text == "bwrap: No permissions to create a new namespace"
+    assert found.text == "the zygote did not start: bwrap: No permissions to create a new namespace"
     assert "user namespaces" in found.remedy
 
 

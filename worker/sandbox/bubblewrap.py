@@ -27,6 +27,7 @@ from worker.sandbox.supervise import Run
 from worker.sandbox.verdict import judge
 
 ZYGOTE_START_S = 120.0
+ZYGOTE_STOP_S = 2.0
 FORK_S = 30.0
 ZYGOTE_LOG_BYTES = 4000
 SANDBOX_ID = 61184  # not 0: since Linux 5.12 a capability is needed to map uid 0 into a further namespace
@@ -130,8 +131,11 @@ class BubblewrapSandbox:
             self._control.close()
             self._control = None
         if self._zygote is not None:
-            self._zygote.kill()  # bwrap's death ends the pid namespace and every process in it
-            self._zygote.wait()
+            try:
+                self._zygote.wait(ZYGOTE_STOP_S)  # it ends when the socket closes, and bwrap cleans up after it
+            except subprocess.TimeoutExpired:
+                self._zygote.kill()  # bwrap's death ends the pid namespace and every process in it
+                self._zygote.wait()
             self._zygote = None
         if self._log is None:
             return ""
