@@ -57,6 +57,11 @@ class Zoo:
         """The file of test inputs and labels, or None where the zoo does not carry them."""
         return self.folder / TEST_DATA if TEST_DATA in self.manifest.files else None
 
+    @property
+    def has_truth(self) -> bool:
+        """Whether the private part is here: `truth` can be read."""
+        return TRUTH in self.manifest.files
+
     def network(self, network_id: str) -> NetworkEntry:
         """The network called `network_id`. Raises ZooError if there is none."""
         for entry in self.networks:
@@ -69,7 +74,7 @@ class Zoo:
 
         Raises ZooError if the folder is the public part alone, or the file was changed.
         """
-        if TRUTH not in self.manifest.files:
+        if not self.has_truth:
             raise ZooError(f"{self.folder}: only the public part of this zoo is here, without {TRUTH}")
         path = self.folder / TRUTH
         truth = parse(ZooTruth, _read_checked(path, self.manifest.files[TRUTH]), path)

@@ -46,7 +46,7 @@ def demo(home: Path, port: int) -> Iterator["subprocess.Popen[str]"]:
 
 
 def alive(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
 
 
 def board(home: Path) -> Standings:

@@ -100,10 +100,13 @@ def main(control_descriptor: int) -> None:
 
 
 def _warm_up() -> None:
-    """Do once what torch does at first use: read /proc/cpuinfo (empty later), load lazily imported parts."""
+    """Do once what torch does at first use: it reads /proc/cpuinfo, which is not there later.
+
+    Not `torch.func.hessian`, whose second of lazy imports its rare users pay: in the zygote they would cost
+    every network 25 ms of forking more, and every slot 75 MB.
+    """
     image = torch.ones(1, 1, 3, 3)
     torch.nn.functional.conv2d(image, image) @ torch.ones(1, 1)
-    torch.func.hessian(lambda x: (x**3).sum())(torch.ones(2))
 
 
 def _assert_single_threaded() -> None:

@@ -232,7 +232,6 @@ def command_line() -> list[str]:
     command += ["--ro-bind", str(harness), "/gengap/worker/harness"]
     command += ["--ro-bind", str(architectures), "/gengap/model_zoo/architectures"]
     command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/"]  # noqa: S108
-    command += ["--dir", _ENVIRONMENT["TORCHINDUCTOR_CACHE_DIR"]]  # torch insists on it at import
     for folder_name in ("/", "/dev", "/tmp"):  # noqa: S108  (paths inside the sandbox)
         command += ["--remount-ro", folder_name]
     return [*command, "--", sys.executable, "-I", "-c", _ENTRY]
