@@ -1,0 +1,80 @@
+"""Tables of the documentation that are made from the code: `make docs` writes them, a test compares them."""
+
+from pathlib import Path
+
+from submissions.bundle import MAX_SOURCE_BYTES, MAX_SOURCES_BYTES, BundleLimits
+from submissions.records import PhaseRecord
+from submissions.settings import Settings
+from submissions.states import SENTENCES, Reason
+
+DOCS = Path(__file__).parents[2] / "docs"
+COMPUTED_DEFAULTS = {
+    "home": "`~/.local/share/gengap`",
+    "cache": "`~/.cache/gengap`",
+    "worker_slots": "number of processors",
+}
+
+
+def settings_table() -> str:
+    rows = ["| variable | default | what it is |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = COMPUTED_DEFAULTS[name] if field.default_factory else _shown(field.default)
+        rows.append(f"| `GENGAP_{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(rows)
+
+
+def _shown(default: object) -> str:
+    return "empty" if default == "" else f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def reasons_table() -> str:
+    rows = ["| reason | what happened |", "|---|---|"]
+    rows += [f"| `{reason}` | {SENTENCES[reason]} |" for reason in Reason]
+    return "\n".join(rows)
+
+
+def limits_table() -> str:
+    phase = {column.name: column.default.arg for column in PhaseRecord.__table__.columns if column.default}
+    upload = BundleLimits()
+    rows = {
+        "wall time": f"{phase['wall_s']:g} s",
+        "memory": _size(phase["memory_bytes"]),
+        "files in `/tmp`": _size(phase["scratch_bytes"]),
+        "printed output": _size(phase["log_bytes"]),
+        "threads and processes": str(phase["processes"]),
+        "submissions in 24 hours": str(phase["daily_quota"]),
+        "an upload": _size(upload.upload_bytes),
+        "an upload's files, unpacked": f"{_size(upload.unpacked_bytes)} in {upload.unpacked_files} files",
+        "one Python file": _size(MAX_SOURCE_BYTES),
+        "all Python files of a zip": _size(MAX_SOURCES_BYTES),
+    }
+    return "\n".join(["| limit | default |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
+
+
+def _size(size_bytes: int) -> str:
+    unit, scale = next((u, s) for u, s in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)) if size_bytes >= s)
+    return f"{size_bytes / scale:g} {unit}"
+
+
+TABLES = {
+    DOCS / "operations.md": {"settings": settings_table},
+    DOCS / "measure-api.md": {"limits": limits_table, "reasons": reasons_table},
+}
+
+
+def with_tables(path: Path) -> str:
+    """The page's text with every generated table as the code would have it."""
+    text = path.read_text()
+    for name, table in TABLES[path].items():
+        start, end = f"<!-- {name}: written by `make docs` -->\n", "<!-- end -->"
+        before, found, rest = text.partition(start)
+        _, ended, after = rest.partition(end)
+        if not (found and ended):
+            raise ValueError(f"{path} has no place for the table {name}")
+        text = f"{before}{start}{table()}\n{end}{after}"
+    return text
+
+
+if __name__ == "__main__":
+    for page in TABLES:
+        page.write_text(with_tables(page))
