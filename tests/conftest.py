@@ -20,7 +20,6 @@ from submissions.store import BundleStore
 from tests.factories import Competition, make_competition, make_tiny_zoo
 from tests.services import postgres_server, redis_server, wait_until
 
-
 hypothesis.settings.register_profile("untimed", deadline=None)  # no test judges by the clock
 hypothesis.settings.load_profile("untimed")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from celery import Celery
 
 from submissions.settings import Settings
+from worker import file_broker
 
 WORK = "gengap.work"
 FILESYSTEM_POLL_S = 0.5
@@ -17,7 +18,9 @@ FILESYSTEM_POLL_S = 0.5
 
 def make_celery(settings: Settings) -> Celery:
     """An app for these settings; it opens no connection yet."""
-    app = Celery("gengap", broker=settings.broker_url, set_as_current=False)
+    file_broker.register()
+    url = f"{file_broker.SCHEME}://" if _uses_files(settings) else settings.broker_url
+    app = Celery("gengap", broker=url, set_as_current=False)
     app.conf.update(
         task_default_queue="gengap",
         task_ignore_result=True,
@@ -34,8 +37,12 @@ def make_celery(settings: Settings) -> Celery:
     return app
 
 
+def _uses_files(settings: Settings) -> bool:
+    return settings.broker_url.startswith("filesystem:")
+
+
 def _transport_options(settings: Settings) -> dict[str, object]:
-    if not settings.broker_url.startswith("filesystem:"):
+    if not _uses_files(settings):
         return {"socket_timeout": 5, "socket_connect_timeout": 2, "visibility_timeout": 3600}
     settings.make_home()
     folder = settings.home / "broker"
@@ -46,6 +53,5 @@ def _transport_options(settings: Settings) -> dict[str, object]:
         "data_folder_in": messages,
         "data_folder_out": messages,
         "control_folder": str(folder / "control"),
-        "store_processed": False,
         "polling_interval": FILESYSTEM_POLL_S,
     }

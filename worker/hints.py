@@ -21,5 +21,5 @@ def send_hint(settings: Settings) -> None:
     """Tell some worker that there may be work. Never raises: a sweep finds the work without it."""
     try:
         _app(settings).send_task(WORK, queue="gengap", retry=False, ignore_result=True)
-    except (KombuError, OSError) as error:
+    except (KombuError, OSError, ValueError) as error:
         _log.warning("no hint sent, a sweep will find the work: %s", error)

@@ -15,6 +15,7 @@ from typing import IO
 
 STOP_S = 15.0
 RESTARTS = 5
+RESTARTS_WITHIN_S = 60.0
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
@@ -31,7 +32,7 @@ class Child:
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
     log: Path
-    restarts: int = 0
+    restarted_at: list[float] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def start(self) -> None:
@@ -39,13 +40,14 @@ class Child:
             self.process = _spawn([sys.executable, "-P", "-m", "server.cli", *self.arguments], self.environment, output)
 
     def keep_running(self) -> None:
-        """Start the child again if it has died. Raises ChildError after too many times."""
+        """Start the child again if it has died. Raises ChildError after too many times in one minute."""
         assert self.process is not None
         if self.process.poll() is None:
             return
-        self.restarts += 1
-        if self.restarts > RESTARTS:
-            raise ChildError(f"{self.name} ended {self.restarts} times; its log is {self.log}")
+        now = time.monotonic()
+        self.restarted_at = [*(then for then in self.restarted_at if now - then < RESTARTS_WITHIN_S), now]
+        if len(self.restarted_at) > RESTARTS:
+            raise ChildError(f"{self.name} ended {len(self.restarted_at)} times in a minute; its log is {self.log}")
         self.start()
 
     def ask_to_stop(self) -> None:

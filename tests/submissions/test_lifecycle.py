@@ -121,9 +121,7 @@ def test_a_value_after_the_end_changes_nothing(competition: Competition) -> None
     assert claim is not None
     assert lifecycle.cancel(competition.db, submission_id)
     assert not record(competition, claim, claim.runs[0])
-    assert not lifecycle.record_failure(
-        competition.db, claim.runs[1].id, "w", reason=Reason.CRASHED, detail="late"
-    )
+    assert not lifecycle.record_failure(competition.db, claim.runs[1].id, "w", reason=Reason.CRASHED, detail="late")
     assert competition.submission(submission_id).state is State.CANCELLED
     assert not competition.values_recorded(submission_id)
     assert not lifecycle.cancel(competition.db, submission_id)

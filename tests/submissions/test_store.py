@@ -26,9 +26,7 @@ def test_what_was_put_comes_back_under_its_sha256(store: BundleStore) -> None:
 
 
 @given(st.lists(st.binary(max_size=100)))
-def test_the_same_content_is_kept_once(
-    tmp_path_factory: pytest.TempPathFactory, contents: list[bytes]
-) -> None:
+def test_the_same_content_is_kept_once(tmp_path_factory: pytest.TempPathFactory, contents: list[bytes]) -> None:
     store = BundleStore(tmp_path_factory.mktemp("store"))
     digests = [store.put(content) for content in contents]
     assert [store.get(digest) for digest in digests] == contents

@@ -101,7 +101,7 @@ class BubblewrapSandbox:
         self._code = None
 
     def _start_zygote(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours, theirs = _socket_pair()
         with theirs:
             self._log = os.memfd_create("zygote-log", os.MFD_CLOEXEC)
             try:
@@ -149,7 +149,7 @@ class BubblewrapSandbox:
         """Fork a process for this network up to the point where only our word is missing, and give it."""
         assert self._control is not None
         assert self._code is not None
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours, theirs = _socket_pair()
         stack.enter_context(ours)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
@@ -293,6 +293,15 @@ def _group(limits: Limits) -> Iterator[cgroups.ControlGroup]:
         yield group
     finally:
         group.remove()
+
+
+def _socket_pair() -> tuple[socket.socket, socket.socket]:
+    """Two connected, blocking sockets. kombu now and then sets a default timeout for the whole process, and a
+    socket made at that moment would be a non-blocking one, at the zygote's end too."""
+    pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in pair:
+        end.setblocking(True)
+    return pair
 
 
 def _introduced_pid(channel: socket.socket) -> int:
