@@ -28,7 +28,8 @@ def register() -> None:
 class Channel(filesystem.Channel):
     """Messages are files `<time>-<random>.<queue>.msg`; a queue's order is that of their names."""
 
-    def _put(self, queue: str, message: Any, **_options: Any) -> None:
+    # kombu's two base classes name the second argument differently
+    def _put(self, queue: str, message: Any, **_options: Any) -> None:  # type: ignore[override]
         name = f"{time_ns():020}-{uuid.uuid4().hex}.{queue}.msg"
         _write_whole(Path(self.data_folder_out) / name, message)
 
