@@ -1,0 +1,48 @@
+"""Where trained zoos are kept, and making them from a process without torch. Commands and the demo call it."""
+
+import hashlib
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+
+from model_zoo.manifest import ZooError
+from model_zoo.recipes import named_recipe
+from model_zoo.zoo import open_zoo
+
+_ROOM = Path(__file__).parent
+_CODE = ("architectures/*.py", "recipes/*.py", "training/*.py", "manifest.py", "writer.py")
+_DIGEST_DIGITS = 12
+
+
+def zoo_folder(recipe_name: str, cache: Path) -> Path:
+    """Where the recipe's zoo is or will be: its name has a digest of the recipe, of our code and torch's version."""
+    digest = hashlib.sha256(named_recipe(recipe_name).sha256.encode())
+    digest.update(importlib.metadata.version("torch").encode())
+    for path in sorted(path for pattern in _CODE for path in _ROOM.glob(pattern)):
+        digest.update(path.read_bytes())
+    return cache / f"{recipe_name}-{digest.hexdigest()[:_DIGEST_DIGITS]}"
+
+
+def cached_zoo(recipe_name: str, cache: Path) -> Path | None:
+    """The folder of the recipe's zoo if it has been trained and its files are there, else None."""
+    folder = zoo_folder(recipe_name, cache)
+    try:
+        open_zoo(folder)
+    except ZooError:
+        return None
+    return folder
+
+
+def make_zoo_in_child(recipe_name: str, cache: Path) -> Path:
+    """The folder of the recipe's zoo, trained first if need be in a child process, with progress on stderr.
+
+    Raises ZooError if the child fails; it has told the reason on stderr.
+    """
+    if (folder := cached_zoo(recipe_name, cache)) is not None:
+        return folder
+    command = [sys.executable, "-m", "model_zoo.training", recipe_name, "--cache", str(cache)]
+    finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if finished.returncode != 0:
+        raise ZooError(f"the zoo {recipe_name} was not made: its training ended with {finished.returncode}")
+    return Path(finished.stdout.rstrip("\n"))

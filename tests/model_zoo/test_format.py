@@ -1,0 +1,277 @@
+"""Zoo folders: what is written is read again, and everything wrong with one is told with its file."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from model_zoo import ZooError, ZooTruth, networks, open_zoo
+from model_zoo.manifest import NetworkTruth
+from model_zoo.summary import summarize_gaps
+from model_zoo.writer import new_zoo, opaque_ids
+from model_zoo.zoo import sha256_of
+
+
+@pytest.fixture
+def folder(tiny_zoo: Path, tmp_path: Path) -> Path:
+    """A copy to damage."""
+    shutil.copytree(tiny_zoo, tmp_path / "zoo")
+    return tmp_path / "zoo"
+
+
+def edit(path: Path, change: Callable[[Any], object]) -> None:
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def edit_listed(folder: Path, name: str, change: Callable[[Any], object]) -> None:
+    """Change a JSON file and put its new digest in zoo.json, as a careless organizer would."""
+    edit(folder / name, change)
+    relist(folder, name)
+
+
+def relist(folder: Path, name: str) -> None:
+    path = folder / name
+    digest = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+    edit(folder / "zoo.json", lambda manifest: manifest["files"].update({name: digest}))
+
+
+def test_a_zoo_is_read_as_it_was_written(tiny_zoo: Path) -> None:
+    zoo = open_zoo(tiny_zoo)
+    zoo.verify()
+    assert zoo.name == zoo.manifest.name == "tiny"
+    assert len(zoo.networks) == len({entry.id for entry in zoo.networks}) == 8
+    assert zoo.truth().model_dump() == json.loads((tiny_zoo / "private" / "truth.json").read_text())
+    assert zoo.truth().networks.keys() == {entry.id for entry in zoo.networks}
+    for entry in zoo.networks:
+        assert entry.weights == tiny_zoo / "public" / "networks" / f"{entry.id}.safetensors"
+        assert entry.initial == tiny_zoo / "public" / "networks" / f"{entry.id}.initial.safetensors"
+    assert zoo.training_data == tiny_zoo / "public" / "train.safetensors"
+    assert zoo.test_data is None
+    assert zoo.manifest_sha256 == sha256_of(tiny_zoo / "zoo.json")
+
+
+def test_gaps_are_train_minus_test_accuracy_and_their_summary_is_numpys(tiny_zoo: Path) -> None:
+    truth = open_zoo(tiny_zoo).truth()
+    gaps = np.array([n.metrics["train_acc"] - n.metrics["test_acc"] for n in truth.networks.values()])
+    assert list(truth.gaps().values()) == gaps.tolist()
+    summary = summarize_gaps(truth)
+    assert summary.mean == pytest.approx(gaps.mean())
+    assert summary.std == pytest.approx(gaps.std(ddof=1))
+    assert (summary.least, summary.largest) == (gaps.min(), gaps.max())
+    p = np.array([n.metrics["test_acc"] for n in truth.networks.values()])
+    assert summary.standard_error == pytest.approx(np.sqrt(p * (1 - p) / truth.test_size).mean())
+    assert summary.spread == pytest.approx(gaps.std(ddof=1) / summary.standard_error)
+    at_3 = [gap for gap, n in zip(gaps, truth.networks.values(), strict=True) if n.hyperparameters["width"] == 3]
+    value, mean_at_3 = summary.by_axis["width"][0]
+    assert value == 3
+    assert mean_at_3 == pytest.approx(np.mean(at_3))
+
+
+def test_the_public_part_alone_has_no_truth(folder: Path) -> None:
+    shutil.rmtree(folder / "private")
+    edit(folder / "zoo.json", lambda manifest: manifest["files"].pop("private/truth.json"))
+    zoo = open_zoo(folder)
+    assert not zoo.has_truth
+    with pytest.raises(ZooError, match=r"only the public part of this zoo is here"):
+        zoo.truth()
+
+
+MANIFEST_FAULTS: list[tuple[Callable[[Any], object], str]] = [
+    (lambda m: m.update(format=2), r"zoo\.json: format 2 is newer than this Gengap reads \(1\)"),
+    (lambda m: m.update(format=0), r"zoo\.json: format: Input should be 1"),
+    (lambda m: m.pop("format"), r"zoo\.json: no format number"),
+    (lambda m: m.pop("title"), r"zoo\.json: title: Field required"),
+    (lambda m: m.update(colour="red"), r"zoo\.json: colour: Extra inputs"),
+    (lambda m: m.update(classes=1), r"zoo\.json: classes: Input should be greater than or equal to 2"),
+    (lambda m: m.update(name="../up"), r"zoo\.json: name: String should match"),
+    (lambda m: m["files"].pop("public/networks.json"), r"zoo\.json: files must list public/networks\.json"),
+    (lambda m: m["files"].update({"public/../../x": {"sha256": "0" * 64, "bytes": 1}}), r"not a path inside"),
+    (lambda m: m["files"].update({"/etc/passwd": {"sha256": "0" * 64, "bytes": 1}}), r"not a path inside"),
+    (lambda m: m["files"].update({"secret/x": {"sha256": "0" * 64, "bytes": 1}}), r"neither below public/ nor"),
+    (lambda m: m["files"].update({"public/x": {"sha256": "0" * 64, "bytes": 1}}), r"public/x: No such file"),
+    (lambda m: m["files"]["public/train.safetensors"].update(sha256="xyz"), r"sha256: String should match"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), MANIFEST_FAULTS, ids=[m for _, m in MANIFEST_FAULTS])
+def test_a_faulty_manifest_is_told(folder: Path, change: Callable[[Any], object], message: str) -> None:
+    edit(folder / "zoo.json", change)
+    with pytest.raises(ZooError, match=message):
+        open_zoo(folder)
+
+
+def test_what_is_not_a_zoo_is_told(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ZooError, match=r"no zoo\.json here"):
+        open_zoo(tmp_path)
+    (folder / "zoo.json").write_bytes(b"\xff{")
+    with pytest.raises(ZooError, match=r"zoo\.json: not JSON"):
+        open_zoo(folder)
+
+
+NETWORK_FAULTS: list[tuple[Callable[[Any], object], str]] = [
+    (lambda n: n["networks"][0].update(weights="public/../private/truth.json"), r"not a path inside"),
+    (lambda n: n["networks"][0].update(weights="private/truth.json"), r"not below public/"),
+    (lambda n: n["networks"][0].update(weights="public/other.safetensors"), r"is not listed in zoo\.json"),
+    (lambda n: n["networks"].append(n["networks"][0]), r"is listed twice"),
+    (lambda n: n["networks"][0].update(id="a/b"), r"networks\.0\.id: String should match"),
+    (lambda n: n.update(networks=[]), r"networks: List should have at least 1"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), NETWORK_FAULTS, ids=[m for _, m in NETWORK_FAULTS])
+def test_a_faulty_list_of_networks_is_told(folder: Path, change: Callable[[Any], object], message: str) -> None:
+    edit_listed(folder, "public/networks.json", change)
+    with pytest.raises(ZooError, match=rf"networks\.json: .*{message}"):
+        open_zoo(folder)
+
+
+def first(truth: Any) -> Any:
+    return next(iter(truth["networks"].values()))
+
+
+TRUTH_FAULTS: list[tuple[Callable[[Any], object], str]] = [
+    (lambda t: first(t)["hyperparameters"].update(width=4), r"width = 4 is not on its axis \[3, 5\]"),
+    (lambda t: first(t)["hyperparameters"].pop("width"), r"has the hyperparameters \['scale', 'seed'\], but"),
+    (lambda t: first(t)["metrics"].pop("test_acc"), r"has no metric test_acc"),
+    (lambda t: first(t)["metrics"].update(test_acc=float("nan")), r"test_acc: Input should be a finite number"),
+    (lambda t: t["axes"].append(t["axes"][0]), r"two axes have the same name"),
+    (lambda t: t["axes"][0]["values"].append(3), r"the axis width has a value twice"),
+    (lambda t: t["networks"].popitem(), r"the truth is not about this zoo's networks"),
+    (lambda t: t.update(test_size=0), r"test_size: Input should be greater"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), TRUTH_FAULTS, ids=[m for _, m in TRUTH_FAULTS])
+def test_a_faulty_truth_is_told(folder: Path, change: Callable[[Any], object], message: str) -> None:
+    edit_listed(folder, "private/truth.json", change)
+    zoo = open_zoo(folder)
+    with pytest.raises(ZooError, match=rf"truth\.json: .*{message}"):
+        zoo.truth()
+
+
+def test_a_changed_file_is_found(folder: Path) -> None:
+    weights = open_zoo(folder).networks[3].weights
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(ZooError, match=rf"{weights.name}: its sha256 is not the one in zoo\.json"):
+        open_zoo(folder).verify()
+
+
+@pytest.mark.parametrize("name", ["public/networks.json", "private/truth.json"])
+def test_a_changed_json_file_is_found_when_it_is_read(folder: Path, name: str) -> None:
+    path = folder / name
+    path.write_text(path.read_text().replace("0", "1", 1))
+    with pytest.raises(ZooError, match=rf"{path.name}: its sha256"):
+        open_zoo(folder).truth()
+
+
+def test_a_truncated_or_missing_file_is_found_on_opening(folder: Path) -> None:
+    weights = open_zoo(folder).networks[3].weights
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-4])
+    with pytest.raises(ZooError, match=rf"{weights.name}: {len(content) - 4} bytes, but zoo\.json says"):
+        open_zoo(folder)
+    weights.unlink()
+    with pytest.raises(ZooError, match=rf"{weights.name}: No such file or directory"):
+        open_zoo(folder)
+    weights.mkdir()
+    with pytest.raises(ZooError, match=rf"{weights.name}: not a plain file"):
+        open_zoo(folder)
+
+
+@pytest.mark.parametrize("name", ["zoo.json", "public/train.safetensors", "public/networks", "private"])
+def test_a_symbolic_link_is_refused(folder: Path, tmp_path: Path, name: str) -> None:
+    (folder / name).rename(tmp_path / "elsewhere")
+    (folder / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ZooError, match=rf"{Path(name).name}.*: a symbolic link"):
+        open_zoo(folder)
+
+
+def test_truncated_weights_that_are_listed_are_told_when_they_are_loaded(folder: Path) -> None:
+    entry = open_zoo(folder).networks[0]
+    entry.weights.write_bytes(entry.weights.read_bytes()[:-4])
+    relist(folder, str(entry.weights.relative_to(folder)))
+    with pytest.raises(ZooError, match=rf"{entry.id}.*damaged or truncated"):
+        networks.load_network(open_zoo(folder), entry.id)
+
+
+def test_an_unknown_layer_is_told_with_its_network_and_index(folder: Path) -> None:
+    edit_listed(
+        folder,
+        "public/networks.json",
+        lambda listed: listed["networks"][0]["architecture"]["layers"][2].update(type="softsign"),
+    )
+    zoo = open_zoo(folder)
+    with pytest.raises(ZooError, match=rf"networks\.json: network {zoo.networks[0].id}: layer 2: .*'softsign'"):
+        networks.load_network(zoo, zoo.networks[0].id)
+
+
+def test_a_network_or_data_that_is_not_there_is_told(tiny_zoo: Path) -> None:
+    zoo = open_zoo(tiny_zoo)
+    with pytest.raises(ZooError, match="no network abc in this zoo"):
+        networks.load_network(zoo, "abc")
+    with pytest.raises(ZooError, match="carries no test data"):
+        networks.test_data(zoo)
+
+
+def test_labels_outside_the_classes_are_told(folder: Path) -> None:
+    edit(folder / "zoo.json", lambda manifest: manifest.update(classes=3))
+    with pytest.raises(ZooError, match=r"train\.safetensors: labels must be from 0 to 2, not 0 to 9"):
+        networks.training_data(open_zoo(folder))
+
+
+def test_a_writer_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    nothing = NetworkTruth(hyperparameters={"width": 3}, metrics={})
+    broken = {"0.weight": np.array([[np.inf]], dtype=np.float32)}
+    message = r"network abc \(\{'width': 3\}\): 0\.weight is not finite"
+    with pytest.raises(ZooError, match=message), new_zoo(tmp_path / "zoo") as writer:
+        writer.network("abc", {"family": "sequential", "layers": []}, broken, None, nothing)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_writer_does_not_write_over_a_zoo(folder: Path) -> None:
+    before = sha256_of(folder / "zoo.json")
+    with pytest.raises(ZooError, match="exists already"), new_zoo(folder):
+        pytest.fail("the writer began")
+    assert sha256_of(folder / "zoo.json") == before
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ZooError, match="cannot make the folder"), new_zoo(tmp_path / "file" / "zoo"):
+        pytest.fail("the writer began")
+
+
+def test_opaque_ids_are_different_and_come_from_the_seed() -> None:
+    ids = opaque_ids(500, 3)
+    assert ids == opaque_ids(500, 3)
+    assert len(set(ids)) == 500
+    assert all(len(network_id) == 12 and int(network_id, 16) >= 0 for network_id in ids)
+    assert set(ids).isdisjoint(opaque_ids(500, 4))
+    assert ids != sorted(ids)
+
+
+def test_truth_reads_its_own_dump(tiny_zoo: Path) -> None:
+    truth = open_zoo(tiny_zoo).truth()
+    assert ZooTruth.model_validate(truth.model_dump()) == truth
+
+
+def test_reading_a_zoo_and_its_truth_does_not_import_torch(tiny_zoo: Path) -> None:
+    program = (
+        "import sys\n"
+        "from model_zoo import open_zoo\n"
+        "import model_zoo.cache, model_zoo.summary, model_zoo.writer, server.commands.zoo\n"
+        "zoo = open_zoo(sys.argv[1]); zoo.verify(); zoo.truth().gaps()\n"
+        "print(sorted({'torch', 'sklearn'} & sys.modules.keys()))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tiny_zoo)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
