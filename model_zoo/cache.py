@@ -41,7 +41,7 @@ def make_zoo_in_child(recipe_name: str, cache: Path) -> Path:
     """
     if (folder := cached_zoo(recipe_name, cache)) is not None:
         return folder
-    command = [sys.executable, "-m", "model_zoo.training", recipe_name, "--cache", str(cache)]
+    command = [sys.executable, "-P", "-m", "model_zoo.training", recipe_name, "--cache", str(cache)]
     finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if finished.returncode != 0:
         raise ZooError(f"the zoo {recipe_name} was not made: its training ended with {finished.returncode}")

@@ -231,7 +231,7 @@ def describe(failure: Failure, *, shows_logs: bool) -> str:
     if shows_logs and failure.message:
         parts[0] += f": {failure.message}"
     if shows_logs and failure.log:
-        parts.append(failure.log)
+        parts.append(f"It printed:\n{failure.log}")
     return "\n".join(parts)
 
 

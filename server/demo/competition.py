@@ -23,7 +23,7 @@ COMPETITION = "demo"
 PHASE = "digits"
 ZOOS = ("digits-mlp", "digits-cnn")
 TEXT = (
-    "Predict which networks generalize. Two zoos of networks were trained on a few hundred scans of handwritten "
+    "Predict which networks generalize. Two zoos of networks were trained on one hundred scans of handwritten "
     "digits over a grid of hyperparameters; your measure sees one network and its training data at a time and "
     "returns one number, higher for a larger generalization gap. The closer its order comes to the true gaps, "
     "whatever the hyperparameters, the higher it scores."
