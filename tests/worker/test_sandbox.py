@@ -285,6 +285,15 @@ def test_environment_and_arguments_hold_no_secret(evaluate: Evaluate, monkeypatc
     assert failure_of(evaluate(function(body))).message == "False"
 
 
+def test_no_path_of_the_host_names_the_environment(evaluate: Evaluate) -> None:
+    """It may lie below /tmp or a home folder; inside it has a name of its own."""
+    assert sys.prefix != sys.base_prefix, "the tests run in the environment that make setup makes"
+    body = f"""
+    raise ValueError([sys.prefix, os.path.exists({sys.prefix!r}), any({sys.prefix!r} in p for p in sys.path)])
+    """
+    assert failure_of(evaluate(function(body))).message == "['/gengap/environment', False, False]"
+
+
 def test_opaque_names_only(evaluate: Evaluate, tiny_zoo: Path) -> None:
     """Neither a network's id nor the zoo's folder can be found in descriptors or frames."""
     ids = [network.id for network in open_zoo(tiny_zoo).networks]

@@ -32,6 +32,7 @@ FORK_S = 30.0
 ZYGOTE_LOG_BYTES = 4000
 SANDBOX_ID = 61184  # not 0: since Linux 5.12 a capability is needed to map uid 0 into a further namespace
 _ENTRY = "import sys; sys.path.insert(0, '/gengap'); from worker.harness.zygote import main; main(int(sys.argv[1]))"
+_INSIDE = Path("/gengap/environment")
 _ROOM = Path(__file__).resolve().parents[2]
 _CREDENTIALS = struct.Struct("3i")
 
@@ -214,7 +215,7 @@ class BubblewrapSandbox:
 def command_line() -> list[str]:
     """bwrap's arguments: the interpreter, its packages and our harness, read-only, and nothing else.
 
-    The number of the control socket's descriptor is to be appended.
+    The number of the control socket's descriptor is to be appended. Raises SandboxError.
     """
     bwrap = shutil.which("bwrap")
     if bwrap is None:
@@ -231,10 +232,15 @@ def command_line() -> list[str]:
     harness, architectures = _ROOM / "worker" / "harness", _ROOM / "model_zoo" / "architectures"
     command += ["--ro-bind", str(harness), "/gengap/worker/harness"]
     command += ["--ro-bind", str(architectures), "/gengap/model_zoo/architectures"]
+    interpreter = Path(sys.executable)
+    if sys.prefix != sys.base_prefix:
+        # Under a name of its own: the environment may lie below /tmp, and its path is nobody's business.
+        command += ["--ro-bind", sys.prefix, str(_INSIDE)]
+        interpreter = _INSIDE / interpreter.relative_to(sys.prefix)
     command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/"]  # noqa: S108
     for folder_name in ("/", "/dev", "/tmp"):  # noqa: S108  (paths inside the sandbox)
         command += ["--remount-ro", folder_name]
-    return [*command, "--", sys.executable, "-I", "-c", _ENTRY]
+    return [*command, "--", str(interpreter), "-I", "-c", _ENTRY]
 
 
 _ENVIRONMENT = {
@@ -257,15 +263,14 @@ _ENVIRONMENT = {
 def _system_folders() -> Iterator[Path]:
     """Shared libraries and the Python installation. Not /usr as a whole, not /etc, not the home folder."""
     candidates = [Path("/usr/lib"), Path("/usr/lib64"), Path("/lib"), Path("/lib64"), Path("/etc/ld.so.cache")]
-    base, environment = Path(sys.base_prefix), Path(sys.prefix)
-    interpreter = Path(sys.executable).resolve()
+    base = Path(sys.base_prefix)
     if base == Path("/usr"):
-        candidates += [interpreter, Path("/usr/local/lib")]
+        candidates += [Path(sys.executable).resolve(), Path("/usr/local/lib")]
+    elif base.is_relative_to("/tmp"):  # noqa: S108
+        raise SandboxError(f"Python is installed in {base}, but a sandbox has a /tmp of its own; install it elsewhere")
     else:
         candidates.append(base)
-    if environment != base:
-        candidates.append(environment)
-    return (path for path in dict.fromkeys(candidates) if path.exists() or path.is_symlink())
+    return (path for path in candidates if path.exists() or path.is_symlink())
 
 
 def _archive(measure: Code) -> bytes:
