@@ -31,7 +31,7 @@ class SlugConverter(BaseConverter):
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The application over `settings` (default: from GENGAP_*); brings the database to the newest schema."""
+    """The application over `settings` (default: from GENGAP_*), whose database has the newest schema already."""
     settings = settings or Settings()
     app = Flask("server", static_folder=None)
     app.config.from_mapping(flask_config(settings))

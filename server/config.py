@@ -30,16 +30,11 @@ class Services:
 def make_services(settings: Settings) -> Services:
     settings.make_home()
     db = Database(settings.effective_database_url)
-    db.migrate()
     return Services(
         settings=settings,
         db=db,
         store=BundleStore(settings.store_folder),
-        bundle_limits=BundleLimits(
-            upload_bytes=settings.upload_bytes,
-            unpacked_bytes=settings.unpacked_bytes,
-            unpacked_files=settings.unpacked_files,
-        ),
+        bundle_limits=BundleLimits.of(settings),
     )
 
 

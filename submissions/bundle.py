@@ -13,7 +13,9 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Self
 
+from submissions.settings import Settings
 from submissions.source import SourceError, check_entry, check_source
 from submissions.states import Reason
 
@@ -60,6 +62,10 @@ class BundleLimits:
     upload_bytes: int = 10 * 2**20
     unpacked_bytes: int = 50 * 2**20
     unpacked_files: int = 500
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        return cls(settings.upload_bytes, settings.unpacked_bytes, settings.unpacked_files)
 
 
 @dataclass(frozen=True)

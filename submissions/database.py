@@ -1,12 +1,10 @@
-"""The door to the database: engines for SQLite (WAL) and PostgreSQL, read and write sessions, migrations."""
+"""The door to the database: engines for SQLite (WAL) and PostgreSQL, read and write sessions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -38,16 +36,6 @@ class Database:
         """A session for one transaction: committed at the end of the block, rolled back by an exception."""
         with Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
-
-    def migrate(self) -> None:
-        """Bring the schema to the newest version; safe to call at every start, also from two processes."""
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-        with self._writer.begin() as connection:
-            if self.engine.dialect.name == "postgresql":
-                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7031970)")
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
 
     def dispose(self) -> None:
         self.engine.dispose()

@@ -9,7 +9,7 @@ import secrets
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -279,19 +279,4 @@ def _drop_open_work(session: Session, submission_id: int) -> None:
         )
         .values(state=State.CANCELLED)
         .execution_options(synchronize_session=False)
-    )
-
-
-def count_open(session: Session, user_id: int) -> int:
-    """How many of a user's submissions are queued or running."""
-    return (
-        session.scalar(
-            select(func.count())
-            .select_from(SubmissionRecord)
-            .where(
-                SubmissionRecord.user_id == user_id,
-                SubmissionRecord.state.in_((State.QUEUED, State.RUNNING)),
-            )
-        )
-        or 0
     )

@@ -8,6 +8,8 @@ from typing import Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+Backend = Literal["bubblewrap"]
+
 
 def _data_home() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
@@ -26,7 +28,7 @@ class Settings(BaseSettings):
     cache: Path = Field(default_factory=lambda: _cache_home() / "gengap", description="Trained demo zoos")
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the home folder")
     broker_url: str = Field("filesystem://", description="filesystem:// (in the home folder) or redis://…")
-    sandbox: Literal["bubblewrap"] = Field("bubblewrap", description="Backend that runs participants' code")
+    sandbox: Backend = Field("bubblewrap", description="Backend that runs participants' code")
     host: str = Field("127.0.0.1", description="Address the web server listens on")
     port: int = Field(8000, ge=0, le=65535, description="Port the web server listens on")
     web_threads: int = Field(8, ge=1, description="Threads of the web process")

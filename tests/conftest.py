@@ -15,6 +15,7 @@ from server.commands.common import make_zoo
 from server.demo.processes import Child, environment_with, free_port, running
 from server.demo.visitor import Visitor
 from submissions.database import Database
+from submissions.migrations import migrate
 from submissions.settings import Settings
 from submissions.store import BundleStore
 from tests.factories import Competition, make_competition, make_tiny_zoo
@@ -97,7 +98,7 @@ def any_db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]
             connection.execute(f"CREATE DATABASE {name}")
         url = server.rpartition("/")[0] + f"/{name}"
     db = Database(url)
-    db.migrate()
+    migrate(db)
     yield db
     db.dispose()
 
@@ -124,7 +125,7 @@ def running_site(settings: Settings, tiny_zoo: Path, other_zoo: Path) -> Iterato
     settings = Settings(**(settings.model_dump() | {"port": port, "host": "127.0.0.1"}))
     settings.make_home()
     db = Database(settings.effective_database_url)
-    db.migrate()
+    migrate(db)
     competition = make_competition(
         db, BundleStore(settings.store_folder), [tiny_zoo, other_zoo], wall_s=20.0, shows_logs=True
     )

@@ -21,7 +21,7 @@ from submissions.store import BundleStore
 from worker.celery_app import WORK, make_celery
 from worker.evaluator import Evaluator
 from worker.hints import send_hint
-from worker.sandbox.pool import SandboxPool, bubblewrap_pool
+from worker.sandbox.pool import SandboxPool, make_pool
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 def run_worker(settings: Settings, *, log_level: str = "INFO") -> int:
     """Work until SIGTERM or SIGINT; then give unfinished runs back and end every sandbox. The exit status."""
     db = Database(settings.effective_database_url)
-    pool = bubblewrap_pool(settings.worker_slots)
+    pool = make_pool(settings.sandbox, settings.worker_slots)
     try:
         evaluator = make_evaluator(settings, db, pool)
         _return_runs_of_the_dead(db)
@@ -64,7 +64,7 @@ def make_evaluator(settings: Settings, db: Database, pool: SandboxPool) -> Evalu
         pool,
         owner_prefix=f"{socket.gethostname()}/{os.getpid()}",
         lease_s=settings.lease_s,
-        limits=BundleLimits(settings.upload_bytes, settings.unpacked_bytes, settings.unpacked_files),
+        limits=BundleLimits.of(settings),
     )
 
 

@@ -3,11 +3,15 @@
 from pathlib import Path
 
 from pydantic import ValidationError
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from model_zoo import Zoo, open_zoo
 from model_zoo.cache import make_zoo_in_child
 from model_zoo.recipes import RECIPES
 from server.commands.errors import InputError
+from submissions.database import Database
+from submissions.migrations import migrate
 from submissions.settings import Settings
 
 
@@ -18,6 +22,21 @@ def settings_or_exit() -> Settings:
     except ValidationError as error:
         wrong = [f"GENGAP_{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors()]
         raise InputError("\n".join(wrong)) from error
+
+
+def ready_database(settings: Settings) -> Database:
+    """The database at its newest schema, in a home folder that exists. Exits with a sentence if it does not answer."""
+    try:
+        settings.make_home()
+        db = Database(settings.effective_database_url)
+        migrate(db)
+    except OSError as error:
+        raise InputError(f"The home folder {settings.home} cannot be made: {error.strerror}") from error
+    except (SQLAlchemyError, ImportError) as error:
+        shown = make_url(settings.effective_database_url).render_as_string(hide_password=True)
+        reason = str(getattr(error, "orig", error)).splitlines()[0]
+        raise InputError(f"The database {shown} does not answer: {reason}. More: gengap doctor") from error
+    return db
 
 
 def find_zoo(name_or_folder: str, settings: Settings) -> Zoo:

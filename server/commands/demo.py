@@ -18,7 +18,7 @@ from rich.table import Table
 from sqlalchemy import select
 
 from model_zoo import ZooError
-from server.commands.common import make_zoo, settings_or_exit
+from server.commands.common import make_zoo, ready_database, settings_or_exit
 from server.commands.errors import InputError
 from server.demo.competition import ZOOS, Demo, adopt_zoo, prepare
 from server.demo.processes import Child, ChildError, environment_with, free_port, is_taken, running
@@ -136,13 +136,11 @@ def _expect_scored(site: Site, submission_id: int) -> None:
 @contextmanager
 def _site(settings: Settings) -> Iterator[Site]:
     """The demo's web server and worker, running and answering; both have ended when the block is left."""
-    settings.make_home()
+    db = ready_database(settings)
     zoo_folders = [_own_zoo(name, settings) for name in ZOOS]
     logs = settings.home / "logs"
     logs.mkdir(exist_ok=True, mode=0o700)
-    db = Database(settings.effective_database_url)
     try:
-        db.migrate()
         demo = prepare(db, BundleStore(settings.store_folder), zoo_folders)
         environment = environment_with(settings.model_dump())
         children = tuple(Child(name, (name,), environment, logs / f"{name}.log") for name in ("serve", "worker"))

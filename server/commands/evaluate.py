@@ -19,7 +19,7 @@ from submissions.bundle import BundleError, BundleLimits, read_bundle
 from submissions.settings import Settings
 from submissions.states import SENTENCES, Reason, State
 from worker.evaluator import describe, evaluate_zoo
-from worker.sandbox.pool import bubblewrap_pool
+from worker.sandbox.pool import make_pool
 from worker.sandbox.protocol import Code, Failure, Limits, Outcome, SandboxError
 
 MEASURE_FAILED = 1
@@ -91,16 +91,15 @@ def _evaluate(
         )
         return evaluated, score
 
-    upload_limits = BundleLimits(settings.upload_bytes, settings.unpacked_bytes, settings.unpacked_files)
     try:
-        bundle = read_bundle(file.name, file.read_bytes(), upload_limits)
+        bundle = read_bundle(file.name, file.read_bytes(), BundleLimits.of(settings))
     except OSError as error:
         raise InputError(f"{file}: {error.strerror}") from error
     except BundleError as error:
         if error.reason is None:
             raise InputError(str(error)) from error
         return result(State.FAILED, reason=error.reason, detail=str(error))
-    pool = bubblewrap_pool(jobs)
+    pool = make_pool(settings.sandbox, jobs)
     outcomes = evaluate_zoo(pool, zoo, Code(bundle.files, bundle.sha256), limits, slots=jobs)
     try:
         failure = _collect(outcomes, values, zoo)

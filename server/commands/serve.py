@@ -5,8 +5,7 @@ import sys
 
 import click
 
-from server.commands.common import settings_or_exit
-from submissions.database import Database
+from server.commands.common import ready_database, settings_or_exit
 
 # Freed uploads go back to the system: measured with eight uploads of 9 MB at a time, the process then peaks at
 # 139 MB instead of 332 MB.
@@ -19,10 +18,7 @@ MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_T
 def command(host: str | None, port: int | None) -> None:
     """Run the web server until it is stopped (Ctrl-C)."""
     settings = settings_or_exit()
-    settings.make_home()
-    db = Database(settings.effective_database_url)
-    db.migrate()
-    db.dispose()
+    ready_database(settings).dispose()
     address = f"{host or settings.host}:{settings.port if port is None else port}"
     sys.stdout.flush()
     # One process with threads: pages are short reads, and a second process would double the memory.

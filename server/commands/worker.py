@@ -4,8 +4,7 @@ import logging
 
 import click
 
-from server.commands.common import settings_or_exit
-from submissions.database import Database
+from server.commands.common import ready_database, settings_or_exit
 from submissions.settings import Settings
 from worker.process import run_worker
 
@@ -20,7 +19,5 @@ def command(slots: int | None, log_level: str) -> None:
         settings = Settings(**(settings.model_dump() | {"worker_slots": slots}))
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("kombu").setLevel(logging.WARNING)
-    db = Database(settings.effective_database_url)
-    db.migrate()
-    db.dispose()
+    ready_database(settings).dispose()
     raise SystemExit(run_worker(settings, log_level=log_level))

@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 from server.app import create_app
 from server.config import EXTENSION, Services
 from submissions.accounts import create_organizer
+from submissions.migrations import migrate
 from submissions.records import SubmissionRecord, UserRecord
 from submissions.settings import Settings
 from submissions.states import State
@@ -55,6 +56,7 @@ class Site(Records):
         self.settings = Settings.model_validate(values)
         self.app = create_app(self.settings)
         services: Services = self.app.extensions[EXTENSION]
+        migrate(services.db)
         super().__init__(services.db, folder)
         self.olga = create_organizer(self.db, "olga", PASSWORD)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from submissions.database import Database
+from submissions.migrations import migrate
 from tests.records import Records
 
 
@@ -13,7 +14,7 @@ from tests.records import Records
 def tmp_db(tmp_path: Path) -> Iterator[Database]:
     """An empty SQLite database."""
     db = Database(f"sqlite:///{tmp_path / 'gengap.sqlite'}")
-    db.migrate()
+    migrate(db)
     yield db
     db.dispose()
 
@@ -22,7 +23,7 @@ def tmp_db(tmp_path: Path) -> Iterator[Database]:
 def shared_db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """One SQLite database for all examples of a property that stores nothing."""
     db = Database(f"sqlite:///{tmp_path_factory.mktemp('shared') / 'gengap.sqlite'}")
-    db.migrate()
+    migrate(db)
     yield db
     db.dispose()
 

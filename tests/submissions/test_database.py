@@ -7,6 +7,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import select, text
 
 from submissions.database import Database
+from submissions.migrations import migrate
 from submissions.records import Record, UserRecord
 
 
@@ -19,7 +20,7 @@ def test_the_migrated_schema_is_the_schema_of_the_records(any_db: Database) -> N
 def test_migrating_again_changes_nothing(any_db: Database) -> None:
     with any_db.write() as session:
         session.add(UserRecord(name="ada", name_key="ada"))
-    any_db.migrate()
+    migrate(any_db)
     with any_db.read() as session:
         assert session.scalars(select(UserRecord.name)).all() == ["ada"]
 

@@ -14,6 +14,7 @@ from model_zoo import open_zoo
 from server.demo.processes import Child, environment_with, running
 from submissions import lifecycle, queue
 from submissions.database import Database
+from submissions.migrations import migrate
 from submissions.settings import Settings
 from submissions.states import Reason, State
 from submissions.store import BundleStore
@@ -44,7 +45,7 @@ def worker(settings: Settings) -> Iterator[Child]:
 def prepared(settings: Settings, *zoos: Path, **phase: object) -> Iterator[Competition]:
     settings.make_home()
     db = Database(settings.effective_database_url)
-    db.migrate()
+    migrate(db)
     try:
         yield make_competition(db, BundleStore(settings.store_folder), zoos, **phase)
     finally:

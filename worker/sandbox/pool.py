@@ -1,9 +1,10 @@
 """A fixed number of sandboxes, made when first needed and lent to one thread at a time."""
 
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from submissions.settings import Backend
 from worker.sandbox import cgroups
 from worker.sandbox.bubblewrap import BubblewrapSandbox
 from worker.sandbox.protocol import Sandbox
@@ -40,8 +41,15 @@ class SandboxPool:
             sandbox.close()
 
 
-def bubblewrap_pool(slots: int) -> SandboxPool:
-    """A pool of the default backend; also removes control groups that a killed predecessor left."""
+def make_pool(backend: Backend, slots: int) -> SandboxPool:
+    """A pool of the backend that `Settings.sandbox` names. Removes control groups that a killed predecessor left."""
     cgroups.remove_stale()
+    return SandboxPool(slots, _MAKERS[backend]())
+
+
+def _bubblewrap() -> Callable[[], Sandbox]:
     spawner = Spawner()
-    return SandboxPool(slots, lambda: BubblewrapSandbox(spawner))
+    return lambda: BubblewrapSandbox(spawner)
+
+
+_MAKERS: Mapping[Backend, Callable[[], Callable[[], Sandbox]]] = {"bubblewrap": _bubblewrap}

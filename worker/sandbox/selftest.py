@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from worker.sandbox.pool import bubblewrap_pool
+from worker.sandbox.pool import make_pool
 from worker.sandbox.protocol import Code, Failure, Limits, NetworkFiles, SandboxError
 
 _PROBE = b"""
@@ -63,7 +63,7 @@ def try_sandbox() -> SelfTest:
             classes=2,
         )
         probe = _PROBE.replace(b"CANARY", str(folder / "canary").encode())
-        pool = bubblewrap_pool(1)
+        pool = make_pool("bubblewrap", 1)
         try:
             with pool.borrow() as sandbox:
                 sandbox.start(Code({"complexity.py": probe}, "selftest"), Limits(wall_s=30))
