@@ -1,6 +1,5 @@
 """`gengap demo`: everything set up and running on this machine; with `--check`, tried out once and taken down."""
 
-import shutil
 import signal
 import sys
 import tempfile
@@ -31,6 +30,7 @@ from submissions.settings import Settings
 from submissions.states import State
 from submissions.store import BundleStore
 from worker.hints import send_hint
+from worker.sandbox.selftest import try_sandbox
 
 START_S = 60.0
 CHECK_S = 900.0
@@ -73,10 +73,11 @@ class Site:
 def command(check: bool, port: int | None) -> None:
     """Set up everything and run a small real competition on this machine until Ctrl-C."""
     settings = settings_or_exit()
-    if shutil.which("bwrap") is None:
-        raise CheckFailed("The sandbox needs bubblewrap: apt-get install bubblewrap. More: gengap doctor")
     signal.signal(signal.SIGTERM, _as_interrupt)
     try:
+        tried = try_sandbox()  # better now than as five broken submissions
+        if not tried.works:
+            raise CheckFailed(f"The sandbox does not work here: {tried.text}. More: gengap doctor")
         if check:
             _check(settings)
         else:

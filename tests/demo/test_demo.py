@@ -103,6 +103,14 @@ def test_the_organizers_password_is_shown_once_and_works(tmp_path: Path, digits_
     assert secrets == [], "the password is nowhere in clear"
 
 
+def test_a_machine_without_bubblewrap_is_told(tmp_path: Path) -> None:
+    environment = os.environ | {"PATH": str(tmp_path), "GENGAP_HOME": str(tmp_path / "home")}
+    finished = subprocess.run(COMMAND, capture_output=True, text=True, env=environment, check=False)
+    assert finished.returncode == 1
+    assert "apt-get install bubblewrap" in finished.stderr
+    assert not (tmp_path / "home").exists()
+
+
 def test_a_taken_port_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
