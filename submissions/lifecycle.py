@@ -22,6 +22,7 @@ from submissions.records import (
     PhaseRecord,
     RunRecord,
     SubmissionRecord,
+    UserRecord,
     ValueRecord,
     ZooRecord,
     utc_now,
@@ -60,6 +61,7 @@ def submit(
         _refuse(session, phase_id, user_id, moment, is_baseline)
     store.put(bundle.content)
     with db.write() as session:
+        session.get(UserRecord, user_id, with_for_update=True)  # two uploads at once must not share a quota's rest
         phase = _refuse(session, phase_id, user_id, moment, is_baseline)
         submission = SubmissionRecord(
             phase_id=phase_id,

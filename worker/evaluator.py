@@ -86,13 +86,14 @@ class Evaluator:
 
     def _evaluate(self, claim: queue.Claim, sandbox: Sandbox) -> int:
         evaluated = 0
+        zoo: Zoo | None = None
         for run in claim.runs:
             if self._stopping.is_set():
                 break
             try:
-                zoo = open_zoo(Path(claim.zoo_folder))
-                if evaluated == 0:
+                if zoo is None:  # the first network, or the one after a fault of ours
                     sandbox.start(self._code(claim), _limits(claim))
+                    zoo = open_zoo(Path(claim.zoo_folder))
                 seed = seed_of(claim.bundle_sha256, run.network_id)
                 outcome = sandbox.evaluate(network_files(zoo, run.network_id), seed)
                 is_wanted = self._record(claim, run, outcome, sandbox)
@@ -101,6 +102,7 @@ class Evaluator:
                     break
                 _log.error("submission %d, our fault: %s", claim.submission_id, error)
                 queue.give_back_broken(self._db, run.id, claim.owner, _first_line(error))
+                zoo = None
                 continue
             evaluated += 1
             if not is_wanted:

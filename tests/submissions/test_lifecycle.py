@@ -1,6 +1,7 @@
 """Submissions from upload to score, through the domain's door, on SQLite and on PostgreSQL."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -270,6 +271,21 @@ def test_quota_and_dates_refuse_with_a_sentence_and_store_nothing(
         submit_at(24 * 7)
     with any_db.read() as session:
         assert session.scalar(select(func.count()).select_from(SubmissionRecord)) == 3
+
+
+def test_uploads_at_the_same_moment_share_one_quota(any_db: Database, store: BundleStore, tiny_zoo: Path) -> None:
+    competition = make_competition(any_db, store, [tiny_zoo], daily_quota=3)
+    user = competition.user()
+
+    def try_to_submit(_number: int) -> bool:
+        try:
+            competition.submit(user)
+        except lifecycle.SubmissionRefused:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(try_to_submit, range(12))) == 3
 
 
 def test_a_broken_submission_spends_no_quota(any_db: Database, store: BundleStore, tiny_zoo: Path) -> None:

@@ -315,7 +315,10 @@ def test_opaque_names_only(evaluate: Evaluate, tiny_zoo: Path) -> None:
         ("[os.write(fd, b'v' + bytes(8)) for fd in DESCRIPTORS]\nreturn 1.0", Reason.PROTOCOL),
         ("[os.write(fd, b'v' + bytes(8)) for fd in DESCRIPTORS]\nos._exit(0)", None),
         ("[os.write(fd, b'z' + bytes(8)) for fd in DESCRIPTORS]\nos._exit(0)", Reason.PROTOCOL),
+        ("[os.write(fd, b'x' + bytes(8)) for fd in DESCRIPTORS]\nos._exit(0)", Reason.PROTOCOL),
         ("[os.write(fd, b'v') for fd in DESCRIPTORS]\nos._exit(0)", Reason.PROTOCOL),
+        ("while True: [os.write(fd, bytes(60_000)) for fd in DESCRIPTORS]", Reason.PROTOCOL),
+        ("while True: os.write(list(pipes())[1], bytes(60_000))", Reason.PROTOCOL),
         ("os.closerange(0, 1000)\nreturn 1.0", Reason.CRASHED),
     ],
 )

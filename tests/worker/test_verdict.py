@@ -54,6 +54,7 @@ def test_finiteness_is_decided_outside(value: float) -> None:
         (evidence(frame(b"v"), stopped=Stop.WALL), Reason.TIME_LIMIT),
         (evidence(frame(b"v"), stopped=Stop.LOG), Reason.OUTPUT_FLOOD),
         (evidence(frame(b"v"), stopped=Stop.MEMORY), Reason.MEMORY_LIMIT),
+        (evidence(frame(b"v"), stopped=Stop.PROTOCOL), Reason.PROTOCOL),
         (evidence(frame(b"v"), out_of_memory=True), Reason.MEMORY_LIMIT),
         (evidence(status=signal.SIGXCPU), Reason.TIME_LIMIT),
         (evidence(status=signal.SIGSEGV), Reason.CRASHED),
@@ -62,6 +63,8 @@ def test_finiteness_is_decided_outside(value: float) -> None:
         (evidence(frame(b"v") * 2), Reason.PROTOCOL),
         (evidence(b"v"), Reason.PROTOCOL),
         (evidence(frame(b"?")), Reason.PROTOCOL),
+        (evidence(frame(b"x"), report=b"+"), Reason.PROTOCOL),
+        (evidence(frame(b"x"), report=b'+{"class": "WeightsError"}'), Reason.PROTOCOL),
         (evidence(frame(b"n")), Reason.NOT_A_NUMBER),
         (evidence(frame(b"f")), Reason.NOT_FINITE),
         (evidence(frame(b"i")), Reason.IMPORT_ERROR),
@@ -113,7 +116,7 @@ def test_cleaning_is_idempotent(text: str) -> None:
 
 
 def test_the_place_is_the_participants_own_line() -> None:
-    report = {"class": "ValueError", "file": "complexity.py", "line": 12, "message": "no"}
+    report = b'+{"class": "ValueError", "file": "complexity.py", "line": 12, "message": "no"}'
     outcome = judge(evidence(frame(b"r"), report=report), LIMITS)
     assert isinstance(outcome, Failure)
     assert (outcome.detail, outcome.file, outcome.line, outcome.message) == (

@@ -2,8 +2,10 @@
 
 The answer is one frame of 9 bytes: a tag and a little-endian float64. Tags: `v` a value, `n` not a number,
 `f` not finite, `r` the measure raised, `i` its import failed, `m` no function, `x` our fault. What else the
-author should know (exception class, own file and line) goes to the report descriptor. From the first line of
-participant code on, this process may say anything: the supervisor believes neither more than it must.
+author should know (exception class, own file and line) goes to the report descriptor, after a `+` which says
+that network and data were loaded: an `x` is believed only without it, for then no participant code has run.
+From the first line of participant code on, this process may say anything: the supervisor believes neither
+more than it must.
 """
 
 import importlib
@@ -26,7 +28,8 @@ import torch
 from model_zoo.architectures import load_network, load_training_data
 
 MEASURE_FOLDER = Path("/tmp/measure")  # noqa: S108  (a tmpfs of this process alone)
-REPORT_BYTES = 4096
+REPORT_BYTES = 4000
+LOADED = b"+"  # first in the report; from then on a fault is no longer believed to be ours
 MESSAGE_CHARACTERS = 500
 
 # Kept as locals of this module: a measure may patch the modules they come from.
@@ -61,6 +64,7 @@ def run(
             if descriptor is not None:
                 os.close(descriptor)
         _seed(request["seed"])
+        _write(report, LOADED)
     except BaseException as error:  # noqa: BLE001  (whatever it is, it is ours and goes to the supervisor)
         _send_report(report, {"class": type(error).__name__, "message": str(error)})
     else:

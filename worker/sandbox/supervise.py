@@ -83,6 +83,8 @@ class Run:
                         selector.unregister(key.fd)
                 if self._log_count > self.limits.log_bytes:
                     return Stop.LOG
+                if len(self._kept["frame"]) > FRAME_BYTES or len(self._kept["report"]) >= REPORT_BYTES:
+                    return Stop.PROTOCOL  # whoever writes without end must not keep us reading
                 if polls_memory and self._resident_bytes() > self.limits.memory_bytes:
                     return Stop.MEMORY
 
