@@ -37,7 +37,7 @@ class Database:
         with Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
 
-    def dispose(self) -> None:
+    def close(self) -> None:
         self.engine.dispose()
 
 

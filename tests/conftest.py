@@ -100,7 +100,7 @@ def any_db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]
     db = Database(url)
     migrate(db)
     yield db
-    db.dispose()
+    db.close()
 
 
 @pytest.fixture
@@ -141,4 +141,4 @@ def running_site(settings: Settings, tiny_zoo: Path, other_zoo: Path) -> Iterato
             yield RunningSite(url, settings, competition, children)
     finally:
         visitor.close()
-        db.dispose()
+        db.close()

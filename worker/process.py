@@ -54,7 +54,7 @@ def run_worker(settings: Settings, *, log_level: str = "INFO") -> int:
         return int(worker.exitcode or 0)
     finally:
         pool.close()
-        db.dispose()
+        db.close()
 
 
 def make_evaluator(settings: Settings, db: Database, pool: SandboxPool) -> Evaluator:

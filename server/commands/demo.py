@@ -5,7 +5,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -75,9 +76,6 @@ def command(check: bool, port: int | None) -> None:
     settings = settings_or_exit()
     signal.signal(signal.SIGTERM, _as_interrupt)
     try:
-        tried = try_sandbox()  # better now than as five broken submissions
-        if not tried.works:
-            raise CheckFailed(f"The sandbox does not work here: {tried.text}. More: gengap doctor")
         if check:
             _check(settings)
         else:
@@ -136,22 +134,27 @@ def _expect_scored(site: Site, submission_id: int) -> None:
 
 @contextmanager
 def _site(settings: Settings) -> Iterator[Site]:
-    """The demo's web server and worker, running and answering; both have ended when the block is left."""
+    """The demo's web server and worker, running and answering; both have ended when the block is left.
+
+    The sandbox is tried meanwhile: if it does not work here, that is told before a worker breaks on it.
+    """
     db = ready_database(settings)
-    zoo_folders = [_own_zoo(name, settings) for name in ZOOS]
-    logs = settings.home / "logs"
-    logs.mkdir(exist_ok=True, mode=0o700)
-    try:
+    with ThreadPoolExecutor(1) as executor, closing(db):
+        tried = executor.submit(try_sandbox)
+        zoo_folders = [_own_zoo(name, settings) for name in ZOOS]
+        logs = settings.home / "logs"
+        logs.mkdir(exist_ok=True, mode=0o700)
         demo = prepare(db, BundleStore(settings.store_folder), zoo_folders)
         environment = environment_with(settings.model_dump())
-        children = tuple(Child(name, (name,), environment, logs / f"{name}.log") for name in ("serve", "worker"))
-        site = Site(settings, db, demo, children)
-        with running(list(children)):
+        serve, worker = (Child(name, (name,), environment, logs / f"{name}.log") for name in ("serve", "worker"))
+        site = Site(settings, db, demo, (serve, worker))
+        with running([serve]):
             _wait_until_up(site)
-            send_hint(settings)
-            yield site
-    finally:
-        db.dispose()
+            if not tried.result().works:
+                raise CheckFailed(f"The sandbox does not work here: {tried.result().text}. More: gengap doctor")
+            with running([worker]):
+                send_hint(settings)
+                yield site
 
 
 def _own_zoo(name: str, settings: Settings) -> Path:

@@ -174,7 +174,7 @@ def database(settings: Settings) -> Check:
         opened = Database(url.render_as_string(hide_password=False))
         with opened.read() as session:
             session.execute(text("SELECT 1"))
-        opened.dispose()
+        opened.close()
     except (SQLAlchemyError, ImportError) as error:
         remedy = "Start the database, or correct GENGAP_DATABASE_URL."
         return Check("database", Found.MISSING, f"{shown}: {_first_line(str(error))}", remedy)

@@ -18,7 +18,7 @@ MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_T
 def command(host: str | None, port: int | None) -> None:
     """Run the web server until it is stopped (Ctrl-C)."""
     settings = settings_or_exit()
-    ready_database(settings).dispose()
+    ready_database(settings).close()
     address = f"{host or settings.host}:{settings.port if port is None else port}"
     sys.stdout.flush()
     # One process with threads: pages are short reads, and a second process would double the memory.

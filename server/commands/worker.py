@@ -19,5 +19,5 @@ def command(slots: int | None, log_level: str) -> None:
         settings = Settings(**(settings.model_dump() | {"worker_slots": slots}))
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("kombu").setLevel(logging.WARNING)
-    ready_database(settings).dispose()
+    ready_database(settings).close()
     raise SystemExit(run_worker(settings, log_level=log_level))

@@ -40,9 +40,8 @@ class Child:
             self.process = _spawn([sys.executable, "-P", "-m", "server.cli", *self.arguments], self.environment, output)
 
     def keep_running(self) -> None:
-        """Start the child again if it has died. Raises ChildError after too many times in one minute."""
-        assert self.process is not None
-        if self.process.poll() is None:
+        """Start a child that has died again. Raises ChildError after too many times in one minute."""
+        if self.process is None or self.process.poll() is None:
             return
         now = time.monotonic()
         self.restarted_at = [*(then for then in self.restarted_at if now - then < RESTARTS_WITHIN_S), now]

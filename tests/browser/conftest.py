@@ -78,4 +78,4 @@ def served_site(tmp_path: Path) -> Iterator[ServedSite]:
     server.shutdown()
     thread.join()
     server.server_close()
-    site.db.dispose()
+    site.db.close()

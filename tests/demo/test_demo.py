@@ -55,7 +55,7 @@ def board(home: Path) -> Standings:
         with db.read() as session:
             return standings(session, 1)
     finally:
-        db.dispose()
+        db.close()
 
 
 def test_demo_check_uploads_a_measure_and_sees_it_scored(digits_mlp: Path, digits_cnn: Path) -> None:
@@ -103,12 +103,13 @@ def test_the_organizers_password_is_shown_once_and_works(tmp_path: Path, digits_
     assert secrets == [], "the password is nowhere in clear"
 
 
-def test_a_machine_without_bubblewrap_is_told(tmp_path: Path) -> None:
+def test_a_machine_without_bubblewrap_is_told(tmp_path: Path, digits_mlp: Path, digits_cnn: Path) -> None:
     environment = os.environ | {"PATH": str(tmp_path), "GENGAP_HOME": str(tmp_path / "home")}
-    finished = subprocess.run(COMMAND, capture_output=True, text=True, env=environment, check=False)
+    command = [*COMMAND, "--port", str(free_port())]
+    finished = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert finished.returncode == 1
     assert "apt-get install bubblewrap" in finished.stderr
-    assert not (tmp_path / "home").exists()
+    assert {submission.done for submission in board(tmp_path / "home").open_submissions} == {0}, "nothing is broken"
 
 
 def test_a_taken_port_is_told() -> None:

@@ -94,7 +94,7 @@ def test_the_organizers_script_makes_a_competition(text: str, tiny_zoo: Path, tm
         competition = session.scalars(select(CompetitionRecord)).one()
         assert [zoo.name for phase in competition.phases for zoo in phase.zoos] == ["tiny"]
         assert [user.role for user in session.scalars(select(UserRecord))] == ["organizer"]
-    database.dispose()
+    database.close()
 
 
 def test_every_python_example_is_run_by_some_test() -> None:

@@ -19,7 +19,7 @@ def make_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
 
     yield make
     for site in sites:
-        site.db.dispose()
+        site.db.close()
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ def test_a_database_that_exists_is_asked(home: Path) -> None:
     opened = Database(f"sqlite:///{home / 'gengap.sqlite'}")
     with opened.write() as session:
         session.execute(text("CREATE TABLE there (id INTEGER)"))
-    opened.dispose()
+    opened.close()
     assert check("database") == Check("database", Found.OK, f"sqlite:///{home / 'gengap.sqlite'}")
 
 

@@ -16,7 +16,7 @@ def tmp_db(tmp_path: Path) -> Iterator[Database]:
     db = Database(f"sqlite:///{tmp_path / 'gengap.sqlite'}")
     migrate(db)
     yield db
-    db.dispose()
+    db.close()
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def shared_db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     db = Database(f"sqlite:///{tmp_path_factory.mktemp('shared') / 'gengap.sqlite'}")
     migrate(db)
     yield db
-    db.dispose()
+    db.close()
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def prepared(settings: Settings, *zoos: Path, **phase: object) -> Iterator[Compe
     try:
         yield make_competition(db, BundleStore(settings.store_folder), zoos, **phase)
     finally:
-        db.dispose()
+        db.close()
 
 
 def has_ended(competition: Competition, submission_id: int) -> Callable[[], bool]:
