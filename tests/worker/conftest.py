@@ -1,12 +1,16 @@
 """A warm sandbox for the tests of this room, and a network to put into it."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from model_zoo import open_zoo
+from tests.services import wait_until
+from tests.worker.sandboxed import NORMAL, processes, value_of
 from worker.evaluator import network_files
+from worker.sandbox import cgroups
 from worker.sandbox.bubblewrap import BubblewrapSandbox
 from worker.sandbox.protocol import Code, Limits, NetworkFiles, Outcome, Sandbox
 from worker.sandbox.spawn import Spawner
@@ -38,3 +42,16 @@ def evaluate(sandbox: Sandbox, network: NetworkFiles) -> Evaluate:
         return sandbox.evaluate(network, seed)
 
     return run
+
+
+@pytest.fixture
+def the_next_network_is_unaffected(evaluate: Evaluate) -> Iterator[None]:
+    """After whatever a test did: a normal measure gets its value, and no process or control group is left."""
+    assert value_of(evaluate(NORMAL)) == 20.0
+    before = processes()
+    yield
+    assert value_of(evaluate(NORMAL)) == 20.0
+    wait_until(lambda: processes() <= before, "the end of what the test has started")
+    for controller in ("memory", "pids"):
+        parent = cgroups.parent_of(controller)
+        assert not parent or not list(parent.glob(f"gengap-{os.getpid()}-*"))
