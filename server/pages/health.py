@@ -2,12 +2,11 @@
 
 from flask import Blueprint, current_app
 from flask.typing import ResponseReturnValue
-from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.access import Who, allow
 from server.config import services
-from submissions.records import RunRecord
+from submissions import queue
 
 pages = Blueprint("health", __name__)
 
@@ -16,8 +15,7 @@ pages = Blueprint("health", __name__)
 @allow(Who.VISITOR)
 def healthz() -> ResponseReturnValue:
     try:
-        with services().db.read() as session:
-            pending = session.scalar(select(func.count()).select_from(RunRecord).where(RunRecord.state == "pending"))
+        pending = queue.pending(services().db)
     except SQLAlchemyError:
         current_app.logger.exception("The database does not answer.")
         return {"database": "unreachable"}, 503
