@@ -18,9 +18,10 @@ from rich.table import Table
 from model_zoo import Zoo, open_zoo
 from tests.factories import make_tiny_zoo
 from worker.evaluator import network_files
-from worker.sandbox.bubblewrap import BubblewrapSandbox, command_line
+from worker.sandbox.bubblewrap import BubblewrapLauncher, command_line
 from worker.sandbox.protocol import Code, Limits, Value
 from worker.sandbox.spawn import Spawner
+from worker.sandbox.zygote_sandbox import ZygoteSandbox
 
 MEASURE = "def complexity(model, dataset):\n    return float(sum(p.numel() for p in model.parameters()))\n"
 NAIVE = f"""
@@ -42,7 +43,7 @@ NETWORKS = 96
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         zoo = open_zoo(make_tiny_zoo(Path(folder) / "zoo", copies=NETWORKS // 4))
-        sandbox = BubblewrapSandbox(Spawner())
+        sandbox = ZygoteSandbox(BubblewrapLauncher(Spawner()))
         try:
             begin = time.perf_counter()
             sandbox.start(Code({"complexity.py": MEASURE.encode()}, "benchmark"), Limits())
@@ -73,7 +74,7 @@ def _times(evaluate: Callable[[int], None], count: int) -> list[float]:
     return times
 
 
-def _ours(sandbox: BubblewrapSandbox, zoo: Zoo, index: int) -> None:
+def _ours(sandbox: ZygoteSandbox, zoo: Zoo, index: int) -> None:
     network = zoo.networks[index % len(zoo.networks)]
     assert isinstance(sandbox.evaluate(network_files(zoo, network.id), 1), Value)
 

@@ -11,16 +11,17 @@ from tests.services import wait_until
 from tests.worker.sandboxed import NORMAL, processes, value_of
 from worker.evaluator import network_files
 from worker.sandbox import cgroups
-from worker.sandbox.bubblewrap import BubblewrapSandbox
+from worker.sandbox.bubblewrap import BubblewrapLauncher
 from worker.sandbox.protocol import Code, Limits, NetworkFiles, Outcome, Sandbox
 from worker.sandbox.spawn import Spawner
+from worker.sandbox.zygote_sandbox import ZygoteSandbox
 
 Evaluate = Callable[..., Outcome]
 
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
-    made = BubblewrapSandbox(Spawner())
+    made = ZygoteSandbox(BubblewrapLauncher(Spawner()))
     yield made
     made.close()
 

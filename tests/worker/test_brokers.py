@@ -12,9 +12,10 @@ from submissions.settings import Settings
 from worker import file_broker
 from worker.celery_app import make_celery
 from worker.hints import send_hint
-from worker.sandbox.bubblewrap import BubblewrapSandbox
+from worker.sandbox.bubblewrap import BubblewrapLauncher
 from worker.sandbox.protocol import Code, Limits, NetworkFiles, Value
 from worker.sandbox.spawn import Spawner
+from worker.sandbox.zygote_sandbox import ZygoteSandbox
 
 
 def messages(settings: Settings) -> list[Path]:
@@ -91,7 +92,7 @@ def test_a_broker_that_is_down_does_not_stop_the_sender(settings: Settings, brok
 
 def test_a_sandbox_does_not_mind_a_default_timeout_of_sockets(network: NetworkFiles) -> None:
     """kombu sets one for the whole process while it tears a connection down."""
-    sandbox = BubblewrapSandbox(Spawner())
+    sandbox = ZygoteSandbox(BubblewrapLauncher(Spawner()))
     socket.setdefaulttimeout(0.01)
     try:
         source = b"import time\n\n\ndef complexity(model, dataset):\n    time.sleep(0.2)\n    return 1.0\n"

@@ -12,9 +12,10 @@ from model_zoo import open_zoo
 from submissions.states import Reason
 from tests.worker.conftest import Evaluate
 from tests.worker.sandboxed import failure_of, function, value_of
-from worker.sandbox.bubblewrap import BubblewrapSandbox
+from worker.sandbox.bubblewrap import BubblewrapLauncher
 from worker.sandbox.protocol import NetworkFiles
 from worker.sandbox.spawn import Spawner
+from worker.sandbox.zygote_sandbox import ZygoteSandbox
 
 pytestmark = pytest.mark.usefixtures("the_next_network_is_unaffected")
 
@@ -170,7 +171,7 @@ def test_weights_and_data_edited_in_place_stay_as_they_are_on_disk(evaluate: Eva
 
 
 def test_the_filter_of_system_calls_holds(evaluate: Evaluate) -> None:
-    layers = BubblewrapSandbox(Spawner()).layers
+    layers = ZygoteSandbox(BubblewrapLauncher(Spawner())).layers
     assert layers["seccomp"], "libseccomp2 is among the packages that make setup installs"
     names = ("io_uring_setup", "ptrace", "keyctl", "userfaultfd", "bpf", "perf_event_open", "unshare", "setns", "mount")
     numbers = {name: pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name) for name in (*names, "memfd_create")}

@@ -13,9 +13,10 @@ import pytest
 from tests.services import wait_until
 from tests.worker.sandboxed import NORMAL, function, processes, value_of
 from worker.sandbox import cgroups
-from worker.sandbox.bubblewrap import BubblewrapSandbox
+from worker.sandbox.bubblewrap import BubblewrapLauncher
 from worker.sandbox.protocol import Code, Limits, NetworkFiles, Sandbox, SandboxError
 from worker.sandbox.spawn import Spawner
+from worker.sandbox.zygote_sandbox import ZygoteSandbox
 
 pytestmark = pytest.mark.usefixtures("the_next_network_is_unaffected")
 
@@ -40,7 +41,7 @@ def test_an_evaluation_can_be_interrupted(sandbox: Sandbox, network: NetworkFile
 
 
 def test_a_zygote_that_died_is_our_fault_and_the_next_start_mends_it(network: NetworkFiles) -> None:
-    sandbox = BubblewrapSandbox(Spawner())
+    sandbox = ZygoteSandbox(BubblewrapLauncher(Spawner()))
     code = Code({"complexity.py": NORMAL.encode()}, "d")
     before = processes()
     try:
@@ -70,11 +71,12 @@ def test_a_supervisor_killed_leaves_no_process(tiny_zoo: Path) -> None:
 from pathlib import Path
 from model_zoo import open_zoo
 from worker.evaluator import network_files
-from worker.sandbox.bubblewrap import BubblewrapSandbox
+from worker.sandbox.bubblewrap import BubblewrapLauncher
 from worker.sandbox.protocol import Code, Limits
 from worker.sandbox.spawn import Spawner
+from worker.sandbox.zygote_sandbox import ZygoteSandbox
 zoo = open_zoo({str(tiny_zoo)!r})
-sandbox = BubblewrapSandbox(Spawner())
+sandbox = ZygoteSandbox(BubblewrapLauncher(Spawner()))
 sandbox.start(Code({{"complexity.py": {function("time.sleep(1000)").encode()!r}}}, "d"), Limits(wall_s=1000))
 print("started", flush=True)
 sandbox.evaluate(network_files(zoo, zoo.networks[0].id), 1)

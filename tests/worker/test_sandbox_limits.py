@@ -6,9 +6,10 @@ from submissions.states import Reason
 from tests.worker.conftest import Evaluate
 from tests.worker.sandboxed import MIB, NORMAL, failure_of, function, value_of
 from worker.sandbox import cgroups
-from worker.sandbox.bubblewrap import BubblewrapSandbox
+from worker.sandbox.bubblewrap import BubblewrapLauncher
 from worker.sandbox.protocol import Code, Limits, NetworkFiles, Value
 from worker.sandbox.spawn import Spawner
+from worker.sandbox.zygote_sandbox import ZygoteSandbox
 
 pytestmark = pytest.mark.usefixtures("the_next_network_is_unaffected")
 
@@ -46,7 +47,7 @@ def test_memory_is_watched_where_there_are_no_control_groups(
     network: NetworkFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cgroups, "parent_of", lambda _controller: None)
-    sandbox = BubblewrapSandbox(Spawner())
+    sandbox = ZygoteSandbox(BubblewrapLauncher(Spawner()))
     try:
         assert sandbox.layers["cgroup_memory"] is False
         limits = Limits(wall_s=30, memory_bytes=128 * MIB)

@@ -1,6 +1,6 @@
 """The zygote: imports torch and its companions once, then forks one fresh process per network.
 
-The supervisor (`worker.sandbox.bubblewrap`) starts it inside bubblewrap with a control socket. Each
+A backend (`worker.sandbox.bubblewrap`, …) starts it inside a sandbox with a control socket. Each
 message on that socket is one network: a byte, and descriptors in the order of `Descriptors`. Per network:
 
     zygote ── fork ──> keeper: enters new namespaces, waits

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 
 from submissions.settings import Backend
 from worker.sandbox import cgroups
-from worker.sandbox.bubblewrap import BubblewrapSandbox
+from worker.sandbox.bubblewrap import BubblewrapLauncher
 from worker.sandbox.protocol import Sandbox
 from worker.sandbox.spawn import Spawner
+from worker.sandbox.zygote_sandbox import Launcher, ZygoteSandbox
 
 
 class SandboxPool:
@@ -44,12 +45,8 @@ class SandboxPool:
 def make_pool(backend: Backend, slots: int) -> SandboxPool:
     """A pool of the backend that `Settings.sandbox` names. Removes control groups that a killed predecessor left."""
     cgroups.remove_stale()
-    return SandboxPool(slots, _MAKERS[backend]())
+    launcher = _LAUNCHERS[backend]()
+    return SandboxPool(slots, lambda: ZygoteSandbox(launcher))
 
 
-def _bubblewrap() -> Callable[[], Sandbox]:
-    spawner = Spawner()
-    return lambda: BubblewrapSandbox(spawner)
-
-
-_MAKERS: Mapping[Backend, Callable[[], Callable[[], Sandbox]]] = {"bubblewrap": _bubblewrap}
+_LAUNCHERS: Mapping[Backend, Callable[[], Launcher]] = {"bubblewrap": lambda: BubblewrapLauncher(Spawner())}
