@@ -1,26 +1,56 @@
 """How well a measure's values order a zoo's networks by their target. Numbers in, numbers out.
 
-The public door: `parse_truth` or `Truth` makes the truth, `score_zoo` scores values against it,
-`competition_score` puts zoos together. Everything that can be wrong with the input is a `ScoringError`.
-`docs/metrics.md` defines it all.
+The public door: `parse_truth` or `Truth` makes the truth, `report` says everything about a measure's values on
+one zoo, `competition` puts zoos together. `references` makes a zoo's reference rows; `compare` and
+`rank_intervals` say which differences are more than chance; `ladder` and `GenericHoldout` say how much of it a
+team may learn. Everything that can be wrong with the input is a `ScoringError`. `docs/metrics.md` defines it all.
 """
 
-from scoring.cmi import VARIANTS, ConditioningSet, Variant
-from scoring.errors import GridError, ScoringError, TruthError, ValuesError
-from scoring.truth import Truth, parse_truth
-from scoring.zoo_score import ZooScore, competition_score, score_zoo
+from scoring.cmi import Cmi, ConditioningSet
+from scoring.comparison import Comparison, Jackknives, RankInterval, compare, holm, rank_intervals
+from scoring.errors import ComparisonError, GridError, HoldoutError, ScoringError, TruthError, ValuesError
+from scoring.holdout import GenericHoldout
+from scoring.jackknife import Jackknife
+from scoring.ladder import Release, ladder, release
+from scoring.plain import plain
+from scoring.reference import References, references
+from scoring.report import NO_DRAWS, CompetitionReport, Draws, ZooReport, competition, competition_score, report
+from scoring.truth import DERIVED_TARGETS, Truth, parse_truth
+from scoring.variants import VARIANTS, Variant
 
 __all__ = [
+    "DERIVED_TARGETS",
+    "NO_DRAWS",
     "VARIANTS",
+    "Cmi",
+    "Comparison",
+    "ComparisonError",
+    "CompetitionReport",
     "ConditioningSet",
+    "Draws",
+    "GenericHoldout",
     "GridError",
+    "HoldoutError",
+    "Jackknife",
+    "Jackknives",
+    "RankInterval",
+    "References",
+    "Release",
     "ScoringError",
     "Truth",
     "TruthError",
     "ValuesError",
     "Variant",
-    "ZooScore",
+    "ZooReport",
+    "compare",
+    "competition",
     "competition_score",
+    "holm",
+    "ladder",
     "parse_truth",
-    "score_zoo",
+    "plain",
+    "rank_intervals",
+    "references",
+    "release",
+    "report",
 ]

@@ -68,6 +68,14 @@ class NotFiniteError(ValuesError):
     """A value is nan or an infinity."""
 
 
+class ComparisonError(ScoringError):
+    """The scores were not made of the same networks of the same zoos, so they cannot be compared."""
+
+
+class HoldoutError(ScoringError):
+    """A private phase's budget of questions is used up, or its parameters make no sense."""
+
+
 def shown(content: object) -> str:
     """How a message quotes what it was given: like repr, but never long."""
     return _SHORTENED.repr(content)

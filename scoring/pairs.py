@@ -1,127 +1,213 @@
-"""Ordered pairs of networks, counted by conditioning set, cell and sign: what every CMI starts from.
+"""Ordered pairs of networks, counted by cell and by the signs of their differences: what every CMI starts from.
 
-`scoring.cmi` folds the counts into its variants. The counting is matrix multiplication of 0/1 matrices, in
-blocks of rows, so that memory stays bounded whatever the number of networks.
+`scoring.cmi` folds the counts into its variants, `scoring.jackknife` takes networks out of them. Up to
+`DENSE_NETWORKS` networks all pairs are compared and summed by matrix products; above, a divide and conquer over
+the ranks counts them without looking at each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.grid import Grid, IntArray
+from scoring.conditioning import Conditioning, FloatArray
+from scoring.grid import IntArray
 
-FloatArray = NDArray[np.float64]
-PLUS, TIE, MINUS = 0, 1, 2
-BLOCK_ENTRIES = 2**21  # pairs at a time: four float32 matrices of 8 MiB
+__all__ = ["FloatArray", "PairCounter", "SignCounts", "Signs"]
 
-
-@dataclass(frozen=True, eq=False)
-class PairCounts:
-    """How many ordered pairs (a, b), a ≠ b, fall in each cell with each pair of signs.
-
-    signs: float64 of shape (cells, 3, 3), whole numbers: `signs[c, s, t]` counts pairs in cell c whose
-    sgn(g_a − g_b) is s and sgn(μ_a − μ_b) is t, each one of PLUS, TIE, MINUS. selves: float64 of shape
-    (cells,), the self-pairs (a, a) of each cell, which `signs` leaves out. starts: int64 of shape (sets,):
-    the cells of a conditioning set are contiguous from there on; a set whose axes have k combinations of
-    values has k² cells.
-    """
-
-    signs: FloatArray
-    selves: FloatArray
-    starts: IntArray
+Counts = NDArray[np.floating]
+DENSE_NETWORKS = 1000  # about where both ways take the same time
+BLOCK_ENTRIES = 2**21  # pairs at a time: a float32 matrix of 8 MiB
+FLOAT32_WHOLE = 2**24  # float32 holds every whole number up to here
 
 
 @dataclass(frozen=True, eq=False)
-class _Cells:
-    """Columns of the membership matrix and cells of the result that belong to one conditioning set."""
+class Signs:
+    """How many ordered pairs (a, b), a ≠ b: arrays of one shape, of whole numbers.
 
-    columns: slice
-    combinations: int
-    cells: slice
-
-
-def count_pairs(values: FloatArray, targets: FloatArray, grid: Grid, sets: Sequence[tuple[int, ...]]) -> PairCounts:
-    """Count the ordered pairs of networks for every conditioning set (a tuple of axis indices; may be empty).
-
-    values, targets: float64 of shape (n,), finite. Exact: every count is a whole number below 2**53.
-    The grid may have holes: its cells then hold fewer pairs, or none.
+    target: g_a > g_b. value: μ_a > μ_b. both: g_a > g_b and μ_a > μ_b. opposed: g_a > g_b and μ_a < μ_b.
     """
-    membership, parts = _membership(grid, sets)
-    ahead = _pairs_ahead(_ranks(values), _ranks(targets), membership, parts)
-    sizes = membership.sum(axis=0, dtype=np.float64)
-    last = parts[-1].cells.stop
-    pairs, selves, mirror = np.empty(last), np.empty(last), np.empty(last, dtype=np.int64)
-    for part in parts:
-        k, inside = part.combinations, sizes[part.columns]
-        pairs[part.cells] = np.multiply.outer(inside, inside).ravel()
-        selves[part.cells] = np.diag(inside).ravel()
-        mirror[part.cells] = np.arange(part.cells.start, part.cells.stop).reshape(k, k).T.ravel()
-    signs = _complete_by_symmetry(ahead, pairs - selves, mirror)
-    return PairCounts(signs, selves, np.array([part.cells.start for part in parts], dtype=np.int64))
+
+    target: Counts
+    value: Counts
+    both: Counts
+    opposed: Counts
+
+    def restricted(self, place: tuple[slice, slice]) -> Self:
+        return type(self)(self.target[place], self.value[place], self.both[place], self.opposed[place])
 
 
-def _membership(grid: Grid, sets: Sequence[tuple[int, ...]]) -> tuple[NDArray[np.float32], list[_Cells]]:
-    """The 0/1 matrix of shape (n, columns): network × (conditioning set, combination of its axes' values)."""
-    parts: list[_Cells] = []
-    members: list[IntArray] = []
-    column = cell = 0
-    for axes in sets:
-        member, k = grid.cells(axes)
-        members.append(member + column)
-        parts.append(_Cells(slice(column, column + k), k, slice(cell, cell + k * k)))
-        column, cell = column + k, cell + k * k
-    matrix = np.zeros((len(grid.ids), column), dtype=np.float32)
-    rows = np.arange(len(grid.ids))
-    for member in members:
-        matrix[rows, member] = 1
-    return matrix, parts
+@dataclass(frozen=True, eq=False)
+class SignCounts:
+    """All pairs of some places (cells; or a network and a column), by their signs.
 
-
-def _ranks(numbers: FloatArray) -> NDArray[np.int32]:
-    return np.unique(numbers, return_inverse=True)[1].astype(np.int32)
-
-
-def _pairs_ahead(
-    values: NDArray[np.int32],
-    targets: NDArray[np.int32],
-    membership: NDArray[np.float32],
-    parts: Sequence[_Cells],
-) -> FloatArray:
-    """Pairs per cell, float64 of shape (4, cells).
-
-    In this order: g_a > g_b; μ_a > μ_b; both; g_a > g_b and μ_a < μ_b.
+    ahead: of the pairs (a, b). behind: of the pairs (b, a). pairs: how many ordered pairs a ≠ b there are.
+    selves: the self-pairs (a, a), counted nowhere else.
     """
-    n = len(values)
-    ahead = np.zeros((4, parts[-1].cells.stop))
-    rows = max(1, BLOCK_ENTRIES // n)
-    for start in range(0, n, rows):
-        block = slice(start, min(start + rows, n))
-        target_ahead = targets[block, None] > targets
-        value_ahead = values[block, None] > values
-        value_behind = values[block, None] < values
-        events = np.empty((4, *target_ahead.shape), dtype=np.float32)
-        events[0], events[1] = target_ahead, value_ahead
-        events[2], events[3] = target_ahead & value_ahead, target_ahead & value_behind
-        # float32 holds whole numbers exactly up to 2**24: enough for one row, not for all pairs.
-        by_column = (events.reshape(-1, n) @ membership).astype(np.float64).reshape(4, -1, membership.shape[1])
-        inside = membership[block].astype(np.float64)
-        for part in parts:
-            ahead[:, part.cells] += (inside[:, part.columns].T @ by_column[:, :, part.columns]).reshape(4, -1)
-    return ahead
+
+    ahead: Signs
+    behind: Signs
+    pairs: Counts
+    selves: Counts
+
+    def mirrored(self) -> Self:
+        """The pairs (b, a) instead of (a, b)."""
+        return type(self)(self.behind, self.ahead, self.pairs, self.selves)
+
+    def without_selves(self) -> Self:
+        return type(self)(self.ahead, self.behind, self.pairs, np.zeros_like(self.selves))
+
+    def restricted(self, networks: slice, columns: slice) -> Self:
+        """The counts of some networks and columns."""
+        place = (networks, columns)
+        return type(self)(
+            self.ahead.restricted(place), self.behind.restricted(place), self.pairs[place], self.selves[place]
+        )
+
+    def transposed(self) -> Self:
+        """The target in the role of the value, and the value in that of the target."""
+        ahead, behind = self.ahead, self.behind
+        return type(self)(
+            Signs(ahead.value, ahead.target, ahead.both, behind.opposed),
+            Signs(behind.value, behind.target, behind.both, ahead.opposed),
+            self.pairs,
+            self.selves,
+        )
 
 
-def _complete_by_symmetry(ahead: FloatArray, pairs: FloatArray, mirror: IntArray) -> FloatArray:
-    """All nine counts per cell: (a, b) with the signs s, t is (b, a) with −s, −t in the mirror cell."""
-    target_ahead, value_ahead, both, opposed = ahead
-    signs = np.empty((len(pairs), 3, 3))
-    signs[:, PLUS, PLUS], signs[:, MINUS, MINUS] = both, both[mirror]
-    signs[:, PLUS, MINUS], signs[:, MINUS, PLUS] = opposed, opposed[mirror]
-    target_only = target_ahead - both - opposed
-    value_only = value_ahead - both - opposed[mirror]
-    signs[:, PLUS, TIE], signs[:, MINUS, TIE] = target_only, target_only[mirror]
-    signs[:, TIE, PLUS], signs[:, TIE, MINUS] = value_only, value_only[mirror]
-    signs[:, TIE, TIE] = 0
-    signs[:, TIE, TIE] = pairs - signs.sum(axis=(1, 2))
-    return signs
+class PairCounter:
+    """Counts the pairs of one grid's networks, for fixed targets and any number of values.
+
+    targets: float64 of shape (n,), finite. Exact: every count is a whole number below 2**53.
+    """
+
+    def __init__(self, targets: FloatArray, conditioning: Conditioning) -> None:
+        self._conditioning = conditioning
+        self._targets = _ranks(targets)
+        self._dense = len(targets) <= DENSE_NETWORKS
+        self._target_cells = conditioning.over_cells(_below(self._targets, conditioning.membership))
+        # Two counts in one number: `value` in its low digit, `both` in the next. Halves the matrix products.
+        self._base = float(conditioning.pairs.max() + conditioning.selves.max() + 1)
+        self._type = np.float32 if self._base**2 <= FLOAT32_WHOLE else np.float64
+        self._membership = conditioning.membership.astype(self._type)
+        if self._dense:
+            self._target_ahead = self._targets[:, None] > self._targets
+            self._packed = (1 + self._base * self._target_ahead).astype(self._type)
+
+    def count(self, values: FloatArray) -> SignCounts:
+        """The pairs of every cell. values: float64 of shape (batch, n), finite. Arrays of shape (batch, cells)."""
+        cells = len(self._conditioning.pairs)
+        value, both, opposed = (np.empty((len(values), cells)) for _ in range(3))
+        target = np.broadcast_to(self._target_cells, value.shape)
+        for block in self._blocks(values):
+            count = self._count_dense if self._dense else self._count_divided
+            value[block], both[block] = count(values[block])
+            if _has_ties(values[block]):
+                opposed[block] = count(-values[block])[1]
+            else:
+                opposed[block] = target[block] - both[block]
+        ahead = Signs(target, value, both, opposed)
+        mirror = self._conditioning.layout.mirror
+        behind = Signs(*(part.take(mirror, axis=-1) for part in (target, value, both, opposed)))
+        return SignCounts(ahead, behind, self._conditioning.pairs, self._conditioning.selves)
+
+    def rows(self, values: FloatArray) -> SignCounts:
+        """The pairs of every network a with the networks b of every column. Arrays of shape (n, columns).
+
+        values: float64 of shape (n,), finite.
+        """
+        up, membership = self._targets, self._conditioning.membership
+        down = up.max() - up
+        rising = _ranks(values)
+        falling = rising.max() - rising
+        behind_both, behind_opposed = (_below_in_both(v, down, membership) for v in (falling, rising))
+        ahead_both, ahead_opposed = (_below_in_both(v, up, membership) for v in (rising, falling))
+        in_column = membership.sum(axis=0) - membership
+        return SignCounts(
+            Signs(_below(up, membership), _below(rising, membership), ahead_both, ahead_opposed),
+            Signs(_below(down, membership), _below(falling, membership), behind_both, behind_opposed),
+            in_column,
+            membership,
+        )
+
+    def _blocks(self, values: FloatArray) -> Iterator[slice]:
+        batch, n = values.shape
+        at_a_time = max(1, BLOCK_ENTRIES // n**2) if self._dense else 1
+        return (slice(start, start + at_a_time) for start in range(0, batch, at_a_time))
+
+    def _count_dense(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Per cell, the pairs with μ_a > μ_b and those with g_a > g_b too; values of shape (batch, n)."""
+        batch, n = values.shape
+        ahead = np.multiply(values[:, :, None] > values[:, None, :], self._packed, dtype=self._type)
+        rows = (ahead.reshape(-1, n) @ self._membership).reshape(batch, n, -1)
+        matrix = np.matmul(self._membership.T, rows).reshape(batch, -1)
+        packed = matrix.take(self._conditioning.layout.block, axis=1).astype(np.float64)
+        both = np.floor(packed / self._base)
+        return packed - self._base * both, both
+
+    def _count_divided(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+        membership = self._conditioning.membership
+        ranks = _ranks(values[0])
+        value = self._conditioning.over_cells(_below(ranks, membership))
+        both = self._conditioning.over_cells(_below_in_both(ranks, self._targets, membership))
+        return value[None], both[None]
+
+
+def _ranks(numbers: FloatArray) -> IntArray:
+    """Whole numbers from 0 in the same order and with the same ties."""
+    return np.unique(numbers, return_inverse=True)[1].astype(np.int64)
+
+
+def _has_ties(values: FloatArray) -> bool:
+    ordered = np.sort(values, axis=1)
+    return bool((ordered[:, 1:] == ordered[:, :-1]).any())
+
+
+def _below(ranks: IntArray, membership: NDArray[np.float32]) -> NDArray[np.float32]:
+    """For each network and column, how many of the column's networks have a lower rank."""
+    order = np.argsort(ranks, kind="stable")
+    starts = _starts(ranks[order])
+    result = np.empty_like(membership)
+    result[order] = _sums_before(membership[order])[starts]
+    return result
+
+
+def _below_in_both(values: IntArray, targets: IntArray, membership: NDArray[np.float32]) -> NDArray[np.float32]:
+    """For each network and column, how many of the column's networks have a lower value and a lower target.
+
+    values, targets: ranks from 0.
+    """
+    if len(values) <= DENSE_NETWORKS:
+        below = (values[:, None] > values) & (targets[:, None] > targets)
+        return below.astype(np.float32) @ membership
+    # Two different targets agree in their binary digits down to one, where the larger has 1 and the smaller 0.
+    # So each pair is counted once: at that digit, among the targets that agree in all the digits above.
+    result = np.zeros_like(membership)
+    by_value = np.argsort(values, kind="stable")
+    for digit in range(int(targets.max()).bit_length()):
+        group = targets >> (digit + 1)
+        order = by_value[np.argsort(group[by_value], kind="stable")]
+        is_upper = ((targets[order] >> digit) & 1).astype(np.bool_)
+        group_starts = _starts(group[order])
+        tie_starts = np.maximum(group_starts, _starts(values[order]))
+        lower_before = np.concatenate(([0], np.cumsum(~is_upper)))
+        sums = _sums_before(membership[order[~is_upper]])
+        upper = np.flatnonzero(is_upper)
+        result[order[upper]] += sums[lower_before[tie_starts[upper]]] - sums[lower_before[group_starts[upper]]]
+    return result
+
+
+def _starts(ordered: IntArray) -> IntArray:
+    """For each entry, where its run of equal entries begins."""
+    begins = np.ones(len(ordered), dtype=np.bool_)
+    begins[1:] = ordered[1:] != ordered[:-1]
+    return np.maximum.accumulate(np.where(begins, np.arange(len(ordered)), 0))
+
+
+def _sums_before(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Entry i is the sum of the first i rows. Below 2**24 networks, float32 is exact."""
+    sums = np.zeros((len(rows) + 1, rows.shape[1]), dtype=np.float32)
+    np.cumsum(rows, axis=0, out=sums[1:])
+    return sums

@@ -8,11 +8,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
+from types import MappingProxyType
 from typing import Self
 
 import numpy as np
 
 from scoring.errors import (
+    NAMED_AT_MOST,
     DuplicateNetworksError,
     GridError,
     MissingValuesError,
@@ -30,8 +32,21 @@ from scoring.pairs import FloatArray
 
 GENGAP_FORMAT = 1
 PGDL_PREFIX = "model_"
+MOST_TEST_EXAMPLES = 10**12
 Metrics = Mapping[str, float]
 Content = Mapping[str, object]
+
+# Targets made of recorded metrics: a constant, and the share of each metric.
+DERIVED_TARGETS: Mapping[str, tuple[float, Metrics]] = MappingProxyType(
+    {
+        "gap": (0.0, {"train_acc": 1.0, "test_acc": -1.0}),
+        "test_error": (1.0, {"test_acc": -1.0}),
+        "loss_gap": (0.0, {"test_loss": 1.0, "train_loss": -1.0}),
+        "calibration_gap": (0.0, {"test_ece": 1.0, "train_ece": -1.0}),
+        "ood_gap": (0.0, {"train_acc": 1.0, "ood_acc": -1.0}),
+    }
+)
+_OF_TEST_ACCURACY: Mapping[str, float] = MappingProxyType({"gap": -1.0, "test_error": -1.0, "test_acc": 1.0})
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,20 +54,33 @@ class Truth:
     """The target and the hyperparameters of n networks.
 
     targets: float64 of shape (n,), finite, read-only, in the order of `ids`. target: its name. metrics:
-    network id → metric → number, as recorded (empty when built from arrays). id_prefix: what an id in the
-    values may carry in front ("model_" for PGDL); `ids` are without it.
+    network id → metric → number, as recorded (empty when built from arrays). test_examples: how many examples
+    the test accuracy was measured on; None where that is not known. id_prefix: what an id in the values may
+    carry in front ("model_" for PGDL); `ids` are without it.
+
+    A target is a recorded metric by its name, or derived: "gap" = train_acc − test_acc, "test_error" =
+    1 − test_acc, "loss_gap" = test_loss − train_loss, "calibration_gap" = test_ece − train_ece, "ood_gap" =
+    train_acc − ood_acc.
     """
 
     grid: Grid
     targets: FloatArray
     target: str = "gap"
     metrics: Mapping[str, Metrics] = field(default_factory=dict)
+    test_examples: int | None = None
     id_prefix: str = ""
 
     def __post_init__(self) -> None:
         targets = np.array(self.targets, dtype=np.float64)
         if targets.shape != (len(self.ids),):
             raise TruthError(f"the targets have the shape {targets.shape}; {len(self.ids)} networks need one each")
+        if self.test_examples is not None and not (
+            type(self.test_examples) is int and 1 <= self.test_examples <= MOST_TEST_EXAMPLES
+        ):
+            raise TruthError(
+                f"the number of test examples is {shown(self.test_examples)}; "
+                f"it must be a whole number from 1 on, up to {MOST_TEST_EXAMPLES}"
+            )
         unfit = [network for network, finite in zip(self.ids, np.isfinite(targets), strict=True) if not finite]
         if unfit:
             raise TruthError(f"the target {self.target!r} is not finite for {name_some(unfit, len(unfit))}")
@@ -71,6 +99,7 @@ class Truth:
         axes: Mapping[str, Sequence[AxisValue]],
         coordinates: IntArray,
         target: str = "gap",
+        test_examples: int | None = None,
     ) -> Self:
         """The truth of n networks given as arrays.
 
@@ -78,13 +107,13 @@ class Truth:
         axes), each network's position among the possible values of each axis. Raises TruthError or GridError.
         """
         listed = tuple(Axis(name, tuple(values)) for name, values in axes.items())
-        return cls(Grid(listed, tuple(ids), coordinates), targets, target)
+        return cls(Grid(listed, tuple(ids), coordinates), targets, target, test_examples=test_examples)
 
     @classmethod
     def from_gengap(cls, content: Content, target: str = "gap") -> Self:
         """The truth in the parsed content of a Gengap zoo's private/truth.json (format 1).
 
-        target: "gap" (train_acc − test_acc) or the name of a recorded metric. Raises TruthError or GridError.
+        target: the name of a recorded metric, or a derived one (see the class). Raises TruthError or GridError.
         """
         version = content.get("format")
         if version != GENGAP_FORMAT or isinstance(version, bool):
@@ -98,13 +127,13 @@ class Truth:
             network: _mapping(entry.get("hyperparameters"), f"hyperparameters of the network {network!r}")
             for network, entry in networks.items()
         }
-        return cls._from_records(axes, places, networks, target)
+        return cls._from_records(axes, places, networks, target, test_examples=content.get("test_size"))
 
     @classmethod
     def from_pgdl(cls, content: Content, target: str = "gap") -> Self:
         """The truth in the parsed content of PGDL's model_configs.json. Ids lose their prefix `model_`.
 
-        target: "gap" (train_acc − test_acc) or the name of a recorded metric. Raises TruthError or GridError.
+        target: the name of a recorded metric, or a derived one (see the class). Raises TruthError or GridError.
         """
         networks: dict[str, Content] = {}
         for name, entry in content.items():
@@ -122,7 +151,7 @@ class Truth:
             places[network] = {
                 name: _mapping(hparam, name).get("current_value") for name, hparam in hyperparameters.items()
             }
-        return cls._from_records(axes, places, networks, target, PGDL_PREFIX)
+        return cls._from_records(axes, places, networks, target, id_prefix=PGDL_PREFIX)
 
     @classmethod
     def _from_records(
@@ -132,10 +161,37 @@ class Truth:
         networks: Mapping[str, Content],
         target: str,
         id_prefix: str = "",
+        test_examples: object = None,
     ) -> Self:
         metrics = {network: _metrics(entry.get("metrics"), network) for network, entry in networks.items()}
         targets = np.array([_target(metrics[network], target, network) for network in networks], dtype=np.float64)
-        return cls(Grid.from_hyperparameters(axes, places), targets, target, metrics, id_prefix)
+        if not (test_examples is None or isinstance(test_examples, int)):
+            raise TruthError(f"test_size is {shown(test_examples)}; it must be a whole number from 1 on")
+        return cls(Grid.from_hyperparameters(axes, places), targets, target, metrics, test_examples, id_prefix)
+
+    def test_accuracies(self) -> tuple[FloatArray, float] | None:
+        """The recorded test accuracies, float64 of shape (n,), and what one unit of them adds to the target.
+
+        None where the target does not depend on them alone, or they are not recorded. Raises TruthError if one
+        is no share from 0 to 1.
+        """
+        slope = _OF_TEST_ACCURACY.get(self.target)
+        if slope is None or not all("test_acc" in self.metrics.get(network, ()) for network in self.ids):
+            return None
+        accuracies = np.array([self.metrics[network]["test_acc"] for network in self.ids], dtype=np.float64)
+        outside = [network for network, acc in zip(self.ids, accuracies, strict=True) if not 0 <= acc <= 1]
+        if outside:
+            raise TruthError(
+                f"test_acc of {name_some(outside, len(outside))} is no share from 0 to 1 (the first is "
+                f"{self.metrics[outside[0]]['test_acc']:g}), so the test set's noise is not known; "
+                "record accuracies as shares"
+            )
+        return accuracies, slope
+
+    @property
+    def is_of_test_accuracy(self) -> bool:
+        """Whether the target's differences are differences of accuracies on the test set, up to training."""
+        return self.target in _OF_TEST_ACCURACY
 
     def align(self, values: Mapping[str, float]) -> FloatArray:
         """The values in the order of `ids`, float64 of shape (n,).
@@ -245,11 +301,16 @@ def _metrics(content: object, network: str) -> Metrics:
 
 
 def _target(metrics: Metrics, target: str, network: str) -> float:
-    names = ("train_acc", "test_acc") if target == "gap" else (target,)
-    for name in names:
-        if name not in metrics:
-            raise TruthError(f"the network {network!r} has no metric {name!r}, which the target {target!r} needs")
-    return metrics["train_acc"] - metrics["test_acc"] if target == "gap" else metrics[target]
+    constant, shares = DERIVED_TARGETS.get(target, (0.0, {}))
+    if shares and all(name in metrics for name in shares):
+        return constant + sum(share * metrics[name] for name, share in shares.items())
+    if target in metrics:
+        return metrics[target]
+    missing = next((name for name in shares if name not in metrics), target)
+    recorded = ", ".join(sorted(metrics)[:NAMED_AT_MOST]) or "none"
+    raise TruthError(
+        f"the network {network!r} has no metric {missing!r}, which the target {target!r} needs (recorded: {recorded})"
+    )
 
 
 def _mapping(content: object, where: str) -> Content:

@@ -223,8 +223,8 @@ def _score(session: Session, evaluation: EvaluationRecord) -> None:
     )
     values = {network_id: value for network_id, value in recorded}  # noqa: C416  (a Row is no pair for mypy)
     result = score_evaluation(Path(session.get_one(ZooRecord, evaluation.zoo_id).folder), values)
-    evaluation.cmi = result.cmi
-    evaluation.kendall_tau = result.kendall_tau
+    evaluation.cmi = result.cmi.minimum
+    evaluation.kendall_tau = result.kendall.tau_a
     evaluation.state = State.SCORED
     evaluation.scored_at = utc_now()
     session.flush()

@@ -14,7 +14,7 @@ import scoring
 from model_zoo import Zoo, ZooError
 from server.commands.common import find_zoo, settings_or_exit
 from server.commands.errors import InputError
-from server.commands.score import print_score
+from server.commands.score_tables import print_report
 from submissions.bundle import BundleError, BundleLimits, read_bundle
 from submissions.settings import Settings
 from submissions.states import SENTENCES, Reason, State
@@ -28,12 +28,17 @@ _console = Console(stderr=True)
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What `--json` prints. Scores are null unless `state` is scored; `values` maps network id to value."""
+    """What `--json` prints. Scores are null unless `state` is scored; `values` maps network id to value.
+
+    score, standard_error: from 0 to 100; cmi: from 0 to 1. standard_error is null also where the jackknife has none.
+    """
 
     zoo: str
     state: State
     reason: Reason | None
     detail: str | None
+    score: float | None
+    standard_error: float | None
     cmi: float | None
     kendall_tau: float | None
     networks: int
@@ -57,17 +62,17 @@ def command(file: Path, zoo_name: str, as_json: bool, jobs: int | None, wall_s: 
     except (ZooError, scoring.ScoringError) as error:
         raise InputError(str(error)) from error
     limits = Limits(wall_s=wall_s, memory_bytes=memory_mib * 2**20)
-    result, score = _evaluate(file, zoo, truth, limits, settings, jobs or settings.worker_slots)
+    result, report = _evaluate(file, zoo, truth, limits, settings, jobs or settings.worker_slots)
     if as_json:
         click.echo(json.dumps(asdict(result), allow_nan=False))
     else:
-        _print(result, score)
+        _print(result, report, truth)
     raise SystemExit(0 if result.state is State.SCORED else MEASURE_FAILED)
 
 
 def _evaluate(
     file: Path, zoo: Zoo, truth: scoring.Truth, limits: Limits, settings: Settings, jobs: int
-) -> tuple[Evaluated, scoring.ZooScore | None]:
+) -> tuple[Evaluated, scoring.ZooReport | None]:
     begin = time.monotonic()
     values: dict[str, float] = {}
 
@@ -76,20 +81,22 @@ def _evaluate(
         *,
         reason: Reason | None = None,
         detail: str | None = None,
-        score: scoring.ZooScore | None = None,
-    ) -> tuple[Evaluated, scoring.ZooScore | None]:
+        report: scoring.ZooReport | None = None,
+    ) -> tuple[Evaluated, scoring.ZooReport | None]:
         evaluated = Evaluated(
             zoo=zoo.name,
             state=state,
             reason=reason,
             detail=detail,
-            cmi=score.cmi if score else None,
-            kendall_tau=score.kendall_tau if score else None,
+            score=report.score if report else None,
+            standard_error=report.standard_error if report else None,
+            cmi=report.cmi.minimum if report else None,
+            kendall_tau=report.kendall.tau_a if report else None,
             networks=len(zoo.networks),
             values=values,
             seconds=round(time.monotonic() - begin, 3),
         )
-        return evaluated, score
+        return evaluated, report
 
     try:
         bundle = read_bundle(file.name, file.read_bytes(), BundleLimits.of(settings))
@@ -110,7 +117,7 @@ def _evaluate(
         pool.close()
     if failure is not None:
         return result(State.FAILED, reason=failure.reason, detail=describe(failure, shows_logs=True))
-    return result(State.SCORED, score=scoring.score_zoo(truth, values))
+    return result(State.SCORED, report=scoring.report(truth, values))
 
 
 def _collect(outcomes: Generator[tuple[str, Outcome]], values: dict[str, float], zoo: Zoo) -> Failure | None:
@@ -132,11 +139,11 @@ def _collect(outcomes: Generator[tuple[str, Outcome]], values: dict[str, float],
     return None
 
 
-def _print(result: Evaluated, score: scoring.ZooScore | None) -> None:
+def _print(result: Evaluated, report: scoring.ZooReport | None, truth: scoring.Truth) -> None:
     if result.reason is not None:
         _console.print(f"[bold red]failed[/] {result.reason}: {SENTENCES[result.reason]}")
         _console.print(result.detail or "", markup=False, highlight=False)
         return
     Console().print(f"{result.zoo}: {result.networks} networks in {result.seconds:.1f} s")
-    if score is not None:
-        print_score(score)
+    if report is not None:
+        print_report(report, truth)

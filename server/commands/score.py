@@ -1,20 +1,36 @@
 """`gengap score`: scores a file of values against a file with the truth; needs no server, no database.
 
-Owns reading the two files strictly and printing a score; `scoring` does the rest. Called by `server.cli`.
+Owns reading the files strictly, and what scripts get of a score: JSON and CSV. `scoring` makes it,
+`server.commands.score_tables` prints it for people. Called by `server.cli`.
 """
 
+import csv
+import io
 import json
+import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from statistics import NormalDist
 from typing import NoReturn
 
 import click
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from scoring import VARIANTS, ScoringError, ValuesError, Variant, ZooScore, parse_truth, score_zoo
+import scoring
+from scoring import DERIVED_TARGETS, VARIANTS, Draws, ScoringError, Truth, Variant, ZooReport
+from scoring.plain import Row, Scalar, plain, rows
 from server.commands.errors import InputError
+from server.commands.score_tables import Compared, Scored, print_report
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+STANDARD_ERRORS_OF_95_PERCENT = NormalDist().inv_cdf(0.975)
+MOST_TEST_EXAMPLES = 10**12  # what can be redrawn
+FILE = click.Path(path_type=Path)
+Values = dict[str, float]
 
 
 @click.command()
@@ -22,7 +38,7 @@ from server.commands.errors import InputError
     "--truth",
     "truth_file",
     required=True,
-    type=click.Path(path_type=Path),
+    type=FILE,
     metavar="FILE",
     help="A zoo's private/truth.json, or PGDL's model_configs.json.",
 )
@@ -30,9 +46,16 @@ from server.commands.errors import InputError
     "--values",
     "values_file",
     required=True,
-    type=click.Path(path_type=Path),
+    type=FILE,
     metavar="FILE",
     help="A JSON object: network id to number (PGDL's .predict).",
+)
+@click.option(
+    "--compare",
+    "other_file",
+    type=FILE,
+    metavar="FILE",
+    help="Another measure's values: is the difference of the two scores more than chance?",
 )
 @click.option(
     "--variant",
@@ -41,27 +64,169 @@ from server.commands.errors import InputError
     show_default=True,
     help="Which conditional mutual information to compute.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, unrounded, and nothing else.")
-def command(truth_file: Path, values_file: Path, variant: Variant, as_json: bool) -> None:
+@click.option(
+    "--target",
+    default="gap",
+    show_default=True,
+    metavar="NAME",
+    help=f"What the values should order: {', '.join(DERIVED_TARGETS)}, or any metric that the truth records.",
+)
+@click.option(
+    "--test-examples",
+    type=click.IntRange(1, MOST_TEST_EXAMPLES),
+    metavar="N",
+    help="The size of the test set, if the truth does not record it.",
+)
+@click.option(
+    "--draws",
+    type=click.IntRange(0),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="Permutations and random predictors; test sets are redrawn 3/10 as often; 0 leaves all of them out.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Of the draws: the same seed, the same numbers.",
+)
+@click.option("--all-axes", is_flag=True, help="Print also the tables by axis, conditioning set and environment.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with everything, unrounded.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print everything as CSV (metric,of,value), unrounded.")
+def command(
+    truth_file: Path,
+    values_file: Path,
+    other_file: Path | None,
+    variant: Variant,
+    target: str,
+    test_examples: int | None,
+    draws: int,
+    seed: int,
+    all_axes: bool,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
     """Score values against a truth.
 
-    Prints the conditional mutual information (CMI), Kendall's tau and the CMI under every conditioning set.
-    Exit status: 0 scored, 2 wrong usage or input.
+    Prints the conditional mutual information (CMI) with its standard error, what chance and the hyperparameters
+    get, rank correlations, the robust sign-error and regressions; docs/metrics.md explains them. Exit status: 0
+    scored, 2 wrong usage or input.
     """
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other; choose one.")
     truth_content = read_json(truth_file, "truth")
-    values_content = read_json(values_file, "values")
-    if not isinstance(values_content, dict):
-        raise InputError(f"the values file {str(values_file)!r} must hold a JSON object: network id → number")
-    try:
-        score = score_zoo(parse_truth(truth_content), values_content, variant)
-    except ValuesError as error:
-        raise InputError(f"the values file {str(values_file)!r}: {error}") from error
-    except ScoringError as error:
-        raise InputError(f"the truth file {str(truth_file)!r}: {error}") from error
+    values = _read_values(values_file, "values")
+    other_values = None if other_file is None else _read_values(other_file, "compare")
+    with _blaming(truth_file, "truth"):
+        truth = scoring.parse_truth(truth_content, target)
+    if test_examples is not None:
+        truth = replace(truth, test_examples=test_examples)
+    with _blaming(values_file, "values"):
+        truth.align(values)
+    other: ZooReport | None = None
+    if other_file is not None and other_values is not None:
+        with _blaming(other_file, "compare"):
+            truth.align(other_values)
+    with _blaming(truth_file, "truth"):
+        if other_values is not None:
+            other = scoring.report(truth, other_values, variant)
+        report = _report(truth, values, variant, draws, seed)
+    compared = None if other is None else compare(report, other)
     if as_json:
-        click.echo(json.dumps(score.as_json(), allow_nan=False))
+        comparison = {} if compared is None else {"comparison": plain(compared)}
+        click.echo(json.dumps(report.as_json() | comparison, allow_nan=False))
+    elif as_csv:
+        click.echo(_as_csv(_all_rows(report, compared)), nl=False)
     else:
-        print_score(score)
+        print_report(report, truth, all_axes=all_axes, compared=compared, other=str(other_file))
+
+
+def _report(truth: Truth, values: Values, variant: Variant, draws: int, seed: int) -> ZooReport:
+    """The report with its random draws, their progress on stderr if that is a terminal. Raises ScoringError."""
+    if not draws:
+        return scoring.report(truth, values, variant)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done)
+
+        references = scoring.references(truth, variant, draws=draws, seed=seed, progress=progress)
+        test_sets = -(-3 * draws // 10)
+        return scoring.report(
+            truth,
+            values,
+            variant,
+            draws=Draws(permutations=draws, test_sets=test_sets, seed=seed),
+            references=references,
+            progress=progress,
+        )
+
+
+def compare(first: ZooReport, second: ZooReport) -> Compared:
+    """The paired test of two measures' reports on one zoo. Raises ScoringError if they are of different networks."""
+    ours, theirs = (Scored(report.score, report.standard_error, report.sign) for report in (first, second))
+    if first.jackknife is None or second.jackknife is None:
+        return Compared(ours, theirs, first.score - second.score, None, None, None, None, None)
+    test = scoring.compare({"zoo": first.jackknife}, {"zoo": second.jackknife})
+    reach = STANDARD_ERRORS_OF_95_PERCENT * test.standard_error
+    return Compared(
+        ours,
+        theirs,
+        difference=test.difference,
+        standard_error=test.standard_error,
+        lowest=test.difference - reach,
+        highest=test.difference + reach,
+        z=test.z,
+        p_value=test.p_value,
+    )
+
+
+def _all_rows(report: ZooReport, compared: Compared | None) -> Iterator[Row]:
+    yield "score", "", report.score
+    yield "standard_error", "", report.standard_error
+    yield "sign", "", report.sign
+    yield from rows(report)
+    if compared is not None:
+        for metric, of, value in rows(compared):
+            yield f"comparison.{metric}", of, value
+
+
+def _as_csv(content: Iterator[Row]) -> bytes:
+    """UTF-8, whatever the terminal's encoding; what no encoding knows is spelt out."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("metric", "of", "value"))
+    writer.writerows((metric, _cell(of), _cell(value)) for metric, of, value in content)
+    return text.getvalue().encode(errors="backslashreplace")
+
+
+def _cell(content: Scalar) -> Scalar:
+    """A text that a spreadsheet would take for a formula gets a quote in front (CWE-1236); numbers stay."""
+    return f"'{content}" if isinstance(content, str) and content.startswith(FORMULA_STARTS) else content
+
+
+def _read_values(path: Path, role: str) -> Values:
+    content = read_json(path, role)
+    if not isinstance(content, dict):
+        raise InputError(f"the {role} file {str(path)!r} must hold a JSON object: network id → number")
+    return content
+
+
+@contextmanager
+def _blaming(path: Path, role: str) -> Iterator[None]:
+    """Whatever `scoring` refuses becomes an InputError that names this file."""
+    try:
+        yield
+    except ScoringError as error:
+        raise InputError(f"the {role} file {str(path)!r}: {error}") from error
 
 
 def read_json(path: Path, role: str) -> object:
@@ -80,57 +245,6 @@ def read_json(path: Path, role: str) -> object:
         raise InputError(f"{where} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where} cannot be used: {error}") from error
-
-
-def print_score(score: ZooScore) -> None:
-    """The score as tables for people, rounded; on stdout."""
-    console = Console()
-    summary = Table(show_header=False, box=None)
-    summary.add_column(justify="left", style="bold")
-    summary.add_column(justify="right")
-    tau_b = "undefined" if score.kendall_tau_b is None else f"{score.kendall_tau_b:.4f}"
-    for name, text in (
-        ("score (100 × CMI)", f"{score.score:.2f}"),
-        ("CMI", f"{score.cmi:.6f}"),
-        ("Kendall's τ-a", f"{score.kendall_tau:.4f}"),
-        ("Kendall's τ-b", tau_b),
-        ("networks", str(score.networks)),
-        ("target", score.target),
-        ("variant", score.variant),
-    ):
-        summary.add_row(name, Text(text))
-    console.print(summary)
-    console.print(_by_set(score))
-    if score.without_uncertainty:
-        console.print(
-            "These axes fix the order of the target, so no value can tell more about it; "
-            + ("such sets count 0, as in PGDL." if score.variant == "pgdl2020" else "such sets are left out.")
-        )
-
-
-def _by_set(score: ZooScore) -> Table:
-    table = Table(title="CMI by conditioning set", title_justify="left")
-    table.add_column("axes held fixed")
-    table.add_column("100 × CMI", justify="right")
-    table.add_column("")
-    for axes, value in score.cmi_table.items():
-        notes = []
-        if axes == score.attained_by:
-            notes.append("smallest")
-        if axes in score.without_uncertainty:
-            notes.append("nothing left to predict")
-        table.add_row(
-            Text(_printable(" × ".join(axes) or "none")),
-            "—" if value is None else f"{100 * value:.2f}",
-            ", ".join(notes),
-            style="bold" if axes == score.attained_by else None,
-        )
-    return table
-
-
-def _printable(text: str) -> str:
-    # JSON can spell lone surrogates, which no stream can encode.
-    return text.encode(errors="replace").decode()
 
 
 def _refuse_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Random zoos for the tests of `scoring`: complete grids with values and targets, ties included."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -18,7 +19,7 @@ class Zoo:
     """A complete grid in shuffled order; values and targets per network."""
 
     shape: tuple[int, ...]
-    rows: list[tuple[int, ...]]
+    rows: Sequence[tuple[int, ...]]
     values: list[float]
     targets: list[float]
 

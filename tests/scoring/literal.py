@@ -15,6 +15,17 @@ Table = dict[Signs, float]
 ByAxes = dict[tuple[int, ...], float | None]
 
 
+def smallest(
+    variant: str, values: Sequence[float], targets: Sequence[float], rows: Sequence[Row], shape: Sequence[int]
+) -> float | None:
+    """The zoo's CMI: the least over the conditioning sets that count; None if none does."""
+    if variant == "pgdl2020":
+        table = pgdl2020(values, targets, rows, shape)
+    else:
+        table = {"symmetrised": symmetrised, "paper": paper}[variant](values, targets, rows)
+    return min((score for score in table.values() if score is not None), default=None)
+
+
 def pgdl2020(values: Sequence[float], targets: Sequence[float], rows: Sequence[Row], shape: Sequence[int]) -> ByAxes:
     """Pairs of axes → mean I / mean H over all cells, over ordered pairs of networks including a = b."""
     networks = range(len(rows))
@@ -56,22 +67,26 @@ def symmetrised(values: Sequence[float], targets: Sequence[float], rows: Sequenc
 def paper(values: Sequence[float], targets: Sequence[float], rows: Sequence[Row]) -> ByAxes:
     """Sets of at most two axes → I(V_μ; V_g | U_S) / H(V_g | U_S), V the sign, a ≠ b. None: H is 0."""
     axes = range(len(rows[0]))
-    scores: ByAxes = {}
-    for chosen in [(), *combinations(axes, 1), *combinations(axes, 2)]:
-        cells: dict[tuple[int, ...], Table] = defaultdict(lambda: defaultdict(float))
-        pairs = 0
-        for a, b in product(range(len(rows)), repeat=2):
-            if a != b:
-                cell = tuple(rows[network][axis] for axis in chosen for network in (a, b))
-                cells[cell][sign(targets[a], targets[b]), sign(values[a], values[b])] += 1
-                pairs += 1
-        information = entropy = 0.0
-        for table in cells.values():
-            probability = sum(table.values()) / pairs
-            information += probability * mutual_information(table)
-            entropy += probability * target_entropy(table)
-        scores[chosen] = information / entropy if entropy > 0 else None
-    return scores
+    sets = [(), *combinations(axes, 1), *combinations(axes, 2)]
+    return {chosen: paper_given(values, targets, rows, chosen) for chosen in sets}
+
+
+def paper_given(
+    values: Sequence[float], targets: Sequence[float], rows: Sequence[Row], chosen: Sequence[int]
+) -> float | None:
+    cells: dict[tuple[int, ...], Table] = defaultdict(lambda: defaultdict(float))
+    pairs = 0
+    for a, b in product(range(len(rows)), repeat=2):
+        if a != b:
+            cell = tuple(rows[network][axis] for axis in chosen for network in (a, b))
+            cells[cell][sign(targets[a], targets[b]), sign(values[a], values[b])] += 1
+            pairs += 1
+    information = entropy = 0.0
+    for table in cells.values():
+        probability = sum(table.values()) / pairs
+        information += probability * mutual_information(table)
+        entropy += probability * target_entropy(table)
+    return information / entropy if entropy > 0 else None
 
 
 def tau_a(values: Sequence[float], targets: Sequence[float]) -> float:
@@ -94,11 +109,12 @@ def mutual_information(table: Table) -> float:
 
 def target_entropy(table: Table, epsilon: float = 0.0) -> float:
     """In bits, of the target's sign."""
-    total = sum(table.values())
+    total = sum(table.values())  # 0 in a cell whose only network was left out: no outcome, no entropy
     entropy = 0.0
     for s in {s for s, _ in table}:
-        probability = sum(c for (other, _), c in table.items() if other == s) / total
-        if probability > 0:
+        count = sum(c for (other, _), c in table.items() if other == s)
+        if count > 0:
+            probability = count / total
             entropy -= probability * math.log2(probability + epsilon)
     return entropy
 

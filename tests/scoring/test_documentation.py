@@ -16,7 +16,7 @@ METRICS = Path(__file__).parents[2] / "docs" / "metrics.md"
 def test_the_worked_example_runs_as_printed() -> None:
     blocks = re.findall(r"```python\n(.*?)```", METRICS.read_text(), flags=re.DOTALL)
     example = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, METRICS.name, str(METRICS), 0)
-    assert len(example.examples) > 10
+    assert len(example.examples) > 60
     report: list[str] = []
     outcome = doctest.DocTestRunner().run(example, out=report.append)
     assert outcome.failed == 0, "".join(report)
@@ -38,3 +38,12 @@ def test_the_steps_by_hand_add_up() -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variant_has_its_section(variant: str) -> None:
     assert re.search(rf"^### `{variant}`", METRICS.read_text(), flags=re.MULTILINE)
+
+
+def test_every_link_to_a_section_finds_it() -> None:
+    text = METRICS.read_text()
+    headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    links = re.findall(r"\]\(#([^)]+)\)", text)
+    assert len(links) > 10
+    assert set(links) <= anchors

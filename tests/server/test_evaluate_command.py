@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from model_zoo import open_zoo
 from tests.factories import SQUARED_NORM, zip_of
 
-FIELDS = {"zoo", "state", "reason", "detail", "cmi", "kendall_tau", "networks", "values", "seconds"}
+SCORES = {"score", "standard_error", "cmi", "kendall_tau"}
+FIELDS = {"zoo", "state", "reason", "detail", "networks", "values", "seconds"} | SCORES
 
 
 def gengap(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -41,6 +43,8 @@ def test_a_measure_is_scored(tmp_path: Path, tiny_zoo: Path) -> None:
     assert set(answer["values"]) == {network.id for network in open_zoo(tiny_zoo).networks}
     assert answer["kendall_tau"] == 1.0
     assert 0 < answer["cmi"] <= 1 + 1e-9  # the epsilon of pgdl2020 lets it exceed 1 by a hair
+    assert answer["score"] == 100 * answer["cmi"]
+    assert answer["standard_error"] > 0
 
 
 def test_score_gives_the_same_numbers_for_the_same_values(tmp_path: Path, tiny_zoo: Path) -> None:
@@ -48,7 +52,12 @@ def test_score_gives_the_same_numbers_for_the_same_values(tmp_path: Path, tiny_z
     values = write(tmp_path, json.dumps(answer["values"]), "values.json")
     truth = str(tiny_zoo / "private" / "truth.json")
     scored = json.loads(gengap("score", "--truth", truth, "--values", values, "--json").stdout)
-    assert (scored["cmi"], scored["kendall_tau"]) == (answer["cmi"], answer["kendall_tau"])
+    assert {name: answer[name] for name in SCORES} == {
+        "score": scored["score"],
+        "standard_error": scored["standard_error"],
+        "cmi": scored["cmi"]["minimum"],
+        "kendall_tau": scored["kendall"]["tau_a"],
+    }
 
 
 def test_the_same_code_gives_the_same_values_again(tmp_path: Path, tiny_zoo: Path) -> None:
@@ -79,14 +88,17 @@ def test_a_measure_that_fails_says_why(
 ) -> None:
     status, answer = evaluated(write(tmp_path, source), tiny_zoo, *options)
     assert status == 1
-    assert (answer["state"], answer["reason"], answer["cmi"], answer["kendall_tau"]) == ("failed", reason, None, None)
+    assert (answer["state"], answer["reason"]) == ("failed", reason)
+    assert {answer[name] for name in SCORES} == {None}
     assert detail in answer["detail"]
 
 
 def test_tables_for_people(tmp_path: Path, tiny_zoo: Path) -> None:
     scored = gengap("evaluate", write(tmp_path, SQUARED_NORM), "--zoo", str(tiny_zoo))
     assert scored.returncode == 0
-    assert "Kendall's" in scored.stdout
+    assert re.search(r"score +\d+\.\d\d ± \d+\.\d\d", scored.stdout)
+    assert "Kendall's τ-a" in scored.stdout
+    assert "not drawn: gengap score --draws N" in scored.stdout
     failed = gengap("evaluate", write(tmp_path, "def complexity(m, d): 1 / 0\n"), "--zoo", str(tiny_zoo))
     assert failed.returncode == 1
     assert "ZeroDivisionError at complexity.py line 1" in failed.stderr

@@ -1,0 +1,274 @@
+"""The one door: everything that `scoring` can say of a measure's values, on one zoo and over a competition.
+
+Workers, pages and `gengap score` call `report` and `competition`; docs/metrics.md explains every number.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from scoring.cmi import Cmi, ConditionalMutualInformation
+from scoring.comparison import SCALE, Jackknives, competition_estimate
+from scoring.errors import ComparisonError, ScoringError
+from scoring.granulated import GranulatedKendall, granulated_kendall
+from scoring.jackknife import Jackknife, jackknife
+from scoring.pairs import FloatArray
+from scoring.plain import plain
+from scoring.rank import Correlations, KendallTau, correlations, kendall_tau
+from scoring.reference import References
+from scoring.regression import Regression, regression
+from scoring.sign_error import RobustSignError, robust_sign_error
+from scoring.truth import Truth
+from scoring.uncertainty import (
+    ROUNDING,
+    NoiseFromTestSet,
+    Permutation,
+    Progress,
+    nearest_rank,
+    noise_from_test_set,
+    permutation_test,
+    silent,
+)
+from scoring.variants import Variant
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How many random draws a report makes; 0 leaves its part out. seed: the same seed, the same draws."""
+
+    permutations: int = 1000
+    test_sets: int = 300
+    seed: int = 0
+
+
+NO_DRAWS = Draws(permutations=0, test_sets=0)
+
+
+@dataclass(frozen=True)
+class ZooReport:
+    """How well a measure's values order the networks of one zoo, and how sure that is. Zoo-level CMIs are from 0 to 1.
+
+    cmi: the score, with its whole table. jackknife: its standard error; None where the target leaves nothing to
+    predict without one of the networks. permutation: its p-value against chance; None without draws. noise:
+    what other test sets would have made of it; None without draws, or where the truth does not record test
+    accuracies and the size of the test set. kendall, correlations, granulated: rank metrics. sign_error: None
+    where the target is not made of test accuracies or the size of the test set is not known. references: the
+    zoo's random floor and hyperparameter oracle, where they were given.
+    """
+
+    variant: Variant
+    target: str
+    networks: int
+    cmi: Cmi
+    jackknife: Jackknife | None
+    permutation: Permutation | None
+    noise: NoiseFromTestSet | None
+    kendall: KendallTau
+    correlations: Correlations
+    granulated: GranulatedKendall
+    sign_error: RobustSignError | None
+    regression: Regression
+    references: References | None
+
+    @property
+    def score(self) -> float:
+        """100 × CMI: the scale of leaderboards."""
+        return SCALE * self.cmi.minimum
+
+    @property
+    def standard_error(self) -> float | None:
+        """Of the score, on its scale."""
+        return None if self.jackknife is None else SCALE * self.jackknife.standard_error
+
+    @property
+    def sign(self) -> int:
+        """1 if larger values go with larger targets, −1 if with smaller, 0 if neither. CMI cannot tell."""
+        return self.kendall.sign
+
+    def as_json(self) -> dict[str, Any]:
+        """A JSON object of plain numbers, texts and lists, not rounded."""
+        head = {"score": self.score, "standard_error": self.standard_error, "sign": self.sign}
+        content = plain(self)
+        assert isinstance(content, dict)
+        return head | content
+
+
+@dataclass(frozen=True)
+class CompetitionReport:
+    """A measure over the zoos of a competition. The numbers of the competition are on the scale from 0 to 100.
+
+    score: 100 × the unweighted mean of the zoos' CMI. standard_error: 100·√(Σ SE²)/T over T zoos; None if one
+    zoo has none. p_value: of the mean against chance, from the zoos' permutations drawn side by side; None
+    unless all have equally many. random_floor, random_floor_percentile_95, hyperparameter_oracle: of the mean;
+    None unless all zoos have references. kendall_tau: the unweighted mean of τ-a.
+    """
+
+    variant: Variant
+    target: str
+    score: float
+    standard_error: float | None
+    p_value: float | None
+    random_floor: float | None
+    random_floor_percentile_95: float | None
+    hyperparameter_oracle: float | None
+    kendall_tau: float
+    zoos: Mapping[str, ZooReport]
+
+    @property
+    def jackknives(self) -> Jackknives:
+        """What `compare`, `rank_intervals`, `ladder` and `GenericHoldout` decide by.
+
+        Raises ScoringError if a zoo has none.
+        """
+        found: dict[str, Jackknife] = {}
+        for name, zoo in self.zoos.items():
+            if zoo.jackknife is None:
+                raise ScoringError(
+                    f"the zoo {name!r} has no jackknife: without one of its networks nothing is left to predict"
+                )
+            found[name] = zoo.jackknife
+        return found
+
+    def as_json(self) -> dict[str, Any]:
+        """A JSON object of plain numbers, texts and lists, not rounded."""
+        content = plain(replace(self, zoos={}))
+        assert isinstance(content, dict)
+        return content | {"zoos": {name: zoo.as_json() for name, zoo in self.zoos.items()}}
+
+
+def report(
+    truth: Truth,
+    values: Mapping[str, float],
+    variant: Variant = "pgdl2020",
+    *,
+    draws: Draws = NO_DRAWS,
+    test_examples: int | None = None,
+    references: References | None = None,
+    progress: Progress = silent,
+) -> ZooReport:
+    """Everything about one measure's values (network id → number) on a zoo.
+
+    draws: by default none, so that permutation and noise are None. test_examples: the size of the test set, if
+    the truth does not know it. references: of this zoo, target and variant, made once by
+    `scoring.references`. Raises ScoringError: a ValuesError if the values do not fit the truth's networks, a
+    TruthError if the zoo cannot be scored (its grid has holes, its target is constant, …), a ComparisonError
+    if the references are another zoo's.
+    """
+    if test_examples is not None:
+        truth = replace(truth, test_examples=test_examples)
+    aligned = truth.align(values)
+    if references is not None:
+        _require_of_this_zoo(references, truth, variant)
+    cmi = ConditionalMutualInformation(truth.targets, truth.grid, variant)
+    score = cmi.score(aligned)
+    measured = None if truth.test_examples is None else truth.test_accuracies()
+    sign_error = None
+    if truth.is_of_test_accuracy and truth.test_examples is not None:
+        sign_error = robust_sign_error(aligned, truth.targets, truth.grid, truth.test_examples)
+    return ZooReport(
+        variant=variant,
+        target=truth.target,
+        networks=len(truth.ids),
+        cmi=score,
+        jackknife=jackknife(cmi, aligned),
+        permutation=(
+            permutation_test(cmi, aligned, draws.permutations, draws.seed, progress) if draws.permutations else None
+        ),
+        noise=_noise(cmi, truth, aligned, measured, draws, progress),
+        kendall=kendall_tau(aligned, truth.targets),
+        correlations=correlations(aligned, truth.targets),
+        granulated=granulated_kendall(aligned, truth.targets, truth.grid),
+        sign_error=sign_error,
+        regression=regression(aligned, truth.targets, truth.grid),
+        references=references,
+    )
+
+
+def competition(reports: Mapping[str, ZooReport]) -> CompetitionReport:
+    """The zoos' reports (zoo name → report of one measure) put together.
+
+    Raises ScoringError if there is none, and ComparisonError if they are not of one variant and one target.
+    """
+    zoos = list(reports.values())
+    score = competition_score([zoo.cmi.minimum for zoo in zoos])
+    kinds = sorted({f"{zoo.variant} of {zoo.target}" for zoo in zoos})
+    if len(kinds) > 1:
+        raise ComparisonError(f"the zoos were scored by {' and by '.join(kinds)}; score them alike")
+    jackknives = {name: zoo.jackknife for name, zoo in reports.items() if zoo.jackknife is not None}
+    permutations = [zoo.permutation for zoo in zoos if zoo.permutation is not None]
+    known = [zoo.references for zoo in zoos if zoo.references is not None]
+    floors = _side_by_side([reference.random_floor.scores for reference in known], len(zoos))
+    return CompetitionReport(
+        variant=zoos[0].variant,
+        target=zoos[0].target,
+        score=score,
+        standard_error=competition_estimate(jackknives).standard_error if len(jackknives) == len(zoos) else None,
+        p_value=_p_value(score, _side_by_side([permutation.scores for permutation in permutations], len(zoos))),
+        random_floor=None if floors is None else float(floors.mean()),
+        random_floor_percentile_95=None if floors is None else nearest_rank(floors, 95),
+        hyperparameter_oracle=(
+            SCALE * math.fsum(reference.hyperparameter_oracle for reference in known) / len(zoos)
+            if len(known) == len(zoos)
+            else None
+        ),
+        kendall_tau=math.fsum(zoo.kendall.tau_a for zoo in zoos) / len(zoos),
+        zoos=dict(reports),
+    )
+
+
+def competition_score(zoo_cmis: Sequence[float]) -> float:
+    """100 × the unweighted mean of the zoos' CMI. Raises ScoringError if there is none."""
+    if not zoo_cmis:
+        raise ScoringError("a competition's score needs the CMI of at least one zoo")
+    return SCALE * math.fsum(zoo_cmis) / len(zoo_cmis)
+
+
+def _noise(
+    cmi: ConditionalMutualInformation,
+    truth: Truth,
+    values: FloatArray,
+    measured: tuple[FloatArray, float] | None,
+    draws: Draws,
+    progress: Progress,
+) -> NoiseFromTestSet | None:
+    if not draws.test_sets or truth.test_examples is None or measured is None:
+        return None
+    accuracies, slope = measured
+    return noise_from_test_set(
+        cmi,
+        values,
+        truth.targets,
+        accuracies,
+        slope=slope,
+        test_examples=truth.test_examples,
+        draws=draws.test_sets,
+        seed=draws.seed,
+        progress=progress,
+    )
+
+
+def _require_of_this_zoo(references: References, truth: Truth, variant: Variant) -> None:
+    theirs = (references.variant, references.target, references.networks)
+    ours = (variant, truth.target, len(truth.ids))
+    if theirs != ours:
+        raise ComparisonError(
+            f"the references are of {theirs[0]}, the target {theirs[1]!r} and {theirs[2]} networks; "
+            f"the report needs those of {ours[0]}, {ours[1]!r} and {ours[2]} networks"
+        )
+
+
+def _side_by_side(draws: list[tuple[float, ...]], zoos: int) -> FloatArray | None:
+    """The mean over the zoos of each draw, on the scale from 0 to 100; None unless every zoo has equally many."""
+    if len(draws) < zoos or len({len(scores) for scores in draws}) != 1:
+        return None
+    means: FloatArray = SCALE * np.mean(draws, axis=0)
+    return means
+
+
+def _p_value(score: float, permuted: FloatArray | None) -> float | None:
+    if permuted is None:
+        return None
+    return float(1 + np.count_nonzero(permuted >= score - SCALE * ROUNDING)) / (1 + len(permuted))

@@ -1,0 +1,150 @@
+"""How far chance goes: permutations of the values, redrawn test sets, random values. `scoring.report` calls it.
+
+Every draw is seeded. Progress is told after each batch of draws, for whoever waits.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from scoring.cmi import ConditionalMutualInformation
+from scoring.pairs import FloatArray
+
+Progress = Callable[[str, int, int], None]  # what, draws done, draws in all
+NUMBERS_AT_A_TIME = 20_000
+ROUNDING = 1e-12  # the same score by another order of summation
+
+
+@dataclass(frozen=True)
+class Permutation:
+    """p_value: (1 + #{θ* ≥ θ}) / (draws + 1). scores: θ*, the CMI of each permutation (not in repr and JSON)."""
+
+    p_value: float
+    draws: int
+    seed: int
+    scores: tuple[float, ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class NoiseFromTestSet:
+    """The CMI if the test accuracies were measured again on other test sets of the same size.
+
+    standard_deviation: of the CMI over the draws. percentile_5, percentile_95: of the draws (nearest rank).
+    mean: below the score where noise hides part of the order. Draws that left nothing to predict are not in.
+    """
+
+    standard_deviation: float
+    mean: float
+    percentile_5: float
+    percentile_95: float
+    draws: int
+    seed: int
+    test_examples: int
+
+
+@dataclass(frozen=True)
+class RandomFloor:
+    """The CMI of random values on a zoo: what a measure that knows nothing gets.
+
+    mean and percentile_95 (nearest rank), from 0 to 1. scores: of each draw (not in repr and JSON).
+    """
+
+    mean: float
+    percentile_95: float
+    draws: int
+    seed: int
+    scores: tuple[float, ...] = field(repr=False)
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """No progress is shown."""
+
+
+def permutation_test(
+    cmi: ConditionalMutualInformation, values: FloatArray, draws: int, seed: int, progress: Progress = silent
+) -> Permutation:
+    """How often shuffled values, which say nothing about the target, score at least as high.
+
+    values: float64 of shape (n,), finite. One-sided: only a large CMI speaks against chance. Scores that
+    differ by less than 1e-12 count as equal. Phipson & Smyth 2010 for the 1 + and + 1.
+    """
+    random = np.random.default_rng(seed)
+    estimate = cmi.minima(values[None])[0]
+    scores = _in_batches(
+        "permutations", draws, len(values), progress, lambda size: cmi.minima(_shuffled(values, size, random))
+    )
+    at_least = int(np.count_nonzero(scores >= estimate - ROUNDING))
+    return Permutation((1 + at_least) / (draws + 1), draws, seed, tuple(scores.tolist()))
+
+
+def random_floor(cmi: ConditionalMutualInformation, draws: int, seed: int, progress: Progress = silent) -> RandomFloor:
+    """The CMI of `draws` random orders of the networks, without ties."""
+    random = np.random.default_rng(seed)
+    order = np.arange(len(cmi.grid.ids), dtype=np.float64)
+    scores = _in_batches(
+        "random predictors", draws, len(order), progress, lambda size: cmi.minima(_shuffled(order, size, random))
+    )
+    return RandomFloor(float(scores.mean()), nearest_rank(scores, 95), draws, seed, tuple(scores.tolist()))
+
+
+def noise_from_test_set(
+    cmi: ConditionalMutualInformation,
+    values: FloatArray,
+    targets: FloatArray,
+    test_accuracies: FloatArray,
+    slope: float,
+    test_examples: int,
+    draws: int,
+    seed: int,
+    progress: Progress = silent,
+) -> NoiseFromTestSet | None:
+    """The spread of the CMI over redrawn test accuracies, Binomial(test_examples, test_acc) / test_examples.
+
+    values, targets, test_accuracies: float64 of shape (n,). slope: what one unit of test accuracy adds to the
+    target. The networks are redrawn independently, although they share a test set: an upper bound where their
+    errors agree. None where every draw leaves nothing to predict.
+    """
+    random = np.random.default_rng(seed)
+
+    def redrawn(size: int) -> FloatArray:
+        correct = random.binomial(test_examples, test_accuracies, size=(size, len(targets)))
+        return cmi.minima_for_targets(targets + slope * (correct / test_examples - test_accuracies), values)
+
+    scores = _in_batches("test sets", draws, len(values), progress, redrawn)
+    scores = scores[np.isfinite(scores)]
+    if not len(scores):
+        return None
+    return NoiseFromTestSet(
+        float(scores.std()),
+        float(scores.mean()),
+        nearest_rank(scores, 5),
+        nearest_rank(scores, 95),
+        len(scores),
+        seed,
+        test_examples,
+    )
+
+
+def nearest_rank(numbers: FloatArray, percent: float) -> float:
+    """The smallest number with at least that share of the numbers at or below it."""
+    return float(np.percentile(numbers, percent, method="inverted_cdf"))
+
+
+def _shuffled(values: FloatArray, times: int, random: np.random.Generator) -> FloatArray:
+    return random.permuted(np.broadcast_to(values, (times, len(values))), axis=1)
+
+
+def _in_batches(
+    what: str, draws: int, networks: int, progress: Progress, score: Callable[[int], FloatArray]
+) -> FloatArray:
+    scores = np.empty(draws)
+    progress(what, 0, draws)
+    for batch in _batches(draws, max(1, NUMBERS_AT_A_TIME // networks)):
+        scores[batch] = score(batch.stop - batch.start)
+        progress(what, batch.stop, draws)
+    return scores
+
+
+def _batches(total: int, size: int) -> Iterator[slice]:
+    return (slice(start, min(start + size, total)) for start in range(0, total, size))
