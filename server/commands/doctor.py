@@ -1,4 +1,4 @@
-"""`gengap doctor`: tries what Gengap needs on this machine and says how to get what is missing.
+"""`gengap doctor`: tries what Gengap needs on this machine, and which of the sandbox's layers hold on it.
 
 A probe never raises and never imports torch; it tries the real thing (starts a throwaway sandbox, asks the
 broker) rather than looking at versions. A new probe is a function that returns a Check, added to `examine`.
@@ -12,7 +12,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -28,8 +29,10 @@ from server.commands.errors import InputError
 from submissions.database import Database
 from submissions.settings import Settings
 from worker.sandbox import cgroups
+from worker.sandbox.docker import DockerOptions
+from worker.sandbox.layers import TABLE, Layer
 from worker.sandbox.seccomp import participant_filter
-from worker.sandbox.selftest import try_sandbox
+from worker.sandbox.selftest import SelfTest, try_sandbox
 
 PROBE_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5
@@ -51,38 +54,65 @@ class Found(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the doctor's table. `remedy` is how to get what is not there, empty where all is well."""
+    """One line of the doctor's tables. `remedy` is how to get what is not there, empty where all is well."""
 
     name: str
     state: Found
     text: str
     remedy: str = ""
+    is_layer: bool = False
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def command(as_json: bool) -> None:
     """Tell what works on this machine, what is missing and how to get it."""
-    checks = examine()
-    healthy = all(check.state != Found.MISSING for check in checks)
+    found = examine()
+    healthy = all(check.state != Found.MISSING for check in found)
+    checks, layers = ([check for check in found if check.is_layer is is_layer] for is_layer in (False, True))
     if as_json:
-        click.echo(json.dumps({"ok": healthy, "checks": [asdict(check) for check in checks]}, indent=2))
+        answer = {"ok": healthy, "checks": [_plain(check) for check in checks], "layers": [_plain(c) for c in layers]}
+        click.echo(json.dumps(answer, indent=2))
     else:
-        _print(checks, healthy)
+        _print(checks, layers, healthy)
     sys.exit(0 if healthy else 1)
 
 
 def examine() -> list[Check]:
-    """Every probe's answer, in the order of the table."""
-    checks = [python(), torch(), bubblewrap(), user_namespaces(), sandbox(), system_call_filter(), memory_control()]
+    """Every probe's answer in the order of the table, then a line for each of the sandbox's layers."""
+    checks, settings = [python(), torch()], None
     try:
         settings = settings_or_exit()
     except InputError as error:
         wrong = "; ".join(error.message.splitlines())
         checks.append(Check("settings", Found.MISSING, wrong, "Correct these environment variables."))
-    else:
+    tried = _try_sandbox(settings)
+    if settings is None or settings.sandbox == "bubblewrap":
+        checks += [bubblewrap(), user_namespaces()]
+    checks += [_sandbox(tried, settings), system_call_filter(), control_groups()]
+    if settings is not None:
         checks += [home(settings), disk(settings), database(settings), broker(settings)]
-    return [*checks, redis_server(), postgresql(), chromium()]
+    minimum = settings.sandbox_minimum if settings is not None else ()
+    return [*checks, redis_server(), postgresql(), chromium(), *layer_checks(tried.layers, minimum)]
+
+
+def layer_checks(vector: Mapping[str, bool], minimum: Sequence[str]) -> list[Check]:
+    """A line for each layer: held, not held, or needed by the setting `sandbox_minimum` and not held."""
+    checks = [_layer(layer, vector, minimum) for layer in TABLE]
+    unknown = sorted(set(minimum) - {layer.name for layer in TABLE})
+    remedy = "Correct GENGAP_SANDBOX_MINIMUM."
+    return [*checks, *(Check(name, Found.MISSING, "no layer of this name", remedy, True) for name in unknown)]
+
+
+def _layer(layer: Layer, vector: Mapping[str, bool], minimum: Sequence[str]) -> Check:
+    if vector.get(layer.name, False):
+        return Check(layer.name, Found.OK, layer.stops, "", True)
+    if layer.name in minimum:
+        remedy = f"{layer.remedy} Workers take no work without it."
+        return Check(layer.name, Found.MISSING, layer.stops, remedy, True)
+    has_better = layer.name == "resident_memory_watch" and vector.get("cgroup_memory", False)
+    remedy = "Not needed with cgroup_memory." if has_better else layer.remedy
+    return Check(layer.name, Found.ABSENT, layer.stops, remedy, True)
 
 
 def python() -> Check:
@@ -106,12 +136,20 @@ def bubblewrap() -> Check:
     return Check("bubblewrap", Found.OK, version)
 
 
-def sandbox() -> Check:
-    """Whether a real sandbox gives a probe measure its value and nothing else. Takes a few seconds."""
-    result = try_sandbox()
-    if result.works:
-        return Check("sandbox", Found.OK, result.text)
-    return Check("sandbox", Found.MISSING, result.text, NAMESPACES_REMEDY)
+def _try_sandbox(settings: Settings | None) -> SelfTest:
+    """What a real sandbox of the backend that is set does with a probe measure. Takes a few seconds."""
+    if settings is None:
+        return try_sandbox()
+    options = DockerOptions(settings.docker_image, settings.docker_runtime, settings.docker_socket)
+    return try_sandbox(settings.sandbox, options)
+
+
+def _sandbox(tried: SelfTest, settings: Settings | None) -> Check:
+    if tried.works:
+        return Check("sandbox", Found.OK, tried.text)
+    uses_docker = settings is not None and settings.sandbox == "docker"
+    remedy = "See docs/operations.md, Docker." if uses_docker else NAMESPACES_REMEDY
+    return Check("sandbox", Found.MISSING, tried.text, remedy)
 
 
 def system_call_filter() -> Check:
@@ -128,15 +166,17 @@ def user_namespaces() -> Check:
     return Check("user namespaces", Found.MISSING, answer, NAMESPACES_REMEDY)
 
 
-def memory_control() -> Check:
-    folder = cgroups.parent_of("memory")
-    if folder is not None:
-        return Check("memory control group", Found.OK, str(folder))
+def control_groups() -> Check:
+    """Where groups can be made. Whether their limits hold is a question for the layers."""
+    found = cgroups.hierarchy()
+    if found is not None and "memory" in found.controllers:
+        folders = ", ".join(str(folder) for folder in found.folders)
+        return Check("control groups", Found.OK, f"{', '.join(sorted(found.controllers))} in {folders}")
     return Check(
-        "memory control group",
+        "control groups",
         Found.ABSENT,
-        "no memory controller may be written; workers watch resident memory instead",
-        "Run the worker as root, or delegate a memory control group to its user.",
+        "no memory controller may be used; workers watch resident memory instead",
+        "Run the worker as root, or as a systemd service with Delegate=yes.",
     )
 
 
@@ -246,11 +286,20 @@ def _apt(package: str) -> str:
     return f"apt-get install {package}"
 
 
-def _print(checks: list[Check], healthy: bool) -> None:
+def _plain(check: Check) -> dict[str, str]:
+    return {"name": check.name, "state": check.state, "text": check.text, "remedy": check.remedy}
+
+
+def _print(checks: list[Check], layers: list[Check], healthy: bool) -> None:
     looks = {Found.OK: "green", Found.MISSING: "bold red", Found.ABSENT: "yellow"}
     table = Table("check", "state", "found", "how to get it")
     for check in checks:
         table.add_row(check.name, f"[{looks[check.state]}]{check.state}[/]", check.text, check.remedy)
     console = Console()
     console.print(table)
-    console.print("Everything needed works." if healthy else "Something needed is missing; see the table.")
+    words = {Found.OK: "held", Found.MISSING: "missing", Found.ABSENT: "not held"}
+    table = Table("layer", "tried now", "what it stops", "how to get it", title="The sandbox's layers")
+    for check in layers:
+        table.add_row(check.name, f"[{looks[check.state]}]{words[check.state]}[/]", check.text, check.remedy)
+    console.print(table)
+    console.print("Everything needed works." if healthy else "Something needed is missing; see the tables.")

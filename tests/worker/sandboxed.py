@@ -1,13 +1,32 @@
-"""Words for the tests of the sandbox: measures from a few lines, and what an outcome must be."""
+"""Words for the tests of the sandbox: backends, measures from a few lines, and what an outcome must be."""
 
 import textwrap
 
 import psutil
+import pytest
 
+from tests.docker_engine import docker_launcher
+from worker.sandbox.bubblewrap import BubblewrapLauncher
 from worker.sandbox.protocol import Failure, Outcome, Value
+from worker.sandbox.spawn import Spawner
+from worker.sandbox.zygote_sandbox import Launcher, ZygoteSandbox
 
+BACKENDS = ("bubblewrap", "docker")
 MIB = 2**20
 NORMAL = "def complexity(model, dataset):\n    return float(len(dataset))\n"
+
+
+def make_launcher(backend: str) -> Launcher:
+    """What starts this backend's zygotes; skips the test where the machine cannot run it."""
+    if backend == "bubblewrap":
+        return BubblewrapLauncher(Spawner())
+    if backend == "docker":
+        return docker_launcher()
+    pytest.fail(f"no backend is called {backend}; see BACKENDS")
+
+
+def make_sandbox(backend: str = "bubblewrap", *, slot: int = 0) -> ZygoteSandbox:
+    return ZygoteSandbox(make_launcher(backend), slot)
 
 
 def function(body: str) -> str:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from worker.sandbox import bubblewrap, seccomp
+from worker.sandbox import bubblewrap, seccomp, zygote_sandbox
+from worker.sandbox.protocol import Fences
 from worker.sandbox.selftest import try_sandbox
 
 
@@ -10,18 +11,20 @@ def test_a_sandbox_that_holds_passes() -> None:
     result = try_sandbox()
     assert result.works, result.text
     assert "reached nothing else" in result.text
+    assert result.layers["no_network"]
 
 
 def test_a_hole_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With /etc mounted by mistake, the probe says what it could read."""
+    """With /etc/passwd mounted by mistake, on a kernel without Landlock, the probe says what it could read."""
     whole = bubblewrap.command_line
 
-    def leaking() -> list[str]:
-        command = whole()
+    def leaking(**options: bool) -> list[str]:
+        command = whole(**options)
         at = command.index("--proc")
         return [*command[:at], "--ro-bind", "/etc/passwd", "/etc/passwd", *command[at:]]
 
     monkeypatch.setattr(bubblewrap, "command_line", leaking)
+    monkeypatch.setattr(zygote_sandbox, "Fences", lambda: Fences(landlock=False))
     result = try_sandbox()
     assert not result.works
     assert "/etc/passwd" in result.text

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from submissions.states import Reason
 from worker.sandbox.protocol import Failure, Limits, SandboxError, Value, seed_of
-from worker.sandbox.verdict import Evidence, Stop, clean, judge
+from worker.sandbox.verdict import LOG_TAIL_BYTES, Evidence, Stop, clean, judge
 
 LIMITS = Limits()
 
@@ -52,6 +52,7 @@ def test_finiteness_is_decided_outside(value: float) -> None:
     ("seen", "reason"),
     [
         (evidence(frame(b"v"), stopped=Stop.WALL), Reason.TIME_LIMIT),
+        (evidence(frame(b"v"), stopped=Stop.CPU), Reason.TIME_LIMIT),
         (evidence(frame(b"v"), stopped=Stop.LOG), Reason.OUTPUT_FLOOD),
         (evidence(frame(b"v"), stopped=Stop.MEMORY), Reason.MEMORY_LIMIT),
         (evidence(frame(b"v"), stopped=Stop.PROTOCOL), Reason.PROTOCOL),
@@ -113,6 +114,57 @@ def test_any_report_and_log_make_a_failure_of_plain_text(tag: bytes, report: obj
 @given(st.text())
 def test_cleaning_is_idempotent(text: str) -> None:
     assert clean(clean(text)) == clean(text)
+
+
+@pytest.mark.parametrize(
+    ("printed", "shown"),
+    [
+        (b"\x1b[31mred\x1b[0m \x1b]8;;http://x\x07link\x1b]8;;\x1b\\", "red link"),
+        (b"\x9b31mC1 \xc2\x9b32mencoded", "\ufffd31mC1 32mencoded"),
+        (b"10%\r20%\r\r\n30%\r\n", "10%\n20%\n30%"),
+        ("left \u202e thgir\u2069 \u200fmark".encode(), "left  thgir mark"),
+        (b"caf\xc3\xa9 \xff\xfe", "café \ufffd\ufffd"),
+        (b"a\x00b\x08c\tkept\nline", "abc\tkept\nline"),
+    ],
+)
+def test_what_was_printed_becomes_plain_text(printed: bytes, shown: str) -> None:
+    outcome = judge(evidence(frame(b"r"), log=printed), LIMITS)
+    assert isinstance(outcome, Failure)
+    assert outcome.log == shown
+
+
+@pytest.mark.parametrize("letter", [b"x", b"\xff", "é".encode(), "😀".encode(), b"\x1b[1m", b"\r"])
+def test_a_log_is_a_tail_of_at_most_64_kib_whatever_it_is_made_of(letter: bytes) -> None:
+    outcome = judge(evidence(frame(b"r"), log=b"first" + letter * LOG_TAIL_BYTES + b"last"), LIMITS)
+    assert isinstance(outcome, Failure)
+    assert outcome.log is not None
+    assert outcome.log.endswith("last")
+    assert "first" not in outcome.log
+    assert len(outcome.log.encode()) <= LOG_TAIL_BYTES
+
+
+def test_a_forged_report_holds_nothing_that_a_database_would_refuse() -> None:
+    report = b'{"class": "\\ud800\\u0000E", "file": "a\\udfff.py", "line": 1' + b"0" * 300 + b', "message": "\\ud83d"}'
+    outcome = judge(evidence(frame(b"r"), report=report), LIMITS)
+    assert isinstance(outcome, Failure)
+    assert (outcome.detail, outcome.line, outcome.message) == ("?E", None, "?")
+
+
+def test_the_cost_of_a_failure_is_told() -> None:
+    outcome = judge(evidence(frame(b"r")), LIMITS)
+    assert isinstance(outcome, Failure)
+    assert (outcome.wall_s, outcome.cpu_s, outcome.peak_bytes) == (0.5, 0.25, 1000)
+
+
+def test_both_clocks_say_what_the_limit_was() -> None:
+    limits = Limits(wall_s=2, cpu_s=1.5)
+    details = [judge(evidence(stopped=stopped), limits) for stopped in (Stop.WALL, Stop.CPU)]
+    details.append(judge(evidence(status=signal.SIGXCPU), limits))
+    assert [outcome.detail for outcome in details if isinstance(outcome, Failure)] == [
+        "longer than 2 s",
+        "more processor time than 1.5 s",
+        "more processor time than 1.5 s",
+    ]
 
 
 def test_the_place_is_the_participants_own_line() -> None:

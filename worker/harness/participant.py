@@ -31,6 +31,7 @@ MEASURE_FOLDER = Path("/tmp/measure")  # noqa: S108  (a tmpfs of this process al
 REPORT_BYTES = 4000
 LOADED = b"+"  # first in the report; from then on a fault is no longer believed to be ours
 MESSAGE_CHARACTERS = 500
+NAME_CHARACTERS = 100
 
 # Kept as locals of this module: a measure may patch the modules they come from.
 _exit, _write, _pack = os._exit, os.write, struct.pack
@@ -64,6 +65,8 @@ def run(
             if descriptor is not None:
                 os.close(descriptor)
         _seed(request["seed"])
+        if request["threads"] > 1:
+            torch.set_num_threads(request["threads"])
         _write(report, LOADED)
     except BaseException as error:  # noqa: BLE001  (whatever it is, it is ours and goes to the supervisor)
         _send_report(report, {"class": type(error).__name__, "message": str(error)})
@@ -164,13 +167,15 @@ def _describe(error: BaseException) -> dict[str, object]:
     """Exception class, the measure's own innermost file and line, and the message."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename.startswith(f"{MEASURE_FOLDER}/")]
-    described: dict[str, object] = {"class": type(error).__name__}
+    described: dict[str, object] = {"class": type(error).__name__[:NAME_CHARACTERS]}
+    place = None
     if own:
-        described["file"] = own[-1].filename.removeprefix(f"{MEASURE_FOLDER}/")
-        described["line"] = own[-1].lineno
+        place = own[-1].filename, own[-1].lineno
     elif isinstance(error, SyntaxError) and error.filename:
-        described["file"] = error.filename.removeprefix(f"{MEASURE_FOLDER}/")
-        described["line"] = error.lineno
+        place = error.filename, error.lineno
+    if place is not None:
+        described["file"] = place[0].removeprefix(f"{MEASURE_FOLDER}/")[:NAME_CHARACTERS]
+        described["line"] = place[1]
     try:
         described["message"] = str(error)[:MESSAGE_CHARACTERS]
     except BaseException:  # noqa: BLE001  (a measure's own exception may refuse to be printed)
@@ -179,7 +184,14 @@ def _describe(error: BaseException) -> dict[str, object]:
 
 
 def _send_report(report: int, content: dict[str, object]) -> None:
+    """As JSON, its message cut further where escaping has made it longer than anybody will read."""
+    message = str(content.get("message", ""))
+    encoded = b""
+    for length in (MESSAGE_CHARACTERS, MESSAGE_CHARACTERS // 5, 0):
+        encoded = json.dumps(content | {"message": message[:length]}, ensure_ascii=False).encode(errors="replace")
+        if len(encoded) <= REPORT_BYTES:
+            break
     try:
-        _write(report, json.dumps(content, ensure_ascii=False).encode(errors="replace")[:REPORT_BYTES])
+        _write(report, encoded[:REPORT_BYTES])
     except OSError:
         return  # the measure closed it: then it has nothing to tell its author

@@ -3,9 +3,8 @@
 A backend (`worker.sandbox.bubblewrap`, …) starts it inside a sandbox with a control socket. Each
 message on that socket is one network: a byte, and descriptors in the order of `Descriptors`. Per network:
 
-    zygote ── fork ──> keeper: enters new namespaces, waits
-                         └─ fork ──> init: process 1 of its own pid namespace, mounts, drops every right
-                                       └─ fork ──> participant: limits, seccomp, the measure, 9 bytes
+    zygote ── clone ──> init: process 1 in new namespaces, mounts, drops every right, reports the end
+                          └─ fork ──> participant: limits, Landlock, seccomp, the measure, 9 bytes
 
 The zygote itself never runs participant code, so that nothing carries over from one network to the next.
 """
@@ -14,6 +13,8 @@ import gc
 import importlib
 import json
 import os
+import resource
+import select
 import signal
 import socket
 import tempfile
@@ -23,7 +24,7 @@ from pathlib import Path
 
 import torch
 
-from worker.harness import lockdown, participant
+from worker.harness import landlock, lockdown, participant
 
 PRELOADED = (
     "torch",
@@ -55,7 +56,7 @@ PRELOADED = (
 class Descriptors:
     """What the supervisor sends for one network, in this order; `initial` only where the zoo has it."""
 
-    request: int  # sealed JSON: seed, limits, architecture, classes, seccomp filter
+    request: int  # sealed JSON: seed, limits, processors, threads, architecture, classes, seccomp filter
     channel: int  # to the supervisor, for init alone
     code: int
     weights: int
@@ -84,29 +85,37 @@ def main(control_descriptor: int) -> None:
             os._exit(0)  # nothing to tidy up, and torch's own tidying takes long
         descriptors = Descriptors(*received)
         _assert_single_threaded()
-        child = os.fork()
-        if child == 0:
+        init = lockdown.fork_into_namespaces()
+        if init == 0:
             control.close()
             try:
-                _keep(descriptors, memory_map)
+                _init(descriptors, memory_map)
             except BaseException:  # noqa: BLE001  (ours, and the log of the zygote is where we look)
                 traceback.print_exc()
             finally:
-                os._exit(70)
+                os._exit(71)
         for descriptor in received:
-            os.close(descriptor)
-        os.waitpid(child, 0)
+            if descriptor != descriptors.channel:
+                os.close(descriptor)
+        _watch(init, descriptors.channel)
+        os.close(descriptors.channel)
         control.send(b"done")
 
 
 def _warm_up() -> None:
-    """Do once what torch does at first use: it reads /proc/cpuinfo, which is not there later.
+    """Do once what torch does at first use: it reads /proc/cpuinfo, which is not there later, and building a network
+    without memory and seeding would cost every fork of it 10 ms.
 
     Not `torch.func.hessian`, whose second of lazy imports its rare users pay: in the zygote they would cost
     every network 25 ms of forking more, and every slot 75 MB.
     """
     image = torch.ones(1, 1, 3, 3)
     torch.nn.functional.conv2d(image, image) @ torch.ones(1, 1)
+    with torch.device("meta"):
+        network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(9, 1))
+    network.load_state_dict({"1.weight": torch.ones(1, 9), "1.bias": torch.ones(1)}, assign=True)
+    network(image)
+    torch.manual_seed(0)
 
 
 def _assert_single_threaded() -> None:
@@ -116,20 +125,20 @@ def _assert_single_threaded() -> None:
         raise RuntimeError(f"the zygote runs {tasks} threads; it must run one")
 
 
-def _keep(descriptors: Descriptors, memory_map: bytes) -> None:
-    """The keeper: enter new namespaces and wait for init, the first process in them."""
-    lockdown.die_with_parent()
-    lockdown.enter_namespaces()
-    init = os.fork()
-    if init == 0:
-        try:
-            _init(descriptors, memory_map)
-        except BaseException:  # noqa: BLE001
-            traceback.print_exc()
-        finally:
-            os._exit(71)
+def _watch(init: int, channel: int) -> None:
+    """Wait for init's end, and bring it about when the supervisor hangs up.
+
+    It does so when it dies, or when it may not signal a process of another user itself.
+    """
+    init_ends = os.pidfd_open(init)
+    events = select.poll()
+    events.register(init_ends, select.POLLIN)
+    events.register(channel, select.POLLRDHUP)
+    while init_ends not in (descriptor for descriptor, _ in events.poll()):
+        os.kill(init, signal.SIGKILL)
+        events.unregister(channel)
+    os.close(init_ends)
     os.waitpid(init, 0)
-    os._exit(0)
 
 
 def _init(descriptors: Descriptors, memory_map: bytes) -> None:
@@ -144,15 +153,20 @@ def _init(descriptors: Descriptors, memory_map: bytes) -> None:
     if channel.recv(1) != b"g":
         os._exit(0)
     request = json.loads(os.pread(descriptors.request, os.fstat(descriptors.request).st_size, 0))
-    limits = request["limits"]
-    lockdown.private_files(limits["scratch_bytes"], memory_map)
+    lockdown.stay_on(request["processors"])
+    lockdown.private_files(request["limits"]["scratch_bytes"], memory_map)
+    if request["covers_root"]:
+        lockdown.cover_root()
     lockdown.drop_rights()
     pid = os.fork()
     if pid == 0:
         try:
             channel.close()
             lockdown.die_with_parent()
-            lockdown.limit_resources(**limits)
+            if request["kernel_limits"]:
+                lockdown.limit_resources(**request["limits"])
+            if request["landlock"]:
+                landlock.restrict()
             if request["seccomp"]:
                 lockdown.filter_system_calls(bytes.fromhex(request["seccomp"]))
             participant.run(
@@ -172,9 +186,15 @@ def _init(descriptors: Descriptors, memory_map: bytes) -> None:
     for descriptor in (descriptors.result, descriptors.report, descriptors.log):
         os.close(descriptor)
     while True:
-        waited, status, usage = os.wait3(0)
+        waited, status = os.wait()
         if waited == pid:
             break
-    cpu_s = usage.ru_utime + usage.ru_stime
-    channel.send(json.dumps({"status": status, "cpu_s": cpu_s, "peak_bytes": usage.ru_maxrss * 1024}).encode())
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)  # of every process that has ended, orphans too
+    shared_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # what is the zygote's, not the measure's
+    told = {
+        "status": status,
+        "cpu_s": usage.ru_utime + usage.ru_stime,
+        "peak_bytes": max(0, usage.ru_maxrss - shared_kib) * 1024,
+    }
+    channel.send(json.dumps(told).encode())
     os._exit(0)

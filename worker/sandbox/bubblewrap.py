@@ -3,23 +3,32 @@
 The command line of bwrap is the list of everything that participants' code can see of this machine.
 """
 
+import itertools
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from worker.sandbox import cgroups
 from worker.sandbox.handover import socket_pair
-from worker.sandbox.protocol import SandboxError
+from worker.sandbox.protocol import Limits, SandboxError
 from worker.sandbox.spawn import Spawner
-from worker.sandbox.zygote_sandbox import await_ready
+from worker.sandbox.zygote_sandbox import ENVIRONMENT, SANDBOX_ID, await_ready
 
 ZYGOTE_STOP_S = 2.0
 ZYGOTE_LOG_BYTES = 4000
-SANDBOX_ID = 61184  # not 0: since Linux 5.12 a capability is needed to map uid 0 into a further namespace
-_ENTRY = "import sys; sys.path.insert(0, '/gengap'); from worker.harness.zygote import main; main(int(sys.argv[1]))"
+USERS = 4096  # as many zygotes of one worker may each have a user of their own
+_ENTRY = """import sys
+sys.path.insert(0, '/gengap')
+from worker.harness.lockdown import become
+become(int(sys.argv[1]))
+from worker.harness.zygote import main
+main(int(sys.argv[2]))
+"""
 _INSIDE = Path("/gengap/environment")
 _ROOM = Path(__file__).resolve().parents[2]
 
@@ -28,22 +37,24 @@ class BubblewrapLauncher:
     """Starts zygotes inside bubblewrap. See `zygote_sandbox.Launcher`."""
 
     serves_many_measures = True  # a zygote never runs participants' code; only its forks do
+    covers_root = False  # every folder in it is needed
 
     def __init__(self, spawner: Spawner) -> None:
         self._spawner = spawner
+        self._started = itertools.count()
 
     @property
     def layers(self) -> Mapping[str, bool]:
-        """These always hold: a sandbox that lacks one does not start."""
-        return {"namespaces": True, "no_network": True, "read_only_files": True}
+        return {}
 
     def launch(self) -> "BubblewrapZygote":
         ours, theirs = socket_pair()
         with theirs:
             log = os.memfd_create("zygote-log", os.MFD_CLOEXEC)
             try:
+                user = _dedicated_user(next(self._started))
                 process = self._spawner.start(
-                    [*command_line(), str(theirs.fileno())],
+                    [*command_line(is_root=user != 0), str(user), str(theirs.fileno())],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -61,6 +72,9 @@ class BubblewrapLauncher:
             raise SandboxError(f"the zygote did not start: {zygote.stop()}")
         return zygote
 
+    def close(self) -> None:
+        """Keeps nothing ready."""
+
 
 class BubblewrapZygote:
     """A zygote inside bwrap. See `zygote_sandbox.Zygote`."""
@@ -73,6 +87,13 @@ class BubblewrapZygote:
     @property
     def is_alive(self) -> bool:
         return self._process.poll() is None
+
+    @property
+    def hierarchy(self) -> cgroups.Hierarchy | None:
+        return cgroups.hierarchy()
+
+    def fit(self, limits: Limits) -> None:
+        """Around the zygote itself there are no limits."""
 
     def stop(self) -> str:
         self.control.close()
@@ -87,52 +108,52 @@ class BubblewrapZygote:
         return said.decode(errors="replace").strip() or "it said nothing"
 
 
-def command_line() -> list[str]:
+def command_line(*, is_root: bool = False) -> list[str]:
     """bwrap's arguments: the interpreter, its packages and our harness, read-only, and nothing else.
 
-    The number of the control socket's descriptor is to be appended. Raises SandboxError.
+    To be appended: the user to become (0: none) and the number of the control socket's descriptor. is_root: bwrap
+    makes no user namespace, so that the zygote can become a user that owns nothing on this machine. Raises
+    SandboxError.
     """
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         raise SandboxError("bubblewrap is not installed (apt-get install bubblewrap)")
-    command = [bwrap, "--unshare-all", "--cap-drop", "ALL", "--die-with-parent", "--new-session", "--clearenv"]
-    command += ["--uid", str(SANDBOX_ID), "--gid", str(SANDBOX_ID)]
-    for name, value in _ENVIRONMENT.items():
+    command = [bwrap, "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"]
+    if is_root:
+        command += ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
+        command += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    else:
+        command += ["--unshare-all", "--uid", str(SANDBOX_ID), "--gid", str(SANDBOX_ID)]
+    for name, value in ENVIRONMENT.items():
         command += ["--setenv", name, value]
-    for folder in _system_folders():
-        if folder.is_symlink():
-            command += ["--symlink", str(folder.readlink()), str(folder)]
-        else:
-            command += ["--ro-bind", str(folder), str(folder)]
-    harness, architectures = _ROOM / "worker" / "harness", _ROOM / "model_zoo" / "architectures"
-    command += ["--ro-bind", str(harness), "/gengap/worker/harness"]
-    command += ["--ro-bind", str(architectures), "/gengap/model_zoo/architectures"]
+    shown = [(folder, folder) for folder in _system_folders()]
+    shown.append((_ROOM / "worker" / "harness", Path("/gengap/worker/harness")))
+    shown.append((_ROOM / "model_zoo" / "architectures", Path("/gengap/model_zoo/architectures")))
     interpreter = Path(sys.executable)
     if sys.prefix != sys.base_prefix:
         # Under a name of its own: the environment may lie below /tmp, and its path is nobody's business.
-        command += ["--ro-bind", sys.prefix, str(_INSIDE)]
+        shown.append((Path(sys.prefix), _INSIDE))
         interpreter = _INSIDE / interpreter.relative_to(sys.prefix)
+    for folder in sorted({above for _, place in shown for above in place.parents if above != Path("/")}):
+        command += ["--perms", "0755", "--dir", str(folder)]  # bwrap makes them for its own user only
+    for folder, place in shown:
+        if folder.is_symlink():
+            command += ["--symlink", str(folder.readlink()), str(place)]
+        else:
+            command += ["--ro-bind", str(folder), str(place)]
     command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/"]  # noqa: S108
     for folder_name in ("/", "/dev", "/tmp"):  # noqa: S108  (paths inside the sandbox)
         command += ["--remount-ro", folder_name]
-    return [*command, "--", str(interpreter), "-I", "-c", _ENTRY]
+    # Not -I, which would ignore PYTHONHASHSEED: the environment is ours alone.
+    return [*command, "--", str(interpreter), "-s", "-P", "-c", _ENTRY]
 
 
-_ENVIRONMENT = {
-    "HOME": "/tmp",  # noqa: S108
-    "TMPDIR": "/tmp",  # noqa: S108
-    "TORCHINDUCTOR_CACHE_DIR": "/tmp/torchinductor",  # noqa: S108
-    "USER": "participant",
-    "LOGNAME": "participant",
-    "LANG": "C.UTF-8",
-    "PATH": "/usr/bin",
-    "PYTHONHASHSEED": "0",
-    "PYTHONDONTWRITEBYTECODE": "1",
-    "JOBLIB_MULTIPROCESSING": "0",  # semaphores need a writable /dev/shm, which a zygote lacks
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-}
+def _dedicated_user(number: int) -> int:
+    """A user of its own for the zygote with this number; 0 where we are not root, or it could not read Python."""
+    needed = (_ROOM / "worker" / "harness", Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve())
+    if os.getuid() != 0 or not all(path.stat().st_mode & stat.S_IROTH for path in needed):
+        return 0
+    return SANDBOX_ID + number % USERS
 
 
 def _system_folders() -> Iterator[Path]:

@@ -1,98 +1,127 @@
-"""Control groups: the kernel's own memory and process limits around one network's processes.
+"""Control groups: the kernel's own limits and accounts around one network's processes, whichever version there is.
 
-Version 1 with writable `memory` and `pids` hierarchies (root on many servers). Where they are missing the
-supervisor falls back to watching resident memory, and the layer vector says so.
+`create` makes a group of version 2 where memory and processes are delegated to us there (`cgroups_v2`), else of
+version 1 (`cgroups_v1`). What is missing is left out: the supervisor then watches resident memory and processor
+time itself, and the probe of layers says what held. Called by `zygote_sandbox`, `pool` and `gengap doctor`.
 """
 
 import os
-import re
 import uuid
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
-_PREFIX = "gengap"
+from worker.sandbox import cgroups_v1, cgroups_v2
+
+PREFIX = "gengap"
+INIT = 1  # the network's trusted first process, which is in the group as well
+PARTICIPANT = 1
 
 
-@dataclass(frozen=True)
-class ControlGroup:
-    """The limits around one network. `memory` and `pids` are folders, None where that controller is missing."""
+class ControlGroup(Protocol):
+    """The group of one network. What a missing controller would know is None, or not limited."""
 
-    memory: Path | None
-    pids: Path | None
+    @property
+    def limits_memory(self) -> bool: ...
 
     def add(self, pid: int) -> None:
-        for folder in self._folders():
-            (folder / "cgroup.procs").write_text(str(pid))
+        """Every process that this one starts from now on is in the group too."""
 
     def out_of_memory(self) -> bool:
-        """Whether the kernel killed a process for memory. (`memory.failcnt` stays 0 on such a kill.)"""
-        if self.memory is None:
-            return False
-        found = re.search(r"^oom_kill (\d+)$", (self.memory / "memory.oom_control").read_text(), re.MULTILINE)
-        return found is not None and int(found[1]) > 0
+        """Whether the kernel killed a process for memory."""
+
+    def peak_bytes(self) -> int | None: ...
+
+    def cpu_s(self) -> float | None:
+        """Processor seconds of all its processes so far, dead ones included."""
+
+    def kill(self) -> None:
+        """SIGKILL to every process at once, where the kernel can (version 2)."""
+
+    def remove(self) -> None: ...
+
+
+class Hierarchy(Protocol):
+    """Where groups can be made, and which of `memory`, `pids`, `cpu`, `cpuacct` they control."""
+
+    @property
+    def controllers(self) -> frozenset[str]: ...
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders in which groups are made."""
+
+    def create(self, name: str, memory_bytes: int, processes: int, cpus: int) -> ControlGroup: ...
+
+
+class NoGroup:
+    """Stands where there is no control group: limits nothing and knows nothing."""
+
+    limits_memory = False
+
+    def add(self, pid: int) -> None:
+        return None
+
+    def out_of_memory(self) -> bool:
+        return False
 
     def peak_bytes(self) -> int | None:
-        if self.memory is None:
-            return None
-        return int((self.memory / "memory.max_usage_in_bytes").read_text())
+        return None
+
+    def cpu_s(self) -> float | None:
+        return None
+
+    def kill(self) -> None:
+        return None
 
     def remove(self) -> None:
-        for folder in self._folders():
-            folder.rmdir()
-
-    def _folders(self) -> list[Path]:
-        return [folder for folder in (self.memory, self.pids) if folder is not None]
-
-
-def create(memory_bytes: int, processes: int) -> ControlGroup:
-    """A new group with these limits, from whatever controllers this process may use."""
-    name = f"{_PREFIX}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
-    memory, pids = parent_of("memory"), parent_of("pids")
-    group = ControlGroup(memory and memory / name, pids and pids / name)
-    if group.memory is not None:
-        group.memory.mkdir()
-        (group.memory / "memory.limit_in_bytes").write_text(str(memory_bytes))
-        swap = group.memory / "memory.memsw.limit_in_bytes"
-        if swap.exists():
-            swap.write_text(str(memory_bytes))
-    if group.pids is not None:
-        group.pids.mkdir()
-        (group.pids / "pids.max").write_text(str(processes + 2))  # init and the participant itself
-    return group
+        return None
 
 
 @cache
-def parent_of(controller: str) -> Path | None:
-    """The folder in which this process may make groups of a version 1 controller; None where it may not."""
-    mounted = re.search(
-        rf"^\S+ \S+ \S+ \S+ (\S+) .* - cgroup \S+ (?:\S*,)?{controller}(?:,\S*)?$",
-        Path("/proc/self/mountinfo").read_text(),
-        re.MULTILINE,
-    )
-    own = re.search(
-        rf"^\d+:(?:[^:]*,)?{controller}(?:,[^:]*)?:(.*)$", Path("/proc/self/cgroup").read_text(), re.MULTILINE
-    )
-    if mounted is None or own is None:
-        return None
-    for folder in (Path(mounted[1]) / own[1].lstrip("/"), Path(mounted[1])):
-        probe = folder / f"{_PREFIX}-{os.getpid()}-probe"
-        try:
-            probe.mkdir()
-            probe.rmdir()
-        except OSError:
-            continue
-        return folder
-    return None
+def hierarchy() -> Hierarchy | None:
+    """Where this process may make groups; None if nowhere. Looked up once: version 2 may have to move us first."""
+    mounts, own = Path("/proc/self/mountinfo").read_text(), Path("/proc/self/cgroup").read_text()
+    second = cgroups_v2.find(mounts, own)
+    return second if second is not None else cgroups_v1.find(mounts, own)
+
+
+def hierarchy_of(pid: int) -> Hierarchy | None:
+    """Where this process may make groups below another one's, whose whole group was made for it by an engine.
+
+    None if nowhere. With version 2 the processes of that group move into a leaf of it.
+    """
+    mounts, own = Path("/proc/self/mountinfo").read_text(), Path(f"/proc/{pid}/cgroup").read_text()
+    second = cgroups_v2.find(mounts, own, is_given=True)
+    return second if second is not None else cgroups_v1.find(mounts, own)
+
+
+def create(within: Hierarchy | None, memory_bytes: int, processes: int, cpus: int) -> ControlGroup:
+    """A new group with these limits, from whatever controllers there are in this hierarchy.
+
+    processes: how many a measure may have besides its first.
+    """
+    if within is None:
+        return NoGroup()
+    name = f"{PREFIX}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+    return within.create(name, memory_bytes, processes + INIT + PARTICIPANT, cpus)
+
+
+def remaining(owner: int) -> Iterator[Path]:
+    """The groups that this process id has made and not removed."""
+    found = hierarchy()
+    for folder in found.folders if found is not None else ():
+        yield from folder.glob(f"{PREFIX}-{owner}-*")
 
 
 def remove_stale() -> None:
     """Remove the empty groups of supervisors that were killed and could not clean up."""
-    for controller in ("memory", "pids"):
-        parent = parent_of(controller)
-        for folder in parent.glob(f"{_PREFIX}-*") if parent else ():
+    found = hierarchy()
+    for parent in found.folders if found is not None else ():
+        for folder in parent.glob(f"{PREFIX}-*-*"):
             owner = folder.name.split("-")[1]
-            if not Path(f"/proc/{owner}").exists():
+            if owner.isdigit() and not Path(f"/proc/{owner}").exists():
                 try:
                     folder.rmdir()
                 except OSError:

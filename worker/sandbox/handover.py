@@ -44,13 +44,13 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
     return pair
 
 
-def introduced_pid(channel: socket.socket) -> int:
-    """The pid of init as this process sees it: the kernel attaches it to init's first message."""
+def introduction(channel: socket.socket) -> tuple[int, int]:
+    """The pid and the user of init as this process sees them: the kernel attaches them to init's first message."""
     channel.settimeout(FORK_S)
     _, ancillary, _, _ = channel.recvmsg(16, socket.CMSG_SPACE(_CREDENTIALS.size))
     for level, kind, data in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
-            pid: int = _CREDENTIALS.unpack(data[: _CREDENTIALS.size])[0]
+            pid, user, _group = _CREDENTIALS.unpack(data[: _CREDENTIALS.size])
             if pid > 0:
-                return pid
+                return pid, user
     raise OSError("the forked process did not introduce itself")

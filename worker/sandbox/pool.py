@@ -1,12 +1,17 @@
-"""A fixed number of sandboxes, made when first needed and lent to one thread at a time."""
+"""A fixed number of sandboxes, made when first needed and lent to one thread at a time.
+
+`make_pool` is where a backend's name becomes a backend; the worker, `gengap evaluate` and the self-test call it.
+"""
 
 import queue
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from submissions.settings import Backend
 from worker.sandbox import cgroups
 from worker.sandbox.bubblewrap import BubblewrapLauncher
+from worker.sandbox.docker import DockerLauncher, DockerOptions
+from worker.sandbox.layers import Layers, missing
 from worker.sandbox.protocol import Sandbox
 from worker.sandbox.spawn import Spawner
 from worker.sandbox.zygote_sandbox import Launcher, ZygoteSandbox
@@ -15,15 +20,25 @@ from worker.sandbox.zygote_sandbox import Launcher, ZygoteSandbox
 class SandboxPool:
     """`slots` sandboxes. `borrow()` waits for a free one; `close()` ends them all."""
 
-    def __init__(self, slots: int, make: Callable[[], Sandbox]) -> None:
+    def __init__(self, slots: int, make: Callable[[int], Sandbox], end: Callable[[], None]) -> None:
+        self._end = end
         self._free: queue.LifoQueue[Sandbox] = queue.LifoQueue()
-        self._all = [make() for _ in range(slots)]
+        self._all = [make(slot) for slot in range(slots)]
         for sandbox in self._all:
             self._free.put(sandbox)
 
     @property
     def free_slots(self) -> int:
         return self._free.qsize()
+
+    def layers(self) -> Mapping[str, bool]:
+        """Which layers hold, tried in a free sandbox at the first call. Raises SandboxError if none starts."""
+        with self.borrow() as sandbox:
+            return sandbox.layers
+
+    def missing(self, minimum: Sequence[str]) -> tuple[str, ...]:
+        """The layers in `minimum` that do not hold. Raises SandboxError."""
+        return missing(self.layers(), minimum)
 
     @contextmanager
     def borrow(self) -> Iterator[Sandbox]:
@@ -40,13 +55,12 @@ class SandboxPool:
     def close(self) -> None:
         for sandbox in self._all:
             sandbox.close()
+        self._end()
 
 
-def make_pool(backend: Backend, slots: int) -> SandboxPool:
+def make_pool(backend: Backend, slots: int, *, docker: DockerOptions | None = None) -> SandboxPool:
     """A pool of the backend that `Settings.sandbox` names. Removes control groups that a killed predecessor left."""
     cgroups.remove_stale()
-    launcher = _LAUNCHERS[backend]()
-    return SandboxPool(slots, lambda: ZygoteSandbox(launcher))
-
-
-_LAUNCHERS: Mapping[Backend, Callable[[], Launcher]] = {"bubblewrap": lambda: BubblewrapLauncher(Spawner())}
+    launcher: Launcher = BubblewrapLauncher(Spawner()) if backend == "bubblewrap" else DockerLauncher(docker)
+    layers = Layers()
+    return SandboxPool(slots, lambda slot: ZygoteSandbox(launcher, slot, layers), launcher.close)

@@ -11,13 +11,30 @@ from submissions.states import Reason
 
 @dataclass(frozen=True)
 class Limits:
-    """What one network may cost. Enforced outside the participant's code."""
+    """What one network may cost. Enforced outside the participant's code.
+
+    cpu_s: processor seconds of all of its processes together; None: no such limit. cpus: processors that they
+    may use, and torch's threads.
+    """
 
     wall_s: float = 60.0
+    cpu_s: float | None = None
+    cpus: int = 1
     memory_bytes: int = 2 * 2**30
     processes: int = 64
     scratch_bytes: int = 256 * 2**20
     log_bytes: int = 2**20
+
+
+@dataclass(frozen=True)
+class Fences:
+    """Which of the layers that can be left out surround a run: all. Only `layers.probe` ever leaves one out, around
+    code of ours, to learn what the others stop by themselves."""
+
+    seccomp: bool = True
+    landlock: bool = True
+    kernel_limits: bool = True
+    control_groups: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,7 +71,7 @@ class Failure:
     """The measure's fault. `detail` is one line for its author; `line` is in the author's own `file`.
 
     `message` is the exception's text and `log` the tail of what the measure printed: shown only in phases
-    that show logs.
+    that show logs. What the run had cost until it ended is told where it is known.
     """
 
     reason: Reason
@@ -63,6 +80,9 @@ class Failure:
     line: int | None = None
     message: str | None = None
     log: str | None = None
+    wall_s: float | None = None
+    cpu_s: float | None = None
+    peak_bytes: int | None = None
 
 
 class SandboxError(Exception):
@@ -77,7 +97,7 @@ class Sandbox(Protocol):
 
     @property
     def layers(self) -> Mapping[str, bool]:
-        """Which layers of protection hold on this machine, by name."""
+        """Which layers of protection held when they were tried (once for a pool, see `layers`), by name."""
 
     def start(self, measure: Code, limits: Limits) -> None:
         """Hand over the measure whose networks come next. Raises SandboxError."""

@@ -1,17 +1,18 @@
-"""Tries a real sandbox once: does a measure get its value, and does it reach nothing it should not?
+"""Tries a real sandbox once: does a measure get its value, does it reach nothing it should not, which layers hold?
 
-`gengap doctor` runs it. The probe is an ordinary measure on a network made of a few numbers.
+`gengap doctor` and `gengap demo` run it. The probe is an ordinary measure on a network made of a few numbers.
 """
 
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from safetensors.numpy import save_file
-
+from submissions.settings import Backend
+from worker.sandbox.docker import DockerOptions
+from worker.sandbox.layers import throwaway_network
 from worker.sandbox.pool import make_pool
-from worker.sandbox.protocol import Code, Failure, Limits, NetworkFiles, SandboxError
+from worker.sandbox.protocol import Code, Failure, Limits, SandboxError
 
 _PROBE = b"""
 import os
@@ -41,40 +42,36 @@ _REACHED = ("the network", "/etc/passwd", "a system folder for writing", "other 
 
 @dataclass(frozen=True)
 class SelfTest:
-    """works: a probe measure got its value and reached nothing. text: what happened, in a few words."""
+    """works: a probe measure got its value and reached nothing. text: what happened, in a few words.
+
+    layers: which of them held; empty where no sandbox started.
+    """
 
     works: bool
     text: str
+    layers: Mapping[str, bool] = field(default_factory=dict)
 
 
-def try_sandbox() -> SelfTest:
-    """Start a sandbox, evaluate the probe, end the sandbox. Takes the seconds of one `import torch`."""
+def try_sandbox(backend: Backend = "bubblewrap", docker: DockerOptions | None = None) -> SelfTest:
+    """Start a sandbox, evaluate the probe, try the layers, end it. Takes the seconds of one `import torch`."""
     with tempfile.TemporaryDirectory(prefix="gengap-selftest-") as name:
         folder = Path(name)
         (folder / "canary").write_text("secret")
-        save_file({"1.weight": np.ones((2, 4), np.float32), "1.bias": np.zeros(2, np.float32)}, folder / "weights")
-        save_file({"inputs": np.ones((3, 1, 2, 2), np.float32), "labels": np.zeros(3, np.int64)}, folder / "data")
-        layers = [{"type": "flatten"}, {"type": "linear", "inputs": 4, "outputs": 2}]
-        network = NetworkFiles(
-            architecture={"family": "sequential", "layers": layers},
-            weights=folder / "weights",
-            initial=None,
-            training_data=folder / "data",
-            classes=2,
-        )
+        network = throwaway_network(folder)
         probe = _PROBE.replace(b"CANARY", str(folder / "canary").encode())
-        pool = make_pool("bubblewrap", 1)
+        pool = make_pool(backend, 1, docker=docker)
         try:
             with pool.borrow() as sandbox:
                 sandbox.start(Code({"complexity.py": probe}, "selftest"), Limits(wall_s=30))
                 outcome = sandbox.evaluate(network, 0)
+                layers = sandbox.layers
         except SandboxError as error:
             return SelfTest(False, str(error).splitlines()[0])
         finally:
             pool.close()
     if isinstance(outcome, Failure):
-        return SelfTest(False, f"the probe failed: {outcome.reason} ({outcome.detail})")
+        return SelfTest(False, f"the probe failed: {outcome.reason} ({outcome.detail})", layers)
     reached = [what for index, what in enumerate(_REACHED) if int(outcome.value) >> index & 1]
     if reached:
-        return SelfTest(False, f"the probe reached {', '.join(reached)}")
-    return SelfTest(True, f"a probe measure got its value in {outcome.wall_s:.2f} s and reached nothing else")
+        return SelfTest(False, f"the probe reached {', '.join(reached)}", layers)
+    return SelfTest(True, f"a probe measure got its value in {outcome.wall_s:.2f} s and reached nothing else", layers)

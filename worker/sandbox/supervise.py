@@ -1,9 +1,8 @@
-"""Watches one run from outside: drains its pipes, keeps the clock, counts its output and memory, kills it.
+"""Watches one run from outside: drains its pipes, keeps the clocks, counts its output and memory, kills it.
 
 Backend-independent: it needs the run's pipes, a channel to the run's trusted init, and init's pidfd.
 """
 
-import contextlib
 import json
 import os
 import selectors
@@ -11,21 +10,24 @@ import signal
 import socket
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from worker.sandbox.cgroups import ControlGroup
 from worker.sandbox.protocol import Limits
+from worker.sandbox.usage import Usage
 from worker.sandbox.verdict import FRAME_BYTES, LOG_TAIL_BYTES, Evidence, Stop
 
 MEMORY_POLL_S = 0.02
+CPU_POLL_S = 0.005  # at the shortest, when the processor time is nearly used up
 REPORT_BYTES = 4096
 _CHUNK = 65536
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass
 class Run:
-    """One network being evaluated. `wakeup` becomes readable when another thread interrupts the run."""
+    """One network being evaluated. `wakeup` becomes readable when another thread interrupts the run.
+
+    processors: how many its processes can keep busy at once.
+    """
 
     result: int
     report: int
@@ -36,16 +38,21 @@ class Run:
     wakeup: int
     group: ControlGroup
     limits: Limits
+    processors: int
     _kept: dict[str, bytearray] = field(default_factory=lambda: {"frame": bytearray(), "report": bytearray()})
     _log_tail: bytearray = field(default_factory=bytearray)
     _log_count: int = 0
-    _peak: int = 0
+    _usage: Usage = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._usage = Usage(self.pid)
 
     def watch(self) -> Evidence:
         """Block until the run has ended or had to be ended; every process of it is dead on return."""
         begin = time.monotonic()
         stopped = self._loop(begin + self.limits.wall_s)
         wall_s = time.monotonic() - begin
+        seen_cpu_s = self._cpu_s() if stopped else 0.0  # /proc forgets it with the processes
         self._kill()
         out_of_memory = self.group.out_of_memory()
         self._drain_rest()
@@ -58,25 +65,34 @@ class Run:
             status=told.get("status"),
             out_of_memory=out_of_memory,
             wall_s=wall_s,
-            cpu_s=told.get("cpu_s"),
-            peak_bytes=self.group.peak_bytes() or max(self._peak, told.get("peak_bytes") or 0) or None,
+            cpu_s=self.group.cpu_s() or max(seen_cpu_s, told.get("cpu_s") or 0.0) or None,
+            peak_bytes=self.group.peak_bytes() or max(self._usage.peak_bytes, told.get("peak_bytes") or 0) or None,
         )
 
     def _loop(self, deadline: float) -> Stop | None:
-        polls_memory = self.group.memory is None
         with selectors.DefaultSelector() as selector:
             for descriptor, name in ((self.result, "frame"), (self.report, "report"), (self.log, "log")):
                 os.set_blocking(descriptor, False)
                 selector.register(descriptor, selectors.EVENT_READ, name)
             selector.register(self.pidfd, selectors.EVENT_READ, "ended")
             selector.register(self.wakeup, selectors.EVENT_READ, "interrupt")
+            memory_due, cpu_due = self._first_looks()
             while True:
-                left = deadline - time.monotonic()
-                if left <= 0:
+                now = time.monotonic()
+                if now >= deadline:
                     return Stop.WALL
-                for key, _ in selector.select(min(left, MEMORY_POLL_S) if polls_memory else left):
+                if now >= memory_due:
+                    if self._usage.resident_bytes() > self.limits.memory_bytes:
+                        return Stop.MEMORY
+                    memory_due = now + MEMORY_POLL_S
+                if now >= cpu_due:
+                    left_s = self._cpu_left_s()
+                    if left_s <= 0:
+                        return Stop.CPU
+                    cpu_due = now + max(left_s / self.processors, CPU_POLL_S)
+                for key, _ in selector.select(max(0.0, min(deadline, memory_due, cpu_due) - now)):
                     if key.data == "ended":
-                        return None
+                        return self._verdict_at_the_end()
                     if key.data == "interrupt":
                         return Stop.INTERRUPT
                     if not self._take(key.fd, key.data):
@@ -85,8 +101,31 @@ class Run:
                     return Stop.LOG
                 if len(self._kept["frame"]) > FRAME_BYTES or len(self._kept["report"]) >= REPORT_BYTES:
                     return Stop.PROTOCOL  # whoever writes without end must not keep us reading
-                if polls_memory and self._resident_bytes() > self.limits.memory_bytes:
-                    return Stop.MEMORY
+
+    def _first_looks(self) -> tuple[float, float]:
+        """When to look at memory and at processor time: never, where something else does or nothing is limited.
+
+        With n processors it takes at least an nth of what is left until nothing is: few looks, none too late.
+        """
+        now = time.monotonic()
+        cpu_s = self.limits.cpu_s
+        return (
+            float("inf") if self.group.limits_memory else now,
+            float("inf") if cpu_s is None else now + cpu_s / self.processors,
+        )
+
+    def _cpu_s(self) -> float:
+        counted = self.group.cpu_s()
+        return self._usage.cpu_s() if counted is None else counted
+
+    def _cpu_left_s(self) -> float:
+        return float("inf") if self.limits.cpu_s is None else self.limits.cpu_s - self._cpu_s()
+
+    def _verdict_at_the_end(self) -> Stop | None:
+        """Used up between two looks is used up all the same; only a group still counts the dead."""
+        counted = self.group.cpu_s()
+        is_over = self.limits.cpu_s is not None and counted is not None and counted > self.limits.cpu_s
+        return Stop.CPU if is_over else None
 
     def _take(self, descriptor: int, name: str) -> bool:
         """Read what is there; False at the end of the pipe. Keeps no more than anybody will look at."""
@@ -112,8 +151,13 @@ class Run:
 
     def _kill(self) -> None:
         """SIGKILL to init ends every process of its pid namespace; wait until the kernel has done so."""
-        with contextlib.suppress(ProcessLookupError):
+        try:
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it has ended
+        except PermissionError:
+            self.channel.shutdown(socket.SHUT_WR)  # in a container it is another user's; the zygote does it for us
+        self.group.kill()
         with selectors.DefaultSelector() as selector:
             selector.register(self.pidfd, selectors.EVENT_READ)
             selector.select()
@@ -126,32 +170,3 @@ class Run:
             return {}
         assert isinstance(told, dict)
         return told
-
-    def _resident_bytes(self) -> int:
-        """Resident memory of init's descendants above init's own, which is what they share with the zygote.
-
-        From statm, the one file about memory that another user's process may read of an undumpable one.
-        """
-        total, waiting = 0, [(self.pid, True)]
-        shared = _resident_pages(self.pid)
-        while waiting:
-            pid, is_init = waiting.pop()
-            if not is_init:
-                total += max(0, _resident_pages(pid) - shared) * _PAGE_BYTES
-            waiting += [(child, False) for child in _children(pid)]
-        self._peak = max(self._peak, total)
-        return total
-
-
-def _resident_pages(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except OSError:
-        return 0  # it has just ended
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []

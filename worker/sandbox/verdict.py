@@ -16,8 +16,10 @@ FRAME_BYTES = 9
 LOADED = b"+"  # the report's first byte once the harness has loaded everything, as in worker.harness.participant
 LOG_TAIL_BYTES = 64 * 1024
 TEXT_CHARACTERS = 500
+LAST_LINE = 10**6  # no participant's file has more
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_RETURNS = re.compile(r"\r+\n?")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _TAGS = {
     b"n": Reason.NOT_A_NUMBER,
     b"f": Reason.NOT_FINITE,
@@ -31,6 +33,7 @@ class Stop(StrEnum):
     """Why the supervisor ended a run before it ended by itself."""
 
     WALL = "wall"
+    CPU = "cpu"
     LOG = "log"
     PROTOCOL = "protocol"
     MEMORY = "memory"
@@ -58,6 +61,8 @@ def judge(evidence: Evidence, limits: Limits) -> Outcome:
         raise SandboxError("the evaluation was interrupted")
     if evidence.stopped is Stop.WALL:
         return _failure(evidence, Reason.TIME_LIMIT, f"longer than {limits.wall_s:g} s")
+    if evidence.stopped is Stop.CPU:
+        return _failure(evidence, Reason.TIME_LIMIT, _used_up(limits))
     if evidence.stopped is Stop.LOG:
         return _failure(evidence, Reason.OUTPUT_FLOOD, f"more than {limits.log_bytes} bytes of output")
     if evidence.stopped is Stop.PROTOCOL:
@@ -69,7 +74,7 @@ def judge(evidence: Evidence, limits: Limits) -> Outcome:
     if os.WIFSIGNALED(evidence.status):
         number = os.WTERMSIG(evidence.status)
         if number == signal.SIGXCPU:
-            return _failure(evidence, Reason.TIME_LIMIT, "more processor time than the limit")
+            return _failure(evidence, Reason.TIME_LIMIT, _used_up(limits))
         return _failure(evidence, Reason.CRASHED, f"killed by {_signal_name(number)}")
     if len(evidence.frame) == 0:
         code = os.WEXITSTATUS(evidence.status)
@@ -95,7 +100,7 @@ def _failure(evidence: Evidence, reason: Reason, detail: str) -> Failure:
     report = _read_report(evidence)
     file, line = report.get("file"), report.get("line")
     name, message = report.get("class"), report.get("message")
-    has_place = isinstance(file, str) and isinstance(line, int) and not isinstance(line, bool)
+    has_place = isinstance(file, str) and type(line) is int and 0 < line <= LAST_LINE
     if reason in (Reason.RAISED, Reason.IMPORT_ERROR) or (not detail and isinstance(name, str)):
         detail = clean(str(name or "an exception"))
         if has_place:
@@ -105,15 +110,27 @@ def _failure(evidence: Evidence, reason: Reason, detail: str) -> Failure:
         message = None
     elif reason is Reason.NOT_FINITE and not detail:
         detail = "returned a number too large for a float64"
-    log = clean(evidence.log[-LOG_TAIL_BYTES:].decode(errors="replace"), limit=LOG_TAIL_BYTES)
     return Failure(
         reason=reason,
         detail=detail,
         file=clean(str(file)) if has_place else None,
         line=line if has_place and isinstance(line, int) else None,
         message=clean(message) if isinstance(message, str) and message else None,
-        log=log or None,
+        log=_tail(evidence.log) or None,
+        wall_s=evidence.wall_s,
+        cpu_s=evidence.cpu_s,
+        peak_bytes=evidence.peak_bytes,
     )
+
+
+def _used_up(limits: Limits) -> str:
+    return f"more processor time than {limits.cpu_s:g} s" if limits.cpu_s else "more processor time than the limit"
+
+
+def _tail(log: bytes) -> str:
+    """The end of what was printed, clean, at most LOG_TAIL_BYTES as UTF-8, whatever bytes it was made of."""
+    text = clean(log[-LOG_TAIL_BYTES:].decode(errors="replace"), limit=LOG_TAIL_BYTES)
+    return text.encode()[-LOG_TAIL_BYTES:].decode(errors="ignore").lstrip()
 
 
 def _read_report(evidence: Evidence) -> dict[str, object]:
@@ -126,8 +143,13 @@ def _read_report(evidence: Evidence) -> dict[str, object]:
 
 
 def clean(text: str, limit: int = TEXT_CHARACTERS) -> str:
-    """A stranger's text made safe for a terminal and a page's plain text: no escapes, no control characters."""
-    return _CONTROLS.sub("", _ESCAPES.sub("", text)).strip()[:limit].rstrip()
+    """A stranger's text made safe for a terminal, a page's plain text and a database.
+
+    No escapes, no control characters, no half of a surrogate pair; a carriage return, with which progress bars
+    write over themselves, begins a new line.
+    """
+    text = _ESCAPES.sub("", text.encode(errors="replace").decode())
+    return _CONTROLS.sub("", _RETURNS.sub("\n", text)).strip()[:limit].rstrip()
 
 
 def _signal_name(number: int) -> str:

@@ -6,20 +6,41 @@ starts zygotes where participants' code can reach nothing, and says which layers
 
 import contextlib
 import json
+import math
 import os
 import socket
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from worker.sandbox import cgroups
-from worker.sandbox.handover import FORK_S, archive, introduced_pid, sealed, socket_pair
-from worker.sandbox.protocol import Code, Limits, NetworkFiles, Outcome, SandboxError
+from worker.sandbox.handover import FORK_S, archive, introduction, sealed, socket_pair
+from worker.sandbox.layers import Layers
+from worker.sandbox.protocol import Code, Fences, Limits, NetworkFiles, Outcome, SandboxError
 from worker.sandbox.seccomp import participant_filter
 from worker.sandbox.supervise import Run
 from worker.sandbox.verdict import judge
 
 ZYGOTE_START_S = 120.0
+SANDBOX_ID = 61184  # not 0: since Linux 5.12 a capability is needed to map uid 0 into a further namespace
+ENVIRONMENT = {
+    "HOME": "/tmp",  # noqa: S108
+    "TMPDIR": "/tmp",  # noqa: S108
+    "TORCHINDUCTOR_CACHE_DIR": "/tmp/torchinductor",  # noqa: S108
+    "USER": "participant",
+    "LOGNAME": "participant",
+    "LANG": "C.UTF-8",
+    "PATH": "/usr/bin",
+    "PYTHONHASHSEED": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "JOBLIB_MULTIPROCESSING": "0",  # semaphores need a writable /dev/shm, which a zygote lacks
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # fewer pages: a fork of the zygote takes a third less
+}
+CPU_SLACK_S = 1  # a process's own kernel limit is a second fence: it must not be faster than the supervisor
 
 
 class Zygote(Protocol):
@@ -29,6 +50,13 @@ class Zygote(Protocol):
 
     @property
     def is_alive(self) -> bool: ...
+
+    @property
+    def hierarchy(self) -> cgroups.Hierarchy | None:
+        """Where the groups of its networks are made, so that a limit on it stays a limit on them."""
+
+    def fit(self, limits: Limits) -> None:
+        """Let networks with these limits run in it, where whatever it is in has limits too. Raises SandboxError."""
 
     def stop(self) -> str:
         """End every process of it, leave nothing behind, and give the last that it said."""
@@ -42,18 +70,68 @@ class Launcher(Protocol):
         """Whether one zygote may serve the networks of several measures, one after another."""
 
     @property
+    def covers_root(self) -> bool:
+        """Whether a zygote sees more folders than measures need, each of which a network then finds empty."""
+
+    @property
     def layers(self) -> Mapping[str, bool]:
-        """Which layers of protection it adds, by name."""
+        """Layers that no probe can tell, such as being in a container; the others are tried, see `layers`."""
 
     def launch(self) -> Zygote:
         """A warm zygote. Raises SandboxError."""
 
+    def close(self) -> None:
+        """End what it keeps ready for later. Its zygotes are stopped by then."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One network to be evaluated: with which code (a sealed file), within which limits and fences."""
+
+    code: int
+    limits: Limits
+    fences: Fences
+    network: NetworkFiles
+    seed: int
+    processors: tuple[int, ...]
+    covers_root: bool
+
+    def request(self) -> bytes:
+        """What the harness is told; see `worker.harness.zygote.Descriptors`."""
+        limits = self.limits
+        cpu_s = limits.wall_s * len(self.processors) if limits.cpu_s is None else limits.cpu_s
+        program = participant_filter() if self.fences.seccomp else None
+        request = {
+            "seed": self.seed,
+            "architecture": self.network.architecture,
+            "classes": self.network.classes,
+            "processors": self.processors,
+            "threads": len(self.processors),
+            "seccomp": (program or b"").hex(),
+            "landlock": self.fences.landlock,
+            "covers_root": self.covers_root,
+            "kernel_limits": self.fences.kernel_limits,
+            "limits": {
+                "cpu_s": math.ceil(cpu_s) + CPU_SLACK_S,
+                "memory_bytes": limits.memory_bytes,
+                "processes": limits.processes,
+                "scratch_bytes": limits.scratch_bytes,
+            },
+        }
+        return json.dumps(request).encode()
+
 
 class ZygoteSandbox:
-    """A zygote and the means to evaluate networks with it, one at a time. See `protocol.Sandbox`."""
+    """A zygote and the means to evaluate networks with it, one at a time. See `protocol.Sandbox`.
 
-    def __init__(self, launcher: Launcher) -> None:
+    slot: its number in the pool, which decides on which processors its networks run. layers: what is known of
+    the layers, shared by a pool's sandboxes.
+    """
+
+    def __init__(self, launcher: Launcher, slot: int = 0, layers: Layers | None = None) -> None:
         self._launcher = launcher
+        self._slot = slot
+        self._layers = layers or Layers()
         self._zygote: Zygote | None = None
         self._measure: str | None = None
         self._code: int | None = None
@@ -61,16 +139,15 @@ class ZygoteSandbox:
         self._lock = threading.Lock()
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._is_evaluating = False
+        self.outside_user: int | None = None
 
     @property
     def layers(self) -> Mapping[str, bool]:
-        return {
-            **self._launcher.layers,
-            "no_capabilities": True,
-            "seccomp": participant_filter() is not None,
-            "cgroup_memory": cgroups.parent_of("memory") is not None,
-            "cgroup_processes": cgroups.parent_of("pids") is not None,
-        }
+        return self._layers.of(self)
+
+    @property
+    def added_layers(self) -> Mapping[str, bool]:
+        return self._launcher.layers
 
     def start(self, measure: Code, limits: Limits) -> None:
         self._limits = limits
@@ -78,27 +155,24 @@ class ZygoteSandbox:
             os.close(self._code)
         self._code = sealed("code", archive(measure))
         is_used = self._measure not in (None, measure.digest) and not self._launcher.serves_many_measures
-        if self._zygote is not None and (is_used or not self._zygote.is_alive):
+        if is_used:
             self._stop_zygote()
-        if self._zygote is None:
-            self._zygote = self._launcher.launch()
+        self._warm_zygote().fit(limits)
         self._measure = measure.digest
 
     def evaluate(self, network: NetworkFiles, seed: int) -> Outcome:
         if self._code is None or self._zygote is None:
             raise SandboxError("the sandbox was not started")
-        with self._lock:
-            self._is_evaluating = True
+        return self._outcome(self._task(self._code, self._limits, Fences(), network, seed))
+
+    def try_out(self, measure: Code, limits: Limits, fences: Fences, network: NetworkFiles) -> Outcome:
+        """Evaluate code of ours with fences left out; the measure that was started stays. See `layers`."""
+        self._warm_zygote().fit(limits)
+        code = sealed("code", archive(measure))
         try:
-            with contextlib.ExitStack() as stack:
-                return judge(self._run(self._zygote.control, network, seed, stack).watch(), self._limits)
-        except OSError as error:
-            raise SandboxError(f"the sandbox failed: {error}; the zygote: {self._stop_zygote()}") from error
+            return self._outcome(self._task(code, limits, fences, network, 0))
         finally:
-            with self._lock:
-                self._is_evaluating = False
-                with contextlib.suppress(BlockingIOError):
-                    os.read(self._wake_read, 1024)
+            os.close(code)
 
     def interrupt(self) -> None:
         with self._lock:
@@ -112,21 +186,52 @@ class ZygoteSandbox:
                 os.close(descriptor)
         self._code = None
 
+    def _warm_zygote(self) -> Zygote:
+        if self._zygote is not None and not self._zygote.is_alive:
+            self._stop_zygote()
+        if self._zygote is None:
+            self._zygote = self._launcher.launch()
+        return self._zygote
+
     def _stop_zygote(self) -> str:
         zygote, self._zygote, self._measure = self._zygote, None, None
         return "" if zygote is None else zygote.stop()
 
-    def _run(self, control: socket.socket, network: NetworkFiles, seed: int, stack: contextlib.ExitStack) -> Run:
+    def _task(self, code: int, limits: Limits, fences: Fences, network: NetworkFiles, seed: int) -> _Task:
+        return _Task(code, limits, fences, network, seed, self._processors(limits), self._launcher.covers_root)
+
+    def _processors(self, limits: Limits) -> tuple[int, ...]:
+        """This slot's own, among those that this process may use; with more slots than processors they share."""
+        own = sorted(os.sched_getaffinity(0))
+        count = min(limits.cpus, len(own))
+        return tuple(own[(self._slot * count + index) % len(own)] for index in range(count))
+
+    def _outcome(self, task: _Task) -> Outcome:
+        assert self._zygote is not None
+        with self._lock:
+            self._is_evaluating = True
+        try:
+            with contextlib.ExitStack() as stack:
+                return judge(self._run(self._zygote, task, stack).watch(), task.limits)
+        except OSError as error:
+            raise SandboxError(f"the sandbox failed: {error}; the zygote: {self._stop_zygote()}") from error
+        finally:
+            with self._lock:
+                self._is_evaluating = False
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wake_read, 1024)
+
+    def _run(self, zygote: Zygote, task: _Task, stack: contextlib.ExitStack) -> Run:
         """Fork a process for this network up to the point where only our word is missing, and give it."""
-        assert self._code is not None
         ours, theirs = socket_pair()
         stack.enter_context(ours)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
         for read_end, _ in pipes:
             stack.callback(os.close, read_end)
+        network = task.network
         with theirs, contextlib.ExitStack() as handed_over:
-            sent = [sealed("request", self._request(network, seed)), theirs.fileno(), self._code]
+            sent = [sealed("request", task.request()), theirs.fileno(), task.code]
             handed_over.callback(os.close, sent[0])
             for path in (network.weights, network.training_data):
                 sent.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW))
@@ -137,10 +242,11 @@ class ZygoteSandbox:
             if network.initial is not None:
                 sent.append(os.open(network.initial, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW))
                 handed_over.callback(os.close, sent[-1])
-            socket.send_fds(control, [b"n"], sent)
-        group = stack.enter_context(_group(self._limits))
-        stack.callback(_await_keeper, control)
-        pid = introduced_pid(ours)
+            socket.send_fds(zygote.control, [b"n"], sent)
+        group = stack.enter_context(_group(task, zygote.hierarchy))
+        stack.callback(_await_zygote, zygote.control)
+        stack.callback(ours.shutdown, socket.SHUT_WR)  # whatever happens below, the zygote then ends the run
+        pid, self.outside_user = introduction(ours)
         pidfd = os.pidfd_open(pid)
         stack.callback(os.close, pidfd)
         group.add(pid)
@@ -155,23 +261,9 @@ class ZygoteSandbox:
             pidfd=pidfd,
             wakeup=self._wake_read,
             group=group,
-            limits=self._limits,
+            limits=task.limits,
+            processors=len(task.processors),
         )
-
-    def _request(self, network: NetworkFiles, seed: int) -> bytes:
-        request = {
-            "seed": seed,
-            "architecture": network.architecture,
-            "classes": network.classes,
-            "seccomp": (participant_filter() or b"").hex(),
-            "limits": {
-                "wall_s": self._limits.wall_s,
-                "memory_bytes": self._limits.memory_bytes,
-                "processes": self._limits.processes,
-                "scratch_bytes": self._limits.scratch_bytes,
-            },
-        }
-        return json.dumps(request).encode()
 
 
 def await_ready(control: socket.socket) -> bool:
@@ -183,7 +275,7 @@ def await_ready(control: socket.socket) -> bool:
         return False
 
 
-def _await_keeper(control: socket.socket) -> None:
+def _await_zygote(control: socket.socket) -> None:
     """The zygote's word that it has reaped this network's processes: it is ready for the next one."""
     control.settimeout(FORK_S)
     if control.recv(16) != b"done":
@@ -191,8 +283,10 @@ def _await_keeper(control: socket.socket) -> None:
 
 
 @contextlib.contextmanager
-def _group(limits: Limits) -> Iterator[cgroups.ControlGroup]:
-    group = cgroups.create(limits.memory_bytes, limits.processes)
+def _group(task: _Task, hierarchy: cgroups.Hierarchy | None) -> Iterator[cgroups.ControlGroup]:
+    limits = task.limits
+    within = hierarchy if task.fences.control_groups else None
+    group = cgroups.create(within, limits.memory_bytes, limits.processes, limits.cpus)
     try:
         yield group
     finally:

@@ -1,0 +1,111 @@
+"""Control groups of version 1: a folder per controller. See `cgroups`, its only caller."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+CPU_PERIOD_US = 100_000
+CONTROLLERS = ("memory", "pids", "cpuacct", "cpu")
+
+
+@dataclass(frozen=True)
+class Group:
+    """One network's folders by controller; several names may share a folder. See `cgroups.ControlGroup`."""
+
+    places: Mapping[str, Path]
+
+    @property
+    def limits_memory(self) -> bool:
+        return "memory" in self.places
+
+    def add(self, pid: int) -> None:
+        for folder in self._folders():
+            (folder / "cgroup.procs").write_text(str(pid))
+
+    def out_of_memory(self) -> bool:
+        """From `oom_kill`: `memory.failcnt` stays 0 on such a kill."""
+        if "memory" not in self.places:
+            return False
+        control = (self.places["memory"] / "memory.oom_control").read_text()
+        found = re.search(r"^oom_kill (\d+)$", control, re.MULTILINE)
+        return found is not None and int(found[1]) > 0
+
+    def peak_bytes(self) -> int | None:
+        if "memory" not in self.places:
+            return None
+        return int((self.places["memory"] / "memory.max_usage_in_bytes").read_text())
+
+    def cpu_s(self) -> float | None:
+        if "cpuacct" not in self.places:
+            return None
+        return int((self.places["cpuacct"] / "cpuacct.usage").read_text()) / 1e9
+
+    def kill(self) -> None:
+        """Version 1 cannot; killing the network's first process ends the others."""
+
+    def remove(self) -> None:
+        for folder in self._folders():
+            folder.rmdir()
+
+    def _folders(self) -> set[Path]:
+        return set(self.places.values())
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """The folders in which groups can be made, by controller. See `cgroups.Hierarchy`."""
+
+    parents: Mapping[str, Path]
+
+    @property
+    def controllers(self) -> frozenset[str]:
+        return frozenset(self.parents)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        return tuple(sorted(set(self.parents.values())))
+
+    def create(self, name: str, memory_bytes: int, processes: int, cpus: int) -> Group:
+        group = Group({controller: parent / name for controller, parent in self.parents.items()})
+        for folder in set(group.places.values()):
+            folder.mkdir()
+        if memory := group.places.get("memory"):
+            (memory / "memory.limit_in_bytes").write_text(str(memory_bytes))
+            swap = memory / "memory.memsw.limit_in_bytes"
+            if swap.exists():
+                swap.write_text(str(memory_bytes))
+        if pids := group.places.get("pids"):
+            (pids / "pids.max").write_text(str(processes))
+        if cpu := group.places.get("cpu"):
+            (cpu / "cpu.cfs_period_us").write_text(str(CPU_PERIOD_US))
+            (cpu / "cpu.cfs_quota_us").write_text(str(CPU_PERIOD_US * cpus))
+        return group
+
+
+def find(mounts: str, own: str) -> Hierarchy | None:
+    """The controllers that may be used, from the text of /proc/self/mountinfo and /proc/self/cgroup."""
+    parents = {controller: parent for controller in CONTROLLERS if (parent := _parent(controller, mounts, own))}
+    return Hierarchy(parents) if parents else None
+
+
+def _parent(controller: str, mounts: str, own: str) -> Path | None:
+    """Our own group of this controller or else the root of it, whichever lets us make groups."""
+    mounted = re.search(
+        rf"^\S+ \S+ \S+ (\S+) (\S+) .* - cgroup \S+ (?:\S*,)?{controller}(?:,\S*)?$", mounts, re.MULTILINE
+    )
+    ours = re.search(rf"^\d+:(?:[^:]*,)?{controller}(?:,[^:]*)?:(.*)$", own, re.MULTILINE)
+    if mounted is None or ours is None:
+        return None
+    top = Path(mounted[2])
+    inner = ours[1].removeprefix(mounted[1]) if mounted[1] != "/" else ours[1]
+    for folder in (top / inner.lstrip("/"), top):
+        probe = folder / f"gengap-{os.getpid()}-probe"
+        try:
+            probe.mkdir()
+            probe.rmdir()
+        except OSError:
+            continue
+        return folder
+    return None

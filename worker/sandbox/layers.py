@@ -1,0 +1,223 @@
+"""Which layers of protection hold on this machine: tried, not assumed.
+
+`Layers` runs a few measures of our own in a real sandbox, once for a pool, with one fence or another left out, so
+that each layer has to stop something by itself; what the same attempt does without the layer is its control. The
+vector goes with every evaluation's record. `missing` compares it with the minimum that a worker needs; `TABLE` says
+what each layer is for, on the doctor's page and the organizers'.
+"""
+
+import os
+import socket
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from submissions.states import Reason
+from worker.sandbox import layer_probes as probes
+from worker.sandbox.protocol import Code, Failure, Fences, Limits, NetworkFiles, Outcome, SandboxError, Value
+
+MIB = 2**20
+_ENOUGH = Limits(wall_s=30, memory_bytes=1024 * MIB, scratch_bytes=512 * MIB, processes=64)
+_LITTLE_MEMORY = Limits(wall_s=30, memory_bytes=64 * MIB, scratch_bytes=512 * MIB, processes=64)
+_FEW_PROCESSES = Limits(wall_s=30, memory_bytes=1024 * MIB, scratch_bytes=512 * MIB, processes=8)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One line of the table: its name in the vector, what it stops, and how to get it where it is missing."""
+
+    name: str
+    stops: str
+    remedy: str
+
+
+_USER_NAMESPACES = "Allow unprivileged user namespaces, as the check `sandbox` says."
+_CONTROL_GROUPS = "Run the worker as root, or as a systemd service with Delegate=yes."
+TABLE = (
+    Layer("namespaces", "seeing or signalling other processes, and the host's files", _USER_NAMESPACES),
+    Layer("no_network", "reaching this machine's or any other's network", _USER_NAMESPACES),
+    Layer("read_only_files", "changing the interpreter, the harness or the weights", _USER_NAMESPACES),
+    Layer("no_capabilities", "mounting, tracing, regaining rights", _USER_NAMESPACES),
+    Layer("seccomp", "calls to the kernel that no measure needs", "apt-get install libseccomp2"),
+    Layer("landlock", "files and ports, once more and apart from mounts", "Linux 5.13 or newer with Landlock enabled."),
+    Layer("cgroup_memory", "memory beyond the limit, counted by the kernel", _CONTROL_GROUPS),
+    Layer("cgroup_processes", "processes and threads beyond the limit", _CONTROL_GROUPS),
+    Layer("resident_memory_watch", "the same memory, looked at fifty times a second", "Needed without cgroup_memory."),
+    Layer("cpu_affinity", "slowing down the networks of other slots", "apt-get install libseccomp2"),
+    Layer("dedicated_user", "owning anything on this machine after an escape", "Run the worker as root."),
+    Layer("container", "the same as namespaces, once more", "Set GENGAP_SANDBOX=docker."),
+)
+
+
+class Trial(Protocol):
+    """A sandbox in which fences can be left out for code of ours. `ZygoteSandbox` is one."""
+
+    @property
+    def added_layers(self) -> Mapping[str, bool]:
+        """Layers that only the backend can know of."""
+
+    @property
+    def outside_user(self) -> int | None:
+        """The user, as this machine sees it, of the last run's processes."""
+
+    def try_out(self, measure: Code, limits: Limits, fences: Fences, network: NetworkFiles) -> Outcome:
+        """Evaluate code of ours; the measure that was started stays. Raises SandboxError."""
+
+
+class Layers:
+    """The vector of a pool: probed by whoever asks first, then kept. Used from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._vector: Mapping[str, bool] | None = None
+
+    def of(self, sandbox: Trial) -> Mapping[str, bool]:
+        with self._lock:
+            if self._vector is None:
+                self._vector = probe(sandbox)
+            return self._vector
+
+
+def missing(vector: Mapping[str, bool], minimum: Sequence[str]) -> tuple[str, ...]:
+    """The names in `minimum` that did not hold, or that nobody knows."""
+    return tuple(name for name in minimum if not vector.get(name, False))
+
+
+def probe(sandbox: Trial) -> Mapping[str, bool]:
+    """Try every layer; the vector of those that held. About half a second with a warm zygote.
+
+    Raises SandboxError if no measure of ours gets its value even without seccomp and Landlock.
+    """
+    with tempfile.TemporaryDirectory(prefix="gengap-layers-") as name, _Targets(Path(name)) as targets:
+        folder = Path(name)
+        network = throwaway_network(folder)
+
+        def reached(fences: Fences) -> frozenset[str] | None:
+            outcome = _attempt(sandbox, targets.measure(), _ENOUGH, fences, network)
+            return probes.decode(outcome.value) if isinstance(outcome, Value) else None
+
+        def cost(source: bytes, limits: Limits, fences: Fences) -> Outcome | None:
+            return _attempt(sandbox, source, limits, fences, network)
+
+        open_ = reached(Fences(seccomp=False, landlock=False))
+        if open_ is None:
+            raise SandboxError("the probe of layers got no value from a sandbox without seccomp and Landlock")
+        user = sandbox.outside_user
+        filtered = reached(Fences(landlock=False))
+        landlocked = reached(Fences(seccomp=False))
+        kernel = Fences(kernel_limits=False)
+        enough = cost(probes.GREEDY, _ENOUGH, kernel)
+        vector = _mounts_and_rights(open_, are_reachable=targets.are_reachable()) | {
+            "seccomp": _is_filtered(open_, filtered),
+            "landlock": landlocked is not None and "list_dev" in open_ and "list_dev" not in landlocked,
+            "cgroup_memory": _is_value(enough) and _is_out_of_memory(cost(probes.HOARD, _LITTLE_MEMORY, kernel)),
+            "cgroup_processes": _is_value(enough) and _stays_below(cost(probes.CROWD, _FEW_PROCESSES, kernel)),
+            "cpu_affinity": filtered is not None and _is_pinned(open_, filtered),
+            "dedicated_user": user not in (None, 0, os.getuid()),
+        }
+        vector["resident_memory_watch"] = not vector["cgroup_memory"] and _is_out_of_memory(
+            cost(probes.RESIDENT, _LITTLE_MEMORY, Fences(kernel_limits=False, control_groups=False))
+        )
+    return {layer.name: (dict(sandbox.added_layers) | vector).get(layer.name, False) for layer in TABLE}
+
+
+def throwaway_network(folder: Path) -> NetworkFiles:
+    """A network of a few numbers, written to this folder: two classes, three examples."""
+    save_file({"1.weight": np.ones((2, 4), np.float32), "1.bias": np.zeros(2, np.float32)}, folder / "weights")
+    save_file({"inputs": np.ones((3, 1, 2, 2), np.float32), "labels": np.zeros(3, np.int64)}, folder / "data")
+    return NetworkFiles(
+        architecture={
+            "family": "sequential",
+            "layers": [{"type": "flatten"}, {"type": "linear", "inputs": 4, "outputs": 2}],
+        },
+        weights=folder / "weights",
+        initial=None,
+        training_data=folder / "data",
+        classes=2,
+    )
+
+
+class _Targets:
+    """What a probe tries to reach, all of it real: files that everybody may read, a port, an abstract socket."""
+
+    def __init__(self, folder: Path) -> None:
+        self._canary = folder / "canary"
+        self._canaries = (str(self._canary), "/etc/passwd")
+        self._abstract = f"\0gengap-{uuid4().hex}"
+
+    def __enter__(self) -> "_Targets":
+        self._canary.write_text("canary")
+        self._canary.parent.chmod(0o755)
+        self._tcp = socket.create_server(("127.0.0.1", 0))
+        self._unix = socket.socket(socket.AF_UNIX)
+        self._unix.bind(self._abstract)
+        self._unix.listen()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._tcp.close()
+        self._unix.close()
+
+    def measure(self) -> bytes:
+        return probes.attempts(canaries=self._canaries, port=self._port(), abstract=self._abstract)
+
+    def are_reachable(self) -> bool:
+        """The control: from here, outside, each of them is there."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(self._abstract)
+        socket.create_connection(("127.0.0.1", self._port()), timeout=5).close()
+        return all(os.access(path, os.R_OK) for path in self._canaries)
+
+    def _port(self) -> int:
+        port: int = self._tcp.getsockname()[1]
+        return port
+
+
+def _attempt(sandbox: Trial, source: bytes, limits: Limits, fences: Fences, network: NetworkFiles) -> Outcome | None:
+    try:
+        return sandbox.try_out(Code({"complexity.py": source}, "layers"), limits, fences, network)
+    except SandboxError:
+        if fences == Fences(seccomp=False, landlock=False):
+            raise  # not a layer's fault: this sandbox runs nothing at all
+        return None
+
+
+def _mounts_and_rights(reached: frozenset[str], *, are_reachable: bool) -> dict[str, bool]:
+    """What held with neither seccomp nor Landlock in the way."""
+    return {
+        "namespaces": are_reachable and not reached & {"canary", "host_pid"},
+        "no_network": are_reachable and not reached & {"tcp", "abstract_socket"},
+        "read_only_files": "write_scratch" in reached and "write_outside" not in reached,
+        "no_capabilities": "hostname_with_rights" in reached and not reached & {"hostname", "mount"},
+    }
+
+
+def _is_filtered(open_: frozenset[str], filtered: frozenset[str] | None) -> bool:
+    """Whether every call that must be refused is refused, some of which were not without the filter."""
+    calls = frozenset(probes.FORBIDDEN)
+    return filtered is not None and bool(open_ & calls) and not filtered & calls
+
+
+def _is_pinned(open_: frozenset[str], filtered: frozenset[str]) -> bool:
+    """Whether the run began on one processor and could not take more; without the filter it could, if there are."""
+    could = "took_more_processors" in open_ or os.cpu_count() == 1
+    return could and "began_on_one_processor" in filtered and "took_more_processors" not in filtered
+
+
+def _is_value(outcome: Outcome | None) -> bool:
+    return isinstance(outcome, Value) and outcome.value == probes.CROWD_SIZE
+
+
+def _is_out_of_memory(outcome: Outcome | None) -> bool:
+    return isinstance(outcome, Failure) and outcome.reason is Reason.MEMORY_LIMIT
+
+
+def _stays_below(outcome: Outcome | None) -> bool:
+    return isinstance(outcome, Value) and outcome.value <= _FEW_PROCESSES.processes
