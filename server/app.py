@@ -17,6 +17,7 @@ from server.pages import (
     health,
     home,
     leaderboard,
+    organizer,
     static,
     submissions,
     submit,
@@ -44,6 +45,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     CSRFProtect(app)
     formats.init_app(app)
     errors.init_app(app)
-    for page in (accounts, competitions, health, home, leaderboard, static, submissions, submit):
+    for page in (accounts, competitions, health, home, leaderboard, organizer, static, submissions, submit):
         app.register_blueprint(page.pages)
     return app

@@ -24,7 +24,13 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"server.commands.{cmd_name}").command
+        try:
+            command = importlib.import_module(f"server.commands.{cmd_name}").command
+        except ModuleNotFoundError as error:  # in the server's image, which has no more than `serve` needs
+            where = "use a worker's image, or a checkout after `make setup`"
+            raise click.ClickException(
+                f"`gengap {cmd_name}` needs {error.name}, which is not installed: {where}"
+            ) from error
         assert isinstance(command, click.Command)
         return command
 

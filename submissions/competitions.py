@@ -44,11 +44,20 @@ def register_zoo(db: Database, folder: Path) -> int:
 
 
 def create_competition(
-    db: Database, *, slug: str, title: str, text: str, phase: PhaseRecord, zoo_ids: Sequence[int]
+    db: Database,
+    *,
+    slug: str,
+    title: str,
+    text: str,
+    phase: PhaseRecord,
+    zoo_ids: Sequence[int],
+    smoke_zoo_id: int | None = None,
 ) -> int:
     """A competition with its first phase over the given zoos. Returns the phase's id.
 
-    Raises CompetitionError if the slug is taken, no zoo is given or a zoo is unknown.
+    smoke_zoo_id: the public zoo on which submissions are tried first; None leaves the choice to
+    `submissions.smoke`. Raises CompetitionError if the slug is taken, no zoo is given, a zoo is unknown, or the
+    smoke zoo is not public.
     """
     if not zoo_ids:
         raise CompetitionError("a phase needs at least one zoo")
@@ -63,8 +72,19 @@ def create_competition(
             if zoo is None:
                 raise CompetitionError(f"there is no zoo with id {zoo_id}")
             phase.zoo_links.append(PhaseZooRecord(position=position, zoo=zoo))
+        if smoke_zoo_id is not None:
+            phase.smoke_zoo_id = _public_zoo(session, smoke_zoo_id).id
         session.flush()
         return phase.id
+
+
+def _public_zoo(session: Session, zoo_id: int) -> ZooRecord:
+    zoo = session.get(ZooRecord, zoo_id)
+    if zoo is None:
+        raise CompetitionError(f"there is no zoo with id {zoo_id}")
+    if not zoo.truth_public:
+        raise CompetitionError(f"the zoo {zoo.name!r} is not public, so no measure can be tried on it first")
+    return zoo
 
 
 def find_competition(session: Session, slug: str) -> CompetitionRecord | None:

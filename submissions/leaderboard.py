@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from submissions.records import (
     EvaluationRecord,
     PhaseZooRecord,
+    Purpose,
     SubmissionRecord,
     UserRecord,
     ValueRecord,
@@ -214,8 +215,9 @@ def _shown(phase_id: int) -> ColumnElement[bool]:
 
 
 def _current_evaluations() -> ColumnElement[bool]:
-    """Evaluations of the submission's current attempt."""
+    """The scored evaluations of the submission's current attempt."""
     return and_(
         EvaluationRecord.submission_id == SubmissionRecord.id,
         EvaluationRecord.attempt == SubmissionRecord.attempt,
+        EvaluationRecord.purpose == Purpose.SCORE,
     )

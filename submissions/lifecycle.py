@@ -1,25 +1,27 @@
 """How a submission comes to be and how it ends: submit, cancel, re-run, record, score, fail, give up.
 
 Every transition is a compare-and-set of `submissions.states`: a late writer changes nothing. Called by pages
-(submit, cancel) and by workers (the rest). Which run comes next is decided in `submissions.queue`.
+(submit, cancel) and by workers (the rest). Which run comes next is decided in `submissions.queue`, what an attempt
+consists of in `submissions.attempts`.
 """
 
-import random
-import secrets
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
-from model_zoo import open_zoo
+from submissions.attempts import add_attempt, add_repeats
 from submissions.bundle import Bundle
 from submissions.database import Database
+from submissions.pooled import left_s, too_long
 from submissions.quota import refusal
 from submissions.records import (
     EvaluationRecord,
+    FailureRecord,
     PhaseRecord,
+    Purpose,
     RunRecord,
     SubmissionRecord,
     UserRecord,
@@ -51,7 +53,7 @@ def submit(
     is_baseline: bool = False,
     now: datetime | None = None,
 ) -> int:
-    """Queue a measure: the submission, its evaluations and one pending run per network in one transaction.
+    """Queue a measure: the submission, its evaluations and their pending runs in one transaction.
 
     The bundle's bytes are stored first: a crash in between leaves an unused file, never a submission without
     its code. Returns the submission's id. Raises SubmissionRefused (dates, quota).
@@ -73,7 +75,7 @@ def submit(
             created_at=moment,
         )
         session.add(submission)
-        _add_attempt(session, submission, phase)
+        add_attempt(session, submission, phase)
         session.flush()
         return submission.id
 
@@ -86,27 +88,6 @@ def _refuse(session: Session, phase_id: int, user_id: int, now: datetime, is_bas
     if why is not None:
         raise SubmissionRefused(why)
     return phase
-
-
-def _add_attempt(session: Session, submission: SubmissionRecord, phase: PhaseRecord) -> None:
-    """Evaluations and pending runs of the submission's current attempt, networks in a random order."""
-    shuffler = random.Random(secrets.randbits(64))  # noqa: S311  (an order, not a secret)
-    for position, zoo in enumerate(phase.zoos):
-        network_ids = [network.id for network in open_zoo(Path(zoo.folder)).networks]
-        shuffler.shuffle(network_ids)
-        evaluation = EvaluationRecord(
-            zoo_id=zoo.id,
-            attempt=submission.attempt,
-            position=position,
-            networks=len(network_ids),
-            submission=submission,
-        )
-        session.add(evaluation)
-        session.flush()
-        session.add_all(
-            RunRecord(evaluation_id=evaluation.id, network_id=network_id, position=order)
-            for order, network_id in enumerate(network_ids)
-        )
 
 
 def cancel(db: Database, submission_id: int) -> bool:
@@ -127,7 +108,8 @@ def rerun(db: Database, submission_id: int) -> bool:
         submission.state = State.QUEUED
         submission.reason = submission.detail = submission.score = None
         submission.started_at = submission.finished_at = None
-        _add_attempt(session, submission, submission.phase)
+        _drop_open_work(session, submission_id)  # repeats of the attempt before
+        add_attempt(session, submission, submission.phase)
         return True
 
 
@@ -142,9 +124,11 @@ def record_value(
     peak_bytes: int | None,
     layers: dict[str, bool],
 ) -> bool:
-    """Record one network's value; whoever records an evaluation's last one scores it, in the same transaction.
+    """Record one network's value; whoever records an evaluation's last one ends it, in the same transaction.
 
-    False where the value came late: the lease passed to another worker, or the submission has ended.
+    The last value of a zoo scores it, the last of a smoke run opens the way for the rest. False where no more of
+    the claim is wanted: the lease passed to another worker, the submission has ended, or this value ended it (the
+    networks took too long together).
     """
     with db.write() as session:
         lock_submission_of(session, run_id)
@@ -163,25 +147,73 @@ def record_value(
             )
         )
         session.flush()
-        if not _has_open_runs(session, evaluation.id):
-            _score(session, evaluation)
+        if evaluation.purpose is not Purpose.REPEAT and (left_s(session, evaluation) or 0.0) < 0:
+            detail = too_long(session, evaluation)
+            _fail(session, evaluation, FailureRecord(run_id=run_id, reason=Reason.TIME_LIMIT, detail=detail))
+            return False
+        _end_if_through(session, evaluation)
         return True
 
 
-def record_failure(db: Database, run_id: int, owner: str, *, reason: Reason, detail: str) -> bool:
-    """End the submission as failed, by the measure's fault on this run. False where the report came late."""
+def record_failure(
+    db: Database,
+    run_id: int,
+    owner: str,
+    *,
+    reason: Reason,
+    detail: str,
+    message: str | None = None,
+    log: str | None = None,
+    wall_s: float | None = None,
+    cpu_s: float | None = None,
+    peak_bytes: int | None = None,
+    layers: dict[str, bool] | None = None,
+) -> bool:
+    """End the submission as failed, by the measure's fault on this run. False where the report came late.
+
+    A failure of a repeat ends nothing; it only shows that the measure is not deterministic.
+    """
     with db.write() as session:
         lock_submission_of(session, run_id)
         evaluation = _finish_run(session, run_id, owner)
         if evaluation is None:
             return False
-        evaluation.state = State.FAILED
-        return _end(session, evaluation.submission_id, Event.MEASURE_FAILED, reason=reason, detail=detail)
+        evaluation.layers = layers or evaluation.layers
+        left = left_s(session, evaluation)
+        if reason is Reason.TIME_LIMIT and left is not None and (wall_s or 0.0) >= left:
+            detail = too_long(session, evaluation)
+        failure = FailureRecord(
+            run_id=run_id,
+            reason=reason,
+            detail=detail,
+            message=message,
+            log=log,
+            wall_s=wall_s,
+            cpu_s=cpu_s,
+            peak_bytes=peak_bytes,
+        )
+        _fail(session, evaluation, failure)
+        return True
 
 
-def give_up(session: Session, submission_id: int, detail: str) -> bool:
-    """End the submission as broken: our fault, after the retries. It spends no quota."""
-    return _end(session, submission_id, Event.GAVE_UP, detail=detail)
+def give_up(session: Session, evaluation: EvaluationRecord, detail: str) -> None:
+    """Our fault, after the retries: the submission ends as broken and spends no quota. A repeat ends alone."""
+    evaluation.state = State.BROKEN
+    session.flush()
+    if evaluation.purpose is Purpose.REPEAT:
+        _drop_runs(session, RunRecord.evaluation_id == evaluation.id)
+    else:
+        _end(session, evaluation.submission_id, Event.GAVE_UP, detail=detail)
+
+
+def _fail(session: Session, evaluation: EvaluationRecord, failure: FailureRecord) -> None:
+    session.add(failure)
+    if evaluation.purpose is Purpose.REPEAT:
+        session.flush()
+        _end_if_through(session, evaluation)
+        return
+    evaluation.state = State.FAILED
+    _end(session, evaluation.submission_id, Event.MEASURE_FAILED, reason=failure.reason, detail=failure.detail)
 
 
 def lock_submission_of(session: Session, run_id: int) -> None:
@@ -212,9 +244,14 @@ def _finish_run(session: Session, run_id: int, owner: str) -> EvaluationRecord |
     return None if evaluation.state.is_final else evaluation
 
 
-def _has_open_runs(session: Session, evaluation_id: int) -> bool:
-    open_run = exists().where(RunRecord.evaluation_id == evaluation_id, RunRecord.state.in_(("pending", "claimed")))
-    return bool(session.scalar(select(open_run)))
+def _end_if_through(session: Session, evaluation: EvaluationRecord) -> None:
+    open_run = exists().where(RunRecord.evaluation_id == evaluation.id, RunRecord.state.in_(("pending", "claimed")))
+    if session.scalar(select(open_run)):
+        return
+    if evaluation.purpose is Purpose.SCORE:
+        _score(session, evaluation)
+    else:
+        evaluation.state = State.SCORED
 
 
 def _score(session: Session, evaluation: EvaluationRecord) -> None:
@@ -231,12 +268,15 @@ def _score(session: Session, evaluation: EvaluationRecord) -> None:
     submission = session.get_one(SubmissionRecord, evaluation.submission_id)
     scores = session.scalars(
         select(EvaluationRecord.cmi).where(
-            EvaluationRecord.submission_id == submission.id, EvaluationRecord.attempt == submission.attempt
+            EvaluationRecord.submission_id == submission.id,
+            EvaluationRecord.attempt == submission.attempt,
+            EvaluationRecord.purpose == Purpose.SCORE,
         )
     ).all()
     finite = [score for score in scores if score is not None]
     if len(finite) == len(scores):
         _end(session, submission.id, Event.SCORED, score=submission_score(finite))
+        add_repeats(session, submission, session.get_one(PhaseRecord, submission.phase_id).repeat_networks)
 
 
 def _end(
@@ -267,12 +307,7 @@ def _end(
 def _drop_open_work(session: Session, submission_id: int) -> None:
     """Runs that no longer matter leave the queue; evaluations that had not ended end as cancelled."""
     evaluation_ids = select(EvaluationRecord.id).where(EvaluationRecord.submission_id == submission_id)
-    session.execute(
-        update(RunRecord)
-        .where(RunRecord.evaluation_id.in_(evaluation_ids), RunRecord.state.in_(("pending", "claimed")))
-        .values(state="dropped", lease_owner=None, lease_until=None)
-        .execution_options(synchronize_session=False)
-    )
+    _drop_runs(session, RunRecord.evaluation_id.in_(evaluation_ids))
     session.execute(
         update(EvaluationRecord)
         .where(
@@ -280,5 +315,14 @@ def _drop_open_work(session: Session, submission_id: int) -> None:
             EvaluationRecord.state.in_((State.QUEUED, State.RUNNING)),
         )
         .values(state=State.CANCELLED)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _drop_runs(session: Session, condition: ColumnElement[bool]) -> None:
+    session.execute(
+        update(RunRecord)
+        .where(condition, RunRecord.state.in_(("pending", "claimed")))
+        .values(state="dropped", lease_owner=None, lease_until=None)
         .execution_options(synchronize_session=False)
     )

@@ -1,23 +1,25 @@
-"""What pages tell about one submission: state, progress, scores, values beside a public truth.
+"""What pages tell about one submission: state, smoke run, progress, scores, failure, repeats.
 
-Read models only, built in a fixed number of queries. Called by the submission pages.
+Read models only, built in a fixed number of queries. Called by the submission pages. Values beside a public truth are
+`submissions.points`'s.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
-from pathlib import Path
+from typing import Any
 
 from sqlalchemy import and_, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from model_zoo import ZooTruth, open_zoo
 from submissions.leaderboard import SCORE_DIGITS, percent, rounded_tau
 from submissions.records import (
     CompetitionRecord,
     EvaluationRecord,
+    FailureRecord,
     PhaseRecord,
+    Purpose,
+    RunRecord,
     SubmissionRecord,
     UserRecord,
     ValueRecord,
@@ -46,8 +48,47 @@ class ZooProgress:
 
 
 @dataclass(frozen=True)
+class SmokeProgress:
+    """The try on a public zoo before anything else: `scored` once every network has its value."""
+
+    zoo_title: str
+    state: State
+    networks: int
+    done: int
+
+    @property
+    def is_open(self) -> bool:
+        return not self.state.is_final
+
+
+@dataclass(frozen=True)
+class FailureTold:
+    """Where and how the measure failed, for its author: the how-manieth network a sandbox saw, never which.
+
+    The message and the log are None in phases that do not show logs.
+    """
+
+    is_smoke: bool
+    zoo_title: str
+    ordinal: int
+    networks: int
+    detail: str
+    message: str | None
+    log: str | None
+
+
+@dataclass(frozen=True)
+class RepeatProgress:
+    """Networks evaluated once more after the score: `differing` of the `done` gave another value, or none."""
+
+    networks: int
+    done: int
+    differing: int
+
+
+@dataclass(frozen=True)
 class Progress:
-    """One submission's current attempt. `detail` is None for readers who may not see it."""
+    """One submission's current attempt. `detail` and `failure` are None for readers who may not see them."""
 
     submission_id: int
     name: str
@@ -60,12 +101,27 @@ class Progress:
     state: State
     reason: Reason | None
     detail: str | None
+    failure: FailureTold | None
     score: float | None
+    spends_quota: bool
     attempt: int
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    smoke: SmokeProgress | None
     zoos: tuple[ZooProgress, ...]
+    repeats: RepeatProgress | None
+
+    @property
+    def is_in_smoke(self) -> bool:
+        """Whether the smoke run is still to come or going on, so that nothing else has begun."""
+        return not self.state.is_final and self.smoke is not None and self.smoke.is_open
+
+    @property
+    def waits_after_smoke(self) -> bool:
+        """Whether the smoke run has passed and no scored network has been begun yet."""
+        is_through = self.smoke is not None and not self.smoke.is_open
+        return not self.state.is_final and is_through and all(zoo.state is State.QUEUED for zoo in self.zoos)
 
     @property
     def done(self) -> int:
@@ -97,28 +153,8 @@ class Listed:
     created_at: datetime
 
 
-@dataclass(frozen=True)
-class Point:
-    """One network: the value the measure returned, its true gap and its hyperparameters by axis."""
-
-    network_id: str
-    value: float
-    gap: float
-    hyperparameters: Mapping[str, bool | int | float | str]
-
-
-@dataclass(frozen=True)
-class ZooPoints:
-    """The points of one scored evaluation on a zoo whose truth is public. `axes` in the grid's order."""
-
-    zoo_name: str
-    zoo_title: str
-    axes: tuple[str, ...]
-    points: tuple[Point, ...]
-
-
 def progress(session: Session, submission_id: int, *, with_detail: bool) -> Progress:
-    """The submission as a page shows it, in two queries. Raises NoResultFound for an unknown id.
+    """The submission as a page shows it, in two to four queries. Raises NoResultFound for an unknown id.
 
     with_detail: whether the reader may see what the measure's failure says (its owner and organizers).
     """
@@ -127,6 +163,9 @@ def progress(session: Session, submission_id: int, *, with_detail: bool) -> Prog
         .join(UserRecord, UserRecord.id == SubmissionRecord.user_id)
         .where(SubmissionRecord.id == submission_id)
     ).one()
+    evaluations = _evaluations(session, submission.id, submission.attempt)
+    has_repeats = any(purpose is Purpose.REPEAT for purpose, *_ in evaluations)
+    fails = with_detail and submission.state is State.FAILED
     return Progress(
         submission_id=submission.id,
         name=submission.name,
@@ -139,29 +178,35 @@ def progress(session: Session, submission_id: int, *, with_detail: bool) -> Prog
         state=submission.state,
         reason=submission.reason,
         detail=submission.detail if with_detail else None,
+        failure=_failure(session, submission.id, submission.attempt) if fails else None,
         score=_rounded_score(submission.score),
+        spends_quota=submission.spends_quota,
         attempt=submission.attempt,
         created_at=submission.created_at,
         started_at=submission.started_at,
         finished_at=submission.finished_at,
-        zoos=_zoos(session, submission.id, submission.attempt),
+        smoke=_smoke(evaluations),
+        zoos=_zoos(evaluations),
+        repeats=_repeats(session, submission.id, submission.attempt) if has_repeats else None,
     )
 
 
-def _zoos(session: Session, submission_id: int, attempt: int) -> tuple[ZooProgress, ...]:
-    rows = session.execute(
+def _evaluations(session: Session, submission_id: int, attempt: int) -> Sequence[Any]:
+    """Every evaluation of an attempt with its progress; the columns are as `_smoke` and `_zoos` unpack them."""
+    return session.execute(
         select(
-            ZooRecord.name,
-            ZooRecord.title,
+            EvaluationRecord.purpose,
             EvaluationRecord.state,
             EvaluationRecord.networks,
             func.count(ValueRecord.network_id),
+            ZooRecord.title,
+            ZooRecord.name,
+            ZooRecord.truth_public,
             EvaluationRecord.cmi,
             EvaluationRecord.kendall_tau,
             func.avg(ValueRecord.wall_s),
             func.max(ValueRecord.wall_s),
             func.max(ValueRecord.peak_bytes),
-            ZooRecord.truth_public,
         )
         .select_from(EvaluationRecord)
         .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
@@ -169,7 +214,17 @@ def _zoos(session: Session, submission_id: int, attempt: int) -> tuple[ZooProgre
         .where(EvaluationRecord.submission_id == submission_id, EvaluationRecord.attempt == attempt)
         .group_by(EvaluationRecord.id, ZooRecord.id)
         .order_by(EvaluationRecord.position)
-    )
+    ).all()
+
+
+def _smoke(evaluations: Sequence[Any]) -> SmokeProgress | None:
+    for purpose, state, networks, done, title, *_ in evaluations:
+        if purpose is Purpose.SMOKE:
+            return SmokeProgress(zoo_title=title, state=state, networks=networks, done=done)
+    return None
+
+
+def _zoos(evaluations: Sequence[Any]) -> tuple[ZooProgress, ...]:
     return tuple(
         ZooProgress(
             name=name,
@@ -184,8 +239,62 @@ def _zoos(session: Session, submission_id: int, attempt: int) -> tuple[ZooProgre
             peak_bytes=peak,
             truth_public=public,
         )
-        for name, title, state, networks, done, cmi, tau, mean, longest, peak, public in rows
+        for purpose, state, networks, done, title, name, public, cmi, tau, mean, longest, peak in evaluations
+        if purpose is Purpose.SCORE
     )
+
+
+def _failure(session: Session, submission_id: int, attempt: int) -> FailureTold | None:
+    found = session.execute(
+        select(EvaluationRecord.purpose, ZooRecord.title, RunRecord.position, EvaluationRecord.networks, FailureRecord)
+        .join(RunRecord, RunRecord.id == FailureRecord.run_id)
+        .join(EvaluationRecord, EvaluationRecord.id == RunRecord.evaluation_id)
+        .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
+        .where(
+            EvaluationRecord.submission_id == submission_id,
+            EvaluationRecord.attempt == attempt,
+            EvaluationRecord.state == State.FAILED,
+        )
+    ).first()
+    if found is None:
+        return None
+    purpose, title, position, networks, failure = found
+    return FailureTold(
+        is_smoke=purpose is Purpose.SMOKE,
+        zoo_title=title,
+        ordinal=position + 1,
+        networks=networks,
+        detail=failure.detail,
+        message=failure.message,
+        log=failure.log,
+    )
+
+
+def _repeats(session: Session, submission_id: int, attempt: int) -> RepeatProgress:
+    first, again, scored = aliased(ValueRecord), aliased(ValueRecord), aliased(EvaluationRecord)
+    runs = session.execute(
+        select(RunRecord.state, first.value, again.value)
+        .join(EvaluationRecord, EvaluationRecord.id == RunRecord.evaluation_id)
+        .join(
+            scored,
+            and_(
+                scored.submission_id == EvaluationRecord.submission_id,
+                scored.attempt == EvaluationRecord.attempt,
+                scored.zoo_id == EvaluationRecord.zoo_id,
+                scored.purpose == Purpose.SCORE,
+            ),
+        )
+        .join(first, and_(first.evaluation_id == scored.id, first.network_id == RunRecord.network_id))
+        .outerjoin(again, and_(again.evaluation_id == EvaluationRecord.id, again.network_id == RunRecord.network_id))
+        .where(
+            EvaluationRecord.submission_id == submission_id,
+            EvaluationRecord.attempt == attempt,
+            EvaluationRecord.purpose == Purpose.REPEAT,
+        )
+    ).all()
+    done = [(before, after) for state, before, after in runs if state == "done"]
+    differing = sum(before != after for before, after in done)
+    return RepeatProgress(networks=len(runs), done=len(done), differing=differing)
 
 
 def submissions_of(session: Session, user_id: int) -> tuple[Listed, ...]:
@@ -213,55 +322,6 @@ def submissions_of(session: Session, user_id: int) -> tuple[Listed, ...]:
         )
         for submission, phase, competition in rows
     )
-
-
-def zoo_points(session: Session, submission_id: int, zoo_name: str) -> ZooPoints | None:
-    """Values beside gaps for one zoo, or None where it is not scored or its truth is not public.
-
-    Raises ZooError where the zoo's folder cannot be read.
-    """
-    found = session.execute(
-        select(EvaluationRecord.id, ZooRecord)
-        .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
-        .join(
-            SubmissionRecord,
-            and_(
-                SubmissionRecord.id == EvaluationRecord.submission_id,
-                SubmissionRecord.attempt == EvaluationRecord.attempt,
-            ),
-        )
-        .where(
-            SubmissionRecord.id == submission_id,
-            ZooRecord.name == zoo_name,
-            ZooRecord.truth_public.is_(True),
-            EvaluationRecord.state == State.SCORED,
-        )
-    ).one_or_none()
-    if found is None:
-        return None
-    evaluation_id, zoo = found
-    values = session.execute(
-        select(ValueRecord.network_id, ValueRecord.value)
-        .where(ValueRecord.evaluation_id == evaluation_id)
-        .order_by(ValueRecord.network_id)
-    )
-    truth = _truth(zoo.folder, zoo.manifest_sha256)
-    gaps = truth.gaps()
-    return ZooPoints(
-        zoo_name=zoo.name,
-        zoo_title=zoo.title,
-        axes=tuple(axis.name for axis in truth.axes),
-        points=tuple(
-            Point(network_id, value, gaps[network_id], truth.networks[network_id].hyperparameters)
-            for network_id, value in values
-        ),
-    )
-
-
-@lru_cache(maxsize=16)
-def _truth(folder: str, _manifest_sha256: str) -> ZooTruth:
-    """The truth in a zoo's folder; the digest is part of the key, so that a changed zoo is read anew."""
-    return open_zoo(Path(folder)).truth()
 
 
 def _rounded_score(score: float | None) -> float | None:

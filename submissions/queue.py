@@ -1,20 +1,30 @@
 """The database as the queue of record: which runs come next, who holds them, and what becomes of lost ones.
 
 Workers claim a batch under a lease, renew it with heartbeats, and give it back if they stop. A sweeper returns
-expired leases. Celery messages only hint that there is something to claim.
+expired leases. Celery messages only hint that there is something to claim. A submission's scored runs can be
+claimed once its smoke run has passed, its repeats once it is scored.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, exists, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session, aliased
 
 from submissions.database import Database
 from submissions.lifecycle import give_up, lock_submission_of
-from submissions.records import EvaluationRecord, PhaseRecord, RunRecord, SubmissionRecord, utc_now
+from submissions.pooled import left_s
+from submissions.records import (
+    EvaluationRecord,
+    PhaseRecord,
+    Purpose,
+    RunRecord,
+    SubmissionRecord,
+    TimeRule,
+    utc_now,
+)
 from submissions.states import Event, State, sources
 
 MAX_TRIES = 3
@@ -28,7 +38,10 @@ class ClaimedRun:
 
 @dataclass(frozen=True)
 class Claim:
-    """A batch of runs of one evaluation, held by `owner` until the lease ends."""
+    """A batch of runs of one evaluation, held by `owner` until the lease ends.
+
+    is_pooled: a network may take what `pooled_left_s` says, not `wall_s`.
+    """
 
     owner: str
     submission_id: int
@@ -36,7 +49,10 @@ class Claim:
     zoo_folder: str
     bundle_sha256: str
     filename: str
+    purpose: Purpose
+    is_pooled: bool
     wall_s: float
+    cpu_s: float | None
     memory_bytes: int
     scratch_bytes: int
     log_bytes: int
@@ -49,7 +65,8 @@ class Claim:
 def claim(db: Database, owner: str, *, batch: int, lease_s: float, now: datetime | None = None) -> Claim | None:
     """Claim up to `batch` pending runs of the evaluation whose turn it is; None where nothing is pending.
 
-    The turn goes by priority, then to the user with the fewest claimed runs, then to the oldest submission.
+    The turn goes to smoke runs, one of each user's at a time, and to repeats last; then by priority, then to the
+    user with the fewest claimed runs, then to the oldest submission.
     """
     moment = now or utc_now()
     with db.write() as session:
@@ -58,7 +75,7 @@ def claim(db: Database, owner: str, *, batch: int, lease_s: float, now: datetime
             return None
         evaluation = session.get_one(EvaluationRecord, evaluation_id)
         submission = session.get_one(SubmissionRecord, evaluation.submission_id, with_for_update=True)
-        if submission.state.is_final:  # it ended between the choice and the lock
+        if not _may_run(submission, evaluation):  # it ended between the choice and the lock
             return None
         run_ids = (
             select(RunRecord.id)
@@ -89,7 +106,10 @@ def claim(db: Database, owner: str, *, batch: int, lease_s: float, now: datetime
             zoo_folder=evaluation.zoo.folder,
             bundle_sha256=submission.bundle_sha256,
             filename=submission.filename,
+            purpose=evaluation.purpose,
+            is_pooled=phase.time_rule is TimeRule.POOLED,
             wall_s=phase.wall_s,
+            cpu_s=phase.cpu_s,
             memory_bytes=phase.memory_bytes,
             scratch_bytes=phase.scratch_bytes,
             log_bytes=phase.log_bytes,
@@ -100,14 +120,52 @@ def claim(db: Database, owner: str, *, batch: int, lease_s: float, now: datetime
         )
 
 
+def _may_run(submission: SubmissionRecord, evaluation: EvaluationRecord) -> bool:
+    if evaluation.attempt != submission.attempt:
+        return False
+    return (submission.state is State.SCORED) if evaluation.purpose is Purpose.REPEAT else not submission.state.is_final
+
+
+def _claimable() -> ColumnElement[bool]:
+    """Whether an evaluation (joined with its submission) is one whose pending runs may be claimed now."""
+    smoke = aliased(EvaluationRecord)
+    in_smoke = exists().where(
+        smoke.submission_id == SubmissionRecord.id,
+        smoke.attempt == SubmissionRecord.attempt,
+        smoke.purpose == Purpose.SMOKE,
+        smoke.state.in_((State.QUEUED, State.RUNNING)),
+    )
+    is_open = SubmissionRecord.state.in_((State.QUEUED, State.RUNNING))
+    return and_(
+        EvaluationRecord.state.in_((State.QUEUED, State.RUNNING)),
+        EvaluationRecord.attempt == SubmissionRecord.attempt,
+        or_(
+            and_(EvaluationRecord.purpose == Purpose.SMOKE, is_open),
+            and_(EvaluationRecord.purpose == Purpose.SCORE, is_open, ~in_smoke),
+            and_(EvaluationRecord.purpose == Purpose.REPEAT, SubmissionRecord.state == State.SCORED),
+        ),
+    )
+
+
 def _next_evaluation() -> Select[int]:
+    is_smoke = EvaluationRecord.purpose == Purpose.SMOKE
     held = (
-        select(SubmissionRecord.user_id, func.count().label("runs"))
+        select(
+            SubmissionRecord.user_id,
+            func.count().label("runs"),
+            func.count(case((is_smoke, 1))).label("smoke_runs"),
+        )
         .join(EvaluationRecord, EvaluationRecord.submission_id == SubmissionRecord.id)
         .join(RunRecord, RunRecord.evaluation_id == EvaluationRecord.id)
         .where(RunRecord.state == "claimed")
         .group_by(SubmissionRecord.user_id)
         .subquery()
+    )
+    # Only one smoke run of a user's goes first: many uploads at once must not keep everybody else waiting.
+    turn = case(
+        (and_(is_smoke, func.coalesce(held.c.smoke_runs, 0) == 0), 0),
+        (EvaluationRecord.purpose == Purpose.REPEAT, 2),
+        else_=1,
     )
     run = aliased(RunRecord)
     return (
@@ -115,11 +173,11 @@ def _next_evaluation() -> Select[int]:
         .join(SubmissionRecord, EvaluationRecord.submission_id == SubmissionRecord.id)
         .outerjoin(held, held.c.user_id == SubmissionRecord.user_id)
         .where(
-            SubmissionRecord.state.in_((State.QUEUED, State.RUNNING)),
-            EvaluationRecord.attempt == SubmissionRecord.attempt,
+            _claimable(),
             exists().where(run.evaluation_id == EvaluationRecord.id, run.state == "pending"),
         )
         .order_by(
+            turn,
             SubmissionRecord.priority.desc(),
             func.coalesce(held.c.runs, 0),
             SubmissionRecord.created_at,
@@ -131,6 +189,8 @@ def _next_evaluation() -> Select[int]:
 
 
 def _start(session: Session, submission: SubmissionRecord, evaluation: EvaluationRecord, moment: datetime) -> None:
+    if evaluation.purpose is Purpose.SCORE:
+        submission.spends_quota = True
     session.execute(
         update(SubmissionRecord)
         .where(SubmissionRecord.id == submission.id, SubmissionRecord.state.in_(sources(Event.CLAIMED)))
@@ -141,6 +201,12 @@ def _start(session: Session, submission: SubmissionRecord, evaluation: Evaluatio
         .where(EvaluationRecord.id == evaluation.id, EvaluationRecord.state.in_(sources(Event.CLAIMED)))
         .values(state=State.RUNNING)
     )
+
+
+def pooled_left_s(db: Database, evaluation_id: int) -> float | None:
+    """Wall seconds that the evaluation's networks still have together; None where the limit is per network."""
+    with db.read() as session:
+        return left_s(session, session.get_one(EvaluationRecord, evaluation_id))
 
 
 def held_by(db: Database, owner: str) -> int:
@@ -191,9 +257,15 @@ def sweep(db: Database, now: datetime | None = None) -> int:
 
 
 def pending(db: Database) -> int:
-    """How many runs wait to be claimed."""
+    """How many runs wait and may be claimed now."""
     with db.read() as session:
-        query = select(func.count()).select_from(RunRecord).where(RunRecord.state == "pending")
+        query = (
+            select(func.count())
+            .select_from(RunRecord)
+            .join(EvaluationRecord, EvaluationRecord.id == RunRecord.evaluation_id)
+            .join(SubmissionRecord, SubmissionRecord.id == EvaluationRecord.submission_id)
+            .where(RunRecord.state == "pending", _claimable())
+        )
         return session.scalar(query) or 0
 
 
@@ -226,7 +298,4 @@ def _requeue(session: Session, run: RunRecord, detail: str) -> None:
     if run.tries < MAX_TRIES:
         run.state, run.lease_owner, run.lease_until = "pending", None, None
         return
-    evaluation = session.get_one(EvaluationRecord, run.evaluation_id)
-    evaluation.state = State.BROKEN
-    session.flush()
-    give_up(session, evaluation.submission_id, f"{detail} ({run.tries} tries)")
+    give_up(session, session.get_one(EvaluationRecord, run.evaluation_id), f"{detail} ({run.tries} tries)")

@@ -1,40 +1,60 @@
-"""How many submissions one user may make in a phase, and when the phase takes any at all."""
+"""How many submissions one user may make in a phase, and when the phase takes any at all.
+
+A submission spends quota when its first scored run begins: neither one that fails in its smoke run nor one that is
+cancelled before counts, but such uploads have a generous bound of their own. Until then it holds a place.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
 from submissions.records import PhaseRecord, SubmissionRecord
 from submissions.states import State
 
+LEAST_SMOKE_FAILURES = 50
+SMOKE_FAILURES_PER_SUBMISSION = 10
+
 
 @dataclass(frozen=True)
 class Quota:
-    """What `user` may still submit: `used` of `daily` in the last 24 hours (broken and baselines are free)."""
+    """What a user has done in the last 24 hours: `spent` of `daily`, `held` by submissions that have not begun.
+
+    `unspent` of at most `unspent_limit` have ended without having begun. Broken ones and baselines are free.
+    """
 
     daily: int
-    used: int
+    spent: int
+    held: int
+    unspent: int
+    unspent_limit: int
 
     @property
     def remaining(self) -> int:
-        return max(0, self.daily - self.used)
+        return max(0, self.daily - self.spent - self.held)
 
 
 def quota_of(session: Session, phase: PhaseRecord, user_id: int, now: datetime) -> Quota:
-    used = session.scalar(
-        select(func.count())
-        .select_from(SubmissionRecord)
-        .where(
+    spends = SubmissionRecord.spends_quota
+    is_open = SubmissionRecord.state.in_((State.QUEUED, State.RUNNING))
+    spent, held, unspent = session.execute(
+        select(
+            func.count(case((spends, 1))),
+            func.count(case((and_(~spends, is_open), 1))),
+            func.count(case((and_(~spends, ~is_open), 1))),
+        ).where(
             SubmissionRecord.phase_id == phase.id,
             SubmissionRecord.user_id == user_id,
             SubmissionRecord.created_at > now - timedelta(days=1),
             SubmissionRecord.state != State.BROKEN,
             SubmissionRecord.is_baseline.is_(False),
         )
-    )
-    return Quota(daily=phase.daily_quota, used=used or 0)
+    ).one()
+    limit = phase.daily_smoke_failures
+    if limit is None:
+        limit = max(LEAST_SMOKE_FAILURES, SMOKE_FAILURES_PER_SUBMISSION * phase.daily_quota)
+    return Quota(daily=phase.daily_quota, spent=spent, held=held, unspent=unspent, unspent_limit=limit)
 
 
 def refusal(session: Session, phase: PhaseRecord, user_id: int, now: datetime) -> str | None:
@@ -44,6 +64,16 @@ def refusal(session: Session, phase: PhaseRecord, user_id: int, now: datetime) -
     if phase.closes_at is not None and now >= phase.closes_at:
         return f"This phase closed on {phase.closes_at:%d %B %Y at %H:%M} UTC."
     quota = quota_of(session, phase, user_id, now)
-    if quota.remaining == 0:
+    if quota.remaining == 0 and quota.held == 0:
         return f"You have used all {quota.daily} submissions of the last 24 hours in this phase."
+    if quota.remaining == 0:
+        return (
+            f"Your {quota.daily} submissions of the last 24 hours in this phase are taken: {quota.spent} used, "
+            f"{quota.held} not begun yet. Wait for these, or cancel one."
+        )
+    if quota.unspent >= quota.unspent_limit:
+        return (
+            f"{quota.unspent} of your uploads in the last 24 hours failed in their smoke run or were cancelled before "
+            "they began, and this phase takes no more. Try the measure on your own machine first: gengap evaluate."
+        )
     return None

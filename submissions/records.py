@@ -4,6 +4,7 @@ Times are UTC. Ids are integers except a network's, which is the zoo's opaque te
 """
 
 from datetime import UTC, datetime
+from enum import StrEnum
 
 from sqlalchemy import (
     JSON,
@@ -49,7 +50,22 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _text_enum(kind: type[State] | type[Reason]) -> Enum:
+class Purpose(StrEnum):
+    """What an evaluation is for. Only SCORE evaluations make a score; the other values are never scored."""
+
+    SMOKE = "smoke"  # a try on a public zoo before anything else of the submission may run
+    SCORE = "score"
+    REPEAT = "repeat"  # some networks once more, after the score, to see whether the values come again
+
+
+class TimeRule(StrEnum):
+    """What a phase's wall seconds bound: each network, or, times their number, all networks of a zoo together."""
+
+    PER_NETWORK = "per_network"
+    POOLED = "pooled"
+
+
+def _text_enum(kind: type[StrEnum]) -> Enum:
     return Enum(kind, native_enum=False, length=20, values_callable=lambda members: [m.value for m in members])
 
 
@@ -111,7 +127,13 @@ class CompetitionRecord(Record):
 
 
 class PhaseRecord(Record):
-    """Dates, zoos, limits and visibility inside a competition. Limits are per network."""
+    """Dates, zoos, limits and visibility inside a competition.
+
+    Limits are per network; `time_rule` says whether `wall_s` is. Before its scored runs a submission is tried on
+    `smoke_networks` networks of a public zoo (0: never): `smoke_zoo`, or one that `submissions.smoke` finds.
+    After its score `repeat_networks` random networks are evaluated once more. `daily_smoke_failures` bounds the
+    uploads that end before they spend quota; None stands for ten times the quota, at least 50.
+    """
 
     __tablename__ = "phases"
 
@@ -122,11 +144,17 @@ class PhaseRecord(Record):
     opens_at: Mapped[datetime] = mapped_column(UtcDateTime)
     closes_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     wall_s: Mapped[float] = mapped_column(Double, default=60.0)
+    time_rule: Mapped[TimeRule] = mapped_column(_text_enum(TimeRule), default=TimeRule.PER_NETWORK)
+    cpu_s: Mapped[float | None] = mapped_column(Double, default=None)
     memory_bytes: Mapped[int] = mapped_column(BigInteger, default=2 * 2**30)
     scratch_bytes: Mapped[int] = mapped_column(BigInteger, default=256 * 2**20)
     log_bytes: Mapped[int] = mapped_column(BigInteger, default=2**20)
     processes: Mapped[int] = mapped_column(default=64)
     daily_quota: Mapped[int] = mapped_column(default=20)
+    daily_smoke_failures: Mapped[int | None] = mapped_column(default=None)
+    smoke_networks: Mapped[int] = mapped_column(default=2)
+    smoke_zoo_id: Mapped[int | None] = mapped_column(ForeignKey("zoos.id"), default=None)
+    repeat_networks: Mapped[int] = mapped_column(default=0)
     shows_logs: Mapped[bool] = mapped_column(default=False)
     hidden: Mapped[bool] = mapped_column(default=False)
     competition: Mapped[CompetitionRecord] = relationship(back_populates="phases", default=None)
@@ -152,7 +180,10 @@ class PhaseZooRecord(Record):
 
 
 class SubmissionRecord(Record):
-    """One uploaded measure in one phase. `score` is 100 x the mean of its evaluations' CMI."""
+    """One uploaded measure in one phase. `score` is 100 x the mean of its evaluations' CMI.
+
+    `spends_quota` is set when its first scored run begins, and never taken back.
+    """
 
     __tablename__ = "submissions"
 
@@ -168,6 +199,7 @@ class SubmissionRecord(Record):
     score: Mapped[float | None] = mapped_column(Double, default=None)
     attempt: Mapped[int] = mapped_column(default=1)
     priority: Mapped[int] = mapped_column(default=0)
+    spends_quota: Mapped[bool] = mapped_column(default=False)
     is_baseline: Mapped[bool] = mapped_column(default=False)
     is_hidden: Mapped[bool] = mapped_column(default=False)
     is_disqualified: Mapped[bool] = mapped_column(default=False)
@@ -178,7 +210,7 @@ class SubmissionRecord(Record):
     user: Mapped[UserRecord] = relationship(init=False)
     evaluations: Mapped[list["EvaluationRecord"]] = relationship(
         back_populates="submission",
-        order_by="(EvaluationRecord.attempt, EvaluationRecord.position)",
+        order_by="(EvaluationRecord.attempt, EvaluationRecord.purpose.desc(), EvaluationRecord.position)",
         init=False,
         default_factory=list,
     )
@@ -191,7 +223,7 @@ class SubmissionRecord(Record):
 
 
 class EvaluationRecord(Record):
-    """One submission on one zoo, in one attempt."""
+    """One submission on one zoo, in one attempt. A smoke or repeat evaluation is `scored` once it is through."""
 
     __tablename__ = "evaluations"
 
@@ -201,6 +233,7 @@ class EvaluationRecord(Record):
     attempt: Mapped[int]
     position: Mapped[int]
     networks: Mapped[int]
+    purpose: Mapped[Purpose] = mapped_column(_text_enum(Purpose), default=Purpose.SCORE)
     state: Mapped[State] = mapped_column(_text_enum(State), default=State.QUEUED)
     cmi: Mapped[float | None] = mapped_column(Double, default=None)
     kendall_tau: Mapped[float | None] = mapped_column(Double, default=None)
@@ -209,7 +242,7 @@ class EvaluationRecord(Record):
     submission: Mapped[SubmissionRecord] = relationship(back_populates="evaluations", default=None)
     zoo: Mapped[ZooRecord] = relationship(init=False)
 
-    __table_args__ = (UniqueConstraint("submission_id", "zoo_id", "attempt"),)
+    __table_args__ = (UniqueConstraint("submission_id", "zoo_id", "attempt", "purpose"), Index(None, "state"))
 
 
 class RunRecord(Record):
@@ -245,3 +278,33 @@ class ValueRecord(Record):
     cpu_s: Mapped[float | None] = mapped_column(Double, default=None)
     peak_bytes: Mapped[int | None] = mapped_column(BigInteger, default=None)
     recorded_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+
+
+class FailureRecord(Record):
+    """How the measure failed on one run. Message and log are kept only in phases that show logs."""
+
+    __tablename__ = "failures"
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    reason: Mapped[Reason] = mapped_column(_text_enum(Reason))
+    detail: Mapped[str] = mapped_column(Text)
+    message: Mapped[str | None] = mapped_column(Text, default=None)
+    log: Mapped[str | None] = mapped_column(Text, default=None)
+    wall_s: Mapped[float | None] = mapped_column(Double, default=None)
+    cpu_s: Mapped[float | None] = mapped_column(Double, default=None)
+    peak_bytes: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+
+
+class WorkerRecord(Record):
+    """A worker process: what it is, when it was last heard of, and why it takes no work, if it does not."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)  # host/pid, the front of its lease owners
+    slots: Mapped[int]
+    backend: Mapped[str] = mapped_column(String(40))
+    layers: Mapped[dict[str, bool]] = mapped_column(JSON)
+    refusal: Mapped[str | None] = mapped_column(Text, default=None)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Backend = Literal["bubblewrap"]
+Backend = Literal["bubblewrap", "docker"]
 
 
 def _data_home() -> Path:
@@ -29,6 +29,13 @@ class Settings(BaseSettings):
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the home folder")
     broker_url: str = Field("filesystem://", description="filesystem:// (in the home folder) or redis://…")
     sandbox: Backend = Field("bubblewrap", description="Backend that runs participants' code")
+    sandbox_minimum: tuple[str, ...] = Field(
+        ("namespaces", "no_network", "read_only_files", "no_capabilities", "seccomp"),
+        description="Layers of the sandbox without which a worker takes no work (a JSON list)",
+    )
+    docker_image: str = Field("gengap-sandbox", description="docker: image that measures run in")
+    docker_runtime: str = Field("", description="docker: runtime, for example runsc; empty: the engine's default")
+    docker_socket: str = Field("", description="docker: the engine's address; empty: as its environment says")
     host: str = Field("127.0.0.1", description="Address the web server listens on")
     port: int = Field(8000, ge=0, le=65535, description="Port the web server listens on")
     web_threads: int = Field(8, ge=1, description="Threads of the web process")

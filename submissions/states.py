@@ -44,7 +44,7 @@ class Reason(StrEnum):
 
 
 SENTENCES: dict[Reason, str] = {
-    Reason.TIME_LIMIT: "The measure ran longer than the time limit for one network.",
+    Reason.TIME_LIMIT: "The measure ran longer than the time limit.",
     Reason.MEMORY_LIMIT: "The measure used more memory than the limit for one network.",
     Reason.NOT_FINITE: "The measure returned nan or an infinity.",
     Reason.NOT_A_NUMBER: "The measure returned something that is not a real number.",

@@ -86,9 +86,16 @@ def store(tmp_path: Path) -> BundleStore:
     return BundleStore(tmp_path / "home" / "store")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def any_db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+@pytest.fixture
+def any_db(empty_db: Database) -> Database:
     """An empty database at the newest schema, once on each of the two that Gengap runs on."""
+    migrate(empty_db)
+    return empty_db
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database without any table, once on each of the two."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'gengap.sqlite'}"
     else:
@@ -98,15 +105,20 @@ def any_db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]
             connection.execute(f"CREATE DATABASE {name}")
         url = server.rpartition("/")[0] + f"/{name}"
     db = Database(url)
-    migrate(db)
     yield db
     db.close()
 
 
 @pytest.fixture
 def competition(any_db: Database, store: BundleStore, tiny_zoo: Path, other_zoo: Path) -> Competition:
-    """A phase over two tiny zoos, 8 and 12 networks."""
-    return make_competition(any_db, store, [tiny_zoo, other_zoo])
+    """A phase over two tiny zoos, 8 and 12 networks, without a smoke run before."""
+    return make_competition(any_db, store, [tiny_zoo, other_zoo], smoke_networks=0)
+
+
+@pytest.fixture
+def smoked(any_db: Database, store: BundleStore, tiny_zoo: Path, other_zoo: Path) -> Competition:
+    """The same phase with a smoke run on two networks of the tiny zoo, the public one."""
+    return make_competition(any_db, store, [other_zoo, tiny_zoo])
 
 
 @dataclass(frozen=True)

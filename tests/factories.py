@@ -8,18 +8,21 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sqlalchemy import func, select
 
 from model_zoo.manifest import Axis, DatasetCard, NetworkTruth, ZooCard
 from model_zoo.writer import new_zoo, opaque_ids
-from submissions import lifecycle
+from submissions import lifecycle, queue
 from submissions.accounts import register
 from submissions.bundle import Bundle, BundleLimits, read_bundle
 from submissions.competitions import create_competition, register_zoo
 from submissions.database import Database
-from submissions.records import EvaluationRecord, PhaseRecord, SubmissionRecord, ValueRecord, utc_now
+from submissions.progress import Progress, progress
+from submissions.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ValueRecord, utc_now
+from submissions.states import Reason
 from submissions.store import BundleStore
 
 SQUARED_NORM = b"""
@@ -117,6 +120,35 @@ class Competition:
             name=name,
             bundle=bundle_of(source),
         )
+
+    def claim(self, owner: str = "w", batch: int = 50) -> queue.Claim | None:
+        return queue.claim(self.db, owner, batch=batch, lease_s=60.0)
+
+    def record(self, claim: queue.Claim, run: queue.ClaimedRun, value: float = 1.0, wall_s: float = 0.1) -> bool:
+        return lifecycle.record_value(
+            self.db, run.id, claim.owner, value=value, wall_s=wall_s, cpu_s=0.1, peak_bytes=1000, layers={}
+        )
+
+    def fail(self, claim: queue.Claim, run: queue.ClaimedRun, reason: Reason = Reason.RAISED, **told: Any) -> bool:
+        told = {"detail": "ValueError at complexity.py line 2", **told}
+        return lifecycle.record_failure(self.db, run.id, claim.owner, reason=reason, **told)
+
+    def work_through(self, purpose: Purpose | None = None) -> int:
+        """Record a value of each network, its id's number, while there is something (of this purpose) to claim."""
+        done = 0
+        while (claim := self.claim(batch=3)) is not None:
+            if purpose not in (None, claim.purpose):
+                queue.release(self.db, claim.owner)
+                break
+            for run in claim.runs:
+                assert self.record(claim, run, float(int(run.network_id, 16)))
+                done += 1
+        return done
+
+    def progress(self, submission_id: int) -> Progress:
+        """What the submission's page tells its owner."""
+        with self.db.read() as session:
+            return progress(session, submission_id, with_detail=True)
 
     def submission(self, submission_id: int) -> SubmissionRecord:
         with self.db.read() as session:

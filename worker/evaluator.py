@@ -8,8 +8,9 @@ import logging
 import threading
 import uuid
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -20,7 +21,9 @@ from scoring import ScoringError
 from submissions import lifecycle, queue
 from submissions.bundle import BundleError, BundleLimits, read_bundle
 from submissions.database import Database
+from submissions.records import Purpose
 from submissions.store import BundleStore, StoreError
+from worker.failures import tell
 from worker.sandbox.pool import SandboxPool
 from worker.sandbox.protocol import (
     Code,
@@ -30,18 +33,21 @@ from worker.sandbox.protocol import (
     Outcome,
     Sandbox,
     SandboxError,
+    Value,
     seed_of,
 )
 
 BATCH = 4
 WATCH_S = 1.0
+LEAST_WALL_S = 0.001  # of a pooled limit that is spent: the network fails at once
 _log = logging.getLogger(__name__)
 
 
 class Evaluator:
     """A worker's share of the queue. `work` runs in one thread per slot; `stop` ends them all in good order.
 
-    owner_prefix: names this process in leases, for example "host/pid".
+    owner_prefix: names this process in leases, for example "host/pid". wake: called when runs have come free that
+    other slots and workers may be waiting for.
     """
 
     def __init__(
@@ -53,6 +59,7 @@ class Evaluator:
         owner_prefix: str,
         lease_s: float,
         limits: BundleLimits,
+        wake: Callable[[], None],
     ) -> None:
         self._db = db
         self._store = store
@@ -60,6 +67,7 @@ class Evaluator:
         self._owner_prefix = owner_prefix
         self._lease_s = lease_s
         self._bundle_limits = limits
+        self._wake = wake
         self._stopping = threading.Event()
 
     @property
@@ -77,6 +85,8 @@ class Evaluator:
                     break
                 with _Watch(self._db, owner, self._lease_s, sandbox, self._stopping):
                     evaluated += self._evaluate(claim, sandbox)
+                if claim.purpose is Purpose.SMOKE:
+                    self._wake()
         return evaluated
 
     def stop(self) -> None:
@@ -86,23 +96,24 @@ class Evaluator:
 
     def _evaluate(self, claim: queue.Claim, sandbox: Sandbox) -> int:
         evaluated = 0
-        zoo: Zoo | None = None
+        work: _Work | None = None
         for run in claim.runs:
             if self._stopping.is_set():
                 break
             try:
-                if zoo is None:  # the first network, or the one after a fault of ours
-                    sandbox.start(self._code(claim), _limits(claim))
-                    zoo = open_zoo(Path(claim.zoo_folder))
+                is_first = work is None  # of the claim, or after a fault of ours
+                work = work or _Work(self._code(claim), open_zoo(Path(claim.zoo_folder)))
+                if is_first or claim.is_pooled:
+                    sandbox.start(work.code, _limits(claim, self._wall_s(claim)))
                 seed = seed_of(claim.bundle_sha256, run.network_id)
-                outcome = sandbox.evaluate(network_files(zoo, run.network_id), seed)
-                is_wanted = self._record(claim, run, outcome, sandbox)
+                outcome = sandbox.evaluate(network_files(work.zoo, run.network_id), seed)
+                is_wanted = self._record(claim, run, outcome, work.code.files, dict(sandbox.layers))
             except (SandboxError, ZooError, StoreError, BundleError, ScoringError) as error:
                 if self._stopping.is_set() or queue.held_by(self._db, claim.owner) == 0:
                     break
                 _log.error("submission %d, our fault: %s", claim.submission_id, error)
                 queue.give_back_broken(self._db, run.id, claim.owner, _first_line(error))
-                zoo = None
+                work = None
                 continue
             evaluated += 1
             if not is_wanted:
@@ -115,26 +126,54 @@ class Evaluator:
         bundle = read_bundle(claim.filename, content, self._bundle_limits)
         return Code(bundle.files, bundle.sha256)
 
-    def _record(self, claim: queue.Claim, run: queue.ClaimedRun, outcome: Outcome, sandbox: Sandbox) -> bool:
-        if isinstance(outcome, Failure):
-            lifecycle.record_failure(
+    def _wall_s(self, claim: queue.Claim) -> float:
+        """What the next network may take."""
+        left_s = queue.pooled_left_s(self._db, claim.evaluation_id) if claim.is_pooled else None
+        return claim.wall_s if left_s is None else max(left_s, LEAST_WALL_S)
+
+    def _record(
+        self,
+        claim: queue.Claim,
+        run: queue.ClaimedRun,
+        outcome: Outcome,
+        files: Mapping[str, bytes],
+        layers: dict[str, bool],
+    ) -> bool:
+        """Put the outcome on record; whether the rest of the claim is still wanted."""
+        if isinstance(outcome, Value):
+            return lifecycle.record_value(
                 self._db,
                 run.id,
                 claim.owner,
-                reason=outcome.reason,
-                detail=describe(outcome, shows_logs=claim.shows_logs),
+                value=outcome.value,
+                wall_s=outcome.wall_s,
+                cpu_s=outcome.cpu_s,
+                peak_bytes=outcome.peak_bytes,
+                layers=layers,
             )
-            return False
-        return lifecycle.record_value(
+        told = tell(outcome, files, shows_logs=claim.shows_logs)
+        is_known = lifecycle.record_failure(
             self._db,
             run.id,
             claim.owner,
-            value=outcome.value,
+            reason=outcome.reason,
+            detail=told.detail,
+            message=told.message,
+            log=told.log,
             wall_s=outcome.wall_s,
             cpu_s=outcome.cpu_s,
             peak_bytes=outcome.peak_bytes,
-            layers=dict(sandbox.layers),
+            layers=layers,
         )
+        return is_known and claim.purpose is Purpose.REPEAT
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a claim's runs have in common."""
+
+    code: Code
+    zoo: Zoo
 
 
 class _Watch:
@@ -227,19 +266,10 @@ def network_files(zoo: Zoo, network_id: str) -> NetworkFiles:
     )
 
 
-def describe(failure: Failure, *, shows_logs: bool) -> str:
-    """A failure in words for the measure's author; message and log only where the phase shows them."""
-    parts = [failure.detail]
-    if shows_logs and failure.message:
-        parts[0] += f": {failure.message}"
-    if shows_logs and failure.log:
-        parts.append(f"It printed:\n{failure.log}")
-    return "\n".join(parts)
-
-
-def _limits(claim: queue.Claim) -> Limits:
+def _limits(claim: queue.Claim, wall_s: float) -> Limits:
     return Limits(
-        wall_s=claim.wall_s,
+        wall_s=wall_s,
+        cpu_s=claim.cpu_s,
         memory_bytes=claim.memory_bytes,
         processes=claim.processes,
         scratch_bytes=claim.scratch_bytes,

@@ -1,19 +1,23 @@
 """One worker process: a Celery worker whose threads are slots, and a sweeper. `gengap worker` runs it.
 
 Threads, not Celery's forks: the work happens in sandboxes, a slot only watches; one process can stop its
-sandboxes in good order, and a sandbox must be started from a thread that lives on (see `sandbox.spawn`).
+sandboxes in good order, and a sandbox must be started from a thread that lives on (see `sandbox.spawn`). Where the
+sandbox lacks a layer of the minimum, the process takes no work: it only says so, in the log and on record.
 """
 
 import logging
 import os
+import signal
 import socket
+import threading
+from collections.abc import Mapping
 from typing import Any
 
 from celery import Celery, bootsteps, signals
 from kombu.exceptions import KombuError
 from sqlalchemy.exc import SQLAlchemyError
 
-from submissions import queue
+from submissions import queue, workers
 from submissions.bundle import BundleLimits
 from submissions.database import Database
 from submissions.settings import Settings
@@ -21,51 +25,129 @@ from submissions.store import BundleStore
 from worker.celery_app import WORK, make_celery
 from worker.evaluator import Evaluator
 from worker.hints import send_hint
+from worker.sandbox.docker import DockerOptions
 from worker.sandbox.pool import SandboxPool, make_pool
+from worker.sandbox.protocol import SandboxError
 
+SWEEPS_TO_A_NEW_TRIAL = 12
 _log = logging.getLogger(__name__)
 
 
 def run_worker(settings: Settings, *, log_level: str = "INFO") -> int:
     """Work until SIGTERM or SIGINT; then give unfinished runs back and end every sandbox. The exit status."""
     db = Database(settings.effective_database_url)
-    pool = make_pool(settings.sandbox, settings.worker_slots)
+    pool = make_pool(settings.sandbox, settings.worker_slots, docker=DockerOptions.of(settings))
+    name = f"{socket.gethostname()}/{os.getpid()}"
     try:
-        evaluator = make_evaluator(settings, db, pool)
         _return_runs_of_the_dead(db)
-        app = make_celery(settings)
-        _register_task(app, settings, db, evaluator)
-        app.steps["worker"].add(_sweeper(settings, db, evaluator))
-
-        def stop(**_: Any) -> None:
-            evaluator.stop()
-
-        signals.worker_shutting_down.connect(stop, weak=False)
-        worker = app.Worker(
-            pool="threads",
-            concurrency=settings.worker_slots,
-            loglevel=log_level,
-            without_gossip=True,
-            without_mingle=True,
-            without_heartbeat=True,
-            hostname=f"gengap-{os.getpid()}@{socket.gethostname()}",
-        )
-        worker.start()
-        return int(worker.exitcode or 0)
+        return _work(settings, db, pool, name, log_level) if _is_able(settings, db, pool, name) else 0
     finally:
         pool.close()
+        _leave(db, name)
         db.close()
 
 
-def make_evaluator(settings: Settings, db: Database, pool: SandboxPool) -> Evaluator:
-    return Evaluator(
+def _is_able(settings: Settings, db: Database, pool: SandboxPool, name: str) -> bool:
+    """Put this worker on record; where its sandbox is not good enough, wait until it is, or False at the end.
+
+    The wait takes no hints, which other workers could use. A sandbox that does not start (an engine that is not up
+    yet) is tried again now and then; a missing layer stays missing until the worker is started anew.
+    """
+    refusal = _enter(settings, db, pool, name)
+    if refusal is None:
+        return True
+    ended = threading.Event()
+    handlers = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    said = None
+    while refusal is not None:
+        if refusal != said:
+            _log.error("This worker takes no work. %s More: gengap doctor", refusal)
+            said = refusal
+        for _ in range(SWEEPS_TO_A_NEW_TRIAL):
+            if ended.wait(settings.sweep_s):
+                return False
+            _note(db, name)
+        refusal = _enter(settings, db, pool, name)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    return not ended.is_set()
+
+
+def _note(db: Database, name: str) -> None:
+    try:
+        workers.seen(db, name)
+    except SQLAlchemyError:
+        _log.exception("the worker could not be noted; the next time tries again")
+
+
+def _leave(db: Database, name: str) -> None:
+    try:
+        workers.leave(db, name)
+    except SQLAlchemyError:
+        _log.exception("the worker could not be taken off the record; it will show as silent")
+
+
+def _enter(settings: Settings, db: Database, pool: SandboxPool, name: str) -> str | None:
+    """Try the sandbox and put this worker on record. Why it takes no work, None where it does."""
+    layers: Mapping[str, bool] = {}
+    try:
+        layers = pool.layers()
+        lacking = pool.missing(settings.sandbox_minimum)
+        refusal = f"Its sandbox lacks {', '.join(lacking)}." if lacking else None
+    except SandboxError as error:
+        refusal = f"Its sandbox does not start: {error}."
+    with db.read() as session:
+        known = [worker.name for worker in workers.known_workers(session, sweep_s=settings.sweep_s)]
+    workers.enter(
+        db,
+        name,
+        slots=settings.worker_slots,
+        backend=settings.sandbox,
+        layers=layers,
+        refusal=refusal,
+        dead=[other for other in known if _is_dead(other, socket.gethostname())],
+    )
+    return refusal
+
+
+def _work(settings: Settings, db: Database, pool: SandboxPool, name: str, log_level: str) -> int:
+    evaluator = make_evaluator(settings, db, pool, name)
+    app = make_celery(settings)
+    _register_task(app, settings, db, evaluator)
+    app.steps["worker"].add(_sweeper(settings, db, evaluator, name))
+
+    def stop(**_: Any) -> None:
+        evaluator.stop()
+
+    signals.worker_shutting_down.connect(stop, weak=False)
+    worker = app.Worker(
+        pool="threads",
+        concurrency=settings.worker_slots,
+        loglevel=log_level,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        hostname=f"gengap-{os.getpid()}@{socket.gethostname()}",
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def make_evaluator(settings: Settings, db: Database, pool: SandboxPool, name: str) -> Evaluator:
+    def wake() -> None:
+        if evaluator.free_slots and queue.pending(db) > 0:
+            send_hint(settings)
+
+    evaluator = Evaluator(
         db,
         BundleStore(settings.store_folder),
         pool,
-        owner_prefix=f"{socket.gethostname()}/{os.getpid()}",
+        owner_prefix=name,
         lease_s=settings.lease_s,
         limits=BundleLimits.of(settings),
+        wake=wake,
     )
+    return evaluator
 
 
 def _register_task(app: Celery, settings: Settings, db: Database, evaluator: Evaluator) -> None:
@@ -77,11 +159,12 @@ def _register_task(app: Celery, settings: Settings, db: Database, evaluator: Eva
     app.task(work, name=WORK, ignore_result=True)
 
 
-def _sweeper(settings: Settings, db: Database, evaluator: Evaluator) -> type[bootsteps.StartStopStep]:
+def _sweeper(settings: Settings, db: Database, evaluator: Evaluator, name: str) -> type[bootsteps.StartStopStep]:
     """A worker step that, every few seconds, returns expired leases and hints at work that lies waiting."""
 
     def sweep() -> None:
         try:
+            workers.seen(db, name)
             waiting = queue.sweep(db)
             if waiting and evaluator.free_slots:
                 send_hint(settings)

@@ -18,7 +18,9 @@ from server.commands.score_tables import print_report
 from submissions.bundle import BundleError, BundleLimits, read_bundle
 from submissions.settings import Settings
 from submissions.states import SENTENCES, Reason, State
-from worker.evaluator import describe, evaluate_zoo
+from worker.evaluator import evaluate_zoo
+from worker.failures import describe
+from worker.sandbox.docker import DockerOptions
 from worker.sandbox.pool import make_pool
 from worker.sandbox.protocol import Code, Failure, Limits, Outcome, SandboxError
 
@@ -106,7 +108,7 @@ def _evaluate(
         if error.reason is None:
             raise InputError(str(error)) from error
         return result(State.FAILED, reason=error.reason, detail=str(error))
-    pool = make_pool(settings.sandbox, jobs)
+    pool = make_pool(settings.sandbox, jobs, docker=DockerOptions.of(settings))
     outcomes = evaluate_zoo(pool, zoo, Code(bundle.files, bundle.sha256), limits, slots=jobs)
     try:
         failure = _collect(outcomes, values, zoo)
@@ -116,7 +118,7 @@ def _evaluate(
         outcomes.close()
         pool.close()
     if failure is not None:
-        return result(State.FAILED, reason=failure.reason, detail=describe(failure, shows_logs=True))
+        return result(State.FAILED, reason=failure.reason, detail=describe(failure))
     return result(State.SCORED, report=scoring.report(truth, values))
 
 

@@ -1,6 +1,7 @@
 """The demo's children: started, watched, restarted when they die, and all ended when the demo ends."""
 
 import ctypes
+import json
 import os
 import signal
 import socket
@@ -111,4 +112,9 @@ def is_taken(host: str, port: int) -> bool:
 
 def environment_with(settings: Mapping[str, object]) -> dict[str, str]:
     """This process's environment with `GENGAP_*` set as given."""
-    return os.environ | {f"GENGAP_{name.upper()}": str(value) for name, value in settings.items()}
+    return os.environ | {f"GENGAP_{name.upper()}": _as_text(value) for name, value in settings.items()}
+
+
+def _as_text(value: object) -> str:
+    """As pydantic-settings reads it: lists are JSON."""
+    return json.dumps(value) if isinstance(value, tuple | list) else str(value)

@@ -11,6 +11,7 @@ from model_zoo import ZooError, open_zoo
 from server.access import Who, allow, the_competition
 from server.config import services
 from submissions.records import PhaseZooRecord, ZooRecord
+from submissions.smoke import smoke_zoo
 
 pages = Blueprint("competitions", __name__)
 
@@ -43,6 +44,7 @@ def show(**_named: object) -> str:
             .where(PhaseZooRecord.phase_id.in_([phase.id for phase in competition.phases]))
             .order_by(PhaseZooRecord.phase_id, PhaseZooRecord.position)
         ).all()
+        tried_on = {phase.id: smoke_zoo(session, phase) for phase in competition.phases}
     by_phase: dict[int, list[str]] = {}
     for phase_id, zoo in zoos:
         by_phase.setdefault(phase_id, []).append(zoo.title)
@@ -50,6 +52,7 @@ def show(**_named: object) -> str:
         "competition.html",
         competition=competition,
         zoos_by_phase=by_phase,
+        tried_on=tried_on,
         cards=_cards({zoo.id: zoo for _, zoo in zoos}),
     )
 

@@ -4,7 +4,8 @@ from datetime import datetime
 
 from flask import Flask
 
-from submissions.records import PhaseRecord, utc_now
+from submissions.progress import Progress
+from submissions.records import PhaseRecord, TimeRule, utc_now
 from submissions.states import State
 
 _UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
@@ -22,7 +23,6 @@ STATE_SENTENCES = {
     State.RUNNING: "A worker evaluates it, one network at a time.",
     State.SCORED: "Every network has its value, and every zoo its score.",
     State.FAILED: "The measure failed on a network, so it has no score.",
-    State.CANCELLED: "It was cancelled before it had a score.",
     State.BROKEN: "Our fault, not the measure's: the server could not evaluate it. It spends no quota.",
 }
 
@@ -38,10 +38,42 @@ def init_app(app: Flask) -> None:
         ("figure", figure),
         ("paragraphs", paragraphs),
         ("state_word", STATE_WORDS.__getitem__),
-        ("state_sentence", STATE_SENTENCES.__getitem__),
+        ("state_sentence", state_sentence),
+        ("time_limit", time_limit),
         ("phase_status", phase_status),
     ):
         app.jinja_env.filters[name] = function
+
+
+def state_sentence(progress: Progress) -> str:
+    """Where a submission stands, or why it failed."""
+    smoke = progress.smoke
+    if progress.sentence is not None and smoke is not None and smoke.state is State.FAILED:
+        return f"{progress.sentence} It failed in the smoke run{_unspent(progress)}."
+    if progress.sentence is not None:
+        return progress.sentence
+    if smoke is not None and progress.is_in_smoke:
+        tried = f"{smoke.networks} {'network' if smoke.networks == 1 else 'networks'} of {smoke.zoo_title}"
+        if progress.state is State.QUEUED:
+            return f"It waits for a free worker, to be tried on {tried} first."
+        return f"It is being tried on {tried}; everything else waits for that."
+    if progress.waits_after_smoke:
+        return "It passed its smoke run and waits for a free worker."
+    if progress.state is State.CANCELLED:
+        return f"It was cancelled before it had a score{_unspent(progress)}."
+    return STATE_SENTENCES[progress.state]
+
+
+def _unspent(progress: Progress) -> str:
+    return "" if progress.spends_quota else "; no quota spent"
+
+
+def time_limit(phase: PhaseRecord) -> str:
+    """What a network may take: 60 s, and 30 s of processor time. A pooled limit says so."""
+    limit = seconds(phase.wall_s)
+    if phase.time_rule is TimeRule.POOLED:
+        limit += " on average, pooled over all networks of a zoo"
+    return limit if phase.cpu_s is None else f"{limit}, {seconds(phase.cpu_s)} of processor time"
 
 
 def size(count: int) -> str:

@@ -1,4 +1,4 @@
-"""/healthz: whether this process serves and reaches its database, for proxies and monitors."""
+"""/healthz: whether this process serves and reaches its database, and which workers there are, for monitors."""
 
 from flask import Blueprint, current_app
 from flask.typing import ResponseReturnValue
@@ -7,6 +7,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from server.access import Who, allow
 from server.config import services
 from submissions import queue
+from submissions.records import utc_now
+from submissions.workers import Worker, known_workers
+from worker.sandbox.layers import missing
 
 pages = Blueprint("health", __name__)
 
@@ -14,9 +17,25 @@ pages = Blueprint("health", __name__)
 @pages.get("/healthz")
 @allow(Who.VISITOR)
 def healthz() -> ResponseReturnValue:
+    """Anybody may ask, so workers have no names here, and no reasons but the layers that they lack."""
+    db = services().db
     try:
-        pending = queue.pending(services().db)
+        pending = queue.pending(db)
+        with db.read() as session:
+            workers = known_workers(session, sweep_s=services().settings.sweep_s)
     except SQLAlchemyError:
         current_app.logger.exception("The database does not answer.")
         return {"database": "unreachable"}, 503
-    return {"database": "ok", "pending_runs": pending}
+    return {"database": "ok", "pending_runs": pending, "workers": [_told(worker) for worker in workers]}
+
+
+def _told(worker: Worker) -> dict[str, object]:
+    return {
+        "backend": worker.backend,
+        "slots": worker.slots,
+        "is_alive": worker.is_alive,
+        "takes_work": worker.is_alive and worker.refusal is None,
+        "seen_s_ago": round((utc_now() - worker.seen_at).total_seconds(), 1),
+        "layers": dict(worker.layers),
+        "missing": missing(worker.layers, services().settings.sandbox_minimum),
+    }

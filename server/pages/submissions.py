@@ -21,8 +21,12 @@ from server.charts import value_against_gap
 from server.config import services
 from server.headers import conditional
 from submissions.lifecycle import cancel
-from submissions.progress import Progress, ZooPoints, progress, submissions_of, zoo_points
+from submissions.points import ZooPoints, zoo_points
+from submissions.progress import Progress, progress, submissions_of
+from submissions.records import utc_now
 
+SMOKE_POLL, POLL = "500ms", "2s"  # how often a page looks: a smoke run takes about a second
+SMOKE_PATIENCE_S = 30.0
 _LARGEST_ID = 2**31 - 1  # a larger number is no id in any database we use
 
 pages = Blueprint("submissions", __name__)
@@ -38,6 +42,7 @@ def show(**_named: object) -> str:
         "submission.html",
         phase=submission.phase,
         progress=now,
+        poll=_poll(now),
         may_change=is_owner_or_organizer(current_account(), submission),
         tables=[points for zoo in now.zoos if zoo.truth_public and (points := _points(zoo.name))],
     )
@@ -48,7 +53,8 @@ def show(**_named: object) -> str:
 def status(**_named: object) -> Response:
     """The status part alone. Once the submission has ended, htmx is told to load the whole page anew."""
     now = _progress()
-    response = conditional(lambda: render_template("_status.html", progress=now), now)
+    phase, poll = the_submission().phase, _poll(now)
+    response = conditional(lambda: render_template("_status.html", progress=now, phase=phase, poll=poll), now, poll)
     if now.state.is_final and response.status_code == 200 and "HX-Request" in request.headers:
         response.headers["HX-Refresh"] = "true"
     return response
@@ -88,6 +94,11 @@ def _progress() -> Progress:
     submission = the_submission()
     with services().db.read() as session:
         return progress(session, submission.id, with_detail=is_owner_or_organizer(current_account(), submission))
+
+
+def _poll(now: Progress) -> str:
+    waited_s = (utc_now() - now.created_at).total_seconds()
+    return SMOKE_POLL if now.is_in_smoke and waited_s < SMOKE_PATIENCE_S else POLL
 
 
 def _points(zoo_name: str) -> ZooPoints | None:

@@ -14,6 +14,7 @@ from submissions.bundle import Bundle, BundleError, read_bundle
 from submissions.lifecycle import SubmissionRefused, submit
 from submissions.quota import quota_of, refusal
 from submissions.records import utc_now
+from submissions.smoke import smoke_zoo
 from worker.hints import send_hint
 
 NAME_LENGTH = 80
@@ -65,6 +66,7 @@ def form_page(name: str = "", messages: dict[str, str] | None = None) -> str:
     with services().db.read() as session:
         why_not = refusal(session, phase, _person().id, now)
         quota = quota_of(session, phase, _person().id, now)
+        tried_on = smoke_zoo(session, phase)
     return render_template(
         "submit.html",
         phase=phase,
@@ -72,6 +74,7 @@ def form_page(name: str = "", messages: dict[str, str] | None = None) -> str:
         messages=messages or {},
         why_not=why_not,
         quota=quota,
+        tried_on=tried_on,
         limits=services().bundle_limits,
         name_length=NAME_LENGTH,
     )

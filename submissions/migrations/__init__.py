@@ -1,22 +1,56 @@
 """Bringing a database to the newest schema. Commands do it before they start anything; the web process does not,
 and so does not carry Alembic."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import Connection
 
 from submissions.database import Database
 
 _LOCK = 7031970  # any number, the same for every process of Gengap
 
 
-def migrate(db: Database) -> None:
-    """Bring the schema to the newest version; safe to call at every start, also from two processes at once."""
+class MigrationError(Exception):
+    """A migration would have left rows that point nowhere; nothing was changed."""
+
+
+def migrate(db: Database, revision: str = "head") -> None:
+    """Bring the schema up to the newest version, or to `revision`, in one transaction.
+
+    Safe to call at every start, also from two processes at once. Raises MigrationError.
+    """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    with db.engine.execution_options(gengap_write=True).begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+    with _alone(db) as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
+
+
+@contextmanager
+def _alone(db: Database) -> Iterator[Connection]:
+    """A transaction that no other migration runs beside.
+
+    SQLite changes a table by making it anew and dropping the old one, which its foreign keys would forbid. They
+    can only be switched off outside of a transaction, and are checked, all of them, before it is committed.
+    """
+    engine = db.engine.execution_options(gengap_write=True)
+    if engine.dialect.name != "sqlite":
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            yield connection
+        return
+    with engine.connect() as connection:
+        cursor = connection.connection.cursor()
+        cursor.execute("PRAGMA foreign_keys=OFF")
+        try:
+            with connection.begin():
+                yield connection
+                if lost := connection.exec_driver_sql("PRAGMA foreign_key_check").all():
+                    raise MigrationError(f"{len(lost)} rows of {lost[0][0]} would point to rows that do not exist")
+        finally:
+            cursor.execute("PRAGMA foreign_keys=ON")
+            cursor.close()

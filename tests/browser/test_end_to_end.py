@@ -37,6 +37,7 @@ def test_a_newcomer_registers_uploads_watches_and_reads_the_leaderboard(
     expect(page.get_by_role("heading", level=1)).to_contain_text("Sum of squares")
 
     expect(page.locator("#status .badge")).to_have_text("Scored", timeout=SCORED_MS)
+    expect(page.locator("#status")).to_contain_text("2 of 2 passed")
     expect(page.locator("#status")).to_contain_text("8 of 8")
     expect(page.locator("#status")).to_contain_text("12 of 12")
     expect(page.locator(".chart svg")).to_have_count(1)  # the other zoo's truth is hidden
@@ -59,7 +60,7 @@ def test_a_measure_that_fails_tells_its_author_where(chromium: Browser, running_
     page = context.new_page()
     page.goto(f"{running_site.url}/submissions/{submission}")
     expect(page.locator("#status .badge")).to_have_text("Failed", timeout=SCORED_MS)
-    expect(page.locator("#status")).to_contain_text("The measure raised an exception.")
+    expect(page.locator("#status")).to_contain_text("The measure raised an exception. It failed in the smoke run")
     expect(page.locator("#status")).not_to_contain_text("ZeroDivisionError")
 
     page.goto(f"{running_site.url}/login")
@@ -68,6 +69,7 @@ def test_a_measure_that_fails_tells_its_author_where(chromium: Browser, running_
     page.get_by_role("button", name="Log in").click()
     page.wait_for_url(f"{running_site.url}/")
     page.goto(f"{running_site.url}/submissions/{submission}")
-    expect(page.locator(".detail")).to_contain_text("ZeroDivisionError")
-    expect(page.locator(".detail")).to_contain_text("line 2")
+    expect(page.locator(".detail")).to_have_text("ZeroDivisionError at complexity.py line 2")
+    expect(page.locator(".message")).to_have_text("division by zero")
+    expect(page.locator("#status")).to_contain_text("smoke run, network 1 of 2 in The tiny zoo")
     context.close()

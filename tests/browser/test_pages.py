@@ -6,9 +6,12 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, ViewportSize, expect
 
-from submissions.states import Reason
+from submissions import workers
+from submissions.records import Purpose
+from submissions.states import Reason, State
 from tests.browser.conftest import PHONE, ServedSite, Watch
 from tests.records import PASSWORD
+from worker.sandbox.layers import TABLE
 
 LONG_NAME = "Consistency_of_representations_under_small_rotations_and_translations_of_inputs"
 
@@ -20,7 +23,14 @@ def _populate(served: ServedSite) -> dict[str, str]:
     scored = site.submission(phase, site.ann, cmi=(0.4, 0.5), name=LONG_NAME)
     site.submission(phase, site.system, cmi=(0.1, 0.2), name="Squared norm", is_baseline=True)
     running = site.submission(phase, site.bob, done=5, name="Slow one")
-    failed = site.submission(phase, site.ann, reason=Reason.RAISED, detail="ValueError in " + "a" * 90 + ".py, line 12")
+    failed = site.submission(phase, site.ann, reason=Reason.RAISED)
+    long = "a" * 90
+    site.failure(failed, 12, detail=f"ValueError at {long}.py line 12", message=long * 5, log=f"{long * 3}\n" * 50)
+    tried = site.submission(phase, site.ann, created_now=True)
+    site.smoke(tried, State.RUNNING, done=1)
+    untried = site.submission(phase, site.ann, reason=Reason.IMPORT_ERROR)
+    site.smoke(untried, State.FAILED)
+    site.failure(untried, 1, purpose=Purpose.SMOKE, detail="ModuleNotFoundError at complexity.py line 1")
     return {
         "home": "/",
         "competition": "/competitions/demo",
@@ -29,6 +39,8 @@ def _populate(served: ServedSite) -> dict[str, str]:
         "scored": f"/submissions/{scored}",
         "running": f"/submissions/{running}",
         "failed": f"/submissions/{failed}",
+        "in smoke run": f"/submissions/{tried}",
+        "failed in smoke run": f"/submissions/{untried}",
         "list": "/my/submissions",
         "register": "/register",
         "log in": "/login",
@@ -72,6 +84,42 @@ def test_no_page_complains_asks_another_host_or_overflows(
     assert watch.external == []
     assert watch.complaints == []
     assert {name: pixels for name, pixels in overflow.items() if pixels > 0} == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [{"width": 1200, "height": 800}, PHONE], ids=["desktop", "phone"])
+def test_the_organizers_page_neither_complains_nor_overflows(
+    chromium: Browser, served_site: ServedSite, scheme: Literal["light", "dark"], viewport: ViewportSize
+) -> None:
+    held = {layer.name: layer.name != "seccomp" for layer in TABLE}
+    for number, refusal in enumerate((None, "Its sandbox lacks seccomp.", None)):
+        name = f"evaluator-{number}.department.example.org/{4711 + number}"
+        workers.enter(served_site.site.db, name, slots=8, backend="bubblewrap", layers=held, refusal=refusal)
+    context = chromium.new_context(viewport=viewport, color_scheme=scheme)
+    watch = Watch(served_site.url)
+    watch.follow(context)
+    page = context.new_page()
+    _log_in(page, served_site.url, "olga")
+    page.get_by_role("link", name="Workers").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Workers")
+    expect(page.locator("p.error")).to_contain_text("takes no work. Its sandbox lacks seccomp.")
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    context.close()
+    assert (watch.external, watch.complaints, overflow) == ([], [], 0)
+
+
+def test_the_outcome_of_a_smoke_run_appears_by_itself(chromium: Browser, served_site: ServedSite) -> None:
+    site = served_site.site
+    submission = site.submission(site.phase(), site.ann, created_now=True)
+    site.smoke(submission, State.QUEUED)
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(f"{served_site.url}/submissions/{submission}")
+    expect(page.get_by_role("status")).to_contain_text("waits for a free worker, to be tried on 2 networks")
+    site.end_smoke(submission)
+    expect(page.get_by_role("status")).to_contain_text("It passed its smoke run")
+    expect(page.locator("#status")).to_contain_text("2 of 2 passed")
+    context.close()
 
 
 def test_the_watch_sees_what_it_watches_for(chromium: Browser, served_site: ServedSite) -> None:

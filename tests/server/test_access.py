@@ -33,6 +33,7 @@ TABLE: dict[tuple[str, str], tuple[int | str, ...]] = {
     ("GET", "submissions.chart"): (OK, OK, OK, OK),
     ("POST", "submissions.cancel_submission"): (LOGIN, MOVED, NO, MOVED),
     ("GET", "submissions.mine"): (LOGIN, OK, OK, OK),
+    ("GET", "organizer.overview"): (LOGIN, NO, NO, OK),
 }
 NAMES_A_PHASE = {"competitions.show", "leaderboard.show", "submit.form", "submit.upload"}
 NAMES_A_SUBMISSION = {

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from server.charts import value_against_gap
-from submissions.progress import Point, ZooPoints
+from submissions.points import Point, ZooPoints
 from tests.server.site import Site
 
 

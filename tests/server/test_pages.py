@@ -172,7 +172,7 @@ def test_a_secret_truth_is_nowhere_on_a_submissions_page(site: Site) -> None:
 
 
 def test_health_tells_the_database_and_the_queue_and_nothing_else(site: Site) -> None:
-    assert site.browser().get("/healthz").json == {"database": "ok", "pending_runs": 0}
+    assert site.browser().get("/healthz").json == {"database": "ok", "pending_runs": 0, "workers": []}
 
 
 def test_health_is_503_without_a_database(site: Site) -> None:

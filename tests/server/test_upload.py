@@ -122,14 +122,16 @@ def test_outside_a_phases_dates_there_is_no_form_and_no_way_around_it(
     assert (site.states(), _stored_files(site)) == ([], 0)
 
 
-def test_the_form_counts_the_quota_down_and_refuses_when_it_is_spent(site: Site) -> None:
+def test_the_form_counts_the_quota_down_and_refuses_when_it_is_taken(site: Site) -> None:
     site.phase(daily_quota=1)
     ann = site.browser("ann")
-    assert "1 of 1 submissions left" in ann.get(FORM).text
+    form = ann.get(FORM).text
+    assert "1 of 1 submissions left" in form
+    assert "first tried on 2 networks of Digits mlp: a failure there spends none" in form
     upload = {"name": "x", "file": (io.BytesIO(GOOD_MEASURE), "measure.py")}
     assert ann.post(FORM, upload, form=FORM).status_code == 302
     refused = ann.post(FORM, {"name": "y", "file": (io.BytesIO(GOOD_MEASURE), "measure.py")})
     assert refused.status_code == 422
-    assert "You have used all 1 submissions" in refused.text
+    assert "Your 1 submissions of the last 24 hours in this phase are taken: 0 used, 1 not begun yet." in refused.text
     assert "1 of 1 submissions left" in site.browser("bob").get(FORM).text
     assert len(site.states()) == 1

@@ -1,14 +1,19 @@
 """Migrations end at the schema of the records, on both databases; writers of SQLite wait for each other."""
 
 import threading
+from datetime import UTC, datetime
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
 
 from submissions.database import Database
 from submissions.migrations import migrate
-from submissions.records import Record, UserRecord
+from submissions.records import Purpose, Record, SubmissionRecord, TimeRule, UserRecord, ValueRecord
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def test_the_migrated_schema_is_the_schema_of_the_records(any_db: Database) -> None:
@@ -23,6 +28,39 @@ def test_migrating_again_changes_nothing(any_db: Database) -> None:
     migrate(any_db)
     with any_db.read() as session:
         assert session.scalars(select(UserRecord.name)).all() == ["ada"]
+
+
+def test_what_an_older_release_has_stored_outlives_the_migration(empty_db: Database) -> None:
+    migrate(empty_db, "0001")
+    rows: dict[str, dict[str, object]] = {
+        "users": {"name": "ada", "name_key": "ada", "role": "participant", "session_key": ""},
+        "zoos": {"name": "z", "title": "Z", "folder": "z", "manifest_sha256": "0", "networks": 1, "truth_public": True},
+        "competitions": {"slug": "c", "title": "C", "text": ""},
+        "phases": {"competition_id": 1, "slug": "p", "title": "P", "opens_at": NOW, "wall_s": 1.0, "memory_bytes": 1}
+        | {"scratch_bytes": 1, "log_bytes": 1, "processes": 1, "daily_quota": 1, "shows_logs": True, "hidden": False},
+        "submissions": {"phase_id": 1, "user_id": 1, "name": "m", "filename": "m.py", "bundle_sha256": "0"}
+        | {"state": "scored", "attempt": 1, "priority": 0}
+        | {"is_baseline": False, "is_hidden": False, "is_disqualified": False},
+        "evaluations": {"submission_id": 1, "zoo_id": 1, "attempt": 1, "position": 0, "networks": 1, "state": "scored"},
+        "runs": {"evaluation_id": 1, "network_id": "n", "position": 0, "state": "done", "tries": 1},
+        "measure_values": {"evaluation_id": 1, "network_id": "n", "value": 0.5, "wall_s": 0.1, "recorded_at": NOW},
+    }
+    with empty_db.write() as session:
+        for table, row in rows.items():
+            if table in ("users", "zoos", "competitions", "submissions"):
+                row["created_at"] = NOW
+            names = ", ".join(row)
+            session.execute(text(f"INSERT INTO {table} ({names}) VALUES (:{names.replace(', ', ', :')})"), row)
+    migrate(empty_db)
+    with empty_db.read() as session:
+        (submission,) = session.scalars(select(SubmissionRecord)).all()
+        assert submission.spends_quota
+        assert (submission.phase.time_rule, submission.phase.smoke_networks) == (TimeRule.PER_NETWORK, 2)
+        (evaluation,) = submission.evaluations
+        assert evaluation.purpose is Purpose.SCORE
+        assert session.scalars(select(ValueRecord.value)).all() == [0.5]
+    with pytest.raises(IntegrityError), empty_db.write() as session:  # foreign keys are minded again
+        session.execute(text("UPDATE runs SET evaluation_id = 99"))
 
 
 def test_a_block_that_raises_writes_nothing(any_db: Database) -> None:

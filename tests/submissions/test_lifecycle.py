@@ -20,22 +20,6 @@ from tests.factories import SQUARED_NORM, Competition, bundle_of, make_competiti
 LEASE_S = 60.0
 
 
-def record(competition: Competition, claim: queue.Claim, run: queue.ClaimedRun, value: float = 1.0) -> bool:
-    return lifecycle.record_value(
-        competition.db, run.id, claim.owner, value=value, wall_s=0.1, cpu_s=0.1, peak_bytes=1000, layers={}
-    )
-
-
-def work_through(competition: Competition, owner: str = "w") -> int:
-    """Claim and record until nothing is left; a network's value is its position in its id's order."""
-    done = 0
-    while (claim := queue.claim(competition.db, owner, batch=3, lease_s=LEASE_S)) is not None:
-        for run in claim.runs:
-            assert record(competition, claim, run, value=float(int(run.network_id, 16)))
-            done += 1
-    return done
-
-
 def test_a_submission_queues_one_run_per_network_of_every_zoo(competition: Competition) -> None:
     submission_id = competition.submit(competition.user())
     assert competition.submission(submission_id).state is State.QUEUED
@@ -46,7 +30,7 @@ def test_a_submission_queues_one_run_per_network_of_every_zoo(competition: Compe
 
 def test_the_last_value_scores_the_submission(competition: Competition) -> None:
     submission_id = competition.submit(competition.user())
-    assert work_through(competition) == 20
+    assert competition.work_through() == 20
     submission = competition.submission(submission_id)
     evaluations = competition.evaluations(submission_id)
     assert submission.state is State.SCORED
@@ -67,7 +51,7 @@ def test_perfect_values_reach_the_highest_tau(competition: Competition, tiny_zoo
         gaps |= {i: n.metrics["train_acc"] - n.metrics["test_acc"] for i, n in truth.networks.items()}
     while (claim := queue.claim(competition.db, "w", batch=50, lease_s=LEASE_S)) is not None:
         for run in claim.runs:
-            record(competition, claim, run, gaps[run.network_id])
+            competition.record(claim, run, gaps[run.network_id])
     assert [e.kendall_tau for e in competition.evaluations(submission_id)] == [1.0, 1.0]
 
 
@@ -103,7 +87,7 @@ def test_a_failure_ends_the_submission_and_empties_its_queue(competition: Compet
     submission_id = competition.submit(competition.user())
     claim = queue.claim(competition.db, "w", batch=2, lease_s=LEASE_S)
     assert claim is not None
-    assert record(competition, claim, claim.runs[0])
+    assert competition.record(claim, claim.runs[0])
     run = claim.runs[1]
     assert lifecycle.record_failure(
         competition.db, run.id, "w", reason=Reason.RAISED, detail="ValueError at complexity.py line 2"
@@ -121,7 +105,7 @@ def test_a_value_after_the_end_changes_nothing(competition: Competition) -> None
     claim = queue.claim(competition.db, "w", batch=2, lease_s=LEASE_S)
     assert claim is not None
     assert lifecycle.cancel(competition.db, submission_id)
-    assert not record(competition, claim, claim.runs[0])
+    assert not competition.record(claim, claim.runs[0])
     assert not lifecycle.record_failure(competition.db, claim.runs[1].id, "w", reason=Reason.CRASHED, detail="late")
     assert competition.submission(submission_id).state is State.CANCELLED
     assert not competition.values_recorded(submission_id)
@@ -132,8 +116,8 @@ def test_a_value_is_recorded_once(competition: Competition) -> None:
     submission_id = competition.submit(competition.user())
     claim = queue.claim(competition.db, "w", batch=1, lease_s=LEASE_S)
     assert claim is not None
-    assert record(competition, claim, claim.runs[0], 1.0)
-    assert not record(competition, claim, claim.runs[0], 2.0)
+    assert competition.record(claim, claim.runs[0], 1.0)
+    assert not competition.record(claim, claim.runs[0], 2.0)
     assert set(competition.values_recorded(submission_id).values()) == {1}
 
 
@@ -144,7 +128,7 @@ def test_an_expired_lease_returns_the_run_and_the_late_worker_is_not_heard(compe
     assert lost is not None
     assert queue.sweep(competition.db, now + timedelta(seconds=LEASE_S - 1)) == 19
     assert queue.sweep(competition.db, now + timedelta(seconds=LEASE_S + 1)) == 20
-    assert not record(competition, lost, lost.runs[0])
+    assert not competition.record(lost, lost.runs[0])
 
 
 def test_a_heartbeat_keeps_the_lease(competition: Competition) -> None:
@@ -155,7 +139,7 @@ def test_a_heartbeat_keeps_the_lease(competition: Competition) -> None:
     later = now + timedelta(seconds=LEASE_S - 1)
     assert queue.heartbeat(competition.db, "w", lease_s=LEASE_S, now=later) == 2
     assert queue.sweep(competition.db, now + timedelta(seconds=LEASE_S + 1)) == 18
-    assert record(competition, claim, claim.runs[0])
+    assert competition.record(claim, claim.runs[0])
     assert queue.held_by(competition.db, "w") == 1
 
 
@@ -179,7 +163,7 @@ def test_runs_given_back_in_good_order_cost_no_try(competition: Competition) -> 
     for _ in range(queue.MAX_TRIES + 2):
         assert queue.claim(competition.db, "w", batch=5, lease_s=LEASE_S) is not None
         assert queue.release(competition.db, "w") == 5
-    assert work_through(competition) == 20
+    assert competition.work_through() == 20
     assert competition.submission(submission_id).state is State.SCORED
 
 
@@ -217,10 +201,10 @@ def test_priority_goes_before_everything(competition: Competition) -> None:
 
 def test_a_rerun_is_a_new_attempt_and_keeps_the_old_values(competition: Competition) -> None:
     submission_id = competition.submit(competition.user())
-    work_through(competition)
+    competition.work_through()
     assert lifecycle.rerun(competition.db, submission_id)
     assert competition.submission(submission_id).state is State.QUEUED
-    assert work_through(competition) == 20
+    assert competition.work_through() == 20
     submission = competition.submission(submission_id)
     assert (submission.state, submission.attempt) == (State.SCORED, 2)
     assert len(competition.values_recorded(submission_id)) == 40
@@ -239,7 +223,7 @@ def test_an_unknown_submission_is_an_error(competition: Competition, act: object
         act(competition.db, 4711)
 
 
-@pytest.mark.parametrize("any_db", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("empty_db", ["sqlite"], indirect=True)
 def test_quota_and_dates_refuse_with_a_sentence_and_store_nothing(
     any_db: Database, store: BundleStore, tiny_zoo: Path
 ) -> None:
@@ -264,7 +248,7 @@ def test_quota_and_dates_refuse_with_a_sentence_and_store_nothing(
     assert not store.folder.exists()
     submit_at(1)
     submit_at(2)
-    with pytest.raises(lifecycle.SubmissionRefused, match="all 2 submissions"):
+    with pytest.raises(lifecycle.SubmissionRefused, match=r"2 submissions .* are taken: 0 used, 2 not begun yet"):
         submit_at(3)
     submit_at(25.5)
     with pytest.raises(lifecycle.SubmissionRefused, match="closed on"):
@@ -289,7 +273,7 @@ def test_uploads_at_the_same_moment_share_one_quota(any_db: Database, store: Bun
 
 
 def test_a_broken_submission_spends_no_quota(any_db: Database, store: BundleStore, tiny_zoo: Path) -> None:
-    competition = make_competition(any_db, store, [tiny_zoo], daily_quota=1)
+    competition = make_competition(any_db, store, [tiny_zoo], daily_quota=1, smoke_networks=0)
     user = competition.user()
     competition.submit(user)
     for _ in range(queue.MAX_TRIES):
@@ -299,7 +283,7 @@ def test_a_broken_submission_spends_no_quota(any_db: Database, store: BundleStor
     competition.submit(user)
 
 
-@pytest.mark.parametrize("any_db", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("empty_db", ["sqlite"], indirect=True)
 def test_a_competition_that_cannot_be_made_says_why(
     any_db: Database, store: BundleStore, tiny_zoo: Path, tmp_path: Path
 ) -> None:

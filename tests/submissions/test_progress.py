@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy.exc import NoResultFound
 
-from submissions.progress import Progress, progress, submissions_of, zoo_points
+from submissions.points import zoo_points
+from submissions.progress import Progress, progress, submissions_of
 from submissions.states import SENTENCES, Reason, State
 from tests.records import Records
 

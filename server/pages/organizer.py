@@ -1,0 +1,19 @@
+"""The organizers' page: which workers there are, when each was last heard of, and what their sandboxes hold."""
+
+from flask import Blueprint, render_template
+
+from server.access import Who, allow
+from server.config import services
+from submissions.workers import known_workers
+from worker.sandbox.layers import TABLE
+
+pages = Blueprint("organizer", __name__)
+
+
+@pages.get("/organizer/")
+@allow(Who.ORGANIZER)
+def overview() -> str:
+    settings = services().settings
+    with services().db.read() as session:
+        workers = known_workers(session, sweep_s=settings.sweep_s)
+    return render_template("organizer.html", workers=workers, layers=TABLE, minimum=settings.sandbox_minimum)

@@ -1,0 +1,76 @@
+"""What an attempt of a submission consists of: its evaluations, and a pending run for each of their networks.
+
+Called by `submissions.lifecycle` inside its transactions. Which of the runs may be claimed is `submissions.queue`'s.
+"""
+
+import random
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from model_zoo import open_zoo
+from submissions.records import EvaluationRecord, PhaseRecord, Purpose, RunRecord, SubmissionRecord
+from submissions.smoke import smoke_networks, smoke_zoo
+
+
+def add_attempt(session: Session, submission: SubmissionRecord, phase: PhaseRecord) -> None:
+    """The smoke evaluation, if there is a zoo for it, and one over each zoo of the phase, in a random order.
+
+    Baselines come with Gengap and were tried before: they have no smoke run.
+    """
+    public = None if submission.is_baseline else smoke_zoo(session, phase)
+    if public is not None:
+        chosen = smoke_networks(open_zoo(Path(public.folder)), phase.smoke_networks)
+        _add(session, submission, public.id, Purpose.SMOKE, 0, chosen)
+    shuffler = random.Random(secrets.randbits(64))  # noqa: S311  (an order, not a secret)
+    for position, zoo in enumerate(phase.zoos):
+        network_ids = [network.id for network in open_zoo(Path(zoo.folder)).networks]
+        shuffler.shuffle(network_ids)
+        _add(session, submission, zoo.id, Purpose.SCORE, position, network_ids)
+
+
+def add_repeats(session: Session, submission: SubmissionRecord, count: int) -> None:
+    """Runs that evaluate `count` of the submission's networks once more, chosen by the submission's number."""
+    runs = session.execute(
+        select(EvaluationRecord.zoo_id, EvaluationRecord.position, RunRecord.network_id)
+        .join(RunRecord, RunRecord.evaluation_id == EvaluationRecord.id)
+        .where(
+            EvaluationRecord.submission_id == submission.id,
+            EvaluationRecord.attempt == submission.attempt,
+            EvaluationRecord.purpose == Purpose.SCORE,
+        )
+        .order_by(EvaluationRecord.position, RunRecord.network_id)
+    ).all()
+    chooser = random.Random(f"{submission.id}:{submission.attempt}")  # noqa: S311  (nobody gains by foreseeing it)
+    chosen: dict[tuple[int, int], list[str]] = {}
+    for zoo_id, position, network_id in chooser.sample(runs, min(count, len(runs))):
+        chosen.setdefault((zoo_id, position), []).append(network_id)
+    for (zoo_id, position), network_ids in chosen.items():
+        _add(session, submission, zoo_id, Purpose.REPEAT, position, network_ids)
+
+
+def _add(
+    session: Session,
+    submission: SubmissionRecord,
+    zoo_id: int,
+    purpose: Purpose,
+    position: int,
+    network_ids: Sequence[str],
+) -> None:
+    evaluation = EvaluationRecord(
+        zoo_id=zoo_id,
+        attempt=submission.attempt,
+        purpose=purpose,
+        position=position,
+        networks=len(network_ids),
+        submission=submission,
+    )
+    session.add(evaluation)
+    session.flush()
+    session.add_all(
+        RunRecord(evaluation_id=evaluation.id, network_id=network_id, position=order)
+        for order, network_id in enumerate(network_ids)
+    )

@@ -1,0 +1,48 @@
+"""Wall time where a phase pools it: all networks of a zoo together may take what a network may, times their number.
+
+The sum is over recorded seconds, so it is the same whatever the number of workers. Called by lifecycle and queue.
+"""
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from submissions.records import (
+    EvaluationRecord,
+    PhaseRecord,
+    Purpose,
+    SubmissionRecord,
+    TimeRule,
+    ValueRecord,
+    ZooRecord,
+)
+
+
+def left_s(session: Session, evaluation: EvaluationRecord) -> float | None:
+    """Wall seconds that the evaluation's networks still have together, below 0 where they took too long.
+
+    None in a phase whose time limit is per network.
+    """
+    limit_s = _limit_s(session, evaluation)
+    if limit_s is None:
+        return None
+    spent_s = session.scalar(select(func.sum(ValueRecord.wall_s)).where(ValueRecord.evaluation_id == evaluation.id))
+    return limit_s - (spent_s or 0.0)
+
+
+def too_long(session: Session, evaluation: EvaluationRecord) -> str:
+    """What a submission fails with when its networks took too long together."""
+    return f"longer than the {_limit_s(session, evaluation):g} s that all networks of the zoo have together (pooled)"
+
+
+def _limit_s(session: Session, evaluation: EvaluationRecord) -> float | None:
+    phase = session.scalars(
+        select(PhaseRecord)
+        .join(SubmissionRecord, SubmissionRecord.phase_id == PhaseRecord.id)
+        .where(SubmissionRecord.id == evaluation.submission_id)
+    ).one()
+    if phase.time_rule is not TimeRule.POOLED:
+        return None
+    # A repeated network may take as long again as it could take the first time.
+    is_repeat = evaluation.purpose is Purpose.REPEAT
+    networks = session.get_one(ZooRecord, evaluation.zoo_id).networks if is_repeat else evaluation.networks
+    return phase.wall_s * networks

@@ -1,0 +1,201 @@
+"""A submission's page on its smoke run, its failure and its repeats; the organizers' page; health of workers."""
+
+import re
+
+import pytest
+from sqlalchemy import select
+
+from submissions import workers
+from submissions.attempts import add_repeats
+from submissions.records import (
+    Purpose,
+    RunRecord,
+    SubmissionRecord,
+    TimeRule,
+    ValueRecord,
+    ZooRecord,
+)
+from submissions.states import Reason, State
+from tests.server.site import Site
+from worker.sandbox.layers import TABLE
+
+
+def read(site: Site, submission: int, name: str | None = "ann", part: str = "/status") -> str:
+    """What a reader reads on the page: without tags, spaces collapsed."""
+    html = site.browser(name).get(f"/submissions/{submission}{part}").text
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split()).replace("&#39;", "'")
+
+
+def test_a_submission_waiting_for_its_smoke_run_says_so_and_looks_often(site: Site) -> None:
+    submission = site.submission(site.phase(), created_now=True)
+    site.smoke(submission, State.QUEUED)
+    assert "It waits for a free worker, to be tried on 2 networks of Digits mlp first." in read(site, submission)
+    assert "Smoke run Digits mlp 0 of 2" in read(site, submission)
+    assert 'hx-trigger="every 500ms"' in site.browser().get(f"/submissions/{submission}").text
+
+
+def test_a_submission_that_waits_long_is_looked_at_less_often(site: Site) -> None:
+    submission = site.submission(site.phase())
+    site.smoke(submission, State.QUEUED)
+    assert 'hx-trigger="every 2s"' in site.browser().get(f"/submissions/{submission}").text
+
+
+def test_a_smoke_run_in_progress_and_one_that_passed(site: Site) -> None:
+    submission = site.submission(site.phase(), state=State.RUNNING)
+    site.smoke(submission, State.RUNNING, done=1)
+    assert "It is being tried on 2 networks of Digits mlp; everything else waits for that." in read(site, submission)
+    passed = site.submission(site.phase("next"), state=State.RUNNING)
+    site.smoke(passed, State.SCORED, done=2)
+    site.begin(passed, State.QUEUED)
+    assert "It passed its smoke run and waits for a free worker." in read(site, passed)
+    assert "2 of 2 passed" in read(site, passed)
+    site.begin(passed, State.RUNNING)
+    assert "A worker evaluates it, one network at a time." in read(site, passed)
+
+
+def test_a_failure_in_the_smoke_run_says_that_no_quota_is_spent(site: Site) -> None:
+    submission = site.submission(site.phase(), reason=Reason.IMPORT_ERROR)
+    site.smoke(submission, State.FAILED)
+    site.failure(submission, 1, purpose=Purpose.SMOKE, detail="ModuleNotFoundError at complexity.py line 1")
+    told = read(site, submission)
+    assert "The measure could not be imported. It failed in the smoke run; no quota spent." in told
+    assert "smoke run, network 1 of 2 in Digits mlp" in told
+    assert "ModuleNotFoundError at complexity.py line 1" in told
+
+
+def test_a_submission_cancelled_before_it_began_says_that_no_quota_is_spent(site: Site) -> None:
+    phase = site.phase()
+    early = site.submission(phase, state=State.CANCELLED)
+    late = site.submission(phase, state=State.CANCELLED, spends_quota=True)
+    assert "It was cancelled before it had a score; no quota spent." in read(site, early)
+    assert "It was cancelled before it had a score. Zoo" in read(site, late)
+
+
+def test_without_a_public_zoo_the_page_says_that_nothing_is_tried_first(site: Site) -> None:
+    sentence = "There is no public zoo to try a measure on first"
+    assert sentence in read(site, site.submission(site.phase(truth_public=False)))
+    assert sentence not in read(site, site.submission(site.phase("calm", smoke_networks=0)))
+
+
+def test_a_failure_names_the_networks_ordinal_and_nothing_that_identifies_it(site: Site) -> None:
+    submission = site.submission(site.phase(zoos=("hidden-mlp",), truth_public=False), reason=Reason.RAISED)
+    site.failure(submission, 7)
+    html = site.browser("ann").get(f"/submissions/{submission}").text
+    assert "network 7 of 12 in Hidden mlp" in html
+    assert "ValueError at complexity.py line 3" in html
+    assert "This phase shows neither messages nor what a measure prints." in html
+    for network, truth in site.truth("hidden-mlp").items():
+        assert network not in html
+        for value in truth["metrics"].values():
+            assert str(value) not in html
+
+
+@pytest.mark.parametrize("name", [None, "bob"])
+def test_where_a_measure_failed_is_its_owners_business(site: Site, name: str | None) -> None:
+    submission = site.submission(site.phase(shows_logs=True), reason=Reason.RAISED)
+    site.failure(submission, 7, message="the message", log="the log")
+    told = read(site, submission, name)
+    assert "The measure raised an exception." in told
+    for part in ("network 7", "ValueError", "the message", "the log"):
+        assert part not in told
+        assert part in read(site, submission, "ann")
+        assert part in read(site, submission, "olga")
+
+
+def test_messages_and_logs_are_text_and_never_markup(site: Site) -> None:
+    submission = site.submission(site.phase(shows_logs=True), reason=Reason.RAISED)
+    evil = "</pre><script>alert(1)</script>"
+    site.failure(submission, 1, detail=f"Evil{evil}", message=evil, log=evil * 2000)
+    page = site.browser("ann").get(f"/submissions/{submission}").text
+    assert "<script>alert" not in page
+    assert page.count("&lt;/pre&gt;&lt;script&gt;alert(1)") == 2002
+    assert '<pre class="log" tabindex="0"' in page
+
+
+def repeat(site: Site, submission: int, differences: list[float | None]) -> None:
+    """Three repeats of a scored submission; those given have run, and gave the same value, another or none."""
+    with site.db.write() as session:
+        record = session.get_one(SubmissionRecord, submission)
+        scored = {one.zoo_id: one.id for one in record.evaluations if one.purpose is Purpose.SCORE}
+        for zoo_id, evaluation_id in scored.items():
+            for position, network in enumerate(sorted(site.truth(session.get_one(ZooRecord, zoo_id).name))):
+                session.add(RunRecord(evaluation_id=evaluation_id, network_id=network, position=position, state="done"))
+        session.flush()
+        add_repeats(session, record, 3)
+        session.expire(record)
+        repeats = {one.id: scored[one.zoo_id] for one in record.evaluations if one.purpose is Purpose.REPEAT}
+        runs = session.scalars(select(RunRecord).where(RunRecord.evaluation_id.in_(repeats)))
+        for run, difference in zip(runs, differences, strict=False):
+            run.state = "done"
+            if difference is not None:
+                value = session.get_one(ValueRecord, (repeats[run.evaluation_id], run.network_id)).value + difference
+                session.add(
+                    ValueRecord(evaluation_id=run.evaluation_id, network_id=run.network_id, value=value, wall_s=0.1)
+                )
+
+
+@pytest.mark.parametrize(
+    ("differences", "sentence"),
+    [
+        ([], "3 networks are being evaluated again, to see whether the values come again: 0 so far."),
+        ([0.0, 0.0, 0.0], "Deterministic: 3 of 3 networks gave the same value when they were evaluated again."),
+        ([0.0, 1e-9, None], "Not deterministic: 2 of 3 networks gave another value when they were evaluated again."),
+    ],
+)
+def test_repeats_are_told(site: Site, differences: list[float | None], sentence: str) -> None:
+    submission = site.submission(site.phase(), cmi=(0.1, 0.2))
+    repeat(site, submission, differences)
+    assert sentence in read(site, submission)
+    assert "score" in read(site, submission)
+
+
+def test_limits_of_a_pooled_phase_say_so(site: Site) -> None:
+    phase = site.phase(wall_s=300.0, time_rule=TimeRule.POOLED, cpu_s=75.0, repeat_networks=4)
+    limit = "300 s on average, pooled over all networks of a zoo, 75 s of processor time, 2 GiB of memory"
+    assert limit in read(site, site.submission(phase), part="")
+    pages = " ".join(
+        re.sub(r"\s+", " ", site.browser("ann").get(path).text)
+        for path in ("/competitions/demo", "/competitions/demo/main/submit")
+    )
+    assert pages.count(limit) == 2
+    assert "every measure is tried on 2 networks of Digits mlp" in pages
+    assert "4 networks are evaluated once more after the score" in pages
+
+
+LAYERS = {layer.name: layer.name != "seccomp" for layer in TABLE}
+
+
+def test_health_tells_what_workers_hold_and_lack_but_no_names(site: Site) -> None:
+    workers.enter(site.db, "machine/17", slots=2, backend="bubblewrap", layers=LAYERS, refusal="Its sandbox lacks …")
+    workers.enter(site.db, "machine/18", slots=4, backend="docker", layers=LAYERS | {"seccomp": True}, refusal=None)
+    answer = site.browser().get("/healthz")
+    assert answer.status_code == 200
+    assert answer.json is not None
+    refusing, working = answer.json["workers"]
+    assert (refusing["backend"], refusing["slots"], refusing["layers"]) == ("bubblewrap", 2, LAYERS)
+    assert (refusing["takes_work"], refusing["is_alive"], refusing["missing"]) == (False, True, ["seccomp"])
+    assert (working["takes_work"], working["missing"]) == (True, [])
+    assert "machine" not in answer.text
+
+
+def test_organizers_see_workers_and_their_layers(site: Site) -> None:
+    workers.enter(
+        site.db, "machine/17", slots=2, backend="bubblewrap", layers=LAYERS, refusal="Its sandbox lacks seccomp."
+    )
+    olga = site.browser("olga")
+    assert 'href="/organizer/"' in olga.get("/").text
+    page = " ".join(re.sub(r"<[^>]+>", " ", olga.get("/organizer/").text).split())
+    assert "machine/17 takes no work. Its sandbox lacks seccomp." in page
+    assert "seccomp needed missing" in page
+    assert "no network needed holds" in page
+    for layer in TABLE:
+        assert layer.name.replace("_", " ") in page
+
+
+def test_the_way_to_the_organizers_page_is_shown_to_them_alone(site: Site) -> None:
+    for name in (None, "ann"):
+        assert "/organizer/" not in site.browser(name).get("/").text
+
+
+def test_without_workers_the_organizers_page_says_how_to_start_one(site: Site) -> None:
+    assert "gengap worker" in site.browser("olga").get("/organizer/").text

@@ -1,0 +1,291 @@
+"""The smoke run: before everything else, on a public zoo, free of quota, and never part of a score."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from model_zoo import open_zoo
+from submissions import lifecycle, queue
+from submissions.competitions import CompetitionError, create_competition, register_zoo
+from submissions.database import Database
+from submissions.leaderboard import standings
+from submissions.quota import Quota, quota_of
+from submissions.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ZooRecord, utc_now
+from submissions.smoke import smoke_networks, smoke_zoo
+from submissions.states import Reason, State
+from submissions.store import BundleStore
+from tests.factories import Competition, bundle_of, make_competition, make_tiny_zoo
+
+
+def quota(competition: Competition, user: int) -> Quota:
+    with competition.db.read() as session:
+        phase = session.get_one(PhaseRecord, competition.phase_id)
+        return quota_of(session, phase, user, utc_now())
+
+
+def fail_in_smoke(competition: Competition, user: int) -> int:
+    submission = competition.submit(user)
+    claim = competition.claim()
+    assert claim is not None
+    assert claim.purpose is Purpose.SMOKE
+    assert competition.fail(claim, claim.runs[0])
+    return submission
+
+
+def test_the_smoke_run_tries_the_smallest_and_the_largest_network_of_the_public_zoo(
+    smoked: Competition, tiny_zoo: Path
+) -> None:
+    smoked.submit(smoked.user())
+    claim = smoked.claim()
+    assert claim is not None
+    assert Path(claim.zoo_folder) == tiny_zoo
+    sizes = {network.id: network.weights.stat().st_size for network in open_zoo(tiny_zoo).networks}
+    tried = [sizes[run.network_id] for run in claim.runs]
+    assert tried == [min(sizes.values()), max(sizes.values())]
+    assert tried[0] < tried[1]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 50])
+def test_smoke_networks_are_distinct_and_always_the_same(tiny_zoo: Path, count: int) -> None:
+    zoo = open_zoo(tiny_zoo)
+    chosen = smoke_networks(zoo, count)
+    assert len(set(chosen)) == len(chosen) == min(count, 8)
+    assert chosen == smoke_networks(zoo, count)
+
+
+def test_nothing_else_of_the_submission_may_be_claimed_while_it_is_in_its_smoke_run(smoked: Competition) -> None:
+    submission = smoked.submit(smoked.user())
+    assert queue.pending(smoked.db) == 2
+    claim = smoked.claim()
+    assert claim is not None
+    assert smoked.claim("other") is None
+    assert queue.pending(smoked.db) == 0
+    assert smoked.record(claim, claim.runs[0])
+    assert smoked.claim("other") is None
+    assert smoked.progress(submission).is_in_smoke
+    assert smoked.record(claim, claim.runs[1])
+    assert queue.pending(smoked.db) == 20
+    assert smoked.progress(submission).waits_after_smoke
+    following = smoked.claim("other")
+    assert following is not None
+    assert following.purpose is Purpose.SCORE
+    assert not smoked.progress(submission).waits_after_smoke
+
+
+def test_other_submissions_do_not_wait_for_a_smoke_run(smoked: Competition) -> None:
+    first, second = smoked.submit(smoked.user("ada")), smoked.submit(smoked.user("bob"))
+    claims = [smoked.claim("one"), smoked.claim("two")]
+    assert [claim and claim.submission_id for claim in claims] == [first, second]
+
+
+def test_smoke_values_enter_no_score(smoked: Competition) -> None:
+    submission = smoked.submit(smoked.user())
+    claim = smoked.claim()
+    assert claim is not None
+    for run in claim.runs:
+        assert smoked.record(claim, run, 1e9)
+    gaps: dict[str, float] = {}
+    for evaluation in smoked.evaluations(submission):
+        with smoked.db.read() as session:
+            folder = Path(session.get_one(ZooRecord, evaluation.zoo_id).folder)
+        gaps |= open_zoo(folder).truth().gaps()
+    while (claim := smoked.claim()) is not None:
+        for run in claim.runs:
+            assert smoked.record(claim, run, gaps[run.network_id])
+    told = smoked.progress(submission)
+    assert told.state is State.SCORED
+    assert [(zoo.networks, zoo.done, zoo.kendall_tau) for zoo in told.zoos] == [(12, 12, 1.0), (8, 8, 1.0)]
+    assert told.score == pytest.approx(100 * sum((zoo.cmi or 0) / 100 for zoo in told.zoos) / 2, abs=0.01)
+    assert told.smoke is not None
+    assert (told.smoke.state, told.smoke.networks, told.smoke.done) == (State.SCORED, 2, 2)
+    assert [e.cmi for e in smoked.evaluations(submission) if e.purpose is Purpose.SMOKE] == [None]
+    with smoked.db.read() as session:
+        (row,) = standings(session, smoked.phase_id).rows
+    assert len(row.cells) == 2
+
+
+def test_an_open_submission_is_listed_without_its_smoke_networks(smoked: Competition) -> None:
+    smoked.submit(smoked.user())
+    assert smoked.work_through(Purpose.SMOKE) == 2
+    with smoked.db.read() as session:
+        (listed,) = standings(session, smoked.phase_id).open_submissions
+    assert (listed.done, listed.networks) == (0, 20)
+
+
+def test_a_failure_in_the_smoke_run_ends_the_submission_and_spends_no_quota(smoked: Competition) -> None:
+    user = smoked.user()
+    submission = fail_in_smoke(smoked, user)
+    told = smoked.progress(submission)
+    assert (told.state, told.reason, told.spends_quota) == (State.FAILED, Reason.RAISED, False)
+    assert told.failure is not None
+    assert (told.failure.is_smoke, told.failure.ordinal, told.failure.networks) == (True, 1, 2)
+    assert queue.pending(smoked.db) == 0
+    assert quota(smoked, user).remaining == quota(smoked, user).daily
+
+
+def test_a_submission_spends_quota_when_its_first_scored_run_begins(smoked: Competition) -> None:
+    user = smoked.user()
+    smoked.submit(user)
+    assert (quota(smoked, user).spent, quota(smoked, user).held) == (0, 1)
+    smoked.work_through(Purpose.SMOKE)
+    assert (quota(smoked, user).spent, quota(smoked, user).held) == (1, 0)
+
+
+def test_a_submission_that_has_not_begun_holds_its_place(any_db: Database, store: BundleStore, tiny_zoo: Path) -> None:
+    competition = make_competition(any_db, store, [tiny_zoo], daily_quota=2)
+    user = competition.user()
+    competition.submit(user)
+    competition.submit(user)
+    with pytest.raises(lifecycle.SubmissionRefused, match="0 used, 2 not begun yet"):
+        competition.submit(user)
+    claim = competition.claim()
+    assert claim is not None
+    competition.fail(claim, claim.runs[0])
+    competition.submit(user)
+
+
+@pytest.mark.parametrize(("reached", "spent"), [("waiting", 0), ("trying", 0), ("passed", 0), ("begun", 1)])
+def test_cancelling_spends_quota_only_once_a_scored_network_was_begun(
+    smoked: Competition, reached: str, spent: int
+) -> None:
+    user = smoked.user()
+    submission = smoked.submit(user)
+    claim = None if reached == "waiting" else smoked.claim()
+    if claim is not None and reached in ("passed", "begun"):
+        assert all(smoked.record(claim, run) for run in claim.runs)
+    if reached == "begun":
+        assert smoked.claim(batch=1) is not None
+    assert lifecycle.cancel(smoked.db, submission)
+    now = quota(smoked, user)
+    assert (now.spent, now.held, now.unspent) == (spent, 0, 1 - spent)
+
+
+def test_uploads_that_spend_no_quota_have_a_bound_of_their_own(
+    any_db: Database, store: BundleStore, tiny_zoo: Path
+) -> None:
+    competition = make_competition(any_db, store, [tiny_zoo], daily_smoke_failures=3)
+    user = competition.user()
+    for _ in range(2):
+        fail_in_smoke(competition, user)
+    assert lifecycle.cancel(any_db, competition.submit(user))
+    with pytest.raises(lifecycle.SubmissionRefused, match=r"3 of your uploads .* failed in their smoke run"):
+        competition.submit(user)
+    competition.submit(competition.user("bob"))
+    with any_db.write() as session:
+        for submission in session.scalars(select(SubmissionRecord).where(SubmissionRecord.user_id == user)):
+            submission.created_at -= timedelta(hours=25)
+    competition.submit(user)
+
+
+@pytest.mark.parametrize(("daily", "bound"), [(1, 50), (20, 200)])
+def test_the_bound_on_smoke_failures_is_generous(
+    any_db: Database, store: BundleStore, tiny_zoo: Path, daily: int, bound: int
+) -> None:
+    competition = make_competition(any_db, store, [tiny_zoo], daily_quota=daily)
+    assert quota(competition, competition.user()).unspent_limit == bound
+
+
+def test_smoke_runs_go_before_everything_but_only_one_of_a_users_at_a_time(smoked: Competition) -> None:
+    ada, bob = smoked.user("ada"), smoked.user("bob")
+    scored = smoked.submit(ada)
+    smoked.work_through(Purpose.SMOKE)
+    with smoked.db.write() as session:
+        session.get_one(SubmissionRecord, scored).priority = 5
+    uploads = [smoked.submit(bob) for _ in range(3)]
+    turns = [(claim.submission_id, claim.purpose) for n in range(3) if (claim := smoked.claim(f"w{n}", batch=3))]
+    assert turns == [(uploads[0], Purpose.SMOKE), (scored, Purpose.SCORE), (scored, Purpose.SCORE)]
+
+
+def test_a_smoke_run_that_is_our_fault_is_retried_and_breaks_the_submission_in_the_end(smoked: Competition) -> None:
+    user = smoked.user()
+    submission = smoked.submit(user)
+    for _ in range(queue.MAX_TRIES):
+        claim = smoked.claim(batch=1)
+        assert claim is not None
+        assert claim.purpose is Purpose.SMOKE
+        queue.give_back_broken(smoked.db, claim.runs[0].id, "w", "the disk is full")
+    assert smoked.submission(submission).state is State.BROKEN
+    assert queue.pending(smoked.db) == 0
+    assert quota(smoked, user).remaining == quota(smoked, user).daily
+
+
+def test_a_rerun_is_tried_anew(smoked: Competition) -> None:
+    submission = fail_in_smoke(smoked, smoked.user())
+    assert lifecycle.rerun(smoked.db, submission)
+    assert smoked.progress(submission).is_in_smoke
+    assert smoked.work_through() == 22
+    told = smoked.progress(submission)
+    assert (told.state, told.attempt, told.failure, told.spends_quota) == (State.SCORED, 2, None, True)
+
+
+def test_a_baseline_needs_no_smoke_run(smoked: Competition) -> None:
+    submission = lifecycle.submit(
+        smoked.db,
+        smoked.store,
+        phase_id=smoked.phase_id,
+        user_id=smoked.user(),
+        name="baseline",
+        bundle=bundle_of("def complexity(model, dataset):\n    return 1.0\n"),
+        is_baseline=True,
+    )
+    assert smoked.progress(submission).smoke is None
+    assert queue.pending(smoked.db) == 20
+
+
+def chosen(competition: Competition) -> str | None:
+    with competition.db.read() as session:
+        zoo = smoke_zoo(session, session.get_one(PhaseRecord, competition.phase_id))
+        return None if zoo is None else zoo.name
+
+
+def test_without_a_public_zoo_there_is_no_smoke_run(any_db: Database, store: BundleStore, other_zoo: Path) -> None:
+    competition = make_competition(any_db, store, [other_zoo])
+    submission = competition.submit(competition.user())
+    assert chosen(competition) is None
+    assert competition.progress(submission).smoke is None
+    assert queue.pending(any_db) == 12
+
+
+def test_a_public_zoo_of_another_phase_serves_but_never_one_of_a_hidden_phase(
+    any_db: Database, store: BundleStore, tiny_zoo: Path, other_zoo: Path, tmp_path: Path
+) -> None:
+    competition = make_competition(any_db, store, [other_zoo])
+    third = register_zoo(any_db, make_tiny_zoo(tmp_path / "third", "third"))
+    assert chosen(competition) == "third"
+    hidden = PhaseRecord(slug="p", title="P", opens_at=utc_now(), hidden=True)
+    create_competition(any_db, slug="secret", title="S", text="", phase=hidden, zoo_ids=[third])
+    assert chosen(competition) is None
+    shown = PhaseRecord(slug="p", title="P", opens_at=utc_now())
+    create_competition(any_db, slug="open", title="O", text="", phase=shown, zoo_ids=[register_zoo(any_db, tiny_zoo)])
+    assert chosen(competition) == "tiny"
+
+
+def test_the_organizer_chooses_the_smoke_zoo_among_public_ones(
+    any_db: Database, store: BundleStore, tiny_zoo: Path, other_zoo: Path, tmp_path: Path
+) -> None:
+    tiny, other = register_zoo(any_db, tiny_zoo), register_zoo(any_db, other_zoo)
+    third = register_zoo(any_db, make_tiny_zoo(tmp_path / "third", "third"))
+
+    def make(slug: str, smoke: int) -> int:
+        phase = PhaseRecord(slug="p", title="P", opens_at=utc_now())
+        return create_competition(
+            any_db, slug=slug, title="T", text="", phase=phase, zoo_ids=[tiny], smoke_zoo_id=smoke
+        )
+
+    assert chosen(Competition(any_db, store, make("good", third))) == "third"
+    with pytest.raises(CompetitionError, match="'other' is not public"):
+        make("hidden", other)
+    with pytest.raises(CompetitionError, match="no zoo with id 99"):
+        make("unknown", 99)
+
+
+def test_a_phase_may_do_without_smoke_runs(competition: Competition) -> None:
+    submission = competition.submit(competition.user())
+    assert chosen(competition) is None
+    with competition.db.read() as session:
+        evaluations = session.scalars(
+            select(EvaluationRecord).where(EvaluationRecord.submission_id == submission)
+        ).all()
+    assert {evaluation.purpose for evaluation in evaluations} == {Purpose.SCORE}
