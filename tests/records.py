@@ -16,11 +16,15 @@ from submissions.database import Database
 from submissions.records import (
     CompetitionRecord,
     EvaluationRecord,
+    FailureRecord,
     PhaseRecord,
     PhaseZooRecord,
+    Purpose,
+    RunRecord,
     SubmissionRecord,
     ValueRecord,
     ZooRecord,
+    utc_now,
 )
 from submissions.states import Reason, State
 
@@ -139,6 +143,7 @@ class Records:
         reason: Reason | None = None,
         state: State | None = None,
         hours: int = 0,
+        created_now: bool = False,
         name: str = "A measure",
         **fields: object,
     ) -> int:
@@ -155,7 +160,7 @@ class Records:
                 state=state or implied,
                 reason=reason,
                 score=100 * sum(cmi) / len(cmi) if cmi else None,
-                created_at=START + timedelta(hours=hours),
+                created_at=utc_now() if created_now else START + timedelta(hours=hours),
                 **fields,  # type: ignore[arg-type]
             )
             if submission.state is not State.QUEUED:
@@ -167,6 +172,10 @@ class Records:
             for position, zoo in enumerate(phase.zoos):
                 self._evaluate(session, submission, zoo, position, cmi[position] if cmi else None, done)
             return submission.id
+
+    @staticmethod
+    def _scored(submission: SubmissionRecord) -> list[EvaluationRecord]:
+        return [evaluation for evaluation in submission.evaluations if evaluation.purpose is Purpose.SCORE]
 
     @staticmethod
     def _evaluate(
@@ -195,6 +204,65 @@ class Records:
             for index, network in enumerate(networks[: len(networks) if cmi is not None else done])
         )
 
+    def smoke(self, submission_id: int, state: State, done: int = 0, networks: int = 2) -> None:
+        """Give a submission its smoke run, on the phase's first zoo, in any state."""
+        with self.db.write() as session:
+            submission = session.get_one(SubmissionRecord, submission_id)
+            zoo = session.get_one(PhaseRecord, submission.phase_id).zoos[0]
+            evaluation = EvaluationRecord(
+                zoo_id=zoo.id,
+                attempt=submission.attempt,
+                purpose=Purpose.SMOKE,
+                position=0,
+                networks=networks,
+                state=state,
+                submission=submission,
+            )
+            session.add(evaluation)
+            session.flush()
+            for network in sorted(self.truth(zoo.name))[:done]:
+                session.add(ValueRecord(evaluation_id=evaluation.id, network_id=network, value=0.5, wall_s=0.25))
+
+    def end_smoke(self, submission_id: int) -> None:
+        """Let the smoke run of a submission pass."""
+        with self.db.write() as session:
+            submission = session.get_one(SubmissionRecord, submission_id)
+            submission.state = State.RUNNING
+            evaluation = next(one for one in submission.evaluations if one.purpose is Purpose.SMOKE)
+            evaluation.state = State.SCORED
+            for network in sorted(self.truth(evaluation.zoo.name))[: evaluation.networks]:
+                session.add(ValueRecord(evaluation_id=evaluation.id, network_id=network, value=0.5, wall_s=0.25))
+
+    def failure(
+        self,
+        submission_id: int,
+        ordinal: int,
+        *,
+        purpose: Purpose = Purpose.SCORE,
+        detail: str = "ValueError at complexity.py line 3",
+        message: str | None = None,
+        log: str | None = None,
+    ) -> None:
+        """Put on record how a failed submission failed: on the how-manieth network of its first zoo."""
+        with self.db.write() as session:
+            submission = session.get_one(SubmissionRecord, submission_id)
+            evaluation = next(one for one in submission.evaluations if one.purpose is purpose)
+            evaluation.state = State.FAILED
+            zoo = session.get_one(ZooRecord, evaluation.zoo_id)
+            network = sorted(self.truth(zoo.name))[-1]
+            run = RunRecord(evaluation_id=evaluation.id, network_id=network, position=ordinal - 1, state="done")
+            session.add(run)
+            session.flush()
+            assert submission.reason is not None
+            submission.detail = detail
+            session.add(FailureRecord(run_id=run.id, reason=submission.reason, detail=detail, message=message, log=log))
+
+    def begin(self, submission_id: int, state: State) -> None:
+        """Put the scored evaluations of a submission into this state."""
+        with self.db.write() as session:
+            for evaluation in self._scored(session.get_one(SubmissionRecord, submission_id)):
+                evaluation.state = state
+
     def next_attempt(self, submission_id: int, *, cmi: tuple[float, ...] | None = None) -> None:
         """A re-run: queued anew, or scored with `cmi` already; the earlier attempt stays on record."""
         with self.db.write() as session:
@@ -215,7 +283,7 @@ class Records:
     def add_values(self, submission_id: int, done: int, position: int = 0) -> None:
         """Give a running submission's evaluation at `position` its next values, `done` at most."""
         with self.db.write() as session:
-            evaluation = session.get_one(SubmissionRecord, submission_id).evaluations[position]
+            evaluation = self._scored(session.get_one(SubmissionRecord, submission_id))[position]
             zoo = session.get_one(ZooRecord, evaluation.zoo_id)
             have = set(
                 session.scalars(select(ValueRecord.network_id).where(ValueRecord.evaluation_id == evaluation.id))
@@ -232,5 +300,5 @@ class Records:
             submission.state = State.SCORED
             submission.score = 100 * sum(cmi) / len(cmi)
             submission.finished_at = START + timedelta(minutes=1)
-            for evaluation, score in zip(submission.evaluations, cmi, strict=True):
+            for evaluation, score in zip(self._scored(submission), cmi, strict=True):
                 evaluation.state, evaluation.cmi, evaluation.kendall_tau = State.SCORED, score, score

@@ -1,11 +1,26 @@
 """Tables of the documentation that are made from the code: `make docs` writes them, a test compares them."""
 
+import inspect
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 from submissions.bundle import MAX_SOURCE_BYTES, MAX_SOURCES_BYTES, BundleLimits
 from submissions.records import PhaseRecord
 from submissions.settings import Settings
 from submissions.states import SENTENCES, Reason
+from tests.worker import (
+    test_matrix_answers,
+    test_matrix_carry,
+    test_matrix_forgery,
+    test_matrix_legitimate,
+    test_matrix_limits,
+    test_matrix_reach,
+)
+from tests.worker.probes import Probe
+from tests.worker.test_matrix_carry import Carry
+from tests.worker.test_matrix_legitimate import HONEST
 
 DOCS = Path(__file__).parents[2] / "docs"
 COMPUTED_DEFAULTS = {
@@ -24,6 +39,8 @@ def settings_table() -> str:
 
 
 def _shown(default: object) -> str:
+    if isinstance(default, tuple):
+        return f"`{json.dumps(default)}`"
     return "empty" if default == "" else f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
@@ -56,8 +73,54 @@ def _size(size_bytes: int) -> str:
     return f"{size_bytes / scale:g} {unit}"
 
 
+MATRIX = (
+    test_matrix_limits,
+    test_matrix_reach,
+    test_matrix_answers,
+    test_matrix_forgery,
+    test_matrix_carry,
+    test_matrix_legitimate,
+)
+
+
+def matrix_tables() -> str:
+    """For each module of the sandbox's probe matrix: its attacks, how they end, what stops them, which test it is."""
+    return "\n\n".join(_module_table(module) for module in MATRIX)
+
+
+def _module_table(module: ModuleType) -> str:
+    summary = inspect.getdoc(module) or ""
+    subject = summary.partition(": ")[2].splitlines()[0].rstrip(".")
+    rows = [
+        f"**{subject[0].upper()}{subject[1:]}** (`tests/worker/{module.__name__.rpartition('.')[2]}.py`)",
+        "",
+        "| attack | what happens | layers that stop it | test |",
+        "|---|---|---|---|",
+    ]
+    for test, probe in probes_of(module):
+        attack = probe.attack.replace("|", "\\|")
+        rows.append(f"| {attack} | {probe.what_happens} | {', '.join(probe.stopped_by)} | `{test}` |")
+    return "\n".join(rows)
+
+
+def probes_of(module: ModuleType) -> Iterator[tuple[str, Probe | Carry]]:
+    """Each probe that a module's tests are parametrised with, in order, with the test's name."""
+    for name, test in vars(module).items():
+        for mark in getattr(test, "pytestmark", ()) if name.startswith("test_") else ():
+            for case in mark.args[1] if mark.name == "parametrize" else ():
+                probe = case.values[0] if hasattr(case, "values") and not isinstance(case, dict) else case
+                if isinstance(probe, Probe | Carry):
+                    yield name, probe
+
+
+def honest_list() -> str:
+    """What honest measures may use, as it is tested."""
+    return "\n".join(f"- {name}" for name in HONEST)
+
+
 TABLES = {
     DOCS / "operations.md": {"settings": settings_table},
+    DOCS / "sandbox.md": {"honest": honest_list, "matrix": matrix_tables},
     DOCS / "measure-api.md": {"limits": limits_table, "reasons": reasons_table},
 }
 

@@ -109,12 +109,10 @@ def attempt(prey: Prey, outside: Outside, evaluate: Evaluate) -> Attempt:
 
 
 @pytest.fixture(scope="session")
-def _warm(backend: str, sandbox: ZygoteSandbox, network: NetworkFiles, prey: Prey) -> None:
+def _warm(sandbox: ZygoteSandbox, network: NetworkFiles, prey: Prey) -> None:
     """The zygote runs from now on; what is compared before and after a test holds it on both sides."""
     sandbox.start(Code({"complexity.py": NORMAL.encode()}, "digest"), Limits())
     assert value_of(sandbox.evaluate(network, 1)) == 20.0
-    if backend == "docker":
-        wait_for_the_spare()
 
 
 @pytest.fixture
@@ -122,6 +120,8 @@ def the_next_network_is_unaffected(
     _warm: None, backend: str, evaluate: Evaluate, prey: Prey, outside: Outside
 ) -> Iterator[None]:
     """After whatever a test did: a normal measure gets its value, and nothing that was not there before is left."""
+    if backend == "docker":
+        wait_for_the_spare()
     before, containers = traces(prey.mark), containers_of(backend)
     yield
     assert value_of(evaluate(NORMAL)) == 20.0

@@ -137,7 +137,7 @@ def command_line(*, is_root: bool = False) -> list[str]:
     for folder in sorted({above for _, place in shown for above in place.parents if above != Path("/")}):
         command += ["--perms", "0755", "--dir", str(folder)]  # bwrap makes them for its own user only
     for folder, place in shown:
-        if folder.is_symlink():
+        if folder.is_symlink() and folder == place:
             command += ["--symlink", str(folder.readlink()), str(place)]
         else:
             command += ["--ro-bind", str(folder), str(place)]
