@@ -30,7 +30,7 @@ from submissions.database import Database
 from submissions.settings import Settings
 from worker.sandbox import cgroups
 from worker.sandbox.docker import DockerOptions
-from worker.sandbox.layers import TABLE, Layer
+from worker.sandbox.layer_table import TABLE, Layer
 from worker.sandbox.seccomp import participant_filter
 from worker.sandbox.selftest import SelfTest, try_sandbox
 

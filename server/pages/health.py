@@ -9,7 +9,7 @@ from server.config import services
 from submissions import queue
 from submissions.records import utc_now
 from submissions.workers import Worker, known_workers
-from worker.sandbox.layers import missing
+from worker.sandbox.layer_table import missing
 
 pages = Blueprint("health", __name__)
 

@@ -17,7 +17,7 @@ from submissions.records import (
 )
 from submissions.states import Reason, State
 from tests.server.site import Site
-from worker.sandbox.layers import TABLE
+from worker.sandbox.layer_table import TABLE
 
 
 def read(site: Site, submission: int, name: str | None = "ann", part: str = "/status") -> str:

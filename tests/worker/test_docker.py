@@ -3,9 +3,11 @@
 What every backend must do is in the other files of this folder.
 """
 
+import io
 import os
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -81,6 +83,29 @@ def test_a_spare_container_that_died_is_replaced(
         sandbox.evaluate(network, 1)
     sandbox.start(code(NORMAL, "second"), Limits())
     assert value_of(sandbox.evaluate(network, 1)) == 20.0
+
+
+def test_an_image_with_another_harness_is_refused() -> None:
+    """It would run, and judge measures by older rules."""
+    image = DockerOptions().image
+    container = engine().containers.create(image, command="true", labels={"gengap": "test"})
+    try:
+        older = io.BytesIO()
+        with tarfile.open(fileobj=older, mode="w") as archive:
+            archive.addfile(tarfile.TarInfo("participant.py"))
+        container.put_archive("/opt/inside/worker/harness", older.getvalue())
+        container.commit("gengap-sandbox-of-another-version")
+    finally:
+        container.remove()
+    options = replace(docker_options(), image="gengap-sandbox-of-another-version")
+    other = ZygoteSandbox(launcher := DockerLauncher(options))
+    try:
+        with pytest.raises(SandboxError, match="built from another version of Gengap; build it anew in this checkout"):
+            other.start(code(NORMAL), Limits())
+    finally:
+        other.close()
+        launcher.close()
+        engine().images.remove("gengap-sandbox-of-another-version")
 
 
 def test_a_container_makes_room_for_the_phase_s_limits(sandbox: ZygoteSandbox, network: NetworkFiles) -> None:
@@ -176,9 +201,7 @@ sandbox.evaluate(NetworkFiles({dict(network.architecture)!r}, Path({str(network.
         def are_both_there() -> bool:
             return len(containers()) == 2 and not meetings()
 
-        wait_until(
-            lambda: are_both_there() and is_busy(owner) and bool(groups(process.pid)), "a measure and a spare one"
-        )
+        wait_until(lambda: are_both_there() and is_measuring(process.pid), "a measure and a spare container")
         process.kill()
         process.wait()
     wait_until(lambda: not containers(), "the end of both containers")
@@ -258,12 +281,12 @@ def test_a_measure_that_stops_itself_is_ended_from_outside(sandbox: ZygoteSandbo
     assert failure_of(sandbox.evaluate(network, 1)).reason == "time_limit"
 
 
-def is_busy(owner: str) -> bool:
-    """Whether a network is being evaluated in one of this owner's containers: zygote, init, participant."""
-    running = [name for name, its_owner in our_containers(only_running=True).items() if its_owner == owner]
-    return any(len(engine().api.top(name)["Processes"] or ()) >= 5 for name in running)
-
-
-def groups(pid: int) -> list[str]:
+def groups(pid: int) -> list[Path]:
     """The control groups that this process has made, whatever container they are in."""
-    return [name for _, names, _ in os.walk("/sys/fs/cgroup") for name in names if name.startswith(f"gengap-{pid}-")]
+    found = ((Path(folder), names) for folder, names, _ in os.walk("/sys/fs/cgroup"))
+    return [folder / name for folder, names in found for name in names if name.startswith(f"gengap-{pid}-")]
+
+
+def is_measuring(pid: int) -> bool:
+    """Whether a network's processes, init and participant, are in one of them."""
+    return any(len((group / "cgroup.procs").read_text().split()) >= 2 for group in groups(pid))

@@ -11,7 +11,8 @@ from tests.worker.conftest import Evaluate
 from tests.worker.sandboxed import NORMAL, function, make_sandbox, value_of
 from worker.harness import landlock
 from worker.sandbox import bubblewrap, cgroups
-from worker.sandbox.layers import TABLE, missing, probe
+from worker.sandbox.layer_table import TABLE, missing
+from worker.sandbox.layers import probe
 from worker.sandbox.pool import make_pool
 from worker.sandbox.protocol import Code, Fences, Limits, NetworkFiles, Outcome, SandboxError
 from worker.sandbox.zygote_sandbox import SANDBOX_ID, ZygoteSandbox

@@ -26,6 +26,7 @@ from requests.exceptions import RequestException
 
 from submissions.settings import Settings
 from worker.sandbox import cgroups
+from worker.sandbox.docker_image import holds_our_harness
 from worker.sandbox.docker_remains import LABELS, OWNER_LABEL, Owner, meeting_place, remove_left_behind
 from worker.sandbox.protocol import Limits, SandboxError
 from worker.sandbox.seccomp import container_profile
@@ -76,6 +77,7 @@ class DockerLauncher:
         self._lock = threading.Lock()
         self._engine: _Engine | None = None
         self._spare: Future[DockerZygote] | None = None
+        self._knows_image = False
         self._helpers = ThreadPoolExecutor(_THREADS, thread_name_prefix="sandbox-docker")
 
     @property
@@ -128,6 +130,7 @@ class DockerLauncher:
             container = engine.client.containers.create(**_settings(engine, self._options, place.folder))
             log = os.memfd_create("zygote-log", os.MFD_CLOEXEC)
             try:
+                self._require_our_harness(container)
                 container.start()
                 control = _accept(place.listener, container, self._options.image)
                 socket.send_fds(control, [b"l"], [log])
@@ -139,6 +142,16 @@ class DockerLauncher:
         if not await_ready(control):
             raise SandboxError(_no_zygote(self._options.image, zygote.stop()))
         return zygote
+
+    def _require_our_harness(self, container: Container) -> None:
+        """Looked at once: whoever builds the image anew starts the worker anew."""
+        if not self._knows_image:
+            if not holds_our_harness(container):
+                raise SandboxError(
+                    f"the image {self._options.image} was built from another version of Gengap; build it anew in this "
+                    f"checkout with `{build_command(self._options.image)}`"
+                )
+            self._knows_image = True
 
     def _connected(self) -> "_Engine":
         """The engine; at the first call what a predecessor left behind is removed."""

@@ -2,16 +2,14 @@
 
 `Layers` runs a few measures of our own in a real sandbox, once for a pool, with one fence or another left out, so
 that each layer has to stop something by itself; what the same attempt does without the layer is its control. The
-vector goes with every evaluation's record. `missing` compares it with the minimum that a worker needs; `TABLE` says
-what each layer is for, on the doctor's page and the organizers'.
+vector goes with every evaluation's record; what its names mean is `layer_table`'s.
 """
 
 import os
 import socket
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
@@ -21,39 +19,13 @@ from safetensors.numpy import save_file
 
 from submissions.states import Reason
 from worker.sandbox import layer_probes as probes
+from worker.sandbox.layer_table import TABLE
 from worker.sandbox.protocol import Code, Failure, Fences, Limits, NetworkFiles, Outcome, SandboxError, Value
 
 MIB = 2**20
 _ENOUGH = Limits(wall_s=30, memory_bytes=1024 * MIB, scratch_bytes=512 * MIB, processes=64)
 _LITTLE_MEMORY = Limits(wall_s=30, memory_bytes=64 * MIB, scratch_bytes=512 * MIB, processes=64)
 _FEW_PROCESSES = Limits(wall_s=30, memory_bytes=1024 * MIB, scratch_bytes=512 * MIB, processes=8)
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One line of the table: its name in the vector, what it stops, and how to get it where it is missing."""
-
-    name: str
-    stops: str
-    remedy: str
-
-
-_USER_NAMESPACES = "Allow unprivileged user namespaces, as the check `sandbox` says."
-_CONTROL_GROUPS = "Run the worker as root, or as a systemd service with Delegate=yes."
-TABLE = (
-    Layer("namespaces", "seeing or signalling other processes, and the host's files", _USER_NAMESPACES),
-    Layer("no_network", "reaching this machine's or any other's network", _USER_NAMESPACES),
-    Layer("read_only_files", "changing the interpreter, the harness or the weights", _USER_NAMESPACES),
-    Layer("no_capabilities", "mounting, tracing, regaining rights", _USER_NAMESPACES),
-    Layer("seccomp", "calls to the kernel that no measure needs", "apt-get install libseccomp2"),
-    Layer("landlock", "files and ports, once more and apart from mounts", "Linux 5.13 or newer with Landlock enabled."),
-    Layer("cgroup_memory", "memory beyond the limit, counted by the kernel", _CONTROL_GROUPS),
-    Layer("cgroup_processes", "processes and threads beyond the limit", _CONTROL_GROUPS),
-    Layer("resident_memory_watch", "the same memory, looked at fifty times a second", "Needed without cgroup_memory."),
-    Layer("cpu_affinity", "slowing down the networks of other slots", "apt-get install libseccomp2"),
-    Layer("dedicated_user", "owning anything on this machine after an escape", "Run the worker as root."),
-    Layer("container", "the same as namespaces, once more", "Set GENGAP_SANDBOX=docker."),
-)
 
 
 class Trial(Protocol):
@@ -83,11 +55,6 @@ class Layers:
             if self._vector is None:
                 self._vector = probe(sandbox)
             return self._vector
-
-
-def missing(vector: Mapping[str, bool], minimum: Sequence[str]) -> tuple[str, ...]:
-    """The names in `minimum` that did not hold, or that nobody knows."""
-    return tuple(name for name in minimum if not vector.get(name, False))
 
 
 def probe(sandbox: Trial) -> Mapping[str, bool]:

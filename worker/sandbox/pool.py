@@ -11,7 +11,8 @@ from submissions.settings import Backend
 from worker.sandbox import cgroups
 from worker.sandbox.bubblewrap import BubblewrapLauncher
 from worker.sandbox.docker import DockerLauncher, DockerOptions
-from worker.sandbox.layers import Layers, missing
+from worker.sandbox.layer_table import missing
+from worker.sandbox.layers import Layers
 from worker.sandbox.protocol import Sandbox
 from worker.sandbox.spawn import Spawner
 from worker.sandbox.zygote_sandbox import Launcher, ZygoteSandbox

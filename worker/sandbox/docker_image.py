@@ -1,0 +1,27 @@
+"""Whether an image holds this checkout's harness: an older one would run, and judge measures by older rules.
+
+Called by `docker` for the first container that it makes of an image.
+"""
+
+import io
+import tarfile
+from pathlib import Path
+
+from docker.models.containers import Container
+
+_ROOM = Path(__file__).resolve().parents[2]
+_INSIDE = "/opt/inside"  # as in the Dockerfile's target `sandbox`
+_PARTS = ("worker/harness", "model_zoo/architectures")
+
+
+def holds_our_harness(container: Container) -> bool:
+    """Compare the Python files inside a container, started or not, with ours, byte by byte."""
+    chunks, _ = container.get_archive(_INSIDE)
+    theirs: dict[str, bytes] = {}
+    with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+        for member in archive:
+            content = archive.extractfile(member)
+            if content is not None and member.name.endswith(".py"):
+                theirs[member.name.partition("/")[2]] = content.read()
+    ours = {str(file.relative_to(_ROOM)): file.read_bytes() for part in _PARTS for file in (_ROOM / part).rglob("*.py")}
+    return theirs == ours
