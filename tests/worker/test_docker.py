@@ -201,9 +201,11 @@ sandbox.evaluate(NetworkFiles({dict(network.architecture)!r}, Path({str(network.
         def are_both_there() -> bool:
             return len(containers()) == 2 and not meetings()
 
-        wait_until(lambda: are_both_there() and is_measuring(process.pid), "a measure and a spare container")
-        process.kill()
-        process.wait()
+        try:
+            wait_until(lambda: are_both_there() and is_measuring(process.pid), "a measure and a spare container")
+        finally:  # or nobody would ever end it
+            process.kill()
+            process.wait()
     wait_until(lambda: not containers(), "the end of both containers")
     wait_until(lambda: not groups(process.pid), "the end of their control groups")
     assert not meetings()
