@@ -253,7 +253,7 @@ def test_without_an_engine_it_says_what_to_do(socket: str) -> None:
     ("wrong", "said"),
     [
         ({"image": "gengap-nosuch"}, r"no image gengap-nosuch; .*`docker build --target sandbox -t gengap-nosuch \."),
-        ({"image": "gengap-server"}, r"started no zygote; .* build it anew with `docker build --target sandbox"),
+        ({"image": "gengap-server"}, r"another version of Gengap; .* with `docker build --target sandbox"),
         ({"runtime": "gengap-nosuch"}, r"refused a sandbox: .*gengap-nosuch"),
     ],
 )

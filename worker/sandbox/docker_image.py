@@ -7,6 +7,7 @@ import io
 import tarfile
 from pathlib import Path
 
+from docker.errors import NotFound
 from docker.models.containers import Container
 
 _ROOM = Path(__file__).resolve().parents[2]
@@ -16,7 +17,10 @@ _PARTS = ("worker/harness", "model_zoo/architectures")
 
 def holds_our_harness(container: Container) -> bool:
     """Compare the Python files inside a container, started or not, with ours, byte by byte."""
-    chunks, _ = container.get_archive(_INSIDE)
+    try:
+        chunks, _ = container.get_archive(_INSIDE)
+    except NotFound:
+        return False
     theirs: dict[str, bytes] = {}
     with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
         for member in archive:
