@@ -91,8 +91,7 @@ class ConditionalMutualInformation:
 
     def minima(self, values: FloatArray) -> FloatArray:
         """The CMI of each of many values: float64 of shape (batch, n) to (batch,); nan where `score` raises."""
-        sums = self._set_sums(self.counter.count(values))
-        return self.minimum(sums.ratio(), sums.uncertain > 0)
+        return self.minima_of(self.counter.count(values))
 
     def minima_for_targets(self, targets: FloatArray, values: FloatArray) -> FloatArray:
         """The CMI of one measure's values if the targets were others; nan where nothing is left to predict.
@@ -100,7 +99,11 @@ class ConditionalMutualInformation:
         targets: float64 of shape (batch, n). values: of shape (n,). Gives shape (batch,).
         """
         counts = PairCounter(values, self.conditioning).count(targets)
-        sums = self._set_sums(counts.transposed())
+        return self.minima_of(counts.transposed())
+
+    def minima_of(self, counts: SignCounts) -> FloatArray:
+        """The CMI that counted pairs make; nan where nothing is left to predict. Shape (batch,)."""
+        sums = self._set_sums(counts)
         return self.minimum(sums.ratio(), sums.uncertain > 0)
 
     def minimum(self, ratios: FloatArray, uncertain: NDArray[np.bool_]) -> FloatArray:

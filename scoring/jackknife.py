@@ -39,10 +39,11 @@ def jackknife(cmi: ConditionalMutualInformation, values: FloatArray) -> Jackknif
     None where the target would leave nothing to predict without one of the networks. The grid that is left
     when one network is out has a hole: its cells hold fewer pairs, or none. Efron & Stein 1981.
     """
-    left_out = without_each(cmi, values)
+    counts = cmi.counter.count(values[None])
+    left_out = _without_each(cmi, values, counts)
     if np.isnan(left_out).any():
         return None
-    estimate = float(cmi.minima(values[None])[0])
+    estimate = float(cmi.minima_of(counts)[0])
     return Jackknife(estimate, standard_error_of(left_out), dict(zip(cmi.grid.ids, left_out.tolist(), strict=True)))
 
 
@@ -52,7 +53,12 @@ def without_each(cmi: ConditionalMutualInformation, values: FloatArray) -> Float
     values: float64 of shape (n,), finite. The pairs are counted once; a network takes its own away from one row
     and one column of cells in each conditioning set, and only those are computed anew.
     """
-    whole = cmi.rule.fold(cmi.counter.count(values[None]))[:, :, 0]
+    return _without_each(cmi, values, cmi.counter.count(values[None]))
+
+
+def _without_each(cmi: ConditionalMutualInformation, values: FloatArray, counts: SignCounts) -> FloatArray:
+    """counts: of all pairs, each array of shape (1, cells)."""
+    whole = cmi.rule.fold(counts)[:, :, 0]
     pairs = cmi.counter.rows(values)
     ratios: list[FloatArray] = []
     uncertain: list[NDArray[np.bool_]] = []
