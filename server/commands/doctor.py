@@ -140,8 +140,7 @@ def _try_sandbox(settings: Settings | None) -> SelfTest:
     """What a real sandbox of the backend that is set does with a probe measure. Takes a few seconds."""
     if settings is None:
         return try_sandbox()
-    options = DockerOptions(settings.docker_image, settings.docker_runtime, settings.docker_socket)
-    return try_sandbox(settings.sandbox, options)
+    return try_sandbox(settings.sandbox, DockerOptions.of(settings))
 
 
 def _sandbox(tried: SelfTest, settings: Settings | None) -> Check:
