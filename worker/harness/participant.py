@@ -21,6 +21,7 @@ import sys
 import traceback
 import zipfile
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from model_zoo.architectures import load_network, load_training_data
 
 MEASURE_FOLDER = Path("/tmp/measure")  # noqa: S108  (a tmpfs of this process alone)
 REPORT_BYTES = 4000
+MOST_DESCRIPTORS = 2**20  # closed in one call each; no process of ours has more
 OPEN_FILES = 256  # as in worker.harness.lockdown
 LOADED = b"+"  # first in the report; from then on a fault is no longer believed to be ours
 MESSAGE_CHARACTERS = 500
@@ -56,24 +58,30 @@ def run(
     result: int,
     report: int,
     log: int,
+    channel: int,
 ) -> None:
-    """Evaluate the measure on one network and end the process."""
+    """Evaluate the measure on one network and end the process.
+
+    Participant code runs only after the supervisor's word on `channel`, once this process is in its control group.
+    """
     tag, value = b"x", 0.0
     try:
-        result, report = _keep_only(result, report, log, others=(code, weights, initial, training_data))
+        result, report = _keep_only(result, report, log, others=(code, weights, initial, training_data, channel))
         model = load_network(request["architecture"], weights, initial)
         dataset = load_training_data(training_data, request["classes"])
         _unpack(code)
         for descriptor in (code, weights, initial, training_data):
             if descriptor is not None:
                 os.close(descriptor)
-        _cover_files(keep=(result, report))
+        _cover_files(keep=(result, report, channel))
         _seed(request["seed"])
         if request["threads"] > 1:
             torch.set_num_threads(request["threads"])
         multiprocessing.process.BaseProcess.start = _start_no_process  # type: ignore[method-assign, assignment]
+        _await_word(channel)
         _write(report, LOADED)
     except BaseException as error:  # noqa: BLE001  (whatever it is, it is ours and goes to the supervisor)
+        _await_word(channel)
         _send_report(report, {"class": type(error).__name__, "message": str(error)})
     else:
         tag, value = _judge(model, dataset, report)
@@ -141,20 +149,23 @@ def _keep_only(result: int, report: int, log: int, *, others: tuple[int | None, 
     os.dup2(null, 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    keep = {0, 1, 2, result, report, *(fd for fd in others if fd is not None)}
-    for descriptor in range(3, 1024):
-        if descriptor not in keep:
-            try:
-                os.close(descriptor)
-            except OSError:
-                continue  # it was not open
+    keep = sorted({2, result, report, *(fd for fd in others if fd is not None)})
+    for below, above in pairwise((*keep, MOST_DESCRIPTORS)):
+        os.closerange(below + 1, above)
     sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False))
     sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), errors="backslashreplace", write_through=True)
     sys.stderr = sys.stdout
     return result, report
 
 
-def _cover_files(keep: tuple[int, int]) -> None:
+def _await_word(channel: int) -> None:
+    """Block until the supervisor has this process in its control group. It hangs up instead where it cannot."""
+    if os.read(channel, 1) != b"g":
+        _exit(0)
+    os.close(channel)
+
+
+def _cover_files(keep: tuple[int, ...]) -> None:
     """Nothing in place of every open file: a mapping keeps a descriptor of its own (Python's mmap does), whose
     inode and times would tell in which order networks were trained or written."""
     null = os.open("/dev/null", os.O_RDONLY)

@@ -57,7 +57,7 @@ class Descriptors:
     """What the supervisor sends for one network, in this order; `initial` only where the zoo has it."""
 
     request: int  # sealed JSON: seed, limits, processors, threads, architecture, classes, seccomp filter
-    channel: int  # to the supervisor, for init alone
+    channel: int  # to the supervisor, closed before the first line of participant code
     code: int
     weights: int
     training_data: int
@@ -144,14 +144,13 @@ def _watch(init: int, channel: int) -> None:
 def _init(descriptors: Descriptors, memory_map: bytes) -> None:
     """Process 1 of the network's pid namespace: trusted, waits for the participant, tells how it ended.
 
-    It blocks until the supervisor has put it into a control group; every later process inherits the group.
+    Both introduce themselves, and the supervisor puts both into a control group while the participant's process
+    still runs our code alone (moving a process may take the kernel 10 ms); every later process inherits it.
     """
     lockdown.die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = socket.socket(fileno=descriptors.channel)
     channel.send(b"here")  # the kernel attaches our pid, as the supervisor sees it
-    if channel.recv(1) != b"g":
-        os._exit(0)
     request = json.loads(os.pread(descriptors.request, os.fstat(descriptors.request).st_size, 0))
     lockdown.stay_on(request["processors"])
     lockdown.private_files(request["limits"]["scratch_bytes"], memory_map)
@@ -161,8 +160,8 @@ def _init(descriptors: Descriptors, memory_map: bytes) -> None:
     pid = os.fork()
     if pid == 0:
         try:
-            channel.close()
             lockdown.die_with_parent()
+            channel.send(b"here")
             if request["kernel_limits"]:
                 lockdown.limit_resources(**request["limits"])
             if request["landlock"]:
@@ -178,6 +177,7 @@ def _init(descriptors: Descriptors, memory_map: bytes) -> None:
                 result=descriptors.result,
                 report=descriptors.report,
                 log=descriptors.log,
+                channel=channel.detach(),
             )
         except BaseException:  # noqa: BLE001
             traceback.print_exc()

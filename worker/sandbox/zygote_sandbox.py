@@ -249,7 +249,9 @@ class ZygoteSandbox:
         pid, self.outside_user = introduction(ours)
         pidfd = os.pidfd_open(pid)
         stack.callback(os.close, pidfd)
+        participant, _ = introduction(ours)
         group.add(pid)
+        group.add(participant)
         ours.send(b"g")
         (result, _), (report, _), (log, _) = pipes
         return Run(
