@@ -60,23 +60,23 @@ def test_a_measure_has_a_container_of_its_own_and_the_next_one_is_ready(
     sandbox: ZygoteSandbox, network: NetworkFiles, ours: Callable[[], set[str]]
 ) -> None:
     sandbox.start(code(NORMAL, "first"), Limits())
+    assert value_of(sandbox.evaluate(network, 1)) == 20.0
     wait_until(lambda: len(ours()) == 2, "a container in use and a spare one")
     first = ours()
-    assert value_of(sandbox.evaluate(network, 1)) == 20.0
     sandbox.start(code(NORMAL, "first"), Limits())
     assert ours() == first
     sandbox.start(code(NORMAL, "second"), Limits())
+    assert value_of(sandbox.evaluate(network, 1)) == 20.0
     wait_until(lambda: len(ours() - first) == 1 and len(ours()) == 2, "the used container's end and a new spare one")
     assert len(ours() & first) == 1
-    assert value_of(sandbox.evaluate(network, 1)) == 20.0
 
 
 def test_a_spare_container_that_died_is_replaced(
     sandbox: ZygoteSandbox, network: NetworkFiles, ours: Callable[[], set[str]]
 ) -> None:
     sandbox.start(code(NORMAL, "first"), Limits())
-    wait_until(lambda: len(ours()) == 2, "a container in use and a spare one")
     assert value_of(sandbox.evaluate(network, 1)) == 20.0
+    wait_until(lambda: len(ours()) == 2, "a container in use and a spare one")
     for container in ours():
         engine().api.remove_container(container, force=True)
     with pytest.raises(SandboxError):
@@ -182,8 +182,10 @@ from worker.sandbox.docker import DockerLauncher, DockerOptions
 from worker.sandbox.docker_remains import Owner
 from worker.sandbox.protocol import Code, Limits, NetworkFiles
 from worker.sandbox.zygote_sandbox import ZygoteSandbox
-sandbox = ZygoteSandbox(DockerLauncher(DockerOptions({options.image!r}, socket={options.socket!r})))
+launcher = DockerLauncher(DockerOptions({options.image!r}, socket={options.socket!r}))
+sandbox = ZygoteSandbox(launcher)
 sandbox.start(Code({{"complexity.py": {SLEEPER.encode()!r}}}, "d"), Limits(wall_s=1000))
+launcher.prepare()
 print(Owner.this_process(), flush=True)
 sandbox.evaluate(NetworkFiles({dict(network.architecture)!r}, Path({str(network.weights)!r}), None,
                               Path({str(network.training_data)!r}), {network.classes}), 1)

@@ -72,6 +72,9 @@ class BubblewrapLauncher:
             raise SandboxError(f"the zygote did not start: {zygote.stop()}")
         return zygote
 
+    def prepare(self) -> None:
+        """Nothing: a zygote serves one measure after another."""
+
     def close(self) -> None:
         """Keeps nothing ready."""
 

@@ -85,14 +85,15 @@ class DockerLauncher:
         return {"container": True}
 
     def launch(self) -> "DockerZygote":
-        """The spare zygote, if it is well, or a new one; another spare is then on its way."""
+        """The spare zygote, if it is well, or a new one."""
         with self._lock:
             ahead, self._spare = self._spare, None
-        zygote = self._alive(ahead) or self._start()
+        return self._alive(ahead) or self._start()
+
+    def prepare(self) -> None:
         with self._lock:
             if self._spare is None:
                 self._spare = self._helpers.submit(self._start)
-        return zygote
 
     def wait_for_spare(self) -> None:
         """Until the zygote that is started ahead is ready, or could not be started."""
