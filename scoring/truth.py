@@ -42,8 +42,9 @@ DERIVED_TARGETS: Mapping[str, tuple[float, Metrics]] = MappingProxyType(
         "gap": (0.0, {"train_acc": 1.0, "test_acc": -1.0}),
         "test_error": (1.0, {"test_acc": -1.0}),
         "loss_gap": (0.0, {"test_loss": 1.0, "train_loss": -1.0}),
-        "calibration_gap": (0.0, {"test_ece": 1.0, "train_ece": -1.0}),
+        "calibration_gap": (0.0, {"test_calibration": 1.0, "train_calibration": -1.0}),
         "ood_gap": (0.0, {"train_acc": 1.0, "ood_acc": -1.0}),
+        "robust_gap": (0.0, {"train_acc": 1.0, "robust_acc": -1.0}),
     }
 )
 _OF_TEST_ACCURACY: Mapping[str, float] = MappingProxyType({"gap": -1.0, "test_error": -1.0, "test_acc": 1.0})
@@ -59,8 +60,8 @@ class Truth:
     carry in front ("model_" for PGDL); `ids` are without it.
 
     A target is a recorded metric by its name, or derived: "gap" = train_acc − test_acc, "test_error" =
-    1 − test_acc, "loss_gap" = test_loss − train_loss, "calibration_gap" = test_ece − train_ece, "ood_gap" =
-    train_acc − ood_acc.
+    1 − test_acc, "loss_gap" = test_loss − train_loss, "calibration_gap" = test_calibration − train_calibration,
+    "ood_gap" = train_acc − ood_acc, "robust_gap" = train_acc − robust_acc.
     """
 
     grid: Grid

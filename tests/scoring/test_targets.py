@@ -14,9 +14,10 @@ METRICS = {
     "test_acc": 0.7,
     "train_loss": 0.2,
     "test_loss": 1.1,
-    "train_ece": 0.01,
-    "test_ece": 0.08,
+    "train_calibration": 0.01,
+    "test_calibration": 0.08,
     "ood_acc": 0.55,
+    "robust_acc": 0.45,
     "sharpness": 3.5,
 }
 
@@ -27,8 +28,9 @@ METRICS = {
         ("gap", lambda m: m["train_acc"] - m["test_acc"]),
         ("test_error", lambda m: 1 - m["test_acc"]),
         ("loss_gap", lambda m: m["test_loss"] - m["train_loss"]),
-        ("calibration_gap", lambda m: m["test_ece"] - m["train_ece"]),
+        ("calibration_gap", lambda m: m["test_calibration"] - m["train_calibration"]),
         ("ood_gap", lambda m: m["train_acc"] - m["ood_acc"]),
+        ("robust_gap", lambda m: m["train_acc"] - m["robust_acc"]),
         ("sharpness", lambda m: m["sharpness"]),
         ("test_acc", lambda m: m["test_acc"]),
     ],
@@ -43,7 +45,7 @@ def test_a_target_is_derived_or_a_recorded_metric(
 
 
 def test_every_derived_target_is_tried_above() -> None:
-    assert set(DERIVED_TARGETS) == {"gap", "test_error", "loss_gap", "calibration_gap", "ood_gap"}
+    assert set(DERIVED_TARGETS) == {"gap", "test_error", "loss_gap", "calibration_gap", "ood_gap", "robust_gap"}
 
 
 def test_a_metric_recorded_under_a_derived_name_counts_where_it_cannot_be_derived() -> None:
