@@ -82,7 +82,8 @@ def containers_of_this_process(*, only_running: bool = False) -> set[str]:
 
 
 def wait_for_the_spare() -> None:
-    """Until the launcher of the tests has the container ready that it starts ahead."""
+    """Until the launcher of the tests has the container ready that it starts ahead, now if it has not yet begun."""
+    docker_launcher().prepare()
     docker_launcher().wait_for_spare()
 
 
