@@ -27,7 +27,7 @@ ARG PIP_FIND_LINKS
 COPY pyproject.toml LICENSE README.md ./
 RUN python3.11 -c "import tomllib; \
         wanted = tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']; \
-        print(*(w for w in wanted if not w.startswith(('torch', 'scikit-learn', 'docker'))), sep='\n')" \
+        print(*(w for w in wanted if not w.startswith(('torch', 'scikit-learn', 'docker', 'h5py', 'google-crc32c', 'pillow'))), sep='\n')" \
         > server-requirements.txt \
     && pip install --no-cache-dir -c constraints.txt -r server-requirements.txt
 COPY server server
@@ -80,11 +80,13 @@ ENV GENGAP_HOME=/data/gengap GENGAP_CACHE=/data/cache
 VOLUME /data
 CMD ["gengap", "worker"]
 
-# What a measure may import, and the two packages of ours that run inside a sandbox. The worker starts it.
+# What a measure may import, the measures' helpers among it, and the two packages of ours that run inside a sandbox.
+# The worker starts it.
 FROM base AS sandbox
 COPY --from=build-libraries /opt/gengap /opt/gengap
 COPY model_zoo/architectures /opt/inside/model_zoo/architectures
 COPY worker/harness /opt/inside/worker/harness
+COPY submissions/baselines/gengap_measures /opt/inside/gengap_measures
 RUN python3.11 -m compileall -q /opt/inside \
     && useradd --uid 61184 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin measure
 USER measure

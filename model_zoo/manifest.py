@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -19,8 +20,20 @@ FORMAT = 1
 MANIFEST = "zoo.json"
 NETWORKS = "public/networks.json"
 TRAINING_DATA = "public/train.safetensors"
+UNLABELLED = "public/unlabelled.safetensors"
+ARCHITECTURE_CODE = "public/architecture.py"
 TRUTH = "private/truth.json"
 TEST_DATA = "private/test.safetensors"
+
+# What may be predicted besides a metric itself: the first minus the second, a number or a metric's name.
+TARGETS: Mapping[str, tuple[float | str, str]] = {
+    "gap": ("train_acc", "test_acc"),
+    "test_error": (1.0, "test_acc"),
+    "loss_gap": ("test_loss", "train_loss"),
+    "calibration_gap": ("test_calibration", "train_calibration"),
+    "ood_gap": ("train_acc", "ood_acc"),
+    "robust_gap": ("train_acc", "robust_acc"),
+}
 
 _SHOWN_ERRORS = 5
 _UNSAFE = re.compile(r'[\\:*?"<>|\x00-\x1f]')
@@ -50,6 +63,7 @@ PublicFileName = Annotated[FileName, AfterValidator(_below_public)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,79}$")]
+TargetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,80}$")]
 AxisValue = bool | int | FiniteFloat | str
 
 
@@ -94,7 +108,7 @@ class ZooCard(Part):
     dataset: DatasetCard
     input_shape: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, max_length=4)
     classes: int = Field(ge=2)
-    targets: list[str] = Field(default=["gap"], min_length=1)
+    targets: list[TargetName] = Field(default=["gap"], min_length=1)
     tracks: list[Literal["standard", "extended"]] = Field(default=["standard"], min_length=1)
     truth_public: bool
     recipe: RecipeMark | None = None
@@ -115,12 +129,21 @@ class ZooManifest(ZooCard):
 
 
 class NetworkFilesEntry(Part):
-    """One network in networks.json: nothing here tells a hyperparameter but the architecture itself."""
+    """One network in networks.json: nothing here tells a hyperparameter but the architecture itself.
+
+    `siblings`: weights of networks of the same architecture and hyperparameters from other seeds.
+    """
 
     id: Identifier
     architecture: dict[str, object]
     weights: PublicFileName
     initial: PublicFileName | None = None
+    siblings: list[PublicFileName] = []
+
+    @property
+    def files(self) -> list[str]:
+        """The names of all of its weight files."""
+        return [self.weights, *([self.initial] if self.initial else []), *self.siblings]
 
 
 class NetworkList(Part):
@@ -187,12 +210,32 @@ class ZooTruth(Part):
                     raise ValueError(f"network {identifier} has no metric {metric}")
         return self
 
-    def gaps(self) -> dict[str, float]:
-        """The generalization gap `train_acc - test_acc` by network id."""
+    def target(self, name: str) -> dict[str, float]:
+        """What is to be predicted, by network id: one of TARGETS, or the metric called `name`.
+
+        Raises ZooError naming the metric that a network lacks.
+        """
+        minuend, subtrahend = TARGETS.get(name, (name, None))
         return {
-            identifier: network.metrics["train_acc"] - network.metrics["test_acc"]
+            identifier: _metric(network, identifier, name, minuend)
+            - (0.0 if subtrahend is None else _metric(network, identifier, name, subtrahend))
             for identifier, network in self.networks.items()
         }
+
+    def gaps(self) -> dict[str, float]:
+        """The generalization gap `train_acc - test_acc` by network id."""
+        return self.target("gap")
+
+
+def _metric(network: NetworkTruth, identifier: str, target: str, metric: float | str) -> float:
+    if not isinstance(metric, str):
+        return metric
+    if metric not in network.metrics:
+        raise ZooError(
+            f"the target {target} needs the metric {metric}, which network {identifier} has not; it has "
+            f"{', '.join(sorted(network.metrics))}. Record the metric for every network, or leave the target out"
+        )
+    return network.metrics[metric]
 
 
 Parsed = TypeVar("Parsed", ZooManifest, NetworkList, ZooTruth)

@@ -7,18 +7,18 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save
 
 from model_zoo.manifest import (
+    ARCHITECTURE_CODE,
     MANIFEST,
     NETWORKS,
     TEST_DATA,
     TRAINING_DATA,
     TRUTH,
+    UNLABELLED,
     Axis,
     FileDigest,
     NetworkFilesEntry,
@@ -30,8 +30,8 @@ from model_zoo.manifest import (
     ZooTruth,
     dump,
 )
+from model_zoo.tensor_files import Arrays, write_tensors
 
-Arrays = Mapping[str, NDArray[Any]]
 _ID_BYTES = 6
 
 
@@ -45,25 +45,34 @@ def opaque_ids(count: int, seed: int) -> list[str]:
 
 
 class ZooWriter:
-    """A zoo being written; made by `new_zoo`.
+    """A zoo being written; made by `new_zoo`. Each call writes its file at once and keeps none of the arrays.
 
     Call `training_data` once and `network` for each network, in an order that tells nothing (by id): a file's
-    number on the disk follows it. `test_data` is optional.
+    number on the disk follows it. The others are optional.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._files: dict[str, FileDigest] = {}
-        self._networks: list[NetworkFilesEntry] = []
+        self._networks: dict[str, NetworkFilesEntry] = {}
+        self._siblings: dict[str, list[str]] = {}
         self._truths: dict[str, NetworkTruth] = {}
 
     def training_data(self, inputs: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
         """inputs: (n, C, H, W); labels: (n,)."""
-        self._write(TRAINING_DATA, save({"inputs": inputs, "labels": labels}))
+        self._write_arrays(TRAINING_DATA, {"inputs": inputs, "labels": labels})
 
     def test_data(self, inputs: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
         """inputs: (n, C, H, W); labels: (n,)."""
-        self._write(TEST_DATA, save({"inputs": inputs, "labels": labels}))
+        self._write_arrays(TEST_DATA, {"inputs": inputs, "labels": labels})
+
+    def unlabelled(self, inputs: NDArray[np.float32]) -> None:
+        """Test inputs (n, C, H, W) which measures of the extended track may see."""
+        self._write_arrays(UNLABELLED, {"inputs": inputs})
+
+    def architecture_code(self, content: bytes) -> None:
+        """The zoo's own architecture.py, for networks of the family "custom". It is not executed here."""
+        self._write(ARCHITECTURE_CODE, content)
 
     def network(
         self,
@@ -73,44 +82,77 @@ class ZooWriter:
         initial: Arrays | None,
         truth: NetworkTruth,
     ) -> None:
-        """Write one network's files. Raises ZooError if a weight is not finite."""
+        """Write one network's files. Raises ZooError if a weight is not finite, or the id is taken."""
+        if network_id in self._networks:
+            raise ZooError(f"network {network_id} was written already; every network needs an id of its own")
         entry = NetworkFilesEntry(
             id=network_id,
             architecture=dict(architecture),
             weights=f"public/networks/{network_id}.safetensors",
             initial=None if initial is None else f"public/networks/{network_id}.initial.safetensors",
         )
-        for name, arrays in ((entry.weights, weights), (entry.initial, initial)):
-            if name is None or arrays is None:
-                continue
-            for key, array in arrays.items():
-                if not np.isfinite(array).all():
-                    raise ZooError(
-                        f"network {network_id} ({truth.hyperparameters or truth.source}): {key} is not finite, "
-                        "so its training diverged; lower the learning rate or leave the network out"
-                    )
-            self._write(name, save(dict(arrays)))
-        self._networks.append(entry)
+        whose = f"network {network_id} ({truth.hyperparameters or truth.source})"
+        self._write_weights(entry.weights, weights, whose)
+        if entry.initial is not None and initial is not None:
+            self._write_weights(entry.initial, initial, whose)
+        self._networks[network_id] = entry
         self._truths[network_id] = truth
 
+    def sibling(self, network_id: str, weights: Arrays) -> None:
+        """Write the weights of a network like `network_id` from another seed, before it or after it."""
+        siblings = self._siblings.setdefault(network_id, [])
+        name = f"public/siblings/{network_id}.{len(siblings)}.safetensors"
+        self._write_weights(name, weights, f"sibling {len(siblings)} of network {network_id}")
+        siblings.append(name)
+
     def finish(self, card: ZooCard, axes: list[Axis], test_size: int) -> None:
-        """Write the three JSON files, zoo.json last, and make all files alike from outside."""
-        networks = sorted(self._networks, key=lambda network: network.id)
-        truths = dict(sorted(self._truths.items()))
+        """Write the three JSON files, zoo.json last, and make all files alike from outside.
+
+        Raises ZooError if the parts do not belong together, or a metric of one of the card's targets is missing.
+        """
+        if orphans := sorted(self._siblings.keys() - self._networks.keys()):
+            raise ZooError(f"network {orphans[0]} has siblings, but is not in the zoo itself")
+        networks = [
+            entry.model_copy(update={"siblings": self._siblings.get(network_id, [])})
+            for network_id, entry in sorted(self._networks.items())
+        ]
+        truth = ZooTruth(format=1, axes=axes, test_size=test_size, networks=dict(sorted(self._truths.items())))
+        for target in card.targets:
+            truth.target(target)
         self._write(NETWORKS, dump(NetworkList(format=1, networks=networks)))
-        self._write(TRUTH, dump(ZooTruth(format=1, axes=axes, test_size=test_size, networks=truths)))
+        self._write(TRUTH, dump(truth))
         manifest = ZooManifest(**dict(card), format=1, files=dict(sorted(self._files.items())))
         self._write(MANIFEST, dump(manifest))
-        now = (self._folder / MANIFEST).stat().st_mtime
-        for path in (self._folder, *self._folder.rglob("*")):
-            path.chmod(0o755 if path.is_dir() else 0o644)
-            os.utime(path, (now, now))  # a measure could read the order of training from a file's time
+        make_alike(self._folder)
+
+    def _write_weights(self, name: str, arrays: Arrays, whose: str) -> None:
+        for key, array in arrays.items():
+            if not np.isfinite(array).all():
+                raise ZooError(
+                    f"{whose}: {key} is not finite, so its training diverged; "
+                    "lower the learning rate or leave the network out"
+                )
+        self._write_arrays(name, arrays)
+
+    def _write_arrays(self, name: str, arrays: Arrays) -> None:
+        self._files[name] = write_tensors(self._place(name), arrays)
 
     def _write(self, name: str, content: bytes) -> None:
+        self._place(name).write_bytes(content)
+        self._files[name] = FileDigest(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+
+    def _place(self, name: str) -> Path:
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        self._files[name] = FileDigest(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+        return path
+
+
+def make_alike(folder: Path) -> None:
+    """One modification time and the same mode for all files below `folder`, and for all folders."""
+    now = (folder / MANIFEST).stat().st_mtime
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+        os.utime(path, (now, now))  # a measure could read the order of training from a file's time
 
 
 @contextmanager
@@ -119,15 +161,25 @@ def new_zoo(folder: Path) -> Iterator[ZooWriter]:
 
     The block must end with `writer.finish`. Raises ZooError if `folder` exists or the disk refuses.
     """
+    with new_folder(folder) as unfinished:
+        yield ZooWriter(unfinished)
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder that becomes `folder` when the block ends, and is removed if it raises.
+
+    Raises ZooError if `folder` exists or the disk refuses.
+    """
     if folder.exists():
         raise ZooError(f"{folder}: exists already; remove it or choose another folder")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=f"{unfinished_prefix(folder)}", dir=folder.parent))
+        unfinished = Path(tempfile.mkdtemp(prefix=unfinished_prefix(folder), dir=folder.parent))
     except OSError as error:
         raise ZooError(f"{folder}: cannot make the folder: {error.strerror}") from None
     try:
-        yield ZooWriter(unfinished)
+        yield unfinished
         unfinished.rename(folder)
     except OSError as error:
         raise ZooError(f"{folder}: cannot write the zoo: {error.strerror}; nothing was left behind") from error

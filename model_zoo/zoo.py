@@ -1,18 +1,23 @@
 """Opening a zoo folder and checking its files, without torch. Every room above calls `open_zoo`."""
 
 import hashlib
+import importlib
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from model_zoo.manifest import (
+    ARCHITECTURE_CODE,
     MANIFEST,
     NETWORKS,
     TEST_DATA,
     TRAINING_DATA,
     TRUTH,
+    UNLABELLED,
     FileDigest,
+    NetworkFilesEntry,
     NetworkList,
     ZooError,
     ZooManifest,
@@ -20,23 +25,41 @@ from model_zoo.manifest import (
     parse,
 )
 
+if TYPE_CHECKING:
+    from torch import nn
+
+    from model_zoo.architectures import TrainingData
+
 _CHUNK_BYTES = 2**20
+_CUSTOM = "custom"  # as in model_zoo.architectures, which needs torch
 _JSON_LIMIT_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True)
 class NetworkEntry:
-    """One network of a zoo: its opaque id, its declarative architecture and its weight files."""
+    """One network of a zoo: its opaque id, its declarative architecture and its weight files.
+
+    siblings: weights of networks of the same architecture and hyperparameters from other seeds.
+    """
 
     id: str
     architecture: Mapping[str, object]
     weights: Path
     initial: Path | None
+    siblings: tuple[Path, ...] = ()
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether the zoo's own architecture.py builds it, so that only a sandbox can load it."""
+        return self.architecture.get("family") == _CUSTOM
 
 
 @dataclass(frozen=True)
 class Zoo:
-    """An opened zoo folder. Its files exist with the sizes of the manifest; `verify` reads them all."""
+    """An opened zoo folder. Its files exist with the sizes of the manifest; `verify` reads them all.
+
+    Of a zoo opened as partial, only the JSON files must be there.
+    """
 
     folder: Path
     manifest: ZooManifest
@@ -48,14 +71,24 @@ class Zoo:
         return self.manifest.name
 
     @property
-    def training_data(self) -> Path:
+    def training_file(self) -> Path:
         """The file of training inputs and labels, which measures may see."""
         return self.folder / TRAINING_DATA
 
     @property
-    def test_data(self) -> Path | None:
+    def test_file(self) -> Path | None:
         """The file of test inputs and labels, or None where the zoo does not carry them."""
-        return self.folder / TEST_DATA if TEST_DATA in self.manifest.files else None
+        return self._optional(TEST_DATA)
+
+    @property
+    def unlabelled_file(self) -> Path | None:
+        """The file of test inputs without labels, for the extended track, or None."""
+        return self._optional(UNLABELLED)
+
+    @property
+    def architecture_file(self) -> Path | None:
+        """The zoo's own architecture.py, which only a sandbox may execute, or None."""
+        return self._optional(ARCHITECTURE_CODE)
 
     @property
     def has_truth(self) -> bool:
@@ -82,33 +115,59 @@ class Zoo:
             odd = sorted(named ^ listed)[0]
             missing = NETWORKS if odd in named else TRUTH
             raise ZooError(f"{path}: the truth is not about this zoo's networks; {missing} does not name {odd}")
+        for target in self.manifest.targets:
+            try:
+                truth.target(target)
+            except ZooError as error:
+                raise ZooError(f"{path}: {error}") from None
         return truth
+
+    def load_network(self, network_id: str) -> "nn.Module":
+        """The network in eval mode, its parameters requiring gradients; `.initial` is a network or None.
+
+        Raises ZooError, also for a network that the zoo's own architecture.py builds: it runs only in a sandbox.
+        """
+        network: nn.Module = _with_torch().load_network(self, network_id)
+        return network
+
+    def training_data(self) -> "TrainingData":
+        """Training inputs (n, C, H, W) and labels (n,). Raises ZooError."""
+        data: TrainingData = _with_torch().training_data(self)
+        return data
+
+    def test_data(self) -> "TrainingData":
+        """Test inputs and labels, in the same shape. Raises ZooError where the zoo carries none."""
+        data: TrainingData = _with_torch().test_data(self)
+        return data
 
     def verify(self) -> None:
         """Read every file and compare size and sha256. Raises ZooError naming the first that differs."""
         for name, digest in self.manifest.files.items():
-            _check_digest(_regular_file(self.folder, name), digest)
+            _check_digest(regular_file(self.folder, name), digest)
+
+    def _optional(self, name: str) -> Path | None:
+        return self.folder / name if name in self.manifest.files else None
 
 
-def open_zoo(path: Path | str) -> Zoo:
+def open_zoo(path: Path | str, *, partial: bool = False) -> Zoo:
     """The zoo in the folder `path`. Raises ZooError naming the file that is missing or wrong.
 
-    Weights are not read: `Zoo.verify` does that.
+    Weights are not read: `Zoo.verify` does that. partial: files other than the JSON ones need not be here yet.
     """
     folder = Path(path)
     if not (folder / MANIFEST).exists():
         raise ZooError(f"{folder}: no {MANIFEST} here, so this is not a zoo folder")
-    manifest_path = _regular_file(folder, MANIFEST)
+    manifest_path = regular_file(folder, MANIFEST)
     content = _read_limited(manifest_path)
     manifest = parse(ZooManifest, content, manifest_path)
     for name, digest in manifest.files.items():
-        _check_size(_regular_file(folder, name), digest)
+        is_needed = not partial or name in (NETWORKS, TRUTH)
+        if is_needed or (folder / name).exists():
+            _check_size(regular_file(folder, name), digest)
     networks_path = folder / NETWORKS
     listed = parse(NetworkList, _read_checked(networks_path, manifest.files[NETWORKS]), networks_path)
     for network in listed.networks:
-        for name in filter(None, (network.weights, network.initial)):
-            if name not in manifest.files:
-                raise ZooError(f"{networks_path}: {name} of network {network.id} is not listed in {MANIFEST}")
+        _check_files_are_listed(network, manifest, networks_path)
     return Zoo(
         folder=folder,
         manifest=manifest,
@@ -119,10 +178,24 @@ def open_zoo(path: Path | str) -> Zoo:
                 architecture=network.architecture,
                 weights=folder / network.weights,
                 initial=folder / network.initial if network.initial else None,
+                siblings=tuple(folder / name for name in network.siblings),
             )
             for network in listed.networks
         ),
     )
+
+
+def _check_files_are_listed(network: NetworkFilesEntry, manifest: ZooManifest, path: Path) -> None:
+    for name in network.files:
+        if name not in manifest.files:
+            raise ZooError(f"{path}: {name} of network {network.id} is not listed in {MANIFEST}")
+    if network.architecture.get("family") == _CUSTOM and ARCHITECTURE_CODE not in manifest.files:
+        raise ZooError(f"{path}: the family {_CUSTOM!r} of network {network.id} needs {ARCHITECTURE_CODE} in the zoo")
+
+
+def _with_torch() -> Any:
+    """`model_zoo.networks`, imported when a network or data is asked for: whoever reads manifests has no torch."""
+    return importlib.import_module("model_zoo.networks")
 
 
 def sha256_of(path: Path) -> str:
@@ -134,7 +207,8 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _regular_file(folder: Path, name: str) -> Path:
+def regular_file(folder: Path, name: str) -> Path:
+    """The path of the zoo's file `name`. Raises ZooError if it is missing, no plain file or behind a symbolic link."""
     path = folder
     for part in name.split("/"):
         path = path / part

@@ -3,16 +3,21 @@
 This package imports nothing else of ours, so that a sandbox can mount it alone.
 """
 
-from model_zoo.architectures.data import TrainingData, load_training_data
-from model_zoo.architectures.layers import ArchitectureError, build
+from model_zoo.architectures.custom import CUSTOM, OwnBuild
+from model_zoo.architectures.data import TrainingData, load_inputs, load_training_data
+from model_zoo.architectures.keywords import ArchitectureError
+from model_zoo.architectures.layers import build
 from model_zoo.architectures.networks import load_network
 from model_zoo.architectures.weights import WeightsError, load_weights
 
 __all__ = [
+    "CUSTOM",
     "ArchitectureError",
+    "OwnBuild",
     "TrainingData",
     "WeightsError",
     "build",
+    "load_inputs",
     "load_network",
     "load_training_data",
     "load_weights",

@@ -50,3 +50,14 @@ def load_training_data(fd: int, classes: int) -> TrainingData:
     if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
         raise WeightsError(f"labels must be from 0 to {classes - 1}, not {int(labels.min())} to {int(labels.max())}")
     return TrainingData(inputs, labels, classes)
+
+
+def load_inputs(fd: int) -> Tensor:
+    """The inputs (n, C, H, W) of a file without labels open at `fd`, mapped privately. Raises WeightsError."""
+    tensors = load_weights(fd)
+    if tensors.keys() != {"inputs"}:
+        raise WeightsError(f"unlabelled data needs the tensor inputs alone, not {sorted(tensors)}")
+    inputs = tensors["inputs"]
+    if inputs.dtype != torch.float32 or inputs.ndim < 2 or len(inputs) == 0:
+        raise WeightsError(f"inputs must be float32 and not empty, not {inputs.dtype} of shape {tuple(inputs.shape)}")
+    return inputs

@@ -1,116 +1,84 @@
 """Declarations of layers and the modules they stand for. The harness and the training call `build`."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from torch import nn
 
-_LARGEST_SIZE = 2**24
+from model_zoo.architectures.composites import COMPOSITES
+from model_zoo.architectures.features import ACTIVATIONS, FEATURE_LAYERS
+from model_zoo.architectures.keywords import ArchitectureError, Given, Keyword, LayerKind
+from model_zoo.architectures.spatial import SPATIAL
+from model_zoo.architectures.tokens import TOKEN_LAYERS
+
 _MOST_LAYERS = 10_000
-
-
-class ArchitectureError(ValueError):
-    """A declaration that cannot be built; the message names the layer's index and the keyword."""
-
-
-@dataclass(frozen=True)
-class Keyword:
-    """A layer's keyword: an integer of at least `least`, or a truth value; required without a default."""
-
-    kind: type[int] | type[bool]
-    default: int | bool | None = None
-    least: int = 1
-
-    def check(self, value: object) -> str | None:
-        """What is wrong with `value`, or None."""
-        if self.kind is bool:
-            return None if isinstance(value, bool) else f"must be true or false, not {value!r}"
-        if isinstance(value, bool) or not isinstance(value, int) or not self.least <= value <= _LARGEST_SIZE:
-            return f"must be an integer from {self.least} to {_LARGEST_SIZE}, not {value!r}"
-        return None
-
-
-@dataclass(frozen=True)
-class LayerKind:
-    """A kind of layer: its keywords, and the module it stands for."""
-
-    make: Callable[[Mapping[str, int]], nn.Module]
-    keywords: Mapping[str, Keyword]
-
-
-_SIZE = Keyword(int)
-_BIAS = Keyword(bool, default=True)
-_POOL = {
-    "kernel": _SIZE,
-    "stride": Keyword(int, default=0),
-    "padding": Keyword(int, default=0, least=0),
-}
+_DEEPEST = 8
 
 # No dropout layer: its probability is a hidden hyperparameter, and in eval mode it does nothing.
-LAYERS: Mapping[str, LayerKind] = {
-    "flatten": LayerKind(lambda _: nn.Flatten(), {}),
-    "relu": LayerKind(lambda _: nn.ReLU(), {}),
-    "linear": LayerKind(
-        lambda k: nn.Linear(k["inputs"], k["outputs"], bias=bool(k["bias"])),
-        {"inputs": _SIZE, "outputs": _SIZE, "bias": _BIAS},
-    ),
-    "conv2d": LayerKind(
-        lambda k: nn.Conv2d(k["inputs"], k["outputs"], k["kernel"], k["stride"], k["padding"], bias=bool(k["bias"])),
-        {
-            "inputs": _SIZE,
-            "outputs": _SIZE,
-            "kernel": _SIZE,
-            "stride": Keyword(int, default=1),
-            "padding": Keyword(int, default=0, least=0),
-            "bias": _BIAS,
-        },
-    ),
-    "batchnorm2d": LayerKind(lambda k: nn.BatchNorm2d(k["features"]), {"features": _SIZE}),
-    "maxpool2d": LayerKind(lambda k: nn.MaxPool2d(k["kernel"], k["stride"] or None, k["padding"]), _POOL),
-    "avgpool2d": LayerKind(lambda k: nn.AvgPool2d(k["kernel"], k["stride"] or None, k["padding"]), _POOL),
-    "globalavgpool2d": LayerKind(lambda _: nn.AdaptiveAvgPool2d(1), {}),
-}
+LAYERS: Mapping[str, LayerKind] = {**FEATURE_LAYERS, **SPATIAL, **TOKEN_LAYERS, **COMPOSITES, **ACTIVATIONS}
 
 
 def build(architecture: Mapping[str, object]) -> nn.Sequential:
     """The untrained network that `architecture` declares: inputs (n, C, H, W) → logits (n, classes).
 
-    `{"family": "sequential", "layers": [{"type": "linear", "inputs": 64, "outputs": 10}, …]}`. A pooling
-    layer's stride is its kernel unless given. `globalavgpool2d` keeps (n, C, 1, 1). Parameters are named by
-    the layer's index: "0.weight". Raises ArchitectureError.
+    `{"family": "sequential", "layers": [{"type": "linear", "inputs": 64, "outputs": 10}, …]}`; docs/zoo-format.md
+    lists the layers. Parameters are named by the layer's index, and inside a composite layer by its part and the
+    index there: "0.weight", "4.body.0.weight". Raises ArchitectureError.
     """
     family = architecture.get("family")
     if family != "sequential":
-        raise ArchitectureError(f"family: {family!r} is unknown; known is 'sequential'")
+        raise ArchitectureError(f"family: {family!r} is unknown; known are 'sequential' and, in a sandbox, 'custom'")
     if extra := sorted(architecture.keys() - {"family", "layers"}):
         raise ArchitectureError(f"architecture: unknown keyword {extra[0]!r}")
     layers = architecture.get("layers")
-    if not isinstance(layers, Sequence) or isinstance(layers, str) or not 0 < len(layers) <= _MOST_LAYERS:
+    if not isinstance(layers, Sequence) or isinstance(layers, str) or not layers:
         raise ArchitectureError(f"layers: must be a list of 1 to {_MOST_LAYERS} layers")
-    return nn.Sequential(*(_make_layer(index, layer) for index, layer in enumerate(layers)))
+    return _sequential(layers, "")
 
 
-def _make_layer(index: int, layer: object) -> nn.Module:
+def _sequential(layers: Sequence[object], prefix: str) -> nn.Sequential:
+    """`prefix`: the place of the composite layer's part that the layers are in, for example "4.body."."""
+    if len(layers) > _MOST_LAYERS:
+        raise ArchitectureError(f"{prefix}layers: must be a list of 1 to {_MOST_LAYERS} layers")
+    if prefix.count(".") > 2 * _DEEPEST:
+        raise ArchitectureError(f"layer {prefix[:-1]}: layers inside each other more than {_DEEPEST} deep")
+    return nn.Sequential(*(_make_layer(f"{prefix}{index}", layer) for index, layer in enumerate(layers)))
+
+
+def _make_layer(place: str, layer: object) -> nn.Module:
     if not isinstance(layer, Mapping):
-        raise ArchitectureError(f"layer {index}: must be an object with a type, not {layer!r}")
+        raise ArchitectureError(f"layer {place}: must be an object with a type, not {layer!r}")
     name = layer.get("type")
     kind = LAYERS.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise ArchitectureError(f"layer {index}: unknown type {name!r}; known are {', '.join(LAYERS)}")
-    if unknown := sorted(str(key) for key in layer.keys() - kind.keywords.keys() - {"type"}):
-        raise ArchitectureError(f"layer {index} ({name}): unknown keyword {unknown[0]!r}")
-    values: dict[str, int] = {}
-    for key, keyword in kind.keywords.items():
-        if key in layer:
-            value = layer[key]
-            if fault := keyword.check(value):
-                raise ArchitectureError(f"layer {index} ({name}): {key} {fault}")
-            values[key] = value
-        elif keyword.default is not None:
-            values[key] = keyword.default
-        else:
-            raise ArchitectureError(f"layer {index} ({name}): missing keyword {key!r}")
+        raise ArchitectureError(f"layer {place}: unknown type {name!r}; known are {', '.join(LAYERS)}")
+    values = _values(f"layer {place} ({name})", layer, kind)
+
+    def sequential(keyword: Keyword[Sequence[object]]) -> nn.Sequential:
+        layers = values[keyword.name]
+        assert isinstance(layers, Sequence)
+        return _sequential(layers, f"{place}.{keyword.name}.")
+
     try:
-        return kind.make(values)
+        return kind.make(Given(values, sequential))
+    except ArchitectureError:
+        raise  # of a layer inside this one, with its own place
     except (ValueError, RuntimeError) as error:
-        raise ArchitectureError(f"layer {index} ({name}): {error}") from None
+        raise ArchitectureError(f"layer {place} ({name}): {error}") from None
+
+
+def _values(place: str, layer: Mapping[object, object], kind: LayerKind) -> dict[str, object]:
+    known = {keyword.name for keyword in kind.keywords}
+    if unknown := sorted(str(key) for key in layer.keys() - known - {"type"}):
+        raise ArchitectureError(f"{place}: unknown keyword {unknown[0]!r}")
+    values: dict[str, object] = {}
+    for keyword in kind.keywords:
+        if keyword.name in layer:
+            try:
+                values[keyword.name] = keyword.parse(layer[keyword.name])
+            except ArchitectureError as error:
+                raise ArchitectureError(f"{place}: {keyword.name} {error}") from None
+        elif keyword.is_needed:
+            raise ArchitectureError(f"{place}: missing keyword {keyword.name!r}")
+        else:
+            values[keyword.name] = keyword.default
+    return values

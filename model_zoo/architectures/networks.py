@@ -5,28 +5,37 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
+from model_zoo.architectures.custom import CUSTOM, OwnBuild, build_custom
 from model_zoo.architectures.layers import build
 from model_zoo.architectures.weights import WeightsError, load_weights
 
 
-def load_network(architecture: Mapping[str, object], weights_fd: int, initial_fd: int | None) -> nn.Module:
+def load_network(
+    architecture: Mapping[str, object], weights_fd: int, initial_fd: int | None, own: OwnBuild | None = None
+) -> nn.Module:
     """The trained network in eval mode: inputs (n, C, H, W) float32 → logits (n, classes) float32.
 
     Its parameters are float32, require gradients and may be changed in place: the change stays in this
     process. `network.initial` is the same architecture with the weights from before training, or None where
     the zoo does not carry them; it is a plain attribute, so `network.parameters()` and `state_dict()` do not
-    include it. Raises ArchitectureError for a wrong declaration, WeightsError for weights that do not fit it.
+    include it. `own`: the `build` of the zoo's architecture.py, for the family "custom"; given only in a sandbox.
+    Raises ArchitectureError for a wrong declaration, WeightsError for weights that do not fit it.
     """
-    network = _with_weights(architecture, weights_fd)
-    initial = None if initial_fd is None else _with_weights(architecture, initial_fd)
+    network = _with_weights(architecture, weights_fd, own)
+    initial = None if initial_fd is None else _with_weights(architecture, initial_fd, own)
     # Past nn.Module.__setattr__, which would register it as a submodule.
     object.__setattr__(network, "initial", initial)
     return network
 
 
-def _with_weights(architecture: Mapping[str, object], fd: int) -> nn.Module:
-    with torch.device("meta"):  # no memory, and no random numbers drawn
-        network = build(architecture)
+def _with_weights(architecture: Mapping[str, object], fd: int, own: OwnBuild | None) -> nn.Module:
+    network: nn.Module
+    if architecture.get("family") == CUSTOM:
+        torch.manual_seed(0)  # a buffer that is in no file is the same whenever the network is built
+        network = build_custom(architecture, own)  # not on "meta": such a buffer would have no numbers
+    else:
+        with torch.device("meta"):  # no memory, and no random numbers drawn
+            network = build(architecture)
     weights = load_weights(fd)
     for name, wanted in network.state_dict().items():
         found = weights.get(name)

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from model_zoo import ZooError, ZooTruth, networks, open_zoo
-from model_zoo.manifest import NetworkTruth
 from model_zoo.summary import summarize_gaps
-from model_zoo.writer import new_zoo, opaque_ids
 from model_zoo.zoo import sha256_of
+from tests.model_zoo.whole import make_whole_zoo
 
 
 @pytest.fixture
@@ -23,6 +23,12 @@ def folder(tiny_zoo: Path, tmp_path: Path) -> Path:
     """A copy to damage."""
     shutil.copytree(tiny_zoo, tmp_path / "zoo")
     return tmp_path / "zoo"
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    """A zoo with everything a zoo may have."""
+    return make_whole_zoo(tmp_path / "whole")
 
 
 def edit(path: Path, change: Callable[[Any], object]) -> None:
@@ -53,8 +59,8 @@ def test_a_zoo_is_read_as_it_was_written(tiny_zoo: Path) -> None:
     for entry in zoo.networks:
         assert entry.weights == tiny_zoo / "public" / "networks" / f"{entry.id}.safetensors"
         assert entry.initial == tiny_zoo / "public" / "networks" / f"{entry.id}.initial.safetensors"
-    assert zoo.training_data == tiny_zoo / "public" / "train.safetensors"
-    assert zoo.test_data is None
+    assert zoo.training_file == tiny_zoo / "public" / "train.safetensors"
+    assert zoo.test_file is None
     assert zoo.manifest_sha256 == sha256_of(tiny_zoo / "zoo.json")
 
 
@@ -98,6 +104,9 @@ MANIFEST_FAULTS: list[tuple[Callable[[Any], object], str]] = [
     (lambda m: m["files"].update({"secret/x": {"sha256": "0" * 64, "bytes": 1}}), r"neither below public/ nor"),
     (lambda m: m["files"].update({"public/x": {"sha256": "0" * 64, "bytes": 1}}), r"public/x: No such file"),
     (lambda m: m["files"]["public/train.safetensors"].update(sha256="xyz"), r"sha256: String should match"),
+    (lambda m: m.update(targets=[]), r"zoo\.json: targets: List should have at least 1"),
+    (lambda m: m.update(targets=["gap; drop"]), r"zoo\.json: targets\.0: String should match"),
+    (lambda m: m.update(tracks=["secret"]), r"zoo\.json: tracks\.0: Input should be 'standard' or 'extended'"),
 ]
 
 
@@ -123,6 +132,12 @@ NETWORK_FAULTS: list[tuple[Callable[[Any], object], str]] = [
     (lambda n: n["networks"].append(n["networks"][0]), r"is listed twice"),
     (lambda n: n["networks"][0].update(id="a/b"), r"networks\.0\.id: String should match"),
     (lambda n: n.update(networks=[]), r"networks: List should have at least 1"),
+    (
+        lambda n: n["networks"][0].update(siblings=["public/x.safetensors"]),
+        r"x\.safetensors .* is not listed in zoo\.json",
+    ),
+    (lambda n: n["networks"][0].update(siblings=["private/truth.json"]), r"not below public/"),
+    (lambda n: n["networks"][0]["architecture"].update(family="custom"), r"needs public/architecture\.py in the zoo"),
 ]
 
 
@@ -155,6 +170,88 @@ def test_a_faulty_truth_is_told(folder: Path, change: Callable[[Any], object], m
     zoo = open_zoo(folder)
     with pytest.raises(ZooError, match=rf"truth\.json: .*{message}"):
         zoo.truth()
+
+
+def test_a_target_whose_metrics_are_missing_is_told(folder: Path) -> None:
+    edit(folder / "zoo.json", lambda manifest: manifest.update(targets=["gap", "ood_gap"]))
+    with pytest.raises(ZooError, match=r"truth\.json: the target ood_gap needs the metric ood_acc, which network"):
+        open_zoo(folder).truth()
+
+
+def test_everything_that_a_zoo_may_carry_is_found(whole: Path) -> None:
+    zoo = open_zoo(whole)
+    zoo.verify()
+    assert zoo.test_file == whole / "private" / "test.safetensors"
+    assert zoo.unlabelled_file == whole / "public" / "unlabelled.safetensors"
+    assert zoo.architecture_file == whole / "public" / "architecture.py"
+    for entry in zoo.networks:
+        names = [f"{entry.id}.{number}.safetensors" for number in (0, 1)]
+        assert entry.siblings == tuple(whole / "public" / "siblings" / name for name in names)
+    assert [entry.is_custom for entry in zoo.networks] == [False, False, True]
+
+
+def test_a_zoo_loads_its_networks_and_data(whole: Path) -> None:
+    zoo = open_zoo(whole)
+    network = zoo.load_network(zoo.networks[0].id)
+    assert not network.training
+    assert isinstance(network.initial, torch.nn.Module)
+    training, test = zoo.training_data(), zoo.test_data()
+    assert (training.inputs.shape, test.inputs.shape, training.classes) == ((6, 1, 2, 2), (4, 1, 2, 2), 2)
+    assert network(training.inputs).shape == (6, 2)
+    siblings = list(networks.load_siblings(zoo, zoo.networks[0].id))
+    weights = [next(one.parameters()) for one in (network, *siblings)]
+    assert not any(torch.equal(weights[i], weights[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
+    assert networks.unlabelled_inputs(zoo).shape == (4, 1, 2, 2)
+
+
+def test_a_network_of_the_zoos_own_code_is_not_loaded_outside_a_sandbox(whole: Path) -> None:
+    zoo = open_zoo(whole)
+    with pytest.raises(ZooError, match=r"architecture\.py: builds network \w+, and runs only inside a sandbox"):
+        zoo.load_network(zoo.networks[2].id)
+    with pytest.raises(ZooError, match="runs only inside a sandbox"):
+        list(networks.load_siblings(zoo, zoo.networks[2].id))
+
+
+def test_unlabelled_inputs_that_have_labels_or_are_not_there_are_told(whole: Path, tiny_zoo: Path) -> None:
+    with pytest.raises(ZooError, match="carries no unlabelled inputs"):
+        networks.unlabelled_inputs(open_zoo(tiny_zoo))
+    shutil.copy(whole / "private" / "test.safetensors", whole / "public" / "unlabelled.safetensors")
+    relist(whole, "public/unlabelled.safetensors")
+    with pytest.raises(ZooError, match=r"unlabelled\.safetensors: .*needs the tensor inputs alone"):
+        networks.unlabelled_inputs(open_zoo(whole))
+
+
+def test_a_partial_zoo_needs_its_json_files_alone(whole: Path) -> None:
+    entry = open_zoo(whole).networks[0]
+    shutil.rmtree(whole / "public" / "siblings")
+    entry.weights.unlink()
+    with pytest.raises(ZooError, match="No such file"):
+        open_zoo(whole)
+    zoo = open_zoo(whole, partial=True)
+    assert zoo.truth().networks.keys() == {entry.id for entry in zoo.networks}
+    assert zoo.network(entry.id) == entry
+    with pytest.raises(ZooError, match=rf"{entry.id}\.safetensors: No such file"):
+        zoo.load_network(entry.id)
+    with pytest.raises(ZooError, match="No such file"):
+        zoo.verify()
+
+
+@pytest.mark.parametrize("name", ["public/networks.json", "private/truth.json", "zoo.json"])
+def test_a_partial_zoo_without_a_json_file_is_not_opened(whole: Path, name: str) -> None:
+    (whole / name).unlink()
+    with pytest.raises(ZooError, match=rf"{Path(name).name}"):
+        open_zoo(whole, partial=True)
+
+
+def test_a_file_of_a_partial_zoo_that_is_there_must_be_whole(whole: Path) -> None:
+    path = open_zoo(whole).networks[0].weights
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ZooError, match=rf"{path.name}: .* bytes, but zoo\.json says"):
+        open_zoo(whole, partial=True)
+    path.unlink()
+    path.symlink_to(whole / "zoo.json")
+    with pytest.raises(ZooError, match="a symbolic link"):
+        open_zoo(whole, partial=True)
 
 
 def test_a_changed_file_is_found(folder: Path) -> None:
@@ -229,49 +326,21 @@ def test_labels_outside_the_classes_are_told(folder: Path) -> None:
         networks.training_data(open_zoo(folder))
 
 
-def test_a_writer_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    nothing = NetworkTruth(hyperparameters={"width": 3}, metrics={})
-    broken = {"0.weight": np.array([[np.inf]], dtype=np.float32)}
-    message = r"network abc \(\{'width': 3\}\): 0\.weight is not finite"
-    with pytest.raises(ZooError, match=message), new_zoo(tmp_path / "zoo") as writer:
-        writer.network("abc", {"family": "sequential", "layers": []}, broken, None, nothing)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_writer_does_not_write_over_a_zoo(folder: Path) -> None:
-    before = sha256_of(folder / "zoo.json")
-    with pytest.raises(ZooError, match="exists already"), new_zoo(folder):
-        pytest.fail("the writer began")
-    assert sha256_of(folder / "zoo.json") == before
-
-
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ZooError, match="cannot make the folder"), new_zoo(tmp_path / "file" / "zoo"):
-        pytest.fail("the writer began")
-
-
-def test_opaque_ids_are_different_and_come_from_the_seed() -> None:
-    ids = opaque_ids(500, 3)
-    assert ids == opaque_ids(500, 3)
-    assert len(set(ids)) == 500
-    assert all(len(network_id) == 12 and int(network_id, 16) >= 0 for network_id in ids)
-    assert set(ids).isdisjoint(opaque_ids(500, 4))
-    assert ids != sorted(ids)
-
-
 def test_truth_reads_its_own_dump(tiny_zoo: Path) -> None:
     truth = open_zoo(tiny_zoo).truth()
     assert ZooTruth.model_validate(truth.model_dump()) == truth
 
 
-def test_reading_a_zoo_and_its_truth_does_not_import_torch(tiny_zoo: Path) -> None:
+def test_reading_and_publishing_a_zoo_does_not_import_torch(tiny_zoo: Path, tmp_path: Path) -> None:
     program = (
         "import sys\n"
         "from model_zoo import open_zoo\n"
         "import model_zoo.cache, model_zoo.summary, model_zoo.writer, server.commands.zoo\n"
+        "import model_zoo.publish, pathlib\n"
         "zoo = open_zoo(sys.argv[1]); zoo.verify(); zoo.truth().gaps()\n"
+        "model_zoo.publish.publish(zoo, pathlib.Path(sys.argv[2]))\n"
         "print(sorted({'torch', 'sklearn'} & sys.modules.keys()))\n"
     )
-    done = subprocess.run([sys.executable, "-c", program, str(tiny_zoo)], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", program, str(tiny_zoo), str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -3,6 +3,7 @@
 import json
 import signal
 import struct
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -104,7 +105,8 @@ def test_our_own_faults_are_not_the_measures(seen: Evidence) -> None:
     log=st.binary(max_size=300),
 )
 def test_any_report_and_log_make_a_failure_of_plain_text(tag: bytes, report: object, log: bytes) -> None:
-    outcome = judge(evidence(frame(tag), report=report, log=log), LIMITS)
+    raw = report if isinstance(report, bytes) else json.dumps(report).encode()
+    outcome = judge(evidence(frame(tag), report=b"+" + raw, log=log), LIMITS)
     assert isinstance(outcome, Failure)
     for text in (outcome.detail, outcome.message or "", outcome.file or "", outcome.log or ""):
         assert not any(ord(character) < 32 and character not in "\t\n" for character in text)
@@ -183,3 +185,42 @@ def test_the_seed_of_a_network_is_the_same_everywhere_and_its_own() -> None:
     assert seed_of("code", "network") == 5107658077787583724
     assert seed_of("code", "other") != seed_of("code", "network") != seed_of("other", "network")
     assert 0 <= seed_of("code", "network") < 2**63
+
+
+BEFORE_THE_MEASURE = [
+    evidence(report=b"a", stopped=Stop.WALL),
+    evidence(report=b"a", stopped=Stop.CPU),
+    evidence(report=b"a", stopped=Stop.LOG),
+    evidence(report=b"a", out_of_memory=True),
+    evidence(report=b"a", status=signal.SIGSEGV),
+    evidence(report=b"a", status=3 << 8),
+    evidence(frame(b"v", 1.0), report=b"a"),
+    evidence(frame(b"r"), report=b'a{"class": "ValueError"}'),
+]
+
+
+@pytest.mark.parametrize("seen", BEFORE_THE_MEASURE)
+def test_what_happens_before_the_measure_begins_is_the_zoos_own_codes_doing(seen: Evidence) -> None:
+    with pytest.raises(SandboxError, match=r"the zoo's architecture\.py, before the measure began: "):
+        judge(seen, LIMITS)
+
+
+def test_what_the_zoos_own_code_raised_is_told() -> None:
+    seen = evidence(frame(b"x"), report=b'a{"class": "ArchitectureError", "message": "architecture.py line 2"}')
+    with pytest.raises(SandboxError, match=r"could not load the network: .*architecture\.py line 2"):
+        judge(seen, LIMITS)
+
+
+@pytest.mark.parametrize("seen", BEFORE_THE_MEASURE)
+def test_once_the_measure_has_begun_the_zoos_own_code_is_out_of_it(seen: Evidence) -> None:
+    later = replace(seen, report=b"a+" + seen.report[1:])
+    assert judge(later, LIMITS) == judge(replace(seen, report=b"+" + seen.report[1:]), LIMITS)
+
+
+@pytest.mark.parametrize("limits", [Limits(wall_s=1.0), Limits(cpu_s=1.0)])
+def test_a_clock_too_short_to_build_anything_accuses_no_zoo(limits: Limits) -> None:
+    outcome = judge(evidence(report=b"a", stopped=Stop.WALL), limits)
+    assert isinstance(outcome, Failure)
+    assert outcome.reason is Reason.TIME_LIMIT
+    with pytest.raises(SandboxError):
+        judge(evidence(report=b"a", status=signal.SIGSEGV), limits)

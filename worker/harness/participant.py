@@ -3,7 +3,8 @@
 The answer is one frame of 9 bytes: a tag and a little-endian float64. Tags: `v` a value, `n` not a number,
 `f` not finite, `r` the measure raised, `i` its import failed, `m` no function, `x` our fault. What else the
 author should know (exception class, own file and line) goes to the report descriptor, after a `+` which says
-that network and data were loaded: an `x` is believed only without it, for then no participant code has run.
+that network and data were loaded: an `x` is believed only without it, for then no participant code has run. A
+zoo's own architecture.py runs before that `+`, after an `a`: whatever goes wrong between the two is its doing.
 From the first line of participant code on, this process may say anything: the supervisor believes neither
 more than it must.
 """
@@ -29,12 +30,14 @@ import numpy as np
 import torch
 
 from model_zoo.architectures import load_network, load_training_data
+from worker.harness.own_architecture import own_build
 
 MEASURE_FOLDER = Path("/tmp/measure")  # noqa: S108  (a tmpfs of this process alone)
 REPORT_BYTES = 4000
 MOST_DESCRIPTORS = 2**20  # closed in one call each; no process of ours has more
 OPEN_FILES = 256  # as in worker.harness.lockdown
-LOADED = b"+"  # first in the report; from then on a fault is no longer believed to be ours
+BUILDING = b"a"  # before `LOADED` where a zoo's own architecture.py builds the network
+LOADED = b"+"  # in the report before all else; from then on a fault is no longer believed to be ours
 MESSAGE_CHARACTERS = 500
 NAME_CHARACTERS = 100
 
@@ -55,6 +58,7 @@ def run(
     weights: int,
     initial: int | None,
     training_data: int,
+    architecture: int | None,
     result: int,
     report: int,
     log: int,
@@ -62,26 +66,35 @@ def run(
 ) -> None:
     """Evaluate the measure on one network and end the process.
 
-    Participant code runs only after the supervisor's word on `channel`, once this process is in its control group.
+    Code that is not ours, the zoo's or the participant's, runs only after the supervisor's word on `channel`, once
+    this process is in its control group.
     """
     tag, value = b"x", 0.0
+    word: int | None = channel  # until it has come
     try:
-        result, report = _keep_only(result, report, log, others=(code, weights, initial, training_data, channel))
-        model = load_network(request["architecture"], weights, initial)
+        inputs = (code, weights, initial, training_data, architecture)
+        result, report = _keep_only(result, report, log, others=(*inputs, channel))
+        own = None
+        if architecture is not None:
+            _await_word(channel)
+            word = None
+            _write(report, BUILDING)
+            own = own_build(architecture)
+        model = load_network(request["architecture"], weights, initial, own)
         dataset = load_training_data(training_data, request["classes"])
         _unpack(code)
-        for descriptor in (code, weights, initial, training_data):
+        for descriptor in inputs:
             if descriptor is not None:
                 os.close(descriptor)
-        _cover_files(keep=(result, report, channel))
+        _cover_files(keep=(result, report) if word is None else (result, report, word))
         _seed(request["seed"])
         if request["threads"] > 1:
             torch.set_num_threads(request["threads"])
         multiprocessing.process.BaseProcess.start = _start_no_process  # type: ignore[method-assign, assignment]
-        _await_word(channel)
+        _await_word(word)
         _write(report, LOADED)
     except BaseException as error:  # noqa: BLE001  (whatever it is, it is ours and goes to the supervisor)
-        _await_word(channel)
+        _await_word(word)
         _send_report(report, {"class": type(error).__name__, "message": str(error)})
     else:
         tag, value = _judge(model, dataset, report)
@@ -158,8 +171,13 @@ def _keep_only(result: int, report: int, log: int, *, others: tuple[int | None, 
     return result, report
 
 
-def _await_word(channel: int) -> None:
-    """Block until the supervisor has this process in its control group. It hangs up instead where it cannot."""
+def _await_word(channel: int | None) -> None:
+    """Block until the supervisor has this process in its control group. It hangs up instead where it cannot.
+
+    None: the word has come before.
+    """
+    if channel is None:
+        return
     if os.read(channel, 1) != b"g":
         _exit(0)
     os.close(channel)

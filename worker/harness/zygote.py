@@ -1,7 +1,7 @@
 """The zygote: imports torch and its companions once, then forks one fresh process per network.
 
 A backend (`worker.sandbox.bubblewrap`, …) starts it inside a sandbox with a control socket. Each
-message on that socket is one network: a byte, and descriptors in the order of `Descriptors`. Per network:
+message on that socket is one network: names of `Descriptors`, and the descriptors in that order. Per network:
 
     zygote ── clone ──> init: process 1 in new namespaces, mounts, drops every right, reports the end
                           └─ fork ──> participant: limits, Landlock, seccomp, the measure, 9 bytes
@@ -51,10 +51,12 @@ PRELOADED = (
     "model_zoo.architectures",
 )
 
+NAMES_BYTES = 500
+
 
 @dataclass(frozen=True)
 class Descriptors:
-    """What the supervisor sends for one network, in this order; `initial` only where the zoo has it."""
+    """What the supervisor sends for one network; the last two only where the zoo has them."""
 
     request: int  # sealed JSON: seed, limits, processors, threads, architecture, classes, seccomp filter
     channel: int  # to the supervisor, closed before the first line of participant code
@@ -65,6 +67,7 @@ class Descriptors:
     report: int
     log: int
     initial: int | None = None
+    architecture: int | None = None  # the zoo's own architecture.py
 
 
 def main(control_descriptor: int) -> None:
@@ -80,10 +83,10 @@ def main(control_descriptor: int) -> None:
     memory_map = Path("/proc/self/maps").read_bytes()
     control.send(b"ready")
     while True:
-        message, received, _flags, _address = socket.recv_fds(control, 1, 16)
+        message, received, _flags, _address = socket.recv_fds(control, NAMES_BYTES, 16)
         if not message:
             os._exit(0)  # nothing to tidy up, and torch's own tidying takes long
-        descriptors = Descriptors(*received)
+        descriptors = Descriptors(**dict(zip(message.decode().split(), received, strict=True)))
         _assert_single_threaded()
         init = lockdown.fork_into_namespaces()
         if init == 0:
@@ -174,6 +177,7 @@ def _init(descriptors: Descriptors, memory_map: bytes) -> None:
                 weights=descriptors.weights,
                 initial=descriptors.initial,
                 training_data=descriptors.training_data,
+                architecture=descriptors.architecture,
                 result=descriptors.result,
                 report=descriptors.report,
                 log=descriptors.log,

@@ -47,13 +47,17 @@ class Code:
 
 @dataclass(frozen=True)
 class NetworkFiles:
-    """What a sandbox gets of one network: an architecture and files to open, no id, no hyperparameter."""
+    """What a sandbox gets of one network: an architecture and files to open, no id, no hyperparameter.
+
+    architecture_file: the zoo's own architecture.py, executed inside before the measure, or None.
+    """
 
     architecture: Mapping[str, object]
     weights: Path
     initial: Path | None
     training_data: Path
     classes: int
+    architecture_file: Path | None = None
 
 
 @dataclass(frozen=True)

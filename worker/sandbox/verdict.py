@@ -13,7 +13,9 @@ from submissions.states import Reason
 from worker.sandbox.protocol import Failure, Limits, Outcome, SandboxError, Value
 
 FRAME_BYTES = 9
-LOADED = b"+"  # the report's first byte once the harness has loaded everything, as in worker.harness.participant
+LOADED = b"+"  # in the report once the harness has loaded everything, as in worker.harness.participant
+BUILDING = b"a"  # the report's first byte where the zoo's own architecture.py builds the network, as there
+BUILD_S = 10.0  # with less time than this granted, a clock that runs out meanwhile does not accuse architecture.py
 LOG_TAIL_BYTES = 64 * 1024
 TEXT_CHARACTERS = 500
 LAST_LINE = 10**6  # no participant's file has more
@@ -56,7 +58,17 @@ class Evidence:
 
 
 def judge(evidence: Evidence, limits: Limits) -> Outcome:
-    """The outcome of one run. Raises SandboxError where the fault is ours."""
+    """The outcome of one run. Raises SandboxError where the fault is ours, or the zoo's architecture.py's."""
+    outcome = _outcome(evidence, limits)
+    if evidence.report.startswith(BUILDING) and not evidence.report.startswith(BUILDING + LOADED):
+        is_short = min(limits.wall_s, limits.cpu_s or math.inf) < BUILD_S
+        reason, detail = (outcome.reason, outcome.detail) if isinstance(outcome, Failure) else ("a value", "forged")
+        if not (is_short and reason is Reason.TIME_LIMIT):
+            raise SandboxError(f"the zoo's architecture.py, before the measure began: {reason}, {detail}")
+    return outcome
+
+
+def _outcome(evidence: Evidence, limits: Limits) -> Outcome:
     if evidence.stopped is Stop.INTERRUPT:
         raise SandboxError("the evaluation was interrupted")
     if evidence.stopped is Stop.WALL:
@@ -82,7 +94,7 @@ def judge(evidence: Evidence, limits: Limits) -> Outcome:
     if len(evidence.frame) != FRAME_BYTES:
         return _failure(evidence, Reason.PROTOCOL, f"{len(evidence.frame)} bytes instead of one value")
     tag, value = struct.unpack("<cd", evidence.frame)
-    if tag == b"x" and not evidence.report.startswith(LOADED):
+    if tag == b"x" and not _without_mark(evidence.report).startswith(LOADED):
         raise SandboxError(f"the harness could not load the network: {_read_report(evidence)}")
     if tag == b"v":
         if not math.isfinite(value):
@@ -136,10 +148,14 @@ def _tail(log: bytes) -> str:
 def _read_report(evidence: Evidence) -> dict[str, object]:
     """What the participant's process said of itself; anything may stand in it, so anything is borne."""
     try:
-        report = json.loads(evidence.report.removeprefix(LOADED))
+        report = json.loads(_without_mark(evidence.report).removeprefix(LOADED))
     except (ValueError, RecursionError):
         return {}
     return report if isinstance(report, dict) else {}
+
+
+def _without_mark(report: bytes) -> bytes:
+    return report.removeprefix(BUILDING)
 
 
 def clean(text: str, limit: int = TEXT_CHARACTERS) -> str:

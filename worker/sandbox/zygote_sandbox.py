@@ -234,23 +234,25 @@ class ZygoteSandbox:
         ours, theirs = socket_pair()
         stack.enter_context(ours)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
-        for read_end, _ in pipes:
+        pipes = {name: os.pipe2(os.O_CLOEXEC) for name in ("result", "report", "log")}
+        for read_end, _ in pipes.values():
             stack.callback(os.close, read_end)
         network = task.network
+        files = {"weights": network.weights, "training_data": network.training_data}
+        if network.initial is not None:
+            files["initial"] = network.initial
+        if network.architecture_file is not None:
+            files["architecture"] = network.architecture_file
         with theirs, contextlib.ExitStack() as handed_over:
-            sent = [sealed("request", task.request()), theirs.fileno(), task.code]
-            handed_over.callback(os.close, sent[0])
-            for path in (network.weights, network.training_data):
-                sent.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW))
-                handed_over.callback(os.close, sent[-1])
-            for _, write_end in pipes:
-                sent.append(write_end)
+            sent = {"request": sealed("request", task.request()), "channel": theirs.fileno(), "code": task.code}
+            handed_over.callback(os.close, sent["request"])
+            for name, (_, write_end) in pipes.items():
+                sent[name] = write_end
                 handed_over.callback(os.close, write_end)
-            if network.initial is not None:
-                sent.append(os.open(network.initial, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW))
-                handed_over.callback(os.close, sent[-1])
-            socket.send_fds(zygote.control, [b"n"], sent)
+            for name, path in files.items():
+                sent[name] = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+                handed_over.callback(os.close, sent[name])
+            socket.send_fds(zygote.control, [" ".join(sent).encode()], list(sent.values()))
         group = stack.enter_context(_group(task, zygote.hierarchy))
         stack.callback(_await_zygote, zygote.control)
         stack.callback(ours.shutdown, socket.SHUT_WR)  # whatever happens below, the zygote then ends the run
@@ -261,11 +263,10 @@ class ZygoteSandbox:
         group.add(pid)
         group.add(participant)
         ours.send(b"g")
-        (result, _), (report, _), (log, _) = pipes
         return Run(
-            result=result,
-            report=report,
-            log=log,
+            result=pipes["result"][0],
+            report=pipes["report"][0],
+            log=pipes["log"][0],
             channel=ours,
             pid=pid,
             pidfd=pidfd,

@@ -1,0 +1,33 @@
+"""Layers made of layers. `layers` has them in its table and builds what is inside."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from model_zoo.architectures.keywords import Given, LayerKind, layer_list, needed, optional
+
+_BODY = needed("body", layer_list)
+_NOTHING: Sequence[object] = ()
+_SHORTCUT = optional("shortcut", layer_list, _NOTHING)
+
+
+class Residual(nn.Module):
+    """body(x) + shortcut(x). A `shortcut` without layers is the identity."""
+
+    def __init__(self, body: nn.Sequential, shortcut: nn.Sequential) -> None:
+        super().__init__()
+        self.body = body
+        self.shortcut = shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.body(x) + self.shortcut(x)
+        return result
+
+
+def _residual(given: Given) -> Residual:
+    if not given(_BODY):
+        raise ValueError("body must have at least one layer")
+    return Residual(given.sequential(_BODY), given.sequential(_SHORTCUT))
+
+
+COMPOSITES = {"residual": LayerKind(_residual, (_BODY, _SHORTCUT))}

@@ -1,0 +1,158 @@
+"""What a layer's declaration may say: keywords with their kinds, and the error that names a faulty one.
+
+The modules of layers declare their kinds with it; `layers` reads declarations by it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar, cast
+
+from torch import nn
+
+LARGEST_SIZE = 2**24
+
+Pair = int | tuple[int, int]
+Sides = int | tuple[int, int, int, int]
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class ArchitectureError(ValueError):
+    """A declaration that cannot be built; the message names the layer's index and the keyword."""
+
+
+@dataclass(frozen=True)
+class Keyword(Generic[T_co]):
+    """A layer's keyword. `parse` gives what a declared value means, or raises ArchitectureError ("must be …").
+
+    Where `is_needed` is false and a declaration leaves it out, it is `default`.
+    """
+
+    name: str
+    parse: Callable[[object], T_co]
+    default: T_co | None = None
+    is_needed: bool = True
+
+
+@dataclass(frozen=True)
+class Given:
+    """One layer's keywords as declared or by default; `given(KEYWORD)` is its value.
+
+    `sequential` builds the layers of a composite's keyword.
+    """
+
+    values: Mapping[str, object]
+    sequential: Callable[[Keyword[Sequence[object]]], nn.Sequential]
+
+    def __call__(self, keyword: Keyword[T]) -> T:
+        return cast(T, self.values[keyword.name])
+
+
+@dataclass(frozen=True)
+class LayerKind:
+    """A kind of layer: the module it stands for, and its keywords. `make` raises ValueError if they do not agree."""
+
+    make: Callable[[Given], nn.Module]
+    keywords: tuple[Keyword[object], ...] = ()
+
+
+def needed(name: str, parse: Callable[[object], T]) -> Keyword[T]:
+    """A keyword without which a declaration is an error."""
+    return Keyword(name, parse)
+
+
+def optional(name: str, parse: Callable[[object], T], default: T) -> Keyword[T]:
+    """A keyword that is `default` where a declaration leaves it out."""
+    return Keyword(name, parse, default, is_needed=False)
+
+
+def flag(value: object) -> bool:
+    """true or false."""
+    if not isinstance(value, bool):
+        raise ArchitectureError(f"must be true or false, not {value!r}")
+    return value
+
+
+def whole(least: int) -> Callable[[object], int]:
+    """An integer of at least `least`."""
+
+    def parse(value: object) -> int:
+        if not _is_whole(value, least):
+            raise ArchitectureError(f"must be an integer from {least} to {LARGEST_SIZE}, not {value!r}")
+        return cast(int, value)
+
+    return parse
+
+
+def number(above: float, most: float) -> Callable[[object], float]:
+    """A finite number above `above` and at most `most`."""
+
+    def parse(value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not above < value <= most:
+            raise ArchitectureError(f"must be a number above {above:g} and at most {most:g}, not {value!r}")
+        return float(value)
+
+    return parse
+
+
+def pair(least: int) -> Callable[[object], Pair]:
+    """An integer for both directions, or a list [rows, columns]."""
+
+    def parse(value: object) -> Pair:
+        if _is_whole(value, least):
+            return cast(int, value)
+        if _is_list(value, 2, least):
+            rows, columns = cast("list[int]", value)
+            return rows, columns
+        raise ArchitectureError(
+            f"must be an integer from {least} to {LARGEST_SIZE} or a list [rows, columns] of them, not {value!r}"
+        )
+
+    return parse
+
+
+def sides(value: object) -> Sides:
+    """An integer for all four sides, or a list [top, bottom, left, right]."""
+    if _is_whole(value, 0):
+        return cast(int, value)
+    if _is_list(value, 4, 0):
+        top, bottom, left, right = cast("list[int]", value)
+        return top, bottom, left, right
+    raise ArchitectureError(
+        f"must be an integer from 0 to {LARGEST_SIZE} or a list [top, bottom, left, right] of them, not {value!r}"
+    )
+
+
+def layer_list(value: object) -> Sequence[object]:
+    """A list of declared layers, not yet looked at."""
+    if not isinstance(value, list | tuple):
+        raise ArchitectureError(f"must be a list of layers, not {value!r}")
+    return value
+
+
+def both(value: Pair) -> tuple[int, int]:
+    """(rows, columns)."""
+    return (value, value) if isinstance(value, int) else value
+
+
+def all_four(value: Sides) -> tuple[int, int, int, int]:
+    """(top, bottom, left, right)."""
+    return (value, value, value, value) if isinstance(value, int) else value
+
+
+def _is_whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= LARGEST_SIZE
+
+
+def _is_list(value: object, length: int, least: int) -> bool:
+    return isinstance(value, list | tuple) and len(value) == length and all(_is_whole(item, least) for item in value)
+
+
+SIZE = whole(1)
+EPS = optional("eps", number(0, 1), 1e-5)
+INPUTS = needed("inputs", SIZE)
+OUTPUTS = needed("outputs", SIZE)
+FEATURES = needed("features", SIZE)
+BIAS = optional("bias", flag, default=True)
+KERNEL = needed("kernel", pair(1))
+PADDING: Keyword[Sides] = optional("padding", sides, 0)

@@ -1,0 +1,100 @@
+"""Layers of vision transformers, over tokens (n, T, d). `layers` has them in its table.
+
+Written in torch's plain operations: its fused attention has no second derivative, which measures may want.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from model_zoo.architectures.keywords import (
+    FEATURES,
+    INPUTS,
+    KERNEL,
+    OUTPUTS,
+    SIZE,
+    Given,
+    LayerKind,
+    Pair,
+    needed,
+)
+
+_TOKENS = needed("tokens", SIZE)
+_HEADS = needed("heads", SIZE)
+
+
+class Patches(nn.Module):
+    """An image (n, C, H, W) cut into patches of `kernel`, each mapped to `outputs` features: tokens (n, T, d).
+
+    Tokens go row by row. Pixels beyond the last whole patch are left out.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: Pair) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(inputs, outputs, kernel, kernel)
+
+    def forward(self, x: Tensor) -> Tensor:
+        patches: Tensor = self.convolution(x)
+        return patches.flatten(2).transpose(1, 2)
+
+
+class Positions(nn.Module):
+    """Adds to each token of (n, T, d) a learned vector of its position: `weight` (T, d)."""
+
+    def __init__(self, tokens: int, features: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(tokens, features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.weight
+
+
+class Attention(nn.Module):
+    """Self-attention on (n, T, d) with `heads` heads of d / heads features each.
+
+    `qkv` gives queries, keys and values one after another, each of d features, head by head. `out` maps the heads'
+    results, side by side, to d features.
+    """
+
+    def __init__(self, features: int, heads: int) -> None:
+        super().__init__()
+        if features % heads:
+            raise ValueError(f"features {features} must be a multiple of heads {heads}")
+        self.heads = heads
+        self.scale = 1 / math.sqrt(features // heads)
+        self.qkv = nn.Linear(features, 3 * features)
+        self.out = nn.Linear(features, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        queries, keys, values = self.qkv(x).chunk(3, dim=-1)
+        scores = self._by_head(queries) @ self._by_head(keys).transpose(-2, -1) * self.scale
+        mixed = scores.softmax(dim=-1) @ self._by_head(values)
+        result: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+        return result
+
+    def _by_head(self, x: Tensor) -> Tensor:
+        """(n, T, d) → (n, heads, T, d / heads)."""
+        return torch.unflatten(x, -1, (self.heads, -1)).transpose(1, 2)
+
+    def extra_repr(self) -> str:
+        return f"heads={self.heads}"
+
+
+class MeanTokens(nn.Module):
+    """The mean over the tokens: (n, T, d) → (n, d)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(dim=1)
+
+
+def _patches(given: Given) -> Patches:
+    return Patches(given(INPUTS), given(OUTPUTS), given(KERNEL))
+
+
+TOKEN_LAYERS = {
+    "patches": LayerKind(_patches, (INPUTS, OUTPUTS, KERNEL)),
+    "positions": LayerKind(lambda given: Positions(given(_TOKENS), given(FEATURES)), (_TOKENS, FEATURES)),
+    "attention": LayerKind(lambda given: Attention(given(FEATURES), given(_HEADS)), (FEATURES, _HEADS)),
+    "meantokens": LayerKind(lambda _: MeanTokens()),
+}

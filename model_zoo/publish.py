@@ -1,0 +1,137 @@
+"""Packing a zoo for others: its public part, and the truth only when asked. `gengap zoo publish` and the pages call it.
+
+What comes out is a zoo itself, whose zoo.json lists what it holds and nothing else. No torch.
+"""
+
+import hashlib
+import os
+import stat
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Protocol
+
+from model_zoo.manifest import MANIFEST, TEST_DATA, TRUTH, FileDigest, ZooError, ZooManifest, dump
+from model_zoo.writer import make_alike, new_folder, unfinished_prefix
+from model_zoo.zoo import Zoo, regular_file
+
+_CHUNK_BYTES = 2**20
+_MODE = stat.S_IFREG | 0o644
+
+
+class _Target(Protocol):
+    """Where files go: a folder or an archive."""
+
+    def create(self, name: str, size: int) -> IO[bytes]:
+        """A file to write `size` bytes to, and to close."""
+
+
+def publish(zoo: Zoo, out: Path, *, with_truth: bool = False, with_test: bool = False) -> Path:
+    """Write the public part of `zoo` to the new file `out`, if its name ends in .zip, or else to the new folder.
+
+    with_truth: also hyperparameters and metrics. with_test: also the labelled test data. Every file is compared with
+    its sha256 on the way, and `out` appears whole or not at all. Raises ZooError, also where the zoo's truth is hidden
+    and test data are asked for without it: their labels tell every gap.
+    """
+    manifest = published_manifest(zoo, with_truth=with_truth, with_test=with_test)
+    if out.suffix.lower() == ".zip":
+        with _new_zip(out) as archive:
+            _write(zoo, manifest, _ZipTarget(archive, manifest.name))
+    else:
+        with new_folder(out) as folder:
+            _write(zoo, manifest, _FolderTarget(folder))
+            make_alike(folder)
+    return out
+
+
+def published_manifest(zoo: Zoo, *, with_truth: bool = False, with_test: bool = False) -> ZooManifest:
+    """zoo.json as it is published: the files that go along, and the recipe only where it tells nothing hidden.
+
+    Raises ZooError where what is asked for is not there, or would tell what is hidden.
+    """
+    manifest = zoo.manifest
+    is_hidden = not manifest.truth_public and not with_truth
+    if with_test and is_hidden:
+        raise ZooError(
+            f"{zoo.folder}: the truth of this zoo is hidden, and its test data would tell it: whoever has them "
+            "computes every gap. Publish both (--with-truth --with-test) or neither"
+        )
+    private = {TRUTH: with_truth, TEST_DATA: with_test}
+    for name, is_asked in private.items():
+        if is_asked and name not in manifest.files:
+            raise ZooError(f"{zoo.folder}: this zoo carries no {name}, so it cannot be published with it")
+    files = {
+        name: digest
+        for name, digest in manifest.files.items()
+        if name.startswith("public/") or private.get(name, False)
+    }
+    # Who knows recipe and seed can draw the ids again, and knows every network's hyperparameters.
+    return manifest.model_copy(update={"files": files, "recipe": None if is_hidden else manifest.recipe})
+
+
+def _write(zoo: Zoo, manifest: ZooManifest, target: _Target) -> None:
+    content = dump(manifest)
+    with target.create(MANIFEST, len(content)) as sink:
+        sink.write(content)
+    for name, digest in sorted(manifest.files.items()):
+        with target.create(name, digest.bytes) as sink:
+            _copy(regular_file(zoo.folder, name), digest, sink)
+
+
+def _copy(source: Path, digest: FileDigest, sink: IO[bytes]) -> None:
+    """Copy a file that must be what zoo.json says, whatever has happened since it was opened."""
+    found, size = hashlib.sha256(), 0
+    with source.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            found.update(chunk)
+            size += len(chunk)
+            sink.write(chunk)
+    if (found.hexdigest(), size) != (digest.sha256, digest.bytes):
+        raise ZooError(f"{source}: its sha256 is not the one in {MANIFEST}; make or fetch the zoo again")
+
+
+class _FolderTarget:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def create(self, name: str, size: int) -> IO[bytes]:
+        path = self._folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("xb")
+
+
+class _ZipTarget:
+    """Below one folder, with one time for all, and not compressed: trained weights hardly shrink."""
+
+    def __init__(self, archive: zipfile.ZipFile, top: str) -> None:
+        self._archive = archive
+        self._top = top
+
+    def create(self, name: str, size: int) -> IO[bytes]:
+        info = zipfile.ZipInfo(f"{self._top}/{name}")
+        info.external_attr = _MODE << 16
+        info.file_size = size  # from which zipfile sees whether the entry needs 64 bits
+        return self._archive.open(info, "w")
+
+
+@contextmanager
+def _new_zip(out: Path) -> Iterator[zipfile.ZipFile]:
+    if out.exists():
+        raise ZooError(f"{out}: exists already; remove it or choose another name")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=unfinished_prefix(out), dir=out.parent)
+    except OSError as error:
+        raise ZooError(f"{out}: cannot write there: {error.strerror}") from None
+    unfinished = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            yield archive
+        unfinished.chmod(0o644)
+        unfinished.rename(out)
+    except OSError as error:
+        raise ZooError(f"{out}: cannot write the zoo: {error.strerror}; nothing was left behind") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
