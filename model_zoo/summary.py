@@ -28,7 +28,10 @@ class GapSummary:
 
 
 def summarize_gaps(truth: ZooTruth) -> GapSummary:
-    """The summary of a zoo's gaps. The standard error is sqrt(p (1 - p) / test size), averaged over networks."""
+    """The summary of a zoo's gaps. The standard error is sqrt(p (1 - p) / test size), averaged over networks.
+
+    An accuracy outside 0 to 1, which the check refuses, adds nothing to it.
+    """
     gaps = truth.gaps()
     accuracies = [network.metrics["test_acc"] for network in truth.networks.values()]
     return GapSummary(
@@ -36,7 +39,7 @@ def summarize_gaps(truth: ZooTruth) -> GapSummary:
         std=statistics.stdev(gaps.values()) if len(gaps) > 1 else 0.0,
         least=min(gaps.values()),
         largest=max(gaps.values()),
-        standard_error=statistics.fmean(math.sqrt(p * (1 - p) / truth.test_size) for p in accuracies),
+        standard_error=statistics.fmean(math.sqrt(max(0.0, p * (1 - p)) / truth.test_size) for p in accuracies),
         by_axis={
             axis.name: [(value, _mean_at(truth, gaps, axis.name, value)) for value in axis.values]
             for axis in truth.axes

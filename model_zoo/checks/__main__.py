@@ -1,0 +1,42 @@
+"""`python -m model_zoo.checks FOLDER`: check a zoo; progress and at last the report as JSON lines on stdout.
+
+    {"done": 3, "total": 96, "text": "networks"}
+    {"report": {…}}
+
+`submissions.zoo_check` runs it and reads the lines. An error of ours is one line on stderr and exit status 1.
+"""
+
+import json
+from pathlib import Path
+
+import click
+import torch
+
+from model_zoo.checks.check import check_folder
+from model_zoo.checks.measuring import Measurer
+from model_zoo.manifest import ZooError
+
+
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--jobs", type=click.IntRange(1), help="Networks measured at a time (default: processors).")
+def main(folder: Path, jobs: int | None) -> None:
+    """Check the zoo in FOLDER and print the report."""
+    torch.set_num_threads(1)  # the threads are ours: one network each
+    try:
+        report = check_folder(folder, Measurer, watch=_tell, jobs=jobs)
+    except ZooError as error:
+        raise click.ClickException(str(error)) from None
+    _print({"report": report.model_dump(mode="json")})
+
+
+def _tell(done: int, total: int, text: str) -> None:
+    _print({"done": done, "total": total, "text": text})
+
+
+def _print(content: dict[str, object]) -> None:
+    click.echo(json.dumps(content))
+
+
+if __name__ == "__main__":
+    main()

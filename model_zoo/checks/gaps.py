@@ -1,0 +1,168 @@
+"""What the truth says of the gaps: can they be told from noise, from one axis, from a training that failed?
+
+Called by `check_zoo`; the numbers go into the report's tables and pictures.
+"""
+
+import math
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from model_zoo.checks.kendall import tau_b
+from model_zoo.checks.report import AxisNumbers, Item, NetworkNumbers, error, ok, some, warning
+from model_zoo.manifest import ZooTruth
+
+GOOD_SPREAD = 3.0
+LEAST_SPREAD = 1.0
+OF_TEST_ACCURACY = frozenset({"gap", "test_error", "test_acc"})  # targets whose noise the test set's size tells
+_DOMINANT_SHARE = 0.8
+_TRAINED_ALIKE = 0.05  # of the training accuracy, below the best
+_LOSS_RATIO = 3.0  # of the median training loss
+_LEAST_LOSS = 0.05
+
+
+def network_numbers(truth: ZooTruth) -> list[NetworkNumbers]:
+    return [
+        NetworkNumbers(
+            id=identifier,
+            hyperparameters=network.hyperparameters,
+            train_acc=network.metrics["train_acc"],
+            test_acc=network.metrics["test_acc"],
+        )
+        for identifier, network in truth.networks.items()
+    ]
+
+
+def axis_numbers(truth: ZooTruth, target: Mapping[str, float]) -> list[AxisNumbers]:
+    """Each axis with the mean target at its values, tau-b with it, and the share of its variance. target: by id."""
+    values = list(target.values())
+    numbers: list[AxisNumbers] = []
+    for axis in truth.axes:
+        positions = [axis.values.index(truth.networks[identifier].hyperparameters[axis.name]) for identifier in target]
+        numbers.append(
+            AxisNumbers(
+                name=axis.name,
+                values=axis.values,
+                mean_gaps=[_mean_at(place, positions, values) for place in range(len(axis.values))],
+                tau_b=tau_b(positions, values),
+                share=_share(positions, values),
+            )
+        )
+    return numbers
+
+
+def accuracies(truth: ZooTruth) -> Item:
+    """Recorded accuracies are shares from 0 to 1."""
+    wrong = [
+        f"{metric} = {network.metrics[metric]:g} of {identifier}"
+        for identifier, network in truth.networks.items()
+        for metric in ("train_acc", "test_acc")
+        if not 0 <= network.metrics[metric] <= 1
+    ]
+    if wrong:
+        return error(
+            "accuracies", f"Not shares from 0 to 1: {some(wrong)}.", "Record accuracies as shares, not per cent."
+        )
+    return ok("accuracies", "All recorded accuracies are shares from 0 to 1.")
+
+
+def spread(target: str, values: Mapping[str, float], standard_error: float) -> Item:
+    """The target differs by more than the noise of the test set. values: by network id; of a test accuracy's kind."""
+    name = f"spread: {target}"
+    deviation = statistics.stdev(values.values()) if len(values) > 1 else 0.0
+    ratio = deviation / standard_error if standard_error else math.inf
+    text = (
+        f"The standard deviation of {target} is {deviation:.4f}, a test accuracy's standard error "
+        f"{standard_error:.4f}: a spread of {ratio if deviation else 0.0:.1f} (good from {GOOD_SPREAD:g})."
+    )
+    if deviation == 0 or ratio < LEAST_SPREAD:
+        return error(
+            name,
+            text + " No measure can order differences that the test set's chance makes.",
+            "Widen the axes so that the networks differ more, or measure the test accuracy on more examples.",
+        )
+    if ratio < GOOD_SPREAD:
+        return warning(
+            name,
+            text + " Part of the order of the networks is chance.",
+            "Widen the axes, or measure the test accuracy on more examples.",
+        )
+    return ok(name, text)
+
+
+def axis_correlations(target: str, axes: Sequence[AxisNumbers]) -> Item:
+    """No axis alone explains nearly all of the target. axes: as `axis_numbers` makes them of it."""
+    name = f"axis correlation: {target}"
+    told = ", ".join(
+        f"{axis.name} {'—' if axis.tau_b is None else format(axis.tau_b, '+.2f')}"
+        f" ({'—' if axis.share is None else format(axis.share, '.0%')})"
+        for axis in axes
+    )
+    text = f"Kendall's tau-b with {target} (and share of its variance): {told}."
+    dominant = [axis.name for axis in axes if axis.share is not None and axis.share >= _DOMINANT_SHARE]
+    if dominant:
+        return warning(
+            name,
+            f"{dominant[0]} alone explains nearly all of {target}. {text}",
+            "A measure that recognises this hyperparameter will correlate well; narrow the axis or vary others more.",
+        )
+    return ok(name, text)
+
+
+def trained_alike(truth: ZooTruth) -> Item:
+    """All networks were trained to the same end, so that the gap is not just a failed training."""
+    accuracy = {identifier: network.metrics["train_acc"] for identifier, network in truth.networks.items()}
+    best = max(accuracy.values())
+    behind = [identifier for identifier, reached in accuracy.items() if reached < best - _TRAINED_ALIKE]
+    losses = {
+        identifier: network.metrics["train_loss"]
+        for identifier, network in truth.networks.items()
+        if "train_loss" in network.metrics
+    }
+    middle = statistics.median(losses.values()) if losses else 0.0
+    far = [
+        identifier
+        for identifier, loss in losses.items()
+        if loss > max(_LOSS_RATIO * middle, middle + _LEAST_LOSS) and identifier not in behind
+    ]
+    if behind or far:
+        told = []
+        if behind:
+            told.append(
+                f"{len(behind)} networks have a training accuracy more than {_TRAINED_ALIKE:.0%} below the best "
+                f"({best:.3f}): {some(_with(behind, accuracy))}."
+            )
+        if far:
+            told.append(
+                f"{len(far)} networks have a training loss far above the median ({middle:.4f}): "
+                f"{some(_with(far, losses))}."
+            )
+        return warning(
+            "trained alike",
+            " ".join(told) + " Their training did not come to the stopping rule.",
+            "Train them longer or lower their learning rate, unless label noise or early stopping is meant.",
+        )
+    return ok("trained alike", f"All training accuracies are within {_TRAINED_ALIKE:.0%} of the best, {best:.3f}.")
+
+
+def _with(ids: Sequence[str], numbers: Mapping[str, float]) -> Iterator[str]:
+    return (f"{identifier} ({numbers[identifier]:.3f})" for identifier in ids)
+
+
+def _mean_at(place: int, positions: Sequence[int], values: Sequence[float]) -> float | None:
+    at = [value for position, value in zip(positions, values, strict=True) if position == place]
+    return statistics.fmean(at) if at else None
+
+
+def _share(groups: Sequence[int], values: Sequence[float]) -> float | None:
+    """The share of the variance of `values` between groups (eta squared); None where the values are constant."""
+    if not _varies(values):
+        return None
+    array, of = np.array(values), np.array(groups)
+    means = np.bincount(of, array)[of] / np.bincount(of)[of]
+    return float(np.square(means - array.mean()).sum() / np.square(array - array.mean()).sum())
+
+
+def _varies(values: Sequence[float]) -> bool:
+    return max(values) > min(values)

@@ -1,0 +1,111 @@
+"""Is the grid of hyperparameters complete, and does holding two axes fixed leave anything to predict?
+
+Called by `check_zoo`. The primary metric conditions on pairs of axes, see docs/metrics.md: a zoo on which two axes
+fix the order of the target gives every measure the score 0.
+"""
+
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from model_zoo.checks.report import Item, error, ok, some, warning
+from model_zoo.manifest import Axis, AxisValue, NetworkTruth, ZooTruth
+
+_LEAST_AXES = 2
+Place = tuple[AxisValue, ...]
+
+
+def grid_items(truth: ZooTruth) -> Iterator[Item]:
+    yield complete(truth)
+    yield axes(truth)
+
+
+def complete(truth: ZooTruth) -> Item:
+    """Each combination of the axes' values has exactly one network."""
+    at: dict[Place, list[str]] = defaultdict(list)
+    for identifier, network in truth.networks.items():
+        at[_place(network, truth.axes)].append(identifier)
+    size = math.prod(len(axis.values) for axis in truth.axes)
+    combinations = itertools.product(*(axis.values for axis in truth.axes))
+    doubled = [f"{_described(place, truth.axes)} ({some(ids)})" for place, ids in at.items() if len(ids) > 1]
+    holes = size - len(at)
+    if doubled:
+        return error(
+            "grid",
+            f"{len(doubled)} of {size} combinations have more than one network: {some(doubled, 3)}.",
+            "Leave one network of each, or tell them apart by another axis, for example the seed.",
+        )
+    if holes:
+        missing = itertools.islice((_described(place, truth.axes) for place in combinations if place not in at), 3)
+        more = f" and {holes - 3} more" if holes > 3 else ""
+        return error(
+            "grid",
+            f"{holes} of {size} combinations have no network: {'; '.join(missing)}{more}.",
+            "Train the missing networks, or drop a value of an axis.",
+        )
+    sizes = " × ".join(str(len(axis.values)) for axis in truth.axes)
+    return ok("grid", f"Each of the {size} combinations ({sizes}) has exactly one network.")
+
+
+def axes(truth: ZooTruth) -> Item:
+    """Enough axes, each with more than one value, and each value with networks."""
+    if len(truth.axes) < _LEAST_AXES:
+        return error(
+            "axes",
+            f"The grid has {len(truth.axes)} axes; scoring conditions on pairs of them.",
+            "Record at least two hyperparameters, better four or more.",
+        )
+    unused = [
+        f"{axis.name} = {value}"
+        for axis in truth.axes
+        for value in axis.values
+        if all(network.hyperparameters[axis.name] != value for network in truth.networks.values())
+    ]
+    if unused:
+        return error("axes", f"No network has {some(unused)}.", "Drop these values from their axes, or add networks.")
+    single = [axis.name for axis in truth.axes if len(axis.values) == 1]
+    if single:
+        return warning(
+            "axes",
+            f"Nothing varies along {some(single)}: one value each.",
+            "Leave these axes out, and tell what all networks share in the zoo's text.",
+        )
+    return ok("axes", f"{len(truth.axes)} axes, all with more than one value: {some(a.name for a in truth.axes)}.")
+
+
+def uncertain_pairs(truth: ZooTruth, target: str, values: Mapping[str, float]) -> Item:
+    """No pair of axes fixes the order of the target. values: the target by network id.
+
+    A pair fixes it where all networks that share their values on both axes share the target too: two groups then
+    always compare alike, and the metric finds no uncertainty to reduce.
+    """
+    name = f"pairs: {target}"
+    fixing = [
+        f"{first.name} × {second.name}"
+        for first, second in itertools.combinations(truth.axes, 2)
+        if _fixes(truth, (first, second), values)
+    ]
+    if fixing:
+        return error(
+            name,
+            f"Once two axes are known nothing is left to predict of {target}, so that every measure would score 0: "
+            f"{some(fixing)}.",
+            "A grid needs at least three axes with more than one value, along which the target differs.",
+        )
+    return ok(name, f"Networks that agree on any two axes still differ in {target}.")
+
+
+def _fixes(truth: ZooTruth, pair: Sequence[Axis], values: Mapping[str, float]) -> bool:
+    found: dict[Place, set[float]] = defaultdict(set)
+    for identifier, network in truth.networks.items():
+        found[_place(network, pair)].add(values[identifier])
+    return all(len(targets) == 1 for targets in found.values())
+
+
+def _place(network: NetworkTruth, axes: Sequence[Axis]) -> Place:
+    return tuple(network.hyperparameters[axis.name] for axis in axes)
+
+
+def _described(place: Place, axes: Sequence[Axis]) -> str:
+    return ", ".join(f"{axis.name}={value}" for axis, value in zip(axes, place, strict=True))

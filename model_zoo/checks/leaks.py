@@ -1,0 +1,165 @@
+"""Does anything that participants or their measures see tell what is hidden? Called by `check_zoo`.
+
+Looked at: headers of the files, ids, the order of networks.json, the files' times, the manifest's recipe, and the
+arguments of a network's own architecture. Sizes and shapes may differ: the architecture is public.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from model_zoo.checks.order import Told, told_by_order, told_by_times
+from model_zoo.checks.report import Item, error, ok, some, warning
+from model_zoo.checks.tensors import opened
+from model_zoo.manifest import MANIFEST, NETWORKS, ZooError, ZooTruth
+from model_zoo.zoo import Zoo
+
+_HARMLESS = {"format": ("pt", "np", "tf", "flax", "mlx")}  # which library wrote the file
+_SHORTEST_ID = 6
+_SHORTEST_NAME = 3
+_SHUFFLES = 2000
+# Hyperparameters that leave no trace in the shape of a network.
+_TRAINING_ONLY = frozenset(
+    {
+        *("batch_size", "dropout", "epochs", "init_scale", "label_noise", "learning_rate", "lr", "momentum"),
+        *("optimizer", "rho", "seed", "stop_loss", "training_size", "weight_decay"),
+    }
+)
+_NEW_IDS = "Give the networks new random ids, and sort networks.json by id; writing the zoo with `ZooWriter` does both."
+Targets = Mapping[str, Mapping[str, float]]
+
+
+def leak_items(zoo: Zoo, truth: ZooTruth | None, targets: Targets) -> Iterator[Item]:
+    """truth: None where the zoo has none that can be read. targets: name → network id → value."""
+    yield metadata(zoo)
+    yield recipe(zoo)
+    yield arguments(zoo)
+    if truth is not None:
+        yield ids(zoo, truth)
+        yield order(zoo, truth, targets)
+        yield times(zoo, truth, targets)
+
+
+def metadata(zoo: Zoo) -> Item:
+    """No header of a file that participants get carries texts."""
+    told = [f"{name} ({some(found, 3)})" for name in _public_tensors(zoo) if (found := _texts(zoo.folder / name))]
+    if told:
+        return error(
+            "metadata",
+            f"The headers of {len(told)} public files carry texts: {some(told, 3)}.",
+            "Save these files without metadata: a measure could read hyperparameters there.",
+        )
+    return ok("metadata", "No public file carries metadata.")
+
+
+def recipe(zoo: Zoo) -> Item:
+    """A zoo whose truth is hidden does not name its recipe: from the seed, the ids tell their places on the grid."""
+    if zoo.manifest.recipe is not None and not zoo.manifest.truth_public:
+        return error(
+            "recipe",
+            f"The truth is hidden, but {MANIFEST} names the recipe {zoo.manifest.recipe.name} and its seed, from which "
+            "anybody can train the zoo again.",
+            f"Set recipe to null in {MANIFEST}.",
+        )
+    text = "The recipe is named: the truth is public." if zoo.manifest.recipe else f"{MANIFEST} names no recipe."
+    return ok("recipe", text)
+
+
+def arguments(zoo: Zoo) -> Item:
+    """An architecture of the zoo's own gets no argument that only its training knew."""
+    told = sorted(
+        {
+            key
+            for entry in zoo.networks
+            if isinstance(given := entry.architecture.get("arguments"), Mapping)
+            for key in given
+            if key in _TRAINING_ONLY
+        }
+    )
+    if told:
+        return error(
+            "arguments",
+            f"{NETWORKS} gives architectures the arguments {some(told)}, which measures can read.",
+            "Leave out what does not change the shape of the network.",
+        )
+    return ok("arguments", "No architecture is given what only the training knew.")
+
+
+def ids(zoo: Zoo, truth: ZooTruth) -> Item:
+    """Ids look random, and tell neither an axis's name nor a network's own hyperparameters."""
+    listed = [entry.id for entry in zoo.networks]
+    naming = [
+        identifier
+        for identifier in listed
+        if any(len(axis.name) >= _SHORTEST_NAME and axis.name.lower() in identifier.lower() for axis in truth.axes)
+    ]
+    telling = [axis.name for axis in truth.axes if _tell(listed, truth, axis.name)]
+    if naming or telling:
+        what = f"name an axis: {some(naming)}" if naming else f"contain each network's own value of {some(telling)}"
+        return error("ids", f"Ids {what}.", _NEW_IDS)
+    short = [identifier for identifier in listed if len(identifier) < _SHORTEST_ID]
+    if len(listed) > 1 and all(re.fullmatch(r"\D*\d+", identifier) for identifier in listed):
+        return warning("ids", f"All ids are a counter: {some(listed, 3)}.", _NEW_IDS)
+    if short:
+        return warning("ids", f"{len(short)} ids are shorter than {_SHORTEST_ID} letters: {some(short)}.", _NEW_IDS)
+    return ok("ids", "The ids look random.")
+
+
+def order(zoo: Zoo, truth: ZooTruth, targets: Targets) -> Item:
+    """Neither the order of networks.json nor the alphabetical one of the ids tells anything."""
+    listed = [entry.id for entry in zoo.networks]
+    for what, sequence in ((f"The order of {NETWORKS}", listed), ("The alphabetical order of the ids", sorted(listed))):
+        told = told_by_order(sequence, truth, targets)
+        if told is not None:
+            return _telling("order", f"{what} tells hyperparameters: {told.text}.", told, _NEW_IDS)
+    return ok("order", "The order of the networks tells nothing.")
+
+
+def times(zoo: Zoo, truth: ZooTruth, targets: Targets) -> Item:
+    """The files' times, which a measure can ask for, do not follow an axis or a target."""
+    found = {entry.id: entry.weights.stat().st_mtime_ns for entry in zoo.networks}
+    told = told_by_times(found, truth, targets)
+    if told is not None:
+        advice = "Give all files the same time: find ZOO -exec touch -d @0 {} +"
+        return _telling("times", f"The times of the weight files tell hyperparameters: {told.text}.", told, advice)
+    alike = len(set(found.values())) == 1
+    return ok("times", "All weight files have the same time." if alike else "The files' times go with nothing hidden.")
+
+
+def _telling(name: str, text: str, told: Told, advice: str) -> Item:
+    if told.certain:
+        return error(name, text, advice)
+    return warning(name, f"{text} Chance does this to fewer than one zoo in a thousand.", advice)
+
+
+def _tell(listed: Sequence[str], truth: ZooTruth, axis_name: str) -> bool:
+    """Whether ids contain their own network's value more often than any shuffle of the values has it."""
+    values = [str(truth.networks[identifier].hyperparameters[axis_name]) for identifier in listed]
+    contains = {value: np.array([value in identifier for identifier in listed]) for value in set(values)}
+    if len(contains) == 1:
+        return False
+    names = list(contains)
+    table = np.array([contains[name] for name in names])  # value, network
+    own = np.array([names.index(value) for value in values])
+    columns = np.arange(len(listed))
+    reached = int(table[own, columns].sum())
+    shuffled = np.random.default_rng(0).permuted(np.tile(own, (_SHUFFLES, 1)), axis=1)
+    return reached > int(table[shuffled, columns].sum(axis=1).max())
+
+
+def _public_tensors(zoo: Zoo) -> list[str]:
+    return [name for name in zoo.manifest.files if name.startswith("public/") and name.endswith(".safetensors")]
+
+
+def _texts(path: Path) -> list[str]:
+    try:
+        with opened(path) as file:
+            return [
+                f"{key}={value[:40]}"
+                for key, value in sorted(file.metadata.items())
+                if value not in _HARMLESS.get(key, ())
+            ]
+    except ZooError:  # told by the items about weights and data
+        return []

@@ -1,0 +1,99 @@
+"""Does an order of networks tell something that is hidden: an axis, a target, the grid itself? Called by `leaks`.
+
+An order made by chance correlates with nothing. What is asked here is whether chance would do as well.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_zoo.checks.kendall import chance
+from model_zoo.manifest import ZooTruth
+
+DOUBTFUL = 1e-3  # the probability that chance does as well, for all questions together
+CERTAIN = 1e-6
+_SHUFFLES = 500
+_STANDARD_DEVIATIONS = 6.0  # a normal deviate beyond it: less than CERTAIN
+_LEAST_NETWORKS = 8
+
+
+@dataclass(frozen=True)
+class Told:
+    """What an order tells, in words; `certain`: chance would not do it once in a million times."""
+
+    text: str
+    certain: bool
+
+
+def told_by_order(order: Sequence[str], truth: ZooTruth, targets: Mapping[str, Mapping[str, float]]) -> Told | None:
+    """The clearest thing that the order of the ids tells, or None. targets: name → network id → value.
+
+    Kendall's tau with each axis and target (Bonferroni over them), whether the order runs through the grid, and
+    whether neighbours share more hyperparameters than chance makes them. Fewer than 8 networks tell nothing.
+    """
+    if len(order) < _LEAST_NETWORKS:
+        return None
+    places = _places(order, truth)
+    if _runs_through(places):
+        return Told("it runs through the grid of hyperparameters", certain=True)
+    series = {axis.name: places[:, column].tolist() for column, axis in enumerate(truth.axes)}
+    series |= {name: [of[identifier] for identifier in order] for name, of in targets.items()}
+    clearest = min((chance(range(len(order)), numbers), name) for name, numbers in series.items())
+    if (likely := clearest[0] * len(series)) < DOUBTFUL:
+        return Told(f"it goes with {clearest[1]}", certain=likely < CERTAIN)
+    if _neighbours_are_alike(places):
+        return Told("neighbours in it share more hyperparameters than by chance", certain=True)
+    return None
+
+
+def told_by_times(times: Mapping[str, int], truth: ZooTruth, targets: Mapping[str, Mapping[str, float]]) -> Told | None:
+    """What the files' times tell. Times that are all alike, as they should be, tell nothing."""
+    if len(set(times.values())) == 1:
+        return None
+    if len(set(times.values())) == len(times):
+        return told_by_order(sorted(times, key=lambda identifier: times[identifier]), truth, targets)
+    series = {axis.name: _column(times, truth, axis.name) for axis in truth.axes}
+    series |= {name: [of[identifier] for identifier in times] for name, of in targets.items()}
+    when = list(times.values())
+    clearest = min((chance(when, numbers), name) for name, numbers in series.items())
+    likely = clearest[0] * len(series)
+    return Told(f"they go with {clearest[1]}", certain=likely < CERTAIN) if likely < DOUBTFUL else None
+
+
+def _column(ids: Mapping[str, int], truth: ZooTruth, axis_name: str) -> list[float]:
+    values = next(axis.values for axis in truth.axes if axis.name == axis_name)
+    return [values.index(truth.networks[identifier].hyperparameters[axis_name]) for identifier in ids]
+
+
+def _places(order: Sequence[str], truth: ZooTruth) -> NDArray[np.int64]:
+    rows = [
+        [axis.values.index(truth.networks[identifier].hyperparameters[axis.name]) for axis in truth.axes]
+        for identifier in order
+    ]
+    return np.array(rows, dtype=np.int64).reshape(len(order), len(truth.axes))
+
+
+def _runs_through(places: NDArray[np.int64]) -> bool:
+    """Whether the rows rise or fall, as when one loops over the axes, the first or the last being the fastest."""
+    rows = [tuple(row) for row in places.tolist()]
+    backwards = [tuple(reversed(row)) for row in rows]
+    return any(
+        listed in (sorted(listed), sorted(listed, reverse=True)) and len(set(listed)) > 1
+        for listed in (rows, backwards)
+    )
+
+
+def _neighbours_are_alike(places: NDArray[np.int64]) -> bool:
+    orders = np.random.default_rng(0).permuted(np.tile(np.arange(len(places)), (_SHUFFLES, 1)), axis=1)
+    shuffled = _changes(places[orders])
+    deviation = float(shuffled.std())
+    found = float(_changes(places[None])[0])
+    return deviation > 0 and float(shuffled.mean()) - found > _STANDARD_DEVIATIONS * deviation
+
+
+def _changes(orders: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many hyperparameters differ between neighbours, over each of the orders (orders, networks, axes)."""
+    changes: NDArray[np.int64] = np.count_nonzero(orders[:, 1:] != orders[:, :-1], axis=(1, 2))
+    return changes

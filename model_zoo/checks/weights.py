@@ -1,0 +1,106 @@
+"""Are a zoo's weights finite, and is no network there twice? Called by `check_zoo`, one network at a time."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from model_zoo.checks.report import Item, error, ok, some
+from model_zoo.checks.tensors import opened
+from model_zoo.manifest import ZooError
+from model_zoo.zoo import NetworkEntry
+
+
+@dataclass(frozen=True)
+class WeightsFound:
+    """One file of weights: a digest of names, shapes and numbers, whatever their order in the file.
+
+    role: "final", "initial" or "sibling". infinite: tensors with numbers that are not finite. unreadable: why the
+    file could not be read, else None.
+    """
+
+    network: str
+    role: str
+    digest: str
+    infinite: tuple[str, ...]
+    unreadable: str | None = None
+
+
+def weights_of(entry: NetworkEntry) -> list[WeightsFound]:
+    """What is in all of a network's weight files. Reads one tensor at a time."""
+    files = [("final", entry.weights)]
+    files += [] if entry.initial is None else [("initial", entry.initial)]
+    files += [("sibling", path) for path in entry.siblings]
+    return [_read(entry.id, role, path) for role, path in files]
+
+
+def weight_items(found: Sequence[WeightsFound]) -> Iterator[Item]:
+    yield readable(found)
+    yield finite(found)
+    yield duplicates(found)
+
+
+def readable(found: Sequence[WeightsFound]) -> Item:
+    """Every weight file is a whole safetensors file."""
+    faults = [each.unreadable for each in found if each.unreadable is not None]
+    if faults:
+        return error("weight files", f"{len(faults)} weight files cannot be read: {faults[0]}.", "Save them again.")
+    return ok("weight files", f"All {len(found)} weight files can be read.")
+
+
+def finite(found: Sequence[WeightsFound]) -> Item:
+    """No weight is nan or infinite."""
+    infinite = [f"{each.network} ({each.role}: {some(each.infinite, 2)})" for each in found if each.infinite]
+    if infinite:
+        return error(
+            "finite weights",
+            f"{len(infinite)} weight files hold nan or infinite numbers: {some(infinite)}.",
+            "Their training diverged: train them with a lower learning rate, or drop that value of the axis.",
+        )
+    return ok("finite weights", "All weights are finite.")
+
+
+def duplicates(found: Sequence[WeightsFound]) -> Item:
+    """No two networks have the same weights, and none still has its initial ones.
+
+    Networks may share their initial weights: those of one seed begin alike.
+    """
+    trained: dict[str, list[str]] = defaultdict(list)
+    initial = {each.network: each.digest for each in found if each.role == "initial" and each.unreadable is None}
+    for each in found:
+        if each.role != "initial" and each.unreadable is None:
+            trained[each.digest].append(each.network if each.role == "final" else f"{each.network}'s sibling")
+    doubled = [" = ".join(names) for names in trained.values() if len(names) > 1]
+    untrained = [each.network for each in found if each.role == "final" and each.digest == initial.get(each.network)]
+    if doubled:
+        return error(
+            "duplicates",
+            f"The same weights are there more than once: {some(doubled, 3)}.",
+            "Train each network of its own; copies make ties that no measure can resolve.",
+        )
+    if untrained:
+        return error(
+            "duplicates",
+            f"{len(untrained)} networks have the same weights before and after training: {some(untrained)}.",
+            "Record the initial weights before the training, or check that the training ran.",
+        )
+    return ok("duplicates", "No two networks have the same weights, and none has kept its initial ones.")
+
+
+def _read(network: str, role: str, path: Path) -> WeightsFound:
+    digest = hashlib.sha256()
+    infinite: list[str] = []
+    try:
+        with opened(path) as file:
+            for name in file.names:
+                tensor = file.tensor(name)
+                digest.update(f"{name} {tensor.dtype} {tensor.shape}\n".encode())
+                digest.update(np.ascontiguousarray(tensor).data)
+                if not np.isfinite(tensor).all():
+                    infinite.append(name)
+    except ZooError as fault:
+        return WeightsFound(network, role, "", (), str(fault))
+    return WeightsFound(network, role, digest.hexdigest(), tuple(infinite))

@@ -1,0 +1,104 @@
+"""`gengap zoo check`: may this zoo be opened to participants? A verdict per item, what to do, and pictures.
+
+Owns what a terminal, a script and a file get of the report; `worker.zoo_checks` makes it, in a child or a sandbox.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from model_zoo import ZooError
+from model_zoo.checks.report import CheckReport, Verdict
+from server.commands.common import find_zoo, settings_or_exit
+from server.commands.errors import InputError
+from server.zoo_report_page import page
+from submissions.settings import Settings
+from submissions.zoo_check import Watch
+from worker.zoo_checks import CheckError, check
+
+REFUSED = 1
+_COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.ERROR: "bold red"}
+_LAST_WORDS = {
+    Verdict.OK: "This zoo may be opened.",
+    Verdict.WARNING: "This zoo may be opened; read the warnings first.",
+    Verdict.ERROR: "This zoo must not be opened as it is.",
+}
+
+
+@click.command(name="check")
+@click.argument("zoo", metavar="ZOO")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object and nothing else on stdout.")
+@click.option(
+    "--html",
+    "html_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the report with its pictures as one HTML page that needs nothing else.",
+)
+def command(zoo: str, as_json: bool, html_file: Path | None) -> None:
+    """Check ZOO, a folder or the name of a zoo, before it is opened to participants.
+
+    Exit status: 0 no errors (read the warnings), 1 errors: the zoo cannot be attached to a phase, 2 wrong usage.
+    """
+    settings = settings_or_exit()
+    folder = _folder(zoo, settings)
+    try:
+        with _progress(folder.name) as watch:
+            report = check(folder, watch, settings)
+    except CheckError as error:
+        raise InputError(str(error)) from error
+    if html_file is not None:
+        try:
+            html_file.write_text(page(report), encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{html_file}: cannot be written: {error.strerror}") from error
+    if as_json:
+        click.echo(report.model_dump_json())
+    else:
+        _print(report)
+    raise SystemExit(REFUSED if report.verdict is Verdict.ERROR else 0)
+
+
+def _folder(name_or_folder: str, settings: Settings) -> Path:
+    """Where the zoo is. A folder is taken as it is: that it is no zoo is for the report to say."""
+    if Path(name_or_folder).is_dir():
+        return Path(name_or_folder).absolute()
+    try:
+        return find_zoo(name_or_folder, settings).folder
+    except ZooError as error:
+        raise InputError(str(error)) from error
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Watch]:
+    """A bar on stderr that says what is being done."""
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(name, total=None)
+        yield lambda done, total, text: progress.update(task, completed=done, total=total, description=text)
+
+
+def _print(report: CheckReport) -> None:
+    console = Console()
+    table = Table(title=Text(f"{report.zoo}: {report.title}"), title_justify="left")
+    table.add_column("verdict")
+    table.add_column("item")
+    table.add_column("what was found, and what to do", overflow="fold")
+    for item in report.items:
+        found = Text(item.text)
+        if item.advice:
+            found.append(f"\n→ {item.advice}", style="italic")
+        table.add_row(Text(item.verdict.value, style=_COLOURS[item.verdict]), Text(item.name), found)
+    console.print(table)
+    errors, warnings = len(report.of(Verdict.ERROR)), len(report.of(Verdict.WARNING))
+    console.print(Text(f"{_count(errors, 'error')}, {_count(warnings, 'warning')}. {_LAST_WORDS[report.verdict]}"))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"

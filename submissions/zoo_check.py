@@ -1,0 +1,129 @@
+"""A zoo's check for pages and commands, which have no torch: it runs in a child process, scoring adds its rows here.
+
+`worker.zoo_checks.check` calls it, and knows the way for zoos that bring code of their own.
+"""
+
+import itertools
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import scoring
+from model_zoo import ZooError, ZooTruth, open_zoo
+from model_zoo.checks.report import CheckReport, Item, ReferenceNumbers, error, ok, warning
+
+Watch = Callable[[int, int, str], None]
+DRAWS = 400  # random predictors of the floor: its 95th percentile within a tenth of itself
+FEWEST_DRAWS = 50
+CELLS_AT_MOST = 2 * 10**7  # of all draws' tables, some ten seconds: an axis of 256 values would take minutes
+HIGH_FLOOR = 5.0  # on the scale from 0 to 100
+HIGH_ORACLE = 60.0
+_TOLD_LINES = 3  # of what a failed child said last
+_SCALE = 100.0
+
+
+class CheckError(Exception):
+    """The check could not be made, whatever the zoo is like: our fault, or the machine's. A faulty zoo has a report."""
+
+
+def check_in_child(folder: Path, watch: Watch, *, jobs: int | None = None) -> CheckReport:
+    """The whole report of the zoo in `folder`: networks measured by torch in a child process, references added.
+
+    watch: called with networks done, networks in all, and what is being done; if it raises, the child is ended. jobs:
+    networks measured at a time (default: one per processor). Raises CheckError.
+    """
+    command = [sys.executable, "-P", "-m", "model_zoo.checks", str(folder)]
+    command += [] if jobs is None else ["--jobs", str(jobs)]
+    report: CheckReport | None = None
+    with (
+        tempfile.TemporaryFile() as told,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told, text=True) as child,
+    ):
+        assert child.stdout is not None
+        try:
+            for line in child.stdout:
+                content = json.loads(line)
+                if "report" in content:
+                    report = CheckReport.model_validate(content["report"])
+                else:
+                    watch(content["done"], content["total"], content["text"])
+        except BaseException:  # also a keyboard interrupt: nobody reads the child any more
+            child.kill()
+            raise
+        status = child.wait()
+        if report is None or status != 0:
+            told.seek(0)
+            last = " ".join(told.read().decode(errors="replace").splitlines()[-_TOLD_LINES:])
+            raise CheckError(f"{folder}: the check ended with {status} and no report: {last or 'it said nothing'}")
+    return with_references(folder, report, watch)
+
+
+def with_references(folder: Path, report: CheckReport, watch: Watch) -> CheckReport:
+    """`report` of the zoo in `folder` with its references, if there is a truth to make them of."""
+    if not report.numbers.networks:
+        return report
+    try:
+        return references(report, open_zoo(folder).truth(), watch)
+    except ZooError as fault:
+        raise CheckError(f"the zoo was changed while it was checked: {fault}") from None
+
+
+def references(report: CheckReport, truth: ZooTruth, watch: Watch | None = None) -> CheckReport:
+    """`report` with the random floor and the hyperparameter oracle of the zoo, for each of its targets.
+
+    What scoring refuses is an error item. watch: as in `check_in_child`.
+    """
+    content = truth.model_dump(mode="json")
+    items: list[Item] = []
+    rows: list[ReferenceNumbers] = []
+
+    def progress(what: str, done: int, total: int) -> None:
+        if watch is not None:
+            watch(len(truth.networks), len(truth.networks), f"{what}: {done} of {total}")
+
+    for target in report.targets:
+        name = f"scoring: {target}"
+        try:
+            parsed = scoring.parse_truth(content, target)
+            found = scoring.references(parsed, draws=_draws(truth), progress=progress)
+        except scoring.ScoringError as fault:
+            items.append(error(name, f"{fault}.", "Mend the truth: no measure can be scored on it."))
+            continue
+        row = ReferenceNumbers(
+            target=target,
+            random_floor=_SCALE * found.random_floor.mean,
+            random_floor_percentile_95=_SCALE * found.random_floor.percentile_95,
+            hyperparameter_oracle=_SCALE * found.hyperparameter_oracle,
+        )
+        rows.append(row)
+        items.append(_verdict(name, row))
+    return report.with_items(items, report.numbers.model_copy(update={"references": rows}))
+
+
+def _draws(truth: ZooTruth) -> int:
+    sizes = [len(axis.values) for axis in truth.axes]
+    cells = sum((first * second) ** 2 for first, second in itertools.combinations(sizes, 2))
+    return max(FEWEST_DRAWS, min(DRAWS, CELLS_AT_MOST // max(1, cells)))
+
+
+def _verdict(name: str, row: ReferenceNumbers) -> Item:
+    text = (
+        f"Of 100, chance gets {row.random_floor:.1f} (95 % of it below {row.random_floor_percentile_95:.1f}) and the "
+        f"hyperparameters alone {row.hyperparameter_oracle:.1f}."
+    )
+    if row.random_floor_percentile_95 >= HIGH_FLOOR:
+        return warning(
+            name,
+            f"{text} Scores below {row.random_floor_percentile_95:.1f} say nothing on this zoo.",
+            "More networks lower the floor: add values to the axes, or another axis, for example the seed.",
+        )
+    if row.hyperparameter_oracle >= HIGH_ORACLE:
+        return warning(
+            name,
+            f"{text} Measures that recognise hyperparameters will score high.",
+            "Vary more hyperparameters, or choose values whose effects depend on each other.",
+        )
+    return ok(name, text)

@@ -1,0 +1,77 @@
+"""Orders that tell something are found, orders made by chance are not."""
+
+import itertools
+import random
+
+import pytest
+
+from model_zoo.checks.order import told_by_order, told_by_times
+from model_zoo.manifest import Axis, NetworkTruth, ZooTruth
+
+
+def zoo_of(*sizes: int) -> ZooTruth:
+    """A truth whose ids stand in the order of the grid; the gaps have no relation to it."""
+    axes = [Axis(name=f"a{index}", values=list(range(size))) for index, size in enumerate(sizes)]
+    chance = random.Random(3)
+    networks = {
+        f"n{number:04}": NetworkTruth(
+            hyperparameters={axis.name: value for axis, value in zip(axes, place, strict=True)},
+            metrics={"train_acc": 1.0, "test_acc": chance.random()},
+        )
+        for number, place in enumerate(itertools.product(*(axis.values for axis in axes)))
+    }
+    return ZooTruth(format=1, axes=axes, test_size=100, networks=networks)
+
+
+LARGE = zoo_of(2, 3, 2, 2, 2, 2)
+SMALL = zoo_of(2, 2, 3)
+
+
+@pytest.mark.parametrize("truth", [LARGE, SMALL], ids=["96 networks", "12 networks"])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_the_order_of_the_grid_is_found(truth: ZooTruth, backwards: bool) -> None:
+    told = told_by_order(sorted(truth.networks, reverse=backwards), truth, {"gap": truth.gaps()})
+    assert told is not None
+    assert told.certain
+    assert "runs through the grid" in told.text
+
+
+def test_an_order_by_the_target_is_found() -> None:
+    gaps = LARGE.gaps()
+    told = told_by_order(sorted(gaps, key=lambda name: gaps[name]), LARGE, {"gap": gaps})
+    assert told is not None
+    assert (told.text, told.certain) == ("it goes with gap", True)
+
+
+def test_a_loop_over_the_axes_in_another_order_is_found() -> None:
+    places = {name: tuple(network.hyperparameters.values()) for name, network in LARGE.networks.items()}
+    shuffled_axes = (4, 1, 5, 0, 3, 2)
+    order = sorted(places, key=lambda name: [(places[name][axis] * 2) % 3 for axis in shuffled_axes])
+    told = told_by_order(order, LARGE, {"gap": LARGE.gaps()})
+    assert told is not None
+    assert told.certain
+
+
+@pytest.mark.parametrize("truth", [LARGE, SMALL], ids=["96 networks", "12 networks"])
+def test_chance_is_hardly_ever_suspected_and_never_called_certain(truth: ZooTruth) -> None:
+    suspected = 0
+    for seed in range(200):
+        order = sorted(truth.networks)
+        random.Random(seed).shuffle(order)  # not drawn by hypothesis, which would try the sorted one at once
+        told = told_by_order(order, truth, {"gap": truth.gaps()})
+        assert told is None or not told.certain
+        suspected += told is not None
+    assert suspected <= 2
+
+
+def test_a_handful_of_networks_tells_nothing() -> None:
+    truth = zoo_of(2, 3)
+    assert told_by_order(sorted(truth.networks), truth, {"gap": truth.gaps()}) is None
+
+
+def test_times_that_come_in_steps_tell_an_axis() -> None:
+    steps = {name: 10**9 * int(network.hyperparameters["a1"]) for name, network in LARGE.networks.items()}
+    told = told_by_times(steps, LARGE, {"gap": LARGE.gaps()})
+    assert told is not None
+    assert (told.text, told.certain) == ("they go with a1", True)
+    assert told_by_times(dict.fromkeys(steps, 1), LARGE, {"gap": LARGE.gaps()}) is None

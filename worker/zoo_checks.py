@@ -1,0 +1,115 @@
+"""Checks a zoo by the way it needs: torch in a child process, or, where the zoo brings code of its own, a sandbox.
+
+The jobs on zoos and the commands call `check`. No organizer's code runs outside a sandbox, so measuring such a network
+is done by a small measure of ours, handed over like a participant's.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from model_zoo import NetworkEntry, Zoo, ZooError, open_zoo
+from model_zoo.checks.check import check_zoo
+from model_zoo.checks.measured import Fit, Measured
+from model_zoo.checks.report import CheckReport
+from submissions.settings import Settings
+from submissions.zoo_check import CheckError, Watch, check_in_child, with_references
+from worker.evaluator import network_files
+from worker.sandbox.docker import DockerOptions
+from worker.sandbox.pool import SandboxPool, make_pool
+from worker.sandbox.protocol import Code, Failure, Limits, NetworkFiles, SandboxError
+
+__all__ = ["CheckError", "check"]
+
+_LIMITS = Limits(wall_s=900.0, memory_bytes=4 * 2**30)
+# The share of examples that the network labels right. It may raise nothing but ValueError on purpose: its text is told.
+_ACCURACY = b"""
+import torch
+
+
+def complexity(model, dataset):
+    right = 0
+    with torch.inference_mode():
+        for inputs, labels in dataset.batches(250):
+            logits = model(inputs)
+            if not isinstance(logits, torch.Tensor) or logits.shape != (len(inputs), dataset.classes):
+                found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+                raise ValueError(f"{len(inputs)} inputs give {found}, not logits of {(len(inputs), dataset.classes)}.")
+            if not torch.isfinite(logits).all():
+                raise ValueError("Some logits are nan or infinite.")
+            right += int((logits.argmax(dim=1) == labels).sum())
+    return right / len(dataset)
+"""
+_LOADS = b"""
+def complexity(model, dataset):
+    return 1.0
+"""
+
+
+def check(folder: Path, watch: Watch, settings: Settings) -> CheckReport:
+    """The whole report of the zoo in `folder`, references included.
+
+    watch: called with networks done, networks in all, and what is being done. Raises CheckError where the check itself
+    could not be made.
+    """
+    try:
+        zoo = open_zoo(folder)
+    except ZooError:
+        return check_in_child(folder, watch)  # its report tells why
+    if not any(entry.is_custom for entry in zoo.networks):
+        return check_in_child(folder, watch)
+    pool = make_pool(settings.sandbox, settings.worker_slots, docker=DockerOptions.of(settings))
+    try:
+        if missing := pool.missing(settings.sandbox_minimum):
+            raise CheckError(f"the sandbox lacks {', '.join(missing)} here; run: gengap doctor")
+        measurer = _SandboxMeasurer(zoo, pool)
+        report = check_zoo(zoo, watch=watch, measured=measurer, jobs=settings.worker_slots)
+        return with_references(folder, report, watch)
+    except SandboxError as fault:
+        raise CheckError(f"the sandbox does not work here ({fault}); run: gengap doctor") from None
+    except ZooError as fault:
+        raise CheckError(str(fault)) from None
+    finally:
+        pool.close()
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """What went wrong with a network inside the sandbox."""
+
+    text: str
+    is_of_loading: bool
+
+
+@dataclass(frozen=True)
+class _SandboxMeasurer:
+    """Measures a zoo's networks inside the pool's sandboxes: accuracies, no losses. Several threads may call one."""
+
+    zoo: Zoo
+    pool: SandboxPool
+
+    def __call__(self, entry: NetworkEntry) -> Measured:
+        files = network_files(self.zoo, entry.id)
+        for sibling in entry.siblings:
+            if isinstance(found := self._value(_LOADS, replace(files, weights=sibling, initial=None)), _Fault):
+                return Measured(load_fault=f"The sibling {sibling.name}: {found.text}")
+        train = self._fit(files)
+        if isinstance(train, _Fault):
+            return Measured(load_fault=train.text) if train.is_of_loading else Measured(logits_fault=train.text)
+        if self.zoo.test_file is None:
+            return Measured(train=train)
+        test = self._fit(replace(files, training_data=self.zoo.test_file))
+        return Measured(train, logits_fault=test.text) if isinstance(test, _Fault) else Measured(train, test)
+
+    def _fit(self, files: NetworkFiles) -> Fit | _Fault:
+        return self._value(_ACCURACY, files)
+
+    def _value(self, source: bytes, files: NetworkFiles) -> Fit | _Fault:
+        with self.pool.borrow() as sandbox:
+            sandbox.start(Code({"complexity.py": source}, "zoo-check"), _LIMITS)
+            try:
+                outcome = sandbox.evaluate(files, 0)
+            except SandboxError as fault:  # sandboxes work here, so it is the zoo's architecture.py or its weights
+                return _Fault(str(fault), is_of_loading=True)
+        if isinstance(outcome, Failure):
+            return _Fault(outcome.message or outcome.detail, is_of_loading=False)
+        return Fit(outcome.value, None, outcome.wall_s)
