@@ -1,4 +1,4 @@
-"""Where trained zoos are kept, and making them from a process without torch. Commands and the demo call it."""
+"""Where the zoos of shipped recipes are kept, and making them without torch here. Commands and the demo call it."""
 
 import hashlib
 import importlib.metadata
@@ -7,21 +7,26 @@ import sys
 from pathlib import Path
 
 from model_zoo.manifest import ZooError
-from model_zoo.recipes import named_recipe
+from model_zoo.recipes import Recipe, named_recipe
 from model_zoo.zoo import open_zoo
 
 _ROOM = Path(__file__).parent
-_CODE = ("architectures/*.py", "recipes/*.py", "training/*.py", "manifest.py", "writer.py")
+_CODE = ("architectures", "recipes", "training", "manifest.py", "tensor_files.py", "writer.py")
 _DIGEST_DIGITS = 12
 
 
+def recipe_digest(recipe: Recipe) -> str:
+    """A digest of what trained numbers depend on: the recipe, our code and torch's version; but not data from files."""
+    digest = hashlib.sha256(f"{recipe.sha256} {importlib.metadata.version('torch')}".encode())
+    for path in (_ROOM / name for name in _CODE):
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
 def zoo_folder(recipe_name: str, cache: Path) -> Path:
-    """Where the recipe's zoo is or will be: its name has a digest of the recipe, of our code and torch's version."""
-    digest = hashlib.sha256(named_recipe(recipe_name).sha256.encode())
-    digest.update(importlib.metadata.version("torch").encode())
-    for path in sorted(path for pattern in _CODE for path in _ROOM.glob(pattern)):
-        digest.update(path.read_bytes())
-    return cache / f"{recipe_name}-{digest.hexdigest()[:_DIGEST_DIGITS]}"
+    """Where the recipe's zoo is or will be; its name has the recipe's digest."""
+    return cache / f"{recipe_name}-{recipe_digest(named_recipe(recipe_name))[:_DIGEST_DIGITS]}"
 
 
 def cached_zoo(recipe_name: str, cache: Path) -> Path | None:

@@ -18,11 +18,27 @@ from server.pages import (
     home,
     leaderboard,
     organizer,
+    phases,
     static,
     submissions,
     submit,
+    zoo_formats,
+    zoo_page,
+    zoo_uploads,
+    zoos,
 )
 from submissions.settings import Settings
+
+PAGES = (
+    *(accounts, competitions, health, home, leaderboard, organizer, phases, static, submissions, submit),
+    *(zoo_page, zoo_uploads, zoos),
+)
+
+
+class TokenConverter(BaseConverter):
+    """Secrets in URLs, as `secrets.token_urlsafe` makes them."""
+
+    regex = r"[A-Za-z0-9_-]{20,64}"
 
 
 class SlugConverter(BaseConverter):
@@ -37,14 +53,16 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask("server", static_folder=None)
     app.config.from_mapping(flask_config(settings))
     app.extensions[EXTENSION] = make_services(settings)
-    app.url_map.converters["slug"] = SlugConverter
+    app.url_map.converters |= {"slug": SlugConverter, "token": TokenConverter}
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     headers.init_app(app)
     auth.init_app(app)
     access.init_app(app)  # before CSRF: whoever may not post gets no further, whatever the token
+    zoo_uploads.init_app(app)
     CSRFProtect(app)
     formats.init_app(app)
+    zoo_formats.init_app(app)
     errors.init_app(app)
-    for page in (accounts, competitions, health, home, leaderboard, organizer, static, submissions, submit):
+    for page in PAGES:
         app.register_blueprint(page.pages)
     return app

@@ -6,7 +6,7 @@ The cookie holds a user's id and session key; changing the key in the database e
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from flask import Flask, request, session
+from flask import Flask, abort, request, session
 from flask_login import LoginManager, current_user, login_user
 
 from server.config import services
@@ -46,6 +46,12 @@ def init_app(app: Flask) -> None:
 def current_account() -> Account | None:
     """Who is logged in, None for a visitor."""
     return current_user if isinstance(current_user._get_current_object(), Account) else None
+
+
+def the_account() -> Account:
+    """Who is logged in, on a route that no visitor may use."""
+    account = current_account()
+    return account if account is not None else abort(403)
 
 
 def log_in(user: UserRecord) -> None:

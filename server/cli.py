@@ -11,7 +11,8 @@ COMMANDS = {
     "doctor": "Tell what works on this machine, what is missing and how to get it.",
     "evaluate": "Evaluate a measure on a zoo, locally, in the same sandbox.",
     "score": "Score values against a truth.",
-    "zoo": "Make and look at model zoos.",
+    "zoo": "Train, import, check, add and publish model zoos.",
+    "phase": "Open phases over zoos.",
 }
 
 

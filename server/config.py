@@ -1,6 +1,6 @@
 """What the application is configured with: Flask's own settings and our services. Called by app.
 
-Views reach the services through `services()`; nothing else holds the database or the store.
+Views reach the services through `services()`; nothing else holds the database or the stores.
 """
 
 from dataclasses import dataclass
@@ -8,10 +8,11 @@ from typing import cast
 
 from flask import current_app
 
+from model_zoo.store import ZooStore
 from submissions.bundle import BundleLimits
 from submissions.database import Database
 from submissions.settings import Settings
-from submissions.store import BundleStore
+from submissions.store import BundleStore, make_zoo_store
 
 FORM_OVERHEAD_BYTES = 64 * 1024  # multipart boundaries and the small fields around an upload
 EXTENSION = "gengap"
@@ -24,6 +25,7 @@ class Services:
     settings: Settings
     db: Database
     store: BundleStore
+    zoos: ZooStore
     bundle_limits: BundleLimits
 
 
@@ -34,6 +36,7 @@ def make_services(settings: Settings) -> Services:
         settings=settings,
         db=db,
         store=BundleStore(settings.store_folder),
+        zoos=make_zoo_store(settings),
         bundle_limits=BundleLimits.of(settings),
     )
 

@@ -6,30 +6,38 @@ Called by `submissions.lifecycle` inside its transactions. Which of the runs may
 import random
 import secrets
 from collections.abc import Sequence
-from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from model_zoo import open_zoo
-from submissions.records import EvaluationRecord, PhaseRecord, Purpose, RunRecord, SubmissionRecord
+from model_zoo import ZooError
+from submissions.records import EvaluationRecord, PhaseRecord, Purpose, RunRecord, SubmissionRecord, ZooRecord
 from submissions.smoke import smoke_networks, smoke_zoo
 
 
 def add_attempt(session: Session, submission: SubmissionRecord, phase: PhaseRecord) -> None:
     """The smoke evaluation, if there is a zoo for it, and one over each zoo of the phase, in a random order.
 
-    Baselines come with Gengap and were tried before: they have no smoke run.
+    Baselines come with Gengap and were tried before: they have no smoke run. Raises ZooError where a zoo of an
+    older installation has not been brought into the store.
     """
     public = None if submission.is_baseline else smoke_zoo(session, phase)
     if public is not None:
-        chosen = smoke_networks(open_zoo(Path(public.folder)), phase.smoke_networks)
+        chosen = smoke_networks(_weight_bytes(public), phase.smoke_networks)
         _add(session, submission, public.id, Purpose.SMOKE, 0, chosen)
     shuffler = random.Random(secrets.randbits(64))  # noqa: S311  (an order, not a secret)
     for position, zoo in enumerate(phase.zoos):
-        network_ids = [network.id for network in open_zoo(Path(zoo.folder)).networks]
+        network_ids = list(_weight_bytes(zoo))
         shuffler.shuffle(network_ids)
         _add(session, submission, zoo.id, Purpose.SCORE, position, network_ids)
+
+
+def _weight_bytes(zoo: ZooRecord) -> dict[str, int]:
+    if zoo.legacy_folder is not None:
+        raise ZooError(
+            f"The zoo {zoo.name} is not in the store yet: {zoo.legacy_folder} could not be read; see the log."
+        )
+    return zoo.weight_bytes
 
 
 def add_repeats(session: Session, submission: SubmissionRecord, count: int) -> None:
@@ -70,7 +78,8 @@ def _add(
     )
     session.add(evaluation)
     session.flush()
-    session.add_all(
-        RunRecord(evaluation_id=evaluation.id, network_id=network_id, position=order)
+    runs = [
+        {"evaluation_id": evaluation.id, "network_id": network_id, "position": order}
         for order, network_id in enumerate(network_ids)
-    )
+    ]
+    session.execute(insert(RunRecord), runs)

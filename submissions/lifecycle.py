@@ -6,12 +6,12 @@ consists of in `submissions.attempts`.
 """
 
 from datetime import datetime
-from pathlib import Path
 
 from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
+from model_zoo.store import ZooStore
 from submissions.attempts import add_attempt, add_repeats
 from submissions.bundle import Bundle
 from submissions.database import Database
@@ -64,6 +64,7 @@ def submit(
     store.put(bundle.content)
     with db.write() as session:
         session.get(UserRecord, user_id, with_for_update=True)  # two uploads at once must not share a quota's rest
+        _hold_zoos(session, phase_id)
         phase = _refuse(session, phase_id, user_id, moment, is_baseline)
         submission = SubmissionRecord(
             phase_id=phase_id,
@@ -99,22 +100,42 @@ def cancel(db: Database, submission_id: int) -> bool:
 def rerun(db: Database, submission_id: int) -> bool:
     """Start a new attempt of an ended submission (an organizer's act); old values stay on record."""
     with db.write() as session:
-        submission = session.get(SubmissionRecord, submission_id, with_for_update=True)
-        if submission is None:
-            raise UnknownSubmission(submission_id)
-        if next_state(submission.state, Event.RERUN) is None:
-            return False
-        submission.attempt += 1
-        submission.state = State.QUEUED
-        submission.reason = submission.detail = submission.score = None
-        submission.started_at = submission.finished_at = None
-        _drop_open_work(session, submission_id)  # repeats of the attempt before
-        add_attempt(session, submission, submission.phase)
-        return True
+        return _begin_anew(session, submission_id, Event.RERUN)
+
+
+def restart(db: Database, submission_id: int) -> bool:
+    """Start a new attempt of a submission, ended or not, because its phase's zoos have changed.
+
+    False where it was cancelled.
+    """
+    with db.write() as session:
+        return _begin_anew(session, submission_id, Event.ZOOS_CHANGED)
+
+
+def _begin_anew(session: Session, submission_id: int, event: Event) -> bool:
+    submission = session.get(SubmissionRecord, submission_id, with_for_update=True)
+    if submission is None:
+        raise UnknownSubmission(submission_id)
+    if next_state(submission.state, event) is None:
+        return False
+    _hold_zoos(session, submission.phase_id)
+    submission.attempt += 1
+    submission.state = State.QUEUED
+    submission.reason = submission.detail = submission.score = None
+    submission.started_at = submission.finished_at = None
+    _drop_open_work(session, submission_id)  # of the attempt before
+    add_attempt(session, submission, submission.phase)
+    return True
+
+
+def _hold_zoos(session: Session, phase_id: int) -> None:
+    """Until the transaction ends nobody changes the phase's zoos (PostgreSQL; SQLite has one writer anyway)."""
+    session.get(PhaseRecord, phase_id, with_for_update={"read": True})
 
 
 def record_value(
     db: Database,
+    zoos: ZooStore,
     run_id: int,
     owner: str,
     *,
@@ -128,7 +149,7 @@ def record_value(
 
     The last value of a zoo scores it, the last of a smoke run opens the way for the rest. False where no more of
     the claim is wanted: the lease passed to another worker, the submission has ended, or this value ended it (the
-    networks took too long together).
+    networks took too long together). Raises ZooError where the truth to score by cannot be had.
     """
     with db.write() as session:
         lock_submission_of(session, run_id)
@@ -151,7 +172,11 @@ def record_value(
             detail = too_long(session, evaluation)
             _fail(session, evaluation, FailureRecord(run_id=run_id, reason=Reason.TIME_LIMIT, detail=detail))
             return False
-        _end_if_through(session, evaluation)
+        if _is_through(session, evaluation):
+            if evaluation.purpose is Purpose.SCORE:
+                _score(session, evaluation, zoos)
+            else:
+                evaluation.state = State.SCORED
         return True
 
 
@@ -210,7 +235,8 @@ def _fail(session: Session, evaluation: EvaluationRecord, failure: FailureRecord
     session.add(failure)
     if evaluation.purpose is Purpose.REPEAT:
         session.flush()
-        _end_if_through(session, evaluation)
+        if _is_through(session, evaluation):
+            evaluation.state = State.SCORED
         return
     evaluation.state = State.FAILED
     _end(session, evaluation.submission_id, Event.MEASURE_FAILED, reason=failure.reason, detail=failure.detail)
@@ -244,22 +270,17 @@ def _finish_run(session: Session, run_id: int, owner: str) -> EvaluationRecord |
     return None if evaluation.state.is_final else evaluation
 
 
-def _end_if_through(session: Session, evaluation: EvaluationRecord) -> None:
+def _is_through(session: Session, evaluation: EvaluationRecord) -> bool:
     open_run = exists().where(RunRecord.evaluation_id == evaluation.id, RunRecord.state.in_(("pending", "claimed")))
-    if session.scalar(select(open_run)):
-        return
-    if evaluation.purpose is Purpose.SCORE:
-        _score(session, evaluation)
-    else:
-        evaluation.state = State.SCORED
+    return not session.scalar(select(open_run))
 
 
-def _score(session: Session, evaluation: EvaluationRecord) -> None:
+def _score(session: Session, evaluation: EvaluationRecord, zoos: ZooStore) -> None:
     recorded = session.execute(
         select(ValueRecord.network_id, ValueRecord.value).where(ValueRecord.evaluation_id == evaluation.id)
     )
     values = {network_id: value for network_id, value in recorded}  # noqa: C416  (a Row is no pair for mypy)
-    result = score_evaluation(Path(session.get_one(ZooRecord, evaluation.zoo_id).folder), values)
+    result = score_evaluation(zoos.truth(session.get_one(ZooRecord, evaluation.zoo_id).manifest_sha256), values)
     evaluation.cmi = result.cmi.minimum
     evaluation.kendall_tau = result.kendall.tau_a
     evaluation.state = State.SCORED

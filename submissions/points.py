@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
-from model_zoo import ZooTruth, open_zoo
+from model_zoo.store import ZooStore
 from submissions.records import EvaluationRecord, Purpose, SubmissionRecord, ValueRecord, ZooRecord
 from submissions.states import State
 
@@ -33,10 +31,10 @@ class ZooPoints:
     points: tuple[Point, ...]
 
 
-def zoo_points(session: Session, submission_id: int, zoo_name: str) -> ZooPoints | None:
+def zoo_points(session: Session, zoos: ZooStore, submission_id: int, zoo_name: str) -> ZooPoints | None:
     """Values beside gaps for one zoo, or None where it is not scored or its truth is not public.
 
-    Raises ZooError where the zoo's folder cannot be read.
+    Raises ZooError where the store cannot give the zoo's truth.
     """
     found = session.execute(
         select(EvaluationRecord.id, ZooRecord)
@@ -64,7 +62,7 @@ def zoo_points(session: Session, submission_id: int, zoo_name: str) -> ZooPoints
         .where(ValueRecord.evaluation_id == evaluation_id)
         .order_by(ValueRecord.network_id)
     )
-    truth = _truth(zoo.folder, zoo.manifest_sha256)
+    truth = zoos.truth(zoo.manifest_sha256)
     gaps = truth.gaps()
     return ZooPoints(
         zoo_name=zoo.name,
@@ -75,9 +73,3 @@ def zoo_points(session: Session, submission_id: int, zoo_name: str) -> ZooPoints
             for network_id, value in values
         ),
     )
-
-
-@lru_cache(maxsize=16)
-def _truth(folder: str, _manifest_sha256: str) -> ZooTruth:
-    """The truth in a zoo's folder; the digest is part of the key, so that a changed zoo is read anew."""
-    return open_zoo(Path(folder)).truth()

@@ -46,7 +46,7 @@ class Claim:
     owner: str
     submission_id: int
     evaluation_id: int
-    zoo_folder: str
+    zoo_sha256: str
     bundle_sha256: str
     filename: str
     purpose: Purpose
@@ -103,7 +103,7 @@ def claim(db: Database, owner: str, *, batch: int, lease_s: float, now: datetime
             owner=owner,
             submission_id=submission.id,
             evaluation_id=evaluation.id,
-            zoo_folder=evaluation.zoo.folder,
+            zoo_sha256=evaluation.zoo.manifest_sha256,
             bundle_sha256=submission.bundle_sha256,
             filename=submission.filename,
             purpose=evaluation.purpose,

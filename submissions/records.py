@@ -1,10 +1,11 @@
 """Every table of Gengap as SQLAlchemy 2 typed records. Only the `submissions` room writes them.
 
-Times are UTC. Ids are integers except a network's, which is the zoo's opaque text id.
+Times are UTC. Ids are integers except a network's, which is the zoo's opaque text id, and an upload's, a secret.
 """
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -65,6 +66,37 @@ class TimeRule(StrEnum):
     POOLED = "pooled"
 
 
+class ZooState(StrEnum):
+    """How far a zoo is. Only a ready one can be used in a phase; a refused one has errors in its report."""
+
+    ARRIVING = "arriving"
+    CHECKING = "checking"
+    READY = "ready"
+    REFUSED = "refused"
+    FAILED = "failed"  # our fault: the check itself did not come to an end
+
+
+class JobKind(StrEnum):
+    """Where the zoo of a job comes from; a recheck checks one that is in the store already."""
+
+    UPLOAD = "upload"
+    FOLDER = "folder"
+    PGDL = "pgdl"
+    RECIPE = "recipe"
+    RECHECK = "recheck"
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+    @property
+    def is_final(self) -> bool:
+        return self in (JobState.DONE, JobState.FAILED)
+
+
 def _text_enum(kind: type[StrEnum]) -> Enum:
     return Enum(kind, native_enum=False, length=20, values_callable=lambda members: [m.value for m in members])
 
@@ -99,18 +131,36 @@ class UserRecord(Record):
 
 
 class ZooRecord(Record):
-    """A zoo folder known to this server. The folder stays the source; this row is what pages list."""
+    """One version of a zoo. Its files are in the zoo store under `manifest_sha256`; this row is what pages list.
+
+    weight_bytes: size of the weights by network id: what an attempt needs to know, without asking the store.
+    legacy_folder: where the zoo lies that an installation without a store had registered, until it is adopted.
+    """
 
     __tablename__ = "zoos"
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
-    name: Mapped[str] = mapped_column(String(80), unique=True)
+    name: Mapped[str] = mapped_column(String(80))
     title: Mapped[str] = mapped_column(String(200))
-    folder: Mapped[str] = mapped_column(String(1000))
-    manifest_sha256: Mapped[str] = mapped_column(String(64))
+    manifest_sha256: Mapped[str] = mapped_column(String(64), unique=True)
     networks: Mapped[int]
     truth_public: Mapped[bool]
+    version: Mapped[int] = mapped_column(default=1)
+    weight_bytes: Mapped[dict[str, int]] = mapped_column(JSON, default_factory=dict)
+    bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    state: Mapped[ZooState] = mapped_column(_text_enum(ZooState), default=ZooState.READY)
+    report: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
+    source: Mapped[str] = mapped_column(Text, default="")
+    legacy_folder: Mapped[str | None] = mapped_column(String(1000), default=None)
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), default=None)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+
+    __table_args__ = (UniqueConstraint("name", "version"),)
+
+    @property
+    def label(self) -> str:
+        """The name of this version, such as digits-mlp@2."""
+        return f"{self.name}@{self.version}"
 
 
 class CompetitionRecord(Record):
@@ -308,3 +358,68 @@ class WorkerRecord(Record):
     refusal: Mapped[str | None] = mapped_column(Text, default=None)
     started_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+
+
+class ZooJobRecord(Record):
+    """Work on a zoo that takes long: bringing one in and checking it. The queue of record, like `runs`.
+
+    text: what is being done now; done, total: how far that is (bytes, networks). message: why it failed.
+    """
+
+    __tablename__ = "zoo_jobs"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    kind: Mapped[JobKind] = mapped_column(_text_enum(JobKind))
+    arguments: Mapped[dict[str, Any]] = mapped_column(JSON)
+    state: Mapped[JobState] = mapped_column(_text_enum(JobState), default=JobState.QUEUED)
+    done: Mapped[int] = mapped_column(BigInteger, default=0)
+    total: Mapped[int] = mapped_column(BigInteger, default=0)
+    text: Mapped[str] = mapped_column(Text, default="")
+    message: Mapped[str | None] = mapped_column(Text, default=None)
+    zoo_id: Mapped[int | None] = mapped_column(ForeignKey("zoos.id"), default=None)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), default=None)
+    lease_owner: Mapped[str | None] = mapped_column(String(100), default=None)
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    tries: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+
+    __table_args__ = (Index(None, "state", "lease_until"),)
+
+
+class ZooUploadRecord(Record):
+    """A zoo that arrives in pieces. Its bytes are in the home folder until the job that it became has ended.
+
+    head_sha256: of its first piece, so that the same file can be told after a page was loaded anew.
+    """
+
+    __tablename__ = "zoo_uploads"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    filename: Mapped[str] = mapped_column(String(200))
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    received: Mapped[int] = mapped_column(BigInteger, default=0)
+    head_sha256: Mapped[str | None] = mapped_column(String(64), default=None)
+    sha256: Mapped[str | None] = mapped_column(String(64), default=None)
+    job_id: Mapped[int | None] = mapped_column(ForeignKey("zoo_jobs.id"), default=None)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+
+    __table_args__ = (Index(None, "user_id", "created_at"),)
+
+
+class ActRecord(Record):
+    """Something that was done to a zoo or a phase: who, when, what. user_id is None for the command line."""
+
+    __tablename__ = "acts"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    act: Mapped[str] = mapped_column(String(40))
+    at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), default=None)
+    zoo_id: Mapped[int | None] = mapped_column(ForeignKey("zoos.id"), default=None)
+    phase_id: Mapped[int | None] = mapped_column(ForeignKey("phases.id"), default=None)
+    detail: Mapped[str] = mapped_column(Text, default="")
+
+    __table_args__ = (Index(None, "zoo_id"), Index(None, "phase_id"))

@@ -1,19 +1,17 @@
 """From recorded values to scores: reads the zoo's truth and asks `scoring`. Outside the sandbox, always."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import scoring
-from model_zoo import open_zoo
+from model_zoo import ZooTruth
 
 
-def score_evaluation(zoo_folder: Path, values: Mapping[str, float]) -> scoring.ZooReport:
+def score_evaluation(truth: ZooTruth, values: Mapping[str, float]) -> scoring.ZooReport:
     """Everything about one value per network, but what needs random draws.
 
-    Raises ScoringError or ZooError: both are our fault here.
+    Raises ScoringError, which is our fault here.
     """
-    truth = scoring.Truth.from_gengap(open_zoo(zoo_folder).truth().model_dump())
-    return scoring.report(truth, values)
+    return scoring.report(scoring.Truth.from_gengap(truth.model_dump()), values)
 
 
 def submission_score(cmi_by_zoo: Sequence[float]) -> float:

@@ -26,6 +26,17 @@ class Settings(BaseSettings):
 
     home: Path = Field(default_factory=lambda: _data_home() / "gengap", description="Database, store and keys")
     cache: Path = Field(default_factory=lambda: _cache_home() / "gengap", description="Trained demo zoos")
+    store_url: str = Field("", description="Where zoos are kept; empty: in the home folder; else a folder or s3://…")
+    store_endpoint: str = Field("", description="Address of the S3 service; empty: the provider's own")
+    zoo_cache: Path = Field(
+        default_factory=lambda settings: settings["cache"] / "zoos",
+        description="Where a machine keeps the zoos' files that it works with; no backup needed, but private",
+    )
+    zoo_cache_bytes: int = Field(20 * 2**30, gt=0, description="How large that may become")
+    data_folder: Path = Field(
+        default_factory=lambda settings: settings["cache"] / "data",
+        description="Where recipes look for datasets that are not bundled, in their distributors' files",
+    )
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the home folder")
     broker_url: str = Field("filesystem://", description="filesystem:// (in the home folder) or redis://…")
     sandbox: Backend = Field("bubblewrap", description="Backend that runs participants' code")
@@ -47,10 +58,15 @@ class Settings(BaseSettings):
     https_only: bool = Field(False, description="Session cookies only over HTTPS (set behind a TLS proxy)")
     registration_open: bool = Field(True, description="Whether visitors may make an account")
     upload_bytes: int = Field(10 * 2**20, gt=0, description="Largest upload")
+    zoo_upload_bytes: int = Field(20 * 2**30, gt=0, description="Largest archive of a zoo that organizers upload")
+    zoo_sources: tuple[str, ...] = Field(
+        (),
+        description="Folders and s3:// addresses below which organizers may name zoos for import (a JSON list)",
+    )
     unpacked_bytes: int = Field(50 * 2**20, gt=0, description="Largest sum of a zip's unpacked files")
     unpacked_files: int = Field(500, gt=0, description="Most files in a zip")
 
-    @field_validator("home", "cache", mode="after")
+    @field_validator("home", "cache", "zoo_cache", "data_folder", mode="after")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
@@ -64,8 +80,8 @@ class Settings(BaseSettings):
         return self.home / "store"
 
     @property
-    def zoos_folder(self) -> Path:
-        return self.home / "zoos"
+    def effective_store_url(self) -> str:
+        return self.store_url or str(self.store_folder / "zoos")
 
     def make_home(self) -> None:
         """Create the home folder, readable by its owner alone."""

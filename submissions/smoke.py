@@ -3,11 +3,12 @@
 Called where a submission gets its evaluations, and by the submit page, which tells people of it beforehand.
 """
 
+from collections.abc import Mapping
+
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from model_zoo import Zoo
-from submissions.records import PhaseRecord, PhaseZooRecord, ZooRecord
+from submissions.records import PhaseRecord, PhaseZooRecord, ZooRecord, ZooState
 
 
 def smoke_zoo(session: Session, phase: PhaseRecord) -> ZooRecord | None:
@@ -31,6 +32,7 @@ def smoke_zoo(session: Session, phase: PhaseRecord) -> ZooRecord | None:
         select(ZooRecord)
         .where(
             ZooRecord.truth_public.is_(True),
+            ZooRecord.state == ZooState.READY,
             ~exists().where(
                 PhaseZooRecord.zoo_id == ZooRecord.id,
                 PhaseRecord.id == PhaseZooRecord.phase_id,
@@ -51,12 +53,13 @@ def smoke_zoo(session: Session, phase: PhaseRecord) -> ZooRecord | None:
     )
 
 
-def smoke_networks(zoo: Zoo, count: int) -> list[str]:
-    """Ids of `count` of the zoo's networks, sizes from the smallest to the largest: what depends on size shows early.
+def smoke_networks(weight_bytes: Mapping[str, int], count: int) -> list[str]:
+    """Ids of `count` of a zoo's networks, sizes from the smallest to the largest: what depends on size shows early.
 
-    The same for every submission, so that its author can try the same ones at home.
+    weight_bytes: size of the weights by network id. The same for every submission, so that its author can try the
+    same ones at home.
     """
-    by_size = [entry.id for entry in sorted(zoo.networks, key=lambda one: (one.weights.stat().st_size, one.id))]
+    by_size = sorted(weight_bytes, key=lambda network_id: (weight_bytes[network_id], network_id))
     count = min(count, len(by_size))
     if count == 1:
         return by_size[:1]

@@ -26,6 +26,7 @@ class Event(StrEnum):
     USER_CANCELLED = "user_cancelled"
     GAVE_UP = "gave_up"
     RERUN = "rerun"
+    ZOOS_CHANGED = "zoos_changed"
 
 
 class Reason(StrEnum):
@@ -64,6 +65,7 @@ _NEXT: dict[Event, tuple[tuple[State, ...], State]] = {
     Event.USER_CANCELLED: (_OPEN, State.CANCELLED),
     Event.GAVE_UP: (_OPEN, State.BROKEN),
     Event.RERUN: ((State.SCORED, State.FAILED, State.BROKEN), State.QUEUED),
+    Event.ZOOS_CHANGED: ((*_OPEN, State.SCORED, State.FAILED, State.BROKEN), State.QUEUED),
 }
 
 

@@ -11,6 +11,7 @@ import hypothesis
 import psycopg
 import pytest
 
+from model_zoo.store import ZooStore
 from server.commands.common import make_zoo
 from server.demo.processes import Child, environment_with, free_port, running
 from server.demo.visitor import Visitor
@@ -18,8 +19,9 @@ from submissions.database import Database
 from submissions.migrations import migrate
 from submissions.settings import Settings
 from submissions.store import BundleStore
-from tests.factories import Competition, make_competition, make_tiny_zoo
-from tests.services import postgres_server, redis_server, wait_until
+from tests.buckets import Bucket
+from tests.factories import Competition, make_competition, make_tiny_zoo, zoo_store_beside
+from tests.services import postgres_server, redis_server, s3_server, wait_until
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # no test judges by the clock
 hypothesis.settings.load_profile("untimed")
@@ -31,9 +33,10 @@ def _no_settings_of_this_machine() -> Iterator[None]:
     cache = str(Settings().cache)
     kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("GENGAP_")}
     with tempfile.TemporaryDirectory(prefix="gengap-tests-") as home:
-        os.environ |= {"GENGAP_HOME": home, "GENGAP_CACHE": cache}
+        own = {"GENGAP_HOME": home, "GENGAP_CACHE": cache, "GENGAP_ZOO_CACHE": f"{home}/zoo-cache"}
+        os.environ |= own
         yield
-    for name in ("GENGAP_HOME", "GENGAP_CACHE"):
+    for name in own:
         del os.environ[name]
     os.environ |= kept
 
@@ -48,6 +51,20 @@ def redis_url() -> Iterator[str]:
 def postgres_url() -> Iterator[str]:
     with postgres_server() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def s3_address() -> Iterator[str]:
+    with s3_server() as address:
+        yield address
+
+
+@pytest.fixture
+def bucket(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """An empty bucket on a real S3 service, with credentials for it in the environment."""
+    for name, value in {"ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "secret", "DEFAULT_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    return Bucket.make(s3_address)
 
 
 @pytest.fixture(scope="session")
@@ -78,12 +95,19 @@ def digits_cnn() -> Path:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """A home of its own, short leases, one slot per network in hand."""
-    return Settings(home=tmp_path / "home", lease_s=3, sweep_s=0.5, worker_slots=2)
+    home = tmp_path / "home"
+    return Settings(home=home, zoo_cache=home / "zoo-cache", lease_s=3, sweep_s=0.5, worker_slots=2)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> BundleStore:
     return BundleStore(tmp_path / "home" / "store")
+
+
+@pytest.fixture
+def zoos(store: BundleStore) -> ZooStore:
+    """The zoo store beside the store of bundles, as in a home folder."""
+    return zoo_store_beside(store)
 
 
 @pytest.fixture

@@ -14,16 +14,18 @@ import numpy as np
 from sqlalchemy import func, select
 
 from model_zoo.manifest import Axis, DatasetCard, NetworkTruth, ZooCard
+from model_zoo.store import ZooStore
 from model_zoo.writer import new_zoo, opaque_ids
 from submissions import lifecycle, queue
 from submissions.accounts import register
 from submissions.bundle import Bundle, BundleLimits, read_bundle
-from submissions.competitions import create_competition, register_zoo
+from submissions.competitions import create_competition
 from submissions.database import Database
 from submissions.progress import Progress, progress
 from submissions.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ValueRecord, utc_now
 from submissions.states import Reason
 from submissions.store import BundleStore
+from submissions.zoos import register_zoo
 
 SQUARED_NORM = b"""
 def complexity(model, dataset):
@@ -100,6 +102,7 @@ class Competition:
 
     db: Database
     store: BundleStore
+    zoos: ZooStore
     phase_id: int
     slug: str = "tests"
     phase_slug: str = "main"
@@ -126,7 +129,7 @@ class Competition:
 
     def record(self, claim: queue.Claim, run: queue.ClaimedRun, value: float = 1.0, wall_s: float = 0.1) -> bool:
         return lifecycle.record_value(
-            self.db, run.id, claim.owner, value=value, wall_s=wall_s, cpu_s=0.1, peak_bytes=1000, layers={}
+            self.db, self.zoos, run.id, claim.owner, value=value, wall_s=wall_s, cpu_s=0.1, peak_bytes=1000, layers={}
         )
 
     def fail(self, claim: queue.Claim, run: queue.ClaimedRun, reason: Reason = Reason.RAISED, **told: Any) -> bool:
@@ -174,8 +177,19 @@ class Competition:
             return Counter({(evaluation, network): count for evaluation, network, count in rows})
 
 
+def zoo_store_beside(store: BundleStore) -> ZooStore:
+    """The zoo store of the home folder that a bundle store is in, with a cache of its own."""
+    return ZooStore(str(store.folder / "zoos"), store.folder.parent / "zoo-cache", 2**30)
+
+
 def make_competition(db: Database, store: BundleStore, zoo_folders: Sequence[Path], **phase: object) -> Competition:
-    competition = Competition(db, store, 0)
+    return make_competition_on(zoo_store_beside(store), db, store, zoo_folders, **phase)
+
+
+def make_competition_on(
+    zoos: ZooStore, db: Database, store: BundleStore, zoo_folders: Sequence[Path], **phase: object
+) -> Competition:
+    competition = Competition(db, store, zoos, 0)
     settings: dict[str, object] = {"opens_at": utc_now(), "title": "Main phase", **phase}
     phase_id = create_competition(
         db,
@@ -183,6 +197,6 @@ def make_competition(db: Database, store: BundleStore, zoo_folders: Sequence[Pat
         title="A competition for tests",
         text="Predict the gaps.",
         phase=PhaseRecord(slug=competition.phase_slug, **settings),  # type: ignore[arg-type]
-        zoo_ids=[register_zoo(db, folder) for folder in zoo_folders],
+        zoo_ids=[register_zoo(db, zoos, folder) for folder in zoo_folders],
     )
-    return Competition(db, store, phase_id)
+    return Competition(db, store, zoos, phase_id)

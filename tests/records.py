@@ -10,8 +10,9 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from model_zoo.store import ZooStore
 from submissions.accounts import register, system_user
-from submissions.competitions import find_competition, register_zoo
+from submissions.competitions import find_competition
 from submissions.database import Database
 from submissions.records import (
     CompetitionRecord,
@@ -27,6 +28,7 @@ from submissions.records import (
     utc_now,
 )
 from submissions.states import Reason, State
+from submissions.zoos import register_zoo
 
 PASSWORD = "correct horse battery"
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -96,16 +98,18 @@ def write_zoo(folder: Path, name: str, *, truth_public: bool = True) -> Path:
 class Records:
     """A database with the people ann and bob, and ways to put competitions and submissions into it."""
 
-    def __init__(self, db: Database, folder: Path) -> None:
+    def __init__(self, db: Database, folder: Path, zoos: ZooStore | None = None) -> None:
         self.db = db
         self.folder = folder
+        self.zoos = zoos or ZooStore(str(folder / "store" / "zoos"), folder / "zoo-cache", 2**30)
         self.ann = register(db, "ann", "ann@example.org", PASSWORD)
         self.bob = register(db, "bob", "bob@example.org", PASSWORD)
         self.system = system_user(db)
 
     def zoo(self, name: str, *, truth_public: bool = True) -> int:
         folder = self.folder / "zoos" / name
-        return register_zoo(self.db, folder if folder.exists() else write_zoo(folder, name, truth_public=truth_public))
+        made = folder if folder.exists() else write_zoo(folder, name, truth_public=truth_public)
+        return register_zoo(self.db, self.zoos, made)
 
     def phase(
         self,
@@ -177,8 +181,8 @@ class Records:
     def _scored(submission: SubmissionRecord) -> list[EvaluationRecord]:
         return [evaluation for evaluation in submission.evaluations if evaluation.purpose is Purpose.SCORE]
 
-    @staticmethod
     def _evaluate(
+        self,
         session: Session,
         submission: SubmissionRecord,
         zoo: ZooRecord,
@@ -186,7 +190,7 @@ class Records:
         cmi: float | None,
         done: int,
     ) -> None:
-        networks = sorted(json.loads((Path(zoo.folder) / "private/truth.json").read_text())["networks"])
+        networks = sorted(self.truth(zoo.name))
         evaluation = EvaluationRecord(
             zoo_id=zoo.id,
             attempt=submission.attempt,

@@ -4,12 +4,14 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import psycopg
 import redis
 
@@ -67,6 +69,22 @@ def postgres_server() -> Iterator[str]:
             process.wait()
     finally:
         shutil.rmtree(folder)
+
+
+@contextmanager
+def s3_server() -> Iterator[str]:
+    """An S3 service that keeps everything in memory; its address. Any credentials are the right ones."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("wb") as log:
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+        try:
+            address = f"http://127.0.0.1:{port}"
+            wait_until(lambda: _answers(lambda: httpx.get(f"{address}/moto-api/"), httpx.TransportError), "S3")
+            yield address
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def _answers(ask: Callable[[], object], *errors: type[Exception]) -> bool:

@@ -1,4 +1,4 @@
-"""The Celery app: one queue of hints over the filesystem (the default) or Redis, chosen by `broker_url`.
+"""The Celery app: a queue of hints over the filesystem (the default) or Redis, chosen by `broker_url`.
 
 A message only hints that the database has work. Nothing is lost with a message, so there is no result
 backend, no acknowledgement after the work and no retry on sending.
@@ -13,6 +13,7 @@ from submissions.settings import Settings
 from worker import file_broker
 
 WORK = "gengap.work"
+ZOO_WORK = "gengap.zoo_work"
 FILESYSTEM_POLL_S = 0.5
 
 

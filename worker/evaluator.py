@@ -11,12 +11,12 @@ from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from queue import SimpleQueue
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from model_zoo import Zoo, ZooError, open_zoo
+from model_zoo import Zoo, ZooError
+from model_zoo.store import ZooStore
 from scoring import ScoringError
 from submissions import lifecycle, queue
 from submissions.bundle import BundleError, BundleLimits, read_bundle
@@ -54,6 +54,7 @@ class Evaluator:
         self,
         db: Database,
         store: BundleStore,
+        zoos: ZooStore,
         pool: SandboxPool,
         *,
         owner_prefix: str,
@@ -63,6 +64,7 @@ class Evaluator:
     ) -> None:
         self._db = db
         self._store = store
+        self._zoos = zoos
         self._pool = pool
         self._owner_prefix = owner_prefix
         self._lease_s = lease_s
@@ -102,11 +104,13 @@ class Evaluator:
                 break
             try:
                 is_first = work is None  # of the claim, or after a fault of ours
-                work = work or _Work(self._code(claim), open_zoo(Path(claim.zoo_folder)))
+                work = work or _Work(self._code(claim), self._zoos.open(claim.zoo_sha256))
                 if is_first or claim.is_pooled:
                     sandbox.start(work.code, _limits(claim, self._wall_s(claim)))
                 seed = seed_of(claim.bundle_sha256, run.network_id)
-                outcome = sandbox.evaluate(network_files(work.zoo, run.network_id), seed)
+                files = network_files(work.zoo, run.network_id)
+                with self._zoos.fetched(work.zoo, _names(work.zoo, files)):
+                    outcome = sandbox.evaluate(files, seed)
                 is_wanted = self._record(claim, run, outcome, work.code.files, dict(sandbox.layers))
             except (SandboxError, ZooError, StoreError, BundleError, ScoringError) as error:
                 if self._stopping.is_set() or queue.held_by(self._db, claim.owner) == 0:
@@ -143,6 +147,7 @@ class Evaluator:
         if isinstance(outcome, Value):
             return lifecycle.record_value(
                 self._db,
+                self._zoos,
                 run.id,
                 claim.owner,
                 value=outcome.value,
@@ -261,9 +266,16 @@ def network_files(zoo: Zoo, network_id: str) -> NetworkFiles:
         architecture=network.architecture,
         weights=network.weights,
         initial=network.initial,
-        training_data=zoo.training_data,
+        training_data=zoo.training_file,
         classes=zoo.manifest.classes,
+        architecture_file=zoo.architecture_file if network.is_custom else None,
     )
+
+
+def _names(zoo: Zoo, files: NetworkFiles) -> list[str]:
+    """The files that a sandbox gets, by the names that the zoo's manifest gives them."""
+    paths = (files.training_data, files.weights, files.initial, files.architecture_file)
+    return [path.relative_to(zoo.folder).as_posix() for path in paths if path is not None]
 
 
 def _limits(claim: queue.Claim, wall_s: float) -> Limits:

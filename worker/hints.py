@@ -7,7 +7,7 @@ from celery import Celery
 from kombu.exceptions import KombuError
 
 from submissions.settings import Settings
-from worker.celery_app import WORK, make_celery
+from worker.celery_app import WORK, ZOO_WORK, make_celery
 
 _log = logging.getLogger(__name__)
 
@@ -19,7 +19,16 @@ def _app(settings: Settings) -> Celery:
 
 def send_hint(settings: Settings) -> None:
     """Tell some worker that there may be work. Never raises: a sweep finds the work without it."""
+    _send(settings, WORK)
+
+
+def send_zoo_hint(settings: Settings) -> None:
+    """The same for a job on a zoo."""
+    _send(settings, ZOO_WORK)
+
+
+def _send(settings: Settings, task: str) -> None:
     try:
-        _app(settings).send_task(WORK, queue="gengap", retry=False, ignore_result=True)
+        _app(settings).send_task(task, queue="gengap", retry=False, ignore_result=True)
     except (KombuError, OSError, ValueError) as error:
         _log.warning("no hint sent, a sweep will find the work: %s", error)

@@ -1,4 +1,4 @@
-"""One worker process: a Celery worker whose threads are slots, and a sweeper. `gengap worker` runs it.
+"""One worker process: a Celery worker whose threads are slots, one more for zoos, a sweeper. `gengap worker` runs it.
 
 Threads, not Celery's forks: the work happens in sandboxes, a slot only watches; one process can stop its
 sandboxes in good order, and a sandbox must be started from a thread that lives on (see `sandbox.spawn`). Where the
@@ -17,18 +17,20 @@ from celery import Celery, bootsteps, signals
 from kombu.exceptions import KombuError
 from sqlalchemy.exc import SQLAlchemyError
 
-from submissions import queue, workers
+from submissions import phase_zoos, queue, uploads, workers, zoo_jobs
 from submissions.bundle import BundleLimits
 from submissions.database import Database
 from submissions.settings import Settings
-from submissions.store import BundleStore
-from worker.celery_app import WORK, make_celery
+from submissions.store import BundleStore, make_zoo_store
+from worker.celery_app import WORK, ZOO_WORK, make_celery
 from worker.evaluator import Evaluator
-from worker.hints import send_hint
+from worker.hints import send_hint, send_zoo_hint
 from worker.sandbox.docker import DockerOptions
 from worker.sandbox.pool import SandboxPool, make_pool
 from worker.sandbox.protocol import SandboxError
+from worker.zoo_tasks import ZooJobs
 
+ZOO_SLOTS = 1  # threads beside those that evaluate: a zoo that is trained must keep no submission waiting
 SWEEPS_TO_A_NEW_TRIAL = 12
 _log = logging.getLogger(__name__)
 
@@ -39,7 +41,8 @@ def run_worker(settings: Settings, *, log_level: str = "INFO") -> int:
     pool = make_pool(settings.sandbox, settings.worker_slots, docker=DockerOptions.of(settings))
     name = f"{socket.gethostname()}/{os.getpid()}"
     try:
-        _return_runs_of_the_dead(db)
+        _return_work_of_the_dead(db)
+        phase_zoos.rerun_outdated(db)
         return _work(settings, db, pool, name, log_level) if _is_able(settings, db, pool, name) else 0
     finally:
         pool.close()
@@ -112,17 +115,19 @@ def _enter(settings: Settings, db: Database, pool: SandboxPool, name: str) -> st
 
 def _work(settings: Settings, db: Database, pool: SandboxPool, name: str, log_level: str) -> int:
     evaluator = make_evaluator(settings, db, pool, name)
+    zoos = ZooJobs(settings, db, owner_prefix=name)
     app = make_celery(settings)
-    _register_task(app, settings, db, evaluator)
-    app.steps["worker"].add(_sweeper(settings, db, evaluator, name))
+    _register_tasks(app, settings, db, evaluator, zoos)
+    app.steps["worker"].add(_sweeper(settings, db, evaluator, zoos, name))
 
     def stop(**_: Any) -> None:
         evaluator.stop()
+        zoos.stop()
 
     signals.worker_shutting_down.connect(stop, weak=False)
     worker = app.Worker(
         pool="threads",
-        concurrency=settings.worker_slots,
+        concurrency=settings.worker_slots + ZOO_SLOTS,
         loglevel=log_level,
         without_gossip=True,
         without_mingle=True,
@@ -141,6 +146,7 @@ def make_evaluator(settings: Settings, db: Database, pool: SandboxPool, name: st
     evaluator = Evaluator(
         db,
         BundleStore(settings.store_folder),
+        make_zoo_store(settings),
         pool,
         owner_prefix=name,
         lease_s=settings.lease_s,
@@ -150,16 +156,21 @@ def make_evaluator(settings: Settings, db: Database, pool: SandboxPool, name: st
     return evaluator
 
 
-def _register_task(app: Celery, settings: Settings, db: Database, evaluator: Evaluator) -> None:
+def _register_tasks(app: Celery, settings: Settings, db: Database, evaluator: Evaluator, zoos: ZooJobs) -> None:
     def work() -> None:
+        if not evaluator.free_slots:
+            return  # the thread for zoos must not wait for a slot; whoever holds one looks again
         if evaluator.free_slots > 1 and queue.pending(db) > 0:
             send_hint(settings)  # wake the next slot; each slot wakes one more
         evaluator.work()
 
     app.task(work, name=WORK, ignore_result=True)
+    app.task(zoos.work, name=ZOO_WORK, ignore_result=True)
 
 
-def _sweeper(settings: Settings, db: Database, evaluator: Evaluator, name: str) -> type[bootsteps.StartStopStep]:
+def _sweeper(
+    settings: Settings, db: Database, evaluator: Evaluator, zoos: ZooJobs, name: str
+) -> type[bootsteps.StartStopStep]:
     """A worker step that, every few seconds, returns expired leases and hints at work that lies waiting."""
 
     def sweep() -> None:
@@ -168,6 +179,9 @@ def _sweeper(settings: Settings, db: Database, evaluator: Evaluator, name: str) 
             waiting = queue.sweep(db)
             if waiting and evaluator.free_slots:
                 send_hint(settings)
+            if zoo_jobs.sweep(db) and zoos.is_free:
+                send_zoo_hint(settings)
+            uploads.sweep_uploads(db, settings)
         except (SQLAlchemyError, KombuError, OSError):
             _log.exception("the sweep failed; the next one tries again")
 
@@ -189,12 +203,15 @@ def _sweeper(settings: Settings, db: Database, evaluator: Evaluator, name: str) 
     return Sweeper
 
 
-def _return_runs_of_the_dead(db: Database) -> None:
-    """Runs held by processes of this host that no longer exist need not wait for their leases."""
+def _return_work_of_the_dead(db: Database) -> None:
+    """What is held by processes of this host that no longer exist need not wait for its lease."""
     host = socket.gethostname()
     dead = [owner for owner in queue.owners(db) if _is_dead(owner, host)]
     if dead and (count := queue.return_runs_of(db, dead)):
         _log.warning("%d runs of a worker that died were returned to the queue", count)
+    dead = [owner for owner in zoo_jobs.owners(db) if _is_dead(owner, host)]
+    if dead and (count := zoo_jobs.return_jobs_of(db, dead)):
+        _log.warning("%d jobs on zoos of a worker that died were returned to the queue", count)
 
 
 def _is_dead(owner: str, host: str) -> bool:

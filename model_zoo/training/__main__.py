@@ -1,41 +1,75 @@
-"""`python -m model_zoo.training NAME --cache DIR`: make a zoo, progress on stderr, its folder on stdout."""
+"""`python -m model_zoo.training RECIPE`: train a zoo in this process. `training_child` and `cache` start it.
 
+Progress goes to stderr as a bar, or with --json-progress to stdout as lines of JSON; the zoo's folder to stdout.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
 
 from model_zoo.manifest import ZooError
-from model_zoo.recipes import RECIPES
-from model_zoo.training.make import make_zoo
-from model_zoo.training.pool import Progress
+from model_zoo.recipes import Recipe, named_recipe, read_recipe
+from model_zoo.training.make import make_zoo, train_zoo
+from model_zoo.training_bar import training_bar
+from model_zoo.training_child import TrainingOptions, Watcher
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("name", type=click.Choice(list(RECIPES)))
-@click.option("--cache", type=click.Path(file_okay=False, path_type=Path), required=True, help="Cache folder.")
-def main(name: str, cache: Path) -> None:
-    """Train the zoo of the recipe NAME unless the cache folder has it, and print its folder."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("networks, loss {task.fields[loss]:.3f}"),
-        TimeElapsedColumn(),
-    )
-    with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(name, total=None, loss=float("nan"))
-
-        def watch(progress: Progress) -> None:
-            bar.update(task, completed=progress.done, total=progress.total, loss=progress.loss)
-
-        try:
-            folder = make_zoo(name, cache.absolute(), watch)
-        except ZooError as error:
+@click.argument("recipe")
+@click.option("--cache", type=_FOLDER, help="Make the shipped RECIPE's zoo in this cache, unless it is there.")
+@click.option("--out", type=_FOLDER, help="Train the zoo of RECIPE, a name or a TOML file, to this new folder.")
+@click.option("--data", type=_FOLDER, help="Folder of downloaded datasets.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu")
+@click.option("--jobs", type=click.IntRange(min=1))
+@click.option("--json-progress", is_flag=True)
+def main(
+    recipe: str,
+    cache: Path | None,
+    out: Path | None,
+    data: Path | None,
+    device: str,
+    jobs: int | None,
+    json_progress: bool,
+) -> None:
+    """Train the zoo of RECIPE and print its folder."""
+    options = TrainingOptions(data, device, jobs)
+    try:
+        if device == "cuda" and not torch.cuda.is_available():
+            raise ZooError("--device cuda: torch finds no GPU here; leave the option out, or install torch for CUDA")
+        with _watcher(recipe, json_progress) as watch:
+            if cache is not None:
+                folder = make_zoo(recipe, cache.absolute(), watch, options)
+            elif out is not None:
+                folder = out.absolute()
+                train_zoo(_recipe(recipe), folder, watch, options)
+            else:
+                raise click.UsageError("give --cache or --out")
+    except ZooError as error:
+        if not json_progress:
             raise click.ClickException(str(error)) from None
-    click.echo(folder)
+        click.echo(json.dumps({"error": str(error)}))
+        raise SystemExit(1) from None
+    click.echo(json.dumps({"folder": str(folder)}) if json_progress else folder)
+
+
+def _recipe(name_or_file: str) -> Recipe:
+    return read_recipe(Path(name_or_file)) if name_or_file.endswith(".toml") else named_recipe(name_or_file)
+
+
+@contextmanager
+def _watcher(recipe: str, json_progress: bool) -> Iterator[Watcher]:
+    if json_progress:
+        yield lambda progress: click.echo(progress.line())
+        return
+    with training_bar(recipe, Console(stderr=True)) as watch:
+        yield watch
 
 
 if __name__ == "__main__":

@@ -1,23 +1,32 @@
 """From a recipe to a zoo folder, and filling the cache of them. Called by this package's command and by tests."""
 
 import fcntl
-import math
+import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from model_zoo.cache import cached_zoo, zoo_folder
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model_zoo.cache import cached_zoo, recipe_digest, zoo_folder
 from model_zoo.manifest import NetworkTruth, RecipeMark, ZooCard, ZooError
 from model_zoo.recipes import Recipe, named_recipe
+from model_zoo.training.course import initial_weights
 from model_zoo.training.datasets import Split, load_split
-from model_zoo.training.plan import planned_networks
-from model_zoo.training.pool import Watcher, train_all
-from model_zoo.writer import new_zoo, opaque_ids, unfinished_prefix
+from model_zoo.training.plan import PlannedNetwork, planned_networks
+from model_zoo.training.pool import DivergedError, Task, train_all
+from model_zoo.training.work import WorkFolder, work_folder
+from model_zoo.training_child import ON_THIS_MACHINE, TrainingOptions, Watcher
+from model_zoo.writer import ZooWriter, new_zoo, opaque_ids, unfinished_prefix
+
+SNAPSHOT_S = 20.0
 
 
-def make_zoo(recipe_name: str, cache: Path, watch: Watcher) -> Path:
+def make_zoo(recipe_name: str, cache: Path, watch: Watcher, options: TrainingOptions = ON_THIS_MACHINE) -> Path:
     """The folder of the recipe's zoo in `cache`, trained now unless it is there. Raises ZooError.
 
     Of several processes that ask at once, one trains and the others wait for it.
@@ -27,33 +36,65 @@ def make_zoo(recipe_name: str, cache: Path, watch: Watcher) -> Path:
     with _locked(cache / f".{folder.name}.lock"):
         if cached_zoo(recipe_name, cache) is None:
             shutil.rmtree(folder, ignore_errors=True)  # a damaged one
-            for leftover in cache.glob(f"{unfinished_prefix(folder)}*"):
-                shutil.rmtree(leftover, ignore_errors=True)  # of a killed process: we hold the lock
-            train_zoo(recipe, folder, watch)
+            train_zoo(recipe, folder, watch, options)
     return folder
 
 
-def train_zoo(recipe: Recipe, folder: Path, watch: Watcher) -> None:
+def train_zoo(
+    recipe: Recipe,
+    folder: Path,
+    watch: Watcher,
+    options: TrainingOptions = ON_THIS_MACHINE,
+    snapshot_s: float = SNAPSHOT_S,
+) -> None:
     """Train the recipe's networks and write their zoo to the new folder `folder`. Raises ZooError.
 
-    The same recipe gives the same bytes on the same machine.
+    The same recipe gives the same bytes on the same machine, on any number of cores. If it is interrupted, the next
+    call goes on where this one stood: a group of networks in training is written down every `snapshot_s` seconds.
     """
-    split = load_split(recipe.dataset, recipe.seed)
+    if folder.exists():
+        raise ZooError(f"{folder}: exists already; remove it or choose another folder")
+    split = load_split(recipe.dataset, recipe.seed, options.data)
     networks = planned_networks(recipe, split.input_shape, split.classes)
-    results = train_all(networks, recipe.training, split, watch)
-    ids = opaque_ids(len(networks), recipe.seed)
-    with new_zoo(folder) as writer:
-        writer.training_data(split.train_inputs, split.train_labels)
-        writer.test_data(split.test_inputs, split.test_labels)
-        for network_id, network, result in sorted(zip(ids, networks, results, strict=True), key=lambda made: made[0]):
-            if not all(math.isfinite(metric) for metric in result.metrics.values()):
-                raise ZooError(
-                    f"recipe {recipe.name}: training diverged at {network.hyperparameters}; "
-                    "lower the learning rate or the initial scale"
-                )
-            truth = NetworkTruth(hyperparameters=dict(network.hyperparameters), metrics=result.metrics)
-            writer.network(network_id, network.plan.architecture, result.weights, result.initial, truth)
-        writer.finish(_card(recipe, split), recipe.truth_axes(), len(split.test_labels))
+    with work_folder(folder, _digest(recipe, split, options.device)) as work:
+        for leftover in folder.parent.glob(f"{unfinished_prefix(folder)}*"):
+            shutil.rmtree(leftover, ignore_errors=True)  # of a killed process: we hold the lock
+        try:
+            train_all(Task(recipe, options.data, work, options.device, snapshot_s), networks, options.jobs, watch)
+        except DivergedError:
+            shutil.rmtree(work.path)  # it would diverge again
+            raise
+        with new_zoo(folder) as writer:
+            writer.training_data(split.train_inputs, split.train_labels)
+            writer.test_data(split.test_inputs, split.test_labels)
+            if "extended" in recipe.tracks:
+                writer.unlabelled(split.test_inputs)
+            _write_networks(writer, recipe, networks, work)
+            writer.finish(_card(recipe, split), recipe.truth_axes(), len(split.test_labels))
+
+
+def _write_networks(writer: ZooWriter, recipe: Recipe, networks: list[PlannedNetwork], work: WorkFolder) -> None:
+    """By id, each followed by its siblings: the plan has those after all networks, in the same order."""
+    size = len(recipe.grid())
+    for network_id, first in sorted(zip(opaque_ids(size, recipe.seed), range(size), strict=True)):
+        planned, finished = networks[first], work.network(first)
+        truth = NetworkTruth(hyperparameters=dict(planned.hyperparameters), metrics=finished.metrics)
+        initial = _arrays(initial_weights(planned.plan))
+        writer.network(network_id, planned.plan.architecture, _arrays(finished.weights), initial, truth)
+        for place in range(first + size, len(networks), size):
+            writer.sibling(network_id, _arrays(work.network(place).weights))
+
+
+def _arrays(state: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
+    return {name: tensor.numpy() for name, tensor in state.items()}
+
+
+def _digest(recipe: Recipe, split: Split, device: str) -> str:
+    """Of all that the trained numbers depend on but the machine."""
+    digest = hashlib.sha256(f"{recipe_digest(recipe)} {device}".encode())
+    for array in (split.train_inputs, split.train_labels, split.test_inputs, split.test_labels):
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def _card(recipe: Recipe, split: Split) -> ZooCard:
@@ -67,6 +108,8 @@ def _card(recipe: Recipe, split: Split) -> ZooCard:
         dataset=split.card,
         input_shape=split.input_shape,
         classes=split.classes,
+        targets=recipe.targets,
+        tracks=recipe.tracks,
         truth_public=recipe.truth_public,
         recipe=mark if recipe.truth_public else None,  # the ids come from the seed and tell the grid's order
     )

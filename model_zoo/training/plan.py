@@ -2,57 +2,95 @@
 
 import hashlib
 import json
+import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from model_zoo.recipes import Recipe
-from model_zoo.recipes.families import FAMILIES, Hyperparameters
-from model_zoo.training.together import NetworkPlan
+import torch
+
+from model_zoo.architectures import build
+from model_zoo.recipes import Hyperparameters, Recipe, TrainingSettings
+from model_zoo.recipes.families import FAMILIES
+
+_MOST_TOGETHER = {"cpu": 16, "cuda": 512}  # on a processor, more at once gain nothing
+_MOST_PARAMETERS_TOGETHER = 2**26  # in one vector of all networks; an optimizer needs a handful of them
+
+
+@dataclass(frozen=True)
+class NetworkPlan:
+    """How one network is trained. `dropout_after` gives, by layer index, the features that dropout may zero."""
+
+    architecture: Mapping[str, object]
+    dropout_after: Mapping[int, int]
+    settings: TrainingSettings
+    seed: int
 
 
 @dataclass(frozen=True)
 class PlannedNetwork:
-    """A network's place in the recipe's grid: its hyperparameters on the axes and how it is trained."""
+    """A network's place in the recipe's grid: its hyperparameters on the axes, and how it is trained.
+
+    sibling: 0 for the network of the grid itself, else which of its siblings, from other seeds.
+    """
 
     hyperparameters: Hyperparameters
+    sibling: int
     plan: NetworkPlan
 
 
 def planned_networks(recipe: Recipe, input_shape: Sequence[int], classes: int) -> list[PlannedNetwork]:
-    """One network for each point of the grid, in the grid's order, with a seed of its own."""
-    return [PlannedNetwork(point, _plan(recipe, point, input_shape, classes)) for point in recipe.grid()]
+    """The networks for each point of the grid, in the grid's order, siblings last, each with a seed of its own."""
+    return [
+        PlannedNetwork(point, sibling, _plan(recipe, point, sibling, input_shape, classes))
+        for sibling in range(1 + recipe.siblings)
+        for point in recipe.grid()
+    ]
 
 
-def grouped(networks: Sequence[PlannedNetwork]) -> list[list[int]]:
-    """The places of the networks that train together: same architecture and batch size. Costliest first.
+def grouped(networks: Sequence[PlannedNetwork], device: str) -> list[list[int]]:
+    """The places of the networks that train together: same shapes, batches and optimizer. Costliest first.
 
-    The grouping depends on the recipe alone: on another number of cores, the same networks train together.
+    The grouping depends on the recipe and the kind of device alone: on another number of cores, the same networks
+    train together.
     """
-    groups: dict[tuple[str, int], list[int]] = defaultdict(list)
+    alike: dict[str, list[int]] = defaultdict(list)
     for place, network in enumerate(networks):
-        groups[json.dumps(network.plan.architecture), network.plan.batch_size].append(place)
-    return sorted(groups.values(), key=lambda places: _cost(networks[places[0]].plan), reverse=True)
+        plan = network.plan
+        settings = plan.settings
+        company = [plan.architecture, settings.optimizer, settings.batch_size, settings.training_size]
+        alike[json.dumps(company, sort_keys=True)].append(place)
+    groups = [group for places in alike.values() for group in _split(networks, places, device)]
+    return sorted(groups, key=lambda places: len(places) * relative_cost(networks[places[0]].plan), reverse=True)
 
 
-def _cost(plan: NetworkPlan) -> float:
-    layers = plan.architecture["layers"]
-    assert isinstance(layers, list)
-    weights: int = sum(layer.get("inputs", 0) * layer.get("outputs", 0) for layer in layers)
-    return weights / plan.batch_size
+def relative_cost(plan: NetworkPlan) -> float:
+    """About how long an epoch takes, to compare networks of one recipe."""
+    return (1 + parameter_count(plan.architecture) / 10_000) / plan.settings.batch_size
 
 
-def _plan(recipe: Recipe, point: Hyperparameters, input_shape: Sequence[int], classes: int) -> NetworkPlan:
-    hyperparameters = {**recipe.fixed, **point}
-    declaration = FAMILIES[recipe.family].declare(input_shape, classes, hyperparameters)
-    named = json.dumps([recipe.seed, point], sort_keys=True).encode()
+def parameter_count(architecture: Mapping[str, object]) -> int:
+    """How many numbers are trained."""
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in build(architecture).parameters())
+
+
+def _split(networks: Sequence[PlannedNetwork], places: list[int], device: str) -> Iterator[list[int]]:
+    fitting = _MOST_PARAMETERS_TOGETHER // parameter_count(networks[places[0]].plan.architecture)
+    groups = math.ceil(len(places) / max(1, min(_MOST_TOGETHER[device], fitting)))
+    bounds = [len(places) * group // groups for group in range(groups + 1)]
+    return (places[start:end] for start, end in pairwise(bounds))
+
+
+def _plan(
+    recipe: Recipe, point: Hyperparameters, sibling: int, input_shape: Sequence[int], classes: int
+) -> NetworkPlan:
+    declaration = FAMILIES[recipe.family].declare(input_shape, classes, {**recipe.fixed, **point})
+    named = json.dumps([recipe.seed, point, *([sibling] if sibling else [])], sort_keys=True).encode()
     return NetworkPlan(
         architecture=declaration.architecture,
         dropout_after=declaration.dropout_after,
-        learning_rate=float(hyperparameters["learning_rate"]),
-        weight_decay=float(hyperparameters["weight_decay"]),
-        dropout=float(hyperparameters["dropout"]),
-        batch_size=int(hyperparameters["batch_size"]),
-        init_scale=float(hyperparameters["init_scale"]),
+        settings=recipe.settings(point),
         seed=int.from_bytes(hashlib.sha256(named).digest()[:8], "little"),
     )

@@ -1,81 +1,73 @@
 """Training all networks of a zoo, on each core one group at a time in a process of one thread. Used by `make`."""
 
+import math
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from pathlib import Path
 
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional
 
 from model_zoo.architectures import build
 from model_zoo.manifest import ZooError
-from model_zoo.recipes import RecipeTraining
-from model_zoo.training.datasets import Split
-from model_zoo.training.plan import PlannedNetwork, grouped
-from model_zoo.training.together import NetworkPlan, Report, StoppingRule, train_together
+from model_zoo.recipes import Recipe, TrainingSettings
+from model_zoo.training.course import Course, TrainedNetwork, TrainingSet
+from model_zoo.training.datasets import Split, load_split
+from model_zoo.training.plan import PlannedNetwork, grouped, planned_networks, relative_cost
+from model_zoo.training.truths import metrics
+from model_zoo.training.work import FinishedNetwork, WorkFolder
+from model_zoo.training_child import Progress, Watcher
 
-_DIED = "a training process died (out of memory?); nothing was written, so run it again"
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a training is: networks done of all, and the median loss in the group last heard of."""
-
-    done: int
-    total: int
-    loss: float
+_DIED = "a training process died (out of memory?); run it again, it goes on where it stood"
+_TELL_S = 0.25
 
 
-Watcher = Callable[[Progress], None]
+class DivergedError(ZooError):
+    """A network's loss is no longer finite."""
 
 
 @dataclass(frozen=True)
-class Result:
-    """A trained network's weights, by `state_dict` name, and its metrics, as the zoo will have them."""
+class Task:
+    """What every process knows: the recipe, where its data and unfinished work lie, and on what to train.
 
-    weights: Mapping[str, NDArray[Any]]
-    initial: Mapping[str, NDArray[Any]]
-    metrics: dict[str, float]
+    snapshot_s: how often, in seconds, a group in training is written down.
+    """
 
-
-@dataclass(frozen=True)
-class _Group:
-    """A worker's task: networks that train together. `places` are theirs among all networks."""
-
-    places: Sequence[int]
-    plans: Sequence[NetworkPlan]
-    training: RecipeTraining
-    split: Split
+    recipe: Recipe
+    data: Path | None
+    work: WorkFolder
+    device: str
+    snapshot_s: float
 
 
 @dataclass(frozen=True)
 class _Heard:
-    """A worker's word after each epoch."""
+    """A worker's word about its group: networks done, and the others' median loss."""
 
     done: int
-    loss: float
+    loss: float | None
 
 
-def train_all(
-    networks: Sequence[PlannedNetwork], training: RecipeTraining, split: Split, watch: Watcher
-) -> list[Result]:
-    """Train `networks` and measure them; results in the same order. Raises ZooError."""
-    waiting = [
-        _Group(places, [networks[place].plan for place in places], training, split)
-        for places in reversed(grouped(networks))
-    ]
-    running: dict[Connection, _Group] = {}
-    done: dict[Connection, int] = {}
-    results: dict[int, Result] = {}
-    watch(Progress(0, len(networks), float("nan")))
-    with _workers(min(len(os.sched_getaffinity(0)), len(waiting))) as idle:
+@dataclass(frozen=True)
+class _Failed:
+    """A worker's last word."""
+
+    error: ZooError
+
+
+def train_all(task: Task, networks: Sequence[PlannedNetwork], jobs: int | None, watch: Watcher) -> None:
+    """Train and measure those `networks` that are not yet in the work folder. Raises ZooError."""
+    groups = grouped(networks, task.device)
+    waiting = [group for group in reversed(groups) if not all(task.work.has_network(place) for place in group)]
+    told = _Told(networks, [group for group in groups if group not in waiting], watch)
+    cores = 1 if task.device == "cuda" else jobs or len(os.sched_getaffinity(0))
+    running: dict[Connection, list[int]] = {}
+    with _workers(task, min(cores, len(waiting))) as idle:
         while waiting or running:
             while waiting and idle:
                 connection = idle.pop()
@@ -84,40 +76,64 @@ def train_all(
             ready = wait(list(running))
             for connection in [worker for worker in running if worker in ready]:
                 match _heard(connection):
-                    case _Heard() as heard:
-                        done[connection] = heard.done
-                        watch(Progress(len(results) + sum(done.values()), len(networks), heard.loss))
-                    case made:
-                        done[connection] = 0
-                        results |= dict(zip(running.pop(connection).places, made, strict=True))
-                        idle.append(connection)
-    return [results[place] for place in range(len(networks))]
+                    case _Failed(error):
+                        raise error
+                    case _Heard(done, loss):
+                        group = running[connection]
+                        told.heard(group, done, loss)
+                        if done == len(group):
+                            del running[connection]
+                            idle.append(connection)
 
 
-def _send(connection: Connection, group: _Group) -> None:
+class _Told:
+    """What the watcher is told: networks done, and the time left by the share of the work done since the start."""
+
+    def __init__(self, networks: Sequence[PlannedNetwork], finished: Sequence[Sequence[int]], watch: Watcher) -> None:
+        self._costs = [relative_cost(network.plan) for network in networks]
+        self._watch = watch
+        self._done = {group[0]: len(group) for group in finished}  # by a group's first network
+        self._start_s, self._cost_before = time.monotonic(), self._cost_done()
+        self._tell(None)
+
+    def heard(self, group: Sequence[int], done: int, loss: float | None) -> None:
+        self._done[group[0]] = done
+        self._tell(loss)
+
+    def _tell(self, loss: float | None) -> None:
+        cost, passed_s = self._cost_done(), time.monotonic() - self._start_s
+        share = (cost - self._cost_before) / max(sum(self._costs) - self._cost_before, 1e-9)
+        left_s = passed_s * (1 - share) / share if share else None
+        self._watch(Progress(sum(self._done.values()), len(self._costs), loss, left_s))
+
+    def _cost_done(self) -> float:
+        return sum(count * self._costs[first] for first, count in self._done.items())
+
+
+def _send(connection: Connection, group: Sequence[int]) -> None:
     try:
         connection.send(group)
     except OSError:
         raise ZooError(_DIED) from None
 
 
-def _heard(connection: Connection) -> _Heard | list[Result]:
+def _heard(connection: Connection) -> _Heard | _Failed:
     try:
-        message: _Heard | list[Result] = connection.recv()
+        message: _Heard | _Failed = connection.recv()
     except (EOFError, OSError):
         raise ZooError(_DIED) from None
     return message
 
 
 @contextmanager
-def _workers(count: int) -> Iterator[list[Connection]]:
+def _workers(task: Task, count: int) -> Iterator[list[Connection]]:
     """Connections to `count` fresh processes. They end when theirs is closed, or when this process dies."""
     context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
     connections, processes = [], []
     try:
         for _ in range(count):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(theirs,), daemon=True)
+            process = context.Process(target=_work, args=(theirs, task), daemon=True)
             process.start()
             theirs.close()
             connections.append(ours)
@@ -130,47 +146,77 @@ def _workers(count: int) -> Iterator[list[Connection]]:
             process.join()
 
 
-def _work(connection: Connection) -> None:
+def _work(connection: Connection, task: Task) -> None:
     """Train one group after another until the other end of `connection` is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes the connection
     torch.set_num_threads(1)  # one process a core; and the same bytes on any number of cores
     try:
-        while True:
-            group: _Group = connection.recv()
-            connection.send(_train_group(group, lambda done, loss: connection.send(_Heard(done, loss))))
+        split = load_split(task.recipe.dataset, task.recipe.seed, task.data)
+        networks = planned_networks(task.recipe, split.input_shape, split.classes)
+        with task.work.held():
+            while True:
+                places: list[int] = connection.recv()
+                training = _GroupTraining(task, split, {place: networks[place] for place in places}, connection.send)
+                training.run()
     except (EOFError, OSError):
         return
+    except ZooError as error:
+        connection.send(_Failed(error))
 
 
-def _train_group(group: _Group, report: Report) -> list[Result]:
-    split, rule = group.split, StoppingRule(group.training.stop_loss, group.training.max_epochs)
-    inputs, labels = torch.from_numpy(split.train_inputs), torch.from_numpy(split.train_labels)
-    test_inputs, test_labels = torch.from_numpy(split.test_inputs), torch.from_numpy(split.test_labels)
-    trained = train_together(group.plans, inputs, labels, rule, group.training.momentum, report)
-    results = []
-    for plan, made in zip(group.plans, trained, strict=True):
-        network = build(plan.architecture)
-        network.load_state_dict(made.weights)
-        train_acc, train_loss = accuracy_and_loss(network, inputs, labels)
-        test_acc, test_loss = accuracy_and_loss(network, test_inputs, test_labels)
-        metrics = {
-            "train_acc": train_acc,
-            "test_acc": test_acc,
-            "train_loss": train_loss,
-            "test_loss": test_loss,
-            "epochs": float(made.epochs),
-        }
-        results.append(Result(_arrays(made.weights), _arrays(made.initial), metrics))
-    return results
+class _GroupTraining:
+    """One group's training in a worker, from its snapshot if it has one."""
+
+    def __init__(
+        self, task: Task, split: Split, networks: Mapping[int, PlannedNetwork], tell: Callable[[_Heard], None]
+    ) -> None:
+        self._task, self._split, self._networks, self._tell = task, split, networks, tell
+        self._places = list(networks)
+        self._told_s = self._written_s = time.monotonic()
+        plans = [network.plan for network in networks.values()]
+        data = training_set(split, [plan.settings for plan in plans])
+        self._course = Course(plans, data, task.recipe.training, torch.device(task.device))
+        if (snapshot := task.work.snapshot(self._places[0])) is not None:
+            self._course.restore(snapshot)
+
+    def run(self) -> None:
+        """Train to the end, telling and writing down at times how far it has got."""
+        while self._course.alive:
+            for trained in self._course.advance():
+                self._finish(trained)
+            if self._course.alive:
+                self._write_and_tell(time.monotonic())
+        self._task.work.drop_snapshot(self._places[0])
+        self._tell_all()
+
+    def _write_and_tell(self, now_s: float) -> None:
+        if now_s - self._written_s >= self._task.snapshot_s:
+            self._task.work.set_snapshot(self._places[0], self._course.snapshot())
+            self._written_s = now_s
+        if now_s - self._told_s >= _TELL_S:
+            self._tell_all()
+            self._told_s = now_s
+
+    def _tell_all(self) -> None:
+        done = len(self._places) - len(self._course.alive)
+        self._tell(_Heard(done, self._course.loss if math.isfinite(self._course.loss) else None))
+
+    def _finish(self, trained: TrainedNetwork) -> None:
+        place = self._places[trained.place]
+        network = self._networks[place]
+        if not math.isfinite(trained.train_loss):
+            raise DivergedError(
+                f"recipe {self._task.recipe.name}: training diverged at {dict(network.hyperparameters)}; "
+                "lower the learning rate or the initial scale"
+            )
+        module = build(network.plan.architecture)
+        module.load_state_dict(trained.weights)
+        measured = metrics(module.to(self._task.device).eval(), self._split, self._task.recipe)
+        weights = {name: tensor.cpu() for name, tensor in trained.weights.items()}
+        self._task.work.add_network(place, FinishedNetwork(weights, {**measured, "epochs": float(trained.epochs)}))
 
 
-@torch.no_grad()
-def accuracy_and_loss(network: nn.Module, inputs: Tensor, labels: Tensor) -> tuple[float, float]:
-    """The network's accuracy and mean cross-entropy on inputs (n, C, H, W), in eval mode."""
-    logits = network.eval()(inputs)
-    correct = int((logits.argmax(dim=1) == labels).sum())
-    return correct / len(labels), float(functional.cross_entropy(logits, labels))
-
-
-def _arrays(state: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
-    return {name: tensor.numpy() for name, tensor in state.items()}
+def training_set(split: Split, settings: Sequence[TrainingSettings]) -> TrainingSet:
+    """What networks of these settings, which have the training size in common, are trained on."""
+    labels = torch.stack([torch.from_numpy(split.labels_for(setting)) for setting in settings])
+    return TrainingSet(torch.from_numpy(split.train_inputs[: labels.shape[1]]), labels)

@@ -1,5 +1,6 @@
 """What several commands share: settings with a readable error, uploads and zoos named on the command line."""
 
+import logging
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,6 +14,11 @@ from server.commands.errors import InputError
 from submissions.database import Database
 from submissions.migrations import migrate
 from submissions.settings import Settings
+from submissions.store import make_zoo_store
+from submissions.zoos import adopt_folders
+from submissions.zoos import find_zoo as zoo_named
+
+_log = logging.getLogger(__name__)
 
 
 def settings_or_exit() -> Settings:
@@ -25,11 +31,16 @@ def settings_or_exit() -> Settings:
 
 
 def ready_database(settings: Settings) -> Database:
-    """The database at its newest schema, in a home folder that exists. Exits with a sentence if it does not answer."""
+    """The database at its newest schema, in a home folder that exists. Exits with a sentence if it does not answer.
+
+    Zoos that an older release had registered by folder are brought into the store.
+    """
     try:
         settings.make_home()
         db = Database(settings.effective_database_url)
         migrate(db)
+        for trouble in adopt_folders(db, make_zoo_store(settings)):
+            _log.warning("%s", trouble)
     except OSError as error:
         raise InputError(f"The home folder {settings.home} cannot be made: {error.strerror}") from error
     except (SQLAlchemyError, ImportError) as error:
@@ -40,18 +51,36 @@ def ready_database(settings: Settings) -> Database:
 
 
 def find_zoo(name_or_folder: str, settings: Settings) -> Zoo:
-    """The zoo in a folder, or of a name: registered in the home folder, or trained (once) from its recipe.
+    """The zoo in a folder, or of a name: trained (once) from its recipe, or one of this server's, NAME or NAME@VERSION.
 
-    Raises InputError where there is neither, ZooError where the folder is damaged.
+    Raises InputError where there is none of these, ZooError where the folder is damaged.
     """
     if Path(name_or_folder).is_dir():
         return open_zoo(Path(name_or_folder))
-    if "/" not in name_or_folder and (settings.zoos_folder / name_or_folder).is_dir():
-        return open_zoo(settings.zoos_folder / name_or_folder)
-    if name_or_folder not in RECIPES:
-        known = ", ".join(RECIPES)
-        raise InputError(f"There is no zoo folder {name_or_folder!r} and no zoo of that name (known: {known}).")
-    return open_zoo(make_zoo(name_or_folder, settings))
+    if name_or_folder in RECIPES:
+        return open_zoo(make_zoo(name_or_folder, settings))
+    if (sha256 := _registered(name_or_folder, settings)) is not None:
+        store = make_zoo_store(settings)
+        zoo = store.open(sha256)
+        store.fetch_all(zoo)
+        return zoo
+    known = ", ".join(RECIPES)
+    raise InputError(f"There is no zoo folder {name_or_folder!r} and no zoo of that name (known: {known}).")
+
+
+def _registered(name: str, settings: Settings) -> str | None:
+    """The manifest's sha256 of a zoo of this server; None also where there is no server's database here."""
+    if not settings.database_url and not settings.home.is_dir():
+        return None
+    db = Database(settings.effective_database_url)
+    try:
+        with db.read() as session:
+            record = zoo_named(session, name)
+            return None if record is None else record.manifest_sha256
+    except (SQLAlchemyError, ImportError):
+        return None
+    finally:
+        db.close()
 
 
 def make_zoo(recipe: str, settings: Settings) -> Path:

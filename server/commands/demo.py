@@ -20,7 +20,7 @@ from sqlalchemy import select
 from model_zoo import ZooError
 from server.commands.common import make_zoo, ready_database, settings_or_exit
 from server.commands.errors import InputError
-from server.demo.competition import ZOOS, Demo, adopt_zoo, prepare
+from server.demo.competition import ZOOS, Demo, prepare
 from server.demo.processes import Child, ChildError, environment_with, free_port, is_taken, running
 from server.demo.visitor import PageError, Visitor
 from submissions.competitions import CompetitionError
@@ -29,7 +29,7 @@ from submissions.leaderboard import Standings, standings
 from submissions.records import SubmissionRecord
 from submissions.settings import Settings
 from submissions.states import State
-from submissions.store import BundleStore
+from submissions.store import BundleStore, make_zoo_store
 from worker.hints import send_hint
 from worker.sandbox.selftest import try_sandbox
 
@@ -107,7 +107,8 @@ def _serve(settings: Settings) -> None:
 def _check(settings: Settings) -> None:
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="gengap-check-") as home:
-        own = {"home": Path(home), "database_url": "", "broker_url": "filesystem://"}
+        own = {"home": Path(home), "database_url": "", "broker_url": "filesystem://", "store_url": ""}
+        own |= {"zoo_cache": Path(home) / "zoo-cache"}
         with _site(_with(settings, host="127.0.0.1", port=free_port(), **own)) as site:
             visitor = Visitor(site.url)
             try:
@@ -141,10 +142,10 @@ def _site(settings: Settings) -> Iterator[Site]:
     db = ready_database(settings)
     with ThreadPoolExecutor(1) as executor, closing(db):
         tried = executor.submit(try_sandbox)
-        zoo_folders = [_own_zoo(name, settings) for name in ZOOS]
         logs = settings.home / "logs"
         logs.mkdir(exist_ok=True, mode=0o700)
-        demo = prepare(db, BundleStore(settings.store_folder), zoo_folders)
+        bundles, zoos = BundleStore(settings.store_folder), make_zoo_store(settings)
+        demo = prepare(db, bundles, zoos, lambda: [make_zoo(name, settings) for name in ZOOS])
         environment = environment_with(settings.model_dump())
         serve, worker = (Child(name, (name,), environment, logs / f"{name}.log") for name in ("serve", "worker"))
         site = Site(settings, db, demo, (serve, worker))
@@ -155,11 +156,6 @@ def _site(settings: Settings) -> Iterator[Site]:
             with running([worker]):
                 send_hint(settings)
                 yield site
-
-
-def _own_zoo(name: str, settings: Settings) -> Path:
-    own = settings.zoos_folder / name
-    return own if own.exists() else adopt_zoo(make_zoo(name, settings), settings.zoos_folder, name)
 
 
 def _wait_until_up(site: Site) -> None:

@@ -10,8 +10,10 @@ from rich.text import Text
 from model_zoo import Zoo, ZooError
 from model_zoo.cache import cached_zoo, make_zoo_in_child
 from model_zoo.manifest import AxisValue
-from model_zoo.recipes import RECIPES, named_recipe
+from model_zoo.recipes import RECIPES, Recipe, named_recipe
+from model_zoo.recipes.datasets import FileData
 from model_zoo.summary import GapSummary, summarize_gaps
+from server.commands import zoo_add, zoo_check, zoo_import, zoo_publish, zoo_train
 from server.commands.common import find_zoo, settings_or_exit
 from server.commands.errors import InputError
 
@@ -26,6 +28,13 @@ _cache = click.option(
 @click.group()
 def command() -> None:
     """Make and look at model zoos."""
+
+
+command.add_command(zoo_add.command)
+command.add_command(zoo_check.command)
+command.add_command(zoo_import.command)
+command.add_command(zoo_publish.command)
+command.add_command(zoo_train.command)
 
 
 @command.command()
@@ -46,19 +55,27 @@ def list_zoos(cache: Path | None) -> None:
     """List the shipped recipes and the folders of those already trained."""
     folder = (cache or settings_or_exit().cache).absolute()
     table = Table()
-    for heading in ("recipe", "title", "networks", "axes", "folder"):
+    for heading in ("recipe", "title", "data", "networks", "axes", "folder"):
         table.add_column(heading, justify="right" if heading == "networks" else "left", overflow="fold")
     for name in RECIPES:
         recipe = named_recipe(name)
         trained = cached_zoo(name, folder)
+        networks = len(recipe.grid())
         table.add_row(
             name,
             recipe.title,
-            str(len(recipe.grid())),
-            ", ".join(recipe.axes),
-            f"not trained yet: gengap zoo make {name}" if trained is None else Text(str(trained)),
+            recipe.dataset.name,
+            f"{networks} + {networks * recipe.siblings} siblings" if recipe.siblings else str(networks),
+            ", ".join(axis.name for axis in recipe.truth_axes()),
+            _how_to_train(recipe) if trained is None else Text(str(trained)),
         )
     Console().print(table)
+
+
+def _how_to_train(recipe: Recipe) -> str:
+    if isinstance(recipe.dataset, FileData):
+        return f"not trained yet: gengap zoo train {recipe.name} --data DIR, with the files of {recipe.dataset.name}"
+    return f"not trained yet: gengap zoo make {recipe.name}"
 
 
 @command.command()

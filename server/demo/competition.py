@@ -1,22 +1,23 @@
 """The demo's content: zoos, organizer, competition and baselines, each made only where it is not there yet."""
 
 import secrets
-import shutil
-import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from model_zoo.store import ZooStore
 from submissions import lifecycle
 from submissions.accounts import create_organizer, system_user
-from submissions.baselines import BASELINES, baseline_source
+from submissions.baselines import DEMO, baseline_source
 from submissions.bundle import BundleLimits, read_bundle
-from submissions.competitions import create_competition, find_phase, register_zoo
+from submissions.competitions import create_competition, find_phase
 from submissions.database import Database
 from submissions.records import PhaseRecord, SubmissionRecord, UserRecord, utc_now
 from submissions.store import BundleStore
+from submissions.zoos import register_zoo
 
 ORGANIZER = "organizer"
 COMPETITION = "demo"
@@ -46,8 +47,11 @@ class Demo:
         return f"/competitions/{COMPETITION}/{PHASE}/submit"
 
 
-def prepare(db: Database, store: BundleStore, zoo_folders: list[Path]) -> Demo:
-    """Bring the database to the demo's state; what an earlier start has made is kept."""
+def prepare(db: Database, store: BundleStore, zoos: ZooStore, zoo_folders: Callable[[], Sequence[Path]]) -> Demo:
+    """Bring the database to the demo's state; what an earlier start has made is kept.
+
+    zoo_folders: makes the demo's zoos where that is still to be done; from then on they are in the store.
+    """
     with db.read() as session:
         has_organizer = session.scalar(select(UserRecord.id).where(UserRecord.role == "organizer")) is not None
         phase_id = _phase_id(session)
@@ -55,8 +59,8 @@ def prepare(db: Database, store: BundleStore, zoo_folders: list[Path]) -> Demo:
     if not has_organizer:
         password = secrets.token_urlsafe(12)
         create_organizer(db, ORGANIZER, password)
-    zoo_ids = [register_zoo(db, folder) for folder in zoo_folders]
     if phase_id is None:
+        zoo_ids = [register_zoo(db, zoos, folder) for folder in zoo_folders()]
         phase_id = create_competition(
             db,
             slug=COMPETITION,
@@ -67,17 +71,6 @@ def prepare(db: Database, store: BundleStore, zoo_folders: list[Path]) -> Demo:
         )
     _submit_baselines(db, store, phase_id)
     return Demo(phase_id, password)
-
-
-def adopt_zoo(made: Path, zoos_folder: Path, name: str) -> Path:
-    """The home's own copy of a zoo, so that the cache may be emptied; copied whole or not at all."""
-    own = zoos_folder / name
-    if not own.exists():
-        zoos_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryDirectory(dir=zoos_folder, prefix=".copy-") as temporary:
-            copied = Path(shutil.copytree(made, Path(temporary) / name))
-            copied.rename(own)
-    return own
 
 
 def _phase_id(session: Session) -> int | None:
@@ -93,7 +86,7 @@ def _submit_baselines(db: Database, store: BundleStore, phase_id: int) -> None:
                 select(SubmissionRecord.name).where(SubmissionRecord.phase_id == phase_id, SubmissionRecord.is_baseline)
             )
         )
-    for baseline in BASELINES:
+    for baseline in DEMO:
         if baseline.name not in known:
             bundle = read_bundle(baseline.filename, baseline_source(baseline.name), BundleLimits())
             lifecycle.submit(

@@ -1,13 +1,11 @@
 """A competition's page: its text, its phases with dates and limits, and a card for every zoo."""
 
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 from flask import Blueprint, current_app, render_template
 from sqlalchemy import select
 
-from model_zoo import ZooError, open_zoo
+from model_zoo import Zoo, ZooError
 from server.access import Who, allow, the_competition
 from server.config import services
 from submissions.records import PhaseZooRecord, ZooRecord
@@ -62,17 +60,15 @@ def _cards(zoos: dict[int, ZooRecord]) -> list[ZooCard]:
     cards = []
     for zoo in zoos.values():
         try:
-            cards.append(_card(zoo.folder, zoo.manifest_sha256))
+            cards.append(_card(services().zoos.open(zoo.manifest_sha256)))
         except ZooError:
             current_app.logger.exception("The zoo %s cannot be shown.", zoo.name)
     return cards
 
 
-@lru_cache(maxsize=64)
-def _card(folder: str, _manifest_sha256: str) -> ZooCard:
-    zoo = open_zoo(Path(folder))
+def _card(zoo: Zoo) -> ZooCard:
     manifest = zoo.manifest
-    truth = zoo.truth() if manifest.truth_public else None
+    truth = services().zoos.truth(zoo.manifest_sha256) if manifest.truth_public else None
     return ZooCard(
         title=manifest.title,
         text=manifest.text,

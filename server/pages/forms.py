@@ -1,9 +1,32 @@
-"""Reading form fields: whatever a browser or a script sends becomes plain, bounded text."""
+"""Reading form fields: whatever a browser or a script sends becomes plain, bounded text and numbers."""
 
 from flask import request
+
+LARGEST_ID = 2**31 - 1  # a larger number is no id in any database we use
+_MOST_CHOICES = 1000
 
 
 def text_field(name: str, length: int) -> str:
     """The field on one line without control characters, spaces trimmed, cut at `length`."""
     text = "".join(character if character.isprintable() else " " for character in request.form.get(name, ""))
     return " ".join(text.split())[:length]
+
+
+def paragraph_field(name: str, length: int) -> str:
+    """The field as several lines, without any other control characters, cut at `length`."""
+    text = request.form.get(name, "").replace("\r\n", "\n")
+    return "".join(character for character in text if character.isprintable() or character in "\n\t")[:length].strip()
+
+
+def id_field(name: str) -> int | None:
+    """The id that was chosen; None where there is none, or what was sent is no id."""
+    return next(iter(ids_field(name)), None)
+
+
+def ids_field(name: str) -> tuple[int, ...]:
+    """The ids that were chosen; what is no id is left out."""
+    return tuple(
+        int(text)
+        for text in request.form.getlist(name)[:_MOST_CHOICES]
+        if text.isdecimal() and len(text) <= len(str(LARGEST_ID)) and int(text) <= LARGEST_ID
+    )

@@ -105,7 +105,7 @@ def _points(zoo_name: str) -> ZooPoints | None:
     """Values beside gaps; None also where the zoo cannot be read, which the log tells the organizers."""
     try:
         with services().db.read() as session:
-            return zoo_points(session, the_submission().id, zoo_name)
+            return zoo_points(session, services().zoos, the_submission().id, zoo_name)
     except ZooError:
         current_app.logger.exception("The zoo %s cannot be charted.", zoo_name)
         return None

@@ -9,3 +9,11 @@ for (const input of document.querySelectorAll("input[type=file][data-limit-bytes
     input.toggleAttribute("aria-invalid", tooLarge);
   });
 }
+
+// Parts of a form that one choice alone needs: shown while the choice with data-opens (the part's id) is made.
+for (const choice of document.querySelectorAll("[data-opens]")) {
+  const part = document.getElementById(choice.dataset.opens);
+  const show = () => { part.hidden = !(choice.selected ?? choice.checked); };
+  choice.closest("form").addEventListener("change", show);
+  show();
+}

@@ -14,7 +14,7 @@ import psutil
 
 from server.demo.processes import free_port
 from server.demo.visitor import Visitor
-from submissions.baselines import BASELINES
+from submissions.baselines import DEMO
 from submissions.database import Database
 from submissions.leaderboard import Standings, standings
 from submissions.settings import Settings
@@ -61,7 +61,7 @@ def board(home: Path) -> Standings:
 def test_demo_check_uploads_a_measure_and_sees_it_scored(digits_mlp: Path, digits_cnn: Path) -> None:
     finished = subprocess.run([*COMMAND, "--check"], capture_output=True, text=True, timeout=1200, check=False)
     assert finished.returncode == 0, finished.stderr
-    for name in ("Norm over margin", "checker", *(word for b in BASELINES for word in b.name.split())):
+    for name in ("Norm over margin", "checker", *(word for b in DEMO for word in b.name.split())):
         assert all(word in finished.stdout for word in name.split()), name
     assert "The demo works" in finished.stdout
 
@@ -76,7 +76,7 @@ def test_a_demo_that_is_stopped_goes_on_where_it_was(tmp_path: Path, digits_mlp:
     with demo(home, port) as second:
         wait_until(lambda: board(home).open_total == 0, "every baseline", timeout_s=600)
     assert second.returncode == 0
-    assert {row.name for row in board(home).rows} == {baseline.name for baseline in BASELINES}
+    assert {row.name for row in board(home).rows} == {baseline.name for baseline in DEMO}
     assert all(row.is_baseline for row in board(home).rows)
 
 

@@ -1,11 +1,13 @@
 """Tables of the documentation that are made from the code: `make docs` writes them, a test compares them."""
 
+import ast
 import inspect
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+from submissions.baselines import BASELINES, HELPERS
 from submissions.bundle import MAX_SOURCE_BYTES, MAX_SOURCES_BYTES, BundleLimits
 from submissions.records import PhaseRecord
 from submissions.settings import Settings
@@ -26,6 +28,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 COMPUTED_DEFAULTS = {
     "home": "`~/.local/share/gengap`",
     "cache": "`~/.cache/gengap`",
+    "zoo_cache": "`zoos` in `GENGAP_CACHE`",
+    "data_folder": "`data` in `GENGAP_CACHE`",
     "worker_slots": "number of processors",
 }
 
@@ -118,10 +122,42 @@ def honest_list() -> str:
     return "\n".join(f"- {name}" for name in HONEST)
 
 
+def measures_table() -> str:
+    """Every shipped measure, by group, with the first sentence of its docstring."""
+    rows = ["| group | measure | what it looks at | source | cost |", "|---|---|---|---|---|"]
+    for baseline in BASELINES:
+        link = f"[{baseline.name}](../submissions/baselines/{baseline.group}/{baseline.filename})"
+        summary = _summary(ast.parse(baseline.path.read_bytes()))
+        rows.append(f"| {baseline.group} | {link} | {summary} | {baseline.source} | {baseline.cost} |")
+    return "\n".join(rows)
+
+
+def helpers_table() -> str:
+    """What `from gengap_measures import …` gives, by module, with the first sentence of its docstring."""
+    modules = {path.stem: ast.parse(path.read_bytes()) for path in sorted(HELPERS.glob("*.py"))}
+    rows = ["| module | name | what it is |", "|---|---|---|"]
+    for statement in modules.pop("__init__").body:
+        if isinstance(statement, ast.ImportFrom) and statement.module:
+            module = statement.module.rpartition(".")[2]
+            defined = {node.name: node for node in modules[module].body if isinstance(node, _DEFINITIONS)}
+            rows += [f"| `{module}` | `{name.name}` | {_summary(defined[name.name])} |" for name in statement.names]
+    return "\n".join(rows)
+
+
+_DEFINITIONS = ast.FunctionDef | ast.ClassDef
+
+
+def _summary(node: ast.Module | ast.FunctionDef | ast.ClassDef) -> str:
+    """The first paragraph of a docstring, as a cell of a table."""
+    paragraph = (ast.get_docstring(node) or "").partition("\n\n")[0]
+    return " ".join(paragraph.split()).replace("|", "\\|")
+
+
 TABLES = {
     DOCS / "operations.md": {"settings": settings_table},
     DOCS / "sandbox.md": {"honest": honest_list, "matrix": matrix_tables},
     DOCS / "measure-api.md": {"limits": limits_table, "reasons": reasons_table},
+    DOCS / "measures.md": {"helpers": helpers_table, "measures": measures_table},
 }
 
 

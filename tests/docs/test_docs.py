@@ -3,6 +3,7 @@
 import math
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from model_zoo.architectures import TrainingData
 from server.cli import main
 from submissions.bundle import BundleLimits, read_bundle
 from submissions.database import Database
-from submissions.records import CompetitionRecord, UserRecord
+from submissions.records import PhaseRecord, UserRecord, utc_now
 from submissions.settings import Settings
 from submissions.states import State
 from tests.docs.tables import COMPUTED_DEFAULTS, DOCS, TABLES, with_tables
@@ -42,7 +43,7 @@ def parametrize(cases: list[tuple[str, str]]) -> pytest.MarkDecorator:
 RUN_ELSEWHERE = {"metrics.md": "tests/scoring/test_documentation.py"}  # page: the test of its own room
 PYTHON = list(blocks("python"))
 MEASURES = [(where, text) for where, text in PYTHON if "def complexity" in text]
-SCRIPTS = [(where, text) for where, text in PYTHON if "import create_competition" in text]
+SCRIPTS = [(where, text) for where, text in PYTHON if "import create_organizer" in text]
 COMMANDS = [(where, line) for where, text in blocks("bash") for line in text.splitlines() if line.startswith("gengap ")]
 MENTIONED = [
     (f"{page.relative_to(ROOT)}:{found[1]}", found[1])
@@ -85,15 +86,30 @@ def test_each_measure_shown_gives_a_value(text: str) -> None:
 
 
 @parametrize(SCRIPTS)
-def test_the_organizers_script_makes_a_competition(text: str, tiny_zoo: Path, tmp_path: Path) -> None:
-    (tmp_path / "zoos").mkdir()
-    (tmp_path / "zoos" / "tiny").symlink_to(tiny_zoo)
+def test_the_organizers_script_makes_an_organizer(text: str, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", text], env=os.environ | {"GENGAP_HOME": str(tmp_path)}, cwd=ROOT, check=True)
     database = Database(f"sqlite:///{tmp_path / 'gengap.sqlite'}")
     with database.read() as session:
-        competition = session.scalars(select(CompetitionRecord)).one()
-        assert [zoo.name for phase in competition.phases for zoo in phase.zoos] == ["tiny"]
         assert [user.role for user in session.scalars(select(UserRecord))] == ["organizer"]
+    database.close()
+
+
+def test_the_three_commands_lead_from_a_recipe_to_an_open_phase(tmp_path: Path) -> None:
+    shown = [text for _, text in blocks("bash") if "gengap phase open" in text]
+    assert len(shown) == 1
+    environment = os.environ | {"GENGAP_HOME": str(tmp_path / "home"), "GENGAP_ZOO_CACHE": str(tmp_path / "cache")}
+    told = []
+    for line in shown[0].splitlines():
+        command = [sys.executable, "-m", "server.cli", *shlex.split(line)[1:]]
+        done = subprocess.run(command, env=environment, cwd=tmp_path, check=True, stdout=subprocess.PIPE, text=True)
+        told.append(done.stdout)
+    assert len(told) == 3
+    database = Database(f"sqlite:///{tmp_path / 'home' / 'gengap.sqlite'}")
+    with database.read() as session:
+        (phase,) = session.scalars(select(PhaseRecord)).all()
+        assert [zoo.label for zoo in phase.zoos] == ["digits-mlp@1"]
+        assert phase.opens_at <= utc_now()
+        assert told[-1] == f"/competitions/{phase.competition.slug}/{phase.slug}/leaderboard\n"
     database.close()
 
 

@@ -35,7 +35,7 @@ def train_alone(plan: NetworkPlan, place: int, data: TrainingSet, rules: RecipeT
                     for index, module in enumerate(network):
                         x = module(x)
                         if index in kept:
-                            x = x * kept[index][0, : len(rows)]
+                            x = x * kept[index][0, : len(rows)].view(x.shape)
                     return functional.cross_entropy(x, labels[rows])
 
                 if plan.settings.optimizer == "sam":
@@ -85,7 +85,7 @@ def _climb_and_step(
     length = torch.sqrt(sum((slope.square().sum() for slope in slopes), torch.zeros(())))
     with torch.no_grad():
         for parameter, slope in zip(parameters, slopes, strict=True):
-            parameter += slope * rho / (length + 1e-12)
+            parameter.add_(slope * rho / (length + 1e-12))
     optimizer.zero_grad()
     loss().backward()  # type: ignore[no-untyped-call]  # torch's stub
     with torch.no_grad():

@@ -41,3 +41,13 @@ TINY_CNN = Recipe.model_validate(
         },
     }
 )
+# Dropout follows convolutions here.
+TINY_NIN = Recipe.model_validate(
+    BASE
+    | {
+        "family": "nin",
+        "training": {"momentum": 0.9, "stop_loss": 2.28, "max_epochs": 10},
+        "fixed": {"init_scale": 1.0, "depth": 3, "width": 8, "dense": "", "weight_decay": 0.0, "batch_size": 10},
+        "axes": {"learning_rate": [0.003, 0.05], "dropout": [0.0, 0.25]},
+    }
+)

@@ -2,9 +2,7 @@
 
 import hashlib
 import itertools
-import math
 import multiprocessing
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,25 +11,27 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from model_zoo import Zoo, ZooError, open_zoo
 from model_zoo.cache import cached_zoo, make_zoo_in_child, zoo_folder
 from model_zoo.networks import training_data
-from model_zoo.recipes import RECIPES, Recipe, named_recipe, read_recipe
-from model_zoo.training import Progress, make_zoo, train_zoo
+from model_zoo.recipes import Recipe
+from model_zoo.training import make_zoo, train_zoo
+from model_zoo.training.course import TrainingSet, looks_after, train_together
 from model_zoo.training.datasets import load_split
 from model_zoo.training.plan import grouped, planned_networks
-from model_zoo.training.together import StoppingRule, train_together
+from model_zoo.training.pool import training_set
+from model_zoo.training_child import Progress
 from model_zoo.writer import unfinished_prefix
 from tests.model_zoo.plain import train_alone
-from tests.model_zoo.recipes import TINY_CNN, TINY_MLP
+from tests.model_zoo.recipes import TINY_CNN, TINY_MLP, TINY_NIN
+
+CPU = torch.device("cpu")
 
 
 def ignore(_: Progress) -> None:
-    pass
-
-
-def silent(_done: int, _loss: float) -> None:
     pass
 
 
@@ -58,39 +58,103 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return Trained(open_zoo(folder), heard)
 
 
-@pytest.mark.parametrize("recipe", [TINY_MLP, TINY_CNN], ids=["mlp", "cnn"])
-def test_training_together_equals_training_one_after_another(recipe: Recipe) -> None:
+def variant(
+    recipe: Recipe, changes: dict[str, dict[str, object]], axes: dict[str, list[object]], **top: object
+) -> Recipe:
+    """`recipe` with other values in its tables and at its top, and further axes, which then stand nowhere else."""
+    content = recipe.model_dump(exclude_unset=True) | top
+    for table, values in changes.items():
+        content[table] |= values
+    content["axes"] |= axes
+    for table in ("fixed", "training"):
+        content[table] = {name: value for name, value in content[table].items() if name not in axes}
+    return Recipe.model_validate(content)
+
+
+OPTIMIZERS: dict[str, list[object]] = {"learning_rate": [0.02, 0.1], "optimizer": ["sgd", "adam", "sam"]}
+RECIPES_TRIED = {
+    "mlp": TINY_MLP,
+    "cnn": TINY_CNN,
+    "dropout after convolutions": TINY_NIN,
+    "optimizers of a perceptron": variant(
+        TINY_MLP, {"training": {"rho": 0.1, "stop_loss": 1.8}}, {**OPTIMIZERS, "width": [8]}
+    ),
+    "optimizers with batch norm": variant(TINY_CNN, {"training": {"rho": 0.1}}, {**OPTIMIZERS, "batch_size": [25]}),
+    "momentum": variant(TINY_MLP, {}, {"width": [8], "depth": [1], "momentum": [0.5, 0.9]}),
+    "rates that fall": variant(
+        TINY_MLP, {"training": {"decay": 0.5, "decay_after": [2, 5], "stop_loss": 1.2}}, {"width": [8]}
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RECIPES_TRIED)
+def test_training_together_equals_training_one_after_another(name: str) -> None:
+    recipe = RECIPES_TRIED[name]
     split = load_split(recipe.dataset, recipe.seed)
-    inputs, labels = torch.from_numpy(split.train_inputs), torch.from_numpy(split.train_labels)
     networks = planned_networks(recipe, split.input_shape, split.classes)
-    rule = StoppingRule(recipe.training.stop_loss, recipe.training.max_epochs)
     stopped = set()
-    for places in grouped(networks):
+    for places in grouped(networks, "cpu"):
         plans = [networks[place].plan for place in places]
-        together = train_together(plans, inputs, labels, rule, 0.9, silent)
-        for plan, ours in zip(plans, together, strict=True):
-            alone = train_alone(plan, inputs, labels, rule, 0.9)
+        data = training_set(split, [plan.settings for plan in plans])
+        together = train_together(plans, data, recipe.training, CPU)
+        for place, (plan, ours) in enumerate(zip(plans, together, strict=True)):
+            alone = train_alone(plan, place, data, recipe.training)
             assert ours.epochs == alone.epochs
             assert ours.train_loss == pytest.approx(alone.train_loss, abs=1e-3)
             assert ours.weights.keys() == alone.weights.keys()
-            for name, weight in alone.weights.items():
-                torch.testing.assert_close(ours.weights[name], weight, atol=2e-3, rtol=2e-3, msg=name)
-                assert torch.equal(ours.initial[name], alone.initial[name])
+            for key, weight in alone.weights.items():
+                torch.testing.assert_close(ours.weights[key], weight, atol=2e-3, rtol=2e-3, msg=key)
             stopped.add(ours.epochs)
-    assert min(stopped) < rule.max_epochs, "no network stopped early, so leaving the stack was not tested"
-    assert max(stopped) == rule.max_epochs
+    assert min(stopped) < recipe.training.max_epochs, "no network stopped early, so leaving the stack was not tested"
+    assert max(stopped) == recipe.training.max_epochs
 
 
 def test_a_network_draws_the_same_in_any_company() -> None:
     split = load_split(TINY_MLP.dataset, TINY_MLP.seed)
-    inputs, labels = torch.from_numpy(split.train_inputs), torch.from_numpy(split.train_labels)
     networks = planned_networks(TINY_MLP, split.input_shape, split.classes)
-    plans = [networks[place].plan for place in grouped(networks)[0]]
-    rule = StoppingRule(loss=0.0, max_epochs=3)
-    all_of_them = train_together(plans, inputs, labels, rule, 0.9, silent)
-    (last,) = train_together(plans[-1:], inputs, labels, rule, 0.9, silent)
+    plans = [networks[place].plan for place in grouped(networks, "cpu")[0]]
+    rules = TINY_MLP.training.model_copy(update={"stop_loss": 1e-9, "max_epochs": 3})
+    data = training_set(split, [plan.settings for plan in plans])
+    all_of_them = train_together(plans, data, rules, CPU)
+    (last,) = train_together(plans[-1:], TrainingSet(data.inputs, data.labels[-1:]), rules, CPU)
     for name, weight in last.weights.items():
         torch.testing.assert_close(all_of_them[-1].weights[name], weight, atol=1e-4, rtol=1e-4)
+
+
+def test_networks_with_noisy_labels_train_together_and_those_with_fewer_examples_apart() -> None:
+    axes: dict[str, list[object]] = {"label_noise": [0.0, 0.4], "training_size": [20, 50], "width": [8], "depth": [1]}
+    recipe = variant(TINY_MLP, {}, axes, targets=["test_error"])
+    split = load_split(recipe.dataset, recipe.seed)
+    networks = planned_networks(recipe, split.input_shape, split.classes)
+    groups = grouped(networks, "cpu")
+    assert len(groups) == 2
+    for places in groups:
+        settings = [networks[place].plan.settings for place in places]
+        data = training_set(split, settings)
+        assert {setting.label_noise for setting in settings} == {0.0, 0.4}
+        assert {len(data.inputs)} == {setting.training_size for setting in settings}
+        clean = torch.from_numpy(split.train_labels)[: len(data.inputs)]
+        for setting, labels in zip(settings, data.labels, strict=True):
+            noise = float((labels != clean).float().mean())
+            assert noise == pytest.approx(setting.label_noise, abs=0.2)
+            assert (noise == 0) == (setting.label_noise == 0)
+
+
+def test_groups_are_no_larger_than_what_is_trained_fast() -> None:
+    recipe = variant(TINY_MLP, {}, {"learning_rate": [0.01 * step for step in range(1, 21)]})
+    networks = planned_networks(recipe, [1, 8, 8], 10)
+    groups = grouped(networks, "cpu")
+    assert sorted(place for group in groups for place in group) == list(range(len(networks)))
+    assert max(map(len, groups)) <= 16
+    assert len(grouped(networks, "cuda")) == 4  # one for each width and depth
+    for group in groups:
+        assert len({str(networks[place].plan.architecture) for place in group}) == 1
+
+
+@given(st.integers(1, 10_000))
+def test_no_network_trains_more_than_two_in_a_hundred_epochs_after_it_could_stop(epoch: int) -> None:
+    looked = next(later for later in itertools.count(epoch) if looks_after(later, 20_000))
+    assert looked - epoch <= 0.02 * epoch
 
 
 def test_the_same_recipe_gives_the_same_bytes(trained: Trained, tmp_path: Path) -> None:
@@ -150,23 +214,29 @@ def test_a_diverged_training_leaves_no_zoo(tmp_path: Path) -> None:
 
 def test_an_interrupted_training_leaves_no_zoo_and_no_process(tmp_path: Path) -> None:
     def interrupt(progress: Progress) -> None:
-        if not math.isnan(progress.loss):
+        if progress.loss is not None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         train_zoo(TINY_CNN, tmp_path / "zoo", interrupt)
-    assert list(tmp_path.iterdir()) == []
+    assert_only_unfinished_work(tmp_path)
     assert multiprocessing.active_children() == []
 
 
 def test_a_training_process_that_dies_is_told(tmp_path: Path) -> None:
     def kill(progress: Progress) -> None:
-        if not math.isnan(progress.loss):
+        if progress.loss is not None:
             multiprocessing.active_children()[0].kill()
 
     with pytest.raises(ZooError, match="a training process died"):
         train_zoo(TINY_CNN, tmp_path / "zoo", kill)
-    assert list(tmp_path.iterdir()) == []
+    assert_only_unfinished_work(tmp_path)
+
+
+def assert_only_unfinished_work(folder: Path) -> None:
+    (work,) = folder.iterdir()
+    assert work.name.startswith(".zoo.")
+    assert not (work / "zoo.json").exists()
 
 
 def test_a_zoo_is_made_once_and_found_afterwards(digits_cnn: Path) -> None:
@@ -178,26 +248,25 @@ def test_a_zoo_is_made_once_and_found_afterwards(digits_cnn: Path) -> None:
 
 
 def test_of_two_processes_that_make_the_same_zoo_at_once_one_trains_it(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "model_zoo.training", "digits-cnn", "--cache", str(tmp_path)]
+    command = [sys.executable, "-m", "model_zoo.training", "linear-risk", "--cache", str(tmp_path)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     told = [process.communicate() for process in both]
-    assert [out.strip() for out, _ in told] == [str(zoo_folder("digits-cnn", tmp_path))] * 2
+    assert [out.strip() for out, _ in told] == [str(zoo_folder("linear-risk", tmp_path))] * 2
     assert sum("64/64 networks" in progress for _, progress in told) == 1
     assert [path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")] == [
-        zoo_folder("digits-cnn", tmp_path).name
+        zoo_folder("linear-risk", tmp_path).name
     ]
 
 
-def test_a_damaged_zoo_in_the_cache_and_what_a_killed_training_left_are_replaced(
-    tmp_path: Path, digits_cnn: Path
-) -> None:
-    folder = zoo_folder("digits-cnn", tmp_path)
-    shutil.copytree(digits_cnn, folder)
+def test_a_damaged_zoo_in_the_cache_and_what_a_killed_training_left_are_replaced(tmp_path: Path) -> None:
+    folder = make_zoo("linear-risk", tmp_path, ignore)
+    before = digest(folder / "zoo.json")
     (folder / "public" / "train.safetensors").unlink()
     leftover = tmp_path / f"{unfinished_prefix(folder)}abc"
     leftover.mkdir()
-    assert cached_zoo("digits-cnn", tmp_path) is None
-    assert make_zoo("digits-cnn", tmp_path, ignore) == folder == cached_zoo("digits-cnn", tmp_path)
+    assert cached_zoo("linear-risk", tmp_path) is None
+    assert make_zoo("linear-risk", tmp_path, ignore) == folder == cached_zoo("linear-risk", tmp_path)
+    assert digest(folder / "zoo.json") == before
     assert not leftover.exists()
 
 
@@ -205,34 +274,6 @@ def test_a_child_that_fails_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ZooError, match="its training ended with 1"):
         make_zoo_in_child("digits-mlp", tmp_path / "file" / "cache")
-
-
-def test_recipes_shipped_are_known_by_their_names() -> None:
-    assert {name: read_recipe(path).name for name, path in RECIPES.items()} == {name: name for name in RECIPES}
-    with pytest.raises(ZooError, match="no recipe 'digit'; known are digits-mlp, digits-cnn"):
-        named_recipe("digit")
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "message"),
-    [
-        ("[training]", "[trainin]", "trainin: Extra inputs"),
-        ("width = ", "breadth = ", "breadth is unknown to mlp"),
-        ("batch_size = 20", "batch_size = 20\nwidth = 3", "width is both an axis and fixed"),
-        ("batch_size = 20", "", "batch_size is missing from axes and fixed"),
-        ("momentum = 0.9", "momentum = 1.5", "training.momentum: Input should be less than 1"),
-        ("dropout = [0.0, 0.15]", "dropout = [0.0, 1.0]", "dropout = 1.0 must be at least 0 and below 1"),
-        ("depth = [1, 2, 3]", "depth = [1, 1]", "depth needs different values"),
-        ("seed = ", "seed = = ", "not TOML"),
-    ],
-)
-def test_a_faulty_recipe_is_told(tmp_path: Path, before: str, after: str, message: str) -> None:
-    text = RECIPES["digits-mlp"].read_text()
-    assert before in text
-    faulty = tmp_path / "recipe.toml"
-    faulty.write_text(text.replace(before, after))
-    with pytest.raises(ZooError, match=f"{faulty}.*{message}"):
-        read_recipe(faulty)
 
 
 def digest(path: Path) -> str:

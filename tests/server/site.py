@@ -1,14 +1,16 @@
 """A site without workers for behaviour tests: the real application on a database with some people."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from model_zoo.checks.report import AxisNumbers, CheckReport, Item, NetworkNumbers, Numbers, ok
 from server.app import create_app
 from server.config import EXTENSION, Services
 from submissions.accounts import create_organizer
@@ -16,6 +18,7 @@ from submissions.migrations import migrate
 from submissions.records import SubmissionRecord, UserRecord
 from submissions.settings import Settings
 from submissions.states import State
+from submissions.zoos import record_check
 from tests.records import PASSWORD, Records
 
 GOOD_MEASURE = b"def complexity(model, dataset):\n    return 1.0\n"
@@ -57,12 +60,31 @@ class Site(Records):
         self.app = create_app(self.settings)
         services: Services = self.app.extensions[EXTENSION]
         migrate(services.db)
-        super().__init__(services.db, folder)
+        super().__init__(services.db, folder, services.zoos)
         self.olga = create_organizer(self.db, "olga", PASSWORD)
 
     def browser(self, name: str | None = None) -> Browser:
         """A visitor's browser, or one where `name` is logged in."""
         return Browser(self.app) if name is None else Browser(self.app).log_in(name)
+
+    def checked(self, name: str, *, items: Sequence[Item] = ()) -> int:
+        """The id of a zoo with the report of a check: these items and one that is in order."""
+        zoo_id = self.zoo(name)
+        numbers = [
+            NetworkNumbers.model_validate(
+                {"id": network, "hyperparameters": about["hyperparameters"], **about["metrics"]}
+            )
+            for network, about in self.truth(name).items()
+        ]
+        report = CheckReport(
+            zoo=name,
+            title=name,
+            manifest_sha256=None,
+            items=[*items, ok("checksums", "All files are what zoo.json says.")],
+            numbers=Numbers(networks=numbers, axes=[_axis(numbers, axis) for axis in numbers[0].hyperparameters]),
+        )
+        record_check(self.db, zoo_id, report, user_id=self.olga)
+        return zoo_id
 
     def states(self) -> list[State]:
         with self.db.read() as session:
@@ -71,3 +93,9 @@ class Site(Records):
     def users(self) -> list[str]:
         with self.db.read() as session:
             return list(session.scalars(select(UserRecord.name)))
+
+
+def _axis(networks: Sequence[NetworkNumbers], name: str) -> AxisNumbers:
+    values = list(dict.fromkeys(network.hyperparameters[name] for network in networks))
+    means = [fmean(network.gap for network in networks if network.hyperparameters[name] == value) for value in values]
+    return AxisNumbers(name=name, values=values, mean_gaps=list(means), tau_b=0.1, share=0.2)

@@ -8,6 +8,9 @@ import pytest
 from flask import Flask
 
 from server.access import Who, allow, declared
+from submissions.records import JobKind
+from submissions.uploads import begin_upload
+from submissions.zoo_jobs import enqueue
 from tests.server.site import Browser, Site
 
 PEOPLE = ("visitor", "participant", "other participant", "organizer")
@@ -34,6 +37,27 @@ TABLE: dict[tuple[str, str], tuple[int | str, ...]] = {
     ("POST", "submissions.cancel_submission"): (LOGIN, MOVED, NO, MOVED),
     ("GET", "submissions.mine"): (LOGIN, OK, OK, OK),
     ("GET", "organizer.overview"): (LOGIN, NO, NO, OK),
+    ("GET", "zoos.overview"): (LOGIN, NO, NO, OK),
+    ("POST", "zoos.add_folder"): (LOGIN, NO, NO, 422),
+    ("POST", "zoos.add_pgdl"): (LOGIN, NO, NO, 422),
+    ("POST", "zoos.add_recipe"): (LOGIN, NO, NO, 422),
+    ("GET", "zoos.job"): (LOGIN, NO, NO, OK),
+    ("GET", "zoos.job_progress"): (LOGIN, NO, NO, OK),
+    ("POST", "zoo_uploads.begin"): (LOGIN, NO, NO, 422),
+    ("POST", "zoo_uploads.append_piece"): (LOGIN, NO, NO, 422),
+    ("POST", "zoo_uploads.finish"): (LOGIN, NO, NO, 422),
+    ("GET", "zoo_page.show"): (LOGIN, NO, NO, OK),
+    ("GET", "zoo_page.chart"): (LOGIN, NO, NO, OK),
+    ("GET", "zoo_page.public_part"): (LOGIN, NO, NO, OK),
+    ("POST", "zoo_page.check_again"): (LOGIN, NO, NO, MOVED),
+    ("POST", "zoo_page.attach"): (LOGIN, NO, NO, 422),
+    ("POST", "zoo_page.detach"): (LOGIN, NO, NO, 422),
+    ("POST", "zoo_page.replace"): (LOGIN, NO, NO, 422),
+    ("GET", "phases.overview"): (LOGIN, NO, NO, OK),
+    ("GET", "phases.form"): (LOGIN, NO, NO, OK),
+    ("POST", "phases.open_new"): (LOGIN, NO, NO, 422),
+    ("GET", "phases.show"): (LOGIN, NO, NO, OK),
+    ("POST", "phases.change"): (LOGIN, NO, NO, 422),
 }
 NAMES_A_PHASE = {"competitions.show", "leaderboard.show", "submit.form", "submit.upload"}
 NAMES_A_SUBMISSION = {
@@ -82,6 +106,11 @@ def walk(site: Site) -> Callable[..., Walk]:
             "submission_id": submission,
             "zoo_name": "digits-mlp",
             "name": "app.css",
+            "zoo_id": site.checked("digits-mlp"),
+            "job_id": enqueue(site.db, JobKind.FOLDER, {"address": "/zoos/digits"}, site.olga),
+            "upload_id": begin_upload(site.db, site.settings, "digits.zip", 10, site.olga),
+            "phase_id": phase,
+            "picture": "gaps",
         }
         return Walk(site, browsers, names)
 

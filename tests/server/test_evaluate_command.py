@@ -11,6 +11,12 @@ from typing import Any
 import pytest
 
 from model_zoo import open_zoo
+from server.demo.processes import environment_with
+from submissions.database import Database
+from submissions.migrations import migrate
+from submissions.settings import Settings
+from submissions.store import make_zoo_store
+from submissions.zoos import add_zoo, register_zoo
 from tests.factories import SQUARED_NORM, zip_of
 
 SCORES = {"score", "standard_error", "cmi", "kendall_tau"}
@@ -66,6 +72,25 @@ def test_the_same_code_gives_the_same_values_again(tmp_path: Path, tiny_zoo: Pat
     assert evaluated(file, tiny_zoo)[1]["values"] == evaluated(file, tiny_zoo, "--jobs", "1")[1]["values"]
 
 
+def test_a_zoo_of_this_server_goes_by_its_name_or_version(
+    tmp_path: Path, settings: Settings, tiny_zoo: Path, other_zoo: Path
+) -> None:
+    settings.make_home()
+    db = Database(settings.effective_database_url)
+    migrate(db)
+    register_zoo(db, make_zoo_store(settings), tiny_zoo)
+    add_zoo(db, make_zoo_store(settings), other_zoo, source="folder", user_id=None)
+    db.close()
+    file = write(tmp_path, SQUARED_NORM)
+    environment = environment_with(settings.model_dump())
+    for name, networks in (("tiny", 8), ("tiny@1", 8), ("other@1", 12)):
+        finished = gengap("evaluate", file, "--zoo", name, "--json", **environment)
+        assert json.loads(finished.stdout)["networks"] == networks, finished.stderr
+    missing = gengap("evaluate", file, "--zoo", "tiny@2", **environment)
+    assert missing.returncode == 2
+    assert "no zoo of that name" in missing.stderr
+
+
 def test_a_zip_is_scored(tmp_path: Path, tiny_zoo: Path) -> None:
     status, answer = evaluated(write(tmp_path, zip_of({"complexity.py": SQUARED_NORM}), "measure.zip"), tiny_zoo)
     assert (status, answer["kendall_tau"]) == (0, 1.0)
@@ -108,7 +133,7 @@ def test_tables_for_people(tmp_path: Path, tiny_zoo: Path) -> None:
     ("arguments", "message"),
     [
         (("nowhere.py", "--zoo", "ZOO"), "does not exist"),
-        (("FILE", "--zoo", "nozoo"), "no zoo of that name (known: digits-mlp"),
+        (("FILE", "--zoo", "nozoo"), "no zoo of that name (known: "),
         (("FILE", "--zoo", "HERE"), "no zoo.json here"),
         (("TEXT", "--zoo", "ZOO"), "neither a .py nor a .zip"),
         (("FILE",), "Missing option '--zoo'"),

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from model_zoo import open_zoo
 from submissions.records import utc_now
 from submissions.states import SENTENCES, Reason, State
 from tests.records import START
@@ -60,9 +61,9 @@ def test_a_card_of_a_secret_truth_names_no_axis(site: Site) -> None:
     assert "learning rate" not in page
 
 
-def test_a_zoo_folder_that_is_gone_takes_its_card_away_and_nothing_else(site: Site) -> None:
+def test_a_zoo_that_is_gone_from_the_store_takes_its_card_away_and_nothing_else(site: Site) -> None:
     submission = site.submission(site.phase(), cmi=(0.1, 0.2))
-    (site.folder / "zoos" / "digits-mlp" / "zoo.json").unlink()
+    site.zoos.delete(open_zoo(site.folder / "zoos" / "digits-mlp").manifest_sha256)
     browser = site.browser()
     page = _text(browser.get("/competitions/demo").text)
     assert "Digits cnn" in page

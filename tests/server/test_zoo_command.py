@@ -1,6 +1,7 @@
 """`gengap zoo`: what it prints for people, and for scripts on stdout alone."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ def test_make_prints_the_folder_alone_on_stdout(digits_cnn: Path) -> None:
 def test_make_refuses_an_unknown_recipe(tmp_path: Path) -> None:
     result = CliRunner().invoke(command, ["make", "digits", "--cache", str(tmp_path)])
     assert result.exit_code == 2
-    assert "'digits' is not one of 'digits-mlp', 'digits-cnn'" in result.stderr
+    assert f"'digits' is not one of {', '.join(map(repr, RECIPES))}" in result.stderr
 
 
 def test_list_names_every_recipe_and_where_it_is_trained(digits_cnn: Path, tmp_path: Path) -> None:
@@ -30,7 +31,10 @@ def test_list_names_every_recipe_and_where_it_is_trained(digits_cnn: Path, tmp_p
     assert here.exit_code == 0
     assert str(digits_cnn) in here.stdout
     nowhere = CliRunner().invoke(command, ["list", "--cache", str(tmp_path)], env=wide)
-    assert all(f"not trained yet: gengap zoo make {name}" in nowhere.stdout for name in RECIPES)
+    for name in RECIPES:
+        assert re.search(rf"not trained yet: gengap zoo (make {name} |train {name} --data DIR)", nowhere.stdout)
+    assert re.search(r"siblings .* digits .* 48 \+ 48 siblings .* width, depth", nowhere.stdout)
+    assert re.search(r"pgdl-task1 .* cifar-10 .* 96 .* with the files of cifar-10", nowhere.stdout)
 
 
 def test_show_tells_networks_axes_and_gaps(tiny_zoo: Path) -> None:

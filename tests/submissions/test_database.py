@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from submissions.database import Database
 from submissions.migrations import migrate
-from submissions.records import Purpose, Record, SubmissionRecord, TimeRule, UserRecord, ValueRecord
+from submissions.records import Purpose, Record, SubmissionRecord, TimeRule, UserRecord, ValueRecord, ZooState
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -59,6 +59,9 @@ def test_what_an_older_release_has_stored_outlives_the_migration(empty_db: Datab
         (evaluation,) = submission.evaluations
         assert evaluation.purpose is Purpose.SCORE
         assert session.scalars(select(ValueRecord.value)).all() == [0.5]
+        zoo = evaluation.zoo
+        assert (zoo.label, zoo.state, zoo.report, zoo.legacy_folder) == ("z@1", ZooState.READY, None, "z")
+        assert (zoo.weight_bytes, zoo.bytes, zoo.source, zoo.created_by_id) == ({}, 0, "", None)
     with pytest.raises(IntegrityError), empty_db.write() as session:  # foreign keys are minded again
         session.execute(text("UPDATE runs SET evaluation_id = 99"))
 

@@ -60,7 +60,7 @@ def test_an_unknown_submission_is_an_error(records: Records) -> None:
 def test_points_pair_each_value_with_the_true_gap(records: Records) -> None:
     submission = records.submission(records.phase(), cmi=(0.3, 0.3))
     with records.db.read() as session:
-        points = zoo_points(session, submission, "digits-mlp")
+        points = zoo_points(session, records.zoos, submission, "digits-mlp")
     assert points is not None
     assert points.axes == ("width", "learning rate", "weight.decay")
     assert [point.value for point in points.points] == [1.5 * index - 3 for index in range(12)]
@@ -77,9 +77,9 @@ def test_a_secret_truth_an_unscored_zoo_and_another_zoo_have_no_points(records: 
     running = records.submission(public, done=12)
     scored = records.submission(secret, cmi=(0.4,))
     with records.db.read() as session:
-        assert zoo_points(session, running, "digits-mlp") is None
-        assert zoo_points(session, scored, "hidden-mlp") is None
-        assert zoo_points(session, scored, "digits-mlp") is None
+        assert zoo_points(session, records.zoos, running, "digits-mlp") is None
+        assert zoo_points(session, records.zoos, scored, "hidden-mlp") is None
+        assert zoo_points(session, records.zoos, scored, "digits-mlp") is None
 
 
 def test_a_users_list_is_their_own_newest_first(records: Records) -> None:

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import select
 
 from model_zoo import open_zoo
+from model_zoo.store import ZooStore
 from submissions import lifecycle, queue
-from submissions.competitions import CompetitionError, create_competition, register_zoo
+from submissions.competitions import CompetitionError, create_competition
 from submissions.database import Database
 from submissions.leaderboard import standings
 from submissions.quota import Quota, quota_of
@@ -16,6 +17,7 @@ from submissions.records import EvaluationRecord, PhaseRecord, Purpose, Submissi
 from submissions.smoke import smoke_networks, smoke_zoo
 from submissions.states import Reason, State
 from submissions.store import BundleStore
+from submissions.zoos import register_zoo
 from tests.factories import Competition, bundle_of, make_competition, make_tiny_zoo
 
 
@@ -40,7 +42,7 @@ def test_the_smoke_run_tries_the_smallest_and_the_largest_network_of_the_public_
     smoked.submit(smoked.user())
     claim = smoked.claim()
     assert claim is not None
-    assert Path(claim.zoo_folder) == tiny_zoo
+    assert claim.zoo_sha256 == open_zoo(tiny_zoo).manifest_sha256
     sizes = {network.id: network.weights.stat().st_size for network in open_zoo(tiny_zoo).networks}
     tried = [sizes[run.network_id] for run in claim.runs]
     assert tried == [min(sizes.values()), max(sizes.values())]
@@ -49,7 +51,7 @@ def test_the_smoke_run_tries_the_smallest_and_the_largest_network_of_the_public_
 
 @pytest.mark.parametrize("count", [1, 2, 3, 8, 50])
 def test_smoke_networks_are_distinct_and_always_the_same(tiny_zoo: Path, count: int) -> None:
-    zoo = open_zoo(tiny_zoo)
+    zoo = {network.id: network.weights.stat().st_size for network in open_zoo(tiny_zoo).networks}
     chosen = smoke_networks(zoo, count)
     assert len(set(chosen)) == len(chosen) == min(count, 8)
     assert chosen == smoke_networks(zoo, count)
@@ -89,8 +91,8 @@ def test_smoke_values_enter_no_score(smoked: Competition) -> None:
     gaps: dict[str, float] = {}
     for evaluation in smoked.evaluations(submission):
         with smoked.db.read() as session:
-            folder = Path(session.get_one(ZooRecord, evaluation.zoo_id).folder)
-        gaps |= open_zoo(folder).truth().gaps()
+            zoo = session.get_one(ZooRecord, evaluation.zoo_id)
+        gaps |= smoked.zoos.truth(zoo.manifest_sha256).gaps()
     while (claim := smoked.claim()) is not None:
         for run in claim.runs:
             assert smoked.record(claim, run, gaps[run.network_id])
@@ -249,24 +251,26 @@ def test_without_a_public_zoo_there_is_no_smoke_run(any_db: Database, store: Bun
 
 
 def test_a_public_zoo_of_another_phase_serves_but_never_one_of_a_hidden_phase(
-    any_db: Database, store: BundleStore, tiny_zoo: Path, other_zoo: Path, tmp_path: Path
+    any_db: Database, store: BundleStore, zoos: ZooStore, tiny_zoo: Path, other_zoo: Path, tmp_path: Path
 ) -> None:
     competition = make_competition(any_db, store, [other_zoo])
-    third = register_zoo(any_db, make_tiny_zoo(tmp_path / "third", "third"))
+    third = register_zoo(any_db, zoos, make_tiny_zoo(tmp_path / "third", "third"))
     assert chosen(competition) == "third"
     hidden = PhaseRecord(slug="p", title="P", opens_at=utc_now(), hidden=True)
     create_competition(any_db, slug="secret", title="S", text="", phase=hidden, zoo_ids=[third])
     assert chosen(competition) is None
     shown = PhaseRecord(slug="p", title="P", opens_at=utc_now())
-    create_competition(any_db, slug="open", title="O", text="", phase=shown, zoo_ids=[register_zoo(any_db, tiny_zoo)])
+    create_competition(
+        any_db, slug="open", title="O", text="", phase=shown, zoo_ids=[register_zoo(any_db, zoos, tiny_zoo)]
+    )
     assert chosen(competition) == "tiny"
 
 
 def test_the_organizer_chooses_the_smoke_zoo_among_public_ones(
-    any_db: Database, store: BundleStore, tiny_zoo: Path, other_zoo: Path, tmp_path: Path
+    any_db: Database, store: BundleStore, zoos: ZooStore, tiny_zoo: Path, other_zoo: Path, tmp_path: Path
 ) -> None:
-    tiny, other = register_zoo(any_db, tiny_zoo), register_zoo(any_db, other_zoo)
-    third = register_zoo(any_db, make_tiny_zoo(tmp_path / "third", "third"))
+    tiny, other = register_zoo(any_db, zoos, tiny_zoo), register_zoo(any_db, zoos, other_zoo)
+    third = register_zoo(any_db, zoos, make_tiny_zoo(tmp_path / "third", "third"))
 
     def make(slug: str, smoke: int) -> int:
         phase = PhaseRecord(slug="p", title="P", opens_at=utc_now())
@@ -274,7 +278,7 @@ def test_the_organizer_chooses_the_smoke_zoo_among_public_ones(
             any_db, slug=slug, title="T", text="", phase=phase, zoo_ids=[tiny], smoke_zoo_id=smoke
         )
 
-    assert chosen(Competition(any_db, store, make("good", third))) == "third"
+    assert chosen(Competition(any_db, store, zoos, make("good", third))) == "third"
     with pytest.raises(CompetitionError, match="'other' is not public"):
         make("hidden", other)
     with pytest.raises(CompetitionError, match="no zoo with id 99"):

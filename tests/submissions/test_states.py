@@ -12,6 +12,7 @@ ALLOWED = {
     Event.USER_CANCELLED: (OPEN, State.CANCELLED),
     Event.GAVE_UP: (OPEN, State.BROKEN),
     Event.RERUN: ({State.SCORED, State.FAILED, State.BROKEN}, State.QUEUED),
+    Event.ZOOS_CHANGED: ({*OPEN, State.SCORED, State.FAILED, State.BROKEN}, State.QUEUED),
 }
 
 

@@ -172,18 +172,18 @@ def test_messages_and_output_are_shown_only_where_the_phase_says_so(
         assert failure.log == ("printed" if shows_logs else None)
 
 
-def test_a_zoo_that_vanished_is_our_fault(settings: Settings, tiny_zoo: Path, tmp_path: Path) -> None:
-    moved = tmp_path / "moved"
-    moved.symlink_to(tiny_zoo)
-    with prepared(settings, moved) as competition:
+def test_a_zoo_that_vanished_is_our_fault(settings: Settings, tiny_zoo: Path) -> None:
+    with prepared(settings, tiny_zoo) as competition:
         submission_id = competition.submit(competition.user())
-        moved.unlink()
+        zoo = open_zoo(tiny_zoo)
+        competition.zoos.delete(zoo.manifest_sha256)
         with worker(settings):
             wait_until(has_ended(competition, submission_id), "the submission")
         submission = competition.submission(submission_id)
         assert (submission.state, submission.reason) == (State.BROKEN, None)
         assert submission.detail is not None
-        assert "zoo.json" in submission.detail
+        assert zoo.manifest_sha256 in submission.detail
+        assert "not in the store" in submission.detail
 
 
 def test_the_owner_of_a_lease_names_its_process(settings: Settings, tiny_zoo: Path) -> None:

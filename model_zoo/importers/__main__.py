@@ -1,0 +1,58 @@
+"""`python -m model_zoo.importers pgdl|torch`: an import in a process of its own, for `child`.
+
+The request is JSON on stdin. Each line on stdout is JSON: `{"done": 3, "total": 96, "text": "…"}` as it goes on, and at
+last `{"report": {…}}`, or `{"error": "…"}` with exit status 1. A damaged HDF5 file can send the library that reads it
+into an endless loop, so the process ends itself, with a traceback on stderr, when nothing happens for ten minutes.
+"""
+
+import faulthandler
+import json
+import signal
+import sys
+
+import click
+from pydantic import ValidationError
+
+from model_zoo.importers.pgdl import import_pgdl
+from model_zoo.importers.requests import PgdlRequest, TorchRequest
+from model_zoo.importers.weight_folder import import_torch
+from model_zoo.manifest import ZooError, faults
+
+_SILENCE_S = 600
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["pgdl", "torch"]))
+def main(kind: str) -> None:
+    """Import what the request on stdin asks for."""
+    content = sys.stdin.buffer.read()
+    at_first = signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what is half written is removed
+    try:
+        if kind == "pgdl":
+            report = import_pgdl(PgdlRequest.model_validate_json(content), _watch)
+        else:
+            report = import_torch(TorchRequest.model_validate_json(content), _watch)
+    except ValidationError as error:
+        _say({"error": f"the request for an import: {faults(error)}"})
+        sys.exit(1)
+    except ZooError as error:
+        _say({"error": str(error)})
+        sys.exit(1)
+    finally:
+        signal.signal(signal.SIGTERM, at_first)
+        faulthandler.cancel_dump_traceback_later()
+    _say({"report": report.model_dump(mode="json")})
+
+
+def _watch(done: int, total: int, text: str) -> None:
+    faulthandler.dump_traceback_later(_SILENCE_S, exit=True)
+    _say({"done": done, "total": total, "text": text})
+
+
+def _say(message: object) -> None:
+    click.echo(json.dumps(message))
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,268 @@
+"""From networks of any source to a zoo that appears whole or not at all. `pgdl` and `weight_folder` call it.
+
+One network at a time is in memory. Each is written, and its accuracies are computed again and compared with the
+recorded ones; a single difference refuses the zoo, once all networks have been looked at and all differences are known.
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from model_zoo.importers.accuracy import accuracy, chosen_device, with_weights
+from model_zoo.importers.examples import Examples
+from model_zoo.importers.grid import HiddenTruth
+from model_zoo.importers.requests import ImportReport, Wanted
+from model_zoo.importers.test_size import inferred_test_size
+from model_zoo.manifest import TARGETS, DatasetCard, NetworkTruth, ZooCard, ZooError
+from model_zoo.tensor_files import Arrays
+from model_zoo.writer import ZooWriter, new_zoo, opaque_ids, unfinished_prefix
+
+Watch = Callable[[int, int, str], None]
+
+_ID_SEED_BITS = 63
+_ROUNDING = 1e-6  # of accuracies computed in float32
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network to import. `name`: in its source. `weights` and `initial` read it when its turn comes."""
+
+    name: str
+    place: Path
+    architecture: Mapping[str, object]
+    weights: Callable[[], Arrays]
+    initial: Callable[[], Arrays] | None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Everything to import; `train` and `test` make the examples, given an unused file for spooling.
+
+    name: the zoo's, unless another one is wanted; what cannot be in a zoo's name is replaced.
+    """
+
+    name: str
+    candidates: Sequence[Candidate]
+    truth: HiddenTruth
+    truth_place: Path
+    classes: int
+    train: Callable[[Path], Examples]
+    test: Callable[[Path], Examples] | None
+
+
+def write_zoo(source: Source, wanted: Wanted, watch: Watch) -> ImportReport:
+    """Write the zoo `wanted.out` from its source. Raises ZooError, and then nothing is there.
+
+    watch is called with networks done, networks in all, and what is being done.
+    """
+    device = chosen_device(wanted.device)
+    _require_metrics(source, wanted)
+    total = len(source.candidates)
+    out = wanted.out.absolute()
+    with _alone_at(out), new_zoo(out) as writer, _spools(out) as spools:
+        watch(0, total, "reading the data")
+        train = source.train(spools / "train")
+        test = source.test(spools / "test") if source.test else None
+        for examples in filter(None, (train, test)):
+            examples.require_labels_below(source.classes)
+        size, is_inferred = _test_size(source, wanted, test)
+        writer.training_data(train.inputs, train.labels)
+        train.release()
+        if test is not None:
+            writer.test_data(test.inputs, test.labels)
+            test.release()
+        difference = _write_networks(writer, source, train, test, device, watch)
+        card = _card(wanted, source, train)
+        writer.finish(card, source.truth.axes, size)
+    return ImportReport(
+        folder=out,
+        name=card.name,
+        networks=total,
+        training_examples=len(train),
+        test_examples=None if test is None else len(test),
+        test_size=size,
+        is_test_size_inferred=is_inferred,
+        axes=source.truth.axes,
+        accuracy_difference=difference,
+        without_initial=sum(candidate.initial is None for candidate in source.candidates),
+    )
+
+
+def _write_networks(
+    writer: ZooWriter, source: Source, train: Examples, test: Examples | None, device: torch.device, watch: Watch
+) -> float:
+    """The largest difference of accuracies. Raises ZooError listing all that are too large."""
+    total = len(source.candidates)
+    ids = opaque_ids(total, secrets.randbits(_ID_SEED_BITS))
+    seen: dict[bytes, Candidate] = {}
+    largest = 0.0
+    mismatches: list[str] = []
+    for done, (network_id, candidate) in enumerate(sorted(zip(ids, source.candidates, strict=True), key=_by_id)):
+        watch(done, total, f"converting network {candidate.name}")
+        recorded = source.truth.metrics[candidate.name]
+        network = _write_network(writer, network_id, candidate, source.truth, seen, device)
+        for metric, examples in (("train_acc", train), ("test_acc", test)):
+            if examples is None:
+                continue
+            told = partial(_tell_share, watch, done, total, f"computing {metric} of network {candidate.name}")
+            computed = accuracy(network, examples, device, str(candidate.place), told)
+            difference = abs(computed - recorded[metric])
+            largest = max(largest, difference)
+            if difference > 1 / len(examples) + _ROUNDING:
+                mismatches.append(
+                    f"network {candidate.name}: {metric} {recorded[metric]:.6g}, but it is {computed:.6g}"
+                )
+        del network  # before the next one is read
+    watch(total, total, "finishing")
+    if mismatches:
+        raise ZooError(
+            f"{source.truth_place}: {len(mismatches)} recorded accuracies are not those of the networks, so the "
+            "truth or the weights are of other networks, or a layer means something else than this import takes it "
+            "for. Nothing was imported.\n" + "\n".join(f"  {mismatch}" for mismatch in mismatches)
+        )
+    return largest
+
+
+def _tell_share(watch: Watch, done: int, total: int, what: str, percent: int) -> None:
+    watch(done, total, f"{what}, {percent} %")
+
+
+def _write_network(
+    writer: ZooWriter,
+    network_id: str,
+    candidate: Candidate,
+    truth: HiddenTruth,
+    seen: dict[bytes, Candidate],
+    device: torch.device,
+) -> nn.Sequential:
+    """Write one network's files; the network itself. `seen`: who had which weights before. Raises ZooError."""
+    weights = candidate.weights()
+    other = seen.setdefault(_digest(weights), candidate)
+    if other is not candidate:
+        raise ZooError(f"{candidate.place}: the same weights as {other.place}; each network may be there once")
+    initial = candidate.initial() if candidate.initial else None
+    if initial is not None:
+        with_weights(candidate.architecture, initial, device, f"{candidate.place} (initial weights)")
+    network = with_weights(candidate.architecture, weights, device, str(candidate.place))
+    hidden = NetworkTruth(
+        hyperparameters=dict(truth.hyperparameters[candidate.name]),
+        metrics=dict(truth.metrics[candidate.name]),
+        source=candidate.name,
+    )
+    writer.network(network_id, candidate.architecture, weights, initial, hidden)
+    return network
+
+
+def _require_metrics(source: Source, wanted: Wanted) -> None:
+    """Raises ZooError, before all the work, if a metric that a target needs was not recorded for a network."""
+    for target in wanted.targets:
+        for metric in TARGETS.get(target, (target,)):
+            for name, metrics in source.truth.metrics.items():
+                if isinstance(metric, str) and metric not in metrics:
+                    raise ZooError(
+                        f"{source.truth_place}: network {name} has no metric {metric}, which the target {target} needs"
+                    )
+
+
+def _by_id(pair: tuple[str, Candidate]) -> str:
+    return pair[0]
+
+
+def _digest(weights: Arrays) -> bytes:
+    digest = hashlib.sha256()
+    for name, array in weights.items():
+        digest.update(f"{name} {array.shape} {array.dtype}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.digest()
+
+
+def _test_size(source: Source, wanted: Wanted, test: Examples | None) -> tuple[int, bool]:
+    """The number of test examples, and whether it is a guess. Raises ZooError where even that is impossible."""
+    if test is not None:
+        if wanted.test_size not in (None, len(test)):
+            raise ZooError(f"{test.place}: {len(test)} test examples, not {wanted.test_size} as the import was told")
+        return len(test), False
+    if wanted.test_size is not None:
+        return wanted.test_size, False
+    guess = inferred_test_size(metrics["test_acc"] for metrics in source.truth.metrics.values())
+    if guess is None:
+        raise ZooError(
+            f"{source.truth_place}: the test accuracies do not tell how many test examples there were; "
+            "say it with --test-size"
+        )
+    return guess, True
+
+
+def _card(wanted: Wanted, source: Source, train: Examples) -> ZooCard:
+    name = wanted.name or re.sub(r"[^a-z0-9_-]+", "-", source.name.lower()).strip("-_")[:80] or "imported"
+    return ZooCard(
+        name=name,
+        title=wanted.title or name,
+        text=wanted.text,
+        licence=wanted.licence,
+        citation=wanted.citation,
+        dataset=DatasetCard(
+            name=wanted.dataset_name,
+            source=wanted.dataset_source,
+            licence=wanted.dataset_licence,
+            text=wanted.dataset_text,
+        ),
+        input_shape=list(train.inputs.shape[1:]),
+        classes=source.classes,
+        targets=wanted.targets,
+        truth_public=wanted.truth_public,
+    )
+
+
+@contextmanager
+def _spools(out: Path) -> Iterator[Path]:
+    """A folder beside `out` for data in passing; its name is such that the next import sweeps it, if need be."""
+    folder = out.parent / f"{unfinished_prefix(out)}data"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _alone_at(out: Path) -> Iterator[None]:
+    """Hold the lock on writing the zoo `out`, and sweep what a killed import has left there. Raises ZooError.
+
+    The kernel frees the lock of a killed process. The lock's file is removed while the lock is held, so after locking
+    one has to see that the file is still that of the name.
+    """
+    path = out.parent / f".{out.name}.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    except OSError as error:
+        raise ZooError(f"{out}: cannot be written: {error.strerror}") from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_ours = path.exists() and os.path.samestat(os.fstat(descriptor), path.stat())
+        except BlockingIOError:
+            is_ours = False
+        if not is_ours:
+            raise ZooError(f"{out}: another import writes this zoo now; wait for it, or choose another folder")
+        for leftover in out.parent.glob(f"{unfinished_prefix(out)}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)

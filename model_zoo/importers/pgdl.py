@@ -1,0 +1,90 @@
+"""Importing one task of PGDL, as its organizers published it. `python -m model_zoo.importers` and tests call it.
+
+First everything that is cheap to look at is looked at in all networks (declarations, shapes, the grid), then the data
+and the weights are read.
+"""
+
+from functools import partial
+from pathlib import Path
+
+from model_zoo.importers.accuracy import declared
+from model_zoo.importers.assemble import Candidate, Source, Watch, write_zoo
+from model_zoo.importers.examples import spool_shards
+from model_zoo.importers.files import is_there, plain_file, plain_folder, plain_name
+from model_zoo.importers.keras import KerasNetwork, read_network
+from model_zoo.importers.reference import PREFIX, find_reference, read_reference
+from model_zoo.importers.requests import ImportReport, PgdlRequest
+from model_zoo.manifest import ZooError
+
+_CONFIG, _WEIGHTS, _INITIAL = "config.json", "weights.hdf5", "weights_init.hdf5"
+_DATASET = "dataset_1"
+
+
+def import_pgdl(request: PgdlRequest, watch: Watch) -> ImportReport:
+    """Write the zoo `request.out` from the task's folder. Raises ZooError naming the file that is at fault.
+
+    watch is called with networks done, networks in all, and what is being done.
+    """
+    task = plain_folder(request.task.resolve())
+    place = find_reference(task, request.reference)
+    truth = read_reference(place)
+    folders = _network_folders(task)
+    if odd := sorted(folders.keys() ^ truth.hyperparameters.keys()):
+        if odd[0] in folders:
+            raise ZooError(f"{folders[odd[0]]}: {place.name} says nothing of this network; add it or leave it out")
+        raise ZooError(f"{place}: network {odd[0]} has no folder {PREFIX}{odd[0]} in {task}; fetch the task again")
+    networks: list[KerasNetwork] = []
+    candidates: list[Candidate] = []
+    for name in truth.hyperparameters:
+        watch(0, len(folders), f"looking at network {name}")
+        network, candidate = _candidate(task.name, name, folders[name], with_initial=request.with_initial)
+        networks.append(network)
+        candidates.append(candidate)
+    first = networks[0]
+    for network, candidate in zip(networks, candidates, strict=True):
+        if (network.input_shape, network.classes) != (first.input_shape, first.classes):
+            raise ZooError(
+                f"{candidate.place.parent / _CONFIG}: inputs of {network.input_shape} and {network.classes} classes, "
+                f"but the networks before have {first.input_shape} and {first.classes}"
+            )
+    dataset = plain_folder(task / _DATASET)
+    tests = dataset / "test"
+    source = Source(
+        name=task.name,
+        candidates=candidates,
+        truth=truth,
+        truth_place=place,
+        classes=first.classes,
+        train=partial(spool_shards, plain_folder(dataset / "train"), first.input_shape),
+        test=partial(spool_shards, plain_folder(tests), first.input_shape) if is_there(tests) else None,
+    )
+    return write_zoo(source, request, watch)
+
+
+def _network_folders(task: Path) -> dict[str, Path]:
+    found = {
+        plain_name(path.name, task).removeprefix(PREFIX): path
+        for path in sorted(task.iterdir())
+        if path.name.startswith(PREFIX) and path.suffix != ".json"
+    }
+    if not found:
+        raise ZooError(f"{task}: no folder {PREFIX}… here, so this is not a task of PGDL; give input_data/<task>")
+    return {name: plain_folder(path) for name, path in found.items()}
+
+
+def _candidate(task: str, name: str, folder: Path, *, with_initial: bool) -> tuple[KerasNetwork, Candidate]:
+    config, weights = plain_file(folder / _CONFIG), plain_file(folder / _WEIGHTS)
+    network = read_network(config, task, name)
+    declared(network.architecture, f"{config}: task {task}, network {name}")
+    network.check(weights)
+    initial = folder / _INITIAL
+    has_initial = with_initial and is_there(initial)
+    if has_initial:
+        network.check(plain_file(initial))
+    return network, Candidate(
+        name=name,
+        place=weights,
+        architecture=network.architecture,
+        weights=partial(network.weights, weights),
+        initial=partial(network.weights, initial) if has_initial else None,
+    )

@@ -1,0 +1,145 @@
+"""The [dataset] table of a recipe: which data, how much of it, and what is done to it. Read by `schema`; no torch."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+from model_zoo.manifest import Part
+
+FileDataset = Literal[
+    "cifar-10", "cifar-100", "svhn", "fashion-mnist", "cinic-10", "oxford-flowers-102", "oxford-iiit-pet"
+]
+_SHAPES: dict[FileDataset, tuple[list[int], int]] = {
+    "cifar-10": ([3, 32, 32], 10),
+    "cifar-100": ([3, 32, 32], 100),
+    "svhn": ([3, 32, 32], 10),
+    "fashion-mnist": ([1, 28, 28], 10),
+    "cinic-10": ([3, 32, 32], 10),
+    "oxford-flowers-102": ([3, 32, 32], 102),
+    "oxford-iiit-pet": ([3, 32, 32], 37),
+}
+_Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class RecipeShift(Part):
+    """The shifted test set of the metric `ood_acc`.
+
+    rotation: the images turned by `amount` degrees; noise: Gaussian noise of standard deviation `amount` added;
+    label_shift: the test set drawn again with classes of unequal shares, each (1 - amount) times the one before.
+    """
+
+    kind: Literal["rotation", "noise", "label_shift"]
+    amount: PositiveFloat
+
+    @model_validator(mode="after")
+    def _amount_is_possible(self) -> Self:
+        if self.kind == "label_shift" and self.amount >= 1:
+            raise ValueError("amount of a label_shift must be below 1")
+        return self
+
+
+class _Data(Part):
+    """What all datasets share. training_size, test_size: None means all that there are."""
+
+    training_size: PositiveInt | None = None
+    test_size: PositiveInt | None = None
+    label_noise: _Share = 0.0
+    shift: RecipeShift | None = None
+
+    @property
+    def input_shape(self) -> list[int]:
+        """(C, H, W) of one input."""
+        raise NotImplementedError
+
+    @property
+    def classes(self) -> int:
+        """How many labels there are."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _only_pictures_turn(self) -> Self:
+        if self.shift is not None and self.shift.kind == "rotation" and min(self.input_shape[1:]) == 1:
+            raise ValueError("shift.kind = rotation needs pictures, and these inputs are vectors")
+        return self
+
+
+class DigitsData(_Data):
+    """scikit-learn's 1797 scans of 8×8 pixels; what is not trained on is the test set."""
+
+    name: Literal["digits"]
+    training_size: PositiveInt
+
+    @property
+    def input_shape(self) -> list[int]:
+        return [1, 8, 8]
+
+    @property
+    def classes(self) -> int:
+        return 10
+
+
+class _Synthetic(_Data):
+    """Vectors of `dimension` numbers, drawn when they are needed, so both sizes must be given."""
+
+    training_size: PositiveInt
+    test_size: PositiveInt
+    dimension: PositiveInt
+
+    @property
+    def input_shape(self) -> list[int]:
+        return [1, 1, self.dimension]
+
+
+class _SyntheticClasses(_Synthetic):
+    number_of_classes: Annotated[int, Field(ge=2, alias="classes")]
+
+    @property
+    def classes(self) -> int:
+        return self.number_of_classes
+
+
+class TeacherData(_SyntheticClasses):
+    """Standard normal vectors, labelled by a random ReLU network with hidden layers of `teacher_width` units."""
+
+    name: Literal["teacher"]
+    teacher_width: PositiveInt = 32
+    teacher_depth: PositiveInt = 1
+
+
+class MixtureData(_SyntheticClasses):
+    """Each class a mixture of `modes` normal distributions of variance 1, their centres `separation` from 0."""
+
+    name: Literal["gaussian-mixture"]
+    modes: PositiveInt = 1
+    separation: PositiveFloat
+
+
+class LinearData(_Synthetic):
+    """Standard normal vectors x with label 1 where u·x + noise · e > 0, u a random unit vector and e standard normal.
+
+    The true risk of a linear network on it is known in closed form.
+    """
+
+    name: Literal["noisy-linear"]
+    noise: NonNegativeFloat
+
+    @property
+    def classes(self) -> int:
+        return 2
+
+
+class FileData(_Data):
+    """A dataset in its distributor's own files, with its own split into training and test set."""
+
+    name: FileDataset
+
+    @property
+    def input_shape(self) -> list[int]:
+        return _SHAPES[self.name][0]
+
+    @property
+    def classes(self) -> int:
+        return _SHAPES[self.name][1]
+
+
+RecipeDataset = DigitsData | TeacherData | MixtureData | LinearData | FileData

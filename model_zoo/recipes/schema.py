@@ -1,0 +1,213 @@
+"""A recipe: what a TOML file of this folder says, checked as a whole. Called by this package's `read_recipe`."""
+
+import hashlib
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal, Self, cast
+
+from pydantic import Field, FiniteFloat, PositiveFloat, PositiveInt, model_validator
+
+from model_zoo.manifest import TARGETS, Axis, Name, Part, TargetName
+from model_zoo.recipes.datasets import LinearData, RecipeDataset
+from model_zoo.recipes.families import FAMILIES, HYPERPARAMETERS, FamilyName
+from model_zoo.recipes.hyperparameters import (
+    MOVABLE,
+    TRAINING,
+    Hyperparameters,
+    Kind,
+    Optimizer,
+    TrainingSettings,
+    Value,
+)
+
+SEED_AXIS = "seed"
+Track = Literal["standard", "extended"]
+
+_TomlValue = bool | int | FiniteFloat | str
+_Below1 = Annotated[float, Field(ge=0, lt=1)]
+_BASIC_METRICS = frozenset(
+    {"train_acc", "test_acc", "train_loss", "test_loss", "train_calibration", "test_calibration", "epochs"}
+)
+_WITHOUT_TRAINING_DATA = frozenset({"test_error", "test_acc", "test_loss", "test_calibration", "true_risk", "epochs"})
+
+
+class RecipeTraining(Part):
+    """One optimizer until the training cross-entropy is at most `stop_loss`, or for `max_epochs`.
+
+    momentum: of SGD and SAM. rho: the radius of SAM's neighbourhood. The learning rate is multiplied by `decay`
+    after each of the epochs `decay_after`.
+    """
+
+    optimizer: Optimizer = "sgd"
+    momentum: _Below1 = 0.9
+    rho: PositiveFloat = 0.05
+    stop_loss: PositiveFloat
+    max_epochs: PositiveInt
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.2
+    decay_after: list[PositiveInt] = Field(default=[])
+
+    @model_validator(mode="after")
+    def _decays_in_order(self) -> Self:
+        if self.decay_after != sorted(set(self.decay_after)):
+            raise ValueError(f"decay_after = {self.decay_after} must be different epochs in order")
+        return self
+
+    def rate_factor(self, epoch: int) -> float:
+        """What the learning rate is multiplied by in the epoch `epoch`, counted from 1."""
+        return self.decay ** sum(epoch > end for end in self.decay_after)
+
+
+class RecipeRobust(Part):
+    """The metric `robust_acc`: test accuracy under attack, within `epsilon` in every input value.
+
+    steps: 1 is the fast gradient sign method, more are projected gradient descent.
+    """
+
+    epsilon: PositiveFloat
+    steps: PositiveInt = 1
+
+
+class Recipe(Part):
+    """A full factorial grid: one network for every combination of the axes' values, times `seeds`.
+
+    Every hyperparameter of the family and of the training is either an axis or `fixed`. With more than one seed, the
+    further ones make siblings if the tracks have "extended", else an axis "seed".
+    """
+
+    name: Name
+    title: str
+    text: str
+    licence: str
+    citation: str
+    seed: int
+    truth_public: bool = True
+    tracks: list[Track] = Field(default=["standard"], min_length=1)
+    targets: list[TargetName] = Field(default=["gap"], min_length=1)
+    seeds: PositiveInt = 1
+    dataset: Annotated[RecipeDataset, Field(discriminator="name")]
+    family: FamilyName
+    training: RecipeTraining
+    robust: RecipeRobust | None = None
+    fixed: dict[str, _TomlValue] = Field(default={})
+    axes: dict[str, list[_TomlValue]]
+
+    @model_validator(mode="after")
+    def _names_every_hyperparameter_once(self) -> Self:
+        needed = FAMILIES[self.family].hyperparameters | TRAINING.keys()
+        if twice := sorted(self.axes.keys() & self.fixed.keys()):
+            raise ValueError(f"{twice[0]} is both an axis and fixed")
+        for name in self.fixed.keys() & MOVABLE.keys():
+            raise ValueError(f"{name} cannot be fixed; write it under [{_table(name)}], or make it an axis")
+        for name in self.axes.keys() & MOVABLE.keys() - {"training_size"}:
+            if name in getattr(self, _table(name)).model_fields_set:
+                raise ValueError(f"{name} is both an axis and under [{_table(name)}]")
+        if odd := sorted(needed ^ ((self.axes.keys() - MOVABLE.keys()) | self.fixed.keys())):
+            fault = "is missing from axes and fixed" if odd[0] in needed else f"is unknown to {self.family}"
+            raise ValueError(f"{odd[0]} {fault}")
+        return self
+
+    @model_validator(mode="after")
+    def _values_make_sense(self) -> Self:
+        kinds: Mapping[str, Kind] = {**TRAINING, **MOVABLE, **HYPERPARAMETERS}
+        for name, values in [*self.axes.items(), *((name, [value]) for name, value in self.fixed.items())]:
+            if not values or len(set(values)) < len(values):
+                raise ValueError(f"{name} needs different values")
+            if wrong := [value for value in values if not kinds[name].accepts(value)]:
+                raise ValueError(f"{name} = {wrong[0]} must be {kinds[name].text}")
+        largest = self.dataset.training_size
+        for size in self.axes.get("training_size", []):
+            if largest is None or cast(int, size) > largest:
+                raise ValueError(f"training_size = {size} is more than the {largest} under [dataset]")
+        return self
+
+    @model_validator(mode="after")
+    def _targets_will_be_measured(self) -> Self:
+        known = self.metrics
+        own = sorted(self.axes.keys() & {"training_size", "label_noise"})
+        for target in self.targets:
+            for metric in TARGETS.get(target, (target,)):
+                if isinstance(metric, str) and metric not in known:
+                    raise ValueError(f"the target {target} needs the metric {metric}, which is not measured here")
+            if own and target not in _WITHOUT_TRAINING_DATA:
+                raise ValueError(
+                    f"the target {target} compares with the zoo's training data, but with an axis {own[0]} "
+                    "networks are trained on other data; take test_error"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _networks_can_be_declared(self) -> Self:
+        shape, classes = self.dataset.input_shape, self.dataset.classes
+        for point in self._points():
+            FAMILIES[self.family].declare(shape, classes, {**self.fixed, **point})
+        return self
+
+    @property
+    def sha256(self) -> str:
+        """A digest of everything the recipe says; comments in its file do not matter."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    @property
+    def metrics(self) -> frozenset[str]:
+        """The names of the metrics that each of its networks will have."""
+        further = {
+            "ood_acc": self.dataset.shift is not None,
+            "robust_acc": self.robust is not None,
+            "true_risk": self.knows_true_risk,
+            "true_gap": self.knows_true_risk,
+        }
+        return _BASIC_METRICS | {name for name, is_measured in further.items() if is_measured}
+
+    @property
+    def knows_true_risk(self) -> bool:
+        """Whether the networks' true risk is known in closed form."""
+        return isinstance(self.dataset, LinearData) and self.family == "linear"
+
+    @property
+    def siblings(self) -> int:
+        """How many siblings each network has."""
+        return self.seeds - 1 if "extended" in self.tracks else 0
+
+    def grid(self) -> list[dict[str, Value]]:
+        """The hyperparameters on the axes of every network, the last axis varying fastest."""
+        return list(self._points())
+
+    def settings(self, point: Hyperparameters) -> TrainingSettings:
+        """With what the network at `point` of the grid, or any of its siblings, is trained."""
+        values: dict[str, Value] = {
+            **{name: getattr(getattr(self, _table(name)), name) for name in MOVABLE},
+            **self.fixed,
+            **point,
+        }
+        size = self.dataset.training_size if "training_size" not in point else cast(int, point["training_size"])
+        return TrainingSettings(
+            optimizer=cast(Optimizer, values["optimizer"]),
+            learning_rate=float(values["learning_rate"]),
+            weight_decay=float(values["weight_decay"]),
+            dropout=float(values["dropout"]),
+            batch_size=int(values["batch_size"]),
+            init_scale=float(values["init_scale"]),
+            momentum=float(values["momentum"]),
+            rho=float(values["rho"]),
+            label_noise=float(values["label_noise"]),
+            training_size=size,
+        )
+
+    def truth_axes(self) -> list[Axis]:
+        """The axes as truth.json has them."""
+        return [Axis(name=name, values=list(values)) for name, values in self._axes().items()]
+
+    def _points(self) -> Iterator[dict[str, Value]]:
+        axes = self._axes()
+        return (dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values()))
+
+    def _axes(self) -> dict[str, list[Value]]:
+        axes: dict[str, list[Value]] = {name: list(values) for name, values in self.axes.items()}
+        if self.seeds > 1 and "extended" not in self.tracks:
+            axes[SEED_AXIS] = list(range(self.seeds))
+        return axes
+
+
+def _table(name: str) -> str:
+    """The table of the recipe that a hyperparameter of MOVABLE stands in unless it is an axis."""
+    return "dataset" if name in ("label_noise", "training_size") else "training"

@@ -1,0 +1,85 @@
+"""What a store is made of: named objects that appear whole or not at all. Two backends: `local` and `remote`.
+
+Only `zoo_store` calls them. Names are ours: `files/<two digits>/<sha256>` and `zoos/<sha256 of zoo.json>.json`.
+"""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from model_zoo.manifest import FileDigest, ZooError
+
+PIECE_BYTES = 2**20
+BROUGHT = "fetched"
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# The modification time of stored and cached files: it must not tell when a network was made. Zip has none before 1980.
+FIXED_TIME = 946_684_800  # the first second of 2000
+
+
+class ZooStoreError(ZooError):
+    """The store or the cache cannot give or keep a file. The message names the object and says what to do."""
+
+
+class ObjectMissingError(ZooStoreError):
+    """There is no such object in the store."""
+
+
+class Objects(Protocol):
+    """One place that keeps objects. Every method raises ZooStoreError; safe with many threads and processes."""
+
+    parallel: int  # how many transfers at a time are worth it
+
+    def address(self, name: str) -> str:
+        """The object's full address, for messages."""
+
+    def holds(self, name: str, digest: FileDigest) -> bool:
+        """Whether the object is there already, so that it need not be sent again."""
+
+    def keep_file(self, name: str, source: Path, digest: FileDigest) -> None:
+        """Keep a copy of `source`, if it is what the digest says; else nothing is kept and ZooStoreError raised."""
+
+    def settle(self, names: list[str]) -> None:
+        """Return once these objects outlive a power cut."""
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Keep a small object, at once safe."""
+
+    def read(self, name: str) -> bytes:
+        """A small object's content, unverified. Raises ObjectMissingError."""
+
+    def link(self, name: str, target: Path) -> bool:
+        """Make `target` another name of the object, taking no space; False where that is not possible here."""
+
+    def bring(self, name: str, target: Path) -> None:
+        """Copy the object to the new file `target`, unverified. Raises ObjectMissingError, OSError of a full disk."""
+
+    def names(self, prefix: str) -> list[str]:
+        """The names of all objects that begin with `prefix`, a folder with its slash."""
+
+    def remove(self, name: str) -> None:
+        """Remove the object; nothing happens where there is none."""
+
+
+@contextmanager
+def told(address: str, what: str) -> Iterator[None]:
+    """Turn what a backend raises into sentences about the object at `address`."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ObjectMissingError(
+            f"{address}: not in the store; restore it from a backup, or add the zoo again"
+        ) from None
+    except (OSError, BotoCoreError, ClientError) as error:
+        if what == BROUGHT and isinstance(error, OSError) and error.errno in DISK_FULL:
+            raise  # of the disk that it is brought to
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise ZooStoreError(f"{address}: cannot be {what}: {reason}; look at the store and its settings") from error
+
+
+def changed(source: Path) -> ZooStoreError:
+    """The error for a file that is not what its manifest says."""
+    return ZooStoreError(f"{source}: changed while it was stored, or not what zoo.json says; make the zoo again")

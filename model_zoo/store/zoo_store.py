@@ -1,0 +1,193 @@
+"""The store's door: zoos put in, opened, fetched and deleted by the sha256 of their zoo.json.
+
+Objects are named by their content (`files/aa/<sha256>`), so zoos share what they have in common and a zoo that was
+put in halfway goes on where it stopped; `zoos/<sha256>.json` is written last. Called by `submissions` (put, open,
+truth) and by the worker's evaluator (open, fetched).
+"""
+
+import hashlib
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from model_zoo.manifest import MANIFEST, FileDigest, ZooManifest, ZooTruth, parse
+from model_zoo.store.cache import JSON_FILES, Source, Wanted, ZooCache
+from model_zoo.store.local import LocalObjects
+from model_zoo.store.objects import ObjectMissingError, Objects, ZooStoreError, changed
+from model_zoo.store.remote import RemoteObjects
+from model_zoo.zoo import Zoo, open_zoo
+
+S3 = "s3://"
+_FILES, _ZOOS = "files/", "zoos/"
+_OPEN_ZOOS = 64
+_TRUTHS = 16
+
+Watch = Callable[[int, int, str], None]
+T = TypeVar("T")
+
+
+class ZooStore:
+    """Zoos in one place, seen through this machine's cache. Safe with many threads and processes.
+
+    url: a folder, or s3://bucket/prefix. cache: the folder for what is fetched, about `cache_bytes` at most.
+    endpoint: address of the S3 service; empty: the provider's own.
+    """
+
+    def __init__(self, url: str, cache: Path, cache_bytes: int, *, endpoint: str = "") -> None:
+        self.url = url
+        self._objects: Objects = RemoteObjects(url, endpoint) if url.startswith(S3) else LocalObjects(Path(url))
+        self._cache = ZooCache(cache, cache_bytes)
+        self._guard = threading.Lock()  # of the two below
+        self._zoos: OrderedDict[str, Zoo] = OrderedDict()
+        self._truths: OrderedDict[str, ZooTruth] = OrderedDict()
+
+    def put(self, folder: Path, *, watch: Watch | None = None) -> str:
+        """Copy the zoo in `folder` into the store; the sha256 of its zoo.json, by which it is opened.
+
+        Every file is compared with its digest while it is copied; what is there already is not sent again. watch:
+        told the bytes that are safe, those in all, and what is being done. Raises ZooError.
+        """
+        zoo = open_zoo(folder)
+        manifest = (folder / MANIFEST).read_bytes()
+        if hashlib.sha256(manifest).hexdigest() != zoo.manifest_sha256:
+            raise changed(folder / MANIFEST)
+        by_content = {digest.sha256: (folder / name, digest) for name, digest in zoo.manifest.files.items()}
+        total, done = sum(digest.bytes for _, digest in by_content.values()), 0
+        with ThreadPoolExecutor(self._objects.parallel) as executor:
+            sent = {executor.submit(self._keep, path, digest): (path, digest) for path, digest in by_content.values()}
+            try:
+                for future in as_completed(sent):
+                    future.result()
+                    path, digest = sent[future]
+                    done += digest.bytes
+                    if watch is not None:
+                        watch(done, total, f"storing {path.relative_to(folder)}")
+            except BaseException:
+                executor.shutdown(cancel_futures=True)
+                raise
+        self._objects.settle([_file(digest.sha256) for _, digest in by_content.values()])
+        self._objects.keep(_manifest(zoo.manifest_sha256), manifest)
+        return zoo.manifest_sha256
+
+    def _keep(self, path: Path, digest: FileDigest) -> None:
+        name = _file(digest.sha256)
+        if not self._objects.holds(name, digest):
+            self._objects.keep_file(name, path, digest)
+
+    def has(self, manifest_sha256: str) -> bool:
+        """Whether the store has this zoo."""
+        try:
+            return bool(self._objects.read(_manifest(manifest_sha256)))
+        except ObjectMissingError:
+            return False
+
+    def open(self, manifest_sha256: str) -> Zoo:
+        """The zoo, with its JSON files here and verified; `fetched` brings the others. Raises ZooError."""
+        folder = self._cache.folder_of(manifest_sha256)
+        with self._guard:
+            zoo = self._zoos.get(manifest_sha256)
+        if zoo is not None and all((folder / name).exists() for name in _json_files(zoo.manifest)):
+            return zoo
+        os.close(self._hold(manifest_sha256, MANIFEST, manifest_sha256, None, _manifest(manifest_sha256)))
+        path = folder / MANIFEST
+        manifest = parse(ZooManifest, path.read_bytes(), path)
+        for name in _json_files(manifest):
+            if name != MANIFEST:
+                os.close(self._hold_file(manifest_sha256, manifest, name))
+        self._cache.drop_wrong_sizes(manifest_sha256, {name: file.bytes for name, file in manifest.files.items()})
+        zoo = open_zoo(folder, partial=True)
+        with self._guard:
+            _remember(self._zoos, manifest_sha256, zoo, _OPEN_ZOOS)
+        return zoo
+
+    def truth(self, manifest_sha256: str) -> ZooTruth:
+        """The zoo's truth, kept in memory for the next who asks. Raises ZooError."""
+        with self._guard:
+            truth = self._truths.get(manifest_sha256)
+        if truth is None:
+            truth = self.open(manifest_sha256).truth()
+            with self._guard:
+                _remember(self._truths, manifest_sha256, truth, _TRUTHS)
+        return truth
+
+    @contextmanager
+    def fetched(self, zoo: Zoo, names: Iterable[str] | None = None) -> Iterator[None]:
+        """While the block runs, these files of an opened zoo are here, verified, and stay. None: all of them.
+
+        names: as in the manifest. Raises ZooError where one cannot be had.
+        """
+        with ExitStack() as held:
+            if names is None:
+                held.enter_context(self._cache.whole(zoo.manifest_sha256))
+                self._bring_all(zoo)
+            else:
+                for name in names:
+                    held.callback(os.close, self._hold_file(zoo.manifest_sha256, zoo.manifest, name))
+            yield
+
+    def fetch_all(self, zoo: Zoo) -> None:
+        """Bring every file of the zoo here, verified. Raises ZooError."""
+        with self.fetched(zoo):
+            return
+
+    def _bring_all(self, zoo: Zoo) -> None:
+        hold = partial(self._hold_file, zoo.manifest_sha256, zoo.manifest)
+        with ThreadPoolExecutor(self._objects.parallel) as executor:
+            for descriptor in executor.map(hold, zoo.manifest.files):
+                os.close(descriptor)
+
+    def delete(self, manifest_sha256: str) -> None:
+        """Remove a zoo, and every object that no other zoo has. Not to be called while a zoo is being put in."""
+        try:
+            mine = self._manifest_files(manifest_sha256)
+        except ObjectMissingError:
+            return
+        self._objects.remove(_manifest(manifest_sha256))
+        names = [name.removeprefix(_ZOOS).removesuffix(".json") for name in self._objects.names(_ZOOS)]
+        others = {file.sha256 for name in names for file in self._manifest_files(name).values()}
+        for sha256 in {file.sha256 for file in mine.values()} - others:
+            self._objects.remove(_file(sha256))
+        with self._guard:
+            self._zoos.pop(manifest_sha256, None)
+            self._truths.pop(manifest_sha256, None)
+        self._cache.forget(manifest_sha256)
+
+    def _manifest_files(self, manifest_sha256: str) -> Mapping[str, FileDigest]:
+        name = _manifest(manifest_sha256)
+        return parse(ZooManifest, self._objects.read(name), Path(self._objects.address(name))).files
+
+    def _hold_file(self, zoo: str, manifest: ZooManifest, name: str) -> int:
+        digest = manifest.files.get(name)
+        if digest is None:
+            raise ZooStoreError(f"{self._cache.folder_of(zoo)}: the zoo has no file {name}")
+        return self._hold(zoo, name, digest.sha256, digest.bytes, _file(digest.sha256))
+
+    def _hold(self, zoo: str, name: str, sha256: str, size: int | None, stored: str) -> int:
+        wanted = Wanted(zoo=zoo, name=name, sha256=sha256, bytes=size, address=self._objects.address(stored))
+        source = Source(link=partial(self._objects.link, stored), bring=partial(self._objects.bring, stored))
+        return self._cache.hold(wanted, source)
+
+
+def _file(sha256: str) -> str:
+    return f"{_FILES}{sha256[:2]}/{sha256}"
+
+
+def _manifest(sha256: str) -> str:
+    return f"{_ZOOS}{sha256}.json"
+
+
+def _json_files(manifest: ZooManifest) -> list[str]:
+    return [name for name in JSON_FILES if name == MANIFEST or name in manifest.files]
+
+
+def _remember(kept: OrderedDict[str, T], key: str, value: T, limit: int) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    while len(kept) > limit:
+        kept.popitem(last=False)

@@ -1,0 +1,47 @@
+"""The data that recipes name, split into training and test. Called by the training."""
+
+import dataclasses
+from pathlib import Path
+
+from model_zoo.recipes.datasets import DigitsData, FileData, LinearData, MixtureData, RecipeDataset, TeacherData
+from model_zoo.training.datasets.digits import digits
+from model_zoo.training.datasets.distributed import distributed
+from model_zoo.training.datasets.linear import linear
+from model_zoo.training.datasets.noise import noisy_labels
+from model_zoo.training.datasets.shifts import shifted
+from model_zoo.training.datasets.split import Split
+from model_zoo.training.datasets.synthetic import mixture, teacher
+
+__all__ = ["Split", "load_split"]
+
+
+def load_split(dataset: RecipeDataset, seed: int, folder: Path | None = None) -> Split:
+    """`dataset` cut into training and test set, with the recipe's label noise and shift. Raises ZooError.
+
+    folder: where the files of datasets lie that do not come with Gengap. The same arguments give the same split.
+    """
+    split = _whole(dataset, seed, folder)
+    if dataset.label_noise:
+        split = dataclasses.replace(
+            split,
+            train_labels=noisy_labels(split.train_labels, split.classes, dataset.label_noise, seed),
+            clean_labels=split.train_labels,
+        )
+    if dataset.shift is not None:
+        inputs, labels = shifted(split.test_inputs, split.test_labels, split.classes, dataset.shift, seed)
+        split = dataclasses.replace(split, shifted_inputs=inputs, shifted_labels=labels)
+    return dataclasses.replace(split, noise_seed=seed)
+
+
+def _whole(dataset: RecipeDataset, seed: int, folder: Path | None) -> Split:
+    match dataset:
+        case DigitsData():
+            return digits(dataset, seed)
+        case TeacherData():
+            return teacher(dataset, seed)
+        case MixtureData():
+            return mixture(dataset, seed)
+        case LinearData():
+            return linear(dataset, seed)
+        case FileData():
+            return distributed(dataset, seed, folder)

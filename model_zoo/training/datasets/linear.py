@@ -1,0 +1,97 @@
+"""A noisy linear task, on which the true risk of any linear classifier is known. Called by `load_split`."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import owens_t
+from torch import nn
+
+from model_zoo.manifest import DatasetCard, ZooError
+from model_zoo.recipes.datasets import LinearData
+from model_zoo.training.datasets.split import Split
+
+
+@dataclass(frozen=True)
+class LinearRisk:
+    """The probability that a linear network errs on a new example of the task.
+
+    direction: the teacher's unit vector u, shape (dimension,). noise: the standard deviation of what is added to u·x.
+    """
+
+    direction: NDArray[np.float64]
+    noise: float
+
+    def __call__(self, network: nn.Module) -> float:
+        """The risk of a network of flattening and linear layers with two outputs. Raises ZooError for another one.
+
+        It decides for label 1 where w·x + c > 0, w and c being the differences of its two outputs' weights and biases.
+        (w·x / |w|, (u·x + noise·e) / sqrt(1 + noise²)) is normal with unit variances and correlation
+        rho = w·u / (|w| sqrt(1 + noise²)). With t = c / |w| and r = rho / sqrt(1 - rho²), the two disagree with
+        probability 1/2 - 2 T(t, r), where T is Owen's function (1956): T(0, r) = arctan(r) / (2 pi) gives the known
+        arccos(rho) / pi of a decision without bias. Where w = 0, the decision is constant and the risk is 1/2.
+        """
+        weight, bias = self._decision(network)
+        length = float(np.linalg.norm(weight))
+        if length == 0:
+            return 0.5
+        cosine = float(weight @ self.direction) / length
+        # r with 1 - rho² as a sum of squares: near rho = 1 the difference would lose all its digits
+        across = math.hypot(float(np.linalg.norm(weight / length - cosine * self.direction)), self.noise)
+        slope = cosine / across if across else math.copysign(math.inf, cosine)
+        return float(0.5 - 2 * owens_t(bias / length, slope))
+
+    def _decision(self, network: nn.Module) -> tuple[NDArray[np.float64], float]:
+        layers = list(network.children())
+        if not isinstance(network, nn.Sequential) or not all(
+            isinstance(layer, nn.Flatten | nn.Linear) for layer in layers
+        ):
+            raise ZooError("the true risk is known only for networks of linear layers; take the family linear")
+        weight, bias = np.eye(len(self.direction)), np.zeros(len(self.direction))
+        for layer in layers:
+            if isinstance(layer, nn.Linear):
+                matrix = _float64(layer.weight)
+                weight, bias = matrix @ weight, matrix @ bias
+                if layer.bias is not None:
+                    bias = bias + _float64(layer.bias)
+        if len(bias) != 2:
+            raise ZooError(f"the true risk is known for two outputs, not {len(bias)}")
+        return weight[1] - weight[0], float(bias[1] - bias[0])
+
+
+def linear(data: LinearData, seed: int) -> Split:
+    """Standard normal x with label 1 where u·x + noise·e > 0, else 0. Inputs (n, 1, 1, dimension)."""
+    generator = np.random.default_rng(seed)
+    drawn = generator.standard_normal(data.dimension)
+    risk = LinearRisk(drawn / np.linalg.norm(drawn), data.noise)
+    train, test = (_drawn(risk, size, generator) for size in (data.training_size, data.test_size))
+    return Split(
+        card=DatasetCard(
+            name="noisy linear task",
+            source="drawn by Gengap",
+            licence="CC0-1.0",
+            text=f"Standard normal vectors of {data.dimension} numbers, labelled by the sign of a random direction's "
+            f"product plus noise of standard deviation {data.noise:g}; {data.training_size} to train, "
+            f"{data.test_size} to test. The true risk of a linear network is known in closed form.",
+        ),
+        classes=data.classes,
+        train_inputs=train[0],
+        train_labels=train[1],
+        test_inputs=test[0],
+        test_labels=test[1],
+        true_risk=risk,
+    )
+
+
+def _drawn(
+    risk: LinearRisk, size: int, generator: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    vectors = generator.standard_normal((size, len(risk.direction))).astype(np.float32)
+    labels = vectors @ risk.direction + risk.noise * generator.standard_normal(size) > 0
+    return vectors[:, np.newaxis, np.newaxis], labels.astype(np.int64)
+
+
+def _float64(parameter: torch.Tensor) -> NDArray[np.float64]:
+    return parameter.detach().cpu().double().numpy()

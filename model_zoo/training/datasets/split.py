@@ -1,0 +1,68 @@
+"""Data cut into training and test set, and taking a part of it. Every module of this package makes or changes one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+from torch import nn
+
+from model_zoo.manifest import DatasetCard, ZooError
+from model_zoo.recipes import TrainingSettings
+from model_zoo.training.datasets.noise import noisy_labels
+
+Inputs = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """A dataset cut in two. Inputs are float32 (n, C, H, W), labels int64 (n,).
+
+    train_labels: with the label noise of the recipe's dataset; clean_labels: without, or None where they are the same.
+    shifted_inputs, shifted_labels: the test set after the recipe's shift. true_risk: the probability that a linear
+    network errs on a new example, where it is known in closed form.
+    """
+
+    card: DatasetCard
+    classes: int
+    train_inputs: Inputs
+    train_labels: Labels
+    test_inputs: Inputs
+    test_labels: Labels
+    clean_labels: Labels | None = None
+    noise_seed: int = 0
+    shifted_inputs: Inputs | None = None
+    shifted_labels: Labels | None = None
+    true_risk: Callable[[nn.Module], float] | None = None
+
+    @property
+    def input_shape(self) -> list[int]:
+        return list(self.train_inputs.shape[1:])
+
+    def size_for(self, settings: TrainingSettings) -> int:
+        """How many of the training examples, from the first on, a network of these settings is trained with."""
+        return len(self.train_labels) if settings.training_size is None else settings.training_size
+
+    def labels_for(self, settings: TrainingSettings) -> Labels:
+        """The labels that a network of these settings is trained with: shape (`size_for`,), with its label noise."""
+        clean = self.train_labels if self.clean_labels is None else self.clean_labels
+        return noisy_labels(clean[: self.size_for(settings)], self.classes, settings.label_noise, self.noise_seed)
+
+
+def stratified_rows(labels: Labels, size: int | None, seed: int, which: str) -> NDArray[np.int64]:
+    """`size` rows (all of them for None) in an order of their own, with the classes' shares kept.
+
+    which: what they are, for the error. Raises ZooError if there are fewer, or too few for every class to be there.
+    """
+    rows = np.arange(len(labels))
+    if size is None or size == len(labels):
+        return np.random.default_rng(seed).permutation(rows)
+    classes = len(np.unique(labels))
+    if not classes <= size <= len(labels) - classes:
+        raise ZooError(
+            f"{which}_size {size}: must be all of the {len(labels)} examples, or from {classes} to "
+            f"{len(labels) - classes} of them"
+        )
+    return np.asarray(train_test_split(rows, train_size=size, stratify=labels, random_state=seed)[0])

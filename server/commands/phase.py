@@ -1,0 +1,125 @@
+"""`gengap phase`: open a phase over zoos that passed their check, or give an open one further zoos."""
+
+import re
+from datetime import UTC, datetime
+
+import click
+
+from server.commands.common import ready_database, settings_or_exit
+from server.commands.errors import InputError
+from submissions.competitions import CompetitionError, find_competition, find_phase
+from submissions.database import Database
+from submissions.phase_zoos import attach_zoo
+from submissions.phases import NewCompetition, PhaseError, PhasePlan, open_phase
+from submissions.records import PhaseRecord, utc_now
+from submissions.zoos import find_zoo
+
+_ADDRESS = re.compile(r"([^/]+)/([^/]+)")
+_MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
+_OPTIONS = {
+    "title": "title",
+    "opens": "opens_at",
+    "until": "closes_at",
+    "wall_s": "wall_s",
+    "daily_quota": "daily_quota",
+    "shows_logs": "shows_logs",
+    "hidden": "hidden",
+}
+
+
+@click.group()
+def command() -> None:
+    """Open phases over zoos."""
+
+
+@command.command(name="open")
+@click.argument("address", metavar="COMPETITION/PHASE")
+@click.option(
+    "--zoo",
+    "zoos",
+    multiple=True,
+    required=True,
+    metavar="NAME[@VERSION]",
+    help="A zoo of the phase; may be given several times. Without a version: the newest that is ready.",
+)
+@click.option("--title", help="Title of the phase (default: its name).")
+@click.option("--competition-title", help="Title of the competition, where it is new (default: its name).")
+@click.option("--opens", type=click.DateTime(_MOMENTS), help="First moment, UTC (default: now).")
+@click.option("--until", type=click.DateTime(_MOMENTS), help="Last moment, UTC (default: no end).")
+@click.option("--wall-s", type=float, help="Seconds per network (default: 60).")
+@click.option("--daily-quota", type=int, help="Submissions per person in 24 hours (default: 20).")
+@click.option("--shows-logs", is_flag=True, default=None, help="Authors see what their measures print.")
+@click.option("--hidden", is_flag=True, default=None, help="Only organizers see the phase.")
+def open_command(
+    address: str, zoos: tuple[str, ...], competition_title: str | None, **options: str | float | bool | datetime | None
+) -> None:
+    """Open the phase COMPETITION/PHASE over zoos, making the competition where there is none of that name.
+
+    Where the phase is there already, the zoos are attached to it and no other option may be given.
+    """
+    found = _ADDRESS.fullmatch(address)
+    if found is None:
+        raise InputError(f"Name a competition and a phase, as in spring/final, not {address!r}.")
+    settings = settings_or_exit()
+    db = ready_database(settings)
+    try:
+        zoo_ids = [_zoo_id(db, zoo) for zoo in zoos]
+        phase = _phase(db, found[1], found[2])
+        if phase is None:
+            _open(db, found[1], found[2], zoo_ids, competition_title, options)
+        else:
+            _attach(db, phase, zoo_ids, [name for name, value in options.items() if value is not None])
+    except PhaseError as error:
+        raise InputError("\n".join(f"{name}: {sentence}" for name, sentence in error.messages.items())) from None
+    except CompetitionError as error:
+        raise InputError(str(error)) from None
+    finally:
+        db.close()
+    click.echo(f"/competitions/{found[1]}/{found[2]}/leaderboard")
+
+
+def _open(
+    db: Database,
+    competition_slug: str,
+    phase_slug: str,
+    zoo_ids: list[int],
+    competition_title: str | None,
+    options: dict[str, str | float | bool | datetime | None],
+) -> None:
+    chosen = {_OPTIONS[name]: value for name, value in options.items() if value is not None}
+    moments = {name: value.replace(tzinfo=UTC) for name, value in chosen.items() if isinstance(value, datetime)}
+    plan = PhasePlan(**({"title": phase_slug, "opens_at": utc_now()} | chosen | moments))  # type: ignore[arg-type]
+    with db.read() as session:
+        is_new = find_competition(session, competition_slug) is None
+    if not is_new and competition_title is not None:
+        raise InputError(f"The competition {competition_slug} is there already; leave --competition-title out.")
+    open_phase(
+        db,
+        competition_slug=competition_slug,
+        phase_slug=phase_slug,
+        plan=plan,
+        zoo_ids=zoo_ids,
+        user_id=None,
+        new_competition=NewCompetition(competition_title or competition_slug) if is_new else None,
+    )
+
+
+def _attach(db: Database, phase: PhaseRecord, zoo_ids: list[int], options: list[str]) -> None:
+    if options:
+        given = options[0].replace("_", "-")
+        raise InputError(f"The phase {phase.slug} is there already; leave --{given} out, or change it on its page.")
+    for zoo_id in zoo_ids:
+        attach_zoo(db, phase.id, zoo_id, user_id=None)
+
+
+def _phase(db: Database, competition_slug: str, phase_slug: str) -> PhaseRecord | None:
+    with db.read() as session:
+        return find_phase(session, competition_slug, phase_slug)
+
+
+def _zoo_id(db: Database, named: str) -> int:
+    with db.read() as session:
+        zoo = find_zoo(session, named)
+    if zoo is None:
+        raise InputError(f"There is no zoo {named} on this server; add it first: gengap zoo add")
+    return zoo.id

@@ -1,0 +1,90 @@
+"""`gengap zoo add`: check a zoo and, where it has no error, put it into the store for phases to use."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from model_zoo import ZooError
+from model_zoo.checks.report import CheckReport, Verdict
+from server.commands.common import find_zoo, ready_database, settings_or_exit
+from server.commands.errors import InputError
+from submissions.records import ZooRecord, ZooState
+from submissions.settings import Settings
+from submissions.store import make_zoo_store
+from submissions.zoos import COMMAND_LINE, add_zoo, record_check
+from worker.zoo_checks import CheckError, check
+
+_COLOURS = {Verdict.ERROR: "red", Verdict.WARNING: "yellow"}
+
+
+@click.command(name="add")
+@click.argument("zoo", metavar="ZOO")
+def command(zoo: str) -> None:
+    """Check ZOO and add it to this server: a folder, or the name of a recipe whose zoo is trained.
+
+    A zoo with an error is not added; exit status 1.
+    """
+    settings = settings_or_exit()
+    try:
+        folder = find_zoo(zoo, settings).folder
+        report = _checked(folder, settings)
+    except (ZooError, CheckError) as error:
+        raise InputError(str(error)) from None
+    _tell(report)
+    if report.verdict is Verdict.ERROR:
+        errors = len(report.of(Verdict.ERROR))
+        raise click.ClickException(f"The zoo was not added: its check found {errors} {_plural(errors, 'error')}.")
+    db = ready_database(settings)
+    try:
+        with _bar() as progress:
+            task = progress.add_task("storing")
+            zoo_id = add_zoo(
+                db,
+                make_zoo_store(settings),
+                folder,
+                source=COMMAND_LINE,
+                user_id=None,
+                state=ZooState.CHECKING,
+                watch=lambda done, total, text: progress.update(task, completed=done, total=total, description=text),
+            )
+        record_check(db, zoo_id, report)
+        with db.read() as session:
+            label = session.get_one(ZooRecord, zoo_id).label
+    except ZooError as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        db.close()
+    click.echo(f"{label} is ready. Open a phase with it: gengap phase open")
+
+
+def _checked(folder: Path, settings: Settings) -> CheckReport:
+    with _bar() as progress:
+        task = progress.add_task("checking")
+        return check(
+            folder,
+            lambda done, total, text: progress.update(task, completed=done, total=total, description=text),
+            settings,
+        )
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}", markup=False), BarColumn(), console=Console(stderr=True), transient=True
+    )
+
+
+def _tell(report: CheckReport) -> None:
+    """What an organizer should know, on stderr; what is in order is only counted."""
+    console = Console(stderr=True, highlight=False)
+    for verdict, colour in _COLOURS.items():
+        for item in report.of(verdict):
+            console.print(f"[{colour}]{verdict.value}[/] ", end="")
+            console.print(f"{item.name}: {item.text} {item.advice}", markup=False, soft_wrap=True)
+    fine = len(report.of(Verdict.OK))
+    console.print(f"{fine} {_plural(fine, 'item')} of the check {'is' if fine == 1 else 'are'} in order.")
+
+
+def _plural(count: int, word: str) -> str:
+    return word if count == 1 else f"{word}s"

@@ -1,0 +1,38 @@
+"""`gengap zoo train`: train a recipe's zoo to a folder. No torch here: it runs in a child."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from model_zoo import ZooError
+from model_zoo.recipes import named_recipe, read_recipe
+from model_zoo.training_bar import training_bar
+from model_zoo.training_child import TrainingOptions, train_in_child
+from server.commands.common import settings_or_exit
+from server.commands.errors import InputError
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.command(name="train")
+@click.argument("recipe", metavar="RECIPE")
+@click.option("--out", type=_FOLDER, help="The new folder; otherwise one of the recipe's name, here.")
+@click.option("--data", type=_FOLDER, help="Folder of downloaded datasets, instead of the one in the settings.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes on the CPU; otherwise one for each core.")
+def command(recipe: str, out: Path | None, data: Path | None, device: str, jobs: int | None) -> None:
+    """Train the zoo of RECIPE, the name of a shipped one or a TOML file, and print its folder.
+
+    A training that was interrupted goes on where it stood when the same command is given again.
+    """
+    settings = settings_or_exit()
+    try:
+        name = (read_recipe(Path(recipe)) if recipe.endswith(".toml") else named_recipe(recipe)).name
+        folder = (out or Path(name)).absolute()
+        options = TrainingOptions((data or settings.data_folder).absolute(), device, jobs)
+        with training_bar(name, Console(stderr=True)) as watch:
+            train_in_child(recipe, folder, watch, options)
+    except ZooError as error:
+        raise InputError(str(error)) from None
+    click.echo(folder)

@@ -1,0 +1,121 @@
+"""The organizer's form of a phase: its fields as text, read into a plan, and back. Called by the phases' pages."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from flask import request
+
+from server.pages.forms import text_field
+from submissions.phases import MEBIBYTE, TITLE_LENGTH, PhasePlan
+from submissions.records import TimeRule
+
+_MOMENT = "%Y-%m-%dT%H:%M"
+_NUMBER_LENGTH = 20
+_COUNT_DIGITS = 9
+
+
+@dataclass(frozen=True)
+class PhaseFields:
+    """What stands in the form, as it was typed; times are UTC."""
+
+    title: str
+    opens_at: str
+    closes_at: str
+    wall_s: str
+    time_rule: str
+    memory_mib: str
+    cpu_s: str
+    daily_quota: str
+    daily_smoke_failures: str
+    smoke_networks: str
+    repeat_networks: str
+    shows_logs: bool
+    hidden: bool
+
+
+def fields_of(plan: PhasePlan) -> PhaseFields:
+    """The form of a plan."""
+    return PhaseFields(
+        title=plan.title,
+        opens_at=plan.opens_at.strftime(_MOMENT),
+        closes_at=plan.closes_at.strftime(_MOMENT) if plan.closes_at else "",
+        wall_s=f"{plan.wall_s:g}",
+        time_rule=plan.time_rule.value,
+        memory_mib=str(plan.memory_bytes // MEBIBYTE),
+        cpu_s="" if plan.cpu_s is None else f"{plan.cpu_s:g}",
+        daily_quota=str(plan.daily_quota),
+        daily_smoke_failures="" if plan.daily_smoke_failures is None else str(plan.daily_smoke_failures),
+        smoke_networks=str(plan.smoke_networks),
+        repeat_networks=str(plan.repeat_networks),
+        shows_logs=plan.shows_logs,
+        hidden=plan.hidden,
+    )
+
+
+def posted_fields() -> PhaseFields:
+    """The form of this request."""
+    return PhaseFields(
+        title=text_field("title", TITLE_LENGTH + 1),
+        shows_logs="shows_logs" in request.form,
+        hidden="hidden" in request.form,
+        **{
+            name: text_field(name, _NUMBER_LENGTH)
+            for name in (
+                *("opens_at", "closes_at", "wall_s", "time_rule", "memory_mib"),
+                *("cpu_s", "daily_quota", "daily_smoke_failures", "smoke_networks", "repeat_networks"),
+            )
+        },
+    )
+
+
+def plan_in(fields: PhaseFields) -> tuple[PhasePlan | None, dict[str, str]]:
+    """The plan that the form says, None where it cannot be read; and one sentence per field that makes no sense."""
+    read = _Reader()
+    opens_at = read.moment("opens_at", fields.opens_at)
+    closes_at = read.moment("closes_at", fields.closes_at) if fields.closes_at else None
+    wall_s = read.seconds("wall_s", fields.wall_s)
+    cpu_s = read.seconds("cpu_s", fields.cpu_s) if fields.cpu_s else None
+    smoke_failures = fields.daily_smoke_failures
+    plan = PhasePlan(
+        title=fields.title,
+        opens_at=opens_at,
+        closes_at=closes_at,
+        wall_s=wall_s,
+        time_rule=TimeRule.POOLED if fields.time_rule == TimeRule.POOLED else TimeRule.PER_NETWORK,
+        memory_bytes=read.count("memory_mib", fields.memory_mib) * MEBIBYTE,
+        cpu_s=cpu_s,
+        daily_quota=read.count("daily_quota", fields.daily_quota),
+        daily_smoke_failures=read.count("daily_smoke_failures", smoke_failures) if smoke_failures else None,
+        smoke_networks=read.count("smoke_networks", fields.smoke_networks),
+        repeat_networks=read.count("repeat_networks", fields.repeat_networks),
+        shows_logs=fields.shows_logs,
+        hidden=fields.hidden,
+    )
+    return (None, read.messages) if read.messages else (plan, plan.faults())
+
+
+class _Reader:
+    """Turns text into numbers and moments; what cannot be read gets a sentence under its field's name."""
+
+    def __init__(self) -> None:
+        self.messages: dict[str, str] = {}
+
+    def moment(self, name: str, text: str) -> datetime:
+        try:
+            return datetime.strptime(text[:16], _MOMENT).replace(tzinfo=UTC)
+        except ValueError:
+            self.messages[name] = "Give a day and a time in UTC, such as 2027-03-01T12:00."
+            return datetime.max.replace(tzinfo=UTC)
+
+    def seconds(self, name: str, text: str) -> float:
+        try:
+            return float(text)
+        except ValueError:
+            self.messages[name] = "Give a number of seconds."
+            return 0.0
+
+    def count(self, name: str, text: str) -> int:
+        if text.isascii() and text.isdecimal() and len(text) <= _COUNT_DIGITS:
+            return int(text)
+        self.messages[name] = "Give a whole number."
+        return 0

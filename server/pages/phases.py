@@ -1,0 +1,130 @@
+"""The organizers' pages for phases: a list, opening one (with its competition, where that is new), changing one."""
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import joinedload
+
+from server.access import Who, allow
+from server.auth import the_account
+from server.config import services
+from server.pages.forms import LARGEST_ID, ids_field, paragraph_field, text_field
+from server.pages.phase_form import PhaseFields, fields_of, plan_in, posted_fields
+from submissions.phases import (
+    SLUG_LENGTH,
+    TEXT_LENGTH,
+    TITLE_LENGTH,
+    NewCompetition,
+    PhaseError,
+    change_phase,
+    competition_list,
+    default_plan,
+    open_phase,
+    phase_list,
+    plan_of,
+    ready_zoos,
+)
+from submissions.records import PhaseRecord
+
+pages = Blueprint("phases", __name__)
+_PHASE = f"/organizer/phases/<int(max={LARGEST_ID}):phase_id>"
+NEW = "+"  # the choice in the list of competitions that stands for one to be made: no short name
+
+
+@pages.get("/organizer/phases/")
+@allow(Who.ORGANIZER)
+def overview() -> str:
+    with services().db.read() as session:
+        return render_template("phases/list.html", listed=phase_list(session))
+
+
+@pages.get("/organizer/phases/new")
+@allow(Who.ORGANIZER)
+def form() -> str:
+    return _new_page(fields_of(default_plan()))
+
+
+@pages.post("/organizer/phases/new")
+@allow(Who.ORGANIZER)
+def open_new() -> ResponseReturnValue:
+    fields = posted_fields()
+    plan, messages = plan_in(fields)
+    if plan is None:
+        return _new_page(fields, messages), 422
+    chosen = text_field("competition", SLUG_LENGTH)
+    is_new = chosen == NEW
+    try:
+        phase_id = open_phase(
+            services().db,
+            competition_slug=text_field("competition_slug", SLUG_LENGTH + 1) if is_new else chosen,
+            phase_slug=text_field("slug", SLUG_LENGTH + 1),
+            plan=plan,
+            zoo_ids=ids_field("zoos"),
+            user_id=the_account().id,
+            new_competition=NewCompetition(
+                text_field("competition_title", TITLE_LENGTH + 1), paragraph_field("competition_text", TEXT_LENGTH)
+            )
+            if is_new
+            else None,
+        )
+    except PhaseError as error:
+        return _new_page(fields, messages | error.messages), 422
+    flash("The phase is there. Participants see it unless it is hidden.")
+    return redirect(url_for("phases.show", phase_id=phase_id))
+
+
+@pages.get(_PHASE)
+@allow(Who.ORGANIZER)
+def show(phase_id: int) -> str:
+    return _phase_page(phase_id)
+
+
+@pages.post(_PHASE)
+@allow(Who.ORGANIZER)
+def change(phase_id: int) -> ResponseReturnValue:
+    _the_phase(phase_id)
+    fields = posted_fields()
+    plan, messages = plan_in(fields)
+    try:
+        if plan is None:
+            raise PhaseError(messages)
+        change_phase(services().db, phase_id, plan, user_id=the_account().id)
+    except PhaseError as error:
+        return _phase_page(phase_id, fields, error.messages), 422
+    flash("Changed.")
+    return redirect(url_for("phases.show", phase_id=phase_id))
+
+
+def _new_page(fields: PhaseFields, messages: dict[str, str] | None = None) -> str:
+    with services().db.read() as session:
+        zoos, competitions = ready_zoos(session), competition_list(session)
+    chosen = request.form.get("competition") or request.args.get("competition") or ""
+    return render_template(
+        "phases/new.html",
+        fields=fields,
+        messages=messages or {},
+        zoos=zoos,
+        chosen_zoos=ids_field("zoos") or tuple(request.args.getlist("zoo", type=int)),
+        competitions=competitions,
+        competition=chosen if competitions else NEW,
+        typed=request.form,
+        new=NEW,
+    )
+
+
+def _phase_page(phase_id: int, fields: PhaseFields | None = None, messages: dict[str, str] | None = None) -> str:
+    phase = _the_phase(phase_id)
+    with services().db.read() as session:
+        listed = next(one for one in phase_list(session) if one.phase.id == phase_id)
+    return render_template(
+        "phases/phase.html",
+        listed=listed,
+        phase=phase,
+        fields=fields or fields_of(plan_of(phase)),
+        messages=messages or {},
+    )
+
+
+def _the_phase(phase_id: int) -> PhaseRecord:
+    with services().db.read() as session:
+        phase = session.get(PhaseRecord, phase_id, options=[joinedload(PhaseRecord.competition)])
+    return phase if phase is not None else abort(404)

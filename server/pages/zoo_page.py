@@ -1,0 +1,157 @@
+"""One version of a zoo, for organizers: its check, the phases that use it, its public part, its history."""
+
+import contextlib
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, abort, flash, jsonify, redirect, render_template, send_file, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from model_zoo import ZooError
+from model_zoo.checks.report import CheckReport, Verdict
+from model_zoo.publish import publish
+from server import zoo_charts
+from server.access import Who, allow
+from server.auth import the_account
+from server.config import services
+from server.pages.forms import LARGEST_ID, id_field
+from submissions.competitions import CompetitionError
+from submissions.phase_zoos import attach_zoo, detach_zoo, replace_zoo, submissions_affected
+from submissions.records import JobKind, PhaseRecord, ZooState
+from submissions.zoo_jobs import enqueue
+from submissions.zoos import ZooDetail, acts, zoo_detail
+from worker.hints import send_hint, send_zoo_hint
+
+_PICTURES: dict[str, Callable[[CheckReport], dict[str, Any]]] = {
+    "gaps": zoo_charts.histogram,
+    "axes": zoo_charts.gap_by_axis,
+    "accuracies": zoo_charts.training_against_test,
+}
+
+pages = Blueprint("zoo_page", __name__)
+_ZOO = f"/organizer/zoos/<int(max={LARGEST_ID}):zoo_id>"
+
+
+@pages.get(_ZOO)
+@allow(Who.ORGANIZER)
+def show(zoo_id: int) -> str:
+    return _page(zoo_id)
+
+
+@pages.get(f"{_ZOO}/pictures/<slug:picture>.json")
+@allow(Who.ORGANIZER)
+def chart(zoo_id: int, picture: str) -> Response:
+    report = _the_zoo(zoo_id).report
+    if report is None or picture not in _PICTURES or not report.numbers.networks:
+        abort(404)
+    return jsonify(_PICTURES[picture](report))
+
+
+@pages.get(f"{_ZOO}/public.zip")
+@allow(Who.ORGANIZER)
+def public_part(zoo_id: int) -> Response:
+    """The part of the zoo that participants may see, packed to disk first and sent from there."""
+    record = _the_zoo(zoo_id).zoo
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(dir=services().settings.home, prefix=".publish-"))
+        try:
+            zoo = services().zoos.open(record.manifest_sha256)
+            with services().zoos.fetched(zoo):
+                packed = publish(zoo, Path(folder) / "zoo.zip")
+        except ZooError as error:
+            abort(503, description=str(error))
+        response = send_file(packed, download_name=f"{record.name}-{record.version}-public.zip", as_attachment=True)
+        response.call_on_close(stack.pop_all().close)
+    return response
+
+
+@pages.post(f"{_ZOO}/check")
+@allow(Who.ORGANIZER)
+def check_again(zoo_id: int) -> ResponseReturnValue:
+    detail = _the_zoo(zoo_id)
+    if detail.job is None or detail.job.state.is_final:
+        enqueue(services().db, JobKind.RECHECK, {"zoo": detail.zoo.label}, the_account().id, zoo_id=zoo_id)
+        send_zoo_hint(services().settings)
+    return redirect(url_for("zoo_page.show", zoo_id=zoo_id))
+
+
+@pages.post(f"{_ZOO}/attach")
+@allow(Who.ORGANIZER)
+def attach(zoo_id: int) -> ResponseReturnValue:
+    _the_zoo(zoo_id)
+    return _change(zoo_id, lambda phase_id: attach_zoo(services().db, phase_id, zoo_id, the_account().id), "Attached.")
+
+
+@pages.post(f"{_ZOO}/detach")
+@allow(Who.ORGANIZER)
+def detach(zoo_id: int) -> ResponseReturnValue:
+    _the_zoo(zoo_id)
+    return _change(zoo_id, lambda phase_id: detach_zoo(services().db, phase_id, zoo_id, the_account().id), "Detached.")
+
+
+@pages.post(f"{_ZOO}/replace")
+@allow(Who.ORGANIZER)
+def replace(zoo_id: int) -> ResponseReturnValue:
+    _the_zoo(zoo_id)
+    by = id_field("by")
+    if by is None:
+        return _page(zoo_id, "Choose the version that takes its place."), 422
+    return _change(
+        zoo_id, lambda phase_id: replace_zoo(services().db, phase_id, zoo_id, by, the_account().id), "Replaced."
+    )
+
+
+def _change(zoo_id: int, act: Callable[[int], int], done: str) -> ResponseReturnValue:
+    """Carry out a change of a phase's zoos and tell how many submissions run again because of it."""
+    phase_id = id_field("phase")
+    if phase_id is None:
+        return _page(zoo_id, "Choose a phase."), 422
+    try:
+        again = act(phase_id)
+    except CompetitionError as error:
+        return _page(zoo_id, f"Not possible: {error}."), 422
+    if again:
+        send_hint(services().settings)
+    submissions = "1 submission is" if again == 1 else f"{again} submissions are"
+    flash(f"{done} {submissions} evaluated again." if again else done)
+    return redirect(url_for("zoo_page.show", zoo_id=zoo_id))
+
+
+def _page(zoo_id: int, error: str = "") -> str:
+    detail = _the_zoo(zoo_id)
+    zoo, report = detail.zoo, detail.report
+    with services().db.read() as session:
+        phases = session.scalars(select(PhaseRecord).options(joinedload(PhaseRecord.competition))).all()
+        affected = {phase.id: submissions_affected(session, phase.id) for phase in phases}
+        history = acts(session, zoo_id=zoo_id)
+    used = {use.phase_id for use in detail.phases}
+    return render_template(
+        "zoos/zoo.html",
+        zoo=zoo,
+        added_by=detail.added_by,
+        report=report,
+        faults=[*report.of(Verdict.ERROR), *report.of(Verdict.WARNING)] if report else [],
+        fine=report.of(Verdict.OK) if report else [],
+        errors=len(report.of(Verdict.ERROR)) if report else 0,
+        warnings=len(report.of(Verdict.WARNING)) if report else 0,
+        has_pictures=report is not None and bool(report.numbers.networks),
+        uses=detail.phases,
+        affected=affected,
+        free_phases=[phase for phase in phases if phase.id not in used],
+        successors=[one for one in detail.versions if one.id != zoo.id and one.state is ZooState.READY],
+        others=[one for one in detail.versions if one.id != zoo.id],
+        job=detail.job if detail.job is not None and not detail.job.state.is_final else None,
+        is_open=True,  # of the job, where there is one
+        acts=history,
+        error=error,
+    )
+
+
+def _the_zoo(zoo_id: int) -> ZooDetail:
+    with services().db.read() as session:
+        detail = zoo_detail(session, zoo_id)
+    return detail if detail is not None else abort(404)

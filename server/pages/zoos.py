@@ -1,0 +1,171 @@
+"""The organizers' list of zoos, the ways to add one, and the page that follows the job of adding it."""
+
+import tomllib
+from collections.abc import Mapping
+from datetime import timedelta
+
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import select
+
+from model_zoo import ZooError
+from model_zoo.manifest import Name, faults
+from model_zoo.recipes import RECIPES, Recipe, named_recipe
+from server.access import Who, allow
+from server.auth import the_account
+from server.config import services
+from server.headers import conditional
+from server.pages.forms import LARGEST_ID, paragraph_field, text_field
+from submissions.records import JobKind, JobState, ZooJobRecord, ZooUploadRecord, utc_now
+from submissions.zoo_jobs import enqueue, find_job, recent_jobs
+from submissions.zoo_sources import SourceError, allowed_address
+from submissions.zoos import zoo_list
+from worker.hints import send_zoo_hint
+
+OWN_RECIPE = "+"  # the choice in the list of recipes that stands for a pasted one: no recipe's name
+FAILURES_SHOWN = timedelta(days=2)
+_ADDRESS_LENGTH = 1000
+_RECIPE_LENGTH = 100_000
+
+pages = Blueprint("zoos", __name__)
+_JOB = f"/organizer/zoos/jobs/<int(max={LARGEST_ID}):job_id>"
+
+
+@pages.get("/organizer/zoos/")
+@allow(Who.ORGANIZER)
+def overview() -> str:
+    return _overview_page()
+
+
+@pages.post("/organizer/zoos/add/folder")
+@allow(Who.ORGANIZER)
+def add_folder() -> ResponseReturnValue:
+    try:
+        address = allowed_address(text_field("address", _ADDRESS_LENGTH), services().settings.zoo_sources)
+    except SourceError as error:
+        return _overview_page({"folder": str(error)}), 422
+    return _begin(JobKind.FOLDER, {"address": address})
+
+
+@pages.post("/organizer/zoos/add/pgdl")
+@allow(Who.ORGANIZER)
+def add_pgdl() -> ResponseReturnValue:
+    sources = [source for source in services().settings.zoo_sources if source.startswith("/")]
+    name, test_size = text_field("name", 81), text_field("test_size", 9)
+    reference = text_field("reference", _ADDRESS_LENGTH)
+    try:
+        task = allowed_address(text_field("task", _ADDRESS_LENGTH), sources)
+        reference = allowed_address(reference, sources) if reference else ""
+    except SourceError as error:
+        return _overview_page({"pgdl": str(error)}), 422
+    if name and not _is_name(name):
+        return _overview_page({"pgdl": "A zoo's name has small letters, digits, dashes and underscores."}), 422
+    if test_size and not (test_size.isascii() and test_size.isdecimal() and int(test_size)):
+        return _overview_page({"pgdl": "Give the number of test examples, or leave it to the importer."}), 422
+    arguments = {
+        "task": task,
+        "reference": reference,
+        "name": name,
+        "title": text_field("title", 200),
+        "test_size": int(test_size) if test_size else None,
+        "truth_public": "truth_public" in request.form,
+    }
+    return _begin(JobKind.PGDL, arguments)
+
+
+@pages.post("/organizer/zoos/add/recipe")
+@allow(Who.ORGANIZER)
+def add_recipe() -> ResponseReturnValue:
+    chosen = text_field("recipe", 80)
+    try:
+        if chosen == OWN_RECIPE:
+            text = paragraph_field("toml", _RECIPE_LENGTH)
+            return _begin(JobKind.RECIPE, {"name": _own_recipe(text).name, "toml": text})
+        return _begin(JobKind.RECIPE, {"name": named_recipe(chosen).name})
+    except ZooError as error:
+        return _overview_page({"recipe": str(error)}), 422
+
+
+@pages.get(_JOB)
+@allow(Who.ORGANIZER)
+def job(job_id: int) -> ResponseReturnValue:
+    """The job's page; once it is done, the zoo's."""
+    found = _the_job(job_id)
+    if found.state is JobState.DONE and found.zoo_id is not None:
+        return redirect(url_for("zoo_page.show", zoo_id=found.zoo_id))
+    return render_template("zoos/job.html", job=found, is_open=not found.state.is_final)
+
+
+@pages.get(f"{_JOB}/progress")
+@allow(Who.ORGANIZER)
+def job_progress(job_id: int) -> Response:
+    """How far the job is, alone. Once it has ended, htmx is told to go where its outcome is."""
+    found = _the_job(job_id)
+    is_open = not found.state.is_final
+    response = conditional(lambda: render_template("zoos/_progress.html", job=found, is_open=is_open), _seen(found))
+    if not is_open and response.status_code == 200 and "HX-Request" in request.headers:
+        response.headers["HX-Redirect"] = url_for("zoos.job", job_id=job_id)
+    return response
+
+
+def _overview_page(messages: dict[str, str] | None = None) -> str:
+    with services().db.read() as session:
+        zoos = zoo_list(session)
+        jobs = [one for one in recent_jobs(session) if _is_shown(one)]
+        unfinished = session.scalars(
+            select(ZooUploadRecord)
+            .where(ZooUploadRecord.user_id == the_account().id, ZooUploadRecord.finished_at.is_(None))
+            .order_by(ZooUploadRecord.created_at.desc())
+        ).all()
+    return render_template(
+        "zoos/list.html",
+        zoos=zoos,
+        jobs=jobs,
+        unfinished=unfinished,
+        recipes=[(name, named_recipe(name)) for name in RECIPES],
+        own=OWN_RECIPE,
+        settings=services().settings,
+        typed=request.form,
+        messages=messages or {},
+    )
+
+
+def _is_shown(one: ZooJobRecord) -> bool:
+    """Open jobs, and for a while those that failed; what is done is on the list of zoos."""
+    if one.state is JobState.FAILED and one.finished_at is not None:
+        return one.finished_at > utc_now() - FAILURES_SHOWN
+    return not one.state.is_final
+
+
+def _begin(kind: JobKind, arguments: Mapping[str, object]) -> ResponseReturnValue:
+    job_id = enqueue(services().db, kind, arguments, the_account().id)
+    send_zoo_hint(services().settings)
+    return redirect(url_for("zoos.job", job_id=job_id))
+
+
+def _own_recipe(text: str) -> Recipe:
+    try:
+        return Recipe.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ZooError(f"This is not TOML: {error}.") from None
+    except ValidationError as error:
+        raise ZooError(f"The recipe is wrong: {faults(error)}.") from None
+
+
+def _is_name(text: str) -> bool:
+    try:
+        TypeAdapter(Name).validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
+def _the_job(job_id: int) -> ZooJobRecord:
+    with services().db.read() as session:
+        found = find_job(session, job_id)
+    return found if found is not None else abort(404)
+
+
+def _seen(found: ZooJobRecord) -> tuple[object, ...]:
+    return (found.id, found.state, found.done, found.total, found.text, found.message, found.tries)

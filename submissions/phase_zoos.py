@@ -1,0 +1,155 @@
+"""Which zoos a phase uses: attached, detached, replaced by organizers. Called by pages and commands.
+
+A phase's submissions must all be scored on the same zoos: whoever changes them has every submission that was not
+cancelled evaluated anew, as a new attempt. The change and its record are one transaction, each new attempt another;
+`rerun_outdated` finds what a crash in between has left.
+"""
+
+from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy.orm import Session
+
+from submissions import lifecycle
+from submissions.competitions import CompetitionError, usable_zoo
+from submissions.database import Database
+from submissions.records import (
+    ActRecord,
+    EvaluationRecord,
+    PhaseRecord,
+    PhaseZooRecord,
+    Purpose,
+    SubmissionRecord,
+    ZooRecord,
+)
+from submissions.states import State
+from submissions.zoos import record_act
+
+ATTACHED, DETACHED, REPLACED = "attached", "detached", "replaced"
+
+
+def attach_zoo(db: Database, phase_id: int, zoo_id: int, user_id: int | None) -> int:
+    """Let the phase use a ready zoo, after those it has. Returns how many submissions run again.
+
+    Raises CompetitionError where the zoo is not ready or the phase uses a version of it already.
+    """
+    with db.write() as session:
+        phase = _locked(session, phase_id)
+        zoo = usable_zoo(session, zoo_id)
+        _refuse_twice(phase, zoo, [link.zoo for link in phase.zoo_links])
+        position = max((link.position for link in phase.zoo_links), default=-1) + 1
+        phase.zoo_links.append(PhaseZooRecord(position=position, zoo=zoo))
+        record_act(session, ATTACHED, user_id=user_id, zoo_id=zoo_id, phase_id=phase_id)
+    return rerun_outdated(db, phase_id)
+
+
+def detach_zoo(db: Database, phase_id: int, zoo_id: int, user_id: int | None) -> int:
+    """Take a zoo from the phase. Returns how many submissions run again.
+
+    Raises CompetitionError where the phase does not use it, or uses nothing else.
+    """
+    with db.write() as session:
+        phase = _locked(session, phase_id)
+        link = _link(phase, zoo_id)
+        if len(phase.zoo_links) == 1:
+            raise CompetitionError("a phase needs at least one zoo; attach another before, or replace this one")
+        session.delete(link)
+        if phase.smoke_zoo_id == zoo_id:
+            phase.smoke_zoo_id = None
+        record_act(session, DETACHED, user_id=user_id, zoo_id=zoo_id, phase_id=phase_id)
+    return rerun_outdated(db, phase_id)
+
+
+def replace_zoo(db: Database, phase_id: int, old_zoo_id: int, new_zoo_id: int, user_id: int | None) -> int:
+    """Put a ready zoo into the place of another in the phase. Returns how many submissions run again.
+
+    The values on the old zoo stay on record with their attempt. Raises CompetitionError where the phase does not use
+    the old zoo, the new one is not ready, or the phase uses a version of it beside the old one.
+    """
+    with db.write() as session:
+        phase = _locked(session, phase_id)
+        link = _link(phase, old_zoo_id)
+        new = usable_zoo(session, new_zoo_id)
+        others = [other.zoo for other in phase.zoo_links if other is not link]
+        if new_zoo_id == old_zoo_id:
+            raise CompetitionError(f"the phase {phase.slug} uses the zoo {new.label} already")
+        _refuse_twice(phase, new, others)
+        old_label, position = link.zoo.label, link.position
+        session.delete(link)
+        session.flush()
+        session.add(PhaseZooRecord(position=position, zoo=new, phase=phase))
+        if phase.smoke_zoo_id == old_zoo_id:
+            phase.smoke_zoo_id = new_zoo_id if new.truth_public else None
+        for zoo_id, detail in ((old_zoo_id, f"by {new.label}"), (new_zoo_id, f"{old_label} by this")):
+            record_act(session, REPLACED, user_id=user_id, zoo_id=zoo_id, phase_id=phase_id, detail=detail)
+    return rerun_outdated(db, phase_id)
+
+
+def submissions_affected(session: Session, phase_id: int) -> int:
+    """How many submissions would run again if the phase's zoos were changed now."""
+    query = (
+        select(func.count()).select_from(SubmissionRecord).where(_runs_again(), SubmissionRecord.phase_id == phase_id)
+    )
+    return session.scalar(query) or 0
+
+
+def rerun_outdated(db: Database, phase_id: int | None = None) -> int:
+    """Start a new attempt of every submission that is not about its phase's zoos; how many there were.
+
+    phase_id: of one phase; None: of all whose zoos have ever been changed, as a worker looks at its start.
+    """
+    with db.read() as session:
+        outdated = _outdated(session, phase_id)
+    return sum(lifecycle.restart(db, submission_id) for submission_id in outdated)
+
+
+def _outdated(session: Session, phase_id: int | None) -> list[int]:
+    was_changed = exists().where(
+        ActRecord.phase_id == SubmissionRecord.phase_id, ActRecord.act.in_((ATTACHED, DETACHED, REPLACED))
+    )
+    chosen = was_changed if phase_id is None else SubmissionRecord.phase_id == phase_id
+    used: dict[int, set[int]] = {}
+    for phase, zoo in session.execute(select(PhaseZooRecord.phase_id, PhaseZooRecord.zoo_id)):
+        used.setdefault(phase, set()).add(zoo)
+    phases: dict[int, int] = {}
+    evaluated: dict[int, set[int]] = {}
+    rows = session.execute(
+        select(SubmissionRecord.id, SubmissionRecord.phase_id, EvaluationRecord.zoo_id)
+        .join(EvaluationRecord, EvaluationRecord.submission_id == SubmissionRecord.id)
+        .where(
+            chosen,
+            _runs_again(),
+            EvaluationRecord.attempt == SubmissionRecord.attempt,
+            EvaluationRecord.purpose == Purpose.SCORE,
+        )
+        .order_by(SubmissionRecord.id)
+    )
+    for submission, phase, zoo in rows:
+        phases[submission] = phase
+        evaluated.setdefault(submission, set()).add(zoo)
+    return [submission for submission, zoos in evaluated.items() if zoos != used.get(phases[submission], set())]
+
+
+def _runs_again() -> ColumnElement[bool]:
+    return SubmissionRecord.state != State.CANCELLED
+
+
+def _locked(session: Session, phase_id: int) -> PhaseRecord:
+    """The phase, locked: a submission that comes in meanwhile waits, and then meets the new zoos."""
+    phase = session.get(PhaseRecord, phase_id, with_for_update=True)
+    if phase is None:
+        raise CompetitionError(f"there is no phase with id {phase_id}")
+    return phase
+
+
+def _link(phase: PhaseRecord, zoo_id: int) -> PhaseZooRecord:
+    for link in phase.zoo_links:
+        if link.zoo_id == zoo_id:
+            return link
+    raise CompetitionError(f"the phase {phase.slug} does not use the zoo with id {zoo_id}")
+
+
+def _refuse_twice(phase: PhaseRecord, zoo: ZooRecord, others: list[ZooRecord]) -> None:
+    for other in others:
+        if other.name == zoo.name:
+            raise CompetitionError(
+                f"the phase {phase.slug} uses {other.label} already; replace that version instead of adding another"
+            )

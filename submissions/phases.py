@@ -1,0 +1,228 @@
+"""Phases as organizers open and change them: what they set, what is refused, who did it. Called by pages and commands.
+
+Which zoos a phase gets later is `submissions.phase_zoos`'s: attaching, detaching and replacing have consequences.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from submissions.competitions import CompetitionError, find_competition, find_phase, usable_zoo
+from submissions.database import Database
+from submissions.phase_zoos import ATTACHED
+from submissions.records import (
+    CompetitionRecord,
+    PhaseRecord,
+    PhaseZooRecord,
+    SubmissionRecord,
+    TimeRule,
+    ZooRecord,
+    ZooState,
+    utc_now,
+)
+from submissions.zoos import record_act
+
+SLUG_LENGTH = 80
+TITLE_LENGTH = 200
+TEXT_LENGTH = 20_000
+MEBIBYTE = 2**20
+
+_SLUG = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{SLUG_LENGTH - 1}}}")
+
+
+class PhaseError(Exception):
+    """A phase cannot be opened or changed as asked. `messages`: one sentence per faulty field."""
+
+    def __init__(self, messages: Mapping[str, str]) -> None:
+        super().__init__(" ".join(messages.values()))
+        self.messages = dict(messages)
+
+
+@dataclass(frozen=True)
+class PhasePlan:
+    """What an organizer sets of a phase. Limits are per network; the fields are those of `PhaseRecord`."""
+
+    title: str
+    opens_at: datetime
+    closes_at: datetime | None = None
+    wall_s: float = 60.0
+    time_rule: TimeRule = TimeRule.PER_NETWORK
+    memory_bytes: int = 2048 * MEBIBYTE
+    cpu_s: float | None = None
+    daily_quota: int = 20
+    daily_smoke_failures: int | None = None
+    smoke_networks: int = 2
+    repeat_networks: int = 0
+    shows_logs: bool = False
+    hidden: bool = False
+
+    def faults(self) -> dict[str, str]:
+        """One sentence per field that makes no sense; empty where all is well."""
+        checks = {
+            "title": (
+                0 < len(self.title) <= TITLE_LENGTH,
+                f"Give the phase a title of 1 to {TITLE_LENGTH} characters.",
+            ),
+            "closes_at": (
+                self.closes_at is None or self.closes_at > self.opens_at,
+                "The phase must close after it opens.",
+            ),
+            "wall_s": (math.isfinite(self.wall_s) and 0 < self.wall_s <= 86_400, "Give from 0.1 to 86400 seconds."),
+            "memory_bytes": (self.memory_bytes >= 64 * MEBIBYTE, "Give at least 64 MiB: torch needs as much."),
+            "daily_quota": (1 <= self.daily_quota <= 10_000, "Give from 1 to 10000 submissions a day."),
+            "cpu_s": (self.cpu_s is None or 0 < self.cpu_s <= 864_000, "Give from 0.1 to 864000 seconds, or nothing."),
+            "daily_smoke_failures": (
+                self.daily_smoke_failures is None or 1 <= self.daily_smoke_failures <= 10_000,
+                "Give from 1 to 10000 uploads a day, or nothing.",
+            ),
+            "smoke_networks": (0 <= self.smoke_networks <= 100, "Give from 0 to 100 networks."),
+            "repeat_networks": (0 <= self.repeat_networks <= 100, "Give from 0 to 100 networks."),
+        }
+        return {name: sentence for name, (holds, sentence) in checks.items() if not holds}
+
+
+@dataclass(frozen=True)
+class NewCompetition:
+    """A competition that is made together with its first phase."""
+
+    title: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class ListedPhase:
+    """A phase on the organizers' list."""
+
+    phase: PhaseRecord
+    competition: CompetitionRecord
+    zoos: tuple[ZooRecord, ...]
+    submissions: int
+
+
+def open_phase(
+    db: Database,
+    *,
+    competition_slug: str,
+    phase_slug: str,
+    plan: PhasePlan,
+    zoo_ids: Sequence[int],
+    user_id: int | None,
+    new_competition: NewCompetition | None = None,
+) -> int:
+    """Make a phase over ready zoos, and its competition where it is new. Returns the phase's id.
+
+    new_competition: None where the competition must be there already. Raises PhaseError with a sentence per faulty
+    field (competition, slug, zoos and those of the plan).
+    """
+    messages = plan.faults()
+    if not _SLUG.fullmatch(phase_slug):
+        messages["slug"] = _slug_sentence("phase")
+    if not _SLUG.fullmatch(competition_slug):
+        messages["competition"] = _slug_sentence("competition")
+    if new_competition is not None and not 0 < len(new_competition.title) <= TITLE_LENGTH:
+        messages["competition_title"] = f"Give the competition a title of 1 to {TITLE_LENGTH} characters."
+    with db.write() as session:
+        competition = find_competition(session, competition_slug)
+        if new_competition is not None and competition is not None:
+            messages.setdefault("competition", f"There is a competition {competition_slug} already; choose it instead.")
+        elif new_competition is None and competition is None:
+            messages.setdefault("competition", f"There is no competition {competition_slug}.")
+        elif find_phase(session, competition_slug, phase_slug) is not None:
+            messages.setdefault("slug", f"The competition has a phase {phase_slug} already.")
+        zoos = _usable_zoos(session, zoo_ids, messages)
+        if messages:
+            raise PhaseError(messages)
+        if competition is None:
+            assert new_competition is not None
+            competition = CompetitionRecord(
+                slug=competition_slug, title=new_competition.title, text=new_competition.text[:TEXT_LENGTH]
+            )
+            session.add(competition)
+        phase = PhaseRecord(slug=phase_slug, competition=competition, title=plan.title, opens_at=plan.opens_at)
+        _apply(phase, plan)
+        session.add(phase)
+        phase.zoo_links = [PhaseZooRecord(position=position, zoo=zoo) for position, zoo in enumerate(zoos)]
+        session.flush()
+        record_act(session, "opened", user_id=user_id, phase_id=phase.id, detail=f"{competition_slug}/{phase_slug}")
+        for zoo in zoos:
+            record_act(session, ATTACHED, user_id=user_id, zoo_id=zoo.id, phase_id=phase.id)
+        return phase.id
+
+
+def change_phase(db: Database, phase_id: int, plan: PhasePlan, *, user_id: int | None) -> None:
+    """Give a phase the plan's dates, limits and visibility. Raises PhaseError with a sentence per faulty field."""
+    if messages := plan.faults():
+        raise PhaseError(messages)
+    with db.write() as session:
+        phase = session.get_one(PhaseRecord, phase_id)
+        before = plan_of(phase)
+        _apply(phase, plan)
+        changed = [name for name in vars(plan) if getattr(before, name) != getattr(plan, name)]
+        if changed:
+            record_act(session, "changed", user_id=user_id, phase_id=phase_id, detail=", ".join(changed))
+
+
+def plan_of(phase: PhaseRecord) -> PhasePlan:
+    """The plan that a phase follows now."""
+    return PhasePlan(**{name: getattr(phase, name) for name in PhasePlan.__dataclass_fields__})
+
+
+def phase_list(session: Session) -> tuple[ListedPhase, ...]:
+    """Every phase with its zoos and how many submissions it has, the newest first."""
+    counted = session.execute(select(SubmissionRecord.phase_id, func.count()).group_by(SubmissionRecord.phase_id))
+    counts = {phase_id: count for phase_id, count in counted}  # noqa: C416  (a Row is no pair for mypy)
+    phases = session.scalars(select(PhaseRecord).order_by(PhaseRecord.opens_at.desc(), PhaseRecord.id.desc()))
+    return tuple(
+        ListedPhase(
+            phase=phase,
+            competition=phase.competition,
+            zoos=tuple(phase.zoos),
+            submissions=counts.get(phase.id, 0),
+        )
+        for phase in phases
+    )
+
+
+def competition_list(session: Session) -> tuple[CompetitionRecord, ...]:
+    """Every competition, the newest first."""
+    return tuple(session.scalars(select(CompetitionRecord).order_by(CompetitionRecord.id.desc())))
+
+
+def ready_zoos(session: Session) -> tuple[ZooRecord, ...]:
+    """What a phase can be opened over, by name, the newest version of each first."""
+    query = select(ZooRecord).where(ZooRecord.state == ZooState.READY)
+    return tuple(session.scalars(query.order_by(ZooRecord.name, ZooRecord.version.desc())))
+
+
+def default_plan() -> PhasePlan:
+    """What an empty form begins with: open from now on, the defaults of a phase."""
+    return PhasePlan(title="", opens_at=utc_now().replace(second=0, microsecond=0))
+
+
+def _apply(phase: PhaseRecord, plan: PhasePlan) -> None:
+    for name, value in vars(plan).items():
+        setattr(phase, name, value)
+
+
+def _usable_zoos(session: Session, zoo_ids: Sequence[int], messages: dict[str, str]) -> list[ZooRecord]:
+    try:
+        zoos = [usable_zoo(session, zoo_id) for zoo_id in dict.fromkeys(zoo_ids)]
+    except CompetitionError as error:
+        messages["zoos"] = f"Not possible: {error}."
+        return []
+    names = [zoo.name for zoo in zoos]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if not zoos:
+        messages["zoos"] = "Choose at least one zoo."
+    elif twice is not None:
+        messages["zoos"] = f"Choose one version of {twice}, not several."
+    return zoos
+
+
+def _slug_sentence(what: str) -> str:
+    return f"A {what}'s short name has 1 to {SLUG_LENGTH} small letters, digits, dots, dashes or underscores."

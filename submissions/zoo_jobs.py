@@ -1,0 +1,189 @@
+"""Long work on zoos as a queue in the database: uploads, folders, imports, recipes and checks, one job each.
+
+Pages and commands enqueue; a worker claims one job at a time under a lease, tells its progress and ends it. A Celery
+message is only a hint. Every report names the owner of the lease, so that a late one changes nothing. What the kinds
+do is `worker.zoo_tasks`'s; how an upload arrives is `submissions.uploads`'s.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Session
+
+from submissions.database import Database
+from submissions.records import JobKind, JobState, ZooJobRecord, ZooRecord, ZooState, utc_now
+
+MAX_TRIES = 3
+LOST = "The worker that did this ended in the middle of it"
+_MESSAGE_LENGTH = 2000
+
+
+@dataclass(frozen=True)
+class Job:
+    """A claimed job. tries: how often it was begun, this time included."""
+
+    id: int
+    kind: JobKind
+    arguments: Mapping[str, Any]
+    zoo_id: int | None
+    user_id: int | None
+    owner: str
+    tries: int
+
+
+def enqueue(
+    db: Database, kind: JobKind, arguments: Mapping[str, Any], user_id: int | None, *, zoo_id: int | None = None
+) -> int:
+    """Put a job into the queue and return its id. zoo_id: of the zoo that is checked anew."""
+    with db.write() as session:
+        return add_job(session, kind, arguments, user_id, zoo_id=zoo_id)
+
+
+def add_job(
+    session: Session, kind: JobKind, arguments: Mapping[str, Any], user_id: int | None, *, zoo_id: int | None = None
+) -> int:
+    """The same in the caller's transaction."""
+    job = ZooJobRecord(kind=JobKind(kind), arguments=dict(arguments), user_id=user_id, zoo_id=zoo_id)
+    session.add(job)
+    session.flush()
+    return job.id
+
+
+def claim(db: Database, owner: str, lease_s: float, now: datetime | None = None) -> Job | None:
+    """The oldest waiting job, held by `owner` until the lease ends; None where nothing waits."""
+    moment = now or utc_now()
+    with db.write() as session:
+        job = session.scalar(
+            select(ZooJobRecord)
+            .where(ZooJobRecord.state == JobState.QUEUED)
+            .order_by(ZooJobRecord.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        if job is None:
+            return None
+        job.state = JobState.RUNNING
+        job.tries += 1
+        job.lease_owner, job.lease_until = owner, moment + timedelta(seconds=lease_s)
+        job.done, job.total, job.text = 0, 0, ""
+        return Job(
+            id=job.id,
+            kind=job.kind,
+            arguments=job.arguments,
+            zoo_id=job.zoo_id,
+            user_id=job.user_id,
+            owner=owner,
+            tries=job.tries,
+        )
+
+
+def heartbeat(db: Database, job_id: int, owner: str, lease_s: float, now: datetime | None = None) -> bool:
+    """Extend the lease; False where it was lost, and the work is in vain."""
+    return _report(db, job_id, owner, lease_until=(now or utc_now()) + timedelta(seconds=lease_s))
+
+
+def progress(db: Database, job_id: int, owner: str, done: int, total: int, text: str) -> bool:
+    """Tell how far the job is and what it does now; False where the lease was lost."""
+    return _report(db, job_id, owner, done=done, total=total, text=text)
+
+
+def name_zoo(db: Database, job_id: int, owner: str, zoo_id: int) -> bool:
+    """Tell which zoo the job is about, once it is on record; False where the lease was lost."""
+    return _report(db, job_id, owner, zoo_id=zoo_id)
+
+
+def finish(db: Database, job_id: int, owner: str, zoo_id: int | None) -> bool:
+    """End the job as done; False where the lease was lost."""
+    return _report(db, job_id, owner, zoo_id=zoo_id, message=None, **_ended(JobState.DONE))
+
+
+def fail(db: Database, job_id: int, owner: str, message: str) -> bool:
+    """End the job as failed, with a sentence for the organizer; False where the lease was lost."""
+    return _report(db, job_id, owner, message=message[:_MESSAGE_LENGTH], **_ended(JobState.FAILED))
+
+
+def release(db: Database, job_id: int, owner: str) -> bool:
+    """Give the job back unfinished (a worker that stops in good order); costs no try."""
+    back = {"state": JobState.QUEUED, "lease_owner": None, "lease_until": None}
+    return _report(db, job_id, owner, tries=ZooJobRecord.tries - 1, **back)
+
+
+def _ended(state: JobState) -> dict[str, object]:
+    return {"state": state, "finished_at": utc_now(), "lease_owner": None, "lease_until": None}
+
+
+def _report(db: Database, job_id: int, owner: str, **values: object) -> bool:
+    with db.write() as session:
+        changed = session.execute(
+            update(ZooJobRecord)
+            .where(ZooJobRecord.id == job_id, ZooJobRecord.state == JobState.RUNNING, ZooJobRecord.lease_owner == owner)
+            .values(**values)
+            .execution_options(synchronize_session=False)
+        )
+        assert isinstance(changed, CursorResult)
+        return changed.rowcount == 1
+
+
+def sweep(db: Database, now: datetime | None = None) -> int:
+    """Put jobs whose lease has expired back into the queue, or fail them after MAX_TRIES; how many wait now."""
+    _return_lost(db, ZooJobRecord.lease_until < (now or utc_now()))
+    return waiting(db)
+
+
+def return_jobs_of(db: Database, owners: Collection[str]) -> int:
+    """The same for the jobs of workers known to be dead, without waiting; how many there were."""
+    return _return_lost(db, ZooJobRecord.lease_owner.in_(owners))
+
+
+def _return_lost(db: Database, condition: ColumnElement[bool]) -> int:
+    with db.write() as session:
+        lost = session.scalars(
+            select(ZooJobRecord)
+            .where(ZooJobRecord.state == JobState.RUNNING, condition)
+            .with_for_update(skip_locked=True)
+        ).all()
+        for job in lost:
+            job.lease_owner = job.lease_until = None
+            if job.tries < MAX_TRIES:
+                job.state = JobState.QUEUED
+            else:
+                job.state, job.finished_at = JobState.FAILED, utc_now()
+                job.message = f"{LOST} ({job.tries} tries). The worker's log may tell why."
+                _leave_unchecked(session, job.zoo_id)
+        return len(lost)
+
+
+def _leave_unchecked(session: Session, zoo_id: int | None) -> None:
+    zoo = None if zoo_id is None else session.get(ZooRecord, zoo_id, with_for_update=True)
+    if zoo is not None and zoo.state in (ZooState.ARRIVING, ZooState.CHECKING):
+        zoo.state = ZooState.FAILED
+
+
+def waiting(db: Database) -> int:
+    """How many jobs wait to be claimed."""
+    with db.read() as session:
+        query = select(func.count()).select_from(ZooJobRecord).where(ZooJobRecord.state == JobState.QUEUED)
+        return session.scalar(query) or 0
+
+
+def owners(db: Database) -> set[str]:
+    """Everyone who holds a job now."""
+    with db.read() as session:
+        held = session.scalars(select(ZooJobRecord.lease_owner).where(ZooJobRecord.state == JobState.RUNNING))
+        return {owner for owner in held if owner is not None}
+
+
+def find_job(session: Session, job_id: int) -> ZooJobRecord | None:
+    """The job as it stands."""
+    return session.get(ZooJobRecord, job_id)
+
+
+def recent_jobs(session: Session, limit: int = 20) -> Sequence[ZooJobRecord]:
+    """Open jobs first, then those that ended, the newest first."""
+    is_open = ZooJobRecord.state.in_((JobState.QUEUED, JobState.RUNNING))
+    query = select(ZooJobRecord).order_by(is_open.desc(), ZooJobRecord.id.desc()).limit(limit)
+    return session.scalars(query).all()

@@ -1,0 +1,316 @@
+"""Zoos as the server knows them: added to the store, checked, listed, given to phases; and who did what to them.
+
+Called by pages, commands and the worker's jobs. Files are the zoo store's; which zoo a phase uses is decided here,
+and a phase whose zoos have changed has its submissions evaluated anew.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from model_zoo import Zoo, ZooError, open_zoo
+from model_zoo.checks.report import CheckReport, Verdict
+from model_zoo.store import ZooStore
+from submissions.database import Database
+from submissions.records import (
+    ActRecord,
+    CompetitionRecord,
+    JobState,
+    PhaseRecord,
+    PhaseZooRecord,
+    UserRecord,
+    ZooJobRecord,
+    ZooRecord,
+    ZooState,
+)
+
+COMMAND_LINE = "command line"
+_VERSION_TRIES = 5
+
+
+@dataclass(frozen=True)
+class PhaseUse:
+    """A phase that uses a zoo."""
+
+    phase_id: int
+    competition_slug: str
+    slug: str
+    title: str
+
+
+@dataclass(frozen=True)
+class ZooRow:
+    """A version of a zoo in the organizers' list. `added_by` is None for the command line."""
+
+    zoo: ZooRecord
+    added_by: str | None
+    phases: tuple[PhaseUse, ...]
+
+
+@dataclass(frozen=True)
+class ZooDetail:
+    """One version of a zoo: its check's report, the phases that use it, its other versions, its newest job."""
+
+    zoo: ZooRecord
+    report: CheckReport | None
+    added_by: str | None
+    phases: tuple[PhaseUse, ...]
+    versions: tuple[ZooRecord, ...]
+    job: ZooJobRecord | None
+
+
+@dataclass(frozen=True)
+class Act:
+    """Who did what to which zoo or phase, and when. `user_name` is None for the command line."""
+
+    at: datetime
+    user_name: str | None
+    act: str
+    zoo: str | None
+    phase: str | None
+    detail: str
+
+
+def add_zoo(
+    db: Database,
+    store: ZooStore,
+    folder: Path,
+    *,
+    source: str,
+    user_id: int | None,
+    state: ZooState = ZooState.CHECKING,
+    watch: Callable[[int, int, str], None] | None = None,
+) -> int:
+    """Put the zoo in `folder` into the store and on record, as the next version of its name. Returns its id.
+
+    The very same zoo (same zoo.json) keeps its record; unless it is ready it gets `state` and `source` anew.
+    watch: told the bytes stored, those in all, and what is being done. Raises ZooError where the folder is no zoo,
+    or the store cannot keep it.
+    """
+    zoo = open_zoo(folder)
+    digest = store.put(folder, watch=watch)
+    for attempt in range(_VERSION_TRIES):
+        try:
+            with db.write() as session:
+                return _on_record(session, zoo, digest, source=source, user_id=user_id, state=state)
+        except IntegrityError:  # another process took the version, or added the same zoo
+            if attempt == _VERSION_TRIES - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _on_record(session: Session, zoo: Zoo, digest: str, *, source: str, user_id: int | None, state: ZooState) -> int:
+    known = session.scalar(select(ZooRecord).where(ZooRecord.manifest_sha256 == digest))
+    if known is not None:
+        if known.state is not ZooState.READY:
+            known.state, known.source = state, source
+        return known.id
+    newest = session.scalar(select(func.max(ZooRecord.version)).where(ZooRecord.name == zoo.name))
+    record = ZooRecord(
+        name=zoo.name,
+        version=(newest or 0) + 1,
+        title=zoo.manifest.title,
+        manifest_sha256=digest,
+        networks=len(zoo.networks),
+        weight_bytes=_weight_bytes(zoo),
+        bytes=sum(file.bytes for file in zoo.manifest.files.values()),
+        truth_public=zoo.manifest.truth_public,
+        state=state,
+        source=source,
+        created_by_id=user_id,
+    )
+    session.add(record)
+    session.flush()
+    record_act(session, "added", user_id=user_id, zoo_id=record.id, detail=source)
+    return record.id
+
+
+def _weight_bytes(zoo: Zoo) -> dict[str, int]:
+    sizes = zoo.manifest.files
+    return {entry.id: sizes[entry.weights.relative_to(zoo.folder).as_posix()].bytes for entry in zoo.networks}
+
+
+def register_zoo(db: Database, store: ZooStore, folder: Path) -> int:
+    """The id of the record for the zoo in `folder`, trusted without a check; the same zoo keeps its record.
+
+    Raises ZooError where the folder is no zoo.
+    """
+    return add_zoo(db, store, folder, source=COMMAND_LINE, user_id=None, state=ZooState.READY)
+
+
+def record_check(db: Database, zoo_id: int, report: CheckReport, *, user_id: int | None = None) -> ZooState:
+    """Keep the check's report: with an error in it the zoo is refused, else ready. Returns the state."""
+    state = ZooState.REFUSED if report.verdict is Verdict.ERROR else ZooState.READY
+    with db.write() as session:
+        zoo = session.get_one(ZooRecord, zoo_id, with_for_update=True)
+        zoo.state = state
+        zoo.report = report.model_dump(mode="json")
+        counts = [f"{len(report.of(verdict))} {verdict}" for verdict in Verdict if report.of(verdict)]
+        record_act(session, "checked", user_id=user_id, zoo_id=zoo_id, detail=f"{state}: {', '.join(counts)}")
+    return state
+
+
+def begin_check(db: Database, zoo_id: int) -> None:
+    """A check of this zoo has begun. One that is ready stays so until the report says otherwise: phases use it."""
+    with db.write() as session:
+        zoo = session.get_one(ZooRecord, zoo_id, with_for_update=True)
+        if zoo.state is not ZooState.READY:
+            zoo.state = ZooState.CHECKING
+
+
+def give_up_check(db: Database, zoo_id: int) -> None:
+    """The check came to no end, by our fault: a zoo that was being checked is left as failed."""
+    with db.write() as session:
+        zoo = session.get_one(ZooRecord, zoo_id, with_for_update=True)
+        if zoo.state in (ZooState.ARRIVING, ZooState.CHECKING):
+            zoo.state = ZooState.FAILED
+
+
+def adopt_folders(db: Database, store: ZooStore) -> list[str]:
+    """Put into the store what an installation without a store had registered by folder.
+
+    Called by every command that starts something; quick where there is nothing to do. Returns a sentence for each
+    zoo that cannot be adopted: its folder is gone or not what it was. It is tried again at the next start.
+    """
+    with db.read() as session:
+        waiting = session.scalars(select(ZooRecord).where(ZooRecord.legacy_folder.is_not(None))).all()
+    troubles = []
+    for record in waiting:
+        folder = Path(record.legacy_folder or "")
+        try:
+            zoo = open_zoo(folder)
+            if zoo.manifest_sha256 != record.manifest_sha256:
+                raise ZooError(f"{folder}: another zoo than the one that was registered; put that one back")
+            store.put(folder)
+        except ZooError as error:
+            troubles.append(f"The zoo {record.name} cannot be brought into the store: {error}")
+            continue
+        with db.write() as session:
+            adopted = session.get_one(ZooRecord, record.id)
+            adopted.weight_bytes = _weight_bytes(zoo)
+            adopted.bytes = sum(file.bytes for file in zoo.manifest.files.values())
+            adopted.source = adopted.source or str(folder)
+            adopted.legacy_folder = None
+    return troubles
+
+
+def find_zoo(session: Session, name: str) -> ZooRecord | None:
+    """The zoo called NAME@VERSION, or the newest ready version of NAME (the newest at all where none is ready)."""
+    bare, _, version = name.partition("@")
+    query = select(ZooRecord).where(ZooRecord.name == bare)
+    if version:
+        return session.scalar(query.where(ZooRecord.version == int(version))) if version.isdecimal() else None
+    return session.scalar(query.order_by((ZooRecord.state == ZooState.READY).desc(), ZooRecord.version.desc()).limit(1))
+
+
+def zoo_list(session: Session) -> tuple[ZooRow, ...]:
+    """Every version of every zoo, by name, the newest version first."""
+    rows = session.execute(
+        select(ZooRecord, UserRecord.name)
+        .outerjoin(UserRecord, UserRecord.id == ZooRecord.created_by_id)
+        .order_by(ZooRecord.name, ZooRecord.version.desc())
+    )
+    uses = _uses(session)
+    return tuple(ZooRow(zoo, added_by, tuple(uses.get(zoo.id, ()))) for zoo, added_by in rows)
+
+
+def zoo_detail(session: Session, zoo_id: int) -> ZooDetail | None:
+    """Everything about one version of a zoo; None where there is none."""
+    zoo = session.get(ZooRecord, zoo_id)
+    if zoo is None:
+        return None
+    added_by = session.scalar(select(UserRecord.name).where(UserRecord.id == zoo.created_by_id))
+    versions = session.scalars(
+        select(ZooRecord).where(ZooRecord.name == zoo.name).order_by(ZooRecord.version.desc())
+    ).all()
+    job = session.scalar(
+        select(ZooJobRecord)
+        .where(ZooJobRecord.zoo_id == zoo_id)
+        .order_by(ZooJobRecord.state.in_((JobState.QUEUED, JobState.RUNNING)).desc(), ZooJobRecord.id.desc())
+        .limit(1)
+    )
+    return ZooDetail(
+        zoo=zoo,
+        report=None if zoo.report is None else CheckReport.model_validate(zoo.report),
+        added_by=added_by,
+        phases=phases_of(session, zoo_id),
+        versions=tuple(versions),
+        job=job,
+    )
+
+
+def phases_of(session: Session, zoo_id: int) -> tuple[PhaseUse, ...]:
+    """The phases that use this version of the zoo."""
+    return tuple(_uses(session, zoo_id).get(zoo_id, ()))
+
+
+def _uses(session: Session, zoo_id: int | None = None) -> dict[int, list[PhaseUse]]:
+    query = (
+        select(PhaseZooRecord.zoo_id, PhaseRecord.id, CompetitionRecord.slug, PhaseRecord.slug, PhaseRecord.title)
+        .join(PhaseRecord, PhaseRecord.id == PhaseZooRecord.phase_id)
+        .join(CompetitionRecord, CompetitionRecord.id == PhaseRecord.competition_id)
+        .order_by(CompetitionRecord.slug, PhaseRecord.opens_at, PhaseRecord.id)
+    )
+    uses: dict[int, list[PhaseUse]] = {}
+    if zoo_id is not None:
+        query = query.where(PhaseZooRecord.zoo_id == zoo_id)
+    for used, phase_id, competition, slug, title in session.execute(query):
+        uses.setdefault(used, []).append(PhaseUse(phase_id, competition, slug, title))
+    return uses
+
+
+def record_act(
+    session: Session,
+    act: str,
+    *,
+    user_id: int | None,
+    zoo_id: int | None = None,
+    phase_id: int | None = None,
+    detail: str = "",
+) -> None:
+    """Put on record, in the caller's transaction, that somebody did something. user_id: None for the command line."""
+    session.add(ActRecord(act=act, user_id=user_id, zoo_id=zoo_id, phase_id=phase_id, detail=detail))
+
+
+def acts(
+    session: Session, *, zoo_id: int | None = None, phase_id: int | None = None, limit: int = 100
+) -> Sequence[Act]:
+    """What was done, the newest first: to this zoo, in this phase, or to anything."""
+    query = (
+        select(
+            ActRecord.at,
+            UserRecord.name,
+            ActRecord.act,
+            ZooRecord.name,
+            ZooRecord.version,
+            CompetitionRecord.slug,
+            PhaseRecord.slug,
+            ActRecord.detail,
+        )
+        .outerjoin(UserRecord, UserRecord.id == ActRecord.user_id)
+        .outerjoin(ZooRecord, ZooRecord.id == ActRecord.zoo_id)
+        .outerjoin(PhaseRecord, PhaseRecord.id == ActRecord.phase_id)
+        .outerjoin(CompetitionRecord, CompetitionRecord.id == PhaseRecord.competition_id)
+        .order_by(ActRecord.id.desc())
+        .limit(limit)
+    )
+    if zoo_id is not None:
+        query = query.where(ActRecord.zoo_id == zoo_id)
+    if phase_id is not None:
+        query = query.where(ActRecord.phase_id == phase_id)
+    return tuple(
+        Act(
+            at=at,
+            user_name=user_name,
+            act=act,
+            zoo=None if zoo is None else f"{zoo}@{version}",
+            phase=None if phase is None else f"{competition}/{phase}",
+            detail=detail,
+        )
+        for at, user_name, act, zoo, version, competition, phase, detail in session.execute(query)
+    )

@@ -1,0 +1,114 @@
+"""The organizers' pages for phases: opening one over ready zoos, changing one, what is told where a field is wrong."""
+
+from collections.abc import Mapping
+
+import pytest
+from sqlalchemy import select
+
+from submissions.records import CompetitionRecord, PhaseRecord, TimeRule
+from tests.server.site import Site
+
+FIELDS = {
+    "competition": "+",
+    "competition_title": "Spring",
+    "competition_slug": "spring",
+    "competition_text": "First.\r\n\r\nSecond.",
+    "title": "Open phase",
+    "slug": "open",
+    "opens_at": "2027-03-01T12:00",
+    "closes_at": "2027-06-01T00:00",
+    "wall_s": "2.5",
+    "time_rule": "pooled",
+    "memory_mib": "1024",
+    "cpu_s": "",
+    "daily_quota": "5",
+    "daily_smoke_failures": "70",
+    "smoke_networks": "1",
+    "repeat_networks": "3",
+    "shows_logs": "on",
+}
+
+
+def phases(site: Site) -> list[PhaseRecord]:
+    with site.db.read() as session:
+        return list(session.scalars(select(PhaseRecord).order_by(PhaseRecord.id)))
+
+
+def test_a_phase_is_opened_as_the_form_says_and_people_can_submit_to_it(site: Site) -> None:
+    zoo, olga = site.checked("digits-mlp"), site.browser("olga")
+    assert f'value="{zoo}" checked' in olga.get(f"/organizer/phases/new?zoo={zoo}").text
+    answer = olga.post("/organizer/phases/new", FIELDS | {"zoos": zoo})
+    (phase,) = phases(site)
+    assert answer.location == f"/organizer/phases/{phase.id}"
+    with site.db.read() as session:
+        competition = session.scalars(select(CompetitionRecord)).one()
+    assert (competition.slug, competition.title, competition.text) == ("spring", "Spring", "First.\n\nSecond.")
+    assert f"{phase.opens_at:%Y-%m-%d %H:%M} {phase.closes_at:%Y-%m-%d}" == "2027-03-01 12:00 2027-06-01"
+    assert (phase.wall_s, phase.time_rule, phase.memory_bytes, phase.cpu_s) == (2.5, TimeRule.POOLED, 2**30, None)
+    assert (phase.daily_quota, phase.daily_smoke_failures, phase.smoke_networks) == (5, 70, 1)
+    assert (phase.repeat_networks, phase.shows_logs, phase.hidden) == (3, True, False)
+    assert "Open phase" in site.browser().get("/competitions/spring").text
+    assert "Open phase" in olga.get("/organizer/phases/").text
+
+
+def test_a_second_phase_goes_into_the_competition_that_is_chosen(site: Site) -> None:
+    zoo, olga = site.checked("digits-mlp"), site.browser("olga")
+    olga.post("/organizer/phases/new", FIELDS | {"zoos": zoo})
+    olga.post("/organizer/phases/new", FIELDS | {"zoos": zoo, "competition": "spring", "slug": "final"})
+    assert [phase.slug for phase in phases(site)] == ["open", "final"]
+    assert len({phase.competition_id for phase in phases(site)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"opens_at": "tomorrow"}, "Give a day and a time in UTC"),
+        ({"closes_at": "2027-03-01T12:00"}, "The phase must close after it opens."),
+        ({"wall_s": "fast"}, "Give a number of seconds."),
+        ({"wall_s": "nan"}, "Give from 0.1 to 86400 seconds."),
+        ({"wall_s": "1e999"}, "Give from 0.1 to 86400 seconds."),
+        ({"memory_mib": "-1"}, "Give a whole number."),
+        ({"memory_mib": "1"}, "Give at least 64 MiB"),
+        ({"daily_quota": "999999999999"}, "Give a whole number."),
+        ({"slug": "Open Phase"}, "A phase&#39;s short name has"),
+        ({"competition_slug": ""}, "A competition&#39;s short name has"),
+        ({"competition_title": ""}, "Give the competition a title"),
+        ({"competition": "none"}, "There is no competition none."),
+        ({"zoos": ""}, "Choose at least one zoo."),
+        ({"zoos": "99"}, "there is no zoo with id 99"),
+    ],
+)
+def test_a_field_that_makes_no_sense_is_told_and_what_was_typed_stays(
+    site: Site, changed: Mapping[str, str], said: str
+) -> None:
+    zoo = site.checked("digits-mlp")
+    answer = site.browser("olga").post("/organizer/phases/new", {**FIELDS, "zoos": zoo, **changed})
+    assert answer.status_code == 422
+    assert said in answer.text
+    assert 'value="Open phase"' in answer.text
+    assert phases(site) == []
+
+
+def test_a_phase_is_changed_and_not_changed_by_a_form_that_makes_no_sense(site: Site) -> None:
+    site.checked("digits-mlp")
+    phase, olga = site.phase(zoos=("digits-mlp",)), site.browser("olga")
+    page = f"/organizer/phases/{phase}"
+    answer = olga.post(page, FIELDS | {"title": "Final phase", "hidden": "on"})
+    assert answer.location == page
+    assert (phases(site)[0].title, phases(site)[0].hidden) == ("Final phase", True)
+    refused = olga.post(page, FIELDS | {"title": "Other", "wall_s": "0"})
+    assert refused.status_code == 422
+    assert "Give from 0.1 to 86400 seconds." in refused.text
+    assert phases(site)[0].title == "Final phase"
+
+
+def test_without_a_ready_zoo_the_page_leads_to_adding_one(site: Site) -> None:
+    shown = site.browser("olga").get("/organizer/phases/new").text
+    assert 'href="/organizer/zoos/"' in shown
+    assert "Open the phase" not in shown
+
+
+def test_a_phase_that_is_not_there_is_a_404(site: Site) -> None:
+    olga = site.browser("olga")
+    assert olga.get("/organizer/phases/99").status_code == 404
+    assert olga.post("/organizer/phases/99", FIELDS).status_code == 404

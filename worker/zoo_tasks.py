@@ -1,0 +1,121 @@
+"""A worker's share of the jobs on zoos: at most one at a time, in a child process that is watched and can be ended.
+
+The Celery task calls `ZooJobs.work`; the queue of record is `submissions.zoo_jobs`. What a job does is the part of
+`worker.zoo_job`, in a process group of its own that stands back for evaluations: its memory is given back whole, and
+whatever it has started ends with it.
+"""
+
+import contextlib
+import ctypes
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import uuid
+from dataclasses import asdict
+
+from submissions import zoo_jobs
+from submissions.database import Database
+from submissions.settings import Settings
+from worker.sandbox.spawn import Spawner
+
+LOOK_S = 0.5
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+_log = logging.getLogger(__name__)
+
+
+class ZooJobs:
+    """The jobs of one worker process. owner_prefix: names it in leases, for example "host/pid"."""
+
+    def __init__(self, settings: Settings, db: Database, *, owner_prefix: str) -> None:
+        self._settings = settings
+        self._db = db
+        self._owner_prefix = owner_prefix
+        self._spawner = Spawner()
+        self._is_busy = threading.Lock()
+        self._stopping = threading.Event()
+
+    @property
+    def is_free(self) -> bool:
+        return not self._is_busy.locked() and not self._stopping.is_set()
+
+    def work(self) -> int:
+        """Do the jobs that wait, one after another; how many there were. 0 at once where one is in hand already."""
+        if not self._is_busy.acquire(blocking=False):
+            return 0
+        try:
+            done = 0
+            while not self._stopping.is_set():
+                owner = f"{self._owner_prefix}/{uuid.uuid4().hex[:12]}"
+                job = zoo_jobs.claim(self._db, owner, self._settings.lease_s)
+                if job is None:
+                    break
+                self._run(job)
+                done += 1
+            return done
+        finally:
+            self._is_busy.release()
+
+    def stop(self) -> None:
+        """Begin no further job, end the one in hand and give it back."""
+        self._stopping.set()
+
+    def _run(self, job: zoo_jobs.Job) -> None:
+        """Watch the job's process to its end, renewing the lease; end it where the lease is lost or we stop."""
+        process = self._spawner.start(
+            [sys.executable, "-P", "-m", "worker.zoo_job"],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=_end_with_us,
+        )
+        try:
+            _tell(process, self._settings, job)
+            is_held = self._watch(process, job)
+        finally:
+            _end(process)
+        if self._stopping.is_set():
+            zoo_jobs.release(self._db, job.id, job.owner)
+        elif is_held and process.returncode != 0:
+            _log.error("job %d on a zoo: its process ended with %s", job.id, process.returncode)
+            zoo_jobs.return_jobs_of(self._db, [job.owner])
+
+    def _watch(self, process: "subprocess.Popen[bytes]", job: zoo_jobs.Job) -> bool:
+        """Wait for the process while the lease holds; whether it does."""
+        lease_s = self._settings.lease_s
+        looks = 0
+        while not self._stopping.is_set():
+            try:
+                process.wait(LOOK_S)
+                return True
+            except subprocess.TimeoutExpired:
+                looks += 1
+                is_due = looks * LOOK_S >= lease_s / 3
+            if is_due:
+                looks = 0
+                if not zoo_jobs.heartbeat(self._db, job.id, job.owner, lease_s):
+                    return False
+        return True
+
+
+def _tell(process: "subprocess.Popen[bytes]", settings: Settings, job: zoo_jobs.Job) -> None:
+    """Over stdin: settings may hold passwords, which every process of the machine could read in arguments."""
+    assert process.stdin is not None
+    told = json.dumps({"settings": settings.model_dump(mode="json"), "job": asdict(job)})
+    with contextlib.suppress(BrokenPipeError), process.stdin:  # it may have ended already; its exit status tells
+        process.stdin.write(told.encode())
+
+
+def _end_with_us() -> None:
+    """SIGTERM for a job whose worker was killed and could not end it; the job then ends its own children."""
+    _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End the process with everything that it has started. Nothing is lost: the next attempt clears up, or goes on."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

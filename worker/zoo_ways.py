@@ -1,0 +1,115 @@
+"""The ways in which a zoo comes to this server: unpacked, taken from a folder or S3, imported from PGDL, trained.
+
+`worker.zoo_job` calls `bring`. Every way ends with a zoo's folder on this machine; the check that follows judges it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from model_zoo.cache import cached_zoo
+from model_zoo.importers.child import import_in_child
+from model_zoo.manifest import MANIFEST
+from model_zoo.training_child import Progress, TrainingOptions, train_in_child
+from submissions import uploads
+from submissions.database import Database
+from submissions.records import JobKind
+from submissions.settings import Settings
+from submissions.zoo_sources import S3, allowed_path
+from worker.zoo_archives import ArchiveLimits, unpack_zoo
+from worker.zoo_fetch import fetch_zoo
+
+UNPACKED_PER_UPLOAD = 4  # times the largest upload, an archive may unpack to
+_ASKED_OF_PGDL = ("name", "title", "test_size", "truth_public")
+Watch = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A zoo's folder and where it came from, as pages show it."""
+
+    folder: Path
+    source: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a job asks for. scratch: an empty folder of the attempt's own; kept: the job's, from attempt to attempt."""
+
+    settings: Settings
+    db: Database
+    arguments: Mapping[str, Any]
+    scratch: Path
+    kept: Path
+    watch: Watch
+
+    def text(self, name: str) -> str:
+        return str(self.arguments[name])
+
+
+def bring(kind: JobKind, request: Request) -> Found:
+    """The zoo that the job asks for. Raises ZooError, ArchiveError, SourceError or UploadError, for the organizer."""
+    return _WAYS[kind](request)
+
+
+def _from_upload(request: Request) -> Found:
+    filename = request.text("filename")
+    archive = uploads.uploaded_file(request.db, request.settings, request.text("upload"))
+    limits = ArchiveLimits(unpacked_bytes=UNPACKED_PER_UPLOAD * request.settings.zoo_upload_bytes)
+    folder = unpack_zoo(archive, filename, request.scratch / "zoo", limits, request.watch)
+    return Found(folder, f"upload of {filename}")
+
+
+def _from_folder(request: Request) -> Found:
+    address = request.text("address")
+    if address.startswith(S3):
+        return Found(fetch_zoo(address, request.scratch / "zoo", request.settings, request.watch), address)
+    return Found(allowed_path(address, request.settings.zoo_sources), address)
+
+
+def _from_pgdl(request: Request) -> Found:
+    sources = request.settings.zoo_sources
+    task = allowed_path(request.text("task"), sources)
+    reference = request.text("reference")
+    asked = {name: value for name, value in request.arguments.items() if name in _ASKED_OF_PGDL and value}
+    report = import_in_child(
+        "pgdl",
+        asked
+        | {
+            "task": task,
+            "reference": allowed_path(reference, sources) if reference else None,
+            "out": request.scratch / "zoo",
+        },
+        request.watch,
+    )
+    return Found(report.folder, f"PGDL task {task}")
+
+
+def _from_recipe(request: Request) -> Found:
+    name, own = request.text("name"), request.arguments.get("toml")
+    if own is None and (trained := cached_zoo(name, request.settings.cache)) is not None:
+        return Found(trained, f"recipe {name}")
+    recipe, out = request.scratch / "recipe.toml", request.kept / "zoo"
+    if own is not None:
+        recipe.write_text(str(own), encoding="utf-8")
+    if not (out / MANIFEST).exists():  # else an attempt before was killed after the training
+        options = TrainingOptions(data=request.settings.data_folder)
+        train_in_child(name if own is None else str(recipe), out, _telling(request.watch), options)
+    return Found(out, f"recipe {name}")
+
+
+def _telling(watch: Watch) -> Callable[[Progress], None]:
+    def tell(progress: Progress) -> None:
+        left = "" if progress.left_s is None else f", about {max(1, round(progress.left_s))} s left"
+        watch(progress.done, progress.total, f"training{left}")
+
+    return tell
+
+
+_WAYS: Mapping[JobKind, Callable[[Request], Found]] = {
+    JobKind.UPLOAD: _from_upload,
+    JobKind.FOLDER: _from_folder,
+    JobKind.PGDL: _from_pgdl,
+    JobKind.RECIPE: _from_recipe,
+}
