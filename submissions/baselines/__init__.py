@@ -1,5 +1,6 @@
-"""The measures shipped with Gengap: one file each, a valid submission as it stands. The demo submits them.
+"""The measures shipped with Gengap: one file each, a valid submission as it stands, in a folder for each group.
 
+What they share is the package `gengap_measures` beside them, which every sandbox holds. The demo submits `DEMO`.
 Importing this package imports none of them (and no torch): what they say of themselves is read as text.
 """
 
@@ -7,42 +8,69 @@ import ast
 from dataclasses import dataclass
 from pathlib import Path
 
-FILENAMES = (
-    "parameter_count.py",
-    "squared_norm.py",
-    "distance_from_initialization.py",
-    "inverse_squared_margin.py",
-    "label_wise_mixup.py",
+FOLDER = Path(__file__).parent
+HELPERS = FOLDER / "gengap_measures"
+
+GROUPS = (
+    "size",
+    "norms",
+    "output",
+    "flatness",
+    "gradients",
+    "margins",
+    "robustness",
+    "representations",
+    "spectra",
+    "modules",
+    "memorisation",
+    "references",
+)
+_DEMO_NAMES = (
+    "Parameter count",
+    "Squared norm",
+    "Distance from initialization",
+    "Inverse squared margin",
+    "Label-wise mixup",
 )
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A shipped measure: its name on the leaderboard, its file, the paper it comes from, its track."""
+    """A shipped measure: its name on the leaderboard, its file and the folder of it, the paper it comes from, its
+    track, and what it costs on a network of the demo's size: s (at most 0.2 s), m (2 s) or h (5 s).
+    """
 
     name: str
+    group: str
     filename: str
     source: str
     track: str
+    cost: str
+
+    @property
+    def path(self) -> Path:
+        """The file, which is what is submitted."""
+        return FOLDER / self.group / self.filename
 
 
-def _read(filename: str) -> Baseline:
+def _read(path: Path) -> Baseline:
     constants: dict[str, str] = {}
-    for statement in ast.parse(_content(filename)).body:
+    for statement in ast.parse(path.read_bytes()).body:
         match statement:
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(text))):
                 constants[name] = text
-    return Baseline(constants["NAME"], filename, constants["SOURCE"], constants["TRACK"])
+    return Baseline(
+        constants["NAME"], path.parent.name, path.name, constants["SOURCE"], constants["TRACK"], constants["COST"]
+    )
 
 
-def _content(filename: str) -> bytes:
-    return (Path(__file__).parent / filename).read_bytes()
-
-
-BASELINES: tuple[Baseline, ...] = tuple(_read(filename) for filename in FILENAMES)
-_FILENAME_OF = {baseline.name: baseline.filename for baseline in BASELINES}
+BASELINES: tuple[Baseline, ...] = tuple(
+    _read(path) for group in GROUPS for path in sorted((FOLDER / group).glob("*.py"))
+)
+_BY_NAME = {baseline.name: baseline for baseline in BASELINES}
+DEMO: tuple[Baseline, ...] = tuple(_BY_NAME[name] for name in _DEMO_NAMES)
 
 
 def baseline_source(name: str) -> bytes:
     """The file of the baseline called `name`, as it is submitted. Raises KeyError for an unknown name."""
-    return _content(_FILENAME_OF[name])
+    return _BY_NAME[name].path.read_bytes()

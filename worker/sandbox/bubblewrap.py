@@ -112,7 +112,7 @@ class BubblewrapZygote:
 
 
 def command_line(*, is_root: bool = False) -> list[str]:
-    """bwrap's arguments: the interpreter, its packages and our harness, read-only, and nothing else.
+    """bwrap's arguments: the interpreter, its packages, our harness and the measures' helpers, read-only, nothing else.
 
     To be appended: the user to become (0: none) and the number of the control socket's descriptor. is_root: bwrap
     makes no user namespace, so that the zygote can become a user that owns nothing on this machine. Raises
@@ -132,6 +132,7 @@ def command_line(*, is_root: bool = False) -> list[str]:
     shown = [(folder, folder) for folder in _system_folders()]
     shown.append((_ROOM / "worker" / "harness", Path("/gengap/worker/harness")))
     shown.append((_ROOM / "model_zoo" / "architectures", Path("/gengap/model_zoo/architectures")))
+    shown.append((_ROOM / "submissions" / "baselines" / "gengap_measures", Path("/gengap/gengap_measures")))
     interpreter = Path(sys.executable)
     if sys.prefix != sys.base_prefix:
         # Under a name of its own: the environment may lie below /tmp, and its path is nobody's business.

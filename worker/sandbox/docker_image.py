@@ -12,7 +12,11 @@ from docker.models.containers import Container
 
 _ROOM = Path(__file__).resolve().parents[2]
 _INSIDE = "/opt/inside"  # as in the Dockerfile's target `sandbox`
-_PARTS = ("worker/harness", "model_zoo/architectures")
+_PARTS = {  # ours: its place inside
+    "worker/harness": "worker/harness",
+    "model_zoo/architectures": "model_zoo/architectures",
+    "submissions/baselines/gengap_measures": "gengap_measures",
+}
 
 
 def holds_our_harness(container: Container) -> bool:
@@ -27,5 +31,9 @@ def holds_our_harness(container: Container) -> bool:
             content = archive.extractfile(member)
             if content is not None and member.name.endswith(".py"):
                 theirs[member.name.partition("/")[2]] = content.read()
-    ours = {str(file.relative_to(_ROOM)): file.read_bytes() for part in _PARTS for file in (_ROOM / part).rglob("*.py")}
+    ours = {
+        f"{place}/{file.relative_to(_ROOM / part)}": file.read_bytes()
+        for part, place in _PARTS.items()
+        for file in (_ROOM / part).rglob("*.py")
+    }
     return theirs == ours

@@ -10,21 +10,15 @@ Higher: training had to go farther to fit the data, so a larger expected gap.
 
 import math
 
+from gengap_measures import Dataset, weight_pairs
 from torch import nn
-from torch.utils.data import TensorDataset
 
 NAME = "Distance from initialization"
 SOURCE = "Nagarajan and Kolter 2019"
 TRACK = "standard"
+COST = "s"
 
 
-def complexity(model: nn.Module, dataset: TensorDataset) -> float:
+def complexity(model: nn.Module, dataset: Dataset) -> float:
     """The Frobenius distance between final and initial weights. Raises ValueError without initial weights."""
-    initial = getattr(model, "initial", None)
-    if not isinstance(initial, nn.Module):
-        raise ValueError("this zoo has no initial weights (model.initial is None), so there is no distance")
-    squared = 0.0
-    for final, start in zip(model.parameters(), initial.parameters(), strict=True):
-        if final.dim() >= 2:
-            squared += float((final.detach().double() - start.detach().double()).square().sum())
-    return math.sqrt(squared)
+    return math.sqrt(sum(float((pair.final - pair.initial).square().sum()) for pair in weight_pairs(model)))

@@ -6,14 +6,15 @@ Cost: none; neither the data nor the values of the weights are looked at.
 Higher: more parameters, so more capacity to fit noise and a larger expected gap.
 """
 
+from gengap_measures import Dataset
 from torch import nn
-from torch.utils.data import TensorDataset
 
 NAME = "Parameter count"
 SOURCE = "Jiang et al. 2020"
 TRACK = "standard"
+COST = "s"
 
 
-def complexity(model: nn.Module, dataset: TensorDataset) -> float:
+def complexity(model: nn.Module, dataset: Dataset) -> float:
     """The number of trainable parameters."""
     return float(sum(parameter.numel() for parameter in model.parameters()))

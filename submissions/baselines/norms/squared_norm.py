@@ -8,15 +8,15 @@ Cost: one pass over the weights; the data are not looked at.
 Higher: larger weights, so a larger class of functions within reach and a larger expected gap.
 """
 
+from gengap_measures import Dataset, weight_layers
 from torch import nn
-from torch.utils.data import TensorDataset
 
 NAME = "Squared norm"
 SOURCE = "Jiang et al. 2020"
 TRACK = "standard"
+COST = "s"
 
 
-def complexity(model: nn.Module, dataset: TensorDataset) -> float:
+def complexity(model: nn.Module, dataset: Dataset) -> float:
     """The sum of squared weights, in double precision."""
-    weights = [parameter for parameter in model.parameters() if parameter.dim() >= 2]
-    return float(sum(weight.detach().double().square().sum() for weight in weights))
+    return float(sum(layer.weight.detach().double().square().sum() for layer in weight_layers(model)))

@@ -9,31 +9,15 @@ Cost: one forward pass over the training data.
 Higher: a narrower margin, so a larger expected gap.
 """
 
-import torch
+from gengap_measures import Dataset, training_margin
 from torch import nn
-from torch.utils.data import TensorDataset
 
 NAME = "Inverse squared margin"
 SOURCE = "Jiang et al. 2020"
 TRACK = "standard"
-
-QUANTILE = 0.1
-SMALLEST_MARGIN = 1e-3
-BATCH_SIZE = 256
+COST = "s"
 
 
-def complexity(model: nn.Module, dataset: TensorDataset) -> float:
+def complexity(model: nn.Module, dataset: Dataset) -> float:
     """One over the square of the margins' 10th percentile (linearly interpolated)."""
-    inputs, labels = dataset.tensors
-    batches = zip(torch.split(inputs, BATCH_SIZE), torch.split(labels, BATCH_SIZE), strict=True)
-    with torch.no_grad():
-        margins = torch.cat([logit_margins(model(x).double(), y) for x, y in batches])
-    margin = float(margins.quantile(QUANTILE))
-    return 1.0 / max(margin, SMALLEST_MARGIN) ** 2
-
-
-def logit_margins(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Each example's logit of its own class minus the largest other. logits: (n, classes); labels: (n,)."""
-    own = logits.gather(1, labels[:, None])
-    others = logits.scatter(1, labels[:, None], -torch.inf)
-    return own[:, 0] - others.amax(dim=1)
+    return 1.0 / training_margin(model, dataset) ** 2

@@ -1,0 +1,125 @@
+"""What the measures of the literature share, importable inside the sandbox: `from gengap_measures import …`.
+
+Layers and their linear maps, activations, margins, per-example gradients, Hessian products, perturbations of weights
+and of images, statistics of points. docs/measures.md lists it for participants, who may build on it. Everything is
+deterministic given torch's seed, adds up in double precision, and gives the same value for any `data.BATCH_SIZE`.
+"""
+
+from gengap_measures.curvature import hessian_product, hutchinson, lanczos
+from gengap_measures.data import Dataset, batches, evenly, some, some_of_each_class
+from gengap_measures.gradients import (
+    derivative_along_weights,
+    gradient_gram,
+    label_logit_gradients,
+    loss_gradient,
+    per_example_gradients,
+    unflattened,
+)
+from gengap_measures.graphs import cosine_similarity, label_signal, label_variation, neighbour_graph
+from gengap_measures.images import (
+    brightened,
+    cropped,
+    erased,
+    flipped,
+    other_label_partners,
+    same_label_pairs,
+    saturated,
+    sobel,
+)
+from gengap_measures.layers import (
+    Pair,
+    flat,
+    hidden_layers,
+    initial_of,
+    weight_layers,
+    weight_pairs,
+    weight_spans,
+    with_batch_norm_folded,
+)
+from gengap_measures.margins import (
+    ClassSpread,
+    input_gradients,
+    label_probability_gradients,
+    logit_margins,
+    margins_and_spreads,
+    normalised_margins,
+    training_margin,
+)
+from gengap_measures.outputs import accuracy, activations, logits, max_pooled, mean_loss, penultimate, pooled
+from gengap_measures.paths import path_norm
+from gengap_measures.perturbation import largest, noise_tolerance, worst_case_tolerance
+from gengap_measures.power_law import PowerLaw, power_laws
+from gengap_measures.responses import mixup_response
+from gengap_measures.spectra import LinearMap, convolution_spectral_norm, linear_maps, spectral_norms
+from gengap_measures.statistics import (
+    class_centers,
+    davies_bouldin,
+    distances,
+    wasserstein,
+)
+
+__all__ = [
+    "ClassSpread",
+    "Dataset",
+    "LinearMap",
+    "Pair",
+    "PowerLaw",
+    "accuracy",
+    "activations",
+    "batches",
+    "brightened",
+    "class_centers",
+    "convolution_spectral_norm",
+    "cosine_similarity",
+    "cropped",
+    "davies_bouldin",
+    "derivative_along_weights",
+    "distances",
+    "erased",
+    "evenly",
+    "flat",
+    "flipped",
+    "gradient_gram",
+    "hessian_product",
+    "hidden_layers",
+    "hutchinson",
+    "initial_of",
+    "input_gradients",
+    "label_logit_gradients",
+    "label_probability_gradients",
+    "label_signal",
+    "label_variation",
+    "lanczos",
+    "largest",
+    "linear_maps",
+    "logit_margins",
+    "logits",
+    "loss_gradient",
+    "margins_and_spreads",
+    "max_pooled",
+    "mean_loss",
+    "mixup_response",
+    "neighbour_graph",
+    "noise_tolerance",
+    "normalised_margins",
+    "other_label_partners",
+    "path_norm",
+    "penultimate",
+    "per_example_gradients",
+    "pooled",
+    "power_laws",
+    "same_label_pairs",
+    "saturated",
+    "sobel",
+    "some",
+    "some_of_each_class",
+    "spectral_norms",
+    "training_margin",
+    "unflattened",
+    "wasserstein",
+    "weight_layers",
+    "weight_pairs",
+    "weight_spans",
+    "with_batch_norm_folded",
+    "worst_case_tolerance",
+]

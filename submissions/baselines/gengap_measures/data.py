@@ -1,0 +1,55 @@
+"""The training data as helpers and measures go through them: an even choice of examples, and batches.
+
+`BATCH_SIZE` is how many examples go through a network at once, everywhere in this package. It bounds memory and
+changes no value.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+BATCH_SIZE = 256
+
+
+class Dataset(Protocol):
+    """What a measure gets as `dataset`."""
+
+    @property
+    def inputs(self) -> Tensor:
+        """All inputs: float32 of shape (n, C, H, W)."""
+
+    @property
+    def labels(self) -> Tensor:
+        """All labels: int64 of shape (n,), from 0 to classes - 1."""
+
+    classes: int
+
+
+def some(dataset: Dataset, limit: int) -> tuple[Tensor, Tensor]:
+    """Inputs and labels of at most `limit` examples, spread evenly over the data; the same ones for every network."""
+    chosen = evenly(len(dataset.labels), limit)
+    return dataset.inputs[chosen], dataset.labels[chosen]
+
+
+def some_of_each_class(dataset: Dataset, per_class: int) -> tuple[Tensor, Tensor]:
+    """Inputs and labels of at most `per_class` examples of each class, class by class, spread evenly within it."""
+    chosen = []
+    for label in range(dataset.classes):
+        members = (dataset.labels == label).nonzero()[:, 0]
+        chosen.append(members[evenly(len(members), per_class)])
+    order = torch.cat(chosen)
+    return dataset.inputs[order], dataset.labels[order]
+
+
+def evenly(count: int, limit: int) -> Tensor:
+    """`limit` of the indices 0 to count - 1, or all of them where there are fewer, at even distances."""
+    if count <= limit:
+        return torch.arange(count)
+    return torch.arange(limit) * count // limit
+
+
+def batches(*tensors: Tensor, size: int | None = None) -> Iterator[tuple[Tensor, ...]]:
+    """The tensors' rows, `size` (default: `BATCH_SIZE`) at a time, in order."""
+    return zip(*(torch.split(tensor, size or BATCH_SIZE) for tensor in tensors), strict=True)

@@ -1,0 +1,31 @@
+"""The margin over how much a class's features vary from sample to sample: an optimal-transport margin bound.
+
+Formula: minus the median over training examples of ρ(x, y) / mean over classes c of V_c L_c, in the first
+hidden layer: ρ is the logit of the label minus the largest other, V_c the k-variance, the Wasserstein-1
+distance between the features of two halves of class c, and L_c the largest ||∇ρ|| in the features over that
+class's examples (its Lipschitz constant).
+Source: Chuang, Mroueh, Greenewald, Torralba and Jegelka 2021, "Measuring Generalization with Optimal Transport"
+(kV-Margin, first layer).
+Cost: a forward and a backward pass over at most 50 examples of each class, and a transport problem for each
+class.
+Higher: less margin for the spread of a class, so a larger expected gap.
+"""
+
+import torch
+from gengap_measures import Dataset, hidden_layers, margins_and_spreads, some_of_each_class
+from torch import nn
+
+NAME = "kV-margin"
+SOURCE = "Chuang et al. 2021"
+TRACK = "standard"
+COST = "m"
+
+PER_CLASS = 50
+
+
+def complexity(model: nn.Module, dataset: Dataset) -> float:
+    """Minus the median normalised margin. Raises ValueError where no class has two examples."""
+    inputs, labels = some_of_each_class(dataset, PER_CLASS)
+    margins, _, spreads = margins_and_spreads(model, inputs, labels, hidden_layers(model)[0])
+    mean_spread = sum(spread.variance * spread.steepest for spread in spreads) / len(spreads)
+    return -float(torch.quantile(margins, 0.5)) / max(mean_spread, 1e-12)
