@@ -11,19 +11,34 @@ from submissions.points import Point, ZooPoints
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 LOG_SCALE_RATIO = 100.0
+_NAMES = {
+    "gap": "generalization gap",
+    "test_error": "test error",
+    "loss_gap": "loss gap",
+    "calibration_gap": "calibration gap",
+    "ood_gap": "gap out of distribution",
+    "robust_gap": "gap under attack",
+}
+_SHARES = frozenset(_NAMES) - {"loss_gap"}
 
 
-def value_against_gap(points: ZooPoints) -> dict[str, Any]:
-    """A scatter of the networks: value across, gap upwards, coloured by the zoo's first axis.
+def target_name(target: str) -> str:
+    """A target as people say it; a metric's own name stays."""
+    return _NAMES.get(target, target)
+
+
+def value_against_target(points: ZooPoints) -> dict[str, Any]:
+    """A scatter of the networks: value across, target upwards, coloured by the zoo's first axis.
 
     A click in the legend singles out one setting of that axis. Values that are positive and spread over
     more than two orders of magnitude get a logarithmic scale.
     """
     colour = _field(0)
-    shown = [("value", "value"), ("gap", "gap"), *((_field(i), name) for i, name in enumerate(points.axes))]
+    target = target_name(points.target)
+    shown = [("value", "value"), ("truth", target), *((_field(i), name) for i, name in enumerate(points.axes))]
     return {
         "$schema": SCHEMA,
-        "description": f"Value of the measure against generalization gap for {len(points.points)} networks.",
+        "description": f"Value of the measure against {target} for {len(points.points)} networks.",
         "width": "container",
         "height": 320,
         "data": {"values": [_datum(point, points.axes) for point in points.points]},
@@ -38,10 +53,10 @@ def value_against_gap(points: ZooPoints) -> dict[str, Any]:
                 "scale": {"type": "log"} if _is_wide(points) else {"zero": False},
             },
             "y": {
-                "field": "gap",
+                "field": "truth",
                 "type": "quantitative",
-                "title": "generalization gap",
-                "axis": {"format": ".0%", "tickCount": 6},
+                "title": target,
+                "axis": {"format": ".0%" if points.target in _SHARES else ".3~g", "tickCount": 6},
                 "scale": {"zero": False},
             },
             "color": {
@@ -52,7 +67,7 @@ def value_against_gap(points: ZooPoints) -> dict[str, Any]:
             },
             "opacity": {"condition": {"param": "chosen", "value": 0.85}, "value": 0.12},
             "tooltip": [
-                {"field": field, "title": title, **({"format": ".6g"} if field in ("value", "gap") else {})}
+                {"field": field, "title": title, **({"format": ".6g"} if field in ("value", "truth") else {})}
                 for field, title in shown
             ],
         },
@@ -61,7 +76,7 @@ def value_against_gap(points: ZooPoints) -> dict[str, Any]:
 
 def _datum(point: Point, axes: Sequence[str]) -> dict[str, Any]:
     hyperparameters = {_field(index): point.hyperparameters[name] for index, name in enumerate(axes)}
-    return {"value": point.value, "gap": point.gap, **hyperparameters}
+    return {"value": point.value, "truth": point.truth, **hyperparameters}
 
 
 def _field(axis_index: int) -> str:

@@ -38,25 +38,33 @@ def create_competition(
         phase.competition = competition
         session.add_all((competition, phase))
         for position, zoo_id in enumerate(zoo_ids):
-            phase.zoo_links.append(PhaseZooRecord(position=position, zoo=usable_zoo(session, zoo_id)))
+            phase.zoo_links.append(PhaseZooRecord(position=position, zoo=usable_zoo(session, zoo_id, phase.target)))
         if smoke_zoo_id is not None:
-            phase.smoke_zoo_id = _public_zoo(session, smoke_zoo_id).id
+            phase.smoke_zoo_id = _public_zoo(session, smoke_zoo_id, phase.target).id
         session.flush()
         return phase.id
 
 
-def usable_zoo(session: Session, zoo_id: int) -> ZooRecord:
-    """The zoo, if a phase may use it. Raises CompetitionError where there is none or it is not ready."""
+def usable_zoo(session: Session, zoo_id: int, target: str) -> ZooRecord:
+    """The zoo, if a phase with this target may use it.
+
+    Raises CompetitionError where there is none, it is not ready, or its truth does not tell the target.
+    """
     zoo = session.get(ZooRecord, zoo_id)
     if zoo is None:
         raise CompetitionError(f"there is no zoo with id {zoo_id}")
     if zoo.state is not ZooState.READY:
         raise CompetitionError(f"the zoo {zoo.label} is {zoo.state}: only one whose check found no error can be used")
+    if target not in zoo.targets:
+        raise CompetitionError(
+            f"the zoo {zoo.label} has no target {target}; it has {', '.join(zoo.targets)}: choose one of these for the "
+            "phase, or add a version of the zoo whose zoo.json lists it"
+        )
     return zoo
 
 
-def _public_zoo(session: Session, zoo_id: int) -> ZooRecord:
-    zoo = usable_zoo(session, zoo_id)
+def _public_zoo(session: Session, zoo_id: int, target: str) -> ZooRecord:
+    zoo = usable_zoo(session, zoo_id, target)
     if not zoo.truth_public:
         raise CompetitionError(f"the zoo {zoo.name!r} is not public, so no measure can be tried on it first")
     return zoo

@@ -280,13 +280,15 @@ def _score(session: Session, evaluation: EvaluationRecord, zoos: ZooStore) -> No
         select(ValueRecord.network_id, ValueRecord.value).where(ValueRecord.evaluation_id == evaluation.id)
     )
     values = {network_id: value for network_id, value in recorded}  # noqa: C416  (a Row is no pair for mypy)
-    result = score_evaluation(zoos.truth(session.get_one(ZooRecord, evaluation.zoo_id).manifest_sha256), values)
+    submission = session.get_one(SubmissionRecord, evaluation.submission_id)
+    phase = session.get_one(PhaseRecord, submission.phase_id)
+    truth = zoos.truth(session.get_one(ZooRecord, evaluation.zoo_id).manifest_sha256)
+    result = score_evaluation(truth, phase.target, values)
     evaluation.cmi = result.cmi.minimum
     evaluation.kendall_tau = result.kendall.tau_a
     evaluation.state = State.SCORED
     evaluation.scored_at = utc_now()
     session.flush()
-    submission = session.get_one(SubmissionRecord, evaluation.submission_id)
     scores = session.scalars(
         select(EvaluationRecord.cmi).where(
             EvaluationRecord.submission_id == submission.id,
@@ -297,7 +299,7 @@ def _score(session: Session, evaluation: EvaluationRecord, zoos: ZooStore) -> No
     finite = [score for score in scores if score is not None]
     if len(finite) == len(scores):
         _end(session, submission.id, Event.SCORED, score=submission_score(finite))
-        add_repeats(session, submission, session.get_one(PhaseRecord, submission.phase_id).repeat_networks)
+        add_repeats(session, submission, phase.repeat_networks)
 
 
 def _end(

@@ -29,11 +29,12 @@ ATTACHED, DETACHED, REPLACED = "attached", "detached", "replaced"
 def attach_zoo(db: Database, phase_id: int, zoo_id: int, user_id: int | None) -> int:
     """Let the phase use a ready zoo, after those it has. Returns how many submissions run again.
 
-    Raises CompetitionError where the zoo is not ready or the phase uses a version of it already.
+    Raises CompetitionError where the zoo is not ready or lacks the phase's target, or the phase uses a version of it
+    already.
     """
     with db.write() as session:
         phase = _locked(session, phase_id)
-        zoo = usable_zoo(session, zoo_id)
+        zoo = usable_zoo(session, zoo_id, phase.target)
         _refuse_twice(phase, zoo, [link.zoo for link in phase.zoo_links])
         position = max((link.position for link in phase.zoo_links), default=-1) + 1
         phase.zoo_links.append(PhaseZooRecord(position=position, zoo=zoo))
@@ -67,7 +68,7 @@ def replace_zoo(db: Database, phase_id: int, old_zoo_id: int, new_zoo_id: int, u
     with db.write() as session:
         phase = _locked(session, phase_id)
         link = _link(phase, old_zoo_id)
-        new = usable_zoo(session, new_zoo_id)
+        new = usable_zoo(session, new_zoo_id, phase.target)
         others = [other.zoo for other in phase.zoo_links if other is not link]
         if new_zoo_id == old_zoo_id:
             raise CompetitionError(f"the phase {phase.slug} uses the zoo {new.label} already")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from submissions.competitions import CompetitionError, find_competition, find_phase, usable_zoo
@@ -50,6 +50,7 @@ class PhasePlan:
     title: str
     opens_at: datetime
     closes_at: datetime | None = None
+    target: str = "gap"
     wall_s: float = 60.0
     time_rule: TimeRule = TimeRule.PER_NETWORK
     memory_bytes: int = 2048 * MEBIBYTE
@@ -72,6 +73,7 @@ class PhasePlan:
                 self.closes_at is None or self.closes_at > self.opens_at,
                 "The phase must close after it opens.",
             ),
+            "target": (0 < len(self.target) <= SLUG_LENGTH, "Name one of the targets that the zoos have, such as gap."),
             "wall_s": (math.isfinite(self.wall_s) and 0 < self.wall_s <= 86_400, "Give from 0.1 to 86400 seconds."),
             "memory_bytes": (self.memory_bytes >= 64 * MEBIBYTE, "Give at least 64 MiB: torch needs as much."),
             "daily_quota": (1 <= self.daily_quota <= 10_000, "Give from 1 to 10000 submissions a day."),
@@ -134,7 +136,7 @@ def open_phase(
             messages.setdefault("competition", f"There is no competition {competition_slug}.")
         elif find_phase(session, competition_slug, phase_slug) is not None:
             messages.setdefault("slug", f"The competition has a phase {phase_slug} already.")
-        zoos = _usable_zoos(session, zoo_ids, messages)
+        zoos = _usable_zoos(session, zoo_ids, plan.target, messages)
         if messages:
             raise PhaseError(messages)
         if competition is None:
@@ -159,8 +161,10 @@ def change_phase(db: Database, phase_id: int, plan: PhasePlan, *, user_id: int |
     if messages := plan.faults():
         raise PhaseError(messages)
     with db.write() as session:
-        phase = session.get_one(PhaseRecord, phase_id)
+        phase = session.get_one(PhaseRecord, phase_id, with_for_update=True)
         before = plan_of(phase)
+        if plan.target != before.target:
+            _require_target_may_change(session, phase, plan.target)
         _apply(phase, plan)
         changed = [name for name in vars(plan) if getattr(before, name) != getattr(plan, name)]
         if changed:
@@ -209,9 +213,9 @@ def _apply(phase: PhaseRecord, plan: PhasePlan) -> None:
         setattr(phase, name, value)
 
 
-def _usable_zoos(session: Session, zoo_ids: Sequence[int], messages: dict[str, str]) -> list[ZooRecord]:
+def _usable_zoos(session: Session, zoo_ids: Sequence[int], target: str, messages: dict[str, str]) -> list[ZooRecord]:
     try:
-        zoos = [usable_zoo(session, zoo_id) for zoo_id in dict.fromkeys(zoo_ids)]
+        zoos = [usable_zoo(session, zoo_id, target) for zoo_id in dict.fromkeys(zoo_ids)]
     except CompetitionError as error:
         messages["zoos"] = f"Not possible: {error}."
         return []
@@ -222,6 +226,15 @@ def _usable_zoos(session: Session, zoo_ids: Sequence[int], messages: dict[str, s
     elif twice is not None:
         messages["zoos"] = f"Choose one version of {twice}, not several."
     return zoos
+
+
+def _require_target_may_change(session: Session, phase: PhaseRecord, target: str) -> None:
+    if session.scalar(select(exists().where(SubmissionRecord.phase_id == phase.id))):
+        raise PhaseError({"target": "The phase has submissions already, scored on its target; open another phase."})
+    messages: dict[str, str] = {}
+    _usable_zoos(session, [zoo.id for zoo in phase.zoos], target, messages)
+    if messages:
+        raise PhaseError({"target": messages["zoos"]})
 
 
 def _slug_sentence(what: str) -> str:

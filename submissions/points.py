@@ -1,4 +1,4 @@
-"""A submission's values beside the true gaps of a zoo whose truth is public. Called by the charts and their tables."""
+"""A submission's values beside the true targets of a zoo whose truth is public. For the charts and their tables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,37 +7,41 @@ from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from model_zoo.store import ZooStore
-from submissions.records import EvaluationRecord, Purpose, SubmissionRecord, ValueRecord, ZooRecord
+from submissions.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ValueRecord, ZooRecord
 from submissions.states import State
 
 
 @dataclass(frozen=True)
 class Point:
-    """One network: the value the measure returned, its true gap and its hyperparameters by axis."""
+    """One network: the value the measure returned, the truth that it should predict, its hyperparameters by axis."""
 
     network_id: str
     value: float
-    gap: float
+    truth: float
     hyperparameters: Mapping[str, bool | int | float | str]
 
 
 @dataclass(frozen=True)
 class ZooPoints:
-    """The points of one scored evaluation on a zoo whose truth is public. `axes` in the grid's order."""
+    """The points of one scored evaluation on a zoo whose truth is public. `axes` in the grid's order.
+
+    target: the name of what the phase wants predicted.
+    """
 
     zoo_name: str
     zoo_title: str
+    target: str
     axes: tuple[str, ...]
     points: tuple[Point, ...]
 
 
 def zoo_points(session: Session, zoos: ZooStore, submission_id: int, zoo_name: str) -> ZooPoints | None:
-    """Values beside gaps for one zoo, or None where it is not scored or its truth is not public.
+    """Values beside targets for one zoo, or None where it is not scored or its truth is not public.
 
     Raises ZooError where the store cannot give the zoo's truth.
     """
     found = session.execute(
-        select(EvaluationRecord.id, ZooRecord)
+        select(EvaluationRecord.id, ZooRecord, PhaseRecord.target)
         .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
         .join(
             SubmissionRecord,
@@ -46,6 +50,7 @@ def zoo_points(session: Session, zoos: ZooStore, submission_id: int, zoo_name: s
                 SubmissionRecord.attempt == EvaluationRecord.attempt,
             ),
         )
+        .join(PhaseRecord, PhaseRecord.id == SubmissionRecord.phase_id)
         .where(
             SubmissionRecord.id == submission_id,
             ZooRecord.name == zoo_name,
@@ -56,20 +61,21 @@ def zoo_points(session: Session, zoos: ZooStore, submission_id: int, zoo_name: s
     ).one_or_none()
     if found is None:
         return None
-    evaluation_id, zoo = found
+    evaluation_id, zoo, target = found
     values = session.execute(
         select(ValueRecord.network_id, ValueRecord.value)
         .where(ValueRecord.evaluation_id == evaluation_id)
         .order_by(ValueRecord.network_id)
     )
     truth = zoos.truth(zoo.manifest_sha256)
-    gaps = truth.gaps()
+    targets = truth.target(target)
     return ZooPoints(
         zoo_name=zoo.name,
         zoo_title=zoo.title,
+        target=target,
         axes=tuple(axis.name for axis in truth.axes),
         points=tuple(
-            Point(network_id, value, gaps[network_id], truth.networks[network_id].hyperparameters)
+            Point(network_id, value, targets[network_id], truth.networks[network_id].hyperparameters)
             for network_id, value in values
         ),
     )

@@ -134,6 +134,7 @@ class ZooRecord(Record):
     """One version of a zoo. Its files are in the zoo store under `manifest_sha256`; this row is what pages list.
 
     weight_bytes: size of the weights by network id: what an attempt needs to know, without asking the store.
+    targets: what its truth lets a phase ask for.
     legacy_folder: where the zoo lies that an installation without a store had registered, until it is adopted.
     """
 
@@ -150,6 +151,7 @@ class ZooRecord(Record):
     bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     state: Mapped[ZooState] = mapped_column(_text_enum(ZooState), default=ZooState.READY)
     report: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
+    targets: Mapped[list[str]] = mapped_column(JSON, default_factory=lambda: ["gap"])
     source: Mapped[str] = mapped_column(Text, default="")
     legacy_folder: Mapped[str | None] = mapped_column(String(1000), default=None)
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), default=None)
@@ -177,7 +179,7 @@ class CompetitionRecord(Record):
 
 
 class PhaseRecord(Record):
-    """Dates, zoos, limits and visibility inside a competition.
+    """Dates, zoos, limits and visibility inside a competition. `target`: what measures are to predict on each zoo.
 
     Limits are per network; `time_rule` says whether `wall_s` is. Before its scored runs a submission is tried on
     `smoke_networks` networks of a public zoo (0: never): `smoke_zoo`, or one that `submissions.smoke` finds.
@@ -193,6 +195,7 @@ class PhaseRecord(Record):
     title: Mapped[str] = mapped_column(String(200))
     opens_at: Mapped[datetime] = mapped_column(UtcDateTime)
     closes_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    target: Mapped[str] = mapped_column(String(80), default="gap")
     wall_s: Mapped[float] = mapped_column(Double, default=60.0)
     time_rule: Mapped[TimeRule] = mapped_column(_text_enum(TimeRule), default=TimeRule.PER_NETWORK)
     cpu_s: Mapped[float | None] = mapped_column(Double, default=None)

@@ -6,12 +6,12 @@ import scoring
 from model_zoo import ZooTruth
 
 
-def score_evaluation(truth: ZooTruth, values: Mapping[str, float]) -> scoring.ZooReport:
-    """Everything about one value per network, but what needs random draws.
+def score_evaluation(truth: ZooTruth, target: str, values: Mapping[str, float]) -> scoring.ZooReport:
+    """Everything about one value per network and the target that they should order, but what needs random draws.
 
     Raises ScoringError, which is our fault here.
     """
-    return scoring.report(scoring.Truth.from_gengap(truth.model_dump()), values)
+    return scoring.report(scoring.Truth.from_gengap(truth.model_dump(), target), values)
 
 
 def submission_score(cmi_by_zoo: Sequence[float]) -> float:

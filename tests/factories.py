@@ -63,7 +63,7 @@ def make_tiny_zoo(folder: Path, name: str = "tiny", *, copies: int = 2, truth_pu
                 ],
             }
             norm = sum(float(np.square(value).sum()) for value in weights.values())
-            metrics = {"train_acc": 1.0, "test_acc": 1 - norm / 2000, "train_loss": 0.01, "test_loss": 0.5}
+            metrics = {"train_acc": 1.0, "test_acc": 1 - norm / 2000, "train_loss": 0.01, "test_loss": 10 / norm}
             hyperparameters = {axis.name: value for axis, value in zip(axes, point, strict=True)}
             truth = NetworkTruth(hyperparameters=hyperparameters, metrics=metrics)
             writer.network(network_id, architecture, weights, initial, truth)
@@ -76,6 +76,7 @@ def make_tiny_zoo(folder: Path, name: str = "tiny", *, copies: int = 2, truth_pu
             dataset=DatasetCard(name="noise", source="random", licence="CC0-1.0", text="Random numbers."),
             input_shape=[1, 8, 8],
             classes=10,
+            targets=["gap", "loss_gap"],
             truth_public=truth_public,
             recipe=None,
         )

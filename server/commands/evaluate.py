@@ -51,16 +51,19 @@ class Evaluated:
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--zoo", "zoo_name", required=True, help="A zoo folder, or the name of a zoo, e.g. digits-mlp.")
+@click.option("--target", default="gap", show_default=True, help="What the values should order, as in a phase.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else on stdout.")
 @click.option("--jobs", type=click.IntRange(1), help="Networks evaluated at a time (default: processors).")
 @click.option("--wall-s", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True)
 @click.option("--memory-mib", type=click.IntRange(16), default=2048, show_default=True)
-def command(file: Path, zoo_name: str, as_json: bool, jobs: int | None, wall_s: float, memory_mib: int) -> None:
+def command(
+    file: Path, zoo_name: str, target: str, as_json: bool, jobs: int | None, wall_s: float, memory_mib: int
+) -> None:
     """Evaluate the measure in FILE (.py or .zip) on a zoo. Exit status: 0 scored, 1 the measure failed."""
     settings = settings_or_exit()
     try:
         zoo = find_zoo(zoo_name, settings)
-        truth = scoring.Truth.from_gengap(zoo.truth().model_dump())
+        truth = scoring.Truth.from_gengap(zoo.truth().model_dump(), target)
     except (ZooError, scoring.ScoringError) as error:
         raise InputError(str(error)) from error
     limits = Limits(wall_s=wall_s, memory_bytes=memory_mib * 2**20)

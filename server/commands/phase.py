@@ -20,6 +20,7 @@ _OPTIONS = {
     "title": "title",
     "opens": "opens_at",
     "until": "closes_at",
+    "target": "target",
     "wall_s": "wall_s",
     "daily_quota": "daily_quota",
     "shows_logs": "shows_logs",
@@ -46,6 +47,7 @@ def command() -> None:
 @click.option("--competition-title", help="Title of the competition, where it is new (default: its name).")
 @click.option("--opens", type=click.DateTime(_MOMENTS), help="First moment, UTC (default: now).")
 @click.option("--until", type=click.DateTime(_MOMENTS), help="Last moment, UTC (default: no end).")
+@click.option("--target", help="What measures are to predict (default: gap); every zoo must have it.")
 @click.option("--wall-s", type=float, help="Seconds per network (default: 60).")
 @click.option("--daily-quota", type=int, help="Submissions per person in 24 hours (default: 20).")
 @click.option("--shows-logs", is_flag=True, default=None, help="Authors see what their measures print.")

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from flask import Flask
 
+from server.charts import target_name
 from submissions.progress import Progress
 from submissions.records import PhaseRecord, TimeRule, utc_now
 from submissions.states import State
@@ -39,6 +40,7 @@ def init_app(app: Flask) -> None:
         ("paragraphs", paragraphs),
         ("state_word", STATE_WORDS.__getitem__),
         ("state_sentence", state_sentence),
+        ("target_name", target_name),
         ("time_limit", time_limit),
         ("phase_status", phase_status),
     ):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from flask import request
 
 from server.pages.forms import text_field
-from submissions.phases import MEBIBYTE, TITLE_LENGTH, PhasePlan
+from submissions.phases import MEBIBYTE, SLUG_LENGTH, TITLE_LENGTH, PhasePlan
 from submissions.records import TimeRule
 
 _MOMENT = "%Y-%m-%dT%H:%M"
@@ -21,6 +21,7 @@ class PhaseFields:
     title: str
     opens_at: str
     closes_at: str
+    target: str
     wall_s: str
     time_rule: str
     memory_mib: str
@@ -39,6 +40,7 @@ def fields_of(plan: PhasePlan) -> PhaseFields:
         title=plan.title,
         opens_at=plan.opens_at.strftime(_MOMENT),
         closes_at=plan.closes_at.strftime(_MOMENT) if plan.closes_at else "",
+        target=plan.target,
         wall_s=f"{plan.wall_s:g}",
         time_rule=plan.time_rule.value,
         memory_mib=str(plan.memory_bytes // MEBIBYTE),
@@ -56,6 +58,7 @@ def posted_fields() -> PhaseFields:
     """The form of this request."""
     return PhaseFields(
         title=text_field("title", TITLE_LENGTH + 1),
+        target=text_field("target", SLUG_LENGTH + 1),
         shows_logs="shows_logs" in request.form,
         hidden="hidden" in request.form,
         **{
@@ -80,6 +83,7 @@ def plan_in(fields: PhaseFields) -> tuple[PhasePlan | None, dict[str, str]]:
         title=fields.title,
         opens_at=opens_at,
         closes_at=closes_at,
+        target=fields.target,
         wall_s=wall_s,
         time_rule=TimeRule.POOLED if fields.time_rule == TimeRule.POOLED else TimeRule.PER_NETWORK,
         memory_bytes=read.count("memory_mib", fields.memory_mib) * MEBIBYTE,

@@ -17,7 +17,7 @@ from flask.typing import ResponseReturnValue
 from model_zoo import ZooError
 from server.access import Who, allow, is_owner_or_organizer, the_submission
 from server.auth import current_account
-from server.charts import value_against_gap
+from server.charts import value_against_target
 from server.config import services
 from server.headers import conditional
 from submissions.lifecycle import cancel
@@ -66,7 +66,7 @@ def chart(zoo_name: str, **_named: object) -> Response:
     points = _points(zoo_name)
     if points is None:
         abort(404)
-    return jsonify(value_against_gap(points))
+    return jsonify(value_against_target(points))
 
 
 @pages.post(f"{_SUBMISSION}/cancel")

@@ -4,21 +4,21 @@ import json
 
 import pytest
 
-from server.charts import value_against_gap
+from server.charts import value_against_target
 from submissions.points import Point, ZooPoints
 from tests.server.site import Site
 
 
-def _points(values: list[float], axis: str = "width") -> ZooPoints:
+def _points(values: list[float], axis: str = "width", target: str = "gap") -> ZooPoints:
     points = tuple(Point(f"n{i}", value, 0.01 * i, {axis: 2**i}) for i, value in enumerate(values))
-    return ZooPoints("zoo", "A zoo", (axis,), points)
+    return ZooPoints("zoo", "A zoo", target, (axis,), points)
 
 
 def test_a_chart_has_every_point_with_its_hyperparameters() -> None:
-    spec = value_against_gap(_points([1.0, 2.5], "learning.rate[0]"))
+    spec = value_against_target(_points([1.0, 2.5], "learning.rate[0]"))
     assert spec["data"]["values"] == [
-        {"value": 1.0, "gap": 0.0, "axis0": 1},
-        {"value": 2.5, "gap": 0.01, "axis0": 2},
+        {"value": 1.0, "truth": 0.0, "axis0": 1},
+        {"value": 2.5, "truth": 0.01, "axis0": 2},
     ]
     assert spec["encoding"]["color"] | {"legend": None} == {
         "field": "axis0",
@@ -26,7 +26,20 @@ def test_a_chart_has_every_point_with_its_hyperparameters() -> None:
         "title": "learning.rate[0]",
         "legend": None,
     }
-    assert [shown["title"] for shown in spec["encoding"]["tooltip"]] == ["value", "gap", "learning.rate[0]"]
+    assert [shown["title"] for shown in spec["encoding"]["tooltip"]] == [
+        "value",
+        "generalization gap",
+        "learning.rate[0]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("target", "title", "number"),
+    [("gap", "generalization gap", ".0%"), ("loss_gap", "loss gap", ".3~g"), ("true_risk", "true_risk", ".3~g")],
+)
+def test_the_axis_upwards_says_what_was_to_be_predicted(target: str, title: str, number: str) -> None:
+    upwards = value_against_target(_points([1.0], target=target))["encoding"]["y"]
+    assert (upwards["title"], upwards["axis"]["format"]) == (title, number)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +55,7 @@ def test_a_chart_has_every_point_with_its_hyperparameters() -> None:
 def test_only_positive_values_over_orders_of_magnitude_get_a_log_scale(
     values: list[float], scale: dict[str, object]
 ) -> None:
-    assert value_against_gap(_points(values))["encoding"]["x"]["scale"] == scale
+    assert value_against_target(_points(values))["encoding"]["x"]["scale"] == scale
 
 
 def test_the_chart_of_a_scored_submission_is_public_json(site: Site) -> None:

@@ -67,7 +67,7 @@ def test_a_zoo_that_is_gone_from_the_store_takes_its_card_away_and_nothing_else(
     browser = site.browser()
     page = _text(browser.get("/competitions/demo").text)
     assert "Digits cnn" in page
-    assert "gap from 1297 unseen examples" in page
+    assert "1297 unseen examples" in page
     shown = browser.get(f"/submissions/{submission}")
     assert shown.status_code == 200
     assert "digits-cnn/chart.json" in shown.text

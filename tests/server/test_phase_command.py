@@ -135,3 +135,9 @@ def test_a_damaged_zoo_is_not_added(run: Run, db: Database, tiny_zoo: Path, tmp_
     refused = run("zoo", "add", str(damaged))
     assert refused.exit_code == 2
     assert "newer" in refused.stderr
+
+
+def test_a_target_that_a_zoo_lacks_is_refused_by_name(run: Run, records: Records) -> None:
+    refused = run("phase", "open", "spring/final", "--zoo", "digits-mlp", "--target", "loss_gap")
+    assert refused.exit_code == 2
+    assert "the zoo digits-mlp@1 has no target loss_gap; it has gap" in refused.output

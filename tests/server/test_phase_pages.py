@@ -17,6 +17,7 @@ FIELDS = {
     "slug": "open",
     "opens_at": "2027-03-01T12:00",
     "closes_at": "2027-06-01T00:00",
+    "target": "gap",
     "wall_s": "2.5",
     "time_rule": "pooled",
     "memory_mib": "1024",

@@ -54,6 +54,23 @@ def test_perfect_values_reach_the_highest_tau(competition: Competition, tiny_zoo
     assert [e.kendall_tau for e in competition.evaluations(submission_id)] == [1.0, 1.0]
 
 
+def test_a_phase_with_another_target_scores_on_that(competition: Competition) -> None:
+    """The tiny zoos' loss gap falls where their gap rises."""
+    with competition.db.write() as session:
+        for phase in session.scalars(select(PhaseRecord)):
+            phase.target = "loss_gap"
+    submission_id = competition.submit(competition.user())
+    targets: dict[str, float] = {}
+    for evaluation in competition.evaluations(submission_id):
+        with competition.db.read() as session:
+            zoo = session.get_one(type(evaluation), evaluation.id).zoo
+        targets |= competition.zoos.truth(zoo.manifest_sha256).target("loss_gap")
+    while (claim := queue.claim(competition.db, "w", batch=50, lease_s=LEASE_S)) is not None:
+        for run in claim.runs:
+            competition.record(claim, run, targets[run.network_id])
+    assert [e.kendall_tau for e in competition.evaluations(submission_id)] == [1.0, 1.0]
+
+
 def test_each_network_is_claimed_once(competition: Competition) -> None:
     competition.submit(competition.user())
     claimed: Counter[int] = Counter()

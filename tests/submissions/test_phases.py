@@ -137,3 +137,30 @@ def test_a_zoo_that_is_not_ready_cannot_be_opened(records: Records) -> None:
     assert "no zoo with id 999" in messages_of(records, zoo_ids=[999])["zoos"]
     with records.db.read() as session:
         assert session.scalars(select(PhaseRecord)).all() == []
+
+
+def test_a_phase_asks_only_for_what_all_of_its_zoos_can_tell(records: Records) -> None:
+    wanted = replace(PLAN, target="loss_gap")
+    assert "has no target loss_gap; it has gap" in messages_of(records, plan=wanted)["zoos"]
+    phase_id = open_one(records)
+    with pytest.raises(PhaseError, match="has no target loss_gap; it has gap"):
+        change_phase(records.db, phase_id, wanted, user_id=None)
+    _offer(records, "loss_gap")
+    change_phase(records.db, phase_id, wanted, user_id=None)
+    with records.db.read() as session:
+        assert session.get_one(PhaseRecord, phase_id).target == "loss_gap"
+
+
+def test_a_phase_with_submissions_keeps_its_target(records: Records) -> None:
+    phase_id = open_one(records)
+    _offer(records, "loss_gap")
+    records.submission(phase_id)
+    with pytest.raises(PhaseError, match="has submissions already"):
+        change_phase(records.db, phase_id, replace(PLAN, target="loss_gap"), user_id=None)
+    change_phase(records.db, phase_id, replace(PLAN, title="Last"), user_id=None)
+
+
+def _offer(records: Records, target: str) -> None:
+    with records.db.write() as session:
+        for zoo in session.scalars(select(ZooRecord)):
+            zoo.targets = [*zoo.targets, target]

@@ -31,12 +31,15 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("bytes", sa.BigInteger(), nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("state", _enum("zoostate", ZOO_STATES), nullable=False, server_default="ready"))
         batch_op.add_column(sa.Column("report", sa.JSON(), nullable=True))
+        batch_op.add_column(sa.Column("targets", sa.JSON(), nullable=False, server_default='["gap"]'))
         batch_op.add_column(sa.Column("source", sa.Text(), nullable=False, server_default=""))
         batch_op.add_column(sa.Column("created_by_id", sa.Integer(), nullable=True))
         batch_op.create_foreign_key(op.f("fk_zoos_created_by_id_users"), "users", ["created_by_id"], ["id"])
         batch_op.drop_constraint(op.f("uq_zoos_name"), type_="unique")
         batch_op.create_unique_constraint(op.f("uq_zoos_name_version"), ["name", "version"])
         batch_op.create_unique_constraint(op.f("uq_zoos_manifest_sha256"), ["manifest_sha256"])
+    with op.batch_alter_table("phases") as batch_op:
+        batch_op.add_column(sa.Column("target", sa.String(length=80), nullable=False, server_default="gap"))
     op.create_table(
         "zoo_jobs",
         sa.Column("id", sa.Integer(), nullable=False),
