@@ -1,4 +1,4 @@
-"""How fast zoos are trained and loaded: in batches of networks, against the same networks one after another.
+"""How fast zoos are trained, loaded, imported and checked; training against the same networks one after another.
 
 Run with `python -m benchmarks.zoos` on a quiet machine: a busy one distorts both sides. The naive side is what one
 writes first: an nn.Module, torch.optim.SGD and loss.backward(), one network after another, once with a DataLoader and
@@ -6,6 +6,9 @@ once with rows of the tensors, on torch's usual number of threads. It has the sa
 what it draws is its own. Of each group of networks of one shape it trains the middle one, for a second at most; its
 time per epoch, times the epochs that the batched side took for the group, is the naive side's time. The batched side's
 is the wall-clock time of the whole recipe, with starting its processes, measuring and writing.
+
+Importing and checking run as the commands run them, each in a child process whose start counts. PGDL's sample task is
+looked for in ../shared/data; without it that row is left out.
 """
 
 import os
@@ -24,6 +27,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from model_zoo import Zoo, open_zoo
 from model_zoo.architectures import build
+from model_zoo.importers.child import import_in_child
 from model_zoo.networks import load_network
 from model_zoo.recipes import Recipe, named_recipe
 from model_zoo.training import train_zoo
@@ -31,8 +35,10 @@ from model_zoo.training.course import initial_weights, looks_after
 from model_zoo.training.datasets import load_split
 from model_zoo.training.plan import NetworkPlan, PlannedNetwork, grouped, planned_networks
 from model_zoo.training.pool import training_set
+from submissions.zoo_check import check_in_child
 
 DEMO_RECIPES = ("digits-mlp", "digits-cnn")
+SAMPLE = Path(__file__).parents[2] / "shared" / "data" / "pgdl_sample"
 NAIVE_S = 1.0  # for one network of each group on each naive side
 ROUNDS = 2
 
@@ -163,10 +169,33 @@ def loading(console: Console, zoos: Sequence[Zoo]) -> None:
     console.print(table)
 
 
+def commands(console: Console, zoos: Sequence[Zoo], folder: Path) -> None:
+    table = Table(title="import and check, with the start of their processes", title_justify="left")
+    for heading in ("what", "networks", "seconds", "verdict"):
+        table.add_column(heading, justify="right" if heading in ("networks", "seconds") else "left")
+    task = SAMPLE / "input_data" / "task1_sample"
+    if task.is_dir():
+        start = time.perf_counter()
+        request = {"task": task, "reference": SAMPLE / "reference_data", "out": folder / "imported"}
+        import_in_child("pgdl", request, lambda *_: None)
+        passed = time.perf_counter() - start
+        table.add_row(
+            "import of PGDL's sample task", str(len(open_zoo(folder / "imported").networks)), f"{passed:.1f}", ""
+        )
+    for zoo in zoos:
+        start = time.perf_counter()
+        report = check_in_child(zoo.folder, lambda *_: None)
+        passed = time.perf_counter() - start
+        table.add_row(f"check of {zoo.name}", str(len(zoo.networks)), f"{passed:.1f}", report.verdict)
+    console.print(table)
+
+
 def main() -> None:
     console = Console(width=110)
     with tempfile.TemporaryDirectory() as folder:
-        loading(console, against_naive(console, Path(folder)))
+        zoos = against_naive(console, Path(folder))
+        loading(console, zoos)
+        commands(console, zoos, Path(folder))
 
 
 if __name__ == "__main__":
