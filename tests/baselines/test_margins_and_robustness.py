@@ -8,7 +8,7 @@ from gengap_measures import brightened, cropped, erased, flipped, same_label_pai
 from scipy.stats import wasserstein_distance
 from torch import nn
 
-from tests.baselines.networks import data, hand_network, linear, measure, network_of, plain_linear
+from tests.baselines.networks import data, hand_network, images, linear, measure, network_of, plain_linear, scale
 
 POINTS = data([(1, 0), (4, 1), (0, 1), (1, 2)], [0, 0, 1, 1])
 INSIDE = data([(3, 1), (5, 1), (1, 2), (1, 4)], [0, 0, 1, 1])  # margins 2, 6, 5, 11, every ReLU open
@@ -161,8 +161,7 @@ def test_the_transport_distance_agrees_with_scipys_on_a_line() -> None:
 
 
 def test_margins_of_networks_with_attention_are_distances_too() -> None:
-    network = network_of("vit")
-    points = data([(0, 0)], [0])
-    points.tensors = (torch.rand(6, 1, 8, 8), torch.arange(6) % 4)
-    points.classes = 4
-    assert math.isfinite(measure("Constrained input margin")(network, points))
+    network, dataset = network_of("vit"), images(20)
+    value = measure("Constrained input margin")(network, dataset)
+    scale(network, {"5.weight": 3, "5.bias": 3})
+    assert measure("Constrained input margin")(network, dataset) == pytest.approx(value, rel=1e-5)

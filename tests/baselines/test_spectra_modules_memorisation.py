@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from gengap_measures import evenly, flat, penultimate, some_of_each_class, weight_spans
+from gengap_measures import evenly, flat, penultimate, some, some_of_each_class, weight_spans
 from torch import nn
 
 from tests.baselines.networks import (
@@ -130,3 +130,14 @@ def test_even_choices_are_even() -> None:
     inputs, labels = some_of_each_class(images(40), 3)
     assert labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
     assert len(inputs) == 12
+
+
+def test_a_sample_of_the_data_is_the_same_every_time_and_has_all_classes() -> None:
+    dataset = images(400)  # whose classes come in turn
+    state = torch.random.get_rng_state()
+    inputs, labels = some(dataset, 100)
+    assert torch.equal(state, torch.random.get_rng_state())
+    assert labels.bincount(minlength=4).min() >= 15
+    assert torch.equal(inputs, some(dataset, 100)[0])
+    assert len({row.numpy().tobytes() for row in inputs}) == 100
+    assert torch.equal(some(dataset, 400)[0], dataset.inputs)

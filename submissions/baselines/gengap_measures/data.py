@@ -1,4 +1,4 @@
-"""The training data as helpers and measures go through them: an even choice of examples, and batches.
+"""The training data as helpers and measures go through them: a choice of examples, and batches.
 
 `BATCH_SIZE` is how many examples go through a network at once, everywhere in this package. It bounds memory and
 changes no value.
@@ -28,13 +28,19 @@ class Dataset(Protocol):
 
 
 def some(dataset: Dataset, limit: int) -> tuple[Tensor, Tensor]:
-    """Inputs and labels of at most `limit` examples, spread evenly over the data; the same ones for every network."""
-    chosen = evenly(len(dataset.labels), limit)
+    """Inputs and labels of at most `limit` examples, in the data's order; the same ones for every network.
+
+    Drawn by a generator of its own, which leaves torch's alone. Not every k-th: data may repeat their classes in turn.
+    """
+    count = len(dataset.labels)
+    if count <= limit:
+        return dataset.inputs, dataset.labels
+    chosen = torch.randperm(count, generator=torch.Generator().manual_seed(0))[:limit].sort().values
     return dataset.inputs[chosen], dataset.labels[chosen]
 
 
 def some_of_each_class(dataset: Dataset, per_class: int) -> tuple[Tensor, Tensor]:
-    """Inputs and labels of at most `per_class` examples of each class, class by class, spread evenly within it."""
+    """Inputs and labels of at most `per_class` examples of each class, class by class, at even distances within it."""
     chosen = []
     for label in range(dataset.classes):
         members = (dataset.labels == label).nonzero()[:, 0]
@@ -48,6 +54,11 @@ def evenly(count: int, limit: int) -> Tensor:
     if count <= limit:
         return torch.arange(count)
     return torch.arange(limit) * count // limit
+
+
+def small_batches(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """`batches` of a quarter of the size, for work that holds activations with their gradients in double precision."""
+    return batches(*tensors, size=max(1, BATCH_SIZE // 4))
 
 
 def batches(*tensors: Tensor, size: int | None = None) -> Iterator[tuple[Tensor, ...]]:

@@ -7,7 +7,7 @@ imports for a second, which every network would pay anew.
 from collections.abc import Callable, Iterator, Mapping
 
 import torch
-from gengap_measures.data import batches
+from gengap_measures.data import batches, small_batches
 from gengap_measures.layers import hidden_layers
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -102,7 +102,7 @@ def label_logit_gradients(model: nn.Module, inputs: Tensor, labels: Tensor) -> T
     hooks = [layer.register_forward_hook(lambda _m, _i, output: points.append(output)) for layer in hidden]
     squares = []
     try:
-        for x, y in batches(inputs, labels):
+        for x, y in small_batches(inputs, labels):
             points[:] = [x.detach().requires_grad_(True)]
             with torch.enable_grad():
                 own = model(points[0]).gather(1, y[:, None]).sum()

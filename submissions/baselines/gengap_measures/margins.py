@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from gengap_measures.data import Dataset, batches
+from gengap_measures.data import Dataset, small_batches
 from gengap_measures.outputs import logits
 from gengap_measures.statistics import wasserstein
 from torch import Tensor, nn
@@ -50,7 +50,7 @@ def normalised_margins(
     per_feature, of the mean variance of its features. layer: None for the inputs themselves.
     """
     distances, total, squares, features = [], torch.zeros(1, dtype=torch.float64), 0.0, 1
-    for x, y in batches(inputs, labels):
+    for x, y in small_batches(inputs, labels):
         margin, gradient, point = _margin_gradient(model, x, y, layer)
         distances.append(margin / (gradient.norm(dim=1) + SMALLEST_LENGTH))
         total = total + point.sum(dim=0)
@@ -71,7 +71,7 @@ def margins_and_spreads(
     margins, lengths, spreads = [], [], []
     for label in torch.unique(labels):
         own = labels == label
-        parts = [_margin_gradient(model, x, y, layer) for x, y in batches(inputs[own], labels[own])]
+        parts = [_margin_gradient(model, x, y, layer) for x, y in small_batches(inputs[own], labels[own])]
         margins.append(torch.cat([margin for margin, _, _ in parts]))
         lengths.append(torch.cat([gradient.norm(dim=1) for _, gradient, _ in parts]))
         points = torch.cat([point for _, _, point in parts])
@@ -86,7 +86,7 @@ def margins_and_spreads(
 
 def input_gradients(model: nn.Module, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Margins (n,) and their gradients in the inputs (n, features), float64."""
-    parts = [_margin_gradient(model, x, y, None)[:2] for x, y in batches(inputs, labels)]
+    parts = [_margin_gradient(model, x, y, None)[:2] for x, y in small_batches(inputs, labels)]
     return torch.cat([margin for margin, _ in parts]), torch.cat([gradient for _, gradient in parts])
 
 
@@ -110,7 +110,7 @@ def _margin_gradient(
 def label_probability_gradients(model: nn.Module, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """The probability of each example's label (n,) and its gradient in the inputs (n, features), float64."""
     probabilities, gradients = [], []
-    for x, y in batches(inputs, labels):
+    for x, y in small_batches(inputs, labels):
         point = x.detach().requires_grad_(True)
         with torch.enable_grad():
             own = model(point).softmax(dim=1).gather(1, y[:, None])[:, 0]
