@@ -30,9 +30,10 @@ KILLED = f"""
 import os, signal, sys
 from pathlib import Path
 from model_zoo.recipes import Recipe
-from model_zoo.training import train_zoo
+from model_zoo.training import pool, train_zoo
 from model_zoo.training_child import TrainingOptions
 
+pool._TELL_S = 0.0  # in the worker too, which imports this file: it tells every epoch, so the kill comes in time
 folder = Path(sys.argv[1])
 
 def watch(progress):
