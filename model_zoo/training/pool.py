@@ -127,8 +127,13 @@ def _heard(connection: Connection) -> _Heard | _Failed:
 
 @contextmanager
 def _workers(task: Task, count: int) -> Iterator[list[Connection]]:
-    """Connections to `count` fresh processes. They end when theirs is closed, or when this process dies."""
-    context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
+    """Connections to `count` fresh processes. They end when theirs is closed, or when this process dies.
+
+    They are forks of a server that has imported everything and done nothing: torch's threads do not survive a fork of
+    this process, and two imports of torch take as long as training a small zoo.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
     connections, processes = [], []
     try:
         for _ in range(count):
