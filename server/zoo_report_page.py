@@ -34,7 +34,7 @@ def page(report: CheckReport) -> str:
         numbers=report.numbers,
         counts={verdict.value: len(report.of(verdict)) for verdict in Verdict},
         pictures=[(name, title, _inlined(_as_json(make(report)), "json")) for name, (title, make) in PICTURES.items()],
-        style=_FONT.sub(_embedded_font, _static("app.css").read_text()),
+        style=_FONT.sub(_embedded_font, "".join(_static(name).read_text() for name in ("app.css", "organizer.css"))),
         scripts=[_static(name).read_text() for name in _SCRIPTS],
     )
 
