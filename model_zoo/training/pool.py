@@ -133,7 +133,7 @@ def _workers(task: Task, count: int) -> Iterator[list[Connection]]:
     this process, and two imports of torch take as long as training a small zoo.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload(["__main__", __name__])
     connections, processes = [], []
     try:
         for _ in range(count):
