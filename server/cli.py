@@ -11,6 +11,7 @@ COMMANDS = {
     "doctor": "Tell what works on this machine, what is missing and how to get it.",
     "evaluate": "Evaluate a measure on a zoo, locally, in the same sandbox.",
     "score": "Score values against a truth.",
+    "baselines": "List the measures that ship, and evaluate them on zoos.",
     "zoo": "Train, import, check, add and publish model zoos.",
     "phase": "Open phases over zoos.",
 }

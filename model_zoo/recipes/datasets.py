@@ -1,5 +1,6 @@
 """The [dataset] table of a recipe: which data, how much of it, and what is done to it. Read by `schema`; no torch."""
 
+from abc import ABC, abstractmethod
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
@@ -38,7 +39,7 @@ class RecipeShift(Part):
         return self
 
 
-class _Data(Part):
+class _Data(Part, ABC):
     """What all datasets share. training_size, test_size: None means all that there are."""
 
     training_size: PositiveInt | None = None
@@ -47,14 +48,14 @@ class _Data(Part):
     shift: RecipeShift | None = None
 
     @property
+    @abstractmethod
     def input_shape(self) -> list[int]:
         """(C, H, W) of one input."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def classes(self) -> int:
         """How many labels there are."""
-        raise NotImplementedError
 
     @model_validator(mode="after")
     def _only_pictures_turn(self) -> Self:
