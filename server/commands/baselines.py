@@ -1,0 +1,239 @@
+"""`gengap baselines`: the measures that ship, and what they get on a zoo, in the same sandbox as everyone's.
+
+Owns the options, the order of work and the bar; `baselines_values` evaluates and keeps, `baselines_scores` scores.
+"""
+
+import difflib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+import scoring
+from model_zoo import Zoo, ZooError
+from server.commands import baselines_page
+from server.commands.baselines_scores import Floor, ZooScores, as_csv, as_json, floor, zoo_scores
+from server.commands.baselines_tables import print_list, print_scores
+from server.commands.baselines_values import Keeper, Kept, State, bundle_of, evaluate
+from server.commands.common import find_zoo, settings_or_exit
+from server.commands.errors import InputError
+from submissions.baselines import BASELINES, Baseline
+from submissions.settings import Settings
+from worker.sandbox.docker import DockerOptions
+from worker.sandbox.pool import SandboxPool, make_pool
+from worker.sandbox.protocol import Limits, SandboxError
+
+INCOMPLETE = 1
+_WEIGHTS = {"s": 1.0, "m": 6.0, "h": 25.0}  # of a network in the bar: what costs more moves it further
+_SPEED_S = 600.0  # over which the time left is estimated; measures differ too much for less
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_stderr = Console(stderr=True, highlight=False)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A zoo with its truth, and what chance and the hyperparameters get on it."""
+
+    zoo: Zoo
+    truth: scoring.Truth
+    floor: Floor
+
+
+@click.group()
+def command() -> None:
+    """List the measures that ship, and evaluate them on zoos."""
+
+
+@command.command(name="list")
+def list_baselines() -> None:
+    """List the measures: name, group, source, track and cost (s, m or h: at most 0.2, 2 or 5 s a network)."""
+    print_list()
+
+
+@command.command()
+@click.option("--zoo", "zoo_names", required=True, multiple=True, metavar="ZOO", help="A zoo's folder or name.")
+@click.option("--all", "is_all", is_flag=True, help="All measures.")
+@click.option("--only", "names", multiple=True, metavar="NAME", help="This measure; may be repeated.")
+@click.option("--cost", "costs", multiple=True, type=click.Choice(list(_WEIGHTS)), help="All measures of this cost.")
+@click.option("--target", default="gap", show_default=True, help="What the values should order, as in a phase.")
+@click.option("--jobs", type=click.IntRange(1), help="Networks evaluated at a time (default: processors).")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Where values are kept (default: baselines in the cache folder). What is there is not evaluated again.",
+)
+@click.option("--csv", "csv_file", type=_FILE, metavar="FILE", help="Write the tables as CSV, unrounded.")
+@click.option("--json", "json_file", type=_FILE, metavar="FILE", help="Write everything as JSON, values too.")
+@click.option("--html", "html_file", type=_FILE, metavar="FILE", help="Write a page with a picture for each zoo.")
+@click.option("--wall-s", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True)
+@click.option("--memory-mib", type=click.IntRange(16), default=2048, show_default=True)
+def run(
+    zoo_names: tuple[str, ...],
+    is_all: bool,
+    names: tuple[str, ...],
+    costs: tuple[str, ...],
+    target: str,
+    jobs: int | None,
+    out: Path | None,
+    csv_file: Path | None,
+    json_file: Path | None,
+    html_file: Path | None,
+    wall_s: float,
+    memory_mib: int,
+) -> None:
+    """Evaluate shipped measures on zoos and print their scores beside what chance and the hyperparameters get.
+
+    Interrupted or killed, the same command goes on where it was. Exit status: 0 every applicable measure has its
+    values, 1 some failed, 2 wrong usage.
+    """
+    chosen = _chosen(is_all, names, costs)
+    settings = settings_or_exit()
+    work = [_job(name, target, settings) for name in dict.fromkeys(zoo_names)]
+    limits = Limits(wall_s=wall_s, memory_bytes=memory_mib * 2**20)
+    keeper = Keeper((out or settings.cache / "baselines").absolute())
+    slots = jobs or settings.worker_slots
+    with _sandboxes(settings, slots) as pool:
+        kept = _evaluate_all(work, chosen, keeper, pool, limits, slots)
+    results = []
+    for job, known in zip(work, kept, strict=True):
+        results.append(zoo_scores(job.zoo, job.truth, job.floor, list(zip(chosen, known, strict=True))))
+        print_scores(results[-1])
+    _write(csv_file, lambda: as_csv(results))
+    _write(json_file, lambda: json.dumps(as_json(results), allow_nan=False))
+    _write(html_file, lambda: baselines_page.page(results))
+    raise SystemExit(0 if _is_complete(results) else INCOMPLETE)
+
+
+def _chosen(is_all: bool, names: Sequence[str], costs: Sequence[str]) -> list[Baseline]:
+    """The measures asked for, in the order of the list."""
+    if sum(map(bool, (is_all, names, costs))) != 1:
+        raise click.UsageError("Choose measures: --all, or --only NAME, or --cost s|m|h.")
+    known = {baseline.name.casefold(): baseline.name for baseline in BASELINES}
+    for name in names:
+        if name.casefold() not in known:
+            close = [known[match] for match in difflib.get_close_matches(name.casefold(), known, n=3)]
+            hint = f"did you mean {' or '.join(map(repr, close))}?" if close else "see `gengap baselines list`"
+            raise InputError(f"There is no shipped measure {name!r}; {hint}")
+    wanted = {name.casefold() for name in names}
+    return [
+        baseline for baseline in BASELINES if is_all or baseline.cost in costs or baseline.name.casefold() in wanted
+    ]
+
+
+def _job(name: str, target: str, settings: Settings) -> Job:
+    """The zoo, known to be scorable before anything is evaluated on it."""
+    try:
+        zoo = find_zoo(name, settings)
+        truth = scoring.Truth.from_gengap(zoo.truth().model_dump(), target)
+        return Job(zoo, truth, floor(truth))
+    except (ZooError, scoring.ScoringError) as error:
+        raise InputError(str(error)) from error
+
+
+@contextmanager
+def _sandboxes(settings: Settings, slots: int) -> Iterator[SandboxPool]:
+    """One pool for all measures; none of its processes outlives the block."""
+    try:
+        pool = make_pool(settings.sandbox, slots, docker=DockerOptions.of(settings))
+        try:
+            yield pool
+        finally:
+            pool.close()
+    except SandboxError as error:
+        raise InputError(
+            f"The sandbox does not work here ({error}). Run: gengap doctor. What was evaluated is kept."
+        ) from error
+
+
+def _evaluate_all(
+    work: Sequence[Job], chosen: Sequence[Baseline], keeper: Keeper, pool: SandboxPool, limits: Limits, jobs: int
+) -> list[list[Kept]]:
+    """What is known at last of each chosen measure on each zoo. Raises SandboxError."""
+    bundles = [bundle_of(baseline) for baseline in chosen]
+    known = [[keeper.read(b, u, job.zoo) for b, u in zip(chosen, bundles, strict=True)] for job in work]
+    with _progress(work, chosen, known) as told:
+        for job, row in zip(work, known, strict=True):
+            for place, (baseline, bundle) in enumerate(zip(chosen, bundles, strict=True)):
+                if _is_settled(row[place]):
+                    continue
+
+                def keep(kept: Kept, row: list[Kept] = row, place: int = place) -> None:
+                    keeper.write(kept)
+                    row[place] = kept
+                    told()
+
+                evaluate(row[place], baseline, bundle, job.zoo, pool, limits, jobs, keep)
+    return known
+
+
+def _is_settled(kept: Kept) -> bool:
+    """Whether there is nothing to evaluate again: a failed measure may get through with more time or memory."""
+    return kept.state in (State.COMPLETE, State.REFUSED)
+
+
+@contextmanager
+def _progress(
+    work: Sequence[Job], chosen: Sequence[Baseline], known: Sequence[Sequence[Kept]]
+) -> Iterator[Callable[[], None]]:
+    """A bar on stderr: measures and networks done, time left. The block calls what it gets when `known` changed."""
+    cells = [
+        (kept, _WEIGHTS[baseline.cost], len(job.zoo.networks))
+        for job, row in zip(work, known, strict=True)
+        for baseline, kept in zip(chosen, row, strict=True)
+    ]
+    networks_in_all = sum(networks for _, _, networks in cells)
+    kept_weight = _weight_done(work, chosen, known)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[networks]} networks"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=_stderr, transient=True, speed_estimate_period=_SPEED_S) as bars:
+        total = sum(weight * networks for _, weight, networks in cells) - kept_weight
+        task = bars.add_task("", total=total, networks="")
+
+        def tell() -> None:
+            now = [kept for row in known for kept in row]
+            finished = sum(kept.state in (State.COMPLETE, State.REFUSED, State.FAILED) for kept in now)
+            done = sum(len(kept.values) for kept in now)
+            bars.update(
+                task,
+                description=f"{finished}/{len(now)} measures",
+                completed=_weight_done(work, chosen, known) - kept_weight,
+                networks=f"{done}/{networks_in_all}",
+            )
+
+        tell()
+        yield tell
+
+
+def _weight_done(work: Sequence[Job], chosen: Sequence[Baseline], known: Sequence[Sequence[Kept]]) -> float:
+    """How far the bar is: a measure that ended without all its values counts as done."""
+    return sum(
+        _WEIGHTS[baseline.cost]
+        * (len(job.zoo.networks) if kept.state in (State.REFUSED, State.FAILED) else len(kept.values))
+        for job, row in zip(work, known, strict=True)
+        for baseline, kept in zip(chosen, row, strict=True)
+    )
+
+
+def _write(path: Path | None, make: Callable[[], str]) -> None:
+    if path is None:
+        return
+    try:
+        path.write_text(make(), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    _stderr.print(Text(f"written: {path}"))
+
+
+def _is_complete(results: Sequence[ZooScores]) -> bool:
+    return all(row.state in (State.COMPLETE, State.REFUSED) for zoo in results for row in zoo.rows)

@@ -1,0 +1,175 @@
+"""What the shipped measures are worth on a zoo: a row of metrics for each, beside what chance and hyperparameters get.
+
+Owns the numbers of `gengap baselines run` and their CSV and JSON; `baselines_tables` shows them in a terminal and
+`baselines_page` as a page.
+"""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean
+from typing import Any
+
+import scoring
+from model_zoo import Zoo
+from scoring.plain import plain
+from server.commands.baselines_values import Kept, State
+from submissions.baselines import Baseline
+
+DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measure on one zoo. All metrics are None unless `state` is complete; why: says why it is not.
+
+    score, standard_error: 100 × CMI, from 0 to 100. kendall_tau: τ-a with its standard error. psi: granulated
+    Kendall. sign_error_*: robust sign-error over environments, None also where it is not defined. seconds, cpu_seconds:
+    the mean over the evaluated networks, None where none was. networks: how many have a value.
+    """
+
+    measure: str
+    group: str
+    source: str
+    track: str
+    cost: str
+    state: State
+    why: str
+    score: float | None
+    standard_error: float | None
+    kendall_tau: float | None
+    kendall_standard_error: float | None
+    psi: float | None
+    sign_error_mean: float | None
+    sign_error_percentile_90: float | None
+    sign_error_maximum: float | None
+    seconds: float | None
+    cpu_seconds: float | None
+    networks: int
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The scores of random values and of the hyperparameters' additive model, from 0 to 100."""
+
+    random_mean: float
+    random_percentile_95: float
+    hyperparameter_oracle: float
+    draws: int
+
+
+@dataclass(frozen=True)
+class ZooScores:
+    """Every measure that was asked for on one zoo: rows by descending score, those without one last."""
+
+    zoo: str
+    title: str
+    manifest_sha256: str
+    target: str
+    networks: int
+    floor: Floor
+    rows: tuple[Row, ...]
+    values: Mapping[str, Mapping[str, float]]
+    reports: Mapping[str, scoring.ZooReport]
+
+
+def floor(truth: scoring.Truth) -> Floor:
+    """The zoo's reference rows. Raises ScoringError where it cannot be scored."""
+    references = scoring.references(truth, draws=DRAWS)
+    random = references.random_floor
+    return Floor(100 * random.mean, 100 * random.percentile_95, 100 * references.hyperparameter_oracle, random.draws)
+
+
+def zoo_scores(zoo: Zoo, truth: scoring.Truth, reference: Floor, kept: Sequence[tuple[Baseline, Kept]]) -> ZooScores:
+    """The rows of measures on a zoo. Raises ScoringError."""
+    values = {each.measure: {id_: value.value for id_, value in each.values.items()} for _, each in kept}
+    reports = {
+        each.measure: scoring.report(truth, values[each.measure]) for _, each in kept if each.state is State.COMPLETE
+    }
+    rows = [_row(baseline, each, reports.get(each.measure)) for baseline, each in kept]
+    rows.sort(key=lambda row: (row.score is None, -(row.score or 0.0), row.measure))
+    return ZooScores(
+        zoo=zoo.name,
+        title=zoo.manifest.title,
+        manifest_sha256=zoo.manifest_sha256,
+        target=truth.target,
+        networks=len(zoo.networks),
+        floor=reference,
+        rows=tuple(rows),
+        values=values,
+        reports=reports,
+    )
+
+
+def _row(baseline: Baseline, kept: Kept, report: scoring.ZooReport | None) -> Row:
+    errors = None if report is None else report.sign_error
+    walls = [value.wall_s for value in kept.values.values()]
+    cpus = [value.cpu_s for value in kept.values.values() if value.cpu_s is not None]
+    return Row(
+        measure=baseline.name,
+        group=baseline.group,
+        source=baseline.source,
+        track=baseline.track,
+        cost=baseline.cost,
+        state=kept.state,
+        why=kept.why,
+        score=report.score if report else None,
+        standard_error=report.standard_error if report else None,
+        kendall_tau=report.kendall.tau_a if report else None,
+        kendall_standard_error=report.kendall.standard_error_a if report else None,
+        psi=report.granulated.psi if report else None,
+        sign_error_mean=errors.mean if errors else None,
+        sign_error_percentile_90=errors.percentile_90 if errors else None,
+        sign_error_maximum=errors.maximum if errors else None,
+        seconds=fmean(walls) if walls else None,
+        cpu_seconds=fmean(cpus) if cpus else None,
+        networks=len(kept.values),
+    )
+
+
+def as_json(zoos: Sequence[ZooScores]) -> dict[str, Any]:
+    """Everything, unrounded: each row with the measure's values and its whole report."""
+    return {
+        "zoos": [
+            {
+                "zoo": zoo.zoo,
+                "manifest_sha256": zoo.manifest_sha256,
+                "target": zoo.target,
+                "networks": zoo.networks,
+                "references": asdict(zoo.floor),
+                "measures": [
+                    {
+                        **asdict(row),
+                        "values": plain(dict(zoo.values[row.measure])),
+                        "report": zoo.reports[row.measure].as_json() if row.measure in zoo.reports else None,
+                    }
+                    for row in zoo.rows
+                ],
+            }
+            for zoo in zoos
+        ]
+    }
+
+
+def as_csv(zoos: Sequence[ZooScores]) -> str:
+    """A line for each zoo and measure, unrounded; the references are lines in the group `reference`."""
+    text = io.StringIO()
+    fields = ["zoo", "target", *Row.__dataclass_fields__]
+    writer = csv.DictWriter(text, fields, lineterminator="\n", restval="")
+    writer.writeheader()
+    for zoo in zoos:
+        where = {"zoo": zoo.zoo, "target": zoo.target}
+        writer.writerows({**where, **asdict(row), "state": row.state.value} for row in zoo.rows)
+        for name, score in reference_scores(zoo.floor):
+            writer.writerow({**where, "measure": name, "group": "reference", "score": score})
+    return text.getvalue()
+
+
+def reference_scores(reference: Floor) -> tuple[tuple[str, float], ...]:
+    """The reference rows by name."""
+    return (
+        ("hyperparameter oracle", reference.hyperparameter_oracle),
+        ("random predictors, 95 % below", reference.random_percentile_95),
+        ("random predictors, mean", reference.random_mean),
+    )

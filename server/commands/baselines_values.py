@@ -1,0 +1,204 @@
+"""The values of shipped measures on zoos: evaluated in the sandbox, kept as files, so that no work is done twice.
+
+Owns what a run does to one measure and one zoo, and the file that remembers it. `server.commands.baselines` calls it.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+
+from model_zoo import Zoo
+from server.commands.errors import InputError
+from submissions.baselines import HELPERS, Baseline
+from submissions.bundle import Bundle, BundleLimits, read_bundle
+from submissions.states import SENTENCES, Reason
+from worker.evaluator import evaluate_zoo
+from worker.failures import describe
+from worker.sandbox.pool import SandboxPool
+from worker.sandbox.protocol import Code, Failure, Limits, Outcome, SandboxError
+
+FORMAT = 1
+TRIES = 3  # where the fault is ours, as on the server
+_SHOWN_DIGITS = 16  # of a sha256 in a file's name; the file itself holds all of them
+_REFUSAL = "ValueError at "
+
+
+class State(StrEnum):
+    """Where a measure stands on a zoo. Only unfinished and failed ones are evaluated again."""
+
+    COMPLETE = "complete"
+    REFUSED = "refused"  # by the measure itself, or by its track: not applicable to this zoo
+    FAILED = "failed"
+    UNFINISHED = "unfinished"
+
+
+class NetworkValue(BaseModel):
+    """One network's value with its cost in seconds. cpu_s: None where the sandbox cannot tell."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    value: FiniteFloat
+    wall_s: FiniteFloat
+    cpu_s: FiniteFloat | None
+
+
+class Kept(BaseModel):
+    """What is known of one measure on one zoo, as it stands in its file.
+
+    measure_sha256, helpers_sha256: of the measure's file and of the package gengap_measures. values: network id to
+    value. reason, detail: why it was refused or failed; reason is None where the zoo lacks the measure's track.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int = FORMAT
+    measure: str
+    measure_sha256: str
+    helpers_sha256: str
+    zoo: str
+    zoo_sha256: str
+    state: State = State.UNFINISHED
+    reason: Reason | None = None
+    detail: str | None = None
+    values: dict[str, NetworkValue] = {}
+
+    @property
+    def why(self) -> str:
+        """Why there is no complete set of values, in a line; empty where there is."""
+        if self.state is State.COMPLETE:
+            return ""
+        if self.state is State.UNFINISHED:
+            return "not evaluated on every network yet"
+        detail = " ".join((self.detail or "").split())
+        return detail if self.state is State.REFUSED or self.reason is None else f"{SENTENCES[self.reason]} {detail}"
+
+
+class Keeper:
+    """The folder of values: a folder for each zoo's manifest, a file for each measure's and helpers' content."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._helpers_sha256 = helpers_sha256()
+
+    def read(self, baseline: Baseline, bundle: Bundle, zoo: Zoo) -> Kept:
+        """What is known already. Raises InputError for a file that something else has written or changed."""
+        new = Kept(
+            measure=baseline.name,
+            measure_sha256=bundle.sha256,
+            helpers_sha256=self._helpers_sha256,
+            zoo=zoo.name,
+            zoo_sha256=zoo.manifest_sha256,
+        )
+        path = self._path(new)
+        try:
+            kept = Kept.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return new
+        except (OSError, ValidationError) as error:
+            raise InputError(f"{path}: cannot be read as kept values; remove it, and they are made anew") from error
+        networks = {network.id for network in zoo.networks}
+        is_whole = kept.values.keys() == networks or kept.state is not State.COMPLETE
+        if _identity(kept) != _identity(new) or not (kept.values.keys() <= networks and is_whole):
+            raise InputError(f"{path}: holds values of something else; remove it, and they are made anew")
+        return kept
+
+    def write(self, kept: Kept) -> None:
+        """The whole file or, if we are killed meanwhile, the one before it. Raises InputError."""
+        path = self._path(kept)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+            try:
+                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                    file.write(kept.model_dump_json())
+                Path(unfinished).replace(path)
+            except BaseException:
+                Path(unfinished).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+
+    def _path(self, kept: Kept) -> Path:
+        folder = self._folder / f"{kept.zoo}-{kept.zoo_sha256[:_SHOWN_DIGITS]}"
+        words = "".join(c if c.isalnum() else "-" for c in kept.measure.lower())
+        return folder / f"{words}-{kept.measure_sha256[:_SHOWN_DIGITS]}-{kept.helpers_sha256[:_SHOWN_DIGITS]}.json"
+
+
+def _identity(kept: Kept) -> tuple[object, ...]:
+    return kept.format, kept.measure, kept.measure_sha256, kept.helpers_sha256, kept.zoo_sha256
+
+
+def helpers_sha256() -> str:
+    """The digest of the package that measures build on: of its files' names and contents."""
+    digest = hashlib.sha256()
+    for path in sorted(HELPERS.rglob("*.py")):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(HELPERS).as_posix()} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def bundle_of(baseline: Baseline) -> Bundle:
+    """The measure as it would be uploaded."""
+    return read_bundle(baseline.filename, baseline.path.read_bytes(), BundleLimits())
+
+
+def evaluate(
+    kept: Kept,
+    baseline: Baseline,
+    bundle: Bundle,
+    zoo: Zoo,
+    pool: SandboxPool,
+    limits: Limits,
+    jobs: int,
+    keep: Callable[[Kept], None],
+) -> Kept:
+    """The measure's values on all networks that have none yet; `keep` gets each new state as it comes.
+
+    Raises SandboxError, if the fault is ours again and again.
+    """
+    if baseline.track not in zoo.manifest.tracks:
+        detail = f"the measure is of the {baseline.track} track, which this zoo does not offer"
+        kept = kept.model_copy(update={"state": State.REFUSED, "detail": detail})
+        keep(kept)
+        return kept
+    kept = kept.model_copy(update={"state": State.UNFINISHED, "reason": None, "detail": None})
+    for tries_left in reversed(range(TRIES)):
+        missing = replace(zoo, networks=tuple(entry for entry in zoo.networks if entry.id not in kept.values))
+        slots = min(jobs, len(missing.networks))
+        try:
+            with closing(
+                evaluate_zoo(pool, missing, Code(bundle.files, bundle.sha256), limits, slots=slots)
+            ) as outcomes:
+                for network_id, outcome in outcomes:
+                    kept = _with(kept, network_id, outcome, networks=len(zoo.networks))
+                    keep(kept)
+            return kept
+        except SandboxError:
+            if not tries_left:
+                raise
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _with(kept: Kept, network_id: str, outcome: Outcome, *, networks: int) -> Kept:
+    """What is known with one outcome more."""
+    if isinstance(outcome, Failure):
+        state = State.REFUSED if _is_refusal(outcome) else State.FAILED
+        detail = outcome.message if state is State.REFUSED else describe(outcome)
+        return kept.model_copy(update={"state": state, "reason": outcome.reason, "detail": detail})
+    value = NetworkValue(value=outcome.value, wall_s=outcome.wall_s, cpu_s=outcome.cpu_s)
+    values = {**kept.values, network_id: value}
+    state = State.COMPLETE if len(values) == networks else State.UNFINISHED
+    return kept.model_copy(update={"state": state, "values": values})
+
+
+def _is_refusal(failure: Failure) -> bool:
+    """Shipped measures say by a ValueError with a sentence that they are not defined for a network or its data."""
+    return failure.reason is Reason.RAISED and failure.detail.startswith(_REFUSAL) and bool(failure.message)
