@@ -9,7 +9,7 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
 
@@ -226,10 +226,10 @@ def evaluate_zoo(
 ) -> Generator[tuple[str, Outcome]]:
     """Evaluate a measure on every network of a zoo, `slots` at a time; yields outcomes as they come.
 
-    Ends after the first failure. Raises SandboxError.
+    Ends after the first failure. Raises SandboxError, and whatever else ended one of the threads.
     """
     waiting = deque(network.id for network in zoo.networks)
-    outcomes: SimpleQueue[tuple[str, Outcome] | SandboxError] = SimpleQueue()
+    outcomes: SimpleQueue[tuple[str, Outcome] | BaseException] = SimpleQueue()
 
     def evaluate_share() -> None:
         try:
@@ -241,16 +241,18 @@ def evaluate_zoo(
                     outcomes.put((network_id, sandbox.evaluate(network_files(zoo, network_id), seed)))
         except IndexError:  # the other thread took the last one
             return
-        except SandboxError as error:
-            outcomes.put(error)
+
+    def tell_fault(share: Future[None]) -> None:
+        if (fault := share.exception()) is not None:
+            outcomes.put(fault)
 
     with ThreadPoolExecutor(slots) as executor:
         for _ in range(slots):
-            executor.submit(evaluate_share)
+            executor.submit(evaluate_share).add_done_callback(tell_fault)
         try:
             for _ in zoo.networks:
                 outcome = outcomes.get()
-                if isinstance(outcome, SandboxError):
+                if isinstance(outcome, BaseException):
                     raise outcome
                 yield outcome
                 if isinstance(outcome[1], Failure):
