@@ -158,4 +158,5 @@ for (const form of document.querySelectorAll("form[data-begin]")) {
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   addEventListener("online", () => upload?.wake());
+  begin(input.files[0]);  // who is quick has chosen before this script was here
 }
