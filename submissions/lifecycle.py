@@ -70,6 +70,7 @@ def submit(
             phase_id=phase_id,
             user_id=user_id,
             name=name,
+            entrant=_entrant(user_id, bundle, is_baseline=is_baseline),
             filename=bundle.filename,
             bundle_sha256=bundle.sha256,
             is_baseline=is_baseline,
@@ -79,6 +80,11 @@ def submit(
         add_attempt(session, submission, phase)
         session.flush()
         return submission.id
+
+
+def _entrant(user_id: int, bundle: Bundle, *, is_baseline: bool) -> str:
+    """Whose the submission is on the leaderboard."""
+    return f"b{bundle.sha256[:20]}" if is_baseline else f"u{user_id}"
 
 
 def _refuse(session: Session, phase_id: int, user_id: int, now: datetime, is_baseline: bool) -> PhaseRecord:

@@ -101,6 +101,7 @@ class Records:
     def __init__(self, db: Database, folder: Path, zoos: ZooStore | None = None) -> None:
         self.db = db
         self.folder = folder
+        self._numbers = itertools.count(1)
         self.zoos = zoos or ZooStore(str(folder / "store" / "zoos"), folder / "zoo-cache", 2**30)
         self.ann = register(db, "ann", "ann@example.org", PASSWORD)
         self.bob = register(db, "bob", "bob@example.org", PASSWORD)
@@ -149,6 +150,7 @@ class Records:
         hours: int = 0,
         created_now: bool = False,
         name: str = "A measure",
+        entrant: str | None = None,
         **fields: object,
     ) -> int:
         """A submission in any state: scored with `cmi` per zoo, failed with `reason`, else `done` values a zoo."""
@@ -159,6 +161,8 @@ class Records:
                 phase_id=phase_id,
                 user_id=user_id or self.ann,
                 name=name,
+                entrant=entrant
+                or (f"b{next(self._numbers)}" if fields.get("is_baseline") else f"u{user_id or self.ann}"),
                 filename="measure.py",
                 bundle_sha256="0" * 64,
                 state=state or implied,

@@ -11,7 +11,16 @@ from sqlalchemy.exc import IntegrityError
 
 from submissions.database import Database
 from submissions.migrations import migrate
-from submissions.records import Purpose, Record, SubmissionRecord, TimeRule, UserRecord, ValueRecord, ZooState
+from submissions.records import (
+    Purpose,
+    Record,
+    StandingRecord,
+    SubmissionRecord,
+    TimeRule,
+    UserRecord,
+    ValueRecord,
+    ZooState,
+)
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -39,7 +48,7 @@ def test_what_an_older_release_has_stored_outlives_the_migration(empty_db: Datab
         "phases": {"competition_id": 1, "slug": "p", "title": "P", "opens_at": NOW, "wall_s": 1.0, "memory_bytes": 1}
         | {"scratch_bytes": 1, "log_bytes": 1, "processes": 1, "daily_quota": 1, "shows_logs": True, "hidden": False},
         "submissions": {"phase_id": 1, "user_id": 1, "name": "m", "filename": "m.py", "bundle_sha256": "0"}
-        | {"state": "scored", "attempt": 1, "priority": 0}
+        | {"state": "scored", "score": 12.346, "attempt": 1, "priority": 0}
         | {"is_baseline": False, "is_hidden": False, "is_disqualified": False},
         "evaluations": {"submission_id": 1, "zoo_id": 1, "attempt": 1, "position": 0, "networks": 1, "state": "scored"},
         "runs": {"evaluation_id": 1, "network_id": "n", "position": 0, "state": "done", "tries": 1},
@@ -56,6 +65,9 @@ def test_what_an_older_release_has_stored_outlives_the_migration(empty_db: Datab
         (submission,) = session.scalars(select(SubmissionRecord)).all()
         assert submission.spends_quota
         assert (submission.phase.time_rule, submission.phase.smoke_networks) == (TimeRule.PER_NETWORK, 2)
+        assert (submission.entrant, submission.shown_score, submission.track) == ("u1", 12.35, "standard")
+        (standing,) = session.scalars(select(StandingRecord)).all()
+        assert (standing.entrant, standing.submission_id, standing.shown_score, standing.scored) == ("u1", 1, 12.35, 1)
         (evaluation,) = submission.evaluations
         assert evaluation.purpose is Purpose.SCORE
         assert session.scalars(select(ValueRecord.value)).all() == [0.5]

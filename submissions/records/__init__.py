@@ -1,0 +1,61 @@
+"""Every table of Gengap as SQLAlchemy 2 typed records. Only the `submissions` room writes them.
+
+Times are UTC. Ids are integers except a network's, which is the zoo's opaque text id, and an upload's, a secret.
+"""
+
+from submissions.records.base import Record, UtcDateTime, utc_now
+from submissions.records.competitions import AnnouncementRecord, CompetitionRecord, PhaseRecord, PhaseZooRecord
+from submissions.records.kinds import CountRule, JobKind, JobState, Purpose, TimeRule, ZooState
+from submissions.records.people import (
+    ApiTokenRecord,
+    MailRecord,
+    NotificationRecord,
+    SessionRecord,
+    TeamMemberRecord,
+    TeamRecord,
+    UserRecord,
+)
+from submissions.records.submissions import (
+    EvaluationRecord,
+    FailureRecord,
+    RunRecord,
+    StandingRecord,
+    SubmissionRecord,
+    ValueRecord,
+)
+from submissions.records.workers import WorkerRecord
+from submissions.records.zoos import ActRecord, ZooJobRecord, ZooRecord, ZooUploadRecord
+
+__all__ = [
+    "ActRecord",
+    "AnnouncementRecord",
+    "ApiTokenRecord",
+    "CompetitionRecord",
+    "CountRule",
+    "EvaluationRecord",
+    "FailureRecord",
+    "JobKind",
+    "JobState",
+    "MailRecord",
+    "NotificationRecord",
+    "PhaseRecord",
+    "PhaseZooRecord",
+    "Purpose",
+    "Record",
+    "RunRecord",
+    "SessionRecord",
+    "StandingRecord",
+    "SubmissionRecord",
+    "TeamMemberRecord",
+    "TeamRecord",
+    "TimeRule",
+    "UserRecord",
+    "UtcDateTime",
+    "ValueRecord",
+    "WorkerRecord",
+    "ZooJobRecord",
+    "ZooRecord",
+    "ZooState",
+    "ZooUploadRecord",
+    "utc_now",
+]

@@ -1,0 +1,104 @@
+"""Competitions with their announcements, and their phases with dates, limits, rules and zoos."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Double, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from submissions.records.base import Record, UtcDateTime, text_enum, utc_now
+from submissions.records.kinds import CountRule, TimeRule
+from submissions.records.zoos import ZooRecord
+
+
+class CompetitionRecord(Record):
+    __tablename__ = "competitions"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    slug: Mapped[str] = mapped_column(String(80), unique=True)
+    title: Mapped[str] = mapped_column(String(200))
+    text: Mapped[str] = mapped_column(Text, default="")
+    rules: Mapped[str] = mapped_column(Text, default="")
+    team_members: Mapped[int] = mapped_column(default=5)  # the most that a team may have
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+    phases: Mapped[list["PhaseRecord"]] = relationship(
+        back_populates="competition", order_by="PhaseRecord.opens_at", init=False, default_factory=list
+    )
+
+
+class PhaseRecord(Record):
+    """Dates, zoos, limits and visibility inside a competition. `target`: what measures are to predict on each zoo.
+
+    Limits are per network; `time_rule` says whether `wall_s` is. Before its scored runs a submission is tried on
+    `smoke_networks` networks of a public zoo (0: never): `smoke_zoo`, or one that `submissions.smoke` finds.
+    After its score `repeat_networks` random networks are evaluated once more. `daily_smoke_failures` bounds the
+    uploads that end before they spend quota; None stands for ten times the quota, at least 50.
+
+    The leaderboard shows one submission of each team, by `count_rule`; with `uses_ladder` a new score only where it
+    is better by more than chance. What is scored after `freezes_at` is left out of it until that is None again.
+    `board_version` grows with every change of the standings; `intervals_version` is the one whose rank intervals
+    are on record.
+    """
+
+    __tablename__ = "phases"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    competition_id: Mapped[int] = mapped_column(ForeignKey("competitions.id"), init=False)
+    slug: Mapped[str] = mapped_column(String(80))
+    title: Mapped[str] = mapped_column(String(200))
+    opens_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    closes_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    target: Mapped[str] = mapped_column(String(80), default="gap")
+    wall_s: Mapped[float] = mapped_column(Double, default=60.0)
+    time_rule: Mapped[TimeRule] = mapped_column(text_enum(TimeRule), default=TimeRule.PER_NETWORK)
+    cpu_s: Mapped[float | None] = mapped_column(Double, default=None)
+    memory_bytes: Mapped[int] = mapped_column(BigInteger, default=2 * 2**30)
+    scratch_bytes: Mapped[int] = mapped_column(BigInteger, default=256 * 2**20)
+    log_bytes: Mapped[int] = mapped_column(BigInteger, default=2**20)
+    processes: Mapped[int] = mapped_column(default=64)
+    daily_quota: Mapped[int] = mapped_column(default=20)
+    daily_smoke_failures: Mapped[int | None] = mapped_column(default=None)
+    smoke_networks: Mapped[int] = mapped_column(default=2)
+    smoke_zoo_id: Mapped[int | None] = mapped_column(ForeignKey("zoos.id"), default=None)
+    repeat_networks: Mapped[int] = mapped_column(default=0)
+    shows_logs: Mapped[bool] = mapped_column(default=False)
+    hidden: Mapped[bool] = mapped_column(default=False)
+    count_rule: Mapped[CountRule] = mapped_column(text_enum(CountRule), default=CountRule.BEST)
+    uses_ladder: Mapped[bool] = mapped_column(default=False)
+    freezes_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    board_version: Mapped[int] = mapped_column(default=0)
+    intervals_version: Mapped[int] = mapped_column(default=0)
+    competition: Mapped[CompetitionRecord] = relationship(back_populates="phases", default=None)
+    zoo_links: Mapped[list["PhaseZooRecord"]] = relationship(
+        back_populates="phase", order_by="PhaseZooRecord.position", init=False, default_factory=list
+    )
+
+    __table_args__ = (UniqueConstraint("competition_id", "slug"),)
+
+    @property
+    def zoos(self) -> list[ZooRecord]:
+        return [link.zoo for link in self.zoo_links]
+
+
+class PhaseZooRecord(Record):
+    __tablename__ = "phase_zoos"
+
+    phase_id: Mapped[int] = mapped_column(ForeignKey("phases.id"), primary_key=True, init=False)
+    zoo_id: Mapped[int] = mapped_column(ForeignKey("zoos.id"), primary_key=True, init=False)
+    position: Mapped[int]
+    phase: Mapped[PhaseRecord] = relationship(back_populates="zoo_links", default=None)
+    zoo: Mapped[ZooRecord] = relationship(default=None)
+
+
+class AnnouncementRecord(Record):
+    """A dated message of the organizers on a competition's page."""
+
+    __tablename__ = "announcements"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    competition_id: Mapped[int] = mapped_column(ForeignKey("competitions.id"))
+    title: Mapped[str] = mapped_column(String(200))
+    text: Mapped[str] = mapped_column(Text, default="")
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), default=None)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+
+    __table_args__ = (Index(None, "competition_id", "at"),)

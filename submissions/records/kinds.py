@@ -1,0 +1,57 @@
+"""The fixed choices that tables store: each a text a person understands."""
+
+from enum import StrEnum
+
+
+class Purpose(StrEnum):
+    """What an evaluation is for. Only SCORE evaluations make a score; the other values are never scored."""
+
+    SMOKE = "smoke"  # a try on a public zoo before anything else of the submission may run
+    SCORE = "score"
+    REPEAT = "repeat"  # some networks once more, after the score, to see whether the values come again
+
+
+class TimeRule(StrEnum):
+    """What a phase's wall seconds bound: each network, or, times their number, all networks of a zoo together."""
+
+    PER_NETWORK = "per_network"
+    POOLED = "pooled"
+
+
+class CountRule(StrEnum):
+    """Which of a team's scored submissions counts on a phase's leaderboard."""
+
+    BEST = "best"
+    LAST = "last"
+    CHOSEN = "chosen"  # the one that the team chose; until it chooses, its best
+
+
+class ZooState(StrEnum):
+    """How far a zoo is. Only a ready one can be used in a phase; a refused one has errors in its report."""
+
+    ARRIVING = "arriving"
+    CHECKING = "checking"
+    READY = "ready"
+    REFUSED = "refused"
+    FAILED = "failed"  # our fault: the check itself did not come to an end
+
+
+class JobKind(StrEnum):
+    """Where the zoo of a job comes from; a recheck checks one that is in the store already."""
+
+    UPLOAD = "upload"
+    FOLDER = "folder"
+    PGDL = "pgdl"
+    RECIPE = "recipe"
+    RECHECK = "recheck"
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+    @property
+    def is_final(self) -> bool:
+        return self in (JobState.DONE, JobState.FAILED)

@@ -1,0 +1,122 @@
+"""Accounts with their sessions and API tokens, teams, and what people are told: notifications and mail."""
+
+from datetime import datetime
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from submissions.records.base import Record, UtcDateTime, utc_now
+
+
+class UserRecord(Record):
+    """An account. `role` is participant or organizer; the system user that owns baselines cannot log in."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    name: Mapped[str] = mapped_column(String(40), unique=True)
+    name_key: Mapped[str] = mapped_column(String(40), unique=True)  # case-folded, so that Ann and ann are one
+    email: Mapped[str | None] = mapped_column(String(254), unique=True, default=None)
+    password_hash: Mapped[str | None] = mapped_column(String(200), default=None)
+    email_verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    wants_mail: Mapped[bool] = mapped_column(default=True)  # when a submission is scored or has failed
+    role: Mapped[str] = mapped_column(String(20), default="participant")
+    session_key: Mapped[str] = mapped_column(String(64), default="")  # changed to end all sessions
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+
+    __table_args__ = (CheckConstraint("role IN ('participant', 'organizer')", name="role"),)
+
+
+class SessionRecord(Record):
+    """One browser where a user is logged in. The cookie carries its key; a deleted row ends the session."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    key_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    browser: Mapped[str] = mapped_column(String(200), default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+
+    __table_args__ = (Index(None, "user_id"),)
+
+
+class ApiTokenRecord(Record):
+    """A key for scripts, which may do what its scopes say. Only its digest is kept; `hint` is its first letters."""
+
+    __tablename__ = "api_tokens"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    name: Mapped[str] = mapped_column(String(80))
+    token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    hint: Mapped[str] = mapped_column(String(16))
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+
+    __table_args__ = (Index(None, "user_id"),)
+
+
+class TeamRecord(Record):
+    """People who take part in one competition together. Whoever has the invite key may join."""
+
+    __tablename__ = "teams"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    competition_id: Mapped[int] = mapped_column(ForeignKey("competitions.id"))
+    name: Mapped[str] = mapped_column(String(40))
+    name_key: Mapped[str] = mapped_column(String(40))  # case-folded
+    invite_key: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+
+    __table_args__ = (UniqueConstraint("competition_id", "name_key"),)
+
+
+class TeamMemberRecord(Record):
+    """Who is in which team: one team per person and competition."""
+
+    __tablename__ = "team_members"
+
+    team_id: Mapped[int] = mapped_column(ForeignKey("teams.id"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    competition_id: Mapped[int] = mapped_column(ForeignKey("competitions.id"))
+    joined_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+
+    __table_args__ = (UniqueConstraint("user_id", "competition_id"),)
+
+
+class NotificationRecord(Record):
+    """Something that a user is told on the pages, until they have read it."""
+
+    __tablename__ = "notifications"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    text: Mapped[str] = mapped_column(Text)
+    submission_id: Mapped[int | None] = mapped_column(ForeignKey("submissions.id"), default=None)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+    read_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+
+    __table_args__ = (Index(None, "user_id", "read_at"),)
+
+
+class MailRecord(Record):
+    """A mail to be sent: written in the transaction that gives rise to it, sent by a worker, tried again if need be."""
+
+    __tablename__ = "mails"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    address: Mapped[str] = mapped_column(String(254))
+    subject: Mapped[str] = mapped_column(String(200))
+    text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+    next_try_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default_factory=utc_now)  # None: no more
+    tries: Mapped[int] = mapped_column(default=0)
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    error: Mapped[str | None] = mapped_column(Text, default=None)
+
+    __table_args__ = (Index(None, "next_try_at"),)

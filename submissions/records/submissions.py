@@ -1,0 +1,183 @@
+"""Submissions, their evaluations, runs, values and failures, and who stands where on a phase's leaderboard."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from submissions.records.base import Record, UtcDateTime, text_enum, utc_now
+from submissions.records.competitions import PhaseRecord
+from submissions.records.kinds import Purpose
+from submissions.records.people import UserRecord
+from submissions.records.zoos import ZooRecord
+from submissions.states import Reason, State
+
+
+class SubmissionRecord(Record):
+    """One uploaded measure in one phase. `score` is 100 x the mean of its evaluations' CMI.
+
+    `entrant` is whose it is on the leaderboard: a team (t7), a person alone (u12) or a baseline (b and its digest).
+    `shown_score` is what others may see of the score: rounded, and released by the Ladder where the phase uses it.
+    `alias` stands on public pages in place of the name of its author or team. `spends_quota` is set when its first
+    scored run begins, and never taken back.
+    """
+
+    __tablename__ = "submissions"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    phase_id: Mapped[int] = mapped_column(ForeignKey("phases.id"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    name: Mapped[str] = mapped_column(String(80))
+    entrant: Mapped[str] = mapped_column(String(24))
+    filename: Mapped[str] = mapped_column(String(255))
+    bundle_sha256: Mapped[str] = mapped_column(String(64))
+    state: Mapped[State] = mapped_column(text_enum(State), default=State.QUEUED)
+    reason: Mapped[Reason | None] = mapped_column(text_enum(Reason), default=None)
+    detail: Mapped[str | None] = mapped_column(Text, default=None)
+    score: Mapped[float | None] = mapped_column(Double, default=None)
+    standard_error: Mapped[float | None] = mapped_column(Double, default=None)
+    shown_score: Mapped[float | None] = mapped_column(Double, default=None)
+    team_id: Mapped[int | None] = mapped_column(ForeignKey("teams.id"), default=None)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("submissions.id"), default=None)  # resubmitted from it
+    description: Mapped[str] = mapped_column(Text, default="")
+    link: Mapped[str] = mapped_column(String(300), default="")
+    alias: Mapped[str | None] = mapped_column(String(40), default=None)
+    track: Mapped[str] = mapped_column(String(20), default="standard")
+    needs: Mapped[list[str]] = mapped_column(JSON, default_factory=list)  # of what zoos of the extended track offer
+    attempt: Mapped[int] = mapped_column(default=1)
+    priority: Mapped[int] = mapped_column(default=0)
+    spends_quota: Mapped[bool] = mapped_column(default=False)
+    is_baseline: Mapped[bool] = mapped_column(default=False)
+    is_reference: Mapped[bool] = mapped_column(default=False)  # a baseline to read the board by, not to beat
+    is_chosen: Mapped[bool] = mapped_column(default=False)  # by its team, where that decides what counts
+    is_hidden: Mapped[bool] = mapped_column(default=False)
+    is_disqualified: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    phase: Mapped[PhaseRecord] = relationship(init=False)
+    user: Mapped[UserRecord] = relationship(init=False)
+    evaluations: Mapped[list["EvaluationRecord"]] = relationship(
+        back_populates="submission",
+        order_by="(EvaluationRecord.attempt, EvaluationRecord.purpose.desc(), EvaluationRecord.position)",
+        init=False,
+        default_factory=list,
+    )
+
+    __table_args__ = (
+        Index(None, "phase_id", "state"),
+        Index(None, "phase_id", "entrant", "state"),
+        Index(None, "team_id"),
+        Index(None, "user_id", "created_at"),
+        Index(None, "state", "priority"),
+    )
+
+
+class EvaluationRecord(Record):
+    """One submission on one zoo, in one attempt. A smoke or repeat evaluation is `scored` once it is through."""
+
+    __tablename__ = "evaluations"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    submission_id: Mapped[int] = mapped_column(ForeignKey("submissions.id"), init=False)
+    zoo_id: Mapped[int] = mapped_column(ForeignKey("zoos.id"))
+    attempt: Mapped[int]
+    position: Mapped[int]
+    networks: Mapped[int]
+    purpose: Mapped[Purpose] = mapped_column(text_enum(Purpose), default=Purpose.SCORE)
+    state: Mapped[State] = mapped_column(text_enum(State), default=State.QUEUED)
+    cmi: Mapped[float | None] = mapped_column(Double, default=None)
+    standard_error: Mapped[float | None] = mapped_column(Double, default=None)  # of the CMI, from 0 to 1
+    kendall_tau: Mapped[float | None] = mapped_column(Double, default=None)
+    granulated_kendall: Mapped[float | None] = mapped_column(Double, default=None)
+    sign_error: Mapped[float | None] = mapped_column(Double, default=None)
+    report: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)  # all that `scoring` says of it
+    layers: Mapped[dict[str, bool] | None] = mapped_column(JSON, default=None)  # sandbox layers that held
+    scored_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    submission: Mapped[SubmissionRecord] = relationship(back_populates="evaluations", default=None)
+    zoo: Mapped[ZooRecord] = relationship(init=False)
+
+    __table_args__ = (UniqueConstraint("submission_id", "zoo_id", "attempt", "purpose"), Index(None, "state"))
+
+
+class RunRecord(Record):
+    """One network's turn in one evaluation: pending until its value is recorded, claimed under a lease."""
+
+    __tablename__ = "runs"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    evaluation_id: Mapped[int] = mapped_column(ForeignKey("evaluations.id"))
+    network_id: Mapped[str] = mapped_column(String(64))
+    position: Mapped[int]  # the shuffled order in which a sandbox sees the networks
+    state: Mapped[str] = mapped_column(String(10), default="pending")
+    tries: Mapped[int] = mapped_column(default=0)
+    lease_owner: Mapped[str | None] = mapped_column(String(100), default=None)
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+
+    __table_args__ = (
+        UniqueConstraint("evaluation_id", "network_id"),
+        Index(None, "state", "lease_until"),
+        CheckConstraint("state IN ('pending', 'claimed', 'done', 'dropped')", name="state"),
+    )
+
+
+class ValueRecord(Record):
+    """The one float64 that a measure returned for one network, with what it cost."""
+
+    __tablename__ = "measure_values"
+
+    evaluation_id: Mapped[int] = mapped_column(ForeignKey("evaluations.id"), primary_key=True)
+    network_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[float] = mapped_column(Double)
+    wall_s: Mapped[float] = mapped_column(Double)
+    cpu_s: Mapped[float | None] = mapped_column(Double, default=None)
+    peak_bytes: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+
+
+class FailureRecord(Record):
+    """How the measure failed on one run. Message and log are kept only in phases that show logs."""
+
+    __tablename__ = "failures"
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    reason: Mapped[Reason] = mapped_column(text_enum(Reason))
+    detail: Mapped[str] = mapped_column(Text)
+    message: Mapped[str | None] = mapped_column(Text, default=None)
+    log: Mapped[str | None] = mapped_column(Text, default=None)
+    wall_s: Mapped[float | None] = mapped_column(Double, default=None)
+    cpu_s: Mapped[float | None] = mapped_column(Double, default=None)
+    peak_bytes: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+
+
+class StandingRecord(Record):
+    """One entrant of a phase on its leaderboard: the submission that counts, and the score that may be seen.
+
+    rank_lowest, rank_highest: the places that the data leave open to it; None until they are worked out.
+    """
+
+    __tablename__ = "standings"
+
+    phase_id: Mapped[int] = mapped_column(ForeignKey("phases.id"), primary_key=True)
+    entrant: Mapped[str] = mapped_column(String(24), primary_key=True)
+    submission_id: Mapped[int] = mapped_column(ForeignKey("submissions.id"))
+    shown_score: Mapped[float] = mapped_column(Double)
+    standard_error: Mapped[float | None] = mapped_column(Double, default=None)
+    scored: Mapped[int] = mapped_column(default=1)  # how many of its submissions have a score
+    rank_lowest: Mapped[int | None] = mapped_column(default=None)
+    rank_highest: Mapped[int | None] = mapped_column(default=None)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
+
+    __table_args__ = (Index(None, "phase_id", "shown_score"), Index(None, "submission_id"))
