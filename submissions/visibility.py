@@ -1,0 +1,35 @@
+"""How much of a submission's score a reader may see: one rule for pages, exports and the API.
+
+The Ladder gives a team nothing but the released score, or it would learn from the rest what the Ladder withholds.
+A freeze keeps what was scored since then from everybody but its own team.
+"""
+
+from enum import StrEnum
+
+from submissions.records import PhaseRecord, SubmissionRecord
+
+
+class Sight(StrEnum):
+    """What of a scored submission a reader sees. `NOTHING`: that it was scored, but not how."""
+
+    NOTHING = "nothing"
+    SHOWN_SCORE = "shown_score"  # `SubmissionRecord.shown_score` alone: no other metric, zoo by zoo or in all
+    ALL = "all"
+
+
+def sight(phase: PhaseRecord, submission: SubmissionRecord, *, is_owner: bool, is_organizer: bool) -> Sight:
+    """What this reader may see of the submission's scores. is_owner: it is theirs, or their team's."""
+    if is_organizer:
+        return Sight.ALL
+    if not is_owner and is_frozen(phase, submission):
+        return Sight.NOTHING
+    return Sight.SHOWN_SCORE if phase.uses_ladder and not submission.is_baseline else Sight.ALL
+
+
+def is_frozen(phase: PhaseRecord, submission: SubmissionRecord) -> bool:
+    """Whether the submission was scored after the phase's leaderboard was frozen."""
+    return (
+        phase.freezes_at is not None
+        and submission.finished_at is not None
+        and submission.finished_at >= phase.freezes_at
+    )

@@ -1,0 +1,50 @@
+"""Who sees what of a score: the Ladder, the freeze, and organizers, who see all."""
+
+from datetime import timedelta
+
+import pytest
+
+from submissions.records import PhaseRecord, SubmissionRecord
+from submissions.states import State
+from submissions.visibility import Sight, sight
+from tests.records import START
+
+FREEZE = START + timedelta(hours=1)
+
+
+def _scored(minutes: int, *, is_baseline: bool = False) -> SubmissionRecord:
+    submission = SubmissionRecord(
+        phase_id=1,
+        user_id=1,
+        name="A measure",
+        entrant="u1",
+        filename="measure.py",
+        bundle_sha256="0" * 64,
+        state=State.SCORED,
+        is_baseline=is_baseline,
+    )
+    submission.finished_at = FREEZE + timedelta(minutes=minutes)
+    return submission
+
+
+@pytest.mark.parametrize(
+    ("uses_ladder", "minutes", "is_owner", "expected"),
+    [
+        (False, -1, False, Sight.ALL),
+        (False, 0, False, Sight.NOTHING),
+        (False, 1, True, Sight.ALL),
+        (True, -1, False, Sight.SHOWN_SCORE),
+        (True, -1, True, Sight.SHOWN_SCORE),
+        (True, 1, False, Sight.NOTHING),
+        (True, 1, True, Sight.SHOWN_SCORE),
+    ],
+)
+def test_what_a_reader_sees(uses_ladder: bool, minutes: int, is_owner: bool, expected: Sight) -> None:
+    phase = PhaseRecord(slug="p", title="P", opens_at=START, freezes_at=FREEZE, uses_ladder=uses_ladder)
+    assert sight(phase, _scored(minutes), is_owner=is_owner, is_organizer=False) is expected
+    assert sight(phase, _scored(minutes), is_owner=is_owner, is_organizer=True) is Sight.ALL
+
+
+def test_a_baseline_has_no_team_to_learn_from_it() -> None:
+    phase = PhaseRecord(slug="p", title="P", opens_at=START, uses_ladder=True)
+    assert sight(phase, _scored(0, is_baseline=True), is_owner=False, is_organizer=False) is Sight.ALL
