@@ -3,7 +3,6 @@
 Owns what a run does to one measure and one zoo, and the file that remembers it. `server.commands.baselines` calls it.
 """
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -16,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from model_zoo import Zoo
 from server.commands.errors import InputError
-from submissions.baselines import HELPERS, Baseline
-from submissions.bundle import Bundle, BundleLimits, read_bundle
+from submissions.baselines import Baseline
+from submissions.baselines.helpers import helpers_sha256
+from submissions.bundle import ENTRY_FILE, Bundle, BundleLimits, read_bundle
 from submissions.states import SENTENCES, Reason
 from worker.evaluator import evaluate_zoo
 from worker.failures import describe
@@ -52,7 +52,7 @@ class NetworkValue(BaseModel):
 class Kept(BaseModel):
     """What is known of one measure on one zoo, as it stands in its file.
 
-    measure_sha256, helpers_sha256: of the measure's file and of the package gengap_measures. values: network id to
+    measure_sha256, helpers_sha256: of the measure's file and of what it uses of gengap_measures. values: network id to
     value. reason, detail: why it was refused or failed; reason is None where the zoo lacks the measure's track.
     """
 
@@ -85,14 +85,13 @@ class Keeper:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._helpers_sha256 = helpers_sha256()
 
     def read(self, baseline: Baseline, bundle: Bundle, zoo: Zoo) -> Kept:
         """What is known already. Raises InputError for a file that something else has written or changed."""
         new = Kept(
             measure=baseline.name,
             measure_sha256=bundle.sha256,
-            helpers_sha256=self._helpers_sha256,
+            helpers_sha256=helpers_sha256(bundle.files[ENTRY_FILE]),
             zoo=zoo.name,
             zoo_sha256=zoo.manifest_sha256,
         )
@@ -133,16 +132,6 @@ class Keeper:
 
 def _identity(kept: Kept) -> tuple[object, ...]:
     return kept.format, kept.measure, kept.measure_sha256, kept.helpers_sha256, kept.zoo_sha256
-
-
-def helpers_sha256() -> str:
-    """The digest of the package that measures build on: of its files' names and contents."""
-    digest = hashlib.sha256()
-    for path in sorted(HELPERS.rglob("*.py")):
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(HELPERS).as_posix()} {len(content)}\n".encode())
-        digest.update(content)
-    return digest.hexdigest()
 
 
 def bundle_of(baseline: Baseline) -> Bundle:

@@ -4,7 +4,16 @@ import math
 
 import pytest
 import torch
-from gengap_measures import flat, gradient_gram, hessian_product, hutchinson, lanczos, largest, per_example_gradients
+from gengap_measures import (
+    flat,
+    gradient_gram,
+    hessian_product,
+    hutchinson,
+    lanczos,
+    largest,
+    layer_jacobians,
+    per_example_gradients,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -191,9 +200,20 @@ def test_gradient_alignment_by_hand() -> None:
 
 
 def test_jacobian_norm_by_hand() -> None:
-    # d z_0 = 2 da and d z_1 = 3 db, at the input and in the hidden layer alike.
-    expected = (math.sqrt(4 + 4) + math.sqrt(9 + 9)) / 2
-    assert measure("Jacobian norm")(hand_network(), POINTS) == pytest.approx(expected)
+    # The Jacobian is diag(2, 3) wherever both units are open, so 13 / 4 at the inputs of all four layers; where the
+    # first unit is closed, 9 / 4 at the inputs of all but the last.
+    both_open = data([(1, 2), (3, 1)], [0, 1])
+    assert measure("Jacobian norm")(hand_network(), both_open) == pytest.approx(13 / 4)
+    assert measure("Jacobian norm")(hand_network(), data([(-1, 2)], [1])) == pytest.approx((3 * 9 / 4 + 13 / 4) / 4)
+
+
+def test_jacobians_are_those_of_torch_itself() -> None:
+    network, dataset = network_of("cnn"), images(5)
+    found = layer_jacobians(network, dataset.inputs)
+    for place, first in ((0, 0), (4, 4), (8, 8)):  # convolutions and the last layer, by their places in the network
+        points = network[:first](dataset.inputs)
+        whole = torch.autograd.functional.jacobian(lambda h, first=first: network[first:](h).sum(dim=0), points)
+        assert float(found[place]) == pytest.approx(float(whole.square().mean()), rel=1e-5)
 
 
 def test_ntk_label_alignment_by_hand() -> None:

@@ -28,6 +28,16 @@ def test_by_hand(name: str) -> None:
     assert measure(name)(hand_network(), POINTS) == pytest.approx(BY_HAND[name], rel=1e-5)
 
 
+def test_a_class_counts_by_its_share_of_the_data_in_kv_margins() -> None:
+    # Class 0 four times, in pairs of one point each; class 1 twice.
+    points = data([(1, 0), (4, 1), (1, 0), (4, 1), (0, 1), (1, 2)], [0, 0, 0, 0, 1, 1])
+    spread = (4 * math.sqrt(10) + 2 * math.sqrt(2)) / 6
+    margins = sorted([1.0, 4.0, 1.0, 4.0, 4.0, 5.0])  # of 2 a against 3 b + 1, and the other way round
+    median = (margins[2] + margins[3]) / 2
+    assert measure("kV-margin")(hand_network(), points) == pytest.approx(-median / (spread * SLOPE), rel=1e-5)
+    assert measure("kV-GN-margin")(hand_network(), points) == pytest.approx(-median / SLOPE / spread, rel=1e-5)
+
+
 def test_margin_distribution_by_hand() -> None:
     # Fences and quartiles of 2, 5, 6, 11 are 2, 4.25, 5.5, 7.25, 11, with mean 6; the total variance is 2.75 + 1.5.
     expected = -6 / SLOPE / math.sqrt(4.25)
@@ -126,7 +136,7 @@ def test_gi_and_pal_by_hand() -> None:
     network = nn.Sequential(nn.Flatten(), plain_linear([[1, 0], [0, 1]]))
     points = data([(1, 0), (0, 1)], [0, 1])
     assert measure("Gi-score")(network, points) == pytest.approx(0.1 * 0.025 / 2)
-    assert measure("Pal-score")(network, points) == pytest.approx(-(0.5 + 0.1 * 0.75) / 0.1)
+    assert measure("Pal-score")(network, points) == pytest.approx(-(0.325 + 0.1 * (0.9 + 0.975) / 2) / 0.005)
 
 
 @pytest.mark.parametrize("name", ["Gi-score", "Pal-score"])

@@ -3,8 +3,10 @@
 Formula: 1 / m², m found in ten bisections of [0, 2] such that accuracy falls by 10 % somewhere in the box |u_i|
 ≤ m |w_i|: the worst of three searches, each from a uniform point of the box's inner half, by gradient steps of
 0.001 with batches of 64 examples, clipped to the box.
-Source: Jiang et al. 2020, starting kit of the NeurIPS competition "Predicting Generalization in Deep Learning".
-The kit returns m, and its steps go down the loss; here they go up, and more sharpness is more.
+Source: Jiang et al. 2020, starting kit of the NeurIPS competition "Predicting Generalization in Deep Learning"
+(baselines/sharpness_v2/complexity.py). The kit returns m, and its steps go down the loss; here they go up, and more
+sharpness is more. It also counts from an accuracy of 1 where we count from the network's own, moves the statistics of
+batch norm along with the weights, and estimates accuracy on 192 or 640 examples drawn anew.
 Cost: about 600 gradients of 64 examples.
 Higher: a sharper minimum, so a larger expected gap.
 """

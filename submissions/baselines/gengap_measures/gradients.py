@@ -1,4 +1,4 @@
-"""Gradients in the parameters: of the mean loss, of every example by itself, along the weights, in the activations.
+"""Gradients in the parameters: of the mean loss, of every example by itself, along the weights; and in the layers.
 
 Examples are differentiated one by one. `torch.func.vmap` is no faster on these networks and its first call in a process
 imports for a second, which every network would pay anew.
@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from gengap_measures.data import batches, small_batches
-from gengap_measures.layers import hidden_layers
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
@@ -95,23 +94,32 @@ def derivative_along_weights(model: nn.Module, inputs: Tensor) -> tuple[Tensor, 
     return torch.cat(outputs), torch.cat(slopes)
 
 
-def label_logit_gradients(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
-    """||∂ z_y / ∂ h||² for the logit of each example's label: float64 (n, 1 + hidden layers), the input first."""
+def layer_jacobians(model: nn.Module, inputs: Tensor) -> Tensor:
+    """The mean square of ∂ z_k / ∂ h_i over examples, logits k and entries i of each layer's input h: float64 (layers,).
+
+    Layers are the modules without parts, in the order in which the network calls them.
+    """
     points: list[Tensor] = []
-    hidden = hidden_layers(model)
-    hooks = [layer.register_forward_hook(lambda _m, _i, output: points.append(output)) for layer in hidden]
-    squares = []
+    leaves = [module for module in model.modules() if not list(module.children())]
+    hooks = [leaf.register_forward_pre_hook(lambda _m, given: points.append(given[0])) for leaf in leaves]
+    total: Tensor | None = None
     try:
-        for x, y in small_batches(inputs, labels):
-            points[:] = [x.detach().requires_grad_(True)]
+        for (x,) in small_batches(inputs):
+            points.clear()
             with torch.enable_grad():
-                own = model(points[0]).gather(1, y[:, None]).sum()
-                gradients = torch.autograd.grad(own, points)
-            squares.append(torch.stack([g.flatten(1).double().square().sum(dim=1) for g in gradients], dim=1))
+                outputs = model(x.detach().requires_grad_(True))
+                entries = torch.tensor([point[0].numel() for point in points], dtype=torch.float64)
+                squares = torch.zeros(len(points), dtype=torch.float64)
+                for logit in outputs.sum(dim=0):
+                    gradients = torch.autograd.grad(logit, points, retain_graph=True, materialize_grads=True)
+                    squares += torch.stack([gradient.double().square().sum() for gradient in gradients])
+            mean = squares / (entries * outputs.shape[1] * len(inputs))
+            total = mean if total is None else total + mean
     finally:
         for hook in hooks:
             hook.remove()
-    return torch.cat(squares)
+    assert total is not None
+    return total
 
 
 def _vector(gradients: tuple[Tensor, ...]) -> Tensor:

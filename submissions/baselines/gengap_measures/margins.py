@@ -37,6 +37,7 @@ class ClassSpread:
     longest gradient of its examples' margins there.
     """
 
+    label: int
     variance: float
     steepest: float
 
@@ -78,7 +79,7 @@ def margins_and_spreads(
         half = len(points) // 2
         if half:
             variance = wasserstein(points[0 : 2 * half : 2], points[1 : 2 * half : 2])
-            spreads.append(ClassSpread(variance, float(lengths[-1].max())))
+            spreads.append(ClassSpread(int(label), variance, float(lengths[-1].max())))
     if not spreads:
         raise ValueError("no class of this training data has two examples, so none can be halved")
     return torch.cat(margins), torch.cat(lengths), spreads

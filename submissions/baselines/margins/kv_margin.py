@@ -1,11 +1,12 @@
 """The margin over how much a class's features vary from sample to sample: an optimal-transport margin bound.
 
-Formula: minus the median over training examples of ρ(x, y) / mean over classes c of V_c L_c, in the first
-hidden layer: ρ is the logit of the label minus the largest other, V_c the k-variance, the Wasserstein-1
-distance between the features of two halves of class c, and L_c the largest ||∇ρ|| in the features over that
-class's examples (its Lipschitz constant).
+Formula: minus the median over training examples of ρ(x, y) / Σ_c p_c V_c L_c, in the first hidden layer: ρ is the logit
+of the label minus the largest other, p_c the share of class c in the training data, V_c the k-variance, the
+Wasserstein-1 distance between the features of two halves of class c, and L_c the largest ||∇ρ|| in the features over
+that class's examples (its Lipschitz constant).
 Source: Chuang, Mroueh, Greenewald, Torralba and Jegelka 2021, "Measuring Generalization with Optimal Transport"
-(kV-Margin, first layer).
+(kV-Margin, first layer), as in the authors' code github.com/chingyaoc/kV-Margin. There up to 200 examples a class are
+drawn and halved at random; here at most 50, halved by taking every other one.
 Cost: a forward and a backward pass over at most 50 examples of each class, and a transport problem for each
 class.
 Higher: less margin for the spread of a class, so a larger expected gap.
@@ -27,5 +28,6 @@ def complexity(model: nn.Module, dataset: Dataset) -> float:
     """Minus the median normalised margin. Raises ValueError where no class has two examples."""
     inputs, labels = some_of_each_class(dataset, PER_CLASS)
     margins, _, spreads = margins_and_spreads(model, inputs, labels, hidden_layers(model)[0])
-    mean_spread = sum(spread.variance * spread.steepest for spread in spreads) / len(spreads)
-    return -float(torch.quantile(margins, 0.5)) / max(mean_spread, 1e-12)
+    counts = [int((dataset.labels == spread.label).sum()) for spread in spreads]
+    weighted = [count * spread.variance * spread.steepest for count, spread in zip(counts, spreads, strict=True)]
+    return -float(torch.quantile(margins, 0.5)) / max(sum(weighted) / sum(counts), 1e-12)
