@@ -1,0 +1,154 @@
+"""API tokens: keys with which scripts act for an account, within scopes. Called by the API and the account's pages.
+
+A token is 256 random bits, so a fast digest keeps it safe; the plain text is told once and never stored.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import delete, func, or_, select, update
+
+from submissions.database import Database
+from submissions.records import ApiTokenRecord, UserRecord, utc_now
+
+PREFIX = "gengap_"  # so that people, and scanners of published code, recognise one
+NAME_LENGTH = 80
+MOST_TOKENS = 50
+USE_NOTED_EVERY = timedelta(minutes=1)
+_HINT_LENGTH = len(PREFIX) + 4
+_TEXT_LENGTH = 100
+
+
+class Scope(StrEnum):
+    """What a token may be used for."""
+
+    READ = "read"
+    SUBMIT = "submit"
+    ACCOUNT = "account"
+    ORGANIZE = "organize"
+
+
+SCOPES: Mapping[Scope, str] = {
+    Scope.READ: "See what you see when you are logged in: your submissions, your team, your account.",
+    Scope.SUBMIT: "Submit measures, cancel and choose your submissions.",
+    Scope.ACCOUNT: "Change and delete your account, its teams and its tokens.",
+    Scope.ORGANIZE: "Do what organizers do; of use to organizers alone.",
+}
+
+
+class TokenError(Exception):
+    """A token cannot be made as asked. `messages`: one sentence per faulty field (name, scopes, expires_at)."""
+
+    def __init__(self, messages: Mapping[str, str]) -> None:
+        super().__init__(" ".join(messages.values()))
+        self.messages = dict(messages)
+
+
+@dataclass(frozen=True)
+class TokenHolder:
+    """Whom a token stands for, and what it may do."""
+
+    user: UserRecord
+    token: ApiTokenRecord
+    scopes: frozenset[Scope]
+
+
+def create_token(
+    db: Database,
+    user_id: int,
+    name: str,
+    scopes: Collection[str],
+    expires_at: datetime | None = None,
+) -> tuple[ApiTokenRecord, str]:
+    """A new token of this account and its plain text, which cannot be had again. Raises TokenError.
+
+    expires_at: from when on it is refused; None for never.
+    """
+    name = name.strip()
+    messages = _faults(name, scopes, expires_at)
+    with db.write() as session:
+        user = session.get_one(UserRecord, user_id)
+        if Scope.ORGANIZE in scopes and user.role != "organizer":
+            messages["scopes"] = "Only organizers have tokens with the scope organize."
+        if session.scalars(select(func.count()).where(ApiTokenRecord.user_id == user_id)).one() >= MOST_TOKENS:
+            messages["name"] = f"You have {MOST_TOKENS} tokens, and there can be no more. Revoke one first."
+        if messages:
+            raise TokenError(messages)
+        text = PREFIX + secrets.token_urlsafe(32)
+        record = ApiTokenRecord(
+            user_id=user_id,
+            name=name,
+            token_sha256=_digest(text),
+            hint=text[:_HINT_LENGTH],
+            scopes=[scope.value for scope in Scope if scope in scopes],
+            expires_at=expires_at,
+        )
+        session.add(record)
+    return record, text
+
+
+def tokens_of(db: Database, user_id: int) -> list[ApiTokenRecord]:
+    """The account's tokens, the newest first, expired ones as well."""
+    with db.read() as session:
+        query = select(ApiTokenRecord).where(ApiTokenRecord.user_id == user_id).order_by(ApiTokenRecord.id.desc())
+        return list(session.scalars(query))
+
+
+def revoke_token(db: Database, user_id: int, token_id: int) -> bool:
+    """End a token of this account for good; False where it has none of this id."""
+    with db.write() as session:
+        found = delete(ApiTokenRecord).where(ApiTokenRecord.id == token_id, ApiTokenRecord.user_id == user_id)
+        return session.execute(found.returning(ApiTokenRecord.id)).first() is not None
+
+
+def authenticate_token(db: Database, text: str, *, now: datetime | None = None) -> TokenHolder | None:
+    """Whom this token stands for, None where it is unknown, expired, or its account was deleted.
+
+    When it was last used is noted at most once a minute, so that a script's reads do not become writes.
+    """
+    if not text.startswith(PREFIX) or len(text) > _TEXT_LENGTH:
+        return None
+    now = now or utc_now()
+    digest = _digest(text)
+    with db.read() as session:
+        query = select(ApiTokenRecord, UserRecord).join(UserRecord, UserRecord.id == ApiTokenRecord.user_id)
+        found = session.execute(query.where(ApiTokenRecord.token_sha256 == digest)).one_or_none()
+    if found is None:
+        return None
+    token, user = found
+    if not hmac.compare_digest(token.token_sha256, digest) or user.deleted_at is not None:
+        return None
+    if token.expires_at is not None and token.expires_at <= now:
+        return None
+    if token.last_used_at is None or token.last_used_at <= now - USE_NOTED_EVERY:
+        _note_use(db, token.id, now)
+    return TokenHolder(user, token, frozenset(Scope(scope) for scope in token.scopes))
+
+
+def _note_use(db: Database, token_id: int, now: datetime) -> None:
+    unnoted = or_(ApiTokenRecord.last_used_at.is_(None), ApiTokenRecord.last_used_at <= now - USE_NOTED_EVERY)
+    with db.write() as session:
+        session.execute(
+            update(ApiTokenRecord).where(ApiTokenRecord.id == token_id, unnoted).values(last_used_at=now),
+        )
+
+
+def _faults(name: str, scopes: Collection[str], expires_at: datetime | None) -> dict[str, str]:
+    messages = {}
+    if not name or len(name) > NAME_LENGTH or not name.isprintable():
+        messages["name"] = f"Give the token a name of at most {NAME_LENGTH} characters, such as where it is used."
+    unknown = [scope for scope in scopes if scope not in list(Scope)]
+    if unknown or not scopes:
+        messages["scopes"] = f"Choose among the scopes {', '.join(Scope)}."
+    if expires_at is not None and (expires_at.tzinfo is None or expires_at <= utc_now()):
+        messages["expires_at"] = "The expiry is in the future, with a time zone."
+    return messages
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
