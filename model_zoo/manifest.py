@@ -12,7 +12,9 @@ from pydantic import (
     ConfigDict,
     Field,
     FiniteFloat,
+    SerializerFunctionWrapHandler,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 
@@ -128,10 +130,18 @@ class ZooManifest(ZooCard):
         return self
 
 
+class TrajectoryPoint(Part):
+    """A network's weights during its training, after so many epochs (a fraction where it was within one)."""
+
+    epoch: FiniteFloat = Field(ge=0)
+    weights: PublicFileName
+
+
 class NetworkFilesEntry(Part):
     """One network in networks.json: nothing here tells a hyperparameter but the architecture itself.
 
-    `siblings`: weights of networks of the same architecture and hyperparameters from other seeds.
+    `siblings`: weights of networks of the same architecture and hyperparameters from other seeds. `trajectory`: the
+    network's own weights on the way from the initial to the final ones, in order.
     """
 
     id: Identifier
@@ -139,11 +149,26 @@ class NetworkFilesEntry(Part):
     weights: PublicFileName
     initial: PublicFileName | None = None
     siblings: list[PublicFileName] = []
+    trajectory: list[TrajectoryPoint] = []
+
+    @model_validator(mode="after")
+    def _trajectory_is_in_order(self) -> Self:
+        epochs = [point.epoch for point in self.trajectory]
+        if epochs != sorted(set(epochs)):
+            raise ValueError(f"the trajectory of network {self.id} has the epochs {epochs}, which must rise")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _leave_out_an_empty_trajectory(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """A zoo without trajectories has the bytes, and so the identity, that it had before there were any."""
+        content: dict[str, object] = serialize(self)
+        return content if self.trajectory else {key: content[key] for key in content if key != "trajectory"}
 
     @property
     def files(self) -> list[str]:
         """The names of all of its weight files."""
-        return [self.weights, *([self.initial] if self.initial else []), *self.siblings]
+        own = [self.weights, *([self.initial] if self.initial else [])]
+        return [*own, *self.siblings, *(point.weights for point in self.trajectory)]
 
 
 class NetworkList(Part):

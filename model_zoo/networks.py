@@ -29,6 +29,13 @@ def load_siblings(zoo: Zoo, network_id: str) -> Iterator[nn.Module]:
         yield _load(zoo, entry, weights, None)
 
 
+def load_trajectory(zoo: Zoo, network_id: str) -> Iterator[tuple[float, nn.Module]]:
+    """Epochs and the network as it was after them, one after another in order, `.initial` None. Raises ZooError."""
+    entry = zoo.network(network_id)
+    for epoch, weights in entry.trajectory:
+        yield epoch, _load(zoo, entry, weights, None)
+
+
 def training_data(zoo: Zoo) -> TrainingData:
     """The zoo's training inputs (n, C, H, W) and labels (n,). Raises ZooError."""
     return _data(zoo.training_file, zoo.manifest.classes)

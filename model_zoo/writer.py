@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from model_zoo.manifest import (
     ARCHITECTURE_CODE,
@@ -24,11 +25,13 @@ from model_zoo.manifest import (
     NetworkFilesEntry,
     NetworkList,
     NetworkTruth,
+    TrajectoryPoint,
     ZooCard,
     ZooError,
     ZooManifest,
     ZooTruth,
     dump,
+    faults,
 )
 from model_zoo.tensor_files import Arrays, write_tensors
 
@@ -56,6 +59,7 @@ class ZooWriter:
         self._files: dict[str, FileDigest] = {}
         self._networks: dict[str, NetworkFilesEntry] = {}
         self._siblings: dict[str, list[str]] = {}
+        self._trajectories: dict[str, list[TrajectoryPoint]] = {}
         self._truths: dict[str, NetworkTruth] = {}
 
     def training_data(self, inputs: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
@@ -105,17 +109,25 @@ class ZooWriter:
         self._write_weights(name, weights, f"sibling {len(siblings)} of network {network_id}")
         siblings.append(name)
 
+    def trajectory(self, network_id: str, epoch: float, weights: Arrays) -> None:
+        """Write the weights that `network_id` had after `epoch` epochs: later epochs later, all before it or after it."""
+        points = self._trajectories.setdefault(network_id, [])
+        name = f"public/trajectory/{network_id}.{len(points)}.safetensors"
+        self._write_weights(name, weights, f"network {network_id} after epoch {epoch:g}")
+        points.append(TrajectoryPoint(epoch=epoch, weights=name))
+
     def finish(self, card: ZooCard, axes: list[Axis], test_size: int) -> None:
         """Write the three JSON files, zoo.json last, and make all files alike from outside.
 
         Raises ZooError if the parts do not belong together, or a metric of one of the card's targets is missing.
         """
-        if orphans := sorted(self._siblings.keys() - self._networks.keys()):
-            raise ZooError(f"network {orphans[0]} has siblings, but is not in the zoo itself")
-        networks = [
-            entry.model_copy(update={"siblings": self._siblings.get(network_id, [])})
-            for network_id, entry in sorted(self._networks.items())
-        ]
+        for what, of_network in (("siblings", self._siblings), ("a trajectory", self._trajectories)):
+            if orphans := sorted(of_network.keys() - self._networks.keys()):
+                raise ZooError(f"network {orphans[0]} has {what}, but is not in the zoo itself")
+        try:
+            networks = [self._complete(entry) for _, entry in sorted(self._networks.items())]
+        except ValidationError as error:
+            raise ZooError(faults(error)) from None
         truth = ZooTruth(format=1, axes=axes, test_size=test_size, networks=dict(sorted(self._truths.items())))
         for target in card.targets:
             truth.target(target)
@@ -124,6 +136,10 @@ class ZooWriter:
         manifest = ZooManifest(**dict(card), format=1, files=dict(sorted(self._files.items())))
         self._write(MANIFEST, dump(manifest))
         make_alike(self._folder)
+
+    def _complete(self, entry: NetworkFilesEntry) -> NetworkFilesEntry:
+        further = {"siblings": self._siblings.get(entry.id, []), "trajectory": self._trajectories.get(entry.id, [])}
+        return NetworkFilesEntry(**dict(entry) | further)
 
     def _write_weights(self, name: str, arrays: Arrays, whose: str) -> None:
         for key, array in arrays.items():

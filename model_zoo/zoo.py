@@ -35,11 +35,16 @@ _CUSTOM = "custom"  # as in model_zoo.architectures, which needs torch
 _JSON_LIMIT_BYTES = 256 * 2**20
 
 
+# What a zoo may offer to measures of the extended track, in the order in which pages name them.
+OFFERS = ("siblings", "unlabelled", "trajectory")
+
+
 @dataclass(frozen=True)
 class NetworkEntry:
     """One network of a zoo: its opaque id, its declarative architecture and its weight files.
 
-    siblings: weights of networks of the same architecture and hyperparameters from other seeds.
+    siblings: weights of networks of the same architecture and hyperparameters from other seeds. trajectory: its own
+    weights during training, with their epochs, in order.
     """
 
     id: str
@@ -47,6 +52,7 @@ class NetworkEntry:
     weights: Path
     initial: Path | None
     siblings: tuple[Path, ...] = ()
+    trajectory: tuple[tuple[float, Path], ...] = ()
 
     @property
     def is_custom(self) -> bool:
@@ -89,6 +95,17 @@ class Zoo:
     def architecture_file(self) -> Path | None:
         """The zoo's own architecture.py, which only a sandbox may execute, or None."""
         return self._optional(ARCHITECTURE_CODE)
+
+    @property
+    def offers(self) -> tuple[str, ...]:
+        """What measures of the extended track get of every network, in the order of OFFERS; () where it has no such
+        track."""
+        has = {
+            "siblings": all(entry.siblings for entry in self.networks),
+            "unlabelled": self.unlabelled_file is not None,
+            "trajectory": all(entry.trajectory for entry in self.networks),
+        }
+        return tuple(name for name in OFFERS if has[name]) if "extended" in self.manifest.tracks else ()
 
     @property
     def has_truth(self) -> bool:
@@ -179,6 +196,7 @@ def open_zoo(path: Path | str, *, partial: bool = False) -> Zoo:
                 weights=folder / network.weights,
                 initial=folder / network.initial if network.initial else None,
                 siblings=tuple(folder / name for name in network.siblings),
+                trajectory=tuple((point.epoch, folder / point.weights) for point in network.trajectory),
             )
             for network in listed.networks
         ),

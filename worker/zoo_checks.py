@@ -89,9 +89,11 @@ class _SandboxMeasurer:
 
     def __call__(self, entry: NetworkEntry) -> Measured:
         files = network_files(self.zoo, entry.id)
-        for sibling in entry.siblings:
-            if isinstance(found := self._value(_LOADS, replace(files, weights=sibling, initial=None)), _Fault):
-                return Measured(load_fault=f"The sibling {sibling.name}: {found.text}")
+        further = [("sibling", path) for path in entry.siblings]
+        further += [("trajectory's", path) for _, path in entry.trajectory]
+        for role, weights in further:
+            if isinstance(found := self._value(_LOADS, replace(files, weights=weights, initial=None)), _Fault):
+                return Measured(load_fault=f"The {role} {weights.name}: {found.text}")
         train = self._fit(files)
         if isinstance(train, _Fault):
             return Measured(load_fault=train.text) if train.is_of_loading else Measured(logits_fault=train.text)

@@ -3,6 +3,7 @@
 This package imports nothing else of ours, so that a sandbox can mount it alone.
 """
 
+from model_zoo.architectures.context import Context, Moment
 from model_zoo.architectures.custom import CUSTOM, OwnBuild
 from model_zoo.architectures.data import TrainingData, load_inputs, load_training_data
 from model_zoo.architectures.keywords import ArchitectureError
@@ -13,6 +14,8 @@ from model_zoo.architectures.weights import WeightsError, load_weights
 __all__ = [
     "CUSTOM",
     "ArchitectureError",
+    "Context",
+    "Moment",
     "OwnBuild",
     "TrainingData",
     "WeightsError",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from model_zoo.checks import gaps, grid, leaks
 from model_zoo.checks.data import data_items, examples
+from model_zoo.checks.extended import extended_track
 from model_zoo.checks.estimates import bytes_of, cost, estimated_evaluation_s
 from model_zoo.checks.files import Watch, checksums, nothing_unlisted
 from model_zoo.checks.measured import Measured, measured_items
@@ -57,7 +58,7 @@ def check_zoo(zoo: Zoo, *, watch: Watch, measured: Measure, jobs: int | None = N
     from_data = list(data_items(zoo, None if truth is None else truth.test_size))
     are_data_sound = all(item.verdict is not Verdict.ERROR for item in from_data)
     weights, fits = _networks(zoo, measured if are_data_sound else None, watch, jobs)
-    items = [*from_data, truth_item, *weight_items(weights)]
+    items = [*from_data, truth_item, *weight_items(weights), extended_track(zoo)]
     training, test = _sizes(zoo) if are_data_sound else (None, None)
     if training is not None:
         items += measured_items(fits, truth, training, test)

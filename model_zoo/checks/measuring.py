@@ -35,6 +35,8 @@ class Measurer:
             network = networks.load_network(self._zoo, entry.id)
             for _ in networks.load_siblings(self._zoo, entry.id):
                 pass  # that each can be loaded is what matters
+            for _ in networks.load_trajectory(self._zoo, entry.id):
+                pass
         except ZooError as fault:
             return Measured(load_fault=str(fault))
         train = _fit(network, self._training)

@@ -18,7 +18,7 @@ from model_zoo.zoo import NetworkEntry
 class WeightsFound:
     """One file of weights: a digest of names, shapes and numbers, whatever their order in the file.
 
-    role: "final", "initial" or "sibling". infinite: tensors with numbers that are not finite. unreadable: why the
+    role: "final", "initial", "sibling" or "trajectory". infinite: tensors with numbers that are not finite. unreadable: why the
     file could not be read, else None.
     """
 
@@ -34,6 +34,7 @@ def weights_of(entry: NetworkEntry) -> list[WeightsFound]:
     files = [("final", entry.weights)]
     files += [] if entry.initial is None else [("initial", entry.initial)]
     files += [("sibling", path) for path in entry.siblings]
+    files += [("trajectory", path) for _, path in entry.trajectory]
     return [_read(entry.id, role, path) for role, path in files]
 
 
@@ -64,15 +65,17 @@ def finite(found: Sequence[WeightsFound]) -> Item:
 
 
 def duplicates(found: Sequence[WeightsFound]) -> Item:
-    """No two networks have the same weights, and none still has its initial ones.
+    """No two networks have the same weights, and none still has its initial ones or stood still on the way.
 
-    Networks may share their initial weights: those of one seed begin alike.
+    Networks may share their initial weights: those of one seed begin alike, and whatever they then share of the way.
     """
     trained: dict[str, list[str]] = defaultdict(list)
     initial = {each.network: each.digest for each in found if each.role == "initial" and each.unreadable is None}
     for each in found:
-        if each.role != "initial" and each.unreadable is None:
+        if each.role in ("final", "sibling") and each.unreadable is None:
             trained[each.digest].append(each.network if each.role == "final" else f"{each.network}'s sibling")
+    ends = {(each.network, each.digest) for each in found if each.role in ("final", "initial")}
+    still = [each.network for each in found if each.role == "trajectory" and (each.network, each.digest) in ends]
     doubled = [" = ".join(names) for names in trained.values() if len(names) > 1]
     untrained = [each.network for each in found if each.role == "final" and each.digest == initial.get(each.network)]
     if doubled:
@@ -86,6 +89,12 @@ def duplicates(found: Sequence[WeightsFound]) -> Item:
             "duplicates",
             f"{len(untrained)} networks have the same weights before and after training: {some(untrained)}.",
             "Record the initial weights before the training, or check that the training ran.",
+        )
+    if still:
+        return error(
+            "duplicates",
+            f"The trajectory of {some(list(dict.fromkeys(still)))} holds its initial or its final weights once more.",
+            "Leave both out of public/trajectory: a measure has them anyway.",
         )
     return ok("duplicates", "No two networks have the same weights, and none has kept its initial ones.")
 

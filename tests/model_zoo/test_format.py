@@ -137,6 +137,16 @@ NETWORK_FAULTS: list[tuple[Callable[[Any], object], str]] = [
         r"x\.safetensors .* is not listed in zoo\.json",
     ),
     (lambda n: n["networks"][0].update(siblings=["private/truth.json"]), r"not below public/"),
+    (
+        lambda n: n["networks"][0].update(trajectory=[{"epoch": 1, "weights": "public/x.safetensors"}]),
+        r"x\.safetensors .* is not listed in zoo\.json",
+    ),
+    (
+        lambda n: n["networks"][0].update(
+            trajectory=[{"epoch": epoch, "weights": n["networks"][0]["weights"]} for epoch in (2, 1)]
+        ),
+        r"the trajectory of network \w+ has the epochs \[2\.0, 1\.0\], which must rise",
+    ),
     (lambda n: n["networks"][0]["architecture"].update(family="custom"), r"needs public/architecture\.py in the zoo"),
 ]
 
@@ -187,6 +197,9 @@ def test_everything_that_a_zoo_may_carry_is_found(whole: Path) -> None:
     for entry in zoo.networks:
         names = [f"{entry.id}.{number}.safetensors" for number in (0, 1)]
         assert entry.siblings == tuple(whole / "public" / "siblings" / name for name in names)
+        points = zip((0.5, 4.0), (whole / "public" / "trajectory" / name for name in names), strict=True)
+        assert entry.trajectory == tuple(points)
+    assert zoo.offers == ("siblings", "unlabelled", "trajectory")
     assert [entry.is_custom for entry in zoo.networks] == [False, False, True]
 
 
@@ -202,6 +215,31 @@ def test_a_zoo_loads_its_networks_and_data(whole: Path) -> None:
     weights = [next(one.parameters()) for one in (network, *siblings)]
     assert not any(torch.equal(weights[i], weights[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
     assert networks.unlabelled_inputs(zoo).shape == (4, 1, 2, 2)
+
+
+def test_a_trajectory_leads_through_other_weights_than_the_networks_own(whole: Path) -> None:
+    zoo = open_zoo(whole)
+    entry = zoo.networks[0]
+    points = list(networks.load_trajectory(zoo, entry.id))
+    assert [epoch for epoch, _ in points] == [0.5, 4.0]
+    weights = [next(one.parameters()) for one in (zoo.load_network(entry.id), *(point for _, point in points))]
+    assert not any(torch.equal(weights[i], weights[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
+    with pytest.raises(ZooError, match="runs only inside a sandbox"):
+        list(networks.load_trajectory(zoo, zoo.networks[2].id))
+
+
+def test_a_zoo_offers_what_every_network_has_and_only_on_the_extended_track(whole: Path) -> None:
+    listed = json.loads((whole / "public/networks.json").read_text())
+    listed["networks"][1].pop("siblings")
+    (whole / "public/networks.json").write_text(json.dumps(listed))
+    relist(whole, "public/networks.json")
+    assert open_zoo(whole).offers == ("unlabelled", "trajectory")
+    edit(whole / "zoo.json", lambda manifest: manifest.update(tracks=["standard"]))
+    assert open_zoo(whole).offers == ()
+
+
+def test_a_list_of_networks_without_trajectories_does_not_speak_of_them(tiny_zoo: Path) -> None:
+    assert b"trajectory" not in (tiny_zoo / "public/networks.json").read_bytes()
 
 
 def test_a_network_of_the_zoos_own_code_is_not_loaded_outside_a_sandbox(whole: Path) -> None:

@@ -53,6 +53,9 @@ def test_the_public_part_is_a_zoo_without_truth_and_test_data(whole: Zoo, tmp_pa
     assert zoo.manifest.files == {n: d for n, d in whole.manifest.files.items() if n.startswith("public/")}
     for entry in whole.networks:
         assert zoo.network(entry.id).siblings != ()
+        assert [epoch for epoch, _ in zoo.network(entry.id).trajectory] == [0.5, 4.0]
+        for (_, ours), (_, theirs) in zip(zoo.network(entry.id).trajectory, entry.trajectory, strict=True):
+            assert sha256_of(ours) == sha256_of(theirs)
         assert sha256_of(zoo.network(entry.id).weights) == sha256_of(entry.weights)
 
 

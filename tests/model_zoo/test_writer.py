@@ -173,6 +173,25 @@ def test_a_sibling_of_no_network_is_told(tmp_path: Path) -> None:
     fail(tmp_path / "zoo", "network b has siblings, but is not in the zoo", write)
 
 
+def test_a_trajectory_of_no_network_is_told(tmp_path: Path) -> None:
+    def write(writer: ZooWriter) -> None:
+        writer.network("a", DECLARED, WEIGHTS, None, TRUTH)
+        writer.trajectory("b", 1, WEIGHTS)
+        writer.finish(CARD, [], test_size=4)
+
+    fail(tmp_path / "zoo", "network b has a trajectory, but is not in the zoo", write)
+
+
+def test_a_trajectory_that_goes_back_is_told(tmp_path: Path) -> None:
+    def write(writer: ZooWriter) -> None:
+        writer.network("a", DECLARED, WEIGHTS, None, TRUTH)
+        for epoch in (2, 1):
+            writer.trajectory("a", epoch, WEIGHTS)
+        writer.finish(CARD, [], test_size=4)
+
+    fail(tmp_path / "zoo", r"the trajectory of network a has the epochs \[2\.0, 1\.0\], which must rise", write)
+
+
 def test_a_sibling_that_is_not_finite_is_told(tmp_path: Path) -> None:
     broken = {"1.weight": np.full((2, 4), np.nan, np.float32)}
     message = r"sibling 0 of network a: 1\.weight is not finite"

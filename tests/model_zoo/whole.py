@@ -1,4 +1,4 @@
-"""A small zoo with everything a zoo may have: initial weights, siblings, unlabelled inputs, test data, its own code."""
+"""A small zoo with everything a zoo may have: initial weights, siblings, trajectories, unlabelled and test data, code."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ CARD = ZooCard(
 
 
 def make_whole_zoo(folder: Path, *, truth_public: bool = True) -> Path:
-    """Two declared networks and one of the zoo's own architecture.py, each with two siblings."""
+    """Two declared networks and one of the zoo's own architecture.py, each with two siblings and two points of its way."""
     rng = np.random.default_rng(3)
 
     def weights(name: str) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
@@ -40,9 +40,11 @@ def make_whole_zoo(folder: Path, *, truth_public: bool = True) -> Path:
         for kind, network_id in enumerate(sorted(opaque_ids(3, 3))):
             name, architecture = ("inner.weight", CUSTOM) if kind == 2 else ("1.weight", DECLARED)
             writer.sibling(network_id, weights(name))
+            writer.trajectory(network_id, 0.5, weights(name))
             truth = NetworkTruth(hyperparameters={"kind": kind}, metrics=METRICS, source=f"model-{kind}")
             writer.network(network_id, architecture, weights(name), weights(name), truth)
             writer.sibling(network_id, weights(name))
+            writer.trajectory(network_id, 4, weights(name))
         card = CARD.model_copy(update={"truth_public": truth_public})
         writer.finish(card, [Axis(name="kind", values=[0, 1, 2])], test_size=4)
     return folder

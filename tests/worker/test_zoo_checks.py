@@ -18,8 +18,8 @@ SMALL_FLOOR = {"scoring: gap": Verdict.WARNING}  # 12 networks are few
 
 @pytest.fixture(scope="module")
 def own_zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """12 sound networks, built by the zoo's own architecture.py, each with a sibling."""
-    return make_sound_zoo(tmp_path_factory.mktemp("zoos") / "own", own_architecture=True, siblings=True)
+    """12 sound networks, built by the zoo's own architecture.py, each with a sibling and a trajectory."""
+    return make_sound_zoo(tmp_path_factory.mktemp("zoos") / "own", own_architecture=True, extended=True)
 
 
 @pytest.fixture
@@ -89,6 +89,12 @@ def test_a_sibling_that_does_not_fit_is_told(folder: Path, checked: Check) -> No
     found = item(checked(folder), "networks load")
     assert found.text.startswith("1 of 12 networks cannot be loaded")
     assert f"The sibling {sibling.name}: " in found.text
+
+
+def test_a_point_of_a_trajectory_that_does_not_fit_is_told(folder: Path, checked: Check) -> None:
+    point = min((folder / "public/trajectory").iterdir())
+    edit_tensors(folder, str(point.relative_to(folder)), lambda tensors: tensors.pop("1.bias"))
+    assert f"The trajectory's {point.name}: " in item(checked(folder), "networks load").text
 
 
 def test_a_zoo_without_code_is_checked_in_a_child(tmp_path: Path, checked: Check) -> None:

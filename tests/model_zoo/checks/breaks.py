@@ -95,6 +95,28 @@ def sibling_of_another_shape(folder: Path) -> None:
     edit_tensors(folder, name, lambda found: found.update({"1.bias": np.zeros(3, np.float32)}))
 
 
+def point_of_another_shape(folder: Path) -> None:
+    name = json.loads((folder / LIST).read_text())["networks"][3]["trajectory"][1]["weights"]
+    edit_tensors(folder, name, lambda found: found.update({"1.bias": np.zeros(3, np.float32)}))
+
+
+def final_weights_in_the_trajectory(folder: Path) -> None:
+    network = json.loads((folder / LIST).read_text())["networks"][3]
+    (folder / network["trajectory"][1]["weights"]).write_bytes((folder / network["weights"]).read_bytes())
+    relist(folder)
+
+
+def without(*networks_and_keys: tuple[slice, str]) -> Break:
+    """Networks at these places lose their siblings or their trajectories."""
+
+    def cut(listed: Any) -> None:
+        for networks, key in networks_and_keys:
+            for network in listed["networks"][networks]:
+                network.pop(key)
+
+    return lambda folder: edit(folder, LIST, cut)
+
+
 def truncate_unlisted(folder: Path) -> None:
     """A file that is not a safetensors file, with the digest to match."""
     (folder / weights_of(folder)).write_bytes(b"\0" * 100)
@@ -203,7 +225,7 @@ BREAKS: dict[str, tuple[Break, str, Verdict, str]] = {
         ),
         "checksums",
         E,
-        r"1 of 40 files are not those of zoo\.json: private/test\.safetensors\. Nothing else",
+        r"1 of 64 files are not those of zoo\.json: private/test\.safetensors\. Nothing else",
     ),
     "an unlisted file": (lambda z: (z / "notes.txt").write_text("x"), "unlisted", W, r"1 files .*: notes\.txt"),
     "a link": (lambda z: (z / "public/more").symlink_to("/etc"), "unlisted", E, r"links.*: public/more"),
@@ -292,6 +314,31 @@ BREAKS: dict[str, tuple[Break, str, Verdict, str]] = {
         r"'lr_0\.1' belongs to no layer",
     ),
     "a sibling of another shape": (sibling_of_another_shape, "networks load", E, r"1 of 12 networks cannot be loaded"),
+    "a point of the way of another shape": (point_of_another_shape, "networks load", E, r"1 of 12 networks cannot be"),
+    "the end among the points of the way": (
+        final_weights_in_the_trajectory,
+        "duplicates",
+        E,
+        r"The trajectory of \w+ holds its initial or its final weights",
+    ),
+    "siblings for some networks only": (
+        without((slice(3), "siblings")),
+        "extended track",
+        W,
+        r"Some networks, but not all, have siblings",
+    ),
+    "nothing to offer": (
+        without((slice(3), "siblings"), (slice(1), "trajectory")),
+        "extended track",
+        E,
+        r"not every network has a sibling or a trajectory",
+    ),
+    "siblings that nobody gets": (
+        manifest(tracks=["standard"]),
+        "extended track",
+        W,
+        r"holds siblings, trajectories, but its tracks have no extended",
+    ),
     "an unknown layer": (
         architecture(lambda declared: declared["layers"][0].update(type="magic")),
         "networks load",

@@ -19,8 +19,8 @@ def one_thread_per_network() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def sound_zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """12 networks without a fault, each with its initial weights and a sibling."""
-    return make_sound_zoo(tmp_path_factory.mktemp("zoos") / "sound", siblings=True)
+    """12 networks without a fault, each with its initial weights, a sibling and a trajectory."""
+    return make_sound_zoo(tmp_path_factory.mktemp("zoos") / "sound", extended=True)
 
 
 @pytest.fixture

@@ -56,6 +56,11 @@ def test_without_test_data_there_is_nothing_to_measure_the_test_accuracy_on(fold
     assert report.numbers.test_examples is None
 
 
+def test_what_a_zoo_offers_to_the_extended_track_is_told(folder: Path) -> None:
+    add_unlabelled(inputs=np.zeros((2, 1, 4, 4), np.float32))(folder)
+    assert item(check(folder), "extended track").text.endswith("of every network: siblings, unlabelled, trajectory.")
+
+
 def test_unlabelled_inputs_alone_are_fine(folder: Path) -> None:
     add_unlabelled(inputs=np.zeros((2, 1, 4, 4), np.float32))(folder)
     assert fired(check(folder)) == {}

@@ -39,11 +39,11 @@ class Data:
 
 
 def make_sound_zoo(
-    folder: Path, *, copies: int = 3, own_architecture: bool = False, siblings: bool = False, **card: object
+    folder: Path, *, copies: int = 3, own_architecture: bool = False, extended: bool = False, **card: object
 ) -> Path:
     """4 x copies linear networks, a teacher's weights plus noise: all fit the training data, none the test data alike.
 
-    Axes: tilt and shake, how much noise of two kinds there is, and seed.
+    Axes: tilt and shake, how much noise of two kinds there is, and seed. extended: each with a sibling and a trajectory.
     """
     random = np.random.default_rng(5)
     teacher = random.normal(size=FEATURES)
@@ -72,8 +72,10 @@ def make_sound_zoo(
                 hyperparameters={axis.name: value for axis, value in zip(axes, point, strict=True)}, metrics=metrics
             )
             writer.network(network_id, architecture, weights, linear(noise), truth)
-            if siblings:
+            if extended:
                 writer.sibling(network_id, linear(teacher + 1.5 * noise))
+                for epoch in (1, 2):
+                    writer.trajectory(network_id, epoch, linear(epoch / 3 * teacher + noise))
         about: dict[str, Any] = {
             "name": "sound",
             "title": "A sound zoo",
@@ -81,6 +83,7 @@ def make_sound_zoo(
             "input_shape": [1, 4, 4],
             "classes": 2,
             "truth_public": True,
+            "tracks": ["standard", "extended"] if extended else ["standard"],
         }
         writer.finish(ZooCard(**about | card), axes, TEST)
     return folder

@@ -1,0 +1,45 @@
+"""Does a zoo hold what it promises to the extended track, and for every network? Called by `check_zoo`."""
+
+from model_zoo.checks.report import Item, error, ok, some, warning
+from model_zoo.manifest import MANIFEST
+from model_zoo.zoo import Zoo
+
+NAME = "extended track"
+
+
+def extended_track(zoo: Zoo) -> Item:
+    """A zoo of the extended track offers something of every network; one without it holds nothing for it."""
+    is_extended = "extended" in zoo.manifest.tracks
+    partial = [what for what, has, lacks in _counts(zoo) if has and lacks]
+    if is_extended and not zoo.offers:
+        return error(
+            NAME,
+            f"{MANIFEST} lists the extended track, but not every network has a sibling or a trajectory, and there are no "
+            "unlabelled inputs.",
+            f"Add what measures of that track are to get, or take extended from the tracks in {MANIFEST}.",
+        )
+    if is_extended and partial:
+        return warning(
+            NAME,
+            f"Some networks, but not all, have {' and '.join(partial)}: no measure may ask for it.",
+            "Give it to every network, or to none.",
+        )
+    held = [what for what, has, _ in _counts(zoo) if has]
+    held += ["unlabelled inputs"] if zoo.unlabelled_file is not None else []
+    if held and not is_extended:
+        return warning(
+            NAME,
+            f"The zoo holds {some(held)}, but its tracks have no extended: no measure gets them.",
+            f"Add extended to the tracks in {MANIFEST}, or leave these files out.",
+        )
+    if not is_extended:
+        return ok(NAME, "The zoo is of the standard track alone.")
+    return ok(NAME, f"Measures of the extended track get of every network: {', '.join(zoo.offers)}.")
+
+
+def _counts(zoo: Zoo) -> list[tuple[str, int, int]]:
+    """Of siblings and trajectories: how many networks have some, and how many have none."""
+    siblings = sum(bool(entry.siblings) for entry in zoo.networks)
+    trajectories = sum(bool(entry.trajectory) for entry in zoo.networks)
+    count = len(zoo.networks)
+    return [("siblings", siblings, count - siblings), ("trajectories", trajectories, count - trajectories)]
