@@ -110,7 +110,7 @@ class ZooWriter:
         siblings.append(name)
 
     def trajectory(self, network_id: str, epoch: float, weights: Arrays) -> None:
-        """Write the weights that `network_id` had after `epoch` epochs: later epochs later, all before it or after it."""
+        """Write the weights that `network_id` had after `epoch` epochs, in the order of the epochs."""
         points = self._trajectories.setdefault(network_id, [])
         name = f"public/trajectory/{network_id}.{len(points)}.safetensors"
         self._write_weights(name, weights, f"network {network_id} after epoch {epoch:g}")

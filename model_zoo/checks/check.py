@@ -11,8 +11,8 @@ from pathlib import Path
 
 from model_zoo.checks import gaps, grid, leaks
 from model_zoo.checks.data import data_items, examples
-from model_zoo.checks.extended import extended_track
 from model_zoo.checks.estimates import bytes_of, cost, estimated_evaluation_s
+from model_zoo.checks.extended import extended_track
 from model_zoo.checks.files import Watch, checksums, nothing_unlisted
 from model_zoo.checks.measured import Measured, measured_items
 from model_zoo.checks.report import CheckReport, Item, Numbers, Verdict, error, ok

@@ -14,8 +14,8 @@ def extended_track(zoo: Zoo) -> Item:
     if is_extended and not zoo.offers:
         return error(
             NAME,
-            f"{MANIFEST} lists the extended track, but not every network has a sibling or a trajectory, and there are no "
-            "unlabelled inputs.",
+            f"{MANIFEST} lists the extended track, but not every network has a sibling or a trajectory, and there are "
+            "no unlabelled inputs.",
             f"Add what measures of that track are to get, or take extended from the tracks in {MANIFEST}.",
         )
     if is_extended and partial:

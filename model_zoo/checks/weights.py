@@ -18,8 +18,8 @@ from model_zoo.zoo import NetworkEntry
 class WeightsFound:
     """One file of weights: a digest of names, shapes and numbers, whatever their order in the file.
 
-    role: "final", "initial", "sibling" or "trajectory". infinite: tensors with numbers that are not finite. unreadable: why the
-    file could not be read, else None.
+    role: "final", "initial", "sibling" or "trajectory". infinite: tensors with numbers that are not finite.
+    unreadable: why the file could not be read, else None.
     """
 
     network: str

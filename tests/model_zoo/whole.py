@@ -1,4 +1,4 @@
-"""A small zoo with everything a zoo may have: initial weights, siblings, trajectories, unlabelled and test data, code."""
+"""A small zoo with everything a zoo may have: initial weights, siblings, trajectories, unlabelled data, own code."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ CARD = ZooCard(
 
 
 def make_whole_zoo(folder: Path, *, truth_public: bool = True) -> Path:
-    """Two declared networks and one of the zoo's own architecture.py, each with two siblings and two points of its way."""
+    """Two declared networks and one of the zoo's own architecture.py, with two siblings and two points of its way each."""
     rng = np.random.default_rng(3)
 
     def weights(name: str) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:

@@ -43,7 +43,7 @@ def make_sound_zoo(
 ) -> Path:
     """4 x copies linear networks, a teacher's weights plus noise: all fit the training data, none the test data alike.
 
-    Axes: tilt and shake, how much noise of two kinds there is, and seed. extended: each with a sibling and a trajectory.
+    Axes: tilt and shake, how much noise of two kinds there is, and seed. extended: with siblings and trajectories.
     """
     random = np.random.default_rng(5)
     teacher = random.normal(size=FEATURES)
