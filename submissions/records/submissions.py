@@ -29,6 +29,7 @@ class SubmissionRecord(Record):
 
     `entrant` is whose it is on the leaderboard: a team (t7), a person alone (u12) or a baseline (b and its digest).
     `shown_score` is what others may see of the score: rounded, and released by the Ladder where the phase uses it.
+    Where it is not `is_released`, the Ladder shows the score of an earlier submission in its place.
     `alias` stands on public pages in place of the name of its author or team. `spends_quota` is set when its first
     scored run begins, and never taken back.
     """
@@ -61,6 +62,7 @@ class SubmissionRecord(Record):
     is_baseline: Mapped[bool] = mapped_column(default=False)
     is_reference: Mapped[bool] = mapped_column(default=False)  # a baseline to read the board by, not to beat
     is_chosen: Mapped[bool] = mapped_column(default=False)  # by its team, where that decides what counts
+    is_released: Mapped[bool] = mapped_column(default=False)  # by the Ladder, in a phase that uses it
     is_hidden: Mapped[bool] = mapped_column(default=False)
     is_disqualified: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
@@ -165,7 +167,9 @@ class FailureRecord(Record):
 class StandingRecord(Record):
     """One entrant of a phase on its leaderboard: the submission that counts, and the score that may be seen.
 
-    rank_lowest, rank_highest: the places that the data leave open to it; None until they are worked out.
+    standard_error: of that score; in a phase with the Ladder the step to which it is shown. rank_lowest,
+    rank_highest: the places that the data leave open to it; None until they are worked out. track, is_reference,
+    submitted_at: of the submission, so that this table alone says the order.
     """
 
     __tablename__ = "standings"
@@ -178,6 +182,9 @@ class StandingRecord(Record):
     scored: Mapped[int] = mapped_column(default=1)  # how many of its submissions have a score
     rank_lowest: Mapped[int | None] = mapped_column(default=None)
     rank_highest: Mapped[int | None] = mapped_column(default=None)
+    track: Mapped[str] = mapped_column(String(20), default="standard")
+    is_reference: Mapped[bool] = mapped_column(default=False)
+    submitted_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
 
-    __table_args__ = (Index(None, "phase_id", "shown_score"), Index(None, "submission_id"))
+    __table_args__ = (Index(None, "phase_id", "is_reference", "shown_score"), Index(None, "submission_id"))

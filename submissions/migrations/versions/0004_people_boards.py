@@ -135,6 +135,9 @@ def upgrade() -> None:
         sa.Column("scored", sa.Integer(), nullable=False),
         sa.Column("rank_lowest", sa.Integer(), nullable=True),
         sa.Column("rank_highest", sa.Integer(), nullable=True),
+        sa.Column("track", sa.String(length=20), nullable=False),
+        sa.Column("is_reference", sa.Boolean(), nullable=False),
+        sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["phase_id"], ["phases.id"], name=op.f("fk_standings_phase_id_phases")),
         sa.ForeignKeyConstraint(
@@ -144,7 +147,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("standings") as batch_op:
         batch_op.create_index(
-            batch_op.f("ix_standings_phase_id_shown_score"), ["phase_id", "shown_score"], unique=False
+            batch_op.f("ix_standings_phase_id_is_reference_shown_score"),
+            ["phase_id", "is_reference", "shown_score"],
+            unique=False,
         )
         batch_op.create_index(batch_op.f("ix_standings_submission_id"), ["submission_id"], unique=False)
 
@@ -185,6 +190,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("needs", sa.JSON(), nullable=False, server_default="[]"))
         batch_op.add_column(sa.Column("is_reference", sa.Boolean(), nullable=False, server_default=sa.false()))
         batch_op.add_column(sa.Column("is_chosen", sa.Boolean(), nullable=False, server_default=sa.false()))
+        batch_op.add_column(sa.Column("is_released", sa.Boolean(), nullable=False, server_default=sa.false()))
         batch_op.create_index(
             batch_op.f("ix_submissions_phase_id_entrant_state"), ["phase_id", "entrant", "state"], unique=False
         )
@@ -195,6 +201,7 @@ def upgrade() -> None:
         )
 
     with op.batch_alter_table("users") as batch_op:
+        batch_op.drop_column("session_key")  # whoever is logged in logs in once more: sessions have a table now
         batch_op.add_column(sa.Column("email_verified_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("wants_mail", sa.Boolean(), nullable=False, server_default=sa.true()))
         batch_op.add_column(sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True))
@@ -218,10 +225,13 @@ def _enter_standings() -> None:
         connection.execute(change)
     op.execute(
         """
-        INSERT INTO standings (phase_id, entrant, submission_id, shown_score, scored, updated_at)
-        SELECT phase_id, entrant, id, shown_score, scored, finished_at
+        INSERT INTO standings (
+            phase_id, entrant, submission_id, shown_score, scored, track, is_reference, submitted_at, updated_at
+        )
+        SELECT phase_id, entrant, id, shown_score, scored, track, is_reference, created_at, finished_at
         FROM (
             SELECT phase_id, entrant, id, shown_score, COALESCE(finished_at, created_at) AS finished_at,
+                track, is_reference, created_at,
                 ROW_NUMBER() OVER (PARTITION BY phase_id, entrant ORDER BY score DESC, created_at, id) AS place,
                 COUNT(*) OVER (PARTITION BY phase_id, entrant) AS scored
             FROM submissions
