@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from model_zoo.manifest import ZooError, faults
+from model_zoo.recipes.augmentation import RecipeAugmentation
 from model_zoo.recipes.datasets import RecipeDataset, RecipeShift
 from model_zoo.recipes.hyperparameters import Hyperparameters, TrainingSettings, Value
 from model_zoo.recipes.schema import Recipe, RecipeRobust, RecipeTraining
@@ -15,6 +16,7 @@ __all__ = [
     "RECIPES",
     "Hyperparameters",
     "Recipe",
+    "RecipeAugmentation",
     "RecipeDataset",
     "RecipeRobust",
     "RecipeShift",

@@ -57,6 +57,11 @@ class _Data(Part, ABC):
     def classes(self) -> int:
         """How many labels there are."""
 
+    @property
+    def has_levels(self) -> bool:
+        """Whether every input value is a whole number from 0 to 255, divided by 255."""
+        return False
+
     @model_validator(mode="after")
     def _only_pictures_turn(self) -> Self:
         if self.shift is not None and self.shift.kind == "rotation" and min(self.input_shape[1:]) == 1:
@@ -130,13 +135,28 @@ class LinearData(_Synthetic):
 
 
 class FileData(_Data):
-    """A dataset in its distributor's own files, with its own split into training and test set."""
+    """A dataset in its distributor's own files, with its own split into training and test set.
+
+    trimap: the pets have a fourth channel, which tells the animal from its background.
+    """
 
     name: FileDataset
+    trimap: bool = False
+
+    @model_validator(mode="after")
+    def _only_pets_have_trimaps(self) -> Self:
+        if self.trimap and self.name != "oxford-iiit-pet":
+            raise ValueError("trimap is for oxford-iiit-pet, whose annotations have them")
+        return self
 
     @property
     def input_shape(self) -> list[int]:
-        return _SHAPES[self.name][0]
+        channels, height, width = _SHAPES[self.name][0]
+        return [channels + self.trimap, height, width]
+
+    @property
+    def has_levels(self) -> bool:
+        return True
 
     @property
     def classes(self) -> int:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self, cast
 from pydantic import Field, FiniteFloat, PositiveFloat, PositiveInt, model_validator
 
 from model_zoo.manifest import TARGETS, Axis, Name, Part, TargetName
+from model_zoo.recipes.augmentation import RecipeAugmentation
 from model_zoo.recipes.datasets import LinearData, RecipeDataset
 from model_zoo.recipes.families import FAMILIES, HYPERPARAMETERS, FamilyName
 from model_zoo.recipes.hyperparameters import (
@@ -87,6 +88,7 @@ class Recipe(Part):
     dataset: Annotated[RecipeDataset, Field(discriminator="name")]
     family: FamilyName
     training: RecipeTraining
+    augmentation: RecipeAugmentation | None = None
     robust: RecipeRobust | None = None
     fixed: dict[str, _TomlValue] = Field(default={})
     axes: dict[str, list[_TomlValue]]
@@ -140,6 +142,12 @@ class Recipe(Part):
         shape, classes = self.dataset.input_shape, self.dataset.classes
         for point in self._points():
             FAMILIES[self.family].declare(shape, classes, {**self.fixed, **point})
+        return self
+
+    @model_validator(mode="after")
+    def _examples_can_be_augmented(self) -> Self:
+        if self.augmentation is not None:
+            self.augmentation.check(self.dataset.input_shape, self.dataset.has_levels)
         return self
 
     @property

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from model_zoo.recipes import RecipeTraining
+from model_zoo.recipes import RecipeAugmentation, RecipeTraining
+from model_zoo.training.augmentation import augmented
 from model_zoo.training.draws import Draws, block_steps, initial_state, kept_values
 from model_zoo.training.optimizers import optimizer_of
 from model_zoo.training.perceptron import PerceptronStack, is_perceptron
@@ -36,10 +37,14 @@ def looks_after(epoch: int, last: int) -> bool:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What a group trains on: inputs float32 (n, C, H, W), and labels int64 (networks, n), each network's own."""
+    """What a group trains on: inputs float32 (n, C, H, W), and labels int64 (networks, n), each network's own.
+
+    augmentation: how steps change their inputs. The loss of the stopping rule is that on the inputs as they are.
+    """
 
     inputs: Tensor
     labels: Tensor
+    augmentation: RecipeAugmentation | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ class Course:
     ) -> None:
         self._plans, self._rules, self._device = plans, rules, device
         self._inputs, self._labels = data.inputs.to(device), data.labels.to(device)
+        self._augmentation = data.augmentation
         self._draws = [Draws(plan, len(data.inputs)) for plan in plans]
         self._block_examples = block_steps(plans[0], len(data.inputs)) * plans[0].settings.batch_size
         self._orders: Tensor | None = None
@@ -86,10 +92,14 @@ class Course:
         batch_size, block = self._plans[0].settings.batch_size, self._block_examples
         rows = self._orders[:, self._block * block :][:, :block].to(self._device)
         plans, draws = self._of_alive(self._plans), self._of_alive(self._draws)
-        for own, kept in zip(torch.split(rows, batch_size, dim=1), kept_values(plans, draws), strict=False):
+        steps = zip(torch.split(rows, batch_size, dim=1), kept_values(plans, draws), strict=False)
+        for step, (own, kept) in enumerate(steps, start=self._steps_before()):
             size = own.shape[1]
             factors = {layer: factor[:, :size].to(self._device) for layer, factor in kept.items()}
-            self._optimizer.step(self._stack, Batch(self._gathered(own), self._labels.gather(1, own), factors))
+            inputs = self._gathered(own)
+            if self._augmentation is not None:
+                inputs = augmented(inputs, self._augmentation, [plan.seed for plan in plans], step)
+            self._optimizer.step(self._stack, Batch(inputs, self._labels.gather(1, own), factors))
         self._block += 1
         if self._block * block < len(self._inputs):
             return []
@@ -122,6 +132,11 @@ class Course:
             buffer.copy_(snapshot[f"{_BUFFER}{name}"])
         vectors = {name: snapshot[f"{_VECTOR}{name}"].to(self._device) for name in self._optimizer.vectors}
         self._optimizer.resume(vectors, steps, factor)
+
+    def _steps_before(self) -> int:
+        """How many steps each network of the stack has made."""
+        batch_size = self._plans[0].settings.batch_size
+        return (self.epoch - 1) * -(-len(self._inputs) // batch_size) + self._block * self._block_examples // batch_size
 
     def _end_epoch(self) -> list[TrainedNetwork]:
         epoch, self.epoch, self._block, self._orders = self.epoch, self.epoch + 1, 0, None

@@ -15,7 +15,7 @@ import torch
 
 from model_zoo.architectures import build
 from model_zoo.manifest import ZooError
-from model_zoo.recipes import Recipe, TrainingSettings
+from model_zoo.recipes import Recipe, RecipeAugmentation, TrainingSettings
 from model_zoo.training.course import Course, TrainedNetwork, TrainingSet
 from model_zoo.training.datasets import Split, load_split
 from model_zoo.training.plan import PlannedNetwork, grouped, planned_networks, relative_cost
@@ -179,7 +179,7 @@ class _GroupTraining:
         self._places = list(networks)
         self._told_s = self._written_s = time.monotonic()
         plans = [network.plan for network in networks.values()]
-        data = training_set(split, [plan.settings for plan in plans])
+        data = training_set(split, [plan.settings for plan in plans], task.recipe.augmentation)
         self._course = Course(plans, data, task.recipe.training, torch.device(task.device))
         if (snapshot := task.work.snapshot(self._places[0])) is not None:
             self._course.restore(snapshot)
@@ -221,7 +221,9 @@ class _GroupTraining:
         self._task.work.add_network(place, FinishedNetwork(weights, {**measured, "epochs": float(trained.epochs)}))
 
 
-def training_set(split: Split, settings: Sequence[TrainingSettings]) -> TrainingSet:
+def training_set(
+    split: Split, settings: Sequence[TrainingSettings], augmentation: RecipeAugmentation | None = None
+) -> TrainingSet:
     """What networks of these settings, which have the training size in common, are trained on."""
     labels = torch.stack([torch.from_numpy(split.labels_for(setting)) for setting in settings])
-    return TrainingSet(torch.from_numpy(split.train_inputs[: labels.shape[1]]), labels)
+    return TrainingSet(torch.from_numpy(split.train_inputs[: labels.shape[1]]), labels, augmentation)

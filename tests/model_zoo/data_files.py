@@ -213,7 +213,21 @@ def flowers() -> tuple[Written, dict[str, bytes], dict[str, bytes]]:
     return Written(*read, *tested), beside, {f"jpg/image_{n:05}.jpg": jpegs[n - 1] for n in range(1, len(own) + 1)}
 
 
-def pets() -> tuple[Written, dict[str, bytes], dict[str, bytes]]:
+def trimap(values: Pixels) -> bytes:
+    """A file of the distributor's: 1 on the animal, 2 behind it, 3 where it is neither."""
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, "PNG")
+    return file.getvalue()
+
+
+def _scaled_trimap(content: bytes) -> Pixels:
+    """(1, 32, 32): white, black and grey."""
+    with Image.open(io.BytesIO(content)) as image:
+        grey = image.point([{1: 255, 3: 128}.get(value, 0) for value in range(256)])
+        return np.asarray(grey.resize((32, 32), Image.Resampling.BILINEAR))[np.newaxis]
+
+
+def pets(has_trimap: bool = False) -> tuple[Written, dict[str, bytes], dict[str, bytes]]:
     """What is read, the files of images.tar.gz, and those of annotations.tar.gz."""
     parts: list[tuple[Pixels, list[int]]] = []
     images: dict[str, bytes] = {"images/Abyssinian_1.mat": b"not a picture"}
@@ -225,7 +239,10 @@ def pets() -> tuple[Written, dict[str, bytes], dict[str, bytes]]:
             # Some of the distributor's jpg files are png or gif files with transparency.
             kind = ("JPEG", "PNG", "GIF")[place % 3]
             images[f"images/{name}.jpg"] = picture(pixels(1, (3, 60, 45), place)[0], kind)
-            small.append(_scaled(images[f"images/{name}.jpg"]))
+            own_map = trimap(1 + pixels(1, (60, 45), 1000 + place)[0] % 3)
+            lists |= {f"annotations/trimaps/{name}.png": own_map, f"annotations/trimaps/._{name}.png": b"a Mac's"}
+            channels = [_scaled(images[f"images/{name}.jpg"]), *([_scaled_trimap(own_map)] if has_trimap else [])]
+            small.append(np.concatenate(channels))
             own.append(label)
             lines.append(f"{name} {label + 1} 1 1")
         lists[f"annotations/{which}.txt"] = "\n".join(lines).encode()

@@ -11,6 +11,7 @@ from model_zoo.recipes import RecipeTraining
 from model_zoo.training.course import TrainedNetwork, TrainingSet, initial_weights, looks_after
 from model_zoo.training.draws import Draws, kept_values
 from model_zoo.training.plan import NetworkPlan
+from tests.model_zoo.plain_augmentation import augmented_alone
 
 
 def train_alone(plan: NetworkPlan, place: int, data: TrainingSet, rules: RecipeTraining) -> TrainedNetwork:
@@ -20,6 +21,7 @@ def train_alone(plan: NetworkPlan, place: int, data: TrainingSet, rules: RecipeT
     network = build(plan.architecture)
     network.load_state_dict(initial_weights(plan))
     optimizer = _optimizer(plan, network)
+    step = 0
     for epoch in range(1, rules.max_epochs + 1):
         optimizer.param_groups[0]["lr"] = plan.settings.learning_rate * rules.rate_factor(epoch)
         network.train()
@@ -29,9 +31,12 @@ def train_alone(plan: NetworkPlan, place: int, data: TrainingSet, rules: RecipeT
             for rows, kept in zip(
                 torch.split(block, plan.settings.batch_size), kept_values([plan], [draws]), strict=False
             ):
+                seen = inputs[rows]
+                if data.augmentation is not None:
+                    seen = augmented_alone(seen, data.augmentation, plan.seed, step)
+                step += 1
 
-                def loss(rows: Tensor = rows, kept: dict[int, Tensor] = kept) -> Tensor:
-                    x = inputs[rows]
+                def loss(x: Tensor = seen, rows: Tensor = rows, kept: dict[int, Tensor] = kept) -> Tensor:
                     for index, module in enumerate(network):
                         x = module(x)
                         if index in kept:

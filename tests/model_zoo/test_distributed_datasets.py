@@ -75,15 +75,15 @@ def flowers_extracted(folder: Path) -> Written:
     return written
 
 
-def pets_packed(folder: Path) -> Written:
-    written, images, lists = data_files.pets()
+def pets_packed(folder: Path, has_trimap: bool = False) -> Written:
+    written, images, lists = data_files.pets(has_trimap)
     pack(folder / "images.tar.gz", images)
     pack(folder / "annotations.tar.gz", lists)
     return written
 
 
-def pets_extracted(folder: Path) -> Written:
-    written, images, lists = data_files.pets()
+def pets_extracted(folder: Path, has_trimap: bool = False) -> Written:
+    written, images, lists = data_files.pets(has_trimap)
     lay(folder, images | lists)
     return written
 
@@ -335,3 +335,30 @@ def test_a_list_of_pets_that_is_no_list_is_told(tmp_path: Path) -> None:
     path.write_text("Abyssinian_1 first 1 1\n")
     with pytest.raises(ZooError, match=f"{path}: .*the line 'Abyssinian_1 first 1 1'"):
         read("oxford-iiit-pet", tmp_path)
+
+
+@pytest.mark.parametrize("write", [pets_packed, pets_extracted])
+def test_pets_may_have_their_trimaps_as_a_fourth_channel(write: Callable[..., Written], tmp_path: Path) -> None:
+    written = write(tmp_path / "oxford-iiit-pet", has_trimap=True)
+    split = read("oxford-iiit-pet", tmp_path, trimap=True)
+    assert split.input_shape == [4, 32, 32]
+    assert examples(split.train_inputs, split.train_labels) == examples(scaled(written.train), written.train_labels)
+    assert examples(split.test_inputs, split.test_labels) == examples(scaled(written.test), written.test_labels)
+    assert "the fourth channel from the trimap" in split.card.text
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (data_files.trimap(np.full((60, 45), 4, np.uint8)), "other values than 1, 2 and 3"),
+        (data_files.picture(np.ones((3, 60, 45), np.uint8), "PNG"), "other values than 1, 2 and 3"),
+        (b"no picture", "cannot identify image file"),
+        (None, r"annotations/trimaps/breed_7_test_7\.png is not there; download images\.tar\.gz"),
+    ],
+)
+def test_a_trimap_of_something_else_or_none_is_told(content: bytes | None, fault: str, tmp_path: Path) -> None:
+    pets_extracted(tmp_path / "oxford-iiit-pet")
+    path = tmp_path / "oxford-iiit-pet" / "annotations" / "trimaps" / "breed_7_test_7.png"
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(ZooError, match=f"{re.escape(str(path if content else path.parents[2]))}: .*{fault}"):
+        read("oxford-iiit-pet", tmp_path, trimap=True)

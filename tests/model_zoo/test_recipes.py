@@ -301,6 +301,7 @@ def test_a_faulty_recipe_is_told(tmp_path: Path, before: str, after: str, messag
             "amount of a label_shift must be below 1",
         ),
         ({"name": "digits", "training_size": 50, "label_noise": 1.0}, "label_noise"),
+        ({"name": "cifar-10", "trimap": True}, "trimap is for oxford-iiit-pet"),
     ],
 )
 def test_a_faulty_dataset_is_told(dataset: dict[str, Any], message: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from model_zoo import ZooError, open_zoo
-from model_zoo.recipes import Recipe
+from model_zoo.recipes import Recipe, RecipeAugmentation
 from model_zoo.training import train_zoo
 from model_zoo.training.course import Course, TrainedNetwork
 from model_zoo.training.datasets import load_split
@@ -22,7 +22,8 @@ from model_zoo.training.work import WorkFolder, work_folder
 from model_zoo.training_child import Progress, TrainingOptions, train_in_child
 from tests.model_zoo.recipes import TINY_CNN, TINY_MLP
 
-LONG = TINY_CNN.model_copy(update={"training": TINY_CNN.training.model_copy(update={"max_epochs": 400})})
+CROPPED = {"augmentation": RecipeAugmentation(crop_padding=1)}
+LONG = TINY_CNN.model_copy(update={"training": TINY_CNN.training.model_copy(update={"max_epochs": 400}), **CROPPED})
 ONE_AT_A_TIME = TrainingOptions(jobs=1)
 GROUP = 4
 
@@ -173,7 +174,9 @@ SAM = {"optimizer": "sam"}
 FALLING = {"decay": 0.5, "decay_after": [1, 3]}
 
 
-@pytest.mark.parametrize("recipe", [TINY_MLP, TINY_CNN], ids=["mlp", "cnn"])
+@pytest.mark.parametrize(
+    "recipe", [TINY_MLP, TINY_CNN, TINY_CNN.model_copy(update=CROPPED)], ids=["mlp", "cnn", "cropped"]
+)
 @pytest.mark.parametrize("changes", [FALLING, ADAM, SAM], ids=["sgd", "adam", "sam"])
 @pytest.mark.parametrize("blocks", [1, 2, 7])
 def test_a_course_goes_on_from_a_snapshot_with_the_same_numbers(
@@ -184,7 +187,7 @@ def test_a_course_goes_on_from_a_snapshot_with_the_same_numbers(
     split = load_split(recipe.dataset, recipe.seed)
     networks = planned_networks(recipe, split.input_shape, split.classes)
     plans = [networks[place].plan for place in grouped(networks, "cpu")[0]]
-    data = training_set(split, [plan.settings for plan in plans])
+    data = training_set(split, [plan.settings for plan in plans], recipe.augmentation)
     device = torch.device("cpu")
 
     whole = Course(plans, data, rules, device)

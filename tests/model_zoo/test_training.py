@@ -80,6 +80,15 @@ RECIPES_TRIED = {
         TINY_MLP, {"training": {"rho": 0.1, "stop_loss": 1.8}}, {**OPTIMIZERS, "width": [8]}
     ),
     "optimizers with batch norm": variant(TINY_CNN, {"training": {"rho": 0.1}}, {**OPTIMIZERS, "batch_size": [25]}),
+    "pictures mirrored and cropped": variant(
+        TINY_CNN,
+        {"training": {"stop_loss": 2.2}},
+        {"batch_norm": [False]},
+        augmentation={"flip": True, "crop_padding": 1},
+    ),
+    "cropped pictures before a perceptron": variant(
+        TINY_MLP, {"training": {"stop_loss": 2.1}}, {"width": [8]}, augmentation={"crop_padding": 1}
+    ),
     "momentum": variant(TINY_MLP, {}, {"width": [8], "depth": [1], "momentum": [0.5, 0.9]}),
     "rates that fall": variant(
         TINY_MLP, {"training": {"decay": 0.5, "decay_after": [2, 5], "stop_loss": 1.2}}, {"width": [8]}
@@ -95,7 +104,7 @@ def test_training_together_equals_training_one_after_another(name: str) -> None:
     stopped = set()
     for places in grouped(networks, "cpu"):
         plans = [networks[place].plan for place in places]
-        data = training_set(split, [plan.settings for plan in plans])
+        data = training_set(split, [plan.settings for plan in plans], recipe.augmentation)
         together = train_together(plans, data, recipe.training, CPU)
         for place, (plan, ours) in enumerate(zip(plans, together, strict=True)):
             alone = train_alone(plan, place, data, recipe.training)

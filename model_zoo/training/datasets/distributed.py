@@ -12,7 +12,7 @@ from model_zoo.recipes.datasets import FileData
 from model_zoo.training.datasets.arrays import fashion_mnist, svhn
 from model_zoo.training.datasets.cifar import cifar10, cifar100
 from model_zoo.training.datasets.files import DataFolder, Examples, Pixels
-from model_zoo.training.datasets.pictures import cinic10, flowers, pets
+from model_zoo.training.datasets.pictures import cinic10, flowers, pets, pets_with_trimaps
 from model_zoo.training.datasets.split import Split, stratified_rows
 
 _LARGEST_PIXEL = np.float32(255)
@@ -82,7 +82,8 @@ def distributed(data: FileData, seed: int, folder: Path | None) -> Split:
             f"the dataset {data.name} does not come with Gengap: download {known.files} from the page {known.page!r}, "
             f"put them into a folder {data.name} in a folder of data, and give that one with --data"
         )
-    train, test = known.read(DataFolder(folder / data.name, known.files, known.page))
+    read = pets_with_trimaps if data.trimap else known.read
+    train, test = read(DataFolder(folder / data.name, known.files, known.page))
     train_rows = stratified_rows(train.labels, data.training_size, seed, "training")
     test_rows = stratified_rows(test.labels, data.test_size, seed, "test")
     return Split(
@@ -90,7 +91,8 @@ def distributed(data: FileData, seed: int, folder: Path | None) -> Split:
             name=data.name,
             source=known.page,
             licence=known.licence,
-            text=f"{' × '.join(map(str, data.input_shape))} values scaled to [0, 1]; {len(train_rows)} of its "
+            text=f"{' × '.join(map(str, data.input_shape))} values scaled to [0, 1]"
+            f"{', the fourth channel from the trimap' if data.trimap else ''}; {len(train_rows)} of its "
             f"{len(train.labels)} training examples, {len(test_rows)} of its {len(test.labels)} test examples.",
         ),
         classes=data.classes,

@@ -22,6 +22,7 @@ Pixels = NDArray[np.uint8]
 
 _LARGEST_BYTES = 2**30
 _LARGEST_SIDE = 20_000
+_TRIMAP_LEVELS = np.array([0, 255, 0, 128], dtype=np.uint8)  # of the values 1, 2 and 3; there is no 0
 _BROKEN_MATLAB = (
     MatReadError,
     ArithmeticError,
@@ -134,6 +135,24 @@ def read_picture(content: bytes, name: str, side: int, is_resized: bool) -> Pixe
     elif colours.size != (side, side):
         raise damaged(name, f"{colours.size[0]}×{colours.size[1]} pixels, not {side}×{side}")
     return np.asarray(colours, dtype=np.uint8).transpose(2, 0, 1)
+
+
+def read_trimap(content: bytes, name: str, side: int) -> Pixels:
+    """A PNG whose values are 1 for the foreground, 2 for the background and 3 for neither, as (1, side, side).
+
+    These become 255, 0 and 128, scaled to that size bilinearly.
+    """
+    try:
+        with Image.open(BytesIO(content)) as image:
+            if not 0 < max(image.size) <= _LARGEST_SIDE:
+                raise damaged(name, f"{image.size[0]}×{image.size[1]} pixels")
+            values = np.asarray(image)
+    except _BROKEN_IMAGE as error:
+        raise damaged(name, str(error) or type(error).__name__) from None
+    if values.ndim != 2 or values.dtype != np.uint8 or not np.isin(values, (1, 2, 3)).all():
+        raise damaged(name, "other values than 1, 2 and 3")
+    levels = Image.fromarray(_TRIMAP_LEVELS[values])
+    return np.asarray(levels.resize((side, side), Image.Resampling.BILINEAR), dtype=np.uint8)[np.newaxis]
 
 
 def checked(file: Path | str, pixels: Pixels, labels: NDArray[np.generic], classes: int) -> Examples:

@@ -12,6 +12,7 @@ from model_zoo.training.datasets.files import (
     damaged,
     read_matlab,
     read_picture,
+    read_trimap,
 )
 
 _SIDE = 32
@@ -55,6 +56,15 @@ def flowers(folder: DataFolder) -> tuple[Examples, Examples]:
 
 def pets(folder: DataFolder) -> tuple[Examples, Examples]:
     """The sets trainval.txt (3680) and test.txt (3669) of the annotations, scaled to 32×32. Raises ZooError."""
+    return _pets(folder, has_trimap=False)
+
+
+def pets_with_trimaps(folder: DataFolder) -> tuple[Examples, Examples]:
+    """The same with their trimaps as a fourth channel: 255 on the animal, 0 behind it, 128 between. Raises ZooError."""
+    return _pets(folder, has_trimap=True)
+
+
+def _pets(folder: DataFolder, *, has_trimap: bool) -> tuple[Examples, Examples]:
     lists = {
         member.parts[0]: _listed(member.name, member.content)
         for member in folder.members(("annotations.tar.gz",), ("annotations",), r"annotations/(trainval|test)\.txt")
@@ -64,6 +74,9 @@ def pets(folder: DataFolder) -> tuple[Examples, Examples]:
             raise folder.missing(f"annotations/{which}.txt")
     wanted = lists["trainval"].keys() | lists["test"].keys()
     pictures = _scaled(folder, "images.tar.gz", "images", wanted)
+    if has_trimap:
+        trimaps = _trimaps(folder, wanted)
+        pictures = {name: np.concatenate([colours, trimaps[name]]) for name, colours in pictures.items()}
     train, test = (
         _examples(folder, [(pictures[name], label) for name, label in lists[which].items()], _PETS)
         for which in ("trainval", "test")
@@ -94,6 +107,18 @@ def _scaled(folder: DataFolder, archive: str, root: str, wanted: Set[str]) -> di
     if lacking := sorted(wanted - pictures.keys()):
         raise folder.missing(f"{root}/{lacking[0]}.jpg")
     return pictures
+
+
+def _trimaps(folder: DataFolder, wanted: Set[str]) -> dict[str, Pixels]:
+    """The trimaps of the `wanted` pets, each scaled to (1, 32, 32)."""
+    trimaps = {
+        member.parts[0]: read_trimap(member.content, member.name, _SIDE)
+        for member in folder.members(("annotations.tar.gz",), ("annotations",), r"annotations/trimaps/([\w-]+)\.png")
+        if member.parts[0] in wanted
+    }
+    if lacking := sorted(wanted - trimaps.keys()):
+        raise folder.missing(f"annotations/trimaps/{lacking[0]}.png")
+    return trimaps
 
 
 def _examples(folder: DataFolder, labelled: list[tuple[Pixels, int]], classes: int) -> Examples:

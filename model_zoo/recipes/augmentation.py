@@ -1,0 +1,45 @@
+"""The [augmentation] table of a recipe: how examples are changed while training. Read by `schema`; no torch."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, NonNegativeInt, model_validator
+
+from model_zoo.manifest import Part
+
+_COLOURS = 3
+
+Policy = Literal["autoaugment-cifar-10"]
+
+
+class RecipeAugmentation(Part):
+    """Each example of a step is changed at random, anew in every epoch: by the policy, then mirrored, then cropped.
+
+    policy: of AutoAugment (Cubuk et al. 2019), for the share `policy_share` of the examples. flip: half of them are
+    mirrored left to right. crop_padding: each is padded by so many zeros on every side, and cropped to its size where
+    chance says. Only what networks are trained on is changed: never the zoo's data, nor what metrics are measured on.
+    """
+
+    policy: Policy | None = None
+    policy_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    flip: bool = False
+    crop_padding: NonNegativeInt = 0
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if self.policy is None and not self.flip and not self.crop_padding:
+            raise ValueError("it changes nothing; give policy, flip or crop_padding, or leave the table out")
+        if self.policy is None and self.policy_share < 1:
+            raise ValueError("policy_share is the share of a policy, and there is none")
+        return self
+
+    def check(self, input_shape: list[int], has_levels: bool) -> None:
+        """Raise ValueError where inputs (C, H, W) cannot be changed so. has_levels: they are bytes divided by 255."""
+        channels, side = input_shape[0], min(input_shape[1:])
+        if side == 1:
+            raise ValueError("augmentation needs pictures, and these inputs are vectors")
+        if self.crop_padding >= side:
+            raise ValueError(
+                f"augmentation.crop_padding = {self.crop_padding} must be below the pictures' side, {side}"
+            )
+        if self.policy is not None and (channels < _COLOURS or not has_levels):
+            raise ValueError(f"augmentation.policy = {self.policy} needs a dataset of pictures in colour")
