@@ -5,20 +5,25 @@ gunicorn takes it as `server.app:create_app()`. Nothing here or below imports to
 
 from flask import Flask
 from flask_wtf.csrf import CSRFProtect
-from werkzeug.routing import BaseConverter
+from werkzeug.routing import BaseConverter, IntegerConverter, Map
 
-from server import access, auth, headers
+from server import access, api, auth, bearer, headers
+from server.api import document
 from server.config import EXTENSION, flask_config, make_services
 from server.pages import (
     accounts,
+    competition_form,
     competitions,
+    documentation,
     errors,
     formats,
     health,
     home,
+    kit,
     leaderboard,
     organizer,
     phases,
+    sessions,
     static,
     submissions,
     submit,
@@ -30,7 +35,8 @@ from server.pages import (
 from submissions.settings import Settings
 
 PAGES = (
-    *(accounts, competitions, health, home, leaderboard, organizer, phases, static, submissions, submit),
+    *(competition_form, document, documentation, kit),
+    *(accounts, competitions, health, home, leaderboard, organizer, phases, sessions, static, submissions, submit),
     *(zoo_page, zoo_uploads, zoos),
 )
 
@@ -47,22 +53,33 @@ class SlugConverter(BaseConverter):
     regex = r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}"
 
 
+class IdConverter(IntegerConverter):
+    """Numbers of records in URLs; a larger one is no id in any database we use."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, min=1, max=2**31 - 1)
+
+
 def create_app(settings: Settings | None = None) -> Flask:
     """The application over `settings` (default: from GENGAP_*), whose database has the newest schema already."""
     settings = settings or Settings()
-    app = Flask("server", static_folder=None)
+    app = document.documented_app("server")
     app.config.from_mapping(flask_config(settings))
     app.extensions[EXTENSION] = make_services(settings)
-    app.url_map.converters |= {"slug": SlugConverter, "token": TokenConverter}
+    app.url_map.converters |= {"slug": SlugConverter, "token": TokenConverter, "id": IdConverter}
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     headers.init_app(app)
+    bearer.init_app(app)  # before whatever asks who is there
     auth.init_app(app)
     access.init_app(app)  # before CSRF: whoever may not post gets no further, whatever the token
     zoo_uploads.init_app(app)
-    CSRFProtect(app)
+    csrf = CSRFProtect(app)
     formats.init_app(app)
     zoo_formats.init_app(app)
     errors.init_app(app)
     for page in PAGES:
         app.register_blueprint(page.pages)
+    for part in api.PARTS:
+        csrf.exempt(part.routes.blueprint)  # no cookie counts there
+        app.register_api(part.routes.blueprint)
     return app

@@ -1,28 +1,35 @@
 """Who is logged in: the session cookie, logging in and out, and where to go next. Called by access and pages.
 
-The cookie holds a user's id and session key; changing the key in the database ends all sessions of that user.
+The cookie holds a user's id and the key of a session, which `submissions.sessions` has on record until it ends.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import cast
 from urllib.parse import urlsplit
 
-from flask import Flask, abort, request, session
+from flask import Flask, abort, g, request, session
 from flask_login import LoginManager, current_user, login_user
 
 from server.config import services
+from submissions import sessions
 from submissions.records import UserRecord
 
 ORGANIZER = "organizer"
+LARGEST_ID_DIGITS = 9  # a database stumbles over a number that no id can be
 
 
 @dataclass(frozen=True)
 class Account:
-    """The person behind this request, as Flask-Login wants it."""
+    """The person behind this request, as Flask-Login wants it.
+
+    session_id: of the browser's session; None where the request comes without one, with a token.
+    """
 
     id: int
     name: str
     role: str
-    session_key: str
+    session_id: int | None = None
+    session_key: str = field(default="", repr=False)
 
     is_authenticated = True
     is_active = True
@@ -43,8 +50,15 @@ def init_app(app: Flask) -> None:
     app.context_processor(lambda: {"account": current_account()})
 
 
+def act_as(account: Account | None) -> None:
+    """Take this request as a token's account, or a visitor's, whatever session its cookie names."""
+    g.account = account
+
+
 def current_account() -> Account | None:
     """Who is logged in, None for a visitor."""
+    if "account" in g:
+        return cast(Account | None, g.account)
     return current_user if isinstance(current_user._get_current_object(), Account) else None
 
 
@@ -56,11 +70,16 @@ def the_account() -> Account:
 
 def log_in(user: UserRecord) -> None:
     """Start a new session: nothing of the one before survives, so that a planted cookie gains nothing."""
-    session.clear()
-    login_user(_account(user))
+    log_out()
+    key = sessions.begin(services().db, user.id, request.headers.get("User-Agent", ""))
+    login_user(Account(id=user.id, name=user.name, role=user.role, session_key=key))
 
 
 def log_out() -> None:
+    """End this browser's session, if it has one."""
+    account = current_account()
+    if account is not None and account.session_id is not None:
+        sessions.end(services().db, account.id, account.session_id)
     session.clear()
 
 
@@ -78,15 +97,11 @@ def safe_next(default: str) -> str:
 
 
 def _load(identity: str) -> Account | None:
-    user_id, _, session_key = identity.partition(":")
-    if not user_id.isdecimal():
+    user_id, _, key = identity.partition(":")
+    if not user_id.isdecimal() or len(user_id) > LARGEST_ID_DIGITS:
         return None
-    with services().db.read() as db_session:
-        user = db_session.get(UserRecord, int(user_id))
-    if user is None or user.session_key != session_key:
+    found = sessions.find(services().db, int(user_id), key)
+    if found is None:
         return None
-    return _account(user)
-
-
-def _account(user: UserRecord) -> Account:
-    return Account(id=user.id, name=user.name, role=user.role, session_key=user.session_key)
+    user = found.user
+    return Account(id=user.id, name=user.name, role=user.role, session_id=found.session_id, session_key=key)

@@ -59,7 +59,7 @@ def system_user(db: Database) -> int:
     with db.write() as session:
         known = session.scalar(select(UserRecord).where(UserRecord.name_key == SYSTEM_NAME))
         if known is None:
-            known = UserRecord(name=SYSTEM_NAME, name_key=SYSTEM_NAME, session_key=_new_session_key())
+            known = UserRecord(name=SYSTEM_NAME, name_key=SYSTEM_NAME)
             session.add(known)
             session.flush()
         return known.id
@@ -112,7 +112,6 @@ def _create(db: Database, name: str, email: str | None, password: str, role: str
         email=email,
         password_hash=_hash(password),
         role=role,
-        session_key=_new_session_key(),
     )
     try:
         with db.write() as session:
@@ -147,7 +146,3 @@ def _verify(known_hash: str, password: str) -> bool:
             return _HASHER.verify(known_hash, password)
     except (VerificationError, InvalidHashError):
         return False
-
-
-def _new_session_key() -> str:
-    return secrets.token_hex(16)

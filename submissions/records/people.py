@@ -21,7 +21,6 @@ class UserRecord(Record):
     email_verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     wants_mail: Mapped[bool] = mapped_column(default=True)  # when a submission is scored or has failed
     role: Mapped[str] = mapped_column(String(20), default="participant")
-    session_key: Mapped[str] = mapped_column(String(64), default="")  # changed to end all sessions
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
 

@@ -15,7 +15,7 @@ from server.app import create_app
 from server.config import EXTENSION, Services
 from submissions.accounts import create_organizer
 from submissions.migrations import migrate
-from submissions.records import SubmissionRecord, UserRecord
+from submissions.records import SessionRecord, SubmissionRecord, UserRecord
 from submissions.settings import Settings
 from submissions.states import State
 from submissions.zoos import record_check
@@ -89,6 +89,12 @@ class Site(Records):
     def states(self) -> list[State]:
         with self.db.read() as session:
             return list(session.scalars(select(SubmissionRecord.state)))
+
+    def session_of(self, name: str) -> int:
+        """The id of a session of this person's, the newest."""
+        with self.db.read() as session:
+            query = select(SessionRecord.id).join(UserRecord, UserRecord.id == SessionRecord.user_id)
+            return session.scalars(query.where(UserRecord.name == name).order_by(SessionRecord.id.desc())).first() or 0
 
     def users(self) -> list[str]:
         with self.db.read() as session:

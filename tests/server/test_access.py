@@ -27,7 +27,18 @@ TABLE: dict[tuple[str, str], tuple[int | str, ...]] = {
     ("GET", "accounts.log_in_form"): (OK, MOVED, MOVED, MOVED),
     ("POST", "accounts.log_in"): (422, 422, 422, 422),
     ("POST", "accounts.log_out"): (LOGIN, MOVED, MOVED, MOVED),
+    ("GET", "sessions.overview"): (LOGIN, OK, OK, OK),
+    ("POST", "sessions.end"): (LOGIN, MOVED, GONE, GONE),
+    ("POST", "sessions.end_others"): (LOGIN, MOVED, MOVED, MOVED),
     ("GET", "competitions.show"): (OK, OK, OK, OK),
+    ("GET", "kit.download"): (OK, OK, OK, OK),
+    ("GET", "help.index"): (OK, OK, OK, OK),
+    ("GET", "help.page"): (OK, OK, OK, OK),
+    ("GET", "help.image"): (OK, OK, OK, OK),
+    ("GET", "competition_form.show"): (LOGIN, NO, NO, OK),
+    ("POST", "competition_form.change"): (LOGIN, NO, NO, 422),
+    ("POST", "competition_form.add_announcement"): (LOGIN, NO, NO, 422),
+    ("POST", "competition_form.withdraw_announcement"): (LOGIN, NO, NO, MOVED),
     ("GET", "leaderboard.show"): (OK, OK, OK, OK),
     ("GET", "submit.form"): (LOGIN, OK, OK, OK),
     ("POST", "submit.upload"): (LOGIN, 422, 422, 422),
@@ -59,7 +70,7 @@ TABLE: dict[tuple[str, str], tuple[int | str, ...]] = {
     ("GET", "phases.show"): (LOGIN, NO, NO, OK),
     ("POST", "phases.change"): (LOGIN, NO, NO, 422),
 }
-NAMES_A_PHASE = {"competitions.show", "leaderboard.show", "submit.form", "submit.upload"}
+NAMES_A_PHASE = {"competitions.show", "kit.download", "leaderboard.show", "submit.form", "submit.upload"}
 NAMES_A_SUBMISSION = {
     "submissions.show",
     "submissions.status",
@@ -111,6 +122,11 @@ def walk(site: Site) -> Callable[..., Walk]:
             "upload_id": begin_upload(site.db, site.settings, "digits.zip", 10, site.olga),
             "phase_id": phase,
             "picture": "gaps",
+            "competition_id": 1,
+            "announcement_id": 1,
+            "help_name": "participant",
+            "file_name": "leaderboard.png",
+            "session_id": site.session_of("ann"),
         }
         return Walk(site, browsers, names)
 

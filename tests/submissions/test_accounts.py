@@ -97,14 +97,6 @@ def test_passwords_are_kept_as_argon2id_and_an_older_hash_is_renewed(tmp_db: Dat
     assert authenticate(tmp_db, "ada", PASSWORD) is not None
 
 
-def test_every_account_has_a_session_key_of_its_own(tmp_db: Database) -> None:
-    keys = {
-        _user(tmp_db, register(tmp_db, name, f"{name}@example.org", PASSWORD)).session_key for name in ("ada", "bob")
-    }
-    assert len(keys) == 2
-    assert all(len(key) == 32 for key in keys)
-
-
 @given(st.text(), st.text(), st.text(max_size=7))
 def test_whatever_is_typed_a_short_password_is_refused_with_sentences(
     shared_db: Database, name: str, email: str, password: str

@@ -1,0 +1,46 @@
+"""The page of a person's sessions: in which browsers they are logged in, and ending one or all others."""
+
+from flask import Blueprint, abort, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from server import auth
+from server.access import Who, allow
+from server.browsers import browser_name
+from server.config import services
+from server.pages.forms import LARGEST_ID
+from submissions import sessions
+
+pages = Blueprint("sessions", __name__)
+pages.add_app_template_filter(browser_name, "browser")
+
+
+@pages.get("/account/sessions")
+@allow(Who.PARTICIPANT)
+def overview() -> str:
+    with services().db.read() as session:
+        listed = sessions.sessions_of(session, auth.the_account().id)
+    return render_template("account/sessions.html", listed=listed)
+
+
+@pages.post(f"/account/sessions/<int(max={LARGEST_ID}):session_id>/end")
+@allow(Who.PARTICIPANT)
+def end(session_id: int) -> ResponseReturnValue:
+    account = auth.the_account()
+    if session_id == account.session_id:
+        auth.log_out()
+        flash("You are logged out.")
+        return redirect(url_for("home.home"))
+    if not sessions.end(services().db, account.id, session_id):
+        abort(404)
+    flash("That session has ended.")
+    return redirect(url_for("sessions.overview"))
+
+
+@pages.post("/account/sessions/end-others")
+@allow(Who.PARTICIPANT)
+def end_others() -> ResponseReturnValue:
+    account = auth.the_account()
+    with services().db.write() as session:
+        sessions.end_others(session, account.id, account.session_id)
+    flash("You are logged in here alone now.")
+    return redirect(url_for("sessions.overview"))
