@@ -5,9 +5,10 @@ gunicorn takes it as `server.app:create_app()`. Nothing here or below imports to
 
 from flask import Flask
 from flask_wtf.csrf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter, IntegerConverter, Map
 
-from server import access, api, auth, bearer, headers
+from server import access, api, auth, bearer, headers, limits
 from server.api import document
 from server.config import EXTENSION, flask_config, make_services
 from server.pages import (
@@ -68,9 +69,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions[EXTENSION] = make_services(settings)
     app.url_map.converters |= {"slug": SlugConverter, "token": TokenConverter, "id": IdConverter}
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    if settings.proxies:
+        trusted = {f"x_{name}": settings.proxies for name in ("for", "proto", "host")}
+        app.wsgi_app = ProxyFix(app.wsgi_app, **trusted)  # type: ignore[method-assign]
     headers.init_app(app)
     bearer.init_app(app)  # before whatever asks who is there
     auth.init_app(app)
+    limits.init_app(app, settings)
     access.init_app(app)  # before CSRF: whoever may not post gets no further, whatever the token
     zoo_uploads.init_app(app)
     csrf = CSRFProtect(app)

@@ -1,6 +1,7 @@
 """Competitions, phases and the zoos they use: made here, looked up here. Called by pages and commands."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -8,9 +9,57 @@ from sqlalchemy.orm import Session
 from submissions.database import Database
 from submissions.records import CompetitionRecord, PhaseRecord, PhaseZooRecord, ZooRecord, ZooState
 
+TITLE_LENGTH = 200
+TEXT_LENGTH = 20_000
+MOST_TEAM_MEMBERS = 50
+
 
 class CompetitionError(Exception):
     """A competition, phase or zoo cannot be made as asked; the message says why."""
+
+
+class CompetitionRefused(Exception):  # noqa: N818  (a refusal is an answer, not a malfunction)
+    """What an organizer typed about a competition cannot be taken. `messages`: one sentence per faulty field."""
+
+    def __init__(self, messages: Mapping[str, str]) -> None:
+        super().__init__(" ".join(messages.values()))
+        self.messages = dict(messages)
+
+
+@dataclass(frozen=True)
+class CompetitionTexts:
+    """What a competition's page says, as its organizers write it; a blank line parts paragraphs."""
+
+    title: str
+    text: str = ""
+    rules: str = ""
+    team_members: int = 5
+
+    def faults(self) -> dict[str, str]:
+        """One sentence per field that cannot be taken; empty where all is well."""
+        checks = {
+            "title": (
+                0 < len(self.title) <= TITLE_LENGTH,
+                f"Give the competition a title of 1 to {TITLE_LENGTH} characters.",
+            ),
+            "text": (len(self.text) <= TEXT_LENGTH, f"The text has at most {TEXT_LENGTH} characters."),
+            "rules": (len(self.rules) <= TEXT_LENGTH, f"The rules have at most {TEXT_LENGTH} characters."),
+            "team_members": (
+                1 <= self.team_members <= MOST_TEAM_MEMBERS,
+                f"Give from 1 to {MOST_TEAM_MEMBERS} members; 1 means that there are no teams.",
+            ),
+        }
+        return {name: sentence for name, (holds, sentence) in checks.items() if not holds}
+
+
+def change_competition(db: Database, competition_id: int, texts: CompetitionTexts) -> None:
+    """Give a competition new texts. Raises CompetitionRefused with a sentence per faulty field."""
+    if messages := texts.faults():
+        raise CompetitionRefused(messages)
+    with db.write() as session:
+        competition = session.get_one(CompetitionRecord, competition_id, with_for_update=True)
+        for name, value in vars(texts).items():
+            setattr(competition, name, value)
 
 
 def create_competition(

@@ -6,7 +6,7 @@ from flask import Flask
 
 from server.charts import target_name
 from submissions.progress import Progress
-from submissions.records import PhaseRecord, TimeRule, utc_now
+from submissions.records import CountRule, PhaseRecord, TimeRule, utc_now
 from submissions.states import State
 
 _UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
@@ -18,6 +18,11 @@ STATE_WORDS = {
     State.FAILED: "Failed",
     State.CANCELLED: "Cancelled",
     State.BROKEN: "Broken",
+}
+_COUNTS = {
+    CountRule.BEST: "the best submission",
+    CountRule.LAST: "the last scored submission",
+    CountRule.CHOSEN: "the submission that it has chosen, until then its best",
 }
 STATE_SENTENCES = {
     State.QUEUED: "It waits for a free worker.",
@@ -33,6 +38,7 @@ def init_app(app: Flask) -> None:
         ("size", size),
         ("moment", moment),
         ("day", day),
+        ("time_left", time_left),
         ("seconds", seconds),
         ("number", number),
         ("signed", signed),
@@ -42,6 +48,7 @@ def init_app(app: Flask) -> None:
         ("state_sentence", state_sentence),
         ("target_name", target_name),
         ("time_limit", time_limit),
+        ("count_rule", count_rule),
         ("phase_status", phase_status),
     ):
         app.jinja_env.filters[name] = function
@@ -70,6 +77,14 @@ def _unspent(progress: Progress) -> str:
     return "" if progress.spends_quota else "; no quota spent"
 
 
+def count_rule(phase: PhaseRecord) -> str:
+    """Which submission counts on the leaderboard, and whether the Ladder releases its score."""
+    sentence = f"of each team {_COUNTS[phase.count_rule]}; every baseline is listed"
+    if phase.uses_ladder:
+        sentence += "; the Ladder shows a new score only where it is better than the team's best by more than chance"
+    return sentence
+
+
 def time_limit(phase: PhaseRecord) -> str:
     """What a network may take: 60 s, and 30 s of processor time. A pooled limit says so."""
     limit = seconds(phase.wall_s)
@@ -92,6 +107,15 @@ def moment(time: datetime) -> str:
 
 def day(time: datetime) -> str:
     return f"{time.day} {time:%b %Y}"
+
+
+def time_left(time: datetime) -> str:
+    """How long it is until then, in two units: 3 d 4 h, 2 h 10 min, 5 min 12 s; as static/times.js writes it."""
+    left = max(0, int((time - utc_now()).total_seconds()))
+    days, hours, minutes = left // 86_400, left // 3600 % 24, left // 60 % 60
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {left % 60} s"
 
 
 def seconds(duration_s: float) -> str:

@@ -71,6 +71,11 @@ _BY_NAME = {baseline.name: baseline for baseline in BASELINES}
 DEMO: tuple[Baseline, ...] = tuple(_BY_NAME[name] for name in _DEMO_NAMES)
 
 
+def baseline_path(name: str) -> Path:
+    """The file of the baseline called `name`. Raises KeyError for an unknown name."""
+    return _BY_NAME[name].path
+
+
 def baseline_source(name: str) -> bytes:
     """The file of the baseline called `name`, as it is submitted. Raises KeyError for an unknown name."""
-    return _BY_NAME[name].path.read_bytes()
+    return baseline_path(name).read_bytes()

@@ -1,0 +1,29 @@
+"""The download of a competition's starting kit."""
+
+from flask import Blueprint, Response, abort, current_app, send_file, url_for
+
+from model_zoo import ZooError
+from server.access import Who, allow, the_competition
+from server.config import services
+from submissions.kit import kit_file, kit_plan
+
+pages = Blueprint("kit", __name__)
+
+
+@pages.get("/competitions/<slug:competition_slug>/kit.zip")
+@allow(Who.VISITOR)
+def download(**_named: object) -> Response:
+    competition = the_competition()
+    page_url = url_for("competitions.show", competition_slug=competition.slug, _external=True)
+    with services().db.read() as session:
+        plan = kit_plan(session, competition, competition.phases, page_url)
+    if plan is None:
+        abort(404)
+    try:
+        path = kit_file(services().settings, services().zoos, plan)
+    except ZooError:
+        current_app.logger.exception("The kit of %s cannot be made.", competition.slug)
+        abort(503)
+    response = send_file(path, download_name=plan.filename, as_attachment=True, etag=path.stem)
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response

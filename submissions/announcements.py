@@ -1,0 +1,64 @@
+"""What organizers announce on a competition's page: dated messages, the newest first. Called by pages and the API."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from submissions.competitions import TEXT_LENGTH, TITLE_LENGTH, CompetitionRefused
+from submissions.database import Database
+from submissions.records import AnnouncementRecord, CompetitionRecord, UserRecord
+from submissions.zoos import record_act
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """One message. author: the organizer's name, None for the command line."""
+
+    id: int
+    title: str
+    text: str
+    at: datetime
+    author: str | None
+
+
+def announce(db: Database, competition_id: int, title: str, text: str, *, user_id: int | None) -> int:
+    """Publish a message on the competition's page. Returns its id. Raises CompetitionRefused, a sentence a field."""
+    messages = {}
+    if not 0 < len(title) <= TITLE_LENGTH:
+        messages["title"] = f"Give the announcement a title of 1 to {TITLE_LENGTH} characters."
+    if len(text) > TEXT_LENGTH:
+        messages["text"] = f"An announcement has at most {TEXT_LENGTH} characters."
+    if messages:
+        raise CompetitionRefused(messages)
+    with db.write() as session:
+        competition = session.get_one(CompetitionRecord, competition_id)
+        record = AnnouncementRecord(competition_id=competition_id, title=title, text=text, user_id=user_id)
+        session.add(record)
+        session.flush()
+        record_act(session, "announced", user_id=user_id, detail=f"{competition.slug}: {title}")
+        return record.id
+
+
+def withdraw(db: Database, competition_id: int, announcement_id: int, *, user_id: int | None) -> bool:
+    """Take a message of this competition off its page; False where it is gone already."""
+    with db.write() as session:
+        record = session.get(AnnouncementRecord, announcement_id)
+        if record is None or record.competition_id != competition_id:
+            return False
+        competition = session.get_one(CompetitionRecord, competition_id)
+        record_act(session, "withdrew", user_id=user_id, detail=f"{competition.slug}: {record.title}")
+        session.delete(record)
+        return True
+
+
+def announcements_of(session: Session, competition_id: int) -> tuple[Announcement, ...]:
+    """The competition's messages, the newest first."""
+    rows = session.execute(
+        select(AnnouncementRecord, UserRecord.name)
+        .outerjoin(UserRecord, UserRecord.id == AnnouncementRecord.user_id)
+        .where(AnnouncementRecord.competition_id == competition_id)
+        .order_by(AnnouncementRecord.at.desc(), AnnouncementRecord.id.desc())
+    )
+    return tuple(Announcement(record.id, record.title, record.text, record.at, name) for record, name in rows)

@@ -1,0 +1,153 @@
+"""The starting kit of a competition: one zip with a measure to change, baselines, a public zoo, a notebook and Gengap.
+
+Made at the first request and kept in the cache folder under the digest of what is in it, so that a new version of the
+zoo or of Gengap makes a new one. Called by pages and the API.
+"""
+
+import hashlib
+import tempfile
+import threading
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from model_zoo.publish import publish
+from model_zoo.store import ZooStore
+from submissions.baselines import baseline_path
+from submissions.records import CompetitionRecord, PhaseRecord, PhaseZooRecord, ZooRecord
+from submissions.settings import Settings
+from submissions.smoke import smoke_zoo
+from submissions.wheel import wheel, wheel_name
+
+BASELINES = ("Squared norm", "Inverse squared margin", "Label-wise mixup")
+_FOLDER = Path(__file__).parent / "starting_kit"
+_README, _MEASURE, _NOTEBOOK = "README.md", "measure.py", "first_look.ipynb"
+_ONE_AT_A_TIME = threading.Lock()
+
+
+@dataclass(frozen=True)
+class KitPlan:
+    """What the kit of a competition is made of. phase: competition/phase, where its README submits to."""
+
+    slug: str
+    title: str
+    phase: str
+    zoo_name: str
+    zoo_title: str
+    zoo_networks: int
+    zoo_sha256: str
+    page_url: str
+
+    @property
+    def folder(self) -> str:
+        """The name of the only folder in the zip."""
+        return f"gengap-{self.slug}"
+
+    @property
+    def filename(self) -> str:
+        return f"{self.folder}-kit.zip"
+
+
+def kit_zoo(session: Session, phase_ids: Sequence[int]) -> ZooRecord | None:
+    """The zoo that goes into a kit: the first with a public truth in these phases, else the one they try measures on.
+
+    None where there is no public zoo: then there is no kit.
+    """
+    own = session.scalar(
+        select(ZooRecord)
+        .join(PhaseZooRecord)
+        .where(PhaseZooRecord.phase_id.in_(phase_ids), ZooRecord.truth_public.is_(True))
+        .order_by(PhaseZooRecord.phase_id, PhaseZooRecord.position)
+        .limit(1)
+    )
+    if own is not None:
+        return own
+    phases = session.scalars(select(PhaseRecord).where(PhaseRecord.id.in_(phase_ids)).order_by(PhaseRecord.id))
+    return next((zoo for phase in phases if (zoo := smoke_zoo(session, phase)) is not None), None)
+
+
+def kit_plan(
+    session: Session, competition: CompetitionRecord, phases: Sequence[PhaseRecord], page_url: str
+) -> KitPlan | None:
+    """The kit of a competition for a reader who may see `phases`; None where there is none.
+
+    page_url: the public address of the competition's page.
+    """
+    zoo = kit_zoo(session, [phase.id for phase in phases])
+    if zoo is None:
+        return None
+    newest = max(phases, key=lambda phase: (phase.opens_at, phase.id))
+    return KitPlan(
+        slug=competition.slug,
+        title=competition.title,
+        phase=f"{competition.slug}/{newest.slug}",
+        zoo_name=zoo.name,
+        zoo_title=zoo.title,
+        zoo_networks=zoo.networks,
+        zoo_sha256=zoo.manifest_sha256,
+        page_url=page_url,
+    )
+
+
+def kit_file(settings: Settings, zoos: ZooStore, plan: KitPlan) -> Path:
+    """The kit's zip on this machine, made if it is not there yet. Raises ZooError where the store has no such zoo."""
+    small = dict(_small_files(plan))
+    digest = hashlib.sha256(plan.zoo_sha256.encode())
+    for name, content in small.items():
+        digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
+    folder = settings.cache / "kits" / plan.slug
+    path = folder / f"{digest.hexdigest()}.zip"
+    with _ONE_AT_A_TIME:
+        if path.exists():
+            return path
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as making:
+            packed = Path(making) / path.name
+            _pack(packed, plan, zoos, small)
+            old = [other for other in folder.glob("*.zip") if other != path]
+            packed.replace(path)
+        for other in old:  # of an earlier version; whoever is loading it keeps it until the end
+            other.unlink(missing_ok=True)
+    return path
+
+
+def _pack(packed: Path, plan: KitPlan, zoos: ZooStore, small: dict[str, bytes]) -> None:
+    zoo = zoos.open(plan.zoo_sha256)
+    public = packed.parent / plan.zoo_name
+    with zoos.fetched(zoo):
+        publish(zoo, public, with_truth=zoo.manifest.truth_public)
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in small.items():
+            archive.writestr(f"{plan.folder}/{name}", content)
+        for path in sorted(public.rglob("*")):
+            if path.is_file():
+                archive.write(path, f"{plan.folder}/{path.relative_to(packed.parent).as_posix()}")
+
+
+def _small_files(plan: KitPlan) -> Iterable[tuple[str, bytes]]:
+    address = urlsplit(plan.page_url)
+    readme = (_FOLDER / _README).read_text()
+    yield (
+        _README,
+        readme.format(
+            title=plan.title,
+            wheel=wheel_name(),
+            zoo=plan.zoo_name,
+            zoo_title=plan.zoo_title,
+            networks=plan.zoo_networks,
+            url=plan.page_url,
+            site=f"{address.scheme}://{address.netloc}",
+            phase=plan.phase,
+        ).encode(),
+    )
+    for name in (_MEASURE, _NOTEBOOK):
+        yield name, (_FOLDER / name).read_bytes()
+    for name in BASELINES:
+        path = baseline_path(name)
+        yield f"baselines/{path.name}", path.read_bytes()
+    yield wheel_name(), wheel()

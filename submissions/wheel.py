@@ -1,0 +1,59 @@
+"""Gengap itself as a wheel, packed from the files that run here, for people to install beside a starting kit.
+
+A wheel is a zip of the packages and a description (PyPA, "Binary distribution format"). Made from what is installed, it
+is the server's own version to the byte, whether that came from a checkout or from a package.
+"""
+
+import base64
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib.metadata import distribution
+from pathlib import Path
+
+DISTRIBUTION = "gengap"
+_PACKAGES = ("model_zoo", "scoring", "server", "submissions", "worker")
+_ROOT = Path(__file__).parent.parent  # where the packages lie side by side
+_MOMENT = (1980, 1, 1, 0, 0, 0)  # the same content, the same bytes
+_MODE = 0o100644 << 16
+
+
+def wheel_name() -> str:
+    return f"{DISTRIBUTION}-{distribution(DISTRIBUTION).version}-py3-none-any.whl"
+
+
+@lru_cache(maxsize=1)
+def wheel() -> bytes:
+    """The wheel's bytes, the same at every call."""
+    installed = distribution(DISTRIBUTION)
+    described = f"{DISTRIBUTION}-{installed.version}.dist-info"
+    files = dict(_package_files())
+    files[f"{described}/METADATA"] = (installed.read_text("METADATA") or installed.read_text("PKG-INFO") or "").encode()
+    files[f"{described}/entry_points.txt"] = (installed.read_text("entry_points.txt") or "").encode()
+    files[f"{described}/WHEEL"] = (
+        f"Wheel-Version: 1.0\nGenerator: {DISTRIBUTION}\nRoot-Is-Purelib: true\nTag: py3-none-any\n".encode()
+    )
+    record = f"{described}/RECORD"
+    lines = [f"{name},sha256={_digest(content)},{len(content)}\n" for name, content in files.items()]
+    files[record] = "".join([*lines, f"{record},,\n"]).encode()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            info = zipfile.ZipInfo(name, _MOMENT)
+            info.external_attr = _MODE
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, content)
+    return packed.getvalue()
+
+
+def _package_files() -> Iterator[tuple[str, bytes]]:
+    for package in _PACKAGES:
+        for path in sorted((_ROOT / package).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield path.relative_to(_ROOT).as_posix(), path.read_bytes()
+
+
+def _digest(content: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()

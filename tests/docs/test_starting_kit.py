@@ -1,0 +1,87 @@
+"""The starting kit as a newcomer uses it: installed from its own wheel, its two commands run, its notebook executed."""
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import httpx
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from sqlalchemy import select
+
+from submissions.records import EvaluationRecord, SubmissionRecord, ValueRecord, ZooRecord
+from submissions.states import State
+from tests.conftest import RunningSite
+from tests.services import wait_until
+
+
+@pytest.fixture
+def kit(running_site: RunningSite, tmp_path: Path) -> Path:
+    """The folder of the unpacked kit."""
+    answer = httpx.get(f"{running_site.url}/competitions/{running_site.competition.slug}/kit.zip")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        archive.extractall(tmp_path / "kit")
+    (folder,) = (tmp_path / "kit").iterdir()
+    return folder
+
+
+@pytest.fixture
+def installed(kit: Path, tmp_path: Path) -> dict[str, str]:
+    """The environment of somebody who has installed the kit's wheel; what Gengap depends on is this machine's."""
+    (wheel,) = kit.glob("*.whl")
+    target = tmp_path / "installed"
+    command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(target), str(wheel)]
+    subprocess.run(command, check=True)
+    return os.environ | {"PYTHONPATH": str(target), "GENGAP_HOME": str(tmp_path / "home")}
+
+
+def _commands(kit: Path) -> list[str]:
+    return re.findall(r"^gengap .+$", (kit / "README.md").read_text(), re.MULTILINE)
+
+
+def test_the_kits_command_gives_the_servers_numbers_to_the_last_bit(
+    kit: Path, installed: dict[str, str], running_site: RunningSite
+) -> None:
+    competition = running_site.competition
+    submission_id = competition.submit(competition.user("ada"), (kit / "measure.py").read_bytes())
+    evaluate = next(line for line in _commands(kit) if line.startswith("gengap evaluate"))
+    command = [sys.executable, "-P", "-m", "server.cli", *evaluate.split()[1:], "--json"]
+    finished = subprocess.run(command, cwd=kit, env=installed, capture_output=True, text=True, check=True)
+    values = json.loads(finished.stdout)["values"]
+
+    def is_scored() -> bool:
+        with competition.db.read() as session:
+            return session.get_one(SubmissionRecord, submission_id).state is State.SCORED
+
+    wait_until(is_scored, "the score")
+    with competition.db.read() as session:
+        rows = session.execute(
+            select(ValueRecord.network_id, ValueRecord.value)
+            .join(EvaluationRecord)
+            .join(ZooRecord)
+            .where(
+                EvaluationRecord.submission_id == submission_id,
+                EvaluationRecord.purpose == "score",
+                ZooRecord.name == "tiny",
+            )
+        )
+        assert values == {network_id: value for network_id, value in rows}  # noqa: C416  (a Row is no pair for mypy)
+    assert len(set(values.values())) == len(values)
+
+
+def test_the_notebook_runs_from_beginning_to_end(kit: Path, installed: dict[str, str]) -> None:
+    notebook = nbformat.read(kit / "first_look.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    client = NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(kit)}})
+    client.execute(env=installed)
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    texts = "".join(output.text for output in outputs if output.output_type == "stream")
+    assert "The tiny zoo: 8 networks" in texts
+    assert re.search(r"^score +\d+\.\d\d ± \d+\.\d\d$", texts, re.MULTILINE)
+    pictures = [output for output in outputs if output.output_type == "display_data" and "image/png" in output.data]
+    assert len(pictures) == 1

@@ -1,0 +1,67 @@
+"""The download of a starting kit: what is in it, who gets one, and that nothing hidden comes along."""
+
+import io
+import json
+import zipfile
+
+from submissions.wheel import wheel_name
+from tests.server.site import Site
+
+PATH = "/competitions/demo/kit.zip"
+
+
+def _kit(site: Site) -> zipfile.ZipFile:
+    answer = site.browser().get(PATH)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Disposition"] == "attachment; filename=gengap-demo-kit.zip"
+    return zipfile.ZipFile(io.BytesIO(answer.data))
+
+
+def test_a_kit_has_everything_that_its_readme_names(site: Site) -> None:
+    site.phase()
+    with _kit(site) as kit:
+        names = kit.namelist()
+        readme = kit.read("gengap-demo/README.md").decode()
+        assert kit.testzip() is None
+    assert {name.split("/")[0] for name in names} == {"gengap-demo"}
+    top = {name.split("/")[1] for name in names}
+    assert top == {"README.md", "measure.py", "first_look.ipynb", "baselines", "digits-mlp", wheel_name()}
+    assert len([name for name in names if "/baselines/" in name]) == 3
+    assert "gengap evaluate measure.py --zoo digits-mlp" in readme
+    assert f"pip install ./{wheel_name()}" in readme
+    assert "--phase demo/main" in readme
+    assert "http://localhost/competitions/demo" in readme
+    assert all(f"`{name}" in readme for name in top - {"README.md"})
+
+
+def test_the_zoo_in_a_kit_carries_its_truth_because_it_is_public(site: Site) -> None:
+    site.phase()
+    with _kit(site) as kit:
+        manifest = json.loads(kit.read("gengap-demo/digits-mlp/zoo.json"))
+        assert "private/truth.json" in manifest["files"]
+        assert "private/test.safetensors" not in manifest["files"]
+
+
+def test_a_hidden_zoo_is_in_no_kit(site: Site) -> None:
+    site.phase("main", zoos=("secret",), truth_public=False)
+    assert site.browser().get(PATH).status_code == 404
+    assert "there is no kit" in site.browser().get("/competitions/demo").text
+    site.phase("open", zoos=("digits-cnn",))
+    with _kit(site) as kit:
+        assert not [name for name in kit.namelist() if "/secret/" in name]
+        assert "gengap-demo/digits-cnn/zoo.json" in kit.namelist()
+
+
+def test_the_zoo_of_a_hidden_phase_is_in_no_kit(site: Site) -> None:
+    site.phase("main", zoos=("secret",), truth_public=False)
+    site.phase("later", zoos=("prepared",), hidden=True)
+    assert site.browser().get(PATH).status_code == 404
+
+
+def test_a_kit_that_the_browser_has_is_not_sent_again(site: Site) -> None:
+    site.phase()
+    first = site.browser().get(PATH)
+    again = site.browser().get(PATH, If_None_Match=first.headers["ETag"])
+    assert (again.status_code, again.data) == (304, b"")
+    made = [path.name for path in (site.settings.cache / "kits" / "demo").iterdir()]
+    assert len(made) == 1
