@@ -13,7 +13,7 @@ from model_zoo.checks import CheckReport, Verdict
 from model_zoo.checks.check import check_folder, check_zoo
 from model_zoo.checks.measured import Measured
 from model_zoo.checks.measuring import Measurer
-from tests.model_zoo.checks.breaks import TRUTH, add_unlabelled, manifest, metric, renamed, weights_of
+from tests.model_zoo.checks.breaking import TRUTH, add_unlabelled, manifest, metric, renamed, weights_of
 from tests.model_zoo.checks.zoos import TEST, TRAINING, check, edit, edit_tensors, fired, item, make_sound_zoo
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from model_zoo.checks import Verdict
-from tests.model_zoo.checks.breaks import BREAKS, Break
+from tests.model_zoo.checks.breaking import Break
+from tests.model_zoo.checks.breaks import BREAKS
 from tests.model_zoo.checks.zoos import check, item
 
 
