@@ -21,7 +21,7 @@ def add_attempt(session: Session, submission: SubmissionRecord, phase: PhaseReco
     Baselines come with Gengap and were tried before: they have no smoke run. Raises ZooError where a zoo of an
     older installation has not been brought into the store.
     """
-    public = None if submission.is_baseline else smoke_zoo(session, phase)
+    public = None if submission.is_baseline else smoke_zoo(session, phase, submission.needs)
     if public is not None:
         chosen = smoke_networks(_weight_bytes(public), phase.smoke_networks)
         _add(session, submission, public.id, Purpose.SMOKE, 0, chosen)

@@ -18,6 +18,7 @@ from typing import Self
 from submissions.settings import Settings
 from submissions.source import SourceError, check_entry, check_source
 from submissions.states import Reason
+from submissions.tracks import Declaration, Track, read_declaration
 
 ENTRY_FILE = "complexity.py"
 MAX_PATH_BYTES = 255
@@ -47,12 +48,16 @@ class BundleError(Exception):
     """The upload cannot be accepted; the text is one sentence for the participant.
 
     reason: what a run of it would fail with, where it is readable but no usable measure; None where the
-    upload itself is at fault.
+    upload itself is at fault. path, line: where in which source, the line counted from 1, as far as that is known.
     """
 
-    def __init__(self, text: str, reason: Reason | None = None) -> None:
+    def __init__(
+        self, text: str, reason: Reason | None = None, *, path: str | None = None, line: int | None = None
+    ) -> None:
         super().__init__(text)
         self.reason = reason
+        self.path = path
+        self.line = line
 
 
 @dataclass(frozen=True)
@@ -72,13 +77,16 @@ class BundleLimits:
 class Bundle:
     """An upload that passed: its bytes under their sha256, and its files by relative path.
 
-    `files` always holds `complexity.py`; a single uploaded `.py` becomes that file whatever its name was.
+    `files` always holds `complexity.py`; a single uploaded `.py` becomes that file whatever its name was. track, needs:
+    as `complexity.py` declares them.
     """
 
     filename: str
     content: bytes
     sha256: str
     files: Mapping[str, bytes]
+    track: Track
+    needs: tuple[str, ...]
 
 
 def read_bundle(filename: str, content: bytes, limits: BundleLimits) -> Bundle:
@@ -91,8 +99,9 @@ def read_bundle(filename: str, content: bytes, limits: BundleLimits) -> Bundle:
         raise BundleError(f"{name} is empty.")
     if len(content) > limits.upload_bytes:
         raise BundleError(f"{name} is larger than {_size(limits.upload_bytes)}, the most an upload may have.")
-    files = _files(name, content, limits)
-    return Bundle(name, content, hashlib.sha256(content).hexdigest(), MappingProxyType(files))
+    files, declared = _files(name, content, limits)
+    digest = hashlib.sha256(content).hexdigest()
+    return Bundle(name, content, digest, MappingProxyType(files), declared.track, declared.needs)
 
 
 def _base_name(filename: str) -> str:
@@ -104,7 +113,7 @@ def _base_name(filename: str) -> str:
     return name
 
 
-def _files(name: str, content: bytes, limits: BundleLimits) -> dict[str, bytes]:
+def _files(name: str, content: bytes, limits: BundleLimits) -> tuple[dict[str, bytes], Declaration]:
     suffix = name.lower().rpartition(".")[2]
     is_zip = content.startswith(_ZIP_STARTS)
     if suffix == "py" and is_zip:
@@ -112,8 +121,7 @@ def _files(name: str, content: bytes, limits: BundleLimits) -> dict[str, bytes]:
     if suffix == "zip" and not is_zip:
         raise BundleError(f"{name} is named .zip but is not a zip archive.")
     if suffix == "py":
-        _check_sources({name: content}, entry=name)
-        return {ENTRY_FILE: content}
+        return {ENTRY_FILE: content}, _checked({name: content}, entry=name)
     if suffix == "zip":
         files = _strip_folder(_unzip(name, content, limits))
         if ENTRY_FILE not in files:
@@ -121,12 +129,12 @@ def _files(name: str, content: bytes, limits: BundleLimits) -> dict[str, bytes]:
                 f"{name} has no {ENTRY_FILE}, neither at its top nor in its only top-level folder.",
                 Reason.MISSING_FUNCTION,
             )
-        _check_sources({path: files[path] for path in files if path.endswith(".py")}, entry=ENTRY_FILE)
-        return files
+        return files, _checked({path: files[path] for path in files if path.endswith(".py")}, entry=ENTRY_FILE)
     raise BundleError(f"{name} is neither a .py nor a .zip file.")
 
 
-def _check_sources(sources: Mapping[str, bytes], entry: str) -> None:
+def _checked(sources: Mapping[str, bytes], entry: str) -> Declaration:
+    """What the entry says of itself, once nothing is found wrong with any of the sources."""
     for path, source in sources.items():
         if len(source) > MAX_SOURCE_BYTES:
             raise BundleError(f"{path} is larger than {_size(MAX_SOURCE_BYTES)}, the most a Python file may have.")
@@ -135,9 +143,11 @@ def _check_sources(sources: Mapping[str, bytes], entry: str) -> None:
     try:
         for path, source in sources.items():
             check_source(path, source)
-        check_entry(entry, sources[entry])
+        declared = read_declaration(entry, sources[entry])
+        check_entry(entry, sources[entry], takes_context=declared.track == "extended")
     except SourceError as error:
-        raise BundleError(str(error), error.reason) from error
+        raise BundleError(str(error), error.reason, path=error.path, line=error.line) from error
+    return declared
 
 
 def _unzip(name: str, content: bytes, limits: BundleLimits) -> dict[str, bytes]:

@@ -8,7 +8,7 @@ cancelled evaluated anew, as a new attempt. The change and its record are one tr
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
-from submissions import lifecycle
+from submissions import lifecycle, tracks
 from submissions.competitions import CompetitionError, usable_zoo
 from submissions.database import Database
 from submissions.records import (
@@ -29,13 +29,14 @@ ATTACHED, DETACHED, REPLACED = "attached", "detached", "replaced"
 def attach_zoo(db: Database, phase_id: int, zoo_id: int, user_id: int | None) -> int:
     """Let the phase use a ready zoo, after those it has. Returns how many submissions run again.
 
-    Raises CompetitionError where the zoo is not ready or lacks the phase's target, or the phase uses a version of it
-    already.
+    Raises CompetitionError where the zoo is not ready or lacks the phase's target or what a submission needs, or the
+    phase uses a version of it already.
     """
     with db.write() as session:
         phase = _locked(session, phase_id)
         zoo = usable_zoo(session, zoo_id, phase.target)
         _refuse_twice(phase, zoo, [link.zoo for link in phase.zoo_links])
+        _refuse_without(session, phase, zoo)
         position = max((link.position for link in phase.zoo_links), default=-1) + 1
         phase.zoo_links.append(PhaseZooRecord(position=position, zoo=zoo))
         record_act(session, ATTACHED, user_id=user_id, zoo_id=zoo_id, phase_id=phase_id)
@@ -63,7 +64,8 @@ def replace_zoo(db: Database, phase_id: int, old_zoo_id: int, new_zoo_id: int, u
     """Put a ready zoo into the place of another in the phase. Returns how many submissions run again.
 
     The values on the old zoo stay on record with their attempt. Raises CompetitionError where the phase does not use
-    the old zoo, the new one is not ready, or the phase uses a version of it beside the old one.
+    the old zoo, the new one is not ready or lacks what a submission needs, or the phase uses a version of it beside the
+    old one.
     """
     with db.write() as session:
         phase = _locked(session, phase_id)
@@ -73,6 +75,7 @@ def replace_zoo(db: Database, phase_id: int, old_zoo_id: int, new_zoo_id: int, u
         if new_zoo_id == old_zoo_id:
             raise CompetitionError(f"the phase {phase.slug} uses the zoo {new.label} already")
         _refuse_twice(phase, new, others)
+        _refuse_without(session, phase, new)
         old_label, position = link.zoo.label, link.position
         session.delete(link)
         session.flush()
@@ -146,6 +149,20 @@ def _link(phase: PhaseRecord, zoo_id: int) -> PhaseZooRecord:
         if link.zoo_id == zoo_id:
             return link
     raise CompetitionError(f"the phase {phase.slug} does not use the zoo with id {zoo_id}")
+
+
+def _refuse_without(session: Session, phase: PhaseRecord, zoo: ZooRecord) -> None:
+    """Every submission runs on every zoo of the phase, so each must offer what any of them needs."""
+    needs = session.scalars(
+        select(SubmissionRecord.needs).where(_runs_again(), SubmissionRecord.phase_id == phase.id)
+    ).all()
+    lacking = {need for each in needs for need in tracks.missing(each, zoo.offers)}
+    if lacking:
+        count = sum(bool(tracks.missing(each, zoo.offers)) for each in needs)
+        raise CompetitionError(
+            f"{count} submissions of the phase {phase.slug} need {tracks.in_words(sorted(lacking))}, which the zoo "
+            f"{zoo.label} does not offer; use a zoo that does, or open another phase"
+        )
 
 
 def _refuse_twice(phase: PhaseRecord, zoo: ZooRecord, others: list[ZooRecord]) -> None:

@@ -26,6 +26,7 @@ from submissions.records import (
     ZooRecord,
 )
 from submissions.states import SENTENCES, Reason, State
+from submissions.tracks import in_words
 
 LISTED = 200
 
@@ -111,6 +112,7 @@ class Progress:
     smoke: SmokeProgress | None
     zoos: tuple[ZooProgress, ...]
     repeats: RepeatProgress | None
+    needs: str  # of the extended track, in words
 
     @property
     def is_in_smoke(self) -> bool:
@@ -188,6 +190,7 @@ def progress(session: Session, submission_id: int, *, with_detail: bool) -> Prog
         smoke=_smoke(evaluations),
         zoos=_zoos(evaluations),
         repeats=_repeats(session, submission.id, submission.attempt) if has_repeats else None,
+        needs=in_words(submission.needs),
     )
 
 

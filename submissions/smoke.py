@@ -3,32 +3,35 @@
 Called where a submission gets its evaluations, and by the submit page, which tells people of it beforehand.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from submissions.records import PhaseRecord, PhaseZooRecord, ZooRecord, ZooState
+from submissions.tracks import missing
 
 
-def smoke_zoo(session: Session, phase: PhaseRecord) -> ZooRecord | None:
+def smoke_zoo(session: Session, phase: PhaseRecord, needs: Sequence[str] = ()) -> ZooRecord | None:
     """The zoo on which the phase's submissions are tried first; None where there is none to try them on.
 
     The organizer's choice; else the phase's first public zoo; else any public one, those of the same competition
     before others. A zoo that a hidden phase uses is not chosen: trying a measure on it would tell that it exists.
+    needs: what the measure cannot do without; a zoo that does not offer it is passed over.
     """
     if phase.smoke_networks == 0:
         return None
     if phase.smoke_zoo_id is not None:
-        return session.get_one(ZooRecord, phase.smoke_zoo_id)
-    own = session.scalar(
+        chosen = session.get_one(ZooRecord, phase.smoke_zoo_id)
+        if not missing(needs, chosen.offers):
+            return chosen
+    own = session.scalars(
         select(ZooRecord)
         .join(PhaseZooRecord)
         .where(PhaseZooRecord.phase_id == phase.id, ZooRecord.truth_public.is_(True))
         .order_by(PhaseZooRecord.position)
-        .limit(1)
     )
-    return own or session.scalar(
+    others = session.scalars(
         select(ZooRecord)
         .where(
             ZooRecord.truth_public.is_(True),
@@ -49,8 +52,8 @@ def smoke_zoo(session: Session, phase: PhaseRecord) -> ZooRecord | None:
             .desc(),
             ZooRecord.id,
         )
-        .limit(1)
     )
+    return next((zoo for zoos in (own, others) for zoo in zoos if not missing(needs, zoo.offers)), None)
 
 
 def smoke_networks(weight_bytes: Mapping[str, int], count: int) -> list[str]:

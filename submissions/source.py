@@ -16,63 +16,89 @@ FUNCTION = "complexity"
 class SourceError(Exception):
     """A source that Python or Gengap could not use; the text names the file, the line and the fault.
 
-    reason: what a run of it would fail with, `import_error` or `missing_function`.
+    reason: what a run of it would fail with, `import_error` or `missing_function`; None where what it says of itself
+    is wrong. path, line: where, the line counted from 1, as far as that is known.
     """
 
-    def __init__(self, text: str, reason: Reason = Reason.IMPORT_ERROR) -> None:
+    def __init__(
+        self,
+        text: str,
+        reason: Reason | None = Reason.IMPORT_ERROR,
+        *,
+        path: str | None = None,
+        line: int | None = None,
+    ) -> None:
         super().__init__(text)
         self.reason = reason
+        self.path = path
+        self.line = line
 
 
 def check_source(path: str, source: bytes) -> None:
     """Raise SourceError unless `source` is UTF-8 Python with no syntax error. path: as messages name it."""
-    _parse(path, source)
+    parse(path, source)
 
 
-def check_entry(path: str, source: bytes) -> None:
-    """Raise SourceError unless the module binds a function callable as complexity(model, dataset)."""
-    bindings = list(_bindings(_parse(path, source)))
+def check_entry(path: str, source: bytes, *, takes_context: bool) -> None:
+    """Raise SourceError unless the module binds a function callable as complexity(model, dataset).
+
+    takes_context: as complexity(model, dataset, context), for the extended track.
+    """
+    call = f"{FUNCTION}(model, dataset, context)" if takes_context else f"{FUNCTION}(model, dataset)"
+    bindings = list(_bindings(parse(path, source)))
     if not bindings:
-        raise _no_function(f"{path} defines no function {FUNCTION}(model, dataset) at its top level.")
+        raise _no_function(f"{path} defines no function {call} at its top level.", path)
     last = bindings[-1]
     where = f"{path}, line {last.lineno}: {FUNCTION}"
     if isinstance(last, ast.AsyncFunctionDef):
-        raise _no_function(f"{where} is an async function; write it with a plain def.")
+        raise _no_function(f"{where} is an async function; write it with a plain def.", path, last.lineno)
     if isinstance(last, ast.ClassDef):
-        raise _no_function(f"{where} is a class; it must be a function {FUNCTION}(model, dataset).")
+        raise _no_function(f"{where} is a class; it must be a function {call}.", path, last.lineno)
     # A decorator may change what the function takes, so only an undecorated one is judged.
-    if isinstance(last, ast.FunctionDef) and not last.decorator_list and not _takes_two(last.args):
-        raise _no_function(f"{where} must be callable as {FUNCTION}(model, dataset), with two arguments.")
+    if not isinstance(last, ast.FunctionDef) or last.decorator_list:
+        return
+    if takes_context and not _takes(last.args, 3):
+        raise _no_function(
+            f'{where} must be callable as {call}, with three arguments, since TRACK is "extended".', path, last.lineno
+        )
+    if not takes_context and not _takes(last.args, 2):
+        hint = ' A measure with a context says TRACK = "extended".' if _takes(last.args, 3) else ""
+        raise _no_function(f"{where} must be callable as {call}, with two arguments.{hint}", path, last.lineno)
 
 
-def _no_function(text: str) -> SourceError:
-    return SourceError(text, Reason.MISSING_FUNCTION)
+def _no_function(text: str, path: str, line: int | None = None) -> SourceError:
+    return SourceError(text, Reason.MISSING_FUNCTION, path=path, line=line)
 
 
-def _parse(path: str, source: bytes) -> ast.Module:
+def parse(path: str, source: bytes) -> ast.Module:
+    """The module's syntax tree. Raises SourceError where there is none."""
     _check_text(path, source)
     try:
         return ast.parse(source, filename=path)
     except SyntaxError as error:
         where = f"{path}, line {error.lineno}" if error.lineno else path
-        raise SourceError(f"{where}: {error.msg}.") from error
+        raise SourceError(f"{where}: {error.msg}.", path=path, line=error.lineno) from error
     except (RecursionError, MemoryError, ValueError) as error:
-        raise SourceError(f"{path} is nested too deeply for Python to parse it.") from error
+        raise SourceError(f"{path} is nested too deeply for Python to parse it.", path=path) from error
 
 
 def _check_text(path: str, source: bytes) -> None:
     try:
         source.decode()
     except UnicodeDecodeError as error:
-        raise SourceError(f"{path}, line {_line(source, error.start)}: not UTF-8 text; save it as UTF-8.") from error
+        line = _line(source, error.start)
+        raise SourceError(f"{path}, line {line}: not UTF-8 text; save it as UTF-8.", path=path, line=line) from error
     if (position := source.find(b"\0")) >= 0:
-        raise SourceError(f"{path}, line {_line(source, position)}: a null byte; this is not a Python source.")
+        line = _line(source, position)
+        raise SourceError(f"{path}, line {line}: a null byte; this is not a Python source.", path=path, line=line)
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
     except SyntaxError as error:
-        raise SourceError(f"{path}: {error.msg}; save it as UTF-8 without a coding comment.") from error
+        text = f"{path}: {error.msg}; save it as UTF-8 without a coding comment."
+        raise SourceError(text, path=path, line=1) from error
     if encoding not in ("utf-8", "utf-8-sig"):
-        raise SourceError(f"{path} declares the encoding {encoding}; save it as UTF-8 without a coding comment.")
+        text = f"{path} declares the encoding {encoding}; save it as UTF-8 without a coding comment."
+        raise SourceError(text, path=path, line=1)
 
 
 def _line(source: bytes, position: int) -> int:
@@ -81,11 +107,15 @@ def _line(source: bytes, position: int) -> int:
 
 def _bindings(tree: ast.Module) -> Iterator[ast.stmt]:
     """The statements that bind `complexity` in the module's own scope, in the order of the text."""
+    return (statement for statement in module_statements(tree) if _binds(statement))
+
+
+def module_statements(tree: ast.Module) -> Iterator[ast.stmt]:
+    """The statements of the module's own scope, also those inside an if or a loop, in the order of the text."""
     pending: list[ast.stmt] = tree.body[::-1]
     while pending:
         statement = pending.pop()
-        if _binds(statement):
-            yield statement
+        yield statement
         if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             pending.extend(reversed(list(_inner_statements(statement))))
 
@@ -122,8 +152,9 @@ def _names_function(target: ast.expr) -> bool:
     return False
 
 
-def _takes_two(arguments: ast.arguments) -> bool:
+def _takes(arguments: ast.arguments, count: int) -> bool:
+    """Whether a call with so many arguments by position is possible."""
     positional = len(arguments.posonlyargs) + len(arguments.args)
     required = positional - len(arguments.defaults)
     needs_keyword = any(default is None for default in arguments.kw_defaults)
-    return required <= 2 <= (2 if arguments.vararg else positional) and not needs_keyword
+    return required <= count <= (count if arguments.vararg else positional) and not needs_keyword

@@ -121,6 +121,7 @@ def _on_record(session: Session, zoo: Zoo, digest: str, *, source: str, user_id:
         bytes=sum(file.bytes for file in zoo.manifest.files.values()),
         truth_public=zoo.manifest.truth_public,
         targets=zoo.manifest.targets,
+        offers=list(zoo.offers),
         state=state,
         source=source,
         created_by_id=user_id,
@@ -195,6 +196,7 @@ def adopt_folders(db: Database, store: ZooStore) -> list[str]:
             adopted = session.get_one(ZooRecord, record.id)
             adopted.weight_bytes = _weight_bytes(zoo)
             adopted.targets = zoo.manifest.targets
+            adopted.offers = list(zoo.offers)
             adopted.bytes = sum(file.bytes for file in zoo.manifest.files.values())
             adopted.source = adopted.source or str(folder)
             adopted.legacy_folder = None

@@ -33,14 +33,20 @@ def complexity(model, dataset):
 """
 
 
-def make_tiny_zoo(folder: Path, name: str = "tiny", *, copies: int = 2, truth_public: bool = True) -> Path:
-    """A zoo of 4 x copies two-layer networks with random weights, and a truth that follows their norms."""
+def make_tiny_zoo(
+    folder: Path, name: str = "tiny", *, copies: int = 2, truth_public: bool = True, offers: Sequence[str] = ()
+) -> Path:
+    """A zoo of 4 x copies two-layer networks with random weights, and a truth that follows their norms.
+
+    offers: what it has for the extended track, as `model_zoo.zoo.OFFERS` names it: two siblings, ten unlabelled inputs,
+    and, as its way, half of its weights and three quarters of them.
+    """
     axes = [
         Axis(name="width", values=[3, 5]),
         Axis(name="scale", values=[0.5, 1.5]),
         Axis(name="seed", values=list(range(copies))),
     ]
-    rng = np.random.default_rng(7)
+    rng, further = np.random.default_rng(7), np.random.default_rng(8)
     grid = list(itertools.product(*(axis.values for axis in axes)))
     with new_zoo(folder) as writer:
         writer.training_data(rng.random((20, 1, 8, 8), dtype=np.float32), rng.integers(0, 10, 20))
@@ -67,6 +73,12 @@ def make_tiny_zoo(folder: Path, name: str = "tiny", *, copies: int = 2, truth_pu
             hyperparameters = {axis.name: value for axis, value in zip(axes, point, strict=True)}
             truth = NetworkTruth(hyperparameters=hyperparameters, metrics=metrics)
             writer.network(network_id, architecture, weights, initial, truth)
+            for _ in range(2 if "siblings" in offers else 0):
+                writer.sibling(network_id, {key: further.permuted(value, axis=0) for key, value in weights.items()})
+            for epoch, share in ((1, 0.5), (2.5, 0.75)) if "trajectory" in offers else ():
+                writer.trajectory(network_id, epoch, {key: np.float32(share) * weights[key] for key in weights})
+        if "unlabelled" in offers:
+            writer.unlabelled(further.random((10, 1, 8, 8), dtype=np.float32))
         card = ZooCard(
             name=name,
             title=f"The {name} zoo",
@@ -77,6 +89,7 @@ def make_tiny_zoo(folder: Path, name: str = "tiny", *, copies: int = 2, truth_pu
             input_shape=[1, 8, 8],
             classes=10,
             targets=["gap", "loss_gap"],
+            tracks=["standard", "extended"] if offers else ["standard"],
             truth_public=truth_public,
             recipe=None,
         )

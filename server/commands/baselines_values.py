@@ -3,6 +3,7 @@
 Owns what a run does to one measure and one zoo, and the file that remembers it. `server.commands.baselines` calls it.
 """
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -52,8 +53,9 @@ class NetworkValue(BaseModel):
 class Kept(BaseModel):
     """What is known of one measure on one zoo, as it stands in its file.
 
-    measure_sha256, helpers_sha256: of the measure's file and of what it uses of gengap_measures. values: network id to
-    value. reason, detail: why it was refused or failed; reason is None where the zoo lacks the measure's track.
+    measure_sha256, helpers_sha256: of the measure's file and of what it uses of gengap_measures. public_sha256: of all
+    that a measure can get of the zoo. values: network id to value. reason, detail: why it was refused or failed; reason
+    is None where the zoo lacks the measure's track.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -63,7 +65,7 @@ class Kept(BaseModel):
     measure_sha256: str
     helpers_sha256: str
     zoo: str
-    zoo_sha256: str
+    public_sha256: str
     state: State = State.UNFINISHED
     reason: Reason | None = None
     detail: str | None = None
@@ -81,7 +83,7 @@ class Kept(BaseModel):
 
 
 class Keeper:
-    """The folder of values: a folder for each zoo's manifest, a file for each measure's and helpers' content."""
+    """The folder of values: a folder for each zoo's public part, a file for each measure's and helpers' content."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -93,7 +95,7 @@ class Keeper:
             measure_sha256=bundle.sha256,
             helpers_sha256=helpers_sha256(bundle.files[ENTRY_FILE]),
             zoo=zoo.name,
-            zoo_sha256=zoo.manifest_sha256,
+            public_sha256=public_sha256(zoo),
         )
         path = self._path(new)
         try:
@@ -125,13 +127,19 @@ class Keeper:
             raise InputError(f"{path}: cannot be written: {error.strerror}") from error
 
     def _path(self, kept: Kept) -> Path:
-        folder = self._folder / f"{kept.zoo}-{kept.zoo_sha256[:_SHOWN_DIGITS]}"
+        folder = self._folder / f"{kept.zoo}-{kept.public_sha256[:_SHOWN_DIGITS]}"
         words = "".join(c if c.isalnum() else "-" for c in kept.measure.lower())
         return folder / f"{words}-{kept.measure_sha256[:_SHOWN_DIGITS]}-{kept.helpers_sha256[:_SHOWN_DIGITS]}.json"
 
 
 def _identity(kept: Kept) -> tuple[object, ...]:
-    return kept.format, kept.measure, kept.measure_sha256, kept.helpers_sha256, kept.zoo_sha256
+    return kept.format, kept.measure, kept.measure_sha256, kept.helpers_sha256, kept.public_sha256
+
+
+def public_sha256(zoo: Zoo) -> str:
+    """The digest of the zoo's files that a sandbox may get. What else its zoo.json says changes no value."""
+    public = sorted((name, digest.sha256) for name, digest in zoo.manifest.files.items() if name.startswith("public/"))
+    return hashlib.sha256("".join(f"{sha256} {name}\n" for name, sha256 in public).encode()).hexdigest()
 
 
 def bundle_of(baseline: Baseline) -> Bundle:

@@ -225,7 +225,7 @@ def test_a_source_without_the_function_is_refused(source: str) -> None:
 
 @pytest.mark.parametrize(
     "parameters",
-    ["", "model", "model, dataset, context", "model, *, dataset", "model, dataset, *, scale", "*, m=1, d=2"],
+    ["", "model", "model, dataset, context, more", "model, *, dataset", "model, dataset, *, scale", "*, m=1, d=2"],
 )
 def test_a_function_that_cannot_be_called_with_two_arguments_is_refused(parameters: str) -> None:
     source = f"\ndef complexity({parameters}): return 1"

@@ -95,7 +95,7 @@ def derivative_along_weights(model: nn.Module, inputs: Tensor) -> tuple[Tensor, 
 
 
 def layer_jacobians(model: nn.Module, inputs: Tensor) -> Tensor:
-    """The mean square of ∂ z_k / ∂ h_i over examples, logits k and entries i of each layer's input h: float64 (layers,).
+    """The mean square of ∂ z_k / ∂ h_i over examples, logits k and entries i of a layer's input h: float64 (layers,).
 
     Layers are the modules without parts, in the order in which the network calls them.
     """

@@ -4,8 +4,8 @@ Formula: minus the median over training examples of (ρ(x, y) / ||∇ρ||) / Σ_
 the logit of the label minus the largest other, ∇ρ its gradient in the features, p_c the share of class c in the
 training data, V_c the k-variance, the Wasserstein-1 distance between the features of two halves of class c.
 Source: Chuang, Mroueh, Greenewald, Torralba and Jegelka 2021, "Measuring Generalization with Optimal Transport"
-(kV-GN-Margin, first layer), as in the authors' code github.com/chingyaoc/kV-Margin. There up to 200 examples a class are
-drawn and halved at random; here at most 50, halved by taking every other one.
+(kV-GN-Margin, first layer), as in the authors' code github.com/chingyaoc/kV-Margin. There up to 200 examples a class
+are drawn and halved at random; here at most 50, halved by taking every other one.
 Cost: a forward and a backward pass over at most 50 examples of each class, and a transport problem for each class.
 Higher: less distance for the spread of a class, so a larger expected gap.
 """

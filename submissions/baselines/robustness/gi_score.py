@@ -4,8 +4,8 @@ Formula: with A(α) the accuracy on (1 - α) x + α x', x' of another class, α 
 0 to 1: the area between the cumulated response of a network that is always right and this network's,
 ∫ (t - ∫₀ᵗ A) dt, by the trapezoidal rule. It is the Gini coefficient's construction.
 Source: Schiff, Quanz, Das and Chen 2021, "Predicting Deep Neural Network Generalization with Perturbation Response
-Curves" (Gi-score, inter-class mixup of inputs). The construction is that of the paper's figure 1; which pairs are mixed,
-and eleven strengths up to one half, are our choice, and the paper also mixes within classes and in hidden layers.
+Curves" (Gi-score, inter-class mixup of inputs). The construction is that of the paper's figure 1; which pairs are
+mixed, and eleven strengths up to one half, are our choice; the paper also mixes within classes and in hidden layers.
 Cost: eleven forward passes over at most 1000 training examples.
 Higher: accuracy that falls sooner, so a larger expected gap.
 """
