@@ -3,12 +3,14 @@
 import os
 import secrets
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Backend = Literal["bubblewrap", "docker"]
+_RATE = r"\d{1,6} ?/ ?(second|minute|hour|day)"
+Rate = Annotated[str, Field(pattern=rf"^{_RATE}( ?; ?{_RATE})*$")]
 
 
 def _data_home() -> Path:
@@ -55,8 +57,20 @@ class Settings(BaseSettings):
     )
     lease_s: float = Field(30.0, gt=0, description="Seconds a claimed run stays claimed without a heartbeat")
     sweep_s: float = Field(5.0, gt=0, description="Seconds between two sweeps for expired leases and lost hints")
+    proxies: int = Field(
+        0,
+        ge=0,
+        le=9,
+        description="How many proxies of yours stand before the web server, whose X-Forwarded-* it believes",
+    )
     https_only: bool = Field(False, description="Session cookies only over HTTPS (set behind a TLS proxy)")
     registration_open: bool = Field(True, description="Whether visitors may make an account")
+    rate_reading: Rate = Field("1200/minute", description="Requests that change nothing, per account or address")
+    rate_changing: Rate = Field("120/minute", description="Requests that change something, per account or address")
+    rate_submitting: Rate = Field("30/minute", description="Uploads of measures, per account")
+    rate_log_in: Rate = Field("20/minute; 200/hour", description="Tries to log in, per address")
+    rate_registering: Rate = Field("20/minute; 100/hour", description="New accounts, per address")
+    rate_mail: Rate = Field("5/minute; 50/hour", description="Requests that send mail, per address")
     upload_bytes: int = Field(10 * 2**20, gt=0, description="Largest upload")
     zoo_upload_bytes: int = Field(20 * 2**30, gt=0, description="Largest archive of a zoo that organizers upload")
     zoo_sources: tuple[str, ...] = Field(

@@ -1,0 +1,5 @@
+"""The API under /api/v1: JSON for scripts, described by an OpenAPI document that is made from these routes."""
+
+from server.api import competitions, tokens
+
+PARTS = (competitions, tokens)

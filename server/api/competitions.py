@@ -1,0 +1,175 @@
+"""Competitions, their phases with zoos and limits, what organizers announce, and the starting kit."""
+
+from datetime import datetime
+
+from flask import Response
+from pydantic import Field
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from server.access import Who, the_competition, the_phase, visible_competitions
+from server.api.fields import Answer, Listing, Paging
+from server.api.routes import Routes
+from server.auth import current_account
+from server.config import services
+from server.pages import kit
+from submissions.announcements import announcements_of
+from submissions.records import CompetitionRecord, CountRule, PhaseRecord, PhaseZooRecord, TimeRule, ZooRecord, utc_now
+from submissions.smoke import smoke_zoo
+
+routes = Routes("competitions", "Competitions", "What can be taken part in, and when.")
+
+
+class PhaseSummary(Answer):
+    """A phase in a list."""
+
+    slug: str
+    title: str
+    opens_at: datetime
+    closes_at: datetime | None
+    is_open: bool = Field(description="Whether it takes submissions now")
+    is_hidden: bool = Field(description="Whether organizers alone see it")
+
+
+class Competition(Answer):
+    slug: str
+    title: str
+    text: str
+    rules: str
+    team_members: int = Field(description="The most that a team may have")
+    phases: list[PhaseSummary]
+
+
+class Competitions(Listing):
+    items: list[Competition]
+
+
+class PhaseZoo(Answer):
+    """A zoo as participants see it."""
+
+    name: str
+    title: str
+    networks: int
+    truth_public: bool = Field(description="Whether its truth may be downloaded")
+
+
+class PhaseLimits(Answer):
+    """What a measure may use. Seconds and bytes are per network, but for `wall_s` where `time_rule` is pooled."""
+
+    wall_s: float
+    time_rule: TimeRule
+    cpu_s: float | None
+    memory_bytes: int
+    scratch_bytes: int
+    log_bytes: int
+    processes: int
+    daily_quota: int
+    upload_bytes: int
+
+
+class Phase(PhaseSummary):
+    competition: str
+    target: str = Field(description="What measures are to predict")
+    limits: PhaseLimits
+    zoos: list[PhaseZoo]
+    smoke_zoo: str | None = Field(description="The zoo on which a submission is tried first")
+    shows_logs: bool = Field(description="Whether authors see what their measures print")
+    count_rule: CountRule = Field(description="Which submission of a team counts")
+    uses_ladder: bool = Field(description="Whether a new score shows only where it is better by more than chance")
+    freezes_at: datetime | None = Field(description="What is scored later is kept from the leaderboard for now")
+
+
+class Announcement(Answer):
+    id: int
+    title: str
+    text: str
+    at: datetime
+    author: str | None
+
+
+class Announcements(Answer):
+    items: list[Announcement]
+
+
+@routes.get("/competitions", Who.VISITOR)
+def list_competitions(query: Paging) -> Competitions:
+    """The competitions, the newest first"""
+    with services().db.read() as session:
+        found = session.scalars(visible_competitions(current_account())).unique().all()
+    shown = found[query.first : query.first + query.per_page]
+    return Competitions(items=[told(one) for one in shown], total=len(found), page=query.page, per_page=query.per_page)
+
+
+@routes.get("/competitions/<slug:competition_slug>", Who.VISITOR)
+def show() -> Competition:
+    """A competition with its phases"""
+    return told(the_competition())
+
+
+@routes.get("/competitions/<slug:competition_slug>/announcements", Who.VISITOR)
+def list_announcements() -> Announcements:
+    """What the organizers announce, the newest first"""
+    with services().db.read() as session:
+        found = announcements_of(session, the_competition().id)
+    return Announcements(items=[Announcement.model_validate(one) for one in found])
+
+
+@routes.get("/competitions/<slug:competition_slug>/phases/<slug:phase_slug>", Who.VISITOR)
+def show_phase() -> Phase:
+    """A phase with its zoos, limits and rules"""
+    with services().db.read() as session:
+        return told_phase(session, the_phase())
+
+
+@routes.get("/competitions/<slug:competition_slug>/kit", Who.VISITOR, download="application/zip")
+def download_kit() -> Response:
+    """The starting kit: a measure to change, baselines, a public zoo, a notebook"""
+    return kit.download()
+
+
+def told(record: CompetitionRecord) -> Competition:
+    return Competition(
+        slug=record.slug,
+        title=record.title,
+        text=record.text,
+        rules=record.rules,
+        team_members=record.team_members,
+        phases=[PhaseSummary(**_summary(phase)) for phase in record.phases],
+    )
+
+
+def told_phase(session: Session, phase: PhaseRecord) -> Phase:
+    zoos = session.scalars(
+        select(ZooRecord)
+        .join(PhaseZooRecord, PhaseZooRecord.zoo_id == ZooRecord.id)
+        .where(PhaseZooRecord.phase_id == phase.id)
+        .order_by(PhaseZooRecord.position)
+    )
+    tried_on = smoke_zoo(session, phase)
+    return Phase(
+        **_summary(phase),
+        competition=phase.competition.slug,
+        target=phase.target,
+        limits=PhaseLimits.model_validate(
+            {name: getattr(phase, name) for name in PhaseLimits.model_fields if hasattr(phase, name)}
+            | {"upload_bytes": services().settings.upload_bytes}
+        ),
+        zoos=[PhaseZoo.model_validate(zoo) for zoo in zoos],
+        smoke_zoo=tried_on.name if tried_on is not None else None,
+        shows_logs=phase.shows_logs,
+        count_rule=phase.count_rule,
+        uses_ladder=phase.uses_ladder,
+        freezes_at=phase.freezes_at,
+    )
+
+
+def _summary(phase: PhaseRecord) -> dict[str, object]:
+    now = utc_now()
+    return {
+        "slug": phase.slug,
+        "title": phase.title,
+        "opens_at": phase.opens_at,
+        "closes_at": phase.closes_at,
+        "is_open": phase.opens_at <= now and (phase.closes_at is None or now < phase.closes_at),
+        "is_hidden": phase.hidden,
+    }

@@ -1,0 +1,71 @@
+"""The OpenAPI document of the API and the page that shows it to people. The document is made once, from the routes."""
+
+from importlib.metadata import version
+from typing import Any, cast
+
+from flask import Blueprint, Response, current_app, json, render_template
+from flask_openapi3.models.info import Info
+from flask_openapi3.models.security_scheme import SecurityScheme
+from flask_openapi3.openapi import OpenAPI
+
+from server.access import Who, allow
+from server.api.routes import JSON, cacheable
+from server.bearer import VERSION_PREFIX
+from server.headers import conditional
+from server.problems import ProblemDetails
+from submissions.tokens import SCOPES, Scope
+
+_TEXT = """Everything that the pages do, in JSON. Make a token on your account's page or with `gengap login`, and send
+it as `Authorization: Bearer gengap_…`; what visitors see needs none. Errors are problem details (RFC 9457). Lists come
+in pages, whose neighbours the header `Link` names. Answers to GET have an ETag. A 429 says in `Retry-After` how many
+seconds to wait."""
+
+pages = Blueprint("api", __name__)
+
+
+def documented_app(import_name: str) -> OpenAPI:
+    """A Flask application that writes down the routes of the API registered with it."""
+    scopes = "\n".join(f"- `{scope}`: {sentence}" for scope, sentence in SCOPES.items())
+    bearer = SecurityScheme(type="http", scheme="bearer", description=f"An API token with these scopes:\n{scopes}")
+    return OpenAPI(
+        import_name,
+        static_folder=None,
+        doc_ui=False,
+        info=Info(title="Gengap", version=version("gengap"), description=_TEXT),
+        security_schemes={"token": bearer.model_dump(mode="json", exclude_none=True)},
+        validation_error_status=422,
+        validation_error_model=ProblemDetails,
+    )
+
+
+@pages.get(f"{VERSION_PREFIX}/openapi.json")
+@allow(Who.VISITOR, Scope.READ)
+def openapi_json() -> Response:
+    return cacheable(Response(json.dumps(the_document()), mimetype=JSON))
+
+
+@pages.get("/api")
+@allow(Who.VISITOR)
+def browse() -> Response:
+    """Every route with what it takes and answers, for people."""
+    document = the_document()
+    return conditional(
+        lambda: render_template("api/document.html", document=document, parts=_parts(document)), document
+    )
+
+
+def the_document() -> dict[str, Any]:
+    """The OpenAPI document of the running application."""
+    return cast(OpenAPI, current_app).api_doc
+
+
+def _parts(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """The operations by tag, in the order in which the parts were registered."""
+    operations = [
+        {"path": path, "method": method.upper(), **operation}
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    return [
+        {**tag, "operations": [one for one in operations if tag["name"] in one["tags"]]} for tag in document["tags"]
+    ]

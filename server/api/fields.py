@@ -1,0 +1,58 @@
+"""What requests and answers of the API are made of: strict bodies, bounded texts, moments with a time zone, pages."""
+
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+LARGEST_ID = 2**31 - 1  # a larger number is no id in any database we use
+LARGEST_PAGE = 10**6
+MOST_PER_PAGE = 200
+
+# No control characters: a database stumbles over some of them, a terminal over others.
+_ONE_LINE = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
+_PARAGRAPHS = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"
+
+Line = Annotated[str, StringConstraints(pattern=_ONE_LINE, max_length=1000)]
+Paragraphs = Annotated[str, StringConstraints(pattern=_PARAGRAPHS, max_length=100_000)]
+Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
+Secret = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{20,64}$")]
+Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
+Moment = AwareDatetime
+
+
+class Body(BaseModel):
+    """A request's JSON: taken as it is, without guessing; an unknown field is an error."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class Query(BaseModel):
+    """The parameters after the question mark; an unknown one is an error."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Paging(Query):
+    """Which part of a list is wanted."""
+
+    page: int = Field(1, ge=1, le=LARGEST_PAGE, description="Which page, from 1")
+    per_page: int = Field(50, ge=1, le=MOST_PER_PAGE, description="How many a page")
+
+    @property
+    def first(self) -> int:
+        """Where the page begins in the whole list."""
+        return (self.page - 1) * self.per_page
+
+
+class Answer(BaseModel):
+    """What the API answers with."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Listing(Answer):
+    """A page of a list. The header Link names the pages before and after it."""
+
+    total: int = Field(description="How many there are on all pages")
+    page: int = Field(description="Which page this is, from 1")
+    per_page: int = Field(description="How many a page has at most")

@@ -1,0 +1,268 @@
+"""How a route of the API is declared: who may use it, what it takes, what it answers. The OpenAPI document follows.
+
+A view is a plain function. It asks for what it needs by name: names of the URL, `query` and `body` (models, checked
+before it is called). It returns an answer's model, `Created`, a Flask response (a download), or None (204). Answers to
+GET carry an ETag. Checking is done here and not by flask-openapi3, which reads a JSON text twice and guesses types.
+"""
+
+import hashlib
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Generic, Self, TypeVar, get_args, get_origin, get_type_hints
+from urllib.parse import urlencode
+
+from flask import Response, request
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+from pydantic import BaseModel, Field, ValidationError, create_model
+
+from server.access import Who, allow
+from server.api.fields import Body, Id, Listing, Query, Secret, Slug
+from server.bearer import VERSION_PREFIX
+from server.problems import MEDIA_TYPE, FieldError, Problem
+from submissions.tokens import Scope
+
+View = TypeVar("View", bound=Callable[..., Any])
+AnyModel = TypeVar("AnyModel", bound=BaseModel)
+
+JSON = "application/json"
+_PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
+_NAMED = re.compile(r"<(?:[^<>:]+:)?([a-z_0-9]+)>")
+
+# Where pydantic's own sentence is for programmers.
+_MESSAGES = {"string_pattern_mismatch": "It has characters that cannot be here."}
+
+# What stands in URLs, by its name there.
+_NAMES: Mapping[str, tuple[Any, str]] = {
+    "competition_slug": (Slug, "The competition's short name"),
+    "phase_slug": (Slug, "The phase's short name"),
+    "submission_id": (Id, "The submission's number"),
+    "other_id": (Id, "The number of the submission to compare with"),
+    "zoo_name": (Slug, "The zoo's short name"),
+    "zoo_id": (Id, "The number of this version of the zoo"),
+    "phase_id": (Id, "The phase's number"),
+    "job_id": (Id, "The job's number"),
+    "token_id": (Id, "The token's number"),
+    "session_id": (Id, "The session's number"),
+    "announcement_id": (Id, "The announcement's number"),
+    "notification_id": (Id, "The notification's number"),
+    "upload_id": (Secret, "The upload's secret name"),
+    "invite_key": (Secret, "The team's invitation"),
+    "picture": (Slug, "The picture's name"),
+}
+
+
+@dataclass(frozen=True)
+class Created(Generic[AnyModel]):
+    """Something new, and where it is."""
+
+    answer: AnyModel
+    location: str
+
+
+class Routes:
+    """The routes of one part of the API."""
+
+    def __init__(self, name: str, title: str, text: str) -> None:
+        self.blueprint = APIBlueprint(
+            f"api_{name}", __name__, url_prefix=VERSION_PREFIX, abp_tags=[Tag(name=title, description=text)]
+        )
+
+    def get(self, rule: str, who: Who, scope: Scope = Scope.READ, **about: Any) -> Callable[[View], View]:
+        return self._route("get", rule, who, scope, **about)
+
+    def post(self, rule: str, who: Who, scope: Scope, **about: Any) -> Callable[[View], View]:
+        return self._route("post", rule, who, scope, **about)
+
+    def put(self, rule: str, who: Who, scope: Scope, **about: Any) -> Callable[[View], View]:
+        return self._route("put", rule, who, scope, **about)
+
+    def patch(self, rule: str, who: Who, scope: Scope, **about: Any) -> Callable[[View], View]:
+        return self._route("patch", rule, who, scope, **about)
+
+    def delete(self, rule: str, who: Who, scope: Scope, **about: Any) -> Callable[[View], View]:
+        return self._route("delete", rule, who, scope, **about)
+
+    def _route(
+        self,
+        method: str,
+        rule: str,
+        who: Who,
+        scope: Scope,
+        *,
+        download: str | None = None,
+        takes: Mapping[str, Any] | None = None,
+        accepted: bool = False,
+        conflicts: bool = False,
+    ) -> Callable[[View], View]:
+        """Declare a route.
+
+        download: the media type of what is sent, where it is no model. takes: schemas of bodies by media type, where
+        the view reads the request itself. accepted: the work goes on after the answer (202). conflicts: what is asked
+        may be impossible as things stand (409).
+        """
+
+        def declare(view: View) -> View:
+            wanted = _Wanted.of(view, rule)
+            documented = _carried_out(view, wanted, 202 if accepted else 200)
+            documented = allow(who, scope)(documented)
+            register = getattr(self.blueprint, method)
+            register(
+                rule,
+                operation_id=f"{self.blueprint.name.removeprefix('api_')}_{view.__name__}",
+                security=[{}, {"token": [scope]}] if who is Who.VISITOR else [{"token": [scope]}],
+                responses=_responses(method, wanted, download, bool(takes), accepted=accepted, conflicts=conflicts),
+                openapi_extensions={"requestBody": {"required": True, "content": takes}} if takes else None,
+            )(documented)
+            return view
+
+        return declare
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What a view asks for, and what it returns."""
+
+    names: tuple[str, ...]
+    path: type[BaseModel] | None
+    query: type[Query] | None
+    body: type[Body] | None
+    answer: type[BaseModel] | None
+    creates: bool
+
+    @classmethod
+    def of(cls, view: Callable[..., Any], rule: str) -> Self:
+        hints = get_type_hints(view, include_extras=True)
+        in_rule = _NAMED.findall(rule)
+        path = None
+        if in_rule:
+            fields: dict[str, Any] = {name: (_NAMES[name][0], Field(description=_NAMES[name][1])) for name in in_rule}
+            path = create_model(f"{view.__name__}_path", **fields)
+        returned = hints["return"]
+        creates = get_origin(returned) is Created
+        answer = get_args(returned)[0] if creates else returned
+        is_model = inspect.isclass(answer) and issubclass(answer, BaseModel)
+        return cls(
+            names=tuple(name for name in in_rule if name in hints),
+            path=path,
+            query=hints.get("query"),
+            body=hints.get("body"),
+            answer=answer if is_model else None,
+            creates=creates,
+        )
+
+    @property
+    def annotations(self) -> dict[str, Any]:
+        """What flask-openapi3 reads."""
+        found = {"path": self.path, "query": self.query, "body": self.body}
+        return {name: model for name, model in found.items() if model is not None}
+
+
+def _carried_out(view: Callable[..., Any], wanted: _Wanted, status: int) -> Callable[..., Response]:
+    """The view with its arguments checked before and its answer written after."""
+
+    @wraps(view)
+    def carried_out(**named: Any) -> Response:
+        arguments = {name: named[name] for name in wanted.names}
+        query = _read_query(wanted.query or Query)
+        if wanted.query is not None:
+            arguments["query"] = query
+        if wanted.body is not None:
+            arguments["body"] = read_body(wanted.body)
+        return _written(view(**arguments), status)
+
+    carried_out.__annotations__ = wanted.annotations
+    carried_out.__delay_validate_request__ = True  # type: ignore[attr-defined]
+    return carried_out
+
+
+def read_body(model: type[AnyModel]) -> AnyModel:
+    """The request's JSON as this model. Raises Problem (400, 415, 422)."""
+    if request.mimetype != JSON:
+        raise Problem(415, f"Send the body as {JSON}.")
+    return checked(lambda: model.model_validate_json(request.get_data(cache=False)))
+
+
+def checked(read: Callable[[], AnyModel]) -> AnyModel:
+    """What pydantic reads; what it has to say against it becomes a Problem with a sentence per field."""
+    try:
+        return read()
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+    if faults[0]["type"] == "json_invalid":
+        raise Problem(400, "The body is not JSON.")
+    errors = [
+        FieldError(field=".".join(map(str, fault["loc"])), message=_MESSAGES.get(fault["type"], f"{fault['msg']}."))
+        for fault in faults
+    ]
+    raise Problem(422, "Something in the request is not as it should be; `errors` says what.", errors)
+
+
+def _read_query(model: type[AnyModel]) -> AnyModel:
+    values: dict[str, str | Sequence[str]] = {}
+    for name, given in request.args.lists():
+        field = model.model_fields.get(name)
+        takes_several = field is not None and "list" in str(field.annotation)
+        if len(given) > 1 and not takes_several:
+            raise Problem(422, f"Give {name} once.", [FieldError(field=name, message="Give it once.")])
+        values[name] = given if takes_several else given[0]
+    return checked(lambda: model.model_validate(values))
+
+
+def _written(result: Any, status: int) -> Response:
+    if isinstance(result, Response):
+        return result
+    if result is None:
+        return Response(status=204)
+    if isinstance(result, Created):
+        made = Response(result.answer.model_dump_json(), 201, mimetype=JSON)
+        made.headers["Location"] = result.location
+        return made
+    made = Response(result.model_dump_json(), status, mimetype=JSON)
+    if isinstance(result, Listing) and (links := _links(result)):
+        made.headers["Link"] = links
+    return cacheable(made) if request.method == "GET" else made
+
+
+def cacheable(response: Response) -> Response:
+    """The answer with an ETag, or 304 where the reader has it already."""
+    response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:32])
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.vary.add("Authorization")
+    response.make_conditional(request)
+    return response
+
+
+def _links(listing: Listing) -> str:
+    """Where the other pages of a list are (RFC 8288)."""
+    last = max(1, -(-listing.total // listing.per_page))
+    pages = {"first": 1, "prev": listing.page - 1, "next": listing.page + 1, "last": last}
+    shown = {name: page for name, page in pages.items() if 1 <= page <= last}
+    others = [(name, value) for name, value in request.args.items(multi=True) if name != "page"]
+    return ", ".join(
+        f'<{request.base_url}?{urlencode([*others, ("page", page)])}>; rel="{name}"' for name, page in shown.items()
+    )
+
+
+def _responses(
+    method: str, wanted: _Wanted, download: str | None, reads_body: bool, *, accepted: bool, conflicts: bool
+) -> dict[str, Any]:
+    """What flask-openapi3 writes down about the answers."""
+    found: dict[str, Any] = {}
+    if download is not None:
+        found["200"] = {"content": {download: {"schema": {"type": "string", "format": "binary"}}}}
+    elif wanted.answer is None:
+        found["204"] = None
+    else:
+        found["201" if wanted.creates else "202" if accepted else "200"] = wanted.answer
+    if method == "get":
+        found["304"] = {"description": "Nothing has changed since the ETag that If-None-Match names."}
+    takes_body = wanted.body is not None or reads_body
+    statuses = [400, 401, 403, 429, 422]
+    statuses += [404] if wanted.path is not None else []
+    statuses += [413, 415] if takes_body else []
+    statuses += [409] if conflicts else []
+    return found | {str(status): {"content": _PROBLEM} for status in sorted(statuses)}

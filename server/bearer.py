@@ -1,0 +1,62 @@
+"""Requests to the API: which they are, the token they come with, and what it may do. Called by access and limits.
+
+Only a bearer token says who asks. Cookies count for nothing here, so that no other site's page can use the API through
+a visitor's browser, and no CSRF token is needed.
+"""
+
+from typing import cast
+
+from flask import Flask, g, request
+
+from server import auth
+from server.config import services
+from server.problems import Problem
+from submissions.tokens import Scope, TokenHolder, authenticate_token
+
+PREFIX = "/api/"  # everything below answers in JSON, errors as well
+VERSION_PREFIX = f"{PREFIX}v1"
+
+
+def init_app(app: Flask) -> None:
+    """Comes before whatever asks who is there."""
+    app.before_request(_read_token)
+
+
+def is_api_request() -> bool:
+    return request.path.startswith(PREFIX)
+
+
+def the_holder() -> TokenHolder | None:
+    """Whom this request's token stands for; None where it has none, or a wrong one."""
+    return cast(TokenHolder | None, g.token_holder)
+
+
+def require(scope: Scope) -> None:
+    """End the request where its token is wrong or lacks the scope. Without any token it goes on, as a visitor's."""
+    holder = the_holder()
+    if holder is not None and scope not in holder.scopes:
+        sentence = f"The token lacks the scope {scope}. Make one that has it."
+        raise Problem(403, sentence, challenge=_challenge(error="insufficient_scope", scope=scope.value))
+    if holder is None and "Authorization" in request.headers:
+        sentence = "The token is unknown, expired or revoked. Make a new one: gengap login"
+        raise Problem(401, sentence, challenge=_challenge(error="invalid_token"))
+
+
+def no_token() -> Problem:
+    """What a visitor is told on a route for people with an account."""
+    return Problem(401, "This needs a token: send the header Authorization: Bearer gengap_…", challenge=_challenge())
+
+
+def _challenge(**parameters: str) -> str:
+    """How a request is to say who it is from (RFC 6750)."""
+    return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in {"realm": "gengap", **parameters}.items())
+
+
+def _read_token() -> None:
+    if not is_api_request():
+        return
+    kind, _, text = request.headers.get("Authorization", "").partition(" ")
+    holder = authenticate_token(services().db, text.strip()) if kind.lower() == "bearer" else None
+    g.token_holder = holder
+    user = holder.user if holder is not None else None
+    auth.act_as(None if user is None else auth.Account(id=user.id, name=user.name, role=user.role))

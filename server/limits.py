@@ -1,0 +1,77 @@
+"""How often somebody may ask: a rate for every route, generous for reading, tight where guessing or mail is at stake.
+
+Counted per account, for visitors per address; where passwords are tried, always per address. What the table does not
+name has the rate of its method. Counts are kept in this process, or in Redis where that is the broker.
+"""
+
+import time
+from collections.abc import Mapping
+from enum import StrEnum
+
+from flask import Flask, current_app, request
+from flask_limiter import Limiter
+from werkzeug.exceptions import TooManyRequests
+
+from server.auth import current_account
+from server.config import services
+from submissions.settings import Settings
+
+
+class Rate(StrEnum):
+    """What is counted together; each has its setting."""
+
+    READING = "rate_reading"
+    CHANGING = "rate_changing"
+    SUBMITTING = "rate_submitting"
+    LOG_IN = "rate_log_in"
+    REGISTERING = "rate_registering"
+    MAIL = "rate_mail"
+
+
+UNCOUNTED = frozenset({"static.file", "health.healthz"})
+RATES: Mapping[str, Rate] = {
+    "accounts.log_in": Rate.LOG_IN,
+    "api_tokens.log_in": Rate.LOG_IN,
+    "accounts.register_account": Rate.REGISTERING,
+    "submit.upload": Rate.SUBMITTING,
+    "zoo_uploads.append_piece": Rate.READING,  # thousands of pieces make one zoo
+}
+_BY_ADDRESS = frozenset({Rate.LOG_IN, Rate.REGISTERING, Rate.MAIL})
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_EXTENSION = "gengap_limiter"
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Count every request from here on; comes after it is known who asks, and before anything else is looked up."""
+    limiter = Limiter(
+        _whose,
+        app=app,
+        default_limits=[_limit],
+        default_limits_exempt_when=lambda: request.endpoint in UNCOUNTED,
+        request_identifier=lambda: _rate() if request.endpoint else "",
+        storage_uri=settings.broker_url if settings.broker_url.startswith("redis") else "memory://",
+        in_memory_fallback_enabled=True,  # pages go on where Redis does not
+        key_prefix="gengap",
+    )
+    app.extensions[_EXTENSION] = limiter
+
+
+def tell_when(error: TooManyRequests) -> None:
+    """Let the error say in Retry-After when the next request is taken."""
+    limiter: Limiter = current_app.extensions[_EXTENSION]
+    limit = limiter.current_limit
+    error.retry_after = 1 if limit is None else max(1, int(limit.reset_at - time.time()))
+
+
+def _limit() -> str:
+    limit: str = getattr(services().settings, _rate())
+    return limit
+
+
+def _rate() -> Rate:
+    return RATES.get(request.endpoint or "", Rate.READING if request.method in _READS else Rate.CHANGING)
+
+
+def _whose() -> str:
+    account = None if _rate() in _BY_ADDRESS else current_account()
+    return f"account {account.id}" if account is not None else f"address {request.remote_addr}"
