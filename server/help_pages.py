@@ -43,6 +43,31 @@ def help_images() -> frozenset[str]:
     return frozenset(path.name for ending in ("png", "svg", "webp") for path in (FOLDER / "images").glob(f"*.{ending}"))
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A line of the index: a page, its title, and what it is about."""
+
+    name: str
+    title: str
+
+
+@lru_cache(maxsize=1)
+def help_index() -> tuple[tuple[str, tuple[Entry, ...]], ...]:
+    """The index as it is written: for each of its lists the sentence before it, and the pages it names."""
+    parts = re.split(r"\n(?=\S[^\n]*:\n\n- )", (FOLDER / "index.md").read_text(encoding="utf-8"))
+    return tuple(
+        (part.split(":", 1)[0].strip(), entries)
+        for part in parts
+        if (
+            entries := tuple(
+                Entry(name, title)
+                for title, name in re.findall(r"^- \[([^\]]+)\]\(([\w-]+)\.md\)", part, re.MULTILINE)
+                if name in help_names()
+            )
+        )
+    )
+
+
 def render(name: str, page_url: Callable[[str], str], image_url: Callable[[str], str]) -> HelpPage:
     """The page called `name`, one of `help_names()`.
 
@@ -57,6 +82,8 @@ def render(name: str, page_url: Callable[[str], str], image_url: Callable[[str],
             token.attrSet("id", slug(text))
             if token.tag == "h1":
                 title = text.replace("`", "")
+        elif token.type in ("th_open", "td_open") and "right" in str(token.attrs.pop("style", "")):
+            token.attrSet("class", "num")  # the policy for styles allows none on an element
         elif token.type == "inline":
             token.children = _led(token.children or [], name, page_url, image_url)
     return HelpPage(name, title, _with_scrolling_tables(parser.renderer.render(tokens, parser.options, {})))

@@ -35,6 +35,7 @@ class ZooCard:
     dataset_source: str
     licence: str
     truth_public: bool
+    target: str
     axes: tuple[tuple[str, tuple[str, ...]], ...]
     test_size: int | None
     bars: tuple[Bar, ...]
@@ -62,6 +63,7 @@ def zoo_card(store: ZooStore, manifest_sha256: str, target: str) -> ZooCard:
         dataset_source=manifest.dataset.source,
         licence=manifest.dataset.licence,
         truth_public=manifest.truth_public,
+        target=target,
         axes=tuple((axis.name, tuple(map(str, axis.values))) for axis in truth.axes) if truth else (),
         test_size=truth.test_size if truth else None,
         bars=histogram(list(truth.target(target).values())) if truth else (),

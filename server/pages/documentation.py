@@ -6,7 +6,7 @@ from flask import Blueprint, Response, abort, current_app, render_template, send
 
 from server.access import Who, allow
 from server.headers import conditional
-from server.help_pages import FOLDER, HelpPage, help_images, help_names, render
+from server.help_pages import FOLDER, HelpPage, help_images, help_index, help_names, render
 
 _A_DAY = "public, max-age=86400"
 INDEX = "index"
@@ -47,7 +47,7 @@ def _shown(name: str) -> Response:
     if name not in help_names():
         abort(404)
     shown = _rendered(name, current_app.config["APPLICATION_ROOT"])
-    return conditional(lambda: render_template("help.html", page=shown), shown)
+    return conditional(lambda: render_template("help.html", page=shown, index=help_index()), shown)
 
 
 @lru_cache(maxsize=128)
