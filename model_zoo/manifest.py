@@ -37,6 +37,8 @@ TARGETS: Mapping[str, tuple[float | str, str]] = {
     "robust_gap": ("train_acc", "robust_acc"),
 }
 
+MOST_FURTHER_FILES = 64  # siblings and trajectory of one network: each is an open file of a measure's process
+
 _SHOWN_ERRORS = 5
 _UNSAFE = re.compile(r'[\\:*?"<>|\x00-\x1f]')
 
@@ -150,6 +152,14 @@ class NetworkFilesEntry(Part):
     initial: PublicFileName | None = None
     siblings: list[PublicFileName] = []
     trajectory: list[TrajectoryPoint] = []
+
+    @model_validator(mode="after")
+    def _has_no_more_files_than_a_sandbox_takes(self) -> Self:
+        if len(self.siblings) + len(self.trajectory) > MOST_FURTHER_FILES:
+            raise ValueError(
+                f"network {self.id} has more than {MOST_FURTHER_FILES} siblings and points of its trajectory together"
+            )
+        return self
 
     @model_validator(mode="after")
     def _trajectory_is_in_order(self) -> Self:

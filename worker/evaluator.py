@@ -15,7 +15,7 @@ from queue import SimpleQueue
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from model_zoo import Zoo, ZooError
+from model_zoo import NetworkEntry, Zoo, ZooError
 from model_zoo.store import ZooStore
 from scoring import ScoringError
 from submissions import lifecycle, queue
@@ -23,10 +23,12 @@ from submissions.bundle import BundleError, BundleLimits, read_bundle
 from submissions.database import Database
 from submissions.records import Purpose
 from submissions.store import BundleStore, StoreError
+from submissions.tracks import Track
 from worker.failures import tell
 from worker.sandbox.pool import SandboxPool
 from worker.sandbox.protocol import (
     Code,
+    ContextFiles,
     Failure,
     Limits,
     NetworkFiles,
@@ -108,7 +110,7 @@ class Evaluator:
                 if is_first or claim.is_pooled:
                     sandbox.start(work.code, _limits(claim, self._wall_s(claim)))
                 seed = seed_of(claim.bundle_sha256, run.network_id)
-                files = network_files(work.zoo, run.network_id)
+                files = network_files(work.zoo, run.network_id, work.code.track)
                 with self._zoos.fetched(work.zoo, _names(work.zoo, files)):
                     outcome = sandbox.evaluate(files, seed)
                 is_wanted = self._record(claim, run, outcome, work.code.files, dict(sandbox.layers))
@@ -128,7 +130,7 @@ class Evaluator:
     def _code(self, claim: queue.Claim) -> Code:
         content = self._store.get(claim.bundle_sha256)
         bundle = read_bundle(claim.filename, content, self._bundle_limits)
-        return Code(bundle.files, bundle.sha256)
+        return Code(bundle.files, bundle.sha256, bundle.track)
 
     def _wall_s(self, claim: queue.Claim) -> float:
         """What the next network may take."""
@@ -238,7 +240,7 @@ def evaluate_zoo(
                 while waiting:
                     network_id = waiting.popleft()
                     seed = seed_of(code.digest, network_id)
-                    outcomes.put((network_id, sandbox.evaluate(network_files(zoo, network_id), seed)))
+                    outcomes.put((network_id, sandbox.evaluate(network_files(zoo, network_id, code.track), seed)))
         except IndexError:  # the other thread took the last one
             return
 
@@ -262,7 +264,8 @@ def evaluate_zoo(
             pool.interrupt()
 
 
-def network_files(zoo: Zoo, network_id: str) -> NetworkFiles:
+def network_files(zoo: Zoo, network_id: str, track: Track = "standard") -> NetworkFiles:
+    """What a measure of this track gets of the network: more than the standard one does only on the extended track."""
     network = zoo.network(network_id)
     return NetworkFiles(
         architecture=network.architecture,
@@ -271,13 +274,22 @@ def network_files(zoo: Zoo, network_id: str) -> NetworkFiles:
         training_data=zoo.training_file,
         classes=zoo.manifest.classes,
         architecture_file=zoo.architecture_file if network.is_custom else None,
+        context=_context_files(zoo, network) if track == "extended" else None,
+    )
+
+
+def _context_files(zoo: Zoo, network: NetworkEntry) -> ContextFiles:
+    offers = zoo.offers
+    return ContextFiles(
+        siblings=network.siblings if "siblings" in offers else None,
+        unlabelled=zoo.unlabelled_file if "unlabelled" in offers else None,
+        trajectory=network.trajectory if "trajectory" in offers else None,
     )
 
 
 def _names(zoo: Zoo, files: NetworkFiles) -> list[str]:
     """The files that a sandbox gets, by the names that the zoo's manifest gives them."""
-    paths = (files.training_data, files.weights, files.initial, files.architecture_file)
-    return [path.relative_to(zoo.folder).as_posix() for path in paths if path is not None]
+    return [path.relative_to(zoo.folder).as_posix() for _, path in files.named]
 
 
 def _limits(claim: queue.Claim, wall_s: float) -> Limits:

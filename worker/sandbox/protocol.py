@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from submissions.states import Reason
+from submissions.tracks import Track
 
 
 @dataclass(frozen=True)
@@ -39,17 +40,41 @@ class Fences:
 
 @dataclass(frozen=True)
 class Code:
-    """A measure's files by relative path; `complexity.py` defines `complexity`. `digest` names the upload."""
+    """A measure's files by relative path; `complexity.py` defines `complexity`. `digest` names the upload.
+
+    track: of the extended one, it is called with a context.
+    """
 
     files: Mapping[str, bytes]
     digest: str
+    track: Track = "standard"
+
+
+@dataclass(frozen=True)
+class ContextFiles:
+    """What a sandbox gets of one network besides, for the extended track; each None where the zoo does not offer it.
+
+    trajectory: epochs, and the weights after them.
+    """
+
+    siblings: tuple[Path, ...] | None
+    unlabelled: Path | None
+    trajectory: tuple[tuple[float, Path], ...] | None
+
+    @property
+    def named(self) -> list[tuple[str, Path]]:
+        """All files by the names under which the harness gets them."""
+        own = [] if self.unlabelled is None else [("unlabelled", self.unlabelled)]
+        siblings = [("sibling", path) for path in self.siblings or ()]
+        return [*siblings, *own, *(("trajectory", path) for _, path in self.trajectory or ())]
 
 
 @dataclass(frozen=True)
 class NetworkFiles:
     """What a sandbox gets of one network: an architecture and files to open, no id, no hyperparameter.
 
-    architecture_file: the zoo's own architecture.py, executed inside before the measure, or None.
+    architecture_file: the zoo's own architecture.py, executed inside before the measure, or None. context: None for
+    measures of the standard track.
     """
 
     architecture: Mapping[str, object]
@@ -58,6 +83,15 @@ class NetworkFiles:
     training_data: Path
     classes: int
     architecture_file: Path | None = None
+    context: ContextFiles | None = None
+
+    @property
+    def named(self) -> list[tuple[str, Path]]:
+        """All files by the names under which the harness gets them."""
+        named = [("weights", self.weights), ("training_data", self.training_data)]
+        named += [] if self.initial is None else [("initial", self.initial)]
+        named += [] if self.architecture_file is None else [("architecture", self.architecture_file)]
+        return named if self.context is None else [*named, *self.context.named]
 
 
 @dataclass(frozen=True)

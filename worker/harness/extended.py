@@ -1,0 +1,46 @@
+"""What measures of the extended track get beside network and data, loaded in the measure's own process.
+
+`participant` calls it before any participant code. The files came as descriptors, in the order of the request.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from model_zoo.architectures import Context, Moment, OwnBuild, load_inputs, load_network
+
+
+@dataclass(frozen=True)
+class ContextDescriptors:
+    """Descriptors of the files for the extended track; nothing for a standard measure."""
+
+    siblings: tuple[int, ...] = ()
+    unlabelled: int | None = None
+    trajectory: tuple[int, ...] = ()
+
+    @property
+    def all(self) -> tuple[int, ...]:
+        own = () if self.unlabelled is None else (self.unlabelled,)
+        return (*self.siblings, *own, *self.trajectory)
+
+
+def load_context(request: Mapping[str, Any], files: ContextDescriptors, own: OwnBuild | None) -> Context | None:
+    """The third argument of the measure, or None for one of the standard track, which has two.
+
+    request: its "context" is null for the standard track, else says what the zoo offers, and the trajectory's epochs.
+    own: the `build` of the zoo's architecture.py.
+    """
+    offered = request["context"]
+    if offered is None:
+        return None
+    architecture = request["architecture"]
+
+    def networks(descriptors: Sequence[int]) -> list[Any]:
+        return [load_network(architecture, weights, None, own) for weights in descriptors]
+
+    epochs = offered["trajectory"]
+    return Context(
+        siblings=tuple(networks(files.siblings)) if offered["siblings"] else None,
+        unlabelled=None if files.unlabelled is None else load_inputs(files.unlabelled),
+        trajectory=None if epochs is None else tuple(map(Moment, epochs, networks(files.trajectory))),
+    )
