@@ -31,6 +31,7 @@ RUN python3.11 -c "import tomllib; \
         > server-requirements.txt \
     && pip install --no-cache-dir -c constraints.txt -r server-requirements.txt
 COPY server server
+COPY docs server/docs
 COPY worker worker
 COPY submissions submissions
 COPY scoring scoring
@@ -52,6 +53,7 @@ ARG PIP_NO_INDEX
 ARG PIP_FIND_LINKS
 COPY pyproject.toml LICENSE README.md ./
 COPY server server
+COPY docs server/docs
 COPY worker worker
 COPY submissions submissions
 COPY scoring scoring

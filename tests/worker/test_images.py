@@ -48,7 +48,7 @@ def test_an_image_s_user_is_not_root(image: str) -> None:
 def test_the_server_s_image_serves_pages() -> None:
     require_image("gengap-server")
     port = free_port()
-    address = f"http://127.0.0.1:{port}/healthz"
+    address = f"http://127.0.0.1:{port}"
     environment = {"GENGAP_PORT": str(port), "GENGAP_HOST": "127.0.0.1"}
     settings = restrictions("server") | {"environment": environment, "network_mode": "host"}
     with container("gengap-server", settings=settings) as server:
@@ -57,10 +57,11 @@ def test_the_server_s_image_serves_pages() -> None:
             server.reload()
             assert server.status == "running", server.logs().decode()
             with contextlib.suppress(httpx.TransportError):
-                return bool(httpx.get(address).json()["database"] == "ok")
+                return bool(httpx.get(f"{address}/healthz").json()["database"] == "ok")
             return False
 
         wait_until(answers, "the server in its container")
+        assert httpx.get(f"{address}/help/metrics").status_code == 200  # the documentation is in the image
 
 
 def test_the_server_s_image_is_without_what_only_workers_need() -> None:
