@@ -1,8 +1,9 @@
 """What requests and answers of the API are made of: strict bodies, bounded texts, moments with a time zone, pages."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 LARGEST_ID = 2**31 - 1  # a larger number is no id in any database we use
 LARGEST_PAGE = 10**6
@@ -16,8 +17,18 @@ Line = Annotated[str, StringConstraints(pattern=_ONE_LINE, max_length=1000)]
 Paragraphs = Annotated[str, StringConstraints(pattern=_PARAGRAPHS, max_length=100_000)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
 Secret = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{20,64}$")]
+
+
+def _in_our_times(moment: datetime) -> datetime:
+    """Far from where a change of time zone leaves the calendar."""
+    if not datetime(1970, 1, 2, tzinfo=UTC) <= moment <= datetime(9000, 1, 1, tzinfo=UTC):
+        raise ValueError("give a moment after 1970 and before 9000")
+    return moment
+
+
 Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
-Moment = AwareDatetime
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Moment = Annotated[AwareDatetime, AfterValidator(_in_our_times)]
 
 
 class Body(BaseModel):

@@ -59,7 +59,7 @@ def add_pgdl() -> ResponseReturnValue:
         reference = allowed_address(reference, sources) if reference else ""
     except SourceError as error:
         return _overview_page({"pgdl": str(error)}), 422
-    if name and not _is_name(name):
+    if name and not is_name(name):
         return _overview_page({"pgdl": "A zoo's name has small letters, digits, dashes and underscores."}), 422
     if test_size and not (test_size.isascii() and test_size.isdecimal() and int(test_size)):
         return _overview_page({"pgdl": "Give the number of test examples, or leave it to the importer."}), 422
@@ -81,7 +81,7 @@ def add_recipe() -> ResponseReturnValue:
     try:
         if chosen == OWN_RECIPE:
             text = paragraph_field("toml", _RECIPE_LENGTH)
-            return _begin(JobKind.RECIPE, {"name": _own_recipe(text).name, "toml": text})
+            return _begin(JobKind.RECIPE, {"name": own_recipe(text).name, "toml": text})
         return _begin(JobKind.RECIPE, {"name": named_recipe(chosen).name})
     except ZooError as error:
         return _overview_page({"recipe": str(error)}), 422
@@ -144,7 +144,7 @@ def _begin(kind: JobKind, arguments: Mapping[str, object]) -> ResponseReturnValu
     return redirect(url_for("zoos.job", job_id=job_id))
 
 
-def _own_recipe(text: str) -> Recipe:
+def own_recipe(text: str) -> Recipe:
     try:
         return Recipe.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
@@ -153,7 +153,7 @@ def _own_recipe(text: str) -> Recipe:
         raise ZooError(f"The recipe is wrong: {faults(error)}.") from None
 
 
-def _is_name(text: str) -> bool:
+def is_name(text: str) -> bool:
     try:
         TypeAdapter(Name).validate_python(text)
     except ValidationError:

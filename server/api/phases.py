@@ -1,0 +1,250 @@
+"""What organizers do with competitions and phases: open and change them, choose their zoos, announce."""
+
+from collections.abc import Callable
+from dataclasses import MISSING, fields, replace
+from datetime import datetime
+from typing import Any, get_type_hints
+
+from flask import url_for
+from pydantic import Field, create_model
+
+from server.access import Who, the_competition, the_phase
+from server.api import competitions
+from server.api.competitions import Announcement, Competition, Phase
+from server.api.fields import Answer, Body, Count, Id, Line, Listing, Moment, Paging, Paragraphs
+from server.api.routes import Created, Routes
+from server.auth import the_account
+from server.config import services
+from server.problems import Problem, faulty
+from submissions.announcements import announce, announcements_of, withdraw
+from submissions.competitions import CompetitionError, CompetitionRefused, CompetitionTexts, change_competition
+from submissions.phase_zoos import attach_zoo, detach_zoo, replace_zoo
+from submissions.phases import NewCompetition, PhaseError, PhasePlan, change_phase, open_phase, phase_list, plan_of
+from submissions.records import PhaseRecord
+from submissions.tokens import Scope
+from worker.hints import send_hint
+
+routes = Routes("phases", "Organizing competitions", "Competitions and phases, opened and changed by organizers.")
+
+_STRICT = {str: Line, int: Count, datetime: Moment}
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    """What a request leaves out stays as it is: the document names no default."""
+    schema.pop("default", None)
+
+
+def _plan_fields(*, all_optional: bool) -> dict[str, Any]:
+    """The fields of a phase's plan, as pydantic wants them: whatever is added to the plan can be set here as well."""
+    hints = get_type_hints(PhasePlan)
+    found: dict[str, Any] = {}
+    for field in fields(PhasePlan):
+        kind = hints[field.name]
+        kind = _STRICT.get(kind, kind)
+        kind = Count | None if kind == int | None else Moment | None if kind == datetime | None else kind
+        if all_optional:
+            found[field.name] = (
+                kind,
+                Field(default=None, json_schema_extra=_without_default),
+            )
+        else:
+            found[field.name] = (kind, ... if field.default is MISSING else field.default)
+    return found
+
+
+PhaseChange = create_model(
+    "PhaseChange", __base__=Body, __doc__="What is to change of a phase.", **_plan_fields(all_optional=True)
+)
+PhasePlanned = create_model("PhasePlanned", __base__=Body, __doc__="A new phase.", **_plan_fields(all_optional=False))
+
+
+class PhaseWanted(PhasePlanned):
+    """A new phase over zoos that passed their check."""
+
+    slug: Line
+    zoos: list[Id] = Field(max_length=100, description="Numbers of the zoos' versions")
+
+
+class CompetitionWanted(Body):
+    """A new competition with its first phase."""
+
+    slug: Line
+    title: Line
+    text: Paragraphs = ""
+    phase: PhaseWanted
+
+
+class CompetitionChange(Body):
+    """What is to change of a competition."""
+
+    title: Line | None = None
+    text: Paragraphs | None = None
+    rules: Paragraphs | None = None
+    team_members: Count | None = Field(None, description="The most that a team may have")
+
+
+class AnnouncementWanted(Body):
+    title: Line
+    text: Paragraphs = ""
+
+
+class Replacement(Body):
+    by: Id = Field(description="The number of the version that takes its place")
+
+
+class Again(Answer):
+    """What a change of a phase's zoos led to."""
+
+    evaluated_again: int = Field(description="How many submissions run again because of it")
+
+
+class ListedPhase(Answer):
+    id: int
+    competition: str
+    slug: str
+    title: str
+    opens_at: datetime
+    closes_at: datetime | None
+    is_hidden: bool
+    zoos: list[str] = Field(description="Its zoos, each NAME@VERSION")
+    submissions: int
+
+
+class ListedPhases(Listing):
+    items: list[ListedPhase]
+
+
+_COMPETITION = "/competitions/<slug:competition_slug>"
+_PHASE = f"{_COMPETITION}/phases/<slug:phase_slug>"
+
+
+@routes.get("/phases", Who.ORGANIZER, Scope.ORGANIZE)
+def list_phases(query: Paging) -> ListedPhases:
+    """Every phase of every competition, hidden ones as well, the newest first"""
+    with services().db.read() as session:
+        listed = phase_list(session)
+    items = [
+        ListedPhase(
+            id=one.phase.id,
+            competition=one.competition.slug,
+            slug=one.phase.slug,
+            title=one.phase.title,
+            opens_at=one.phase.opens_at,
+            closes_at=one.phase.closes_at,
+            is_hidden=one.phase.hidden,
+            zoos=[zoo.label for zoo in one.zoos],
+            submissions=one.submissions,
+        )
+        for one in listed[query.first : query.first + query.per_page]
+    ]
+    return ListedPhases(items=items, total=len(listed), page=query.page, per_page=query.per_page)
+
+
+@routes.post("/competitions", Who.ORGANIZER, Scope.ORGANIZE)
+def open_competition(body: CompetitionWanted) -> Created[Phase]:
+    """Make a competition with its first phase"""
+    return _opened(body.slug, body.phase, NewCompetition(body.title, body.text))
+
+
+@routes.patch(_COMPETITION, Who.ORGANIZER, Scope.ORGANIZE)
+def change(body: CompetitionChange) -> Competition:
+    """Change a competition's texts and the size of its teams"""
+    found = the_competition()
+    texts = CompetitionTexts(found.title, found.text, found.rules, found.team_members)
+    try:
+        change_competition(services().db, found.id, replace(texts, **body.model_dump(exclude_none=True)))
+    except CompetitionRefused as error:
+        raise faulty(error.messages) from None
+    for name, value in body.model_dump(exclude_none=True).items():
+        setattr(found, name, value)
+    return competitions.told(found)
+
+
+@routes.post(f"{_COMPETITION}/phases", Who.ORGANIZER, Scope.ORGANIZE)
+def open_another(body: PhaseWanted) -> Created[Phase]:
+    """Open another phase of a competition"""
+    return _opened(the_competition().slug, body, None)
+
+
+@routes.patch(_PHASE, Who.ORGANIZER, Scope.ORGANIZE)
+def change_one(body: PhaseChange) -> Phase:
+    """Change a phase's dates, limits, rules and visibility"""
+    changes = {name: getattr(body, name) for name in body.model_fields_set}
+    phase_id = the_phase().id
+    try:
+        change_phase(services().db, phase_id, replace(plan_of(the_phase()), **changes), user_id=the_account().id)
+    except PhaseError as error:
+        raise faulty(error.messages) from None
+    return _told(phase_id)
+
+
+@routes.put(f"{_PHASE}/zoos/<id:zoo_id>", Who.ORGANIZER, Scope.ORGANIZE, conflicts=True)
+def attach(zoo_id: int) -> Again:
+    """Let a phase use a zoo; its submissions are evaluated again"""
+    return _change_zoos(lambda phase_id, user_id: attach_zoo(services().db, phase_id, zoo_id, user_id))
+
+
+@routes.delete(f"{_PHASE}/zoos/<id:zoo_id>", Who.ORGANIZER, Scope.ORGANIZE, conflicts=True)
+def detach(zoo_id: int) -> Again:
+    """Take a zoo from a phase; its submissions are evaluated again"""
+    return _change_zoos(lambda phase_id, user_id: detach_zoo(services().db, phase_id, zoo_id, user_id))
+
+
+@routes.post(f"{_PHASE}/zoos/<id:zoo_id>/replacement", Who.ORGANIZER, Scope.ORGANIZE, conflicts=True)
+def replace_by(zoo_id: int, body: Replacement) -> Again:
+    """Put a version of a zoo into the place of another in a phase; its submissions are evaluated again"""
+    return _change_zoos(lambda phase_id, user_id: replace_zoo(services().db, phase_id, zoo_id, body.by, user_id))
+
+
+@routes.post(f"{_COMPETITION}/announcements", Who.ORGANIZER, Scope.ORGANIZE)
+def make_announcement(body: AnnouncementWanted) -> Created[Announcement]:
+    """Announce something on a competition's page"""
+    db, competition = services().db, the_competition()
+    try:
+        made = announce(db, competition.id, body.title, body.text, user_id=the_account().id)
+    except CompetitionRefused as error:
+        raise faulty(error.messages) from None
+    with db.read() as session:
+        told = next(one for one in announcements_of(session, competition.id) if one.id == made)
+    where = url_for("api_competitions.list_announcements", competition_slug=competition.slug)
+    return Created(Announcement.model_validate(told), where)
+
+
+@routes.delete(f"{_COMPETITION}/announcements/<id:announcement_id>", Who.ORGANIZER, Scope.ORGANIZE)
+def withdraw_announcement(announcement_id: int) -> None:
+    """Take an announcement off a competition's page"""
+    if not withdraw(services().db, the_competition().id, announcement_id, user_id=the_account().id):
+        raise Problem(404, "The competition has no announcement of this number.")
+
+
+def _opened(competition_slug: str, wanted: PhaseWanted, new: NewCompetition | None) -> Created[Phase]:
+    plan = PhasePlan(**{field.name: getattr(wanted, field.name) for field in fields(PhasePlan)})
+    try:
+        phase_id = open_phase(
+            services().db,
+            competition_slug=competition_slug,
+            phase_slug=wanted.slug,
+            plan=plan,
+            zoo_ids=wanted.zoos,
+            user_id=the_account().id,
+            new_competition=new,
+        )
+    except PhaseError as error:
+        raise faulty(error.messages) from None
+    where = url_for("api_competitions.show_phase", competition_slug=competition_slug, phase_slug=wanted.slug)
+    return Created(_told(phase_id), where)
+
+
+def _told(phase_id: int) -> Phase:
+    with services().db.read() as session:
+        return competitions.told_phase(session, session.get_one(PhaseRecord, phase_id))
+
+
+def _change_zoos(act: Callable[[int, int], int]) -> Again:
+    try:
+        again = act(the_phase().id, the_account().id)
+    except CompetitionError as error:
+        raise Problem(409, f"Not possible: {error}.") from None
+    if again:
+        send_hint(services().settings)
+    return Again(evaluated_again=again)

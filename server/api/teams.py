@@ -1,0 +1,142 @@
+"""Teams: yours in each competition, made, joined by an invitation, left."""
+
+from datetime import datetime
+
+from flask import abort, url_for
+from pydantic import Field
+from sqlalchemy.orm import Session
+
+from server.access import Who, the_competition, visible_competitions
+from server.api.fields import Answer, Body, Line
+from server.api.routes import Created, Routes
+from server.auth import current_account, the_account
+from server.config import services
+from server.problems import Problem
+from submissions import teams
+from submissions.records import CompetitionRecord
+from submissions.teams import TeamRefused
+from submissions.tokens import Scope
+
+routes = Routes("teams", "Teams", "People who take part in a competition together.")
+
+
+class Member(Answer):
+    name: str
+    joined_at: datetime
+
+
+class InvitedTeam(Answer):
+    """A team as whoever has its invitation sees it."""
+
+    competition: str = Field(description="The competition's short name")
+    name: str
+    most_members: int
+    members: list[Member]
+
+
+class Team(InvitedTeam):
+    """A team as its members see it."""
+
+    invite_key: str = Field(description="Whoever has it may join, at /invitations/{invite_key}")
+    created_at: datetime
+
+
+class Teams(Answer):
+    items: list[Team]
+
+
+class TeamWanted(Body):
+    name: Line
+
+
+@routes.get("/teams", Who.PARTICIPANT)
+def list_teams() -> Teams:
+    """Your teams, the newest first"""
+    with services().db.read() as session:
+        return Teams(items=[_told(session, team) for team in teams.teams_of(session, the_account().id)])
+
+
+@routes.get("/competitions/<slug:competition_slug>/team", Who.PARTICIPANT)
+def show() -> Team:
+    """Your team in a competition"""
+    return _own_team()
+
+
+@routes.post("/competitions/<slug:competition_slug>/team", Who.PARTICIPANT, Scope.ACCOUNT, conflicts=True)
+def create(body: TeamWanted) -> Created[Team]:
+    """Make a team, with your submissions of the competition in it"""
+    try:
+        teams.create_team(services().db, the_competition().id, the_account().id, body.name)
+    except TeamRefused as error:
+        raise Problem(409, str(error)) from None
+    return Created(_own_team(), url_for("api_teams.show", competition_slug=the_competition().slug))
+
+
+@routes.delete("/competitions/<slug:competition_slug>/team/me", Who.PARTICIPANT, Scope.ACCOUNT)
+def leave() -> None:
+    """Leave your team
+
+    What was submitted for it stays with it."""
+    if not teams.leave_team(services().db, the_competition().id, the_account().id):
+        raise _no_team()
+
+
+@routes.post("/competitions/<slug:competition_slug>/team/invitation", Who.PARTICIPANT, Scope.ACCOUNT)
+def renew_invitation() -> Team:
+    """Give your team another invitation; the old one leads nowhere then"""
+    if not teams.new_invite(services().db, the_competition().id, the_account().id):
+        raise _no_team()
+    return _own_team()
+
+
+@routes.get("/invitations/<token:invite_key>", Who.PARTICIPANT)
+def show_invitation(invite_key: str) -> InvitedTeam:
+    """The team that an invitation leads to"""
+    return InvitedTeam.model_validate(_invited_to(invite_key).model_dump())
+
+
+@routes.post("/invitations/<token:invite_key>/accept", Who.PARTICIPANT, Scope.ACCOUNT, conflicts=True)
+def accept_invitation(invite_key: str) -> Team:
+    """Join the team that an invitation leads to, with your submissions of the competition"""
+    _invited_to(invite_key)
+    try:
+        teams.join_team(services().db, invite_key, the_account().id)
+    except TeamRefused as error:
+        raise Problem(409, str(error)) from None
+    return _invited_to(invite_key)
+
+
+def _own_team() -> Team:
+    with services().db.read() as session:
+        team = teams.team_of(session, the_competition().id, the_account().id)
+        if team is None:
+            raise _no_team()
+        return _told(session, team)
+
+
+def _invited_to(invite_key: str) -> Team:
+    """The team of an invitation to a competition that the reader may see."""
+    visible = visible_competitions(current_account())
+    with services().db.read() as session:
+        team = teams.invited_to(session, invite_key)
+        if team is None:
+            abort(404)
+        if session.scalars(visible.where(CompetitionRecord.id == team.competition_id)).unique().one_or_none() is None:
+            abort(404)
+        return _told(session, team)
+
+
+def _told(session: Session, team: teams.Team) -> Team:
+    competition = session.get_one(CompetitionRecord, team.competition_id)
+    return Team(
+        competition=competition.slug,
+        name=team.name,
+        most_members=team.most_members,
+        members=[Member.model_validate(member) for member in team.members],
+        invite_key=team.invite_key,
+        created_at=team.created_at,
+    )
+
+
+def _no_team() -> Problem:
+    return Problem(404, "You are in no team of this competition.")

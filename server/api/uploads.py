@@ -1,0 +1,113 @@
+"""Zoos that organizers upload in pieces: begun, appended to, finished into a job."""
+
+from flask import request, url_for
+from pydantic import Field
+
+from server.access import Who
+from server.api.fields import Answer, Body, Count, Line, Query
+from server.api.routes import Created, Routes
+from server.api.zoos import Job, begun_job
+from server.auth import the_account
+from server.config import services
+from server.pages.zoo_uploads import CHUNK_BYTES
+from server.problems import Problem
+from submissions.tokens import Scope
+from submissions.uploads import (
+    UnknownUpload,
+    UploadError,
+    WrongOffset,
+    append,
+    begin_upload,
+    finish_upload,
+    received,
+)
+from worker.hints import send_zoo_hint
+
+routes = Routes("uploads", "Uploading zoos", f"Packed zoos in pieces of at most {CHUNK_BYTES} bytes.")
+
+_BYTES = "application/octet-stream"
+_UPLOAD = "/zoo-uploads/<token:upload_id>"
+
+
+class UploadWanted(Body):
+    """A file that is to come."""
+
+    filename: Line
+    bytes: Count
+    head_sha256: Line | None = Field(None, description="Of its first piece: the same file is then gone on with")
+
+
+class Upload(Answer):
+    """How far an upload is."""
+
+    upload_id: str = Field(description="Secret: whoever knows it and has your account may go on with it")
+    received: int = Field(description="How many bytes have come: the offset of the next piece")
+
+
+class Offset(Query):
+    offset: Count
+
+
+@routes.post("/zoo-uploads", Who.ORGANIZER, Scope.ORGANIZE)
+def begin(body: UploadWanted) -> Created[Upload]:
+    """Begin an upload, or go on with the same one"""
+    db, settings, user_id = services().db, services().settings, the_account().id
+    try:
+        upload_id = begin_upload(db, settings, body.filename, body.bytes, user_id, head_sha256=body.head_sha256)
+    except UploadError as error:
+        raise Problem(422, str(error)) from None
+    return Created(_so_far(upload_id), url_for("api_uploads.show", upload_id=upload_id))
+
+
+@routes.get(_UPLOAD, Who.ORGANIZER, Scope.ORGANIZE)
+def show(upload_id: str) -> Upload:
+    """How far an upload is"""
+    return _so_far(upload_id)
+
+
+@routes.put(
+    _UPLOAD,
+    Who.ORGANIZER,
+    Scope.ORGANIZE,
+    takes={_BYTES: {"schema": {"type": "string", "format": "binary"}}},
+    conflicts=True,
+)
+def append_piece(upload_id: str, query: Offset) -> Upload:
+    """Append a piece
+
+    409 where another offset is wanted: ask how far the upload is."""
+    request.max_content_length = CHUNK_BYTES
+    if request.mimetype != _BYTES:
+        raise Problem(415, f"Send the piece as {_BYTES}.")
+    piece = request.get_data(cache=False)
+    db, settings = services().db, services().settings
+    try:
+        so_far = append(db, settings, upload_id, the_account().id, query.offset, piece)
+    except WrongOffset as error:
+        raise Problem(409, str(error)) from None
+    except UnknownUpload as error:
+        raise Problem(404, str(error)) from None
+    except UploadError as error:
+        raise Problem(422, str(error)) from None
+    return Upload(upload_id=upload_id, received=so_far)
+
+
+@routes.post(f"{_UPLOAD}/finish", Who.ORGANIZER, Scope.ORGANIZE, conflicts=True)
+def finish(upload_id: str) -> Created[Job]:
+    """Hand the complete upload to a worker"""
+    try:
+        job_id = finish_upload(services().db, upload_id, the_account().id)
+    except UnknownUpload as error:
+        raise Problem(404, str(error)) from None
+    except UploadError as error:
+        raise Problem(409, str(error)) from None
+    send_zoo_hint(services().settings)
+    return begun_job(job_id)
+
+
+def _so_far(upload_id: str) -> Upload:
+    try:
+        with services().db.read() as session:
+            return Upload(upload_id=upload_id, received=received(session, upload_id, the_account().id))
+    except UnknownUpload as error:
+        raise Problem(404, str(error)) from None

@@ -1,0 +1,301 @@
+"""What organizers see of zoos, and the jobs and uploads that bring them in; workers, and who did what."""
+
+from datetime import datetime
+
+from flask import Response, abort, url_for
+from pydantic import Field
+
+from model_zoo import ZooError
+from model_zoo.checks.report import CheckReport
+from model_zoo.recipes import RECIPES, named_recipe
+from server.access import Who
+from server.api.fields import Answer, Body, Count, Id, Line, Listing, Paging, Paragraphs, Query
+from server.api.routes import JSON, Created, Routes
+from server.auth import the_account
+from server.config import services
+from server.pages import zoo_page
+from server.pages import zoos as zoo_pages
+from server.problems import faulty
+from submissions.records import JobKind, JobState, ZooJobRecord, ZooState
+from submissions.tokens import Scope
+from submissions.workers import known_workers
+from submissions.zoo_jobs import enqueue, find_job, recent_jobs
+from submissions.zoo_sources import SourceError, allowed_address
+from submissions.zoos import PhaseUse, acts, zoo_detail, zoo_list
+from worker.hints import send_zoo_hint
+
+routes = Routes("zoos", "Organizing zoos", "Model zoos: added, checked and looked at by organizers.")
+
+
+class Use(Answer):
+    """A phase that uses a zoo."""
+
+    competition: str
+    phase: str
+    title: str
+
+
+class Zoo(Answer):
+    """One version of a zoo."""
+
+    id: int
+    name: str
+    version: int
+    title: str
+    state: ZooState
+    networks: int
+    bytes: int
+    truth_public: bool
+    targets: list[str]
+    offers: list[str] = Field(description="What measures of the extended track may get")
+    source: str = Field(description="Where it came from")
+    added_by: str | None = Field(description="Null for the command line")
+    created_at: datetime
+    phases: list[Use]
+
+
+class Zoos(Listing):
+    items: list[Zoo]
+
+
+class Job(Answer):
+    """Long work on a zoo. A worker does it; look again until its state is done or failed."""
+
+    id: int
+    kind: JobKind
+    state: JobState
+    text: str = Field(description="What is being done now")
+    done: int
+    total: int
+    message: str | None = Field(description="Why it failed")
+    zoo_id: int | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class Jobs(Answer):
+    items: list[Job]
+
+
+class ZooDetail(Zoo):
+    report: CheckReport | None = Field(description="What its check found")
+    versions: list[int] = Field(description="The numbers of all versions of this name, the newest first")
+    job: Job | None
+
+
+class Act(Answer):
+    """Something that was done to a zoo or a phase."""
+
+    at: datetime
+    user: str | None = Field(description="Null for the command line")
+    act: str
+    zoo: str | None
+    phase: str | None
+    detail: str
+
+
+class Acts(Answer):
+    items: list[Act]
+
+
+class ActsOf(Query):
+    zoo_id: Id | None = None
+    phase_id: Id | None = None
+    limit: int = Field(100, ge=1, le=1000)
+
+
+class Worker(Answer):
+    """A worker process and its sandbox."""
+
+    name: str
+    slots: int
+    backend: str
+    layers: dict[str, bool] = Field(description="Which layers of the sandbox held when it started")
+    refusal: str | None = Field(description="Why it takes no work")
+    started_at: datetime
+    seen_at: datetime
+    is_alive: bool
+
+
+class Workers(Answer):
+    items: list[Worker]
+
+
+class FromFolder(Body):
+    address: Line = Field(description="A folder of the server, or an s3:// address, below its setting zoo_sources")
+
+
+class FromPgdl(Body):
+    """A task of the PGDL competition, to be imported."""
+
+    task: Line = Field(description="Its folder on the server")
+    reference: Line = Field("", description="The folder of its reference data, where that is elsewhere")
+    name: Line = ""
+    title: Line = ""
+    test_size: Count | None = Field(None, description="How many test examples there were")
+    truth_public: bool = False
+
+
+class FromRecipe(Body):
+    """A zoo to be trained: by a recipe that ships, or by your own."""
+
+    name: Line | None = Field(None, description=f"One of {', '.join(RECIPES)}")
+    toml: Paragraphs | None = Field(None, description="Your own recipe")
+
+
+@routes.get("/zoos", Who.ORGANIZER, Scope.ORGANIZE)
+def list_zoos(query: Paging) -> Zoos:
+    """Every version of every zoo, by name, the newest version first"""
+    with services().db.read() as session:
+        rows = zoo_list(session)
+    items = [
+        Zoo.model_validate({**vars(row.zoo), "added_by": row.added_by, "phases": _uses(row.phases)})
+        for row in rows[query.first : query.first + query.per_page]
+    ]
+    return Zoos(items=items, total=len(rows), page=query.page, per_page=query.per_page)
+
+
+@routes.get("/zoos/<id:zoo_id>", Who.ORGANIZER, Scope.ORGANIZE)
+def show(zoo_id: int) -> ZooDetail:
+    """One version of a zoo, with the report of its check"""
+    with services().db.read() as session:
+        found = zoo_detail(session, zoo_id)
+    if found is None:
+        abort(404)
+    values = {
+        **vars(found.zoo),
+        "added_by": found.added_by,
+        "phases": _uses(found.phases),
+        "report": found.report,
+        "versions": [version.id for version in found.versions],
+        "job": None if found.job is None else _told(found.job),
+    }
+    return ZooDetail.model_validate(values)
+
+
+@routes.get("/zoos/<id:zoo_id>/pictures/<slug:picture>", Who.ORGANIZER, Scope.ORGANIZE, download=JSON)
+def picture(zoo_id: int, picture: str) -> Response:
+    """A picture of a zoo's truth as a Vega-Lite specification: gaps, axes or accuracies"""
+    return zoo_page.chart(zoo_id, picture)
+
+
+@routes.get("/zoos/<id:zoo_id>/public-part", Who.ORGANIZER, Scope.ORGANIZE, download="application/zip")
+def public_part(zoo_id: int) -> Response:
+    """The part of a zoo that participants may see, as a zip"""
+    return zoo_page.public_part(zoo_id)
+
+
+@routes.post("/zoos/<id:zoo_id>/check", Who.ORGANIZER, Scope.ORGANIZE, accepted=True)
+def check(zoo_id: int) -> Job:
+    """Check a zoo once more
+
+    Where a job of it is going on already, that one is answered."""
+    with services().db.read() as session:
+        found = zoo_detail(session, zoo_id)
+    if found is None:
+        abort(404)
+    if found.job is not None and not found.job.state.is_final:
+        return _told(found.job)
+    return _begun(JobKind.RECHECK, {"zoo": found.zoo.label}, zoo_id)
+
+
+@routes.get("/zoo-jobs", Who.ORGANIZER, Scope.ORGANIZE)
+def list_jobs() -> Jobs:
+    """The newest jobs"""
+    with services().db.read() as session:
+        return Jobs(items=[_told(job) for job in recent_jobs(session)])
+
+
+@routes.get("/zoo-jobs/<id:job_id>", Who.ORGANIZER, Scope.ORGANIZE)
+def show_job(job_id: int) -> Job:
+    """How far a job is"""
+    return _the_job(job_id)
+
+
+@routes.post("/zoo-jobs/folder", Who.ORGANIZER, Scope.ORGANIZE)
+def add_folder(body: FromFolder) -> Created[Job]:
+    """Add a zoo that lies in a folder of the server or in an object store"""
+    try:
+        address = allowed_address(body.address, services().settings.zoo_sources)
+    except SourceError as error:
+        raise faulty({"address": str(error)}) from None
+    return _created(_begun(JobKind.FOLDER, {"address": address}))
+
+
+@routes.post("/zoo-jobs/pgdl", Who.ORGANIZER, Scope.ORGANIZE)
+def add_pgdl(body: FromPgdl) -> Created[Job]:
+    """Import a task of the PGDL competition"""
+    if body.name and not zoo_pages.is_name(body.name):
+        raise faulty({"name": "A zoo's name has small letters, digits, dashes and underscores."})
+    folders = [source for source in services().settings.zoo_sources if source.startswith("/")]
+    addresses = {}
+    for field in ("task", "reference"):
+        try:
+            address = getattr(body, field)
+            addresses[field] = allowed_address(address, folders) if address or field == "task" else ""
+        except SourceError as error:
+            raise faulty({field: str(error)}) from None
+    return _created(_begun(JobKind.PGDL, body.model_dump() | addresses | {"test_size": body.test_size or None}))
+
+
+@routes.post("/zoo-jobs/recipe", Who.ORGANIZER, Scope.ORGANIZE)
+def add_recipe(body: FromRecipe) -> Created[Job]:
+    """Train a zoo by a recipe"""
+    if (body.name is None) == (body.toml is None):
+        raise faulty({"name": "Give either the name of a recipe, or one of your own as toml."})
+    try:
+        if body.toml is not None:
+            return _created(_begun(JobKind.RECIPE, {"name": zoo_pages.own_recipe(body.toml).name, "toml": body.toml}))
+        return _created(_begun(JobKind.RECIPE, {"name": named_recipe(body.name or "").name}))
+    except ZooError as error:
+        raise faulty({"toml" if body.toml is not None else "name": str(error)}) from None
+
+
+@routes.get("/acts", Who.ORGANIZER, Scope.ORGANIZE)
+def list_acts(query: ActsOf) -> Acts:
+    """Who did what to zoos and phases, the newest first"""
+    with services().db.read() as session:
+        found = acts(session, zoo_id=query.zoo_id, phase_id=query.phase_id, limit=query.limit)
+    return Acts(
+        items=[
+            Act(at=one.at, user=one.user_name, act=one.act, zoo=one.zoo, phase=one.phase, detail=one.detail)
+            for one in found
+        ]
+    )
+
+
+@routes.get("/workers", Who.ORGANIZER, Scope.ORGANIZE)
+def list_workers() -> Workers:
+    """The workers and what their sandboxes hold"""
+    with services().db.read() as session:
+        found = known_workers(session, sweep_s=services().settings.sweep_s)
+    return Workers(items=[Worker.model_validate(one) for one in found])
+
+
+def begun_job(job_id: int) -> Created[Job]:
+    """What a request that began a job is answered."""
+    return _created(_the_job(job_id))
+
+
+def _uses(uses: tuple[PhaseUse, ...]) -> list[Use]:
+    return [Use(competition=use.competition_slug, phase=use.slug, title=use.title) for use in uses]
+
+
+def _begun(kind: JobKind, arguments: dict[str, object], zoo_id: int | None = None) -> Job:
+    job_id = enqueue(services().db, kind, arguments, the_account().id, zoo_id=zoo_id)
+    send_zoo_hint(services().settings)
+    return _the_job(job_id)
+
+
+def _created(job: Job) -> Created[Job]:
+    return Created(job, url_for("api_zoos.show_job", job_id=job.id))
+
+
+def _the_job(job_id: int) -> Job:
+    with services().db.read() as session:
+        found = find_job(session, job_id)
+    return _told(found) if found is not None else abort(404)
+
+
+def _told(job: ZooJobRecord) -> Job:
+    return Job.model_validate(job)
