@@ -1,8 +1,9 @@
 """Who may use which route, and see what its URL names: deny by default. Called before every view.
 
-Every view is marked with `allow`; one without a mark answers 403 to everybody. A hidden phase, and a hidden
-submission, do not exist (404) for anyone but organizers; a submission's owner still sees it when hidden. The
-records that the URL names are loaded here once; views take them with `the_competition()` and its sisters.
+Every view is marked with `allow`; one without a mark answers 403 to everybody, and so does one of the API that names
+no scope. A hidden phase, and a hidden submission, do not exist (404) for anyone but organizers; a submission's owner
+still sees it when hidden: its author, or a member of its team. The records that the URL names are loaded here once;
+views take them with `the_competition()` and its sisters.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,17 +12,22 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from flask import Flask, abort, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import contains_eager
 
+from server import bearer
 from server.auth import Account, current_account
+from server.bearer import is_api_request
 from server.config import services
 from submissions.records import CompetitionRecord, PhaseRecord, SubmissionRecord
+from submissions.teams import is_member, team_ids_of
+from submissions.tokens import Scope
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 _MARK = "gengap_allowed"
+_SCOPE = "gengap_scope"
 
 
 class Who(StrEnum):
@@ -29,15 +35,18 @@ class Who(StrEnum):
 
     VISITOR = "visitor"  # anyone, also without an account
     PARTICIPANT = "participant"  # anyone with an account
-    OWNER = "owner"  # whose submission it is, and organizers
+    OWNER = "owner"  # whose submission it is, or whose team's, and organizers
     ORGANIZER = "organizer"
 
 
-def allow(who: Who) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
-    """Declare who may use the decorated view."""
+def allow(
+    who: Who, scope: Scope | None = None
+) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
+    """Declare who may use the decorated view; in the API also which scope a token must have."""
 
     def mark(view: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
         setattr(view, _MARK, who)
+        setattr(view, _SCOPE, scope)
         return view
 
     return mark
@@ -46,6 +55,11 @@ def allow(who: Who) -> Callable[[Callable[Parameters, Result]], Callable[Paramet
 def declared(view: Callable[..., Any]) -> Who | None:
     """Whom a view allows, None where it does not say."""
     return getattr(view, _MARK, None)
+
+
+def declared_scope(view: Callable[..., Any]) -> Scope | None:
+    """What a view of the API wants of a token, None where it does not say, and for pages."""
+    return getattr(view, _SCOPE, None)
 
 
 def init_app(app: Flask) -> None:
@@ -67,8 +81,20 @@ def the_submission() -> SubmissionRecord:
     return cast(SubmissionRecord, g.submission)
 
 
+def is_owner(account: Account | None, submission: SubmissionRecord) -> bool:
+    """Whether the reader made this submission, or is in the team that it was made for."""
+    if account is None:
+        return False
+    if account.id == submission.user_id or submission.team_id is None:
+        return account.id == submission.user_id
+    if submission is g.get("submission"):
+        return cast(bool, g.is_of_their_team)
+    with services().db.read() as session:
+        return is_member(session, submission, account.id)
+
+
 def is_owner_or_organizer(account: Account | None, submission: SubmissionRecord) -> bool:
-    return account is not None and (account.is_organizer or account.id == submission.user_id)
+    return account is not None and (account.is_organizer or is_owner(account, submission))
 
 
 def visible_competitions(account: Account | None) -> Select[CompetitionRecord]:
@@ -85,16 +111,21 @@ def visible_competitions(account: Account | None) -> Select[CompetitionRecord]:
 def _enforce() -> ResponseReturnValue | None:
     if request.endpoint is None:
         return None
-    who = declared(current_app.view_functions[request.endpoint])
-    if who is None:
+    view = current_app.view_functions[request.endpoint]
+    who, scope = declared(view), declared_scope(view)
+    if who is None or is_api_request() != (scope is not None):
         current_app.logger.error("The route %s does not declare who may use it.", request.endpoint)
         abort(403)
+    if scope is not None:
+        bearer.require(scope)
     account = current_account()
     _load_named(request.view_args or {}, account)
     if _may(who, account):
         return None
     if account is not None:
         abort(403)
+    if scope is not None:
+        raise bearer.no_token()
     has_page = request.url_rule is not None and "GET" in (request.url_rule.methods or ())
     wanted = request.full_path.rstrip("?") if has_page else url_for("home.home")
     return redirect(url_for("accounts.log_in_form", next=wanted))
@@ -122,23 +153,24 @@ def _load_named(names: Mapping[str, Any], account: Account | None) -> None:
 
 
 def _submission(submission_id: int, account: Account | None) -> SubmissionRecord | None:
+    reader = account.id if account is not None else None
+    of_their_team = and_(SubmissionRecord.team_id.is_not(None), SubmissionRecord.team_id.in_(team_ids_of(reader)))
     query = (
-        select(SubmissionRecord)
+        select(SubmissionRecord, of_their_team)
         .join(SubmissionRecord.phase)
         .join(PhaseRecord.competition)
         .options(contains_eager(SubmissionRecord.phase).contains_eager(PhaseRecord.competition))
         .where(SubmissionRecord.id == submission_id)
     )
     if not _sees_all(account):
-        query = query.where(
-            PhaseRecord.hidden.is_(False),
-            or_(
-                SubmissionRecord.is_hidden.is_(False),
-                SubmissionRecord.user_id == (account.id if account else None),
-            ),
-        )
+        is_seen = or_(SubmissionRecord.is_hidden.is_(False), SubmissionRecord.user_id == reader, of_their_team)
+        query = query.where(PhaseRecord.hidden.is_(False), is_seen)
     with services().db.read() as session:
-        return session.scalar(query)
+        found = session.execute(query).one_or_none()
+    if found is None:
+        return None
+    submission, g.is_of_their_team = found
+    return submission
 
 
 def _phase(competition_slug: str, phase_slug: str, account: Account | None) -> PhaseRecord | None:

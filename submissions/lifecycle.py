@@ -5,16 +5,20 @@ Every transition is a compare-and-set of `submissions.states`: a late writer cha
 consists of in `submissions.attempts`.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from model_zoo.store import ZooStore
+from submissions import standings, teams, tracks
 from submissions.attempts import add_attempt, add_repeats
 from submissions.bundle import Bundle
 from submissions.database import Database
+from submissions.details import alias_refusal
 from submissions.pooled import left_s, too_long
 from submissions.quota import refusal
 from submissions.records import (
@@ -24,12 +28,10 @@ from submissions.records import (
     Purpose,
     RunRecord,
     SubmissionRecord,
-    UserRecord,
     ValueRecord,
-    ZooRecord,
     utc_now,
 )
-from submissions.scores import score_evaluation, submission_score
+from submissions.scores import Scored, foresee, submission_error, submission_score
 from submissions.states import Event, Reason, State, next_state, sources
 from submissions.store import BundleStore
 
@@ -50,29 +52,42 @@ def submit(
     user_id: int,
     name: str,
     bundle: Bundle,
+    description: str = "",
+    link: str = "",
+    alias: str | None = None,
+    parent_id: int | None = None,
     is_baseline: bool = False,
     now: datetime | None = None,
 ) -> int:
     """Queue a measure: the submission, its evaluations and their pending runs in one transaction.
 
     The bundle's bytes are stored first: a crash in between leaves an unused file, never a submission without
-    its code. Returns the submission's id. Raises SubmissionRefused (dates, quota).
+    its code. description, link and alias: as `submissions.details` lets them through. parent_id: what it is
+    resubmitted from. Returns the submission's id. Raises SubmissionRefused (dates, quota, what the zoos do not offer,
+    an alias that is somebody's name).
     """
     moment = now or utc_now()
     with db.read() as session:  # refuse before anything is stored
-        _refuse(session, phase_id, user_id, moment, is_baseline)
+        _refuse(session, phase_id, user_id, moment, bundle, alias, is_baseline)
     store.put(bundle.content)
     with db.write() as session:
-        session.get(UserRecord, user_id, with_for_update=True)  # two uploads at once must not share a quota's rest
+        entrant, team_id = _hold_entrant(session, phase_id, user_id)
         _hold_zoos(session, phase_id)
-        phase = _refuse(session, phase_id, user_id, moment, is_baseline)
+        phase = _refuse(session, phase_id, user_id, moment, bundle, alias, is_baseline)
         submission = SubmissionRecord(
             phase_id=phase_id,
             user_id=user_id,
             name=name,
-            entrant=_entrant(user_id, bundle, is_baseline=is_baseline),
+            entrant=_baseline(bundle) if is_baseline else entrant,
+            team_id=None if is_baseline else team_id,
             filename=bundle.filename,
             bundle_sha256=bundle.sha256,
+            description=description,
+            link=link,
+            alias=alias,
+            parent_id=parent_id,
+            track=bundle.track,
+            needs=list(bundle.needs),
             is_baseline=is_baseline,
             created_at=moment,
         )
@@ -82,16 +97,34 @@ def submit(
         return submission.id
 
 
-def _entrant(user_id: int, bundle: Bundle, *, is_baseline: bool) -> str:
-    """Whose the submission is on the leaderboard."""
-    return f"b{bundle.sha256[:20]}" if is_baseline else f"u{user_id}"
+def _hold_entrant(session: Session, phase_id: int, user_id: int) -> tuple[str, int | None]:
+    """Whose the submission is on the leaderboard. Two uploads of a team at once must not share a quota's rest."""
+    phase = session.get(PhaseRecord, phase_id)
+    if phase is None:
+        raise SubmissionRefused("This phase does not exist.")
+    return teams.hold_entrant(session, phase.competition_id, user_id)
 
 
-def _refuse(session: Session, phase_id: int, user_id: int, now: datetime, is_baseline: bool) -> PhaseRecord:
+def _baseline(bundle: Bundle) -> str:
+    """Every baseline is an entrant of its own."""
+    return f"b{bundle.sha256[:20]}"
+
+
+def _refuse(
+    session: Session,
+    phase_id: int,
+    user_id: int,
+    now: datetime,
+    bundle: Bundle,
+    alias: str | None,
+    is_baseline: bool,
+) -> PhaseRecord:
     phase = session.get(PhaseRecord, phase_id)
     if phase is None:
         raise SubmissionRefused("This phase does not exist.")
     why = None if is_baseline else refusal(session, phase, user_id, now)
+    why = why or tracks.refusal(bundle.needs, [(zoo.title, zoo.offers) for zoo in phase.zoos])
+    why = why or alias_refusal(session, alias, user_id)
     if why is not None:
         raise SubmissionRefused(why)
     return phase
@@ -124,11 +157,12 @@ def _begin_anew(session: Session, submission_id: int, event: Event) -> bool:
         raise UnknownSubmission(submission_id)
     if next_state(submission.state, event) is None:
         return False
-    _hold_zoos(session, submission.phase_id)
     submission.attempt += 1
     submission.state = State.QUEUED
-    submission.reason = submission.detail = submission.score = None
+    submission.reason = submission.detail = submission.score = submission.standard_error = None
     submission.started_at = submission.finished_at = None
+    standings.update(session, submission)  # locks the phase for itself, so it comes before the lock that is shared
+    _hold_zoos(session, submission.phase_id)
     _drop_open_work(session, submission_id)  # of the attempt before
     add_attempt(session, submission, submission.phase)
     return True
@@ -156,34 +190,52 @@ def record_value(
     The last value of a zoo scores it, the last of a smoke run opens the way for the rest. False where no more of
     the claim is wanted: the lease passed to another worker, the submission has ended, or this value ended it (the
     networks took too long together). Raises ZooError where the truth to score by cannot be had.
+
+    A score is computed before the transaction that records it, which holds a lock. Where other workers recorded the
+    values that were still missing in between, this one turns out to be the last, and it begins again.
     """
-    with db.write() as session:
-        lock_submission_of(session, run_id)
-        evaluation = _finish_run(session, run_id, owner)
-        if evaluation is None:
-            return False
-        evaluation.layers = layers
-        session.add(
-            ValueRecord(
-                evaluation_id=evaluation.id,
-                network_id=session.get_one(RunRecord, run_id).network_id,
-                value=value,
-                wall_s=wall_s,
-                cpu_s=cpu_s,
-                peak_bytes=peak_bytes,
-            )
-        )
-        session.flush()
-        if evaluation.purpose is not Purpose.REPEAT and (left_s(session, evaluation) or 0.0) < 0:
-            detail = too_long(session, evaluation)
-            _fail(session, evaluation, FailureRecord(run_id=run_id, reason=Reason.TIME_LIMIT, detail=detail))
-            return False
-        if _is_through(session, evaluation):
-            if evaluation.purpose is Purpose.SCORE:
-                _score(session, evaluation, zoos)
-            else:
-                evaluation.state = State.SCORED
-        return True
+    measured = {"value": value, "wall_s": wall_s, "cpu_s": cpu_s, "peak_bytes": peak_bytes}
+    while True:
+        scored = foresee(db, zoos, run_id, owner, value)
+        try:
+            with db.write() as session:
+                return _record_value(session, run_id, owner, measured, layers, scored)
+        except _NotForeseen:
+            continue
+
+
+class _NotForeseen(Exception):  # noqa: N818  (a detour, not a malfunction)
+    """The value is the evaluation's last, but another was open when the score was to be computed."""
+
+
+def _record_value(
+    session: Session,
+    run_id: int,
+    owner: str,
+    measured: Mapping[str, Any],
+    layers: dict[str, bool],
+    scored: Scored | None,
+) -> bool:
+    lock_submission_of(session, run_id)
+    evaluation = _finish_run(session, run_id, owner)
+    if evaluation is None:
+        return False
+    evaluation.layers = layers
+    network_id = session.get_one(RunRecord, run_id).network_id
+    session.add(ValueRecord(evaluation_id=evaluation.id, network_id=network_id, **measured))
+    session.flush()
+    if evaluation.purpose is not Purpose.REPEAT and (left_s(session, evaluation) or 0.0) < 0:
+        detail = too_long(session, evaluation)
+        _fail(session, evaluation, FailureRecord(run_id=run_id, reason=Reason.TIME_LIMIT, detail=detail))
+        return False
+    if _is_through(session, evaluation):
+        if evaluation.purpose is not Purpose.SCORE:
+            evaluation.state = State.SCORED
+        elif scored is None:
+            raise _NotForeseen
+        else:
+            _score(session, evaluation, scored)
+    return True
 
 
 def record_failure(
@@ -281,31 +333,25 @@ def _is_through(session: Session, evaluation: EvaluationRecord) -> bool:
     return not session.scalar(select(open_run))
 
 
-def _score(session: Session, evaluation: EvaluationRecord, zoos: ZooStore) -> None:
-    recorded = session.execute(
-        select(ValueRecord.network_id, ValueRecord.value).where(ValueRecord.evaluation_id == evaluation.id)
-    )
-    values = {network_id: value for network_id, value in recorded}  # noqa: C416  (a Row is no pair for mypy)
-    submission = session.get_one(SubmissionRecord, evaluation.submission_id)
-    phase = session.get_one(PhaseRecord, submission.phase_id)
-    truth = zoos.truth(session.get_one(ZooRecord, evaluation.zoo_id).manifest_sha256)
-    result = score_evaluation(truth, phase.target, values)
-    evaluation.cmi = result.cmi.minimum
-    evaluation.kendall_tau = result.kendall.tau_a
+def _score(session: Session, evaluation: EvaluationRecord, scored: Scored) -> None:
+    for name, told in vars(scored).items():
+        setattr(evaluation, name, told)
     evaluation.state = State.SCORED
     evaluation.scored_at = utc_now()
     session.flush()
-    scores = session.scalars(
-        select(EvaluationRecord.cmi).where(
+    submission = session.get_one(SubmissionRecord, evaluation.submission_id)
+    scores = session.execute(
+        select(EvaluationRecord.cmi, EvaluationRecord.standard_error).where(
             EvaluationRecord.submission_id == submission.id,
             EvaluationRecord.attempt == submission.attempt,
             EvaluationRecord.purpose == Purpose.SCORE,
         )
     ).all()
-    finite = [score for score in scores if score is not None]
+    finite = [cmi for cmi, _ in scores if cmi is not None]
     if len(finite) == len(scores):
-        _end(session, submission.id, Event.SCORED, score=submission_score(finite))
-        add_repeats(session, submission, phase.repeat_networks)
+        error = submission_error([error for _, error in scores])
+        _end(session, submission.id, Event.SCORED, score=submission_score(finite), standard_error=error)
+        add_repeats(session, submission, session.get_one(PhaseRecord, submission.phase_id).repeat_networks)
 
 
 def _end(
@@ -316,19 +362,29 @@ def _end(
     reason: Reason | None = None,
     detail: str | None = None,
     score: float | None = None,
+    standard_error: float | None = None,
 ) -> bool:
     target = next_state(sources(event)[0], event)
     changed = session.execute(
         update(SubmissionRecord)
         .where(SubmissionRecord.id == submission_id, SubmissionRecord.state.in_(sources(event)))
-        .values(state=target, reason=reason, detail=detail, score=score, finished_at=utc_now())
+        .values(
+            state=target,
+            reason=reason,
+            detail=detail,
+            score=score,
+            standard_error=standard_error,
+            finished_at=utc_now(),
+        )
     )
     assert isinstance(changed, CursorResult)
     if changed.rowcount != 1:
         if session.get(SubmissionRecord, submission_id) is None:
             raise UnknownSubmission(submission_id)
         return False
-    if event is not Event.SCORED:
+    if event is Event.SCORED:
+        standings.update(session, session.get_one(SubmissionRecord, submission_id))
+    else:
         _drop_open_work(session, submission_id)
     return True
 

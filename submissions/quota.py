@@ -1,4 +1,4 @@
-"""How many submissions one user may make in a phase, and when the phase takes any at all.
+"""How many submissions a team, or a person alone, may make in a phase, and when the phase takes any at all.
 
 A submission spends quota when its first scored run begins: neither one that fails in its smoke run nor one that is
 cancelled before counts, but such uploads have a generous bound of their own. Until then it holds a place.
@@ -7,11 +7,12 @@ cancelled before counts, but such uploads have a generous bound of their own. Un
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from submissions.records import PhaseRecord, SubmissionRecord
 from submissions.states import State
+from submissions.teams import entrant_of
 
 LEAST_SMOKE_FAILURES = 50
 SMOKE_FAILURES_PER_SUBMISSION = 10
@@ -19,8 +20,9 @@ SMOKE_FAILURES_PER_SUBMISSION = 10
 
 @dataclass(frozen=True)
 class Quota:
-    """What a user has done in the last 24 hours: `spent` of `daily`, `held` by submissions that have not begun.
+    """What an entrant has done in the last 24 hours: `spent` of `daily`, `held` by submissions that have not begun.
 
+    What the person who asks has submitted counts wherever it stands, so that leaving a team gives nobody a new quota.
     `unspent` of at most `unspent_limit` have ended without having begun. Broken ones and baselines are free.
     """
 
@@ -29,6 +31,7 @@ class Quota:
     held: int
     unspent: int
     unspent_limit: int
+    is_teams: bool = False
 
     @property
     def remaining(self) -> int:
@@ -36,6 +39,7 @@ class Quota:
 
 
 def quota_of(session: Session, phase: PhaseRecord, user_id: int, now: datetime) -> Quota:
+    entrant, team_id = entrant_of(session, phase.competition_id, user_id)
     spends = SubmissionRecord.spends_quota
     is_open = SubmissionRecord.state.in_((State.QUEUED, State.RUNNING))
     spent, held, unspent = session.execute(
@@ -45,7 +49,7 @@ def quota_of(session: Session, phase: PhaseRecord, user_id: int, now: datetime) 
             func.count(case((and_(~spends, ~is_open), 1))),
         ).where(
             SubmissionRecord.phase_id == phase.id,
-            SubmissionRecord.user_id == user_id,
+            or_(SubmissionRecord.entrant == entrant, SubmissionRecord.user_id == user_id),
             SubmissionRecord.created_at > now - timedelta(days=1),
             SubmissionRecord.state != State.BROKEN,
             SubmissionRecord.is_baseline.is_(False),
@@ -54,7 +58,14 @@ def quota_of(session: Session, phase: PhaseRecord, user_id: int, now: datetime) 
     limit = phase.daily_smoke_failures
     if limit is None:
         limit = max(LEAST_SMOKE_FAILURES, SMOKE_FAILURES_PER_SUBMISSION * phase.daily_quota)
-    return Quota(daily=phase.daily_quota, spent=spent, held=held, unspent=unspent, unspent_limit=limit)
+    return Quota(
+        daily=phase.daily_quota,
+        spent=spent,
+        held=held,
+        unspent=unspent,
+        unspent_limit=limit,
+        is_teams=team_id is not None,
+    )
 
 
 def refusal(session: Session, phase: PhaseRecord, user_id: int, now: datetime) -> str | None:
@@ -64,16 +75,18 @@ def refusal(session: Session, phase: PhaseRecord, user_id: int, now: datetime) -
     if phase.closes_at is not None and now >= phase.closes_at:
         return f"This phase closed on {phase.closes_at:%d %B %Y at %H:%M} UTC."
     quota = quota_of(session, phase, user_id, now)
+    have, your = ("Your team has", "Your team's") if quota.is_teams else ("You have", "Your")
     if quota.remaining == 0 and quota.held == 0:
-        return f"You have used all {quota.daily} submissions of the last 24 hours in this phase."
+        return f"{have} used all {quota.daily} submissions of the last 24 hours in this phase."
     if quota.remaining == 0:
         return (
-            f"Your {quota.daily} submissions of the last 24 hours in this phase are taken: {quota.spent} used, "
+            f"{your} {quota.daily} submissions of the last 24 hours in this phase are taken: {quota.spent} used, "
             f"{quota.held} not begun yet. Wait for these, or cancel one."
         )
     if quota.unspent >= quota.unspent_limit:
         return (
-            f"{quota.unspent} of your uploads in the last 24 hours failed in their smoke run or were cancelled before "
-            "they began, and this phase takes no more. Try the measure on your own machine first: gengap evaluate."
+            f"{quota.unspent} of {your.lower()} uploads in the last 24 hours failed in their smoke run or were "
+            "cancelled before they began, and this phase takes no more. Try the measure on your own machine first: "
+            "gengap evaluate."
         )
     return None

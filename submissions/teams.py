@@ -1,0 +1,288 @@
+"""Teams: who takes part in a competition together, and whose a submission is on the leaderboard.
+
+A person is in one team of a competition at most. Who joins brings their own submissions of that competition along; who
+leaves leaves those that were made for the team. Whoever writes locks the person's row first, then the team's, then
+submissions, then phases, so that nobody waits in a circle. Called by pages and by `submissions.lifecycle`.
+"""
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Select, and_, delete, exists, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from submissions import standings
+from submissions.database import Database
+from submissions.records import (
+    CompetitionRecord,
+    PhaseRecord,
+    SubmissionRecord,
+    TeamMemberRecord,
+    TeamRecord,
+    UserRecord,
+    utc_now,
+)
+
+NAME_LENGTHS = (3, 40)
+DELETED = "deleted account"  # what a deleted account is called, with its number
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?: [A-Za-z0-9._-]+)*")
+
+
+class TeamRefused(Exception):  # noqa: N818  (a refusal is an answer, not a malfunction)
+    """A team cannot be made, joined or left as asked; the message is a sentence for the person."""
+
+
+@dataclass(frozen=True)
+class Member:
+    user_id: int
+    name: str
+    joined_at: datetime
+
+
+@dataclass(frozen=True)
+class Team:
+    """A team with its members, the first one first. Whoever has the invite key may join."""
+
+    team_id: int
+    competition_id: int
+    name: str
+    invite_key: str
+    created_at: datetime
+    most_members: int
+    members: tuple[Member, ...]
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.members) >= self.most_members
+
+
+def entrant_of(session: Session, competition_id: int, user_id: int) -> tuple[str, int | None]:
+    """Whose a submission of this person is on the competition's leaderboards, and the id of their team, if any."""
+    team_id = session.scalar(
+        select(TeamMemberRecord.team_id).where(
+            TeamMemberRecord.user_id == user_id, TeamMemberRecord.competition_id == competition_id
+        )
+    )
+    return (_alone(user_id), None) if team_id is None else (_together(team_id), team_id)
+
+
+def hold_entrant(session: Session, competition_id: int, user_id: int) -> tuple[str, int | None]:
+    """As `entrant_of`; until the transaction ends nobody else submits for this entrant, joins or leaves it."""
+    session.get(UserRecord, user_id, with_for_update=True)
+    entrant, team_id = entrant_of(session, competition_id, user_id)
+    if team_id is not None:
+        session.get(TeamRecord, team_id, with_for_update=True)
+    return entrant, team_id
+
+
+def is_member(session: Session, submission: SubmissionRecord, user_id: int) -> bool:
+    """Whether the submission is of a team that this person is in."""
+    if submission.team_id is None:
+        return False
+    member = exists().where(TeamMemberRecord.team_id == submission.team_id, TeamMemberRecord.user_id == user_id)
+    return bool(session.scalar(select(member)))
+
+
+def team_ids_of(user_id: int | None) -> Select[int]:
+    """A query for the ids of all teams that a person (None: nobody) is in, for use inside another query."""
+    return select(TeamMemberRecord.team_id).where(TeamMemberRecord.user_id == user_id)
+
+
+def team_of(session: Session, competition_id: int, user_id: int) -> Team | None:
+    """The team in which this person takes part in the competition."""
+    _, team_id = entrant_of(session, competition_id, user_id)
+    return None if team_id is None else _team(session, session.get_one(TeamRecord, team_id))
+
+
+def teams_of(session: Session, user_id: int) -> list[Team]:
+    """All teams of a person, the newest first."""
+    records = session.scalars(
+        select(TeamRecord).where(TeamRecord.id.in_(team_ids_of(user_id))).order_by(TeamRecord.id.desc())
+    ).all()
+    return [_team(session, record) for record in records]
+
+
+def invited_to(session: Session, invite_key: str) -> Team | None:
+    """The team that an invite link leads to."""
+    record = session.scalar(select(TeamRecord).where(TeamRecord.invite_key == invite_key))
+    return None if record is None else _team(session, record)
+
+
+def create_team(db: Database, competition_id: int, user_id: int, name: str, now: datetime | None = None) -> int:
+    """The id of a new team with this person in it, and their submissions of the competition. Raises TeamRefused."""
+    name = name.strip()
+    if not NAME_LENGTHS[0] <= len(name) <= NAME_LENGTHS[1]:
+        raise TeamRefused("A team's name has {} to {} characters.".format(*NAME_LENGTHS))
+    if not _NAME.fullmatch(name):
+        raise TeamRefused("A team's name starts with a letter or digit and has only these, . _ - and single spaces.")
+    taken = TeamRefused("This name is taken.")
+    try:
+        with db.write() as session:
+            _, known = hold_entrant(session, competition_id, user_id)
+            if known is not None:
+                raise TeamRefused("You are in a team of this competition already.")
+            if _is_somebodys(session, name, user_id):
+                raise taken
+            why_not = merge_refusal(session, competition_id, user_id, None, now)
+            if why_not is not None:
+                raise TeamRefused(why_not)
+            team = TeamRecord(
+                competition_id=competition_id, name=name, name_key=name.casefold(), invite_key=_new_invite_key()
+            )
+            session.add(team)
+            session.flush()
+            _enter(session, team, user_id)
+            return team.id
+    except IntegrityError:  # another team of the competition has the name
+        raise taken from None
+
+
+def join_team(db: Database, invite_key: str, user_id: int, now: datetime | None = None) -> int:
+    """Let this person into the team that the key leads to, with their submissions. Its id. Raises TeamRefused."""
+    with db.write() as session:
+        team = invited_to(session, invite_key)
+        if team is None:
+            raise TeamRefused("This link does not invite to any team (any more). Ask the team for a new one.")
+        _, known = hold_entrant(session, team.competition_id, user_id)
+        record = session.get_one(TeamRecord, team.team_id, with_for_update=True, populate_existing=True)
+        if known == record.id:
+            return record.id
+        if record.invite_key != invite_key:
+            raise TeamRefused("This link has just been replaced by another. Ask the team for the new one.")
+        if known is not None:
+            raise TeamRefused("You are in another team of this competition. Leave that one first.")
+        if _team(session, record).is_full:
+            raise TeamRefused(f"The team has {team.most_members} members, the most that this competition allows.")
+        why_not = merge_refusal(session, record.competition_id, user_id, record.id, now)
+        if why_not is not None:
+            raise TeamRefused(why_not)
+        _enter(session, record, user_id)
+        return record.id
+
+
+def leave_team(db: Database, competition_id: int, user_id: int) -> bool:
+    """Take this person out of their team of the competition; False where they are in none.
+
+    What was submitted for the team stays with it. A team that has nobody left keeps its place on leaderboards.
+    """
+    with db.write() as session:
+        _, team_id = hold_entrant(session, competition_id, user_id)
+        if team_id is None:
+            return False
+        go(session, team_id, user_id)
+        return True
+
+
+def go(session: Session, team_id: int, user_id: int) -> None:
+    """Take a person out of a team, whose row and theirs are locked. No link lets anybody into an empty team."""
+    session.execute(
+        delete(TeamMemberRecord).where(TeamMemberRecord.team_id == team_id, TeamMemberRecord.user_id == user_id)
+    )
+    if not session.scalar(select(exists().where(TeamMemberRecord.team_id == team_id))):
+        session.get_one(TeamRecord, team_id).invite_key = _new_invite_key()
+
+
+def new_invite(db: Database, competition_id: int, user_id: int) -> bool:
+    """Give this person's team another invite key, so that the old link leads nowhere. False where they have none."""
+    with db.write() as session:
+        _, team_id = hold_entrant(session, competition_id, user_id)
+        if team_id is None:
+            return False
+        session.get_one(TeamRecord, team_id).invite_key = _new_invite_key()
+        return True
+
+
+def merge_refusal(
+    session: Session, competition_id: int, user_id: int, team_id: int | None, now: datetime | None = None
+) -> str | None:
+    """Why this person's submissions cannot become the team's (None: a new team's) any more; None where they can.
+
+    Results of a phase that has closed stay as they are: who has any there, or joins a team that has, would change them.
+    """
+    moment = now or utc_now()
+    phases = session.execute(
+        select(PhaseRecord.id, PhaseRecord.title, PhaseRecord.closes_at)
+        .where(PhaseRecord.competition_id == competition_id)
+        .order_by(PhaseRecord.closes_at)
+    ).all()
+    closed = [phase for phase in phases if phase.closes_at is not None and phase.closes_at <= moment]
+    if phases and len(closed) == len(phases):
+        return "Every phase of this competition has closed, so teams stay as they are."
+    for phase in closed:
+        in_phase = and_(SubmissionRecord.phase_id == phase.id, SubmissionRecord.is_baseline.is_(False))
+        when = f"{phase.title}, which closed on {phase.closes_at:%d %B %Y}"
+        if session.scalar(select(exists().where(in_phase, SubmissionRecord.entrant == _alone(user_id)))):
+            return f"You have submissions in {when}: they cannot become a team's any more."
+        if team_id is not None and session.scalar(
+            select(exists().where(in_phase, SubmissionRecord.team_id == team_id))
+        ):
+            return f"The team has submissions in {when}: nobody can join it any more."
+    return None
+
+
+def _enter(session: Session, team: TeamRecord, user_id: int) -> None:
+    """Make the person a member, and their own submissions of the competition the team's, with all standings."""
+    session.add(TeamMemberRecord(team_id=team.id, user_id=user_id, competition_id=team.competition_id))
+    phase_ids = select(PhaseRecord.id).where(PhaseRecord.competition_id == team.competition_id)
+    own = and_(SubmissionRecord.phase_id.in_(phase_ids), SubmissionRecord.entrant == _alone(user_id))
+    changed = sorted(set(session.scalars(select(SubmissionRecord.phase_id).where(own).distinct())))
+    chosen_by_team = select(SubmissionRecord.phase_id).where(
+        SubmissionRecord.entrant == _together(team.id), SubmissionRecord.is_chosen
+    )
+    already_chosen = list(session.scalars(chosen_by_team))
+    session.execute(
+        update(SubmissionRecord)
+        .where(own, SubmissionRecord.is_chosen, SubmissionRecord.phase_id.in_(already_chosen))
+        .values(is_chosen=False)
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(
+        update(SubmissionRecord)
+        .where(own)
+        .values(entrant=_together(team.id), team_id=team.id)
+        .execution_options(synchronize_session=False)
+    )
+    session.flush()
+    for phase_id in changed:
+        standings.recount(session, phase_id, [_alone(user_id), _together(team.id)], anew=True)
+
+
+def _team(session: Session, record: TeamRecord) -> Team:
+    members = session.execute(
+        select(UserRecord.id, UserRecord.name, TeamMemberRecord.joined_at)
+        .join(TeamMemberRecord, TeamMemberRecord.user_id == UserRecord.id)
+        .where(TeamMemberRecord.team_id == record.id)
+        .order_by(TeamMemberRecord.joined_at, UserRecord.id)
+    )
+    most = session.scalar(select(CompetitionRecord.team_members).where(CompetitionRecord.id == record.competition_id))
+    return Team(
+        team_id=record.id,
+        competition_id=record.competition_id,
+        name=record.name,
+        invite_key=record.invite_key,
+        created_at=record.created_at,
+        most_members=most or 1,
+        members=tuple(Member(*member) for member in members),
+    )
+
+
+def _is_somebodys(session: Session, name: str, user_id: int) -> bool:
+    """Whether somebody else has this name: a team must not look like another person, present or past."""
+    if name.lower().startswith(DELETED):
+        return True
+    return bool(session.scalar(select(exists().where(UserRecord.name_key == name.lower(), UserRecord.id != user_id))))
+
+
+def _alone(user_id: int) -> str:
+    return f"u{user_id}"
+
+
+def _together(team_id: int) -> str:
+    return f"t{team_id}"
+
+
+def _new_invite_key() -> str:
+    return secrets.token_urlsafe(24)
