@@ -1,91 +1,158 @@
-"""The submit form: a file and a name for it. What is wrong with an upload is told on the form."""
+"""The submit form: a file or code, and what its author says of it. What is wrong is told on the form, nothing is lost.
+
+The same check answers by itself while somebody types (`check`); it stores nothing.
+"""
 
 import threading
+from dataclasses import dataclass
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug.datastructures import FileStorage
 
 from server.access import Who, allow, the_phase
-from server.auth import Account, current_account
+from server.auth import the_account
 from server.config import services
-from server.pages.forms import text_field
-from submissions.bundle import Bundle, BundleError, read_bundle
+from server.pages.forms import LARGEST_ID
+from server.pages.submit_form import Draft, Upload, draft_of, open_phase_path, posted_draft, posted_upload
+from submissions import details
+from submissions.bundle import MAX_SOURCE_BYTES, Bundle, BundleError, read_bundle
+from submissions.details import DetailsError, details_of
 from submissions.lifecycle import SubmissionRefused, submit
+from submissions.own_code import as_text
 from submissions.quota import quota_of, refusal
 from submissions.records import utc_now
 from submissions.smoke import smoke_zoo
+from submissions.states import Reason
 from worker.hints import send_hint
 
-NAME_LENGTH = 80
+SHOWN_LENGTH = 200  # characters of the line at fault
+ADVICE = {
+    Reason.IMPORT_ERROR: "Python could not import it. Correct this line, or the one before it.",
+    Reason.MISSING_FUNCTION: "The server calls this function once for each network.",
+}
 
 # An upload in hand takes up to 60 MB, unpacked beside packed: eight at once would not fit the web process.
 _ONE_AT_A_TIME = threading.Lock()
 
 pages = Blueprint("submit", __name__)
+_FORM = "/competitions/<slug:competition_slug>/<slug:phase_slug>/submit"
 
 
-@pages.get("/competitions/<slug:competition_slug>/<slug:phase_slug>/submit")
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a measure: a sentence, the file, line and text at fault as far as known, and what to do."""
+
+    sentence: str
+    path: str | None
+    line: int | None
+    text: str | None
+    advice: str | None
+
+
+@pages.get(_FORM)
 @allow(Who.PARTICIPANT)
 def form(**_named: object) -> ResponseReturnValue:
-    return form_page()
+    old = request.args.get("from", "")
+    is_id = old.isdecimal() and len(old) <= len(str(LARGEST_ID)) and int(old) <= LARGEST_ID
+    return form_page(draft_of(int(old)) if is_id else Draft())
 
 
-@pages.post("/competitions/<slug:competition_slug>/<slug:phase_slug>/submit")
+@pages.post(_FORM)
 @allow(Who.PARTICIPANT)
 def upload(**_named: object) -> ResponseReturnValue:
-    name = text_field("name", NAME_LENGTH + 1)
-    if not name or len(name) > NAME_LENGTH:
-        return form_page(name, {"name": f"Give the submission a name of 1 to {NAME_LENGTH} characters."}), 422
-    file = request.files.get("file")
-    if file is None or not file.filename:
-        return form_page(name, {"file": "Choose a .py or a .zip file."}), 422
+    draft, submission_id = posted_draft(), None
+    messages: dict[str, str] = {}
+    try:
+        said = details_of(draft.name, draft.description, draft.link, draft.alias)
+    except DetailsError as error:
+        messages |= error.messages
     try:
         with _ONE_AT_A_TIME:
-            submission_id = submit(
-                services().db,
-                services().store,
-                phase_id=the_phase().id,
-                user_id=_person().id,
-                name=name,
-                bundle=_read(file),
-            )
+            sent, draft = posted_upload(draft)
+            bundle = _bundle(sent)
+            messages |= _track_fault(draft, bundle)
+            if not messages:
+                submission_id = submit(
+                    services().db,
+                    services().store,
+                    phase_id=the_phase().id,
+                    user_id=the_account().id,
+                    name=said.name,
+                    bundle=bundle,
+                    description=said.description,
+                    link=said.link,
+                    alias=said.alias,
+                    parent_id=draft.parent.id if draft.parent else None,
+                )
     except BundleError as error:
-        return form_page(name, {"file": str(error)}), 422
+        messages["file"] = str(error)
     except SubmissionRefused as error:
-        return form_page(name, {"form": str(error)}), 422
+        messages["form"] = str(error)
+    if submission_id is None:
+        return form_page(draft, messages), 422
     send_hint(services().settings)
-    flash("Received. Your measure waits for a worker; this page follows it.")
+    flash("Received. This page follows your measure.")
     return redirect(url_for("submissions.show", submission_id=submission_id))
 
 
-def form_page(name: str = "", messages: dict[str, str] | None = None) -> str:
+@pages.post(f"{_FORM}/check")
+@allow(Who.PARTICIPANT)
+def check(**_named: object) -> str:
+    """What the form would say of this measure: a fragment, for the page to show while somebody types."""
+    draft, sent = posted_draft(), None
+    try:
+        with _ONE_AT_A_TIME:
+            sent, draft = posted_upload(draft)
+            bundle = _bundle(sent)
+    except BundleError as error:
+        return render_template("_check.html", fault=_fault(error, sent), bundle=None)
+    if wrong := _track_fault(draft, bundle):
+        fault = Fault(wrong["track"], None, None, None, None)
+        return render_template("_check.html", fault=fault, bundle=None)
+    return render_template("_check.html", fault=None, bundle=bundle)
+
+
+def form_page(draft: Draft, messages: dict[str, str] | None = None) -> str:
     """The form, with what was typed and what was wrong. Also the answer to an upload too large to read."""
-    phase = the_phase()
+    phase, account = the_phase(), the_account()
     now = utc_now()
     with services().db.read() as session:
-        why_not = refusal(session, phase, _person().id, now)
-        quota = quota_of(session, phase, _person().id, now)
+        why_not = refusal(session, phase, account.id, now)
+        quota = quota_of(session, phase, account.id, now)
         tried_on = smoke_zoo(session, phase)
     return render_template(
         "submit.html",
         phase=phase,
-        name=name,
+        draft=draft,
         messages=messages or {},
         why_not=why_not,
         quota=quota,
         tried_on=tried_on,
         limits=services().bundle_limits,
-        name_length=NAME_LENGTH,
+        lengths=details,
+        source_bytes=MAX_SOURCE_BYTES,
+        draft_key=open_phase_path(),
     )
 
 
-def _read(file: FileStorage) -> Bundle:
-    limits = services().bundle_limits
-    content = file.stream.read(limits.upload_bytes + 1)
-    return read_bundle(file.filename or "", content, limits)
+def _bundle(sent: Upload | None) -> Bundle:
+    if sent is None:
+        raise BundleError("Choose a .py or a .zip file, or write the measure in the editor.")
+    return read_bundle(sent.filename, sent.content, services().bundle_limits)
 
 
-def _person() -> Account:
-    account = current_account()
-    return account if account is not None else abort(403)
+def _track_fault(draft: Draft, bundle: Bundle) -> dict[str, str]:
+    """What is wrong where the form names another track than the code does."""
+    if draft.track in ("", bundle.track):
+        return {}
+    advice = f'write TRACK = "{draft.track}" at the top of the code, or choose {bundle.track} here'
+    return {"track": f"The code is of the {bundle.track} track, the form says {draft.track}: {advice}."}
+
+
+def _fault(error: BundleError, sent: Upload | None) -> Fault:
+    text = None
+    if sent is not None and error.line is not None and sent.filename.lower().endswith(".py"):
+        lines = (as_text(sent.content) or "").split("\n")
+        text = lines[error.line - 1][:SHOWN_LENGTH] if 1 <= error.line <= len(lines) else None
+    advice = None if error.reason is None else ADVICE.get(error.reason)
+    return Fault(str(error), error.path, error.line, text, advice)

@@ -1,5 +1,7 @@
 """Uploading a measure through the form: what is stored, and what is refused with one sentence and no trace."""
 
+import hashlib
+import html
 import io
 import zipfile
 from collections.abc import Callable
@@ -7,8 +9,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
+from werkzeug.test import TestResponse
 
-from submissions.records import utc_now
+from server.config import EXTENSION
+from submissions.records import SubmissionRecord, utc_now
 from submissions.states import State
 from tests.records import START
 from tests.server.site import GOOD_MEASURE, Site
@@ -39,7 +44,7 @@ def test_a_good_upload_is_queued_and_its_page_follows_it(site: Site, content: by
     answer = ann.post(FORM, {"name": "My <b>idea</b>", "file": (io.BytesIO(content), filename)}, form=FORM)
     assert (answer.status_code, answer.location) == (302, "/submissions/1")
     page = ann.get("/submissions/1").text
-    assert "Received." in page
+    assert "Received. This page follows your measure." in page
     assert "My &lt;b&gt;idea&lt;/b&gt;" in page
     assert "0 of 12" in page
     assert site.states() == [State.QUEUED]
@@ -99,7 +104,7 @@ def test_a_form_without_a_file_says_so(site: Site) -> None:
     site.phase()
     answer = site.browser("ann").post(FORM, {"name": "x", "file": (io.BytesIO(b""), "")}, form=FORM)
     assert answer.status_code == 422
-    assert "Choose a .py or a .zip file." in answer.text
+    assert "Choose a .py or a .zip file, or write the measure in the editor." in answer.text
 
 
 @pytest.mark.parametrize(
@@ -136,3 +141,210 @@ def test_the_form_counts_the_quota_down_and_refuses_when_it_is_taken(site: Site)
     assert "Your 1 submissions of the last 24 hours in this phase are taken: 0 used, 1 not begun yet." in refused.text
     assert "1 of 1 submissions left" in site.browser("bob").get(FORM).text
     assert len(site.states()) == 1
+
+
+BROKEN = "x = 1\ndef complexity(model, dataset:\n    pass\n"
+
+
+def only(site: Site) -> SubmissionRecord:
+    """The one submission there is."""
+    with site.db.read() as session:
+        return session.scalars(select(SubmissionRecord)).one()
+
+
+def sent(site: Site, **fields: object) -> TestResponse:
+    return site.browser("ann").post(FORM, {"name": "x", "code": GOOD_MEASURE.decode(), **fields}, form=FORM)
+
+
+def unescaped(answer: TestResponse) -> str:
+    return html.unescape(answer.text)
+
+
+def test_what_is_written_in_the_editor_is_a_submission(site: Site) -> None:
+    site.phase()
+    answer = sent(site, code=GOOD_MEASURE.decode().replace("\n", "\r\n"), filename="norms.py")
+    assert answer.status_code == 302
+    assert only(site).filename == "norms.py"
+    assert site.app.extensions[EXTENSION].store.get(only(site).bundle_sha256) == GOOD_MEASURE
+
+
+@pytest.mark.parametrize("filename", ["", "evil.zip", "../../up.py", "a\nb.py"])
+def test_code_from_the_editor_has_a_plain_file_name_whatever_is_sent(site: Site, filename: str) -> None:
+    site.phase()
+    assert sent(site, filename=filename).status_code == 302
+    assert only(site).filename in ("complexity.py", "up.py", "a b.py")
+
+
+def test_a_chosen_file_goes_before_the_text(site: Site) -> None:
+    site.phase()
+    assert sent(site, code=BROKEN, file=(io.BytesIO(GOOD_MEASURE), "measure.py")).status_code == 302
+    assert only(site).filename == "measure.py"
+
+
+def test_everything_that_was_typed_is_there_after_an_error(site: Site) -> None:
+    site.phase()
+    typed = {
+        "name": "A <name>",
+        "code": BROKEN + "# </textarea><script>\n",
+        "filename": "mine.py",
+        "description": "Two\n\nparagraphs & more",
+        "link": "https://example.org/?a=1&b=2",
+        "alias": "Moriarty",
+        "track": "extended",
+    }
+    answer = sent(site, **typed)
+    assert answer.status_code == 422
+    assert "</textarea><script>" not in answer.text
+    page = unescaped(answer)
+    assert "mine.py, line 2: '(' was never closed." in page
+    for text in typed.values():
+        assert text in page
+    assert '<option value="extended" selected>' in page
+    assert '<details class="more" open>' in page
+    assert (site.states(), _stored_files(site)) == ([], 0)
+
+
+def test_all_faults_are_told_at_once(site: Site) -> None:
+    site.phase()
+    page = unescaped(sent(site, name="", code=BROKEN, link="javascript:alert(1)", description="x" * 2001))
+    assert "4 things need correcting" in page
+    for sentence in ("Give the submission a name", "line 2: '(' was never closed.", "https://", "2001 characters"):
+        assert sentence in page
+
+
+def test_the_text_of_a_faulty_file_is_in_the_editor_to_be_mended(site: Site) -> None:
+    site.phase()
+    answer = sent(site, code="", file=(io.BytesIO(BROKEN.encode()), "mine.py"))
+    assert answer.status_code == 422
+    assert f">\n{BROKEN}</textarea>" in answer.text
+    assert 'name="filename" value="mine.py"' in answer.text
+
+
+def test_what_is_said_of_a_submission_is_on_its_page(site: Site) -> None:
+    site.phase()
+    sent(site, description="It counts <weights>.", link="https://example.org/paper", alias="Moriarty")
+    assert (only(site).description, only(site).alias) == ("It counts <weights>.", "Moriarty")
+    assert only(site).link == "https://example.org/paper"
+
+
+def test_a_submission_may_not_bear_another_persons_name(site: Site) -> None:
+    site.phase()
+    answer = sent(site, alias="BOB")
+    assert answer.status_code == 422
+    assert "BOB is the name of somebody else here" in answer.text
+    assert GOOD_MEASURE.decode() in unescaped(answer)
+
+
+def test_a_track_other_than_the_codes_is_an_error(site: Site) -> None:
+    site.phase()
+    answer = sent(site, track="extended")
+    assert answer.status_code == 422
+    assert "The code is of the standard track, the form says extended" in answer.text
+    assert sent(site, track="standard").status_code == 302
+
+
+def test_a_refusal_by_the_phase_loses_nothing(site: Site) -> None:
+    site.phase(daily_quota=1)
+    ann = site.browser("ann")
+    fields = {"name": "x", "code": GOOD_MEASURE.decode()}
+    assert ann.post(FORM, fields, form=FORM).status_code == 302
+    answer = ann.post(FORM, fields)
+    assert answer.status_code == 422
+    assert "Wait for these, or cancel one." in answer.text
+    assert GOOD_MEASURE.decode() in unescaped(answer)
+
+
+def checked(site: Site, **fields: object) -> TestResponse:
+    answer = site.browser("ann").post(f"{FORM}/check", fields, form=FORM)
+    assert answer.status_code == 200
+    return answer
+
+
+def test_the_check_tells_line_text_and_what_to_do_and_stores_nothing(site: Site) -> None:
+    site.phase()
+    answer = checked(site, code=BROKEN)
+    assert 'data-line="2"' in answer.text
+    page = unescaped(answer)
+    assert "complexity.py, line 2: '(' was never closed." in page
+    assert "def complexity(model, dataset:" in page
+    assert "Correct this line, or the one before it." in page
+    assert "<html" not in page
+    assert (site.states(), _stored_files(site)) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"code": "x = 1\n"}, "defines no function complexity(model, dataset) at its top level."),
+        ({"code": "def complexity(model):\n    pass\n"}, "line 1: complexity must be callable"),
+        ({"code": ""}, "Choose a .py or a .zip file"),
+        ({"code": "\0"}, "line 1: a null byte"),
+        ({"code": GOOD_MEASURE.decode(), "track": "extended"}, "The code is of the standard track"),
+    ],
+)
+def test_the_check_finds_what_the_form_would_refuse(site: Site, fields: dict[str, str], sentence: str) -> None:
+    site.phase()
+    assert sentence in unescaped(checked(site, **fields))
+    assert sentence in unescaped(sent(site, **fields))
+
+
+@pytest.mark.parametrize(
+    ("content", "filename", "sentence"),
+    [
+        (GOOD_MEASURE, "m.py", "Track: standard."),
+        (_zip({"complexity.py": GOOD_MEASURE}), "m.zip", "Track: standard."),
+        (_zip({"complexity.py": GOOD_MEASURE, "b.py": b"(\n"}), "m.zip", "b.py, line 1"),
+        (b"\xff\xfe", "m.py", "UTF-8"),
+    ],
+)
+def test_the_check_reads_files_too(site: Site, content: bytes, filename: str, sentence: str) -> None:
+    site.phase()
+    assert sentence in unescaped(checked(site, file=(io.BytesIO(content), filename)))
+    assert _stored_files(site) == 0
+
+
+def uploaded(site: Site, content: bytes, filename: str, **fields: object) -> None:
+    answer = sent(site, code="", file=(io.BytesIO(content), filename), **fields)
+    assert answer.status_code == 302, answer.text
+
+
+def test_a_submission_can_be_sent_once_more_with_its_code_in_the_editor(site: Site) -> None:
+    site.phase()
+    uploaded(site, GOOD_MEASURE, "mine.py", description="First.", link="https://example.org/", alias="M")
+    page = unescaped(site.browser("ann").get(f"{FORM}?from=1"))
+    assert GOOD_MEASURE.decode() in page
+    for text in ("First.", "https://example.org/", 'value="M"', 'value="mine.py"', "Resubmit a measure"):
+        assert text in page
+    answer = sent(site, code=GOOD_MEASURE.decode() + "# better\n", parent="1")
+    assert (answer.status_code, answer.location) == (302, "/submissions/2")
+    with site.db.read() as session:
+        assert session.get_one(SubmissionRecord, 2).parent_id == 1
+
+
+def test_an_archive_is_sent_once_more_as_it_is_or_replaced(site: Site) -> None:
+    site.phase()
+    archive = _zip({"complexity.py": GOOD_MEASURE, "b.py": b""})
+    uploaded(site, archive, "mine.zip")
+    page = site.browser("ann").get(f"{FORM}?from=1").text
+    assert "without either, mine.zip of submission 1 is sent as it is" in page
+    assert "Track: standard." in checked(site, code="", parent="1").text
+    assert sent(site, code="", parent="1").status_code == 302
+    assert sent(site, parent="1").status_code == 302
+    with site.db.read() as session:
+        again, replaced = (session.get_one(SubmissionRecord, number) for number in (2, 3))
+    assert (again.filename, again.bundle_sha256) == ("mine.zip", hashlib.sha256(archive).hexdigest())
+    assert (replaced.filename, replaced.parent_id) == ("complexity.py", 1)
+
+
+def test_nobody_resubmits_what_is_not_theirs(site: Site) -> None:
+    site.phase()
+    uploaded(site, _zip({"complexity.py": b"# secret\n" + GOOD_MEASURE}), "theirs.zip")
+    bob = site.browser("bob")
+    assert bob.get(f"{FORM}?from=1").status_code == 404
+    assert bob.get(f"{FORM}?from=99").status_code == 404
+    answer = bob.post(FORM, {"name": "x", "code": "", "parent": "1"}, form=FORM)
+    assert answer.status_code == 422
+    assert "theirs.zip" not in answer.text
+    assert bob.post(FORM, {"name": "x", "code": GOOD_MEASURE.decode(), "parent": "1"}).status_code == 302
+    with site.db.read() as session:
+        assert session.get_one(SubmissionRecord, 2).parent_id is None

@@ -1,0 +1,149 @@
+"""What stands on the submit form: read from the request, or taken from an old submission that is sent once more.
+
+Called by `server.pages.submit`. What is typed survives every error, so all of it is kept here as it came.
+"""
+
+from dataclasses import dataclass, replace
+
+from flask import abort, request
+from sqlalchemy import select
+from werkzeug.datastructures import FileStorage
+
+from server.access import is_owner_or_organizer, the_phase
+from server.auth import the_account
+from server.config import services
+from server.pages.forms import id_field, paragraph_field, text_field
+from submissions.bundle import BundleError
+from submissions.details import ALIAS_LENGTH, DESCRIPTION_LENGTH, LINK_LENGTH, NAME_LENGTH
+from submissions.own_code import as_text
+from submissions.records import SubmissionRecord
+from submissions.store import StoreError
+
+DEFAULT_FILENAME = "complexity.py"
+TRACKS = ("", "standard", "extended")
+_CODE_LENGTH = 400_000  # more than a source may have, so that its author is told and not cut short
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The submission that is sent once more. is_archive: its code is a zip, which stays as it is unless replaced."""
+
+    id: int
+    name: str
+    filename: str
+    sha256: str
+
+    @property
+    def is_archive(self) -> bool:
+        return not self.filename.lower().endswith(".py")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The form as it stands. filename: as what the code in the editor is sent; track: "" for what the code says."""
+
+    name: str = ""
+    description: str = ""
+    link: str = ""
+    alias: str = ""
+    track: str = ""
+    code: str = ""
+    filename: str = DEFAULT_FILENAME
+    parent: Parent | None = None
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something beside name and code is filled in."""
+        return any((self.description, self.link, self.alias, self.track))
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What was sent as the measure: a file, else the text of the editor, else an old submission's archive."""
+
+    filename: str
+    content: bytes
+
+
+def posted_draft() -> Draft:
+    """What was typed. Texts may be one character too long, so that a fault can be told."""
+    track = request.form.get("track", "")
+    parent_id = id_field("parent")
+    return Draft(
+        name=text_field("name", NAME_LENGTH + 1),
+        description=paragraph_field("description", DESCRIPTION_LENGTH + 1),
+        link=text_field("link", LINK_LENGTH + 1),
+        alias=text_field("alias", ALIAS_LENGTH + 1),
+        track=track if track in TRACKS else "",
+        code=_code(),
+        filename=_filename(text_field("filename", 255)),
+        parent=None if parent_id is None else own_parent(parent_id),
+    )
+
+
+def draft_of(submission_id: int) -> Draft:
+    """A form with an old submission of the reader's: what was said of it, and its code if that is a single file."""
+    with services().db.read() as session:
+        old = session.get(SubmissionRecord, submission_id)
+    if old is None or not is_owner_or_organizer(the_account(), old):
+        abort(404)
+    draft = Draft(name=old.name, description=old.description, link=old.link, alias=old.alias or "", parent=_parent(old))
+    if draft.parent is None or draft.parent.is_archive:
+        return draft
+    try:
+        code = as_text(services().store.get(old.bundle_sha256))
+    except StoreError:
+        code = None
+    return replace(draft, code=code or "", filename=old.filename)
+
+
+def posted_upload(draft: Draft) -> tuple[Upload | None, Draft]:
+    """What was sent as the measure, None for nothing; and the draft with a file's text in its editor.
+
+    So a fault in a file can be mended on the form. Raises BundleError where an old archive cannot be read back.
+    """
+    file = request.files.get("file")
+    if file is not None and file.filename:
+        upload = Upload(file.filename, _read(file))
+        text = as_text(upload.content) if upload.filename.lower().endswith(".py") else None
+        return upload, draft if text is None else replace(draft, code=text, filename=_filename(upload.filename))
+    if draft.code.strip():
+        return Upload(draft.filename, draft.code.encode(errors="replace")), draft
+    if draft.parent is not None and draft.parent.is_archive:
+        try:
+            return Upload(draft.parent.filename, services().store.get(draft.parent.sha256)), draft
+        except StoreError as error:
+            raise BundleError(f"{draft.parent.filename} cannot be read back; choose the file again.") from error
+    return None, draft
+
+
+def own_parent(submission_id: int) -> Parent | None:
+    """The submission, if it is the reader's; None otherwise."""
+    with services().db.read() as session:
+        old = session.scalar(select(SubmissionRecord).where(SubmissionRecord.id == submission_id))
+    return _parent(old) if old is not None and is_owner_or_organizer(the_account(), old) else None
+
+
+def _parent(old: SubmissionRecord) -> Parent:
+    return Parent(old.id, old.name, old.filename, old.bundle_sha256)
+
+
+def _code() -> str:
+    """The editor's text with plain line ends, and one at its end."""
+    text = request.form.get("code", "")[:_CODE_LENGTH].replace("\r\n", "\n").replace("\r", "\n")
+    return text if not text.strip() or text.endswith("\n") else f"{text}\n"
+
+
+def _filename(name: str) -> str:
+    last = name.replace("\\", "/").rpartition("/")[2]
+    return last if last.lower().endswith(".py") and last.isprintable() else DEFAULT_FILENAME
+
+
+def _read(file: FileStorage) -> bytes:
+    return file.stream.read(services().bundle_limits.upload_bytes + 1)
+
+
+def open_phase_path() -> str:
+    """Where the form of this phase is; drafts in a browser are kept under it."""
+    phase = the_phase()
+    return f"{phase.competition.slug}/{phase.slug}"

@@ -1,0 +1,90 @@
+"""What an author says of a submission beside its code: its name, a description, a link, an alias.
+
+The submit page, the API and the command line hand in texts; `details_of` checks them, one sentence for each fault.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from submissions.records import TeamRecord, UserRecord
+
+NAME_LENGTH = 80
+DESCRIPTION_LENGTH = 2000
+LINK_LENGTH = 300
+ALIAS_LENGTH = 40
+
+
+@dataclass(frozen=True)
+class Details:
+    """What `details_of` let through. alias: stands on public pages in place of the author's or team's name."""
+
+    name: str
+    description: str = ""
+    link: str = ""
+    alias: str | None = None
+
+
+class DetailsError(Exception):
+    """Something that an author says cannot be taken; `messages` has a sentence for each field at fault."""
+
+    def __init__(self, messages: Mapping[str, str]) -> None:
+        super().__init__(" ".join(messages.values()))
+        self.messages = dict(messages)
+
+
+def details_of(name: str, description: str = "", link: str = "", alias: str = "") -> Details:
+    """The texts, checked: name and alias are single lines, the link is a web address. Raises DetailsError."""
+    details = Details(name.strip(), description.strip(), link.strip(), alias.strip() or None)
+    messages = {
+        "name": _line_fault(details.name, NAME_LENGTH, "Give the submission a name"),
+        "description": _length_fault(details.description),
+        "link": _link_fault(details.link),
+        "alias": details.alias and _line_fault(details.alias, ALIAS_LENGTH, "Give an alias"),
+    }
+    if faults := {field: message for field, message in messages.items() if message}:
+        raise DetailsError(faults)
+    return details
+
+
+def alias_refusal(session: Session, alias: str | None, user_id: int) -> str | None:
+    """Why this person cannot appear under the alias; None where they can. Nobody may look like somebody else."""
+    if alias is None:
+        return None
+    person = exists().where(UserRecord.name_key == alias.lower(), UserRecord.id != user_id)
+    team = exists().where(TeamRecord.name_key.in_((alias.lower(), alias.casefold())))
+    if session.scalar(select(person | team)):
+        return f"{alias} is the name of somebody else here; choose another alias."
+    return None
+
+
+def _line_fault(text: str, longest: int, begin: str) -> str | None:
+    if not 1 <= len(text) <= longest:
+        return f"{begin} of 1 to {longest} characters."
+    return None if text.isprintable() else f"{begin} on one line, without control characters."
+
+
+def _length_fault(text: str) -> str | None:
+    if len(text) <= DESCRIPTION_LENGTH:
+        return None
+    return f"The description has {len(text)} characters; it may have {DESCRIPTION_LENGTH}."
+
+
+def _link_fault(link: str) -> str | None:
+    """Only what leads to a page by itself: no script, no credentials, nothing that a reader could mistake."""
+    if not link:
+        return None
+    if len(link) > LINK_LENGTH:
+        return f"The link has {len(link)} characters; it may have {LINK_LENGTH}."
+    try:
+        parts = urlsplit(link)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_address = False
+    is_plain = link.isprintable() and " " not in link and "\\" not in link
+    if not is_address or not is_plain or "@" in parts.netloc:
+        return "Give a full web address that begins with https:// or http://, or leave the link empty."
+    return None

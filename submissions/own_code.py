@@ -1,0 +1,82 @@
+"""The code of a submission as those read it whose it is: its files, and the lines around the one that failed.
+
+Read back from the store as workers read it. Called by the pages of a submission and by the form that resubmits one.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from submissions.bundle import ENTRY_FILE, MAX_SOURCE_BYTES, BundleError, BundleLimits, read_bundle
+from submissions.store import BundleStore, StoreError
+
+AROUND = 3  # lines shown before and after the one that failed
+_PLACE = re.compile(r"\bat (?P<path>\S.*) line (?P<line>[0-9]{1,7})$")
+
+
+class CodeUnavailable(Exception):  # noqa: N818  (the page goes on without it)
+    """The stored upload cannot be read, by the store's fault or since the limits have changed; a sentence why."""
+
+
+@dataclass(frozen=True)
+class CodeFile:
+    """One file of an upload. text: None where it is not readable as text, or too long to be shown."""
+
+    path: str
+    size_bytes: int
+    text: str | None
+
+
+@dataclass(frozen=True)
+class Line:
+    number: int
+    text: str
+    is_failing: bool
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """Lines of the author's own file around the one that failed."""
+
+    path: str
+    lines: tuple[Line, ...]
+
+
+def stored_files(store: BundleStore, filename: str, digest: str, limits: BundleLimits) -> Mapping[str, bytes]:
+    """The files of a stored upload by path; `complexity.py` is one of them. Raises CodeUnavailable."""
+    try:
+        return read_bundle(filename, store.get(digest), limits).files
+    except (StoreError, BundleError) as error:
+        raise CodeUnavailable(f"The code that was uploaded cannot be shown: {error}") from error
+
+
+def readable(files: Mapping[str, bytes]) -> tuple[CodeFile, ...]:
+    """The files for people, `complexity.py` first, then by path."""
+    paths = sorted(files, key=lambda path: (path != ENTRY_FILE, path))
+    return tuple(CodeFile(path, len(files[path]), as_text(files[path])) for path in paths)
+
+
+def as_text(content: bytes) -> str | None:
+    """The content as text with plain line ends; None where it is none, or longer than a source may be."""
+    if len(content) > MAX_SOURCE_BYTES or b"\0" in content:
+        return None
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError:
+        return None
+
+
+def excerpt(files: Mapping[str, bytes], detail: str) -> Excerpt | None:
+    """The lines around the place that a failure's `detail` names; None where it names none of these files."""
+    found = _PLACE.search(detail)
+    text = as_text(files[found["path"]]) if found and found["path"] in files else None
+    if found is None or text is None:
+        return None
+    lines, failing = text.split("\n"), int(found["line"])
+    if not 1 <= failing <= len(lines):
+        return None
+    first, last = max(1, failing - AROUND), min(len(lines), failing + AROUND)
+    return Excerpt(
+        found["path"],
+        tuple(Line(number, lines[number - 1], number == failing) for number in range(first, last + 1)),
+    )
