@@ -11,7 +11,7 @@ from scoring.comparison import Comparison, Jackknives, RankInterval, compare, ho
 from scoring.errors import ComparisonError, GridError, HoldoutError, ScoringError, TruthError, ValuesError
 from scoring.holdout import GenericHoldout
 from scoring.jackknife import Jackknife
-from scoring.ladder import Release, ladder, release
+from scoring.ladder import Release, in_steps, ladder, release, step_of
 from scoring.plain import plain
 from scoring.reference import References, references
 from scoring.report import NO_DRAWS, CompetitionReport, Draws, ZooReport, competition, competition_score, report
@@ -46,6 +46,7 @@ __all__ = [
     "competition",
     "competition_score",
     "holm",
+    "in_steps",
     "ladder",
     "parse_truth",
     "plain",
@@ -53,4 +54,5 @@ __all__ = [
     "references",
     "release",
     "report",
+    "step_of",
 ]

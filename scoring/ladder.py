@@ -34,9 +34,19 @@ def release(best: Jackknives | None, new: Jackknives) -> Release:
     """
     improved = best is None or _beats(new, best)
     estimate = competition_estimate(new if best is None or improved else best)
-    step = max(1, math.ceil(round(estimate.standard_error, DECIMALS)))
-    multiples = min(round(round(estimate.score / step, DECIMALS)), SCALE // step)
-    return Release(float(step * multiples), float(step), improved)
+    step = step_of(estimate.standard_error)
+    return Release(in_steps(estimate.score, step), float(step), improved)
+
+
+def step_of(standard_error: float) -> int:
+    """How finely a score with this standard error is shown, both on the scale from 0 to 100: at least 1."""
+    return max(1, math.ceil(round(standard_error, DECIMALS)))
+
+
+def in_steps(score: float, step: int) -> float:
+    """The multiple of `step` nearest to a score from 0 to 100, itself at most 100; a half goes to the even multiple."""
+    multiples = min(round(round(score / step, DECIMALS)), SCALE // step)
+    return float(step * multiples)
 
 
 def ladder(history: Sequence[Jackknives]) -> tuple[Release, ...]:

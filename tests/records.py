@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import json
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from model_zoo.store import ZooStore
+from scoring import Jackknife, plain
+from scoring.comparison import competition_estimate
+from submissions import standings
 from submissions.accounts import register, system_user
 from submissions.competitions import find_competition
 from submissions.database import Database
@@ -144,6 +148,7 @@ class Records:
         user_id: int | None = None,
         *,
         cmi: tuple[float, ...] | None = None,
+        jackknives: Sequence[Jackknife] = (),
         done: int = 0,
         reason: Reason | None = None,
         state: State | None = None,
@@ -153,7 +158,11 @@ class Records:
         entrant: str | None = None,
         **fields: object,
     ) -> int:
-        """A submission in any state: scored with `cmi` per zoo, failed with `reason`, else `done` values a zoo."""
+        """A submission in any state: scored with `cmi` per zoo, failed with `reason`, else `done` values a zoo.
+
+        jackknives: one per zoo, in the place of `cmi`. A scored submission stands on the leaderboard.
+        """
+        cmi = tuple(jackknife.estimate for jackknife in jackknives) or cmi
         implied = State.SCORED if cmi else State.FAILED if reason else State.RUNNING if done else State.QUEUED
         with self.db.write() as session:
             phase = session.get_one(PhaseRecord, phase_id)
@@ -178,7 +187,12 @@ class Records:
             session.add(submission)
             session.flush()
             for position, zoo in enumerate(phase.zoos):
-                self._evaluate(session, submission, zoo, position, cmi[position] if cmi else None, done)
+                evaluation = self._evaluate(session, submission, zoo, position, cmi[position] if cmi else None, done)
+                if jackknives:
+                    _put(evaluation, jackknives[position])
+            if jackknives:
+                submission.standard_error = _standard_error(jackknives)
+            standings.update(session, submission)
             return submission.id
 
     @staticmethod
@@ -193,7 +207,7 @@ class Records:
         position: int,
         cmi: float | None,
         done: int,
-    ) -> None:
+    ) -> EvaluationRecord:
         networks = sorted(self.truth(zoo.name))
         evaluation = EvaluationRecord(
             zoo_id=zoo.id,
@@ -211,6 +225,7 @@ class Records:
             ValueRecord(evaluation_id=evaluation.id, network_id=network, value=1.5 * index - 3, wall_s=0.25)
             for index, network in enumerate(networks[: len(networks) if cmi is not None else done])
         )
+        return evaluation
 
     def smoke(self, submission_id: int, state: State, done: int = 0, networks: int = 2) -> None:
         """Give a submission its smoke run, on the phase's first zoo, in any state."""
@@ -281,6 +296,7 @@ class Records:
             phase = session.get_one(PhaseRecord, submission.phase_id)
             for position, zoo in enumerate(phase.zoos):
                 self._evaluate(session, submission, zoo, position, cmi[position] if cmi else None, 0)
+            standings.update(session, submission)
 
     def truth(self, zoo: str) -> dict[str, dict[str, dict[str, float]]]:
         """The networks in the truth of a zoo made here."""
@@ -299,8 +315,9 @@ class Records:
             for network in sorted(set(self.truth(zoo.name)) - have)[:done]:
                 session.add(ValueRecord(evaluation_id=evaluation.id, network_id=network, value=0.5, wall_s=0.25))
 
-    def end(self, submission_id: int, cmi: tuple[float, ...]) -> None:
-        """Give a running submission all its values and its score."""
+    def end(self, submission_id: int, cmi: tuple[float, ...] = (), *, jackknives: Sequence[Jackknife] = ()) -> None:
+        """Give a running submission all its values and its score; jackknives: one per zoo, in the place of `cmi`."""
+        cmi = tuple(jackknife.estimate for jackknife in jackknives) or cmi
         for position in range(len(cmi)):
             self.add_values(submission_id, 10**6, position)
         with self.db.write() as session:
@@ -308,5 +325,22 @@ class Records:
             submission.state = State.SCORED
             submission.score = 100 * sum(cmi) / len(cmi)
             submission.finished_at = START + timedelta(minutes=1)
-            for evaluation, score in zip(self._scored(submission), cmi, strict=True):
+            current = [one for one in self._scored(submission) if one.attempt == submission.attempt]
+            for evaluation, score in zip(current, cmi, strict=True):
                 evaluation.state, evaluation.cmi, evaluation.kendall_tau = State.SCORED, score, score
+            for evaluation, jackknife in zip(current, jackknives, strict=False):
+                _put(evaluation, jackknife)
+            if jackknives:
+                submission.standard_error = _standard_error(jackknives)
+            standings.update(session, submission)
+
+
+def _standard_error(jackknives: Sequence[Jackknife]) -> float:
+    zoos = {str(place): jackknife for place, jackknife in enumerate(jackknives)}
+    return competition_estimate(zoos).standard_error
+
+
+def _put(evaluation: EvaluationRecord, jackknife: Jackknife) -> None:
+    """Store a jackknife with an evaluation as scoring does."""
+    evaluation.standard_error = jackknife.standard_error
+    evaluation.report = {"jackknife": plain(jackknife)}

@@ -1,0 +1,148 @@
+"""Which of an entrant's submissions counts on a leaderboard, and what may be seen of each one's score. No database.
+
+Everything follows from the submissions as they are now, and from the order in which they were scored. Called by
+`submissions.standings`, which keeps the answers on record.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from scoring import ComparisonError, Jackknives, in_steps, release, step_of
+from submissions.records import CountRule
+from submissions.states import State
+
+SCORE_DIGITS = 2
+LEAST_STEP = 1.0  # what the Ladder asks of a better score where no standard error is known
+Load = Callable[[Sequence[int]], Mapping[int, Jackknives]]  # submission ids → the jackknives that there are
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a phase's organizers have decided of its leaderboard; the fields are those of `PhaseRecord`."""
+
+    count_rule: CountRule
+    uses_ladder: bool
+    freezes_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A submission of one entrant, as far as standings depend on it; the fields are those of `SubmissionRecord`."""
+
+    id: int
+    state: State
+    score: float | None
+    standard_error: float | None
+    shown_score: float | None
+    is_released: bool
+    is_chosen: bool
+    is_hidden: bool
+    is_disqualified: bool
+    is_baseline: bool
+    is_reference: bool
+    track: str
+    created_at: datetime
+    finished_at: datetime | None
+
+    @property
+    def final_score(self) -> float | None:
+        """The score, None while there is none that stands."""
+        return self.score if self.state is State.SCORED else None
+
+    @property
+    def is_eligible(self) -> bool:
+        return self.final_score is not None and not self.is_hidden and not self.is_disqualified
+
+    @property
+    def is_shown(self) -> bool:
+        return self.shown_score is not None
+
+    @property
+    def scored_at(self) -> tuple[datetime, int]:
+        """The place in the order of scoring."""
+        return self.finished_at or self.created_at, self.id
+
+
+def decided(entries: Sequence[Entry], rules: Rules, load: Load, *, anew: bool = False) -> tuple[Entry, ...]:
+    """The same submissions of one entrant, with the score that may be seen of each.
+
+    Without the Ladder that is the rounded score. The Ladder goes through the submissions in the order in which they
+    were scored, and decides once: what it has decided stays, unless a submission before it came or went. load: asked
+    for no more jackknives than are needed. anew: decide everything once more, as after a change of the rules.
+    """
+    if not rules.uses_ladder or any(entry.is_baseline for entry in entries):
+        return tuple(replace(entry, shown_score=_rounded(entry.final_score), is_released=False) for entry in entries)
+    history = sorted((entry for entry in entries if entry.is_eligible), key=lambda entry: entry.scored_at)
+    out = [replace(entry, shown_score=None, is_released=False) for entry in entries if not entry.is_eligible]
+    has_lost_one = any(entry.is_shown for entry in entries if not entry.is_eligible)
+    kept = 0 if anew or has_lost_one else _decided_before(history)
+    return (*history[:kept], *_climbed(history[:kept], history[kept:], load), *out)
+
+
+def counting(entries: Sequence[Entry], rules: Rules) -> Entry | None:
+    """The one of an entrant's decided submissions that stands on the board; None where none does.
+
+    Frozen, the board knows only what was scored before. With the Ladder it shows what was released last, whatever
+    the rule; else the last that was submitted, the chosen one, or the best. Of equal ones the earlier counts.
+    """
+    eligible = [entry for entry in entries if _is_on_board(entry, rules)]
+    if rules.uses_ladder and not any(entry.is_baseline for entry in eligible):
+        released = [entry for entry in eligible if entry.is_released]
+        return max(released, key=lambda entry: entry.scored_at, default=None)
+    if rules.count_rule is CountRule.LAST:
+        return max(eligible, key=lambda entry: (entry.created_at, entry.id), default=None)
+    if rules.count_rule is CountRule.CHOSEN:
+        eligible = [entry for entry in eligible if entry.is_chosen] or eligible
+    return min(eligible, key=lambda entry: (-(entry.score or 0.0), entry.created_at, entry.id), default=None)
+
+
+def on_board(entries: Sequence[Entry], rules: Rules) -> int:
+    """How many of an entrant's submissions the board takes into account."""
+    return sum(_is_on_board(entry, rules) for entry in entries)
+
+
+def shown_error(entry: Entry, rules: Rules) -> float | None:
+    """The standard error that may be seen beside a score: rounded; with the Ladder the step to which it is shown."""
+    if rules.uses_ladder and not entry.is_baseline:
+        return float(step_of(entry.standard_error or 0.0))
+    return _rounded(entry.standard_error)
+
+
+def _is_on_board(entry: Entry, rules: Rules) -> bool:
+    frozen = rules.freezes_at is not None and entry.finished_at is not None and entry.finished_at >= rules.freezes_at
+    return entry.is_eligible and not frozen
+
+
+def _decided_before(history: Sequence[Entry]) -> int:
+    """How many submissions at the beginning keep what the Ladder has decided of them."""
+    return next((place for place, entry in enumerate(history) if not entry.is_shown), len(history))
+
+
+def _climbed(before: Sequence[Entry], new: Sequence[Entry], load: Load) -> list[Entry]:
+    """The new submissions as the Ladder decides of them, one after the other, after those decided `before`."""
+    best = next((entry for entry in reversed(before) if entry.is_released), None)
+    needed = [entry.id for entry in ([] if best is None else [best]) + list(new)]
+    jackknives = load(needed) if len(needed) > 1 else {}
+    climbed = []
+    for entry in new:
+        is_released = best is None or _is_better(entry, best, jackknives)
+        best = entry if best is None or is_released else best
+        shown = in_steps(best.score or 0.0, step_of(best.standard_error or 0.0))
+        climbed.append(replace(entry, shown_score=shown, is_released=is_released))
+    return climbed
+
+
+def _is_better(new: Entry, best: Entry, jackknives: Mapping[int, Jackknives]) -> bool:
+    """By more than the standard error of the difference; where that is not known, by more than the least step."""
+    theirs, ours = jackknives.get(best.id), jackknives.get(new.id)
+    if theirs is not None and ours is not None:
+        try:
+            return release(theirs, ours).improved
+        except ComparisonError:  # scored before the phase's zoos changed, and about to be evaluated again
+            pass
+    return (new.score or 0.0) - (best.score or 0.0) > LEAST_STEP
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None else round(score, SCORE_DIGITS)

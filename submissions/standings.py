@@ -1,0 +1,188 @@
+"""Who stands where in a phase: which submission of each entrant counts, and which score of it may be seen.
+
+The write side of the leaderboard. Whatever can change a standing (a score, a re-run, an organizer's act, a choice, a
+rule) calls it in its own transaction. Standings follow from the submissions alone (`submissions.counting`): `rebuild`
+makes all of a phase's anew and finds the same. `submissions.leaderboard` reads them.
+
+A submission is locked before its phase, here as in `submissions.lifecycle`.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import fields
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import update as change
+from sqlalchemy.orm import Session
+
+from submissions.counting import Entry, Rules, counting, decided, on_board, shown_error
+from submissions.database import Database
+from submissions.jackknives import jackknives_of
+from submissions.records import CountRule, PhaseRecord, StandingRecord, SubmissionRecord, utc_now
+from submissions.states import State
+
+_ENTRY = [getattr(SubmissionRecord, field.name) for field in fields(Entry)]
+_RULES = [getattr(PhaseRecord, field.name) for field in fields(Rules)]
+_AT_A_TIME = 500  # parameters of one query
+
+
+class ChoiceRefused(Exception):  # noqa: N818  (a refusal is an answer, not a malfunction)
+    """The submission cannot be chosen; the message is a sentence for its author."""
+
+
+def update(session: Session, submission: SubmissionRecord) -> None:
+    """Bring the standing of the submission's entrant up to date. Call it wherever something that counts changes."""
+    recount(session, submission.phase_id, [submission.entrant])
+
+
+def recount(session: Session, phase_id: int, entrants: Collection[str], *, anew: bool = False) -> None:
+    """Bring the standings of these entrants up to date, and move the board on to its next version.
+
+    anew: what the Ladder has decided of their submissions is decided once more, as after two teams became one.
+    """
+    rules = next_version(session, phase_id)
+    listed = sorted(entrants)
+    for start in range(0, len(listed), _AT_A_TIME):
+        part = listed[start : start + _AT_A_TIME]
+        _enter(session, phase_id, rules, SubmissionRecord.entrant.in_(part), StandingRecord.entrant.in_(part), anew)
+
+
+def rebuild(session: Session, phase_id: int) -> None:
+    """Make all standings of a phase anew: its rules have changed, or its board is no longer frozen."""
+    rules = next_version(session, phase_id)
+    _enter(session, phase_id, rules, SubmissionRecord.phase_id == phase_id, StandingRecord.phase_id == phase_id, True)
+
+
+def next_version(session: Session, phase_id: int) -> Rules:
+    """Move the phase's board on to its next version: whoever has kept a page of it asks for it anew. Its rules.
+
+    Until the transaction ends nobody else changes this phase's standings.
+    """
+    session.execute(
+        change(PhaseRecord)
+        .where(PhaseRecord.id == phase_id)
+        .values(board_version=PhaseRecord.board_version + 1)
+        .execution_options(synchronize_session=False)
+    )
+    return Rules(*session.execute(select(*_RULES).where(PhaseRecord.id == phase_id)).one())
+
+
+def name_changed(session: Session, entrants: Collection[str]) -> None:
+    """Somebody on leaderboards has another name now: the boards are to be shown anew."""
+    phases = session.scalars(
+        select(StandingRecord.phase_id).where(StandingRecord.entrant.in_(entrants)).distinct()
+    ).all()
+    for phase_id in sorted(phases):
+        next_version(session, phase_id)
+
+
+def choose(db: Database, submission_id: int) -> None:
+    """Let this submission count, in a phase where teams choose. Raises ChoiceRefused."""
+    with db.write() as session:
+        submission = session.get(SubmissionRecord, submission_id, with_for_update=True)
+        if submission is None:
+            raise ChoiceRefused("There is no such submission.")
+        why = _why_not(session, submission)
+        if why is not None:
+            raise ChoiceRefused(why)
+        session.execute(
+            change(SubmissionRecord)
+            .where(
+                SubmissionRecord.phase_id == submission.phase_id,
+                SubmissionRecord.entrant == submission.entrant,
+                or_(SubmissionRecord.is_chosen, SubmissionRecord.id == submission_id),
+            )
+            .values(is_chosen=SubmissionRecord.id == submission_id)
+            .execution_options(synchronize_session=False)
+        )
+        update(session, submission)
+
+
+def _why_not(session: Session, submission: SubmissionRecord) -> str | None:
+    phase = session.get_one(PhaseRecord, submission.phase_id)
+    if phase.count_rule is not CountRule.CHOSEN or phase.uses_ladder or submission.is_baseline:
+        return "In this phase the rules say which submission counts: there is nothing to choose."
+    if phase.closes_at is not None and utc_now() >= phase.closes_at:
+        return "This phase has closed, and what counts stays as it is."
+    if submission.state is not State.SCORED:
+        return "Only a submission that has a score can be chosen."
+    if submission.is_hidden or submission.is_disqualified:
+        return "The organizers have taken this submission out, so it cannot count."
+    return None
+
+
+def _enter(
+    session: Session,
+    phase_id: int,
+    rules: Rules,
+    of_submissions: ColumnElement[bool],
+    of_standings: ColumnElement[bool],
+    anew: bool,
+) -> None:
+    """Work out and write the standings of some of the phase's entrants, and what may be seen of their submissions."""
+    rows = session.execute(
+        select(SubmissionRecord.entrant, *_ENTRY)
+        .where(
+            SubmissionRecord.phase_id == phase_id,
+            of_submissions,
+            or_(SubmissionRecord.state == State.SCORED, SubmissionRecord.shown_score.is_not(None)),
+        )
+        .order_by(SubmissionRecord.id)
+    )
+    entries: dict[str, list[Entry]] = {}
+    for entrant, *columns in rows:
+        entries.setdefault(entrant, []).append(Entry(*columns))
+    standing = {
+        record.entrant: record
+        for record in session.scalars(
+            select(StandingRecord).where(and_(StandingRecord.phase_id == phase_id, of_standings))
+        )
+    }
+    for entrant in entries.keys() | standing.keys():
+        before = entries.get(entrant, [])
+        now = decided(before, rules, lambda ids: jackknives_of(session, ids), anew=anew)
+        _write_shown(session, before, now)
+        _write_standing(session, phase_id, entrant, standing.get(entrant), now, rules)
+    session.flush()
+
+
+def _write_shown(session: Session, before: Sequence[Entry], now: Sequence[Entry]) -> None:
+    old = {entry.id: entry for entry in before}
+    for entry in now:
+        if entry != old[entry.id]:
+            session.execute(
+                change(SubmissionRecord)
+                .where(SubmissionRecord.id == entry.id)
+                .values(shown_score=entry.shown_score, is_released=entry.is_released)
+            )
+
+
+def _write_standing(
+    session: Session,
+    phase_id: int,
+    entrant: str,
+    record: StandingRecord | None,
+    entries: Sequence[Entry],
+    rules: Rules,
+) -> None:
+    entry = counting(entries, rules)
+    if entry is None or entry.shown_score is None:
+        if record is not None:
+            session.delete(record)
+        return
+    if record is None:
+        record = StandingRecord(phase_id=phase_id, entrant=entrant, submission_id=entry.id, shown_score=0.0)
+        session.add(record)
+    values = {
+        "submission_id": entry.id,
+        "shown_score": entry.shown_score,
+        "standard_error": shown_error(entry, rules),
+        "track": entry.track,
+        "is_reference": entry.is_reference,
+        "submitted_at": entry.created_at,
+    }
+    if any(getattr(record, name) != value for name, value in values.items()):
+        record.rank_lowest = record.rank_highest = None
+        record.updated_at = utc_now()
+        for name, value in values.items():
+            setattr(record, name, value)
+    record.scored = on_board(entries, rules)
