@@ -1,19 +1,264 @@
-"""From recorded values to scores: reads the zoo's truth and asks `scoring`. Outside the sandbox, always."""
+"""From recorded values to scores: reads the zoo's truth and asks `scoring`. Outside the sandbox, always.
 
+A score takes a tenth of a second or more, and a database may have one writer. So `foresee` computes before the
+transaction that records an evaluation's last value, and `submissions.lifecycle` puts its answer on record there.
+"""
+
+import logging
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from sqlalchemy import exists, select, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Session, aliased
 
 import scoring
-from model_zoo import ZooTruth
+from model_zoo import ZooError, ZooTruth
+from model_zoo.checks.report import CheckReport
+from model_zoo.store import ZooStore
+from submissions import standings
+from submissions.database import Database
+from submissions.records import (
+    EvaluationRecord,
+    PhaseRecord,
+    Purpose,
+    RunRecord,
+    SubmissionRecord,
+    ValueRecord,
+    ZooRecord,
+)
+from submissions.states import State
+
+PERMUTATIONS, TEST_SETS = 1000, 300
+FEWEST_DRAWS = 100  # with fewer, a p-value says little and a 95th percentile nothing
+WORK_AT_MOST = 2 * 10**8  # pairs and cells of all draws together: seconds, where 10,000 networks would take hours
+_WORK_OF_A_CELL = 100  # in pairs, as measured
+_PERCENT = 100.0
+_log = logging.getLogger(__name__)
 
 
-def score_evaluation(truth: ZooTruth, target: str, values: Mapping[str, float]) -> scoring.ZooReport:
-    """Everything about one value per network and the target that they should order, but what needs random draws.
+@dataclass(frozen=True)
+class Scored:
+    """What is put on record of a scored evaluation; the fields are those of `EvaluationRecord`.
 
-    Raises ScoringError, which is our fault here.
+    report: `scoring.ZooReport` as JSON, `references` of it where the zoo is not too large for them.
     """
-    return scoring.report(scoring.Truth.from_gengap(truth.model_dump(), target), values)
+
+    cmi: float
+    standard_error: float | None
+    kendall_tau: float
+    granulated_kendall: float | None
+    sign_error: float | None
+    report: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What a score depends on."""
+
+    zoo_sha256: str
+    target: str
+    references: dict[str, Any] | None
+    values: Mapping[str, float]
+
+
+def foresee(db: Database, zoos: ZooStore, run_id: int, owner: str, value: float) -> Scored | None:
+    """The score of the evaluation that `value` completes; None where `owner` does not hold its last open run.
+
+    Raises ZooError where the truth cannot be had, and ScoringError, which is our fault here.
+    """
+    with db.read() as session:
+        found = session.execute(_completed_by(run_id, owner)).one_or_none()
+        if found is None:
+            return None
+        evaluation_id, network_id = found
+        question = _question(session, evaluation_id)
+    return _answer(zoos, _Question(**{**vars(question), "values": {**question.values, network_id: value}}))
+
+
+def score_evaluation(
+    truth: ZooTruth, target: str, values: Mapping[str, float], references: dict[str, Any] | None = None
+) -> Scored:
+    """Everything about one value per network and the target that they should order.
+
+    references: as an earlier report on this zoo and target has them; None where they are to be made. Raises
+    ScoringError, which is our fault here.
+    """
+    parsed = scoring.Truth.from_gengap(truth.model_dump(), target)
+    drawn = draws(parsed)
+    report = scoring.report(parsed, values, draws=drawn)
+    content = report.as_json()
+    if references is None and drawn.permutations:
+        references = _plain_references(scoring.references(parsed, draws=drawn.permutations))
+    content["references"] = references
+    return Scored(
+        cmi=report.cmi.minimum,
+        standard_error=None if report.jackknife is None else report.jackknife.standard_error,
+        kendall_tau=report.kendall.tau_a,
+        granulated_kendall=report.granulated.psi,
+        sign_error=None if report.sign_error is None else report.sign_error.mean,
+        report=content,
+    )
+
+
+def draws(truth: scoring.Truth) -> scoring.Draws:
+    """How many permutations and redrawn test sets a zoo of this size is worth: all, fewer, or none."""
+    cells = sum((first * second) ** 2 for first, second in combinations(truth.grid.shape, 2))
+    affordable = WORK_AT_MOST // (len(truth.ids) ** 2 + _WORK_OF_A_CELL * cells)
+    if affordable < FEWEST_DRAWS:
+        return scoring.NO_DRAWS
+    return scoring.Draws(permutations=min(PERMUTATIONS, affordable), test_sets=min(TEST_SETS, affordable))
 
 
 def submission_score(cmi_by_zoo: Sequence[float]) -> float:
     """The competition score: 100 x the mean of the zoos' CMI. Raises ScoringError if there is none."""
     return scoring.competition_score(cmi_by_zoo)
+
+
+def submission_error(error_by_zoo: Sequence[float | None]) -> float | None:
+    """The standard error of the competition score, on its scale: 100 · √(Σ SE²)/T; None where a zoo's is not known."""
+    known = [error for error in error_by_zoo if error is not None]
+    if not known or len(known) < len(error_by_zoo):
+        return None
+    return _PERCENT * math.hypot(*known) / len(known)
+
+
+class Rescoring:
+    """Gives evaluations that were scored before reports were kept theirs, a few at each sweep of a worker."""
+
+    def __init__(self, db: Database, zoos: ZooStore) -> None:
+        self._db = db
+        self._zoos = zoos
+        self._given_up: set[int] = set()
+        self._is_done = False
+
+    def step(self, most: int = 3) -> int:
+        """Rescore up to `most` evaluations; how many were. Once there is none left it looks no more."""
+        if self._is_done:
+            return 0
+        with self._db.read() as session:
+            waiting = session.scalars(_unreported(most + len(self._given_up))).all()
+            chosen = [one for one in waiting if one not in self._given_up][:most]
+            questions = {evaluation_id: _question(session, evaluation_id) for evaluation_id in chosen}
+        self._is_done = not questions
+        return sum(self._rescore(evaluation_id, question) for evaluation_id, question in questions.items())
+
+    def _rescore(self, evaluation_id: int, question: _Question) -> bool:
+        try:
+            scored = _answer(self._zoos, question)
+        except (ZooError, scoring.ScoringError) as fault:
+            self._given_up.add(evaluation_id)
+            _log.warning("evaluation %d keeps its score without a report: %s", evaluation_id, fault)
+            return False
+        with self._db.write() as session:
+            submission = session.scalars(
+                select(SubmissionRecord)
+                .join(EvaluationRecord, EvaluationRecord.submission_id == SubmissionRecord.id)
+                .where(EvaluationRecord.id == evaluation_id)
+                .with_for_update(of=SubmissionRecord)
+            ).one()
+            changed = session.execute(
+                update(EvaluationRecord)
+                .where(EvaluationRecord.id == evaluation_id, EvaluationRecord.granulated_kendall.is_(None))
+                .values(**vars(scored))
+            )
+            assert isinstance(changed, CursorResult)
+            if changed.rowcount == 1 and submission.state is State.SCORED:
+                errors = session.scalars(
+                    select(EvaluationRecord.standard_error).where(
+                        EvaluationRecord.submission_id == submission.id,
+                        EvaluationRecord.attempt == submission.attempt,
+                        EvaluationRecord.purpose == Purpose.SCORE,
+                    )
+                ).all()
+                submission.standard_error = submission_error(errors)
+                session.flush()
+                standings.update(session, submission)
+            return changed.rowcount == 1
+
+
+def _completed_by(run_id: int, owner: str) -> Any:
+    """The evaluation that this run's value would complete, with the run's network."""
+    other = aliased(RunRecord)
+    is_open = other.state.in_(("pending", "claimed"))
+    return (
+        select(EvaluationRecord.id, RunRecord.network_id)
+        .join(RunRecord, RunRecord.evaluation_id == EvaluationRecord.id)
+        .where(
+            RunRecord.id == run_id,
+            RunRecord.state == "claimed",
+            RunRecord.lease_owner == owner,
+            EvaluationRecord.purpose == Purpose.SCORE,
+            EvaluationRecord.state.in_((State.QUEUED, State.RUNNING)),
+            ~exists().where(other.evaluation_id == EvaluationRecord.id, other.id != run_id, is_open),
+        )
+    )
+
+
+def _unreported(most: int) -> Any:
+    """Scored evaluations of current attempts without what scoring says today, newest first."""
+    return (
+        select(EvaluationRecord.id)
+        .join(SubmissionRecord, SubmissionRecord.id == EvaluationRecord.submission_id)
+        .where(
+            EvaluationRecord.purpose == Purpose.SCORE,
+            EvaluationRecord.state == State.SCORED,
+            EvaluationRecord.attempt == SubmissionRecord.attempt,
+            EvaluationRecord.granulated_kendall.is_(None),  # every grid that can be scored has one
+        )
+        .order_by(EvaluationRecord.id.desc())
+        .limit(most)
+    )
+
+
+def _question(session: Session, evaluation_id: int) -> _Question:
+    zoo, target = session.execute(
+        select(ZooRecord, PhaseRecord.target)
+        .join(EvaluationRecord, EvaluationRecord.zoo_id == ZooRecord.id)
+        .join(SubmissionRecord, SubmissionRecord.id == EvaluationRecord.submission_id)
+        .join(PhaseRecord, PhaseRecord.id == SubmissionRecord.phase_id)
+        .where(EvaluationRecord.id == evaluation_id)
+    ).one()
+    recorded = session.execute(
+        select(ValueRecord.network_id, ValueRecord.value).where(ValueRecord.evaluation_id == evaluation_id)
+    )
+    values = {network_id: value for network_id, value in recorded}  # noqa: C416  (a Row is no pair for mypy)
+    return _Question(zoo.manifest_sha256, target, _known_references(session, zoo, target), values)
+
+
+def _answer(zoos: ZooStore, question: _Question) -> Scored:
+    return score_evaluation(zoos.truth(question.zoo_sha256), question.target, question.values, question.references)
+
+
+def _known_references(session: Session, zoo: ZooRecord, target: str) -> dict[str, Any] | None:
+    """What chance and the hyperparameters get on a zoo, from its check or else from an evaluation before."""
+    if zoo.report is not None:
+        for row in CheckReport.model_validate(zoo.report).numbers.references:
+            if row.target == target:
+                return {
+                    "random_floor": {
+                        "mean": row.random_floor / _PERCENT,
+                        "percentile_95": row.random_floor_percentile_95 / _PERCENT,
+                    },
+                    "hyperparameter_oracle": row.hyperparameter_oracle / _PERCENT,
+                }
+    report = session.scalar(
+        select(EvaluationRecord.report)
+        .join(SubmissionRecord, SubmissionRecord.id == EvaluationRecord.submission_id)
+        .join(PhaseRecord, PhaseRecord.id == SubmissionRecord.phase_id)
+        .where(
+            EvaluationRecord.zoo_id == zoo.id,
+            EvaluationRecord.granulated_kendall.is_not(None),
+            PhaseRecord.target == target,
+        )
+        .limit(1)
+    )
+    return None if report is None else report.get("references")
+
+
+def _plain_references(found: scoring.References) -> dict[str, Any]:
+    floor = {"mean": found.random_floor.mean, "percentile_95": found.random_floor.percentile_95}
+    return {"random_floor": floor, "hyperparameter_oracle": found.hyperparameter_oracle}
