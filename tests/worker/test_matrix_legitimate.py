@@ -1,5 +1,7 @@
 """The probe matrix's other side: what an honest measure does works, and what it may not do says so."""
 
+import zlib
+
 import pytest
 
 from submissions.states import Reason
@@ -198,3 +200,16 @@ def test_a_zip_brings_its_own_modules_and_data(evaluate: Evaluate) -> None:
         "table.json": b'{"two": 2}',
     }
     assert value_of(evaluate(files)) == 3.0
+
+
+def test_files_of_a_zip_arrive_as_they_were(evaluate: Evaluate) -> None:
+    files = {
+        "nothing": b"",
+        "deep/er/every byte": bytes(range(256)) * 1000,
+        "deep/über": "ü".encode(),
+        "complexity.py": b"import os, zlib\n\n\ndef complexity(model, dataset):\n"
+        b"    found = [os.path.join(at, name) for at, _, names in os.walk('.') for name in names]\n"
+        b"    return zlib.crc32(repr([(path, open(path, 'rb').read()) for path in sorted(found)]).encode())\n",
+    }
+    wanted = sorted((f"./{path}", content) for path, content in files.items())
+    assert value_of(evaluate(files)) == zlib.crc32(repr(wanted).encode())

@@ -101,6 +101,22 @@ def fork_into_namespaces() -> int:
     return pid
 
 
+def fork() -> int:
+    """Like os.fork, without what Python's modules and libraries have registered to be done around it.
+
+    That is a millisecond in a fork of the zygote, and none of it is wanted: it frees locks that other threads may
+    hold, of which there are none, and seeds `random`, as `participant` does itself. Through the C library all the
+    same, where it has this call (glibc 2.34): participants' code may start threads, for which that must know its id.
+    """
+    if (without_handlers := getattr(_libc_with_gil, "_Fork", None)) is None:
+        return os.fork()
+    pid: int = without_handlers()
+    if pid < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"fork: {os.strerror(error)}")
+    return pid
+
+
 def private_files(scratch_bytes: int, memory_map: bytes) -> None:
     """A fresh /tmp and /dev/shm for this network alone, in one space, and a /proc with nothing but `self/maps`.
 

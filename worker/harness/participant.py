@@ -20,7 +20,6 @@ import random
 import struct
 import sys
 import traceback
-import zipfile
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -30,6 +29,7 @@ import numpy as np
 import torch
 
 from model_zoo.architectures import load_network, load_training_data
+from worker.harness.extended import ContextDescriptors, load_context
 from worker.harness.own_architecture import own_build
 
 MEASURE_FOLDER = Path("/tmp/measure")  # noqa: S108  (a tmpfs of this process alone)
@@ -44,6 +44,8 @@ NAME_CHARACTERS = 100
 # Kept as locals of this module: a measure may patch the modules they come from.
 _exit, _write, _pack = os._exit, os.write, struct.pack
 _item = torch.Tensor.item
+# Without an accelerator to be seeded once it is used, torch.manual_seed would note a stack with its source lines.
+_HAS_ACCELERATOR = torch.accelerator.current_accelerator() is not None
 _NUMPY_SCALARS = frozenset(np.sctypeDict.values())
 
 
@@ -59,6 +61,7 @@ def run(
     initial: int | None,
     training_data: int,
     architecture: int | None,
+    context: ContextDescriptors,
     result: int,
     report: int,
     log: int,
@@ -72,7 +75,7 @@ def run(
     tag, value = b"x", 0.0
     word: int | None = channel  # until it has come
     try:
-        inputs = (code, weights, initial, training_data, architecture)
+        inputs = (code, weights, initial, training_data, architecture, *context.all)
         result, report = _keep_only(result, report, log, others=(*inputs, channel))
         own = None
         if architecture is not None:
@@ -82,7 +85,8 @@ def run(
             own = own_build(architecture)
         model = load_network(request["architecture"], weights, initial, own)
         dataset = load_training_data(training_data, request["classes"])
-        _unpack(code)
+        further = load_context(request, context, own)
+        _unpack(code, request["code"])
         for descriptor in inputs:
             if descriptor is not None:
                 os.close(descriptor)
@@ -97,7 +101,7 @@ def run(
         _await_word(word)
         _send_report(report, {"class": type(error).__name__, "message": str(error)})
     else:
-        tag, value = _judge(model, dataset, report)
+        tag, value = _judge((model, dataset) if further is None else (model, dataset, further), report)
     try:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -106,7 +110,7 @@ def run(
         _exit(0)
 
 
-def _judge(model: torch.nn.Module, dataset: object, report: int) -> tuple[bytes, float]:
+def _judge(arguments: tuple[object, ...], report: int) -> tuple[bytes, float]:
     try:
         module = importlib.import_module("complexity")
     except BaseException as error:  # noqa: BLE001  (SystemExit and KeyboardInterrupt too are the measure's)
@@ -116,7 +120,7 @@ def _judge(model: torch.nn.Module, dataset: object, report: int) -> tuple[bytes,
     if not callable(function):
         return b"m", 0.0
     try:
-        returned = function(model, dataset)
+        returned = function(*arguments)
     except BaseException as error:  # noqa: BLE001
         _send_report(report, _describe(error))
         return b"r", 0.0
@@ -195,15 +199,23 @@ def _cover_files(keep: tuple[int, ...]) -> None:
     os.close(null)
 
 
-def _unpack(code: int) -> None:
-    """The measure's files into its private scratch folder, first on the import path."""
+def _unpack(code: int, sizes: Mapping[str, int]) -> None:
+    """The measure's files into its private scratch folder, first on the import path.
+
+    `code` holds one after another, `sizes` says by which relative path and how long; made by the supervisor from
+    files it has checked. The import system has looked at no path below this folder yet: no cache to invalidate.
+    """
     MEASURE_FOLDER.mkdir()
-    with zipfile.ZipFile(os.fdopen(os.dup(code), "rb")) as archive:
-        archive.extractall(MEASURE_FOLDER)  # made by the supervisor from files it has checked
+    start = 0
+    for name, size in sizes.items():
+        path = MEASURE_FOLDER / name
+        if path.parent != MEASURE_FOLDER:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(os.pread(code, size, start))
+        start += size
     os.chdir(MEASURE_FOLDER)
     sys.path.insert(0, str(MEASURE_FOLDER))
     sys.dont_write_bytecode = True
-    importlib.invalidate_caches()
 
 
 def _start_no_process(_process: object) -> None:
@@ -214,7 +226,10 @@ def _start_no_process(_process: object) -> None:
 def _seed(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002  (participants use the global generator)
-    torch.manual_seed(seed)
+    if _HAS_ACCELERATOR:
+        torch.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
 
 
 def _describe(error: BaseException) -> dict[str, object]:

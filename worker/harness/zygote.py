@@ -12,6 +12,7 @@ The zygote itself never runs participant code, so that nothing carries over from
 import gc
 import importlib
 import json
+import math
 import os
 import resource
 import select
@@ -19,12 +20,16 @@ import signal
 import socket
 import tempfile
 import traceback
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO, Self
 
 import torch
 
-from worker.harness import landlock, lockdown, participant
+from model_zoo.architectures import load_network, load_training_data
+from worker.harness import huge_pages, landlock, lockdown, participant
+from worker.harness.extended import ContextDescriptors
 
 PRELOADED = (
     "torch",
@@ -46,19 +51,20 @@ PRELOADED = (
     "sklearn.decomposition",
     "sklearn.neighbors",
     "sklearn.linear_model",
-    "zipfile",
     "traceback",
     "model_zoo.architectures",
 )
 
-NAMES_BYTES = 500
+NAMES_BYTES = 4000
+MOST_DESCRIPTORS = 253  # in one message; the kernel sends no more
 
 
 @dataclass(frozen=True)
 class Descriptors:
-    """What the supervisor sends for one network; the last two only where the zoo has them."""
+    """What the supervisor sends for one network; the last three only where the zoo has them, the last one only to
+    measures of the extended track."""
 
-    request: int  # sealed JSON: seed, limits, processors, threads, architecture, classes, seccomp filter
+    request: int  # sealed JSON: seed, code's files, limits, processors, threads, architecture, classes, seccomp filter
     channel: int  # to the supervisor, closed before the first line of participant code
     code: int
     weights: int
@@ -68,6 +74,20 @@ class Descriptors:
     log: int
     initial: int | None = None
     architecture: int | None = None  # the zoo's own architecture.py
+    context: ContextDescriptors = field(default_factory=ContextDescriptors)
+
+    @classmethod
+    def of(cls, names: list[str], descriptors: list[int]) -> Self:
+        """From a message: `sibling` and `trajectory` may come more than once, in order."""
+        by_name: dict[str, list[int]] = {}
+        for name, descriptor in zip(names, descriptors, strict=True):
+            by_name.setdefault(name, []).append(descriptor)
+        context = ContextDescriptors(
+            siblings=tuple(by_name.pop("sibling", ())),
+            unlabelled=next(iter(by_name.pop("unlabelled", ())), None),
+            trajectory=tuple(by_name.pop("trajectory", ())),
+        )
+        return cls(**{name: one for name, (one,) in by_name.items()}, context=context)
 
 
 def main(control_descriptor: int) -> None:
@@ -79,14 +99,15 @@ def main(control_descriptor: int) -> None:
     _warm_up()
     gc.collect()
     gc.freeze()  # a collection in a child must not copy the zygote's pages
+    huge_pages.gather()
     _assert_single_threaded()
     memory_map = Path("/proc/self/maps").read_bytes()
     control.send(b"ready")
     while True:
-        message, received, _flags, _address = socket.recv_fds(control, NAMES_BYTES, 16)
+        message, received, _flags, _address = socket.recv_fds(control, NAMES_BYTES, MOST_DESCRIPTORS)
         if not message:
             os._exit(0)  # nothing to tidy up, and torch's own tidying takes long
-        descriptors = Descriptors(**dict(zip(message.decode().split(), received, strict=True)))
+        descriptors = Descriptors.of(message.decode().split(), received)
         _assert_single_threaded()
         init = lockdown.fork_into_namespaces()
         if init == 0:
@@ -106,19 +127,33 @@ def main(control_descriptor: int) -> None:
 
 
 def _warm_up() -> None:
-    """Do once what torch does at first use: it reads /proc/cpuinfo, which is not there later, and building a network
-    without memory and seeding would cost every fork of it 10 ms.
+    """Do once what torch does at first use: it reads /proc/cpuinfo, which is not there later, and loading a first
+    network and seeding would cost every fork of it 10 ms.
 
     Not `torch.func.hessian`, whose second of lazy imports its rare users pay: in the zygote they would cost
     every network 25 ms of forking more, and every slot 75 MB.
     """
     image = torch.ones(1, 1, 3, 3)
     torch.nn.functional.conv2d(image, image) @ torch.ones(1, 1)
-    with torch.device("meta"):
-        network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(9, 1))
-    network.load_state_dict({"1.weight": torch.ones(1, 9), "1.bias": torch.ones(1)}, assign=True)
+    layers = [{"type": "flatten"}, {"type": "linear", "inputs": 9, "outputs": 1}]
+    with _tensors({"1.weight": ("F32", [1, 9], 4), "1.bias": ("F32", [1], 4)}) as weights:
+        network = load_network({"family": "sequential", "layers": layers}, weights.fileno(), weights.fileno())
+    with _tensors({"inputs": ("F32", [1, 1, 3, 3], 4), "labels": ("I64", [1], 8)}) as data:
+        load_training_data(data.fileno(), 1)
     network(image)
     torch.manual_seed(0)
+
+
+def _tensors(content: Mapping[str, tuple[str, list[int], int]]) -> BinaryIO:
+    """A safetensors file of zeros without a name, by each tensor's type, shape and bytes per element."""
+    header, end = {}, 0
+    for name, (kind, shape, item_bytes) in content.items():
+        start, end = end, end + math.prod(shape) * item_bytes
+        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [start, end]}
+    encoded = json.dumps(header).encode()
+    file = os.fdopen(os.memfd_create("warm-up", os.MFD_CLOEXEC), "w+b", buffering=0)
+    file.write(len(encoded).to_bytes(8, "little") + encoded + bytes(end))
+    return file
 
 
 def _assert_single_threaded() -> None:
@@ -160,7 +195,7 @@ def _init(descriptors: Descriptors, memory_map: bytes) -> None:
     if request["covers_root"]:
         lockdown.cover_root()
     lockdown.drop_rights()
-    pid = os.fork()
+    pid = lockdown.fork()
     if pid == 0:
         try:
             lockdown.die_with_parent()
@@ -178,6 +213,7 @@ def _init(descriptors: Descriptors, memory_map: bytes) -> None:
                 initial=descriptors.initial,
                 training_data=descriptors.training_data,
                 architecture=descriptors.architecture,
+                context=descriptors.context,
                 result=descriptors.result,
                 report=descriptors.report,
                 log=descriptors.log,

@@ -4,11 +4,11 @@ Low-level pieces that every backend's `ZygoteSandbox` uses.
 """
 
 import fcntl
-import io
 import os
 import socket
 import struct
-import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from worker.sandbox.protocol import Code
 
@@ -16,13 +16,23 @@ FORK_S = 30.0
 _CREDENTIALS = struct.Struct("3i")
 
 
-def archive(measure: Code) -> bytes:
-    """The measure's files as a zip."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as file:
-        for name, content in measure.files.items():
-            file.writestr(zipfile.ZipInfo(name), content)
-    return buffer.getvalue()
+@dataclass(frozen=True)
+class SealedCode:
+    """A measure's files one after another in a sealed file; `sizes`: bytes by relative path, in that order.
+
+    Not a zip: to open one would cost every fork of the zygote 3 ms.
+    """
+
+    descriptor: int
+    sizes: Mapping[str, int]
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+
+def sealed_code(measure: Code) -> SealedCode:
+    sizes = {name: len(content) for name, content in measure.files.items()}
+    return SealedCode(sealed("code", b"".join(measure.files.values())), sizes)
 
 
 def sealed(name: str, content: bytes) -> int:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from worker.sandbox import cgroups
-from worker.sandbox.handover import FORK_S, archive, introduction, sealed, socket_pair
+from worker.sandbox.handover import FORK_S, SealedCode, introduction, sealed, sealed_code, socket_pair
 from worker.sandbox.layers import Layers
-from worker.sandbox.protocol import Code, Fences, Limits, NetworkFiles, Outcome, SandboxError
+from worker.sandbox.protocol import Code, ContextFiles, Fences, Limits, NetworkFiles, Outcome, SandboxError
 from worker.sandbox.seccomp import participant_filter
 from worker.sandbox.supervise import Run
 from worker.sandbox.verdict import judge
@@ -38,7 +38,6 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # fewer pages: a fork of the zygote takes a third less
 }
 CPU_SLACK_S = 1  # a process's own kernel limit is a second fence: it must not be faster than the supervisor
 
@@ -92,9 +91,9 @@ class Launcher(Protocol):
 
 @dataclass(frozen=True)
 class _Task:
-    """One network to be evaluated: with which code (a sealed file), within which limits and fences."""
+    """One network to be evaluated: with which code, within which limits and fences."""
 
-    code: int
+    code: SealedCode
     limits: Limits
     fences: Fences
     network: NetworkFiles
@@ -109,8 +108,10 @@ class _Task:
         program = participant_filter() if self.fences.seccomp else None
         request = {
             "seed": self.seed,
+            "code": self.code.sizes,
             "architecture": self.network.architecture,
             "classes": self.network.classes,
+            "context": _offered(self.network.context),
             "processors": self.processors,
             "threads": len(self.processors),
             "seccomp": (program or b"").hex(),
@@ -127,6 +128,14 @@ class _Task:
         return json.dumps(request).encode()
 
 
+def _offered(context: ContextFiles | None) -> dict[str, object] | None:
+    """What the harness is told of the files for the extended track: which there are, and the trajectory's epochs."""
+    if context is None:
+        return None
+    epochs = None if context.trajectory is None else [epoch for epoch, _ in context.trajectory]
+    return {"siblings": context.siblings is not None, "trajectory": epochs}
+
+
 class ZygoteSandbox:
     """A zygote and the means to evaluate networks with it, one at a time. See `protocol.Sandbox`.
 
@@ -140,7 +149,7 @@ class ZygoteSandbox:
         self._layers = layers or Layers()
         self._zygote: Zygote | None = None
         self._measure: str | None = None
-        self._code: int | None = None
+        self._code: SealedCode | None = None
         self._limits = Limits()
         self._lock = threading.Lock()
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -158,8 +167,8 @@ class ZygoteSandbox:
     def start(self, measure: Code, limits: Limits) -> None:
         self._limits = limits
         if self._code is not None:
-            os.close(self._code)
-        self._code = sealed("code", archive(measure))
+            self._code.close()
+        self._code = sealed_code(measure)
         is_used = self._measure not in (None, measure.digest) and not self._launcher.serves_many_measures
         if is_used:
             self._stop_zygote()
@@ -174,11 +183,11 @@ class ZygoteSandbox:
     def try_out(self, measure: Code, limits: Limits, fences: Fences, network: NetworkFiles) -> Outcome:
         """Evaluate code of ours with fences left out; the measure that was started stays. See `layers`."""
         self._warm_zygote().fit(limits)
-        code = sealed("code", archive(measure))
+        code = sealed_code(measure)
         try:
             return self._outcome(self._task(code, limits, fences, network, 0))
         finally:
-            os.close(code)
+            code.close()
 
     def interrupt(self) -> None:
         with self._lock:
@@ -187,9 +196,10 @@ class ZygoteSandbox:
 
     def close(self) -> None:
         self._stop_zygote()
-        for descriptor in (self._code, self._wake_read, self._wake_write):
-            if descriptor is not None:
-                os.close(descriptor)
+        for descriptor in (self._wake_read, self._wake_write):
+            os.close(descriptor)
+        if self._code is not None:
+            self._code.close()
         self._code = None
 
     def _warm_zygote(self) -> Zygote:
@@ -203,7 +213,7 @@ class ZygoteSandbox:
         zygote, self._zygote, self._measure = self._zygote, None, None
         return "" if zygote is None else zygote.stop()
 
-    def _task(self, code: int, limits: Limits, fences: Fences, network: NetworkFiles, seed: int) -> _Task:
+    def _task(self, code: SealedCode, limits: Limits, fences: Fences, network: NetworkFiles, seed: int) -> _Task:
         return _Task(code, limits, fences, network, seed, self._processors(limits), self._launcher.covers_root)
 
     def _processors(self, limits: Limits) -> tuple[int, ...]:
@@ -237,22 +247,18 @@ class ZygoteSandbox:
         pipes = {name: os.pipe2(os.O_CLOEXEC) for name in ("result", "report", "log")}
         for read_end, _ in pipes.values():
             stack.callback(os.close, read_end)
-        network = task.network
-        files = {"weights": network.weights, "training_data": network.training_data}
-        if network.initial is not None:
-            files["initial"] = network.initial
-        if network.architecture_file is not None:
-            files["architecture"] = network.architecture_file
         with theirs, contextlib.ExitStack() as handed_over:
-            sent = {"request": sealed("request", task.request()), "channel": theirs.fileno(), "code": task.code}
-            handed_over.callback(os.close, sent["request"])
+            request = sealed("request", task.request())
+            handed_over.callback(os.close, request)
+            sent = [("request", request), ("channel", theirs.fileno()), ("code", task.code.descriptor)]
             for name, (_, write_end) in pipes.items():
-                sent[name] = write_end
+                sent.append((name, write_end))
                 handed_over.callback(os.close, write_end)
-            for name, path in files.items():
-                sent[name] = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-                handed_over.callback(os.close, sent[name])
-            socket.send_fds(zygote.control, [" ".join(sent).encode()], list(sent.values()))
+            for name, path in task.network.named:
+                sent.append((name, os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)))
+                handed_over.callback(os.close, sent[-1][1])
+            names, descriptors = zip(*sent, strict=True)
+            socket.send_fds(zygote.control, [" ".join(names).encode()], descriptors)
         group = stack.enter_context(_group(task, zygote.hierarchy))
         stack.callback(_await_zygote, zygote.control)
         stack.callback(ours.shutdown, socket.SHUT_WR)  # whatever happens below, the zygote then ends the run
