@@ -22,7 +22,7 @@ def chosen_device(wanted: Device) -> torch.device:
     if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        raise ZooError("this machine has no GPU that PyTorch can use; import with the device cpu")
+        raise ZooError("torch finds no GPU here; import with the device cpu, or install torch for CUDA")
     torch.backends.cudnn.allow_tf32 = False  # its 10 bits of mantissa would turn over close decisions
     return torch.device("cuda")
 

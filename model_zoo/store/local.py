@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from model_zoo.manifest import FileDigest
-from model_zoo.store.objects import BROUGHT, FIXED_TIME, PIECE_BYTES, changed, told
+from model_zoo.store.objects import BROUGHT, FIXED_TIME, PIECE_BYTES, WRITTEN, changed, told
 from model_zoo.zoo import sha256_of
 
 _UNFINISHED = ".unfinished-"
@@ -38,7 +38,7 @@ class LocalObjects:
 
     def keep_file(self, name: str, source: Path, digest: FileDigest) -> None:
         path = self._folder / name
-        with told(str(path), "written"):
+        with told(str(path), WRITTEN):
             unfinished = self._unfinished(path)
             try:
                 found = hashlib.sha256()
@@ -53,7 +53,7 @@ class LocalObjects:
                 unfinished.unlink(missing_ok=True)
 
     def settle(self, names: list[str]) -> None:
-        with told(str(self._folder), "written"):
+        with told(str(self._folder), WRITTEN):
             paths = [self._folder / name for name in names]
             folders = {parent for path in paths for parent in (path.parent, path.parent.parent)}
             for path in (*paths, *folders, self._folder):
@@ -61,7 +61,7 @@ class LocalObjects:
 
     def keep(self, name: str, content: bytes) -> None:
         path = self._folder / name
-        with told(str(path), "written"):
+        with told(str(path), WRITTEN):
             unfinished = self._unfinished(path)
             try:
                 unfinished.write_bytes(content)

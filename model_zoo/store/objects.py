@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from model_zoo.manifest import FileDigest, ZooError
 
 PIECE_BYTES = 2**20
-BROUGHT = "fetched"
+BROUGHT, WRITTEN = "fetched", "written"
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # The modification time of stored and cached files: it must not tell when a network was made. Zip has none before 1980.
 FIXED_TIME = 946_684_800  # the first second of 2000
@@ -69,11 +69,11 @@ def told(address: str, what: str) -> Iterator[None]:
     """Turn what a backend raises into sentences about the object at `address`."""
     try:
         yield
-    except FileNotFoundError:
-        raise ObjectMissingError(
-            f"{address}: not in the store; restore it from a backup, or add the zoo again"
-        ) from None
     except (OSError, BotoCoreError, ClientError) as error:
+        if what != WRITTEN and isinstance(error, FileNotFoundError):
+            raise ObjectMissingError(
+                f"{address}: not in the store; restore it from a backup, or add the zoo again"
+            ) from None
         if what == BROUGHT and isinstance(error, OSError) and error.errno in DISK_FULL:
             raise  # of the disk that it is brought to
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -7,7 +7,7 @@ from typing import Any
 import fsspec
 
 from model_zoo.manifest import FileDigest
-from model_zoo.store.objects import BROUGHT, PIECE_BYTES, changed, told
+from model_zoo.store.objects import BROUGHT, PIECE_BYTES, WRITTEN, changed, told
 
 PART_BYTES = 16 * 2**20
 _TIMES = {"connect_timeout": 10, "read_timeout": 60, "retries": {"max_attempts": 3}}
@@ -41,7 +41,7 @@ class RemoteObjects:
                 return False
 
     def keep_file(self, name: str, source: Path, digest: FileDigest) -> None:
-        with told(self.address(name), "written"):
+        with told(self.address(name), WRITTEN):
             if digest.bytes <= PART_BYTES:
                 content = source.read_bytes()
                 if hashlib.sha256(content).hexdigest() != digest.sha256:
@@ -71,7 +71,7 @@ class RemoteObjects:
         """Nothing to do: an answer of the service is its promise."""
 
     def keep(self, name: str, content: bytes) -> None:
-        with told(self.address(name), "written"):
+        with told(self.address(name), WRITTEN):
             self._files.pipe_file(self._path(name), content)
 
     def read(self, name: str) -> bytes:

@@ -2,11 +2,12 @@
 
 Objects are named by their content (`files/aa/<sha256>`), so zoos share what they have in common and a zoo that was
 put in halfway goes on where it stopped; `zoos/<sha256>.json` is written last. Called by `submissions` (put, open,
-truth) and by the worker's evaluator (open, fetched).
+truth), by the worker's evaluator (open, fetched) and by the doctor (probe).
 """
 
 import hashlib
 import os
+import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,7 +25,7 @@ from model_zoo.store.remote import RemoteObjects
 from model_zoo.zoo import Zoo, open_zoo
 
 S3 = "s3://"
-_FILES, _ZOOS = "files/", "zoos/"
+_FILES, _ZOOS, _PROBE = "files/", "zoos/", "probe-"
 _OPEN_ZOOS = 64
 _TRUTHS = 16
 
@@ -79,6 +80,17 @@ class ZooStore:
         name = _file(digest.sha256)
         if not self._objects.holds(name, digest):
             self._objects.keep_file(name, path, digest)
+
+    def probe(self) -> None:
+        """Write, read and remove a small object, so that who sets a store up knows at once. Raises ZooStoreError."""
+        content = secrets.token_bytes(16)
+        name = f"{_PROBE}{content.hex()}"
+        self._objects.keep(name, content)
+        try:
+            if self._objects.read(name) != content:
+                raise ZooStoreError(f"{self._objects.address(name)}: is not what was written; look at the store")
+        finally:
+            self._objects.remove(name)
 
     def has(self, manifest_sha256: str) -> bool:
         """Whether the store has this zoo."""

@@ -24,10 +24,13 @@ from rich.table import Table
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from model_zoo.store import ZooStoreError
+from model_zoo.store.zoo_store import S3
 from server.commands.common import settings_or_exit
 from server.commands.errors import InputError
 from submissions.database import Database
 from submissions.settings import Settings
+from submissions.store import make_zoo_store
 from worker.sandbox import cgroups
 from worker.sandbox.docker import DockerOptions
 from worker.sandbox.layer_table import TABLE, Layer
@@ -91,7 +94,7 @@ def examine() -> list[Check]:
         checks += [bubblewrap(), user_namespaces()]
     checks += [_sandbox(tried, settings), system_call_filter(), control_groups()]
     if settings is not None:
-        checks += [home(settings), disk(settings), database(settings), broker(settings)]
+        checks += [home(settings), disk(settings), database(settings), broker(settings), store(settings)]
     minimum = settings.sandbox_minimum if settings is not None else ()
     return [*checks, redis_server(), postgresql(), chromium(), *layer_checks(tried.layers, minimum)]
 
@@ -180,15 +183,20 @@ def control_groups() -> Check:
 
 
 def home(settings: Settings) -> Check:
-    folder = _existing(settings.home)
+    return _writable("home", settings.home, "GENGAP_HOME")
+
+
+def store(settings: Settings) -> Check:
+    """Whether the zoo store keeps a small object and gives it back. A folder that does not exist yet is not made."""
+    folder = Path(settings.effective_store_url)
+    if not settings.effective_store_url.startswith(S3) and not folder.exists():
+        return _writable("store", folder, "GENGAP_STORE_URL" if settings.store_url else "GENGAP_HOME")
     try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        remedy = f"Make {folder} writable for this user, or set GENGAP_HOME."
-        return Check("home", Found.MISSING, f"{settings.home}: {error.strerror}", remedy)
-    exists = "" if folder == settings.home else ", made at first start"
-    return Check("home", Found.OK, f"{settings.home}{exists}")
+        make_zoo_store(settings).probe()
+    except ZooStoreError as error:
+        remedy = "Correct GENGAP_STORE_URL and GENGAP_STORE_ENDPOINT, and for S3 the AWS_* variables."
+        return Check("store", Found.MISSING, _first_line(str(error)), remedy)
+    return Check("store", Found.OK, f"{settings.effective_store_url}, written, read and removed")
 
 
 def disk(settings: Settings) -> Check:
@@ -268,6 +276,18 @@ def _try(*arguments: str) -> tuple[bool, str]:
         return False, _first_line(str(error))
     said = (done.stdout.strip() or done.stderr.strip()).splitlines()
     return done.returncode == 0, said[-1] if said else f"exit status {done.returncode}"
+
+
+def _writable(name: str, folder: Path, setting: str) -> Check:
+    """Whether files can be made in the folder, or where it will be."""
+    existing = _existing(folder)
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        remedy = f"Make {existing} writable for this user, or set {setting}."
+        return Check(name, Found.MISSING, f"{folder}: {error.strerror}", remedy)
+    return Check(name, Found.OK, f"{folder}{'' if existing == folder else ', made at first start'}")
 
 
 def _existing(folder: Path) -> Path:

@@ -181,6 +181,24 @@ def test_deleting_a_zoo_keeps_what_another_one_shares(place: Place, tiny_zoo: Pa
     assert place.content.names() == set()
 
 
+def test_a_probe_leaves_nothing(place: Place, tiny_zoo: Path) -> None:
+    store = place.store()
+    store.probe()
+    assert place.content.names() == set()
+    store.put(tiny_zoo)
+    before = place.content.names()
+    store.probe()
+    assert place.content.names() == before
+
+
+def test_a_probe_tells_of_a_store_that_cannot_be_written(bucket: Bucket, tmp_path: Path) -> None:
+    with pytest.raises(ZooStoreError, match=r"no-such-bucket/probe-\w+: cannot be written: .*look at the store"):
+        ZooStore("s3://no-such-bucket", tmp_path / "cache", ROOMY, endpoint=bucket.address).probe()
+    (tmp_path / "store").write_text("a file")
+    with pytest.raises(ZooStoreError, match=rf"{tmp_path}/store/probe-\w+: cannot be written"):
+        ZooStore(str(tmp_path / "store"), tmp_path / "cache", ROOMY).probe()
+
+
 def test_a_service_that_does_not_answer_is_told(bucket: Bucket, tiny_zoo: Path, tmp_path: Path) -> None:
     store = ZooStore(bucket.url, tmp_path / "cache", ROOMY, endpoint="http://127.0.0.1:9")  # where nobody listens
     with pytest.raises(ZooStoreError, match=rf"{bucket.url}/files/.*look at the store and its settings"):

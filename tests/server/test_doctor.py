@@ -10,9 +10,11 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import text
 
-from server.commands.doctor import Check, Found, examine
+from server.commands.common import settings_or_exit
+from server.commands.doctor import Check, Found, examine, store
 from server.commands.doctor import command as doctor
 from submissions.database import Database
+from tests.buckets import Bucket
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +45,7 @@ def test_on_a_machine_that_was_set_up_everything_needed_works() -> None:
 def test_the_table_names_every_check() -> None:
     result = run()
     assert "Everything needed works." in result.stdout
-    for name in ("python", "torch", "sandbox", "database", "broker", "chromium"):
+    for name in ("python", "torch", "sandbox", "database", "broker", "store", "chromium"):
         assert name in result.stdout
 
 
@@ -112,6 +114,45 @@ def test_a_file_that_is_no_database_is_noticed(home: Path) -> None:
     (home / "gengap.sqlite").write_bytes(b"not a database at all" * 100)
     assert check("database").state == Found.MISSING
     assert "file is not a database" in check("database").text
+
+
+def tried_store() -> Check:
+    """The store alone: trying a sandbox takes seconds."""
+    return store(settings_or_exit())
+
+
+def test_a_store_that_is_not_there_yet_is_not_made(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tried_store() == Check("store", Found.OK, f"{home / 'store' / 'zoos'}, made at first start")
+    monkeypatch.setenv("GENGAP_STORE_URL", str(tmp_path / "zoos"))
+    assert tried_store().text == f"{tmp_path / 'zoos'}, made at first start"
+    assert not home.exists()
+    assert not (tmp_path / "zoos").exists()
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("GENGAP_STORE_URL", str(tmp_path / "file" / "zoos"))
+    assert tried_store().state == Found.MISSING
+    assert "GENGAP_STORE_URL" in tried_store().remedy
+
+
+def test_a_store_that_is_there_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "zoos").mkdir()
+    monkeypatch.setenv("GENGAP_STORE_URL", str(tmp_path / "zoos"))
+    assert tried_store() == Check("store", Found.OK, f"{tmp_path / 'zoos'}, written, read and removed")
+    assert list((tmp_path / "zoos").iterdir()) == []
+    monkeypatch.setenv("GENGAP_STORE_URL", str(Path(__file__)))
+    assert tried_store().state == Found.MISSING
+    assert tried_store().text.startswith(f"{__file__}/probe-")
+
+
+def test_a_bucket_is_tried(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENGAP_STORE_URL", bucket.url)
+    monkeypatch.setenv("GENGAP_STORE_ENDPOINT", bucket.address)
+    assert tried_store() == Check("store", Found.OK, f"{bucket.url}, written, read and removed")
+    assert bucket.names() == set()
+    monkeypatch.setenv("GENGAP_STORE_URL", "s3://no-such-bucket")
+    found = tried_store()
+    assert found.state == Found.MISSING
+    assert found.text.startswith("s3://no-such-bucket/probe-")
+    assert "GENGAP_STORE_ENDPOINT" in found.remedy
 
 
 @pytest.fixture

@@ -25,6 +25,19 @@ def test_a_recipe_file_becomes_a_zoo_that_is_never_overwritten(tmp_path: Path) -
     assert "exists already" in again.stderr
 
 
+def test_without_a_gpu_the_device_cuda_is_refused(tmp_path: Path) -> None:
+    recipe = tmp_path / "own.toml"
+    recipe.write_text(TINY)
+    told = CliRunner().invoke(main, ["zoo", "train", str(recipe), "--out", str(tmp_path / "zoo"), "--device", "cuda"])
+    assert told.exit_code == 2
+    assert told.stderr.splitlines()[-1].endswith("install torch for CUDA")
+    assert "--device cuda: torch finds no GPU here; leave the option out" in told.stderr
+    assert list(tmp_path.iterdir()) == [recipe]
+    unknown = CliRunner().invoke(main, ["zoo", "train", str(recipe), "--device", "tpu"])
+    assert unknown.exit_code == 2
+    assert "'tpu' is not one of 'cpu', 'cuda'" in unknown.stderr
+
+
 def test_a_recipe_that_is_not_known_is_told() -> None:
     told = CliRunner().invoke(main, ["zoo", "train", "digit"])
     assert told.exit_code == 2

@@ -207,6 +207,15 @@ def test_the_command_prints_the_zoos_folder(folder: Folder, tmp_path: Path) -> N
     assert open_zoo(tmp_path / "zoo").manifest.title == "Mine"
 
 
+def test_without_a_gpu_the_device_cuda_is_refused(folder: Folder, tmp_path: Path) -> None:
+    arguments = ["import", "torch", str(folder.path), "--table", str(folder.table), "--device", "cuda"]
+    arguments += ["--architecture", str(folder.architecture), "--out", str(tmp_path / "zoo")]
+    ran = CliRunner().invoke(command, arguments)
+    assert ran.exit_code == 1
+    assert ran.stderr == "Error: torch finds no GPU here; import with the device cpu, or install torch for CUDA\n"
+    assert not (tmp_path / "zoo").exists()
+
+
 def test_the_command_tells_what_is_wrong(folder: Folder, tmp_path: Path) -> None:
     folder.table.write_text("network\n")
     arguments = ["import", "torch", str(folder.path), "--table", str(folder.table), "--out", str(tmp_path / "zoo")]
