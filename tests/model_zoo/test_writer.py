@@ -15,8 +15,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from model_zoo import Axis, NetworkTruth, ZooError, open_zoo
-from model_zoo.manifest import TARGETS
+from model_zoo import Axis, NetworkTruth, ZooError, ZooTruth, manifest, open_zoo
+from model_zoo.manifest import (
+    TARGETS,
+    DatasetCard,
+    NetworkFilesEntry,
+    NetworkList,
+    Part,
+    RecipeMark,
+    TrajectoryPoint,
+    ZooManifest,
+)
 from model_zoo.tensor_files import write_tensors
 from model_zoo.writer import ZooWriter, new_zoo, opaque_ids
 from model_zoo.zoo import sha256_of
@@ -24,6 +33,13 @@ from scoring.truth import DERIVED_TARGETS
 from tests.model_zoo.whole import CARD, DECLARED, METRICS, make_whole_zoo
 
 TRUTH = NetworkTruth(hyperparameters={}, metrics=METRICS)
+SPECIFICATION = Path(__file__).parents[2] / "docs" / "zoo-format.md"
+FILE = re.compile(r"zoo\.json|(?:public|private)/[\w.]+")
+KEYS: dict[str, list[type[Part]]] = {
+    "zoo.json": [DatasetCard, RecipeMark],
+    "public/networks.json": [NetworkList, NetworkFilesEntry, TrajectoryPoint],
+    "private/truth.json": [ZooTruth, Axis, NetworkTruth],
+}
 
 
 def test_a_writer_that_fails_leaves_nothing(tmp_path: Path) -> None:
@@ -250,7 +266,7 @@ def test_an_unknown_target_is_told_with_what_there_is(tmp_path: Path) -> None:
 
 
 def test_the_specification_lists_the_targets() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "zoo-format.md").read_text()
+    text = SPECIFICATION.read_text()
     table = text.partition("<!-- targets:")[2].partition("<!-- end -->")[0]
     listed = dict(re.findall(r"\| `(\w+)` \| (.+) \|", table))
     assert listed == {
@@ -268,3 +284,16 @@ def test_targets_mean_to_zoos_what_they_mean_to_scores() -> None:
         for name, (minuend, subtrahend) in TARGETS.items()
     }
     assert derived == dict(DERIVED_TARGETS)
+
+
+def test_the_specification_names_every_key_and_file() -> None:
+    first, *rest = re.split(r"^## (.+)\n", SPECIFICATION.read_text(), flags=re.MULTILINE)
+    sections = dict(zip(rest[::2], rest[1::2], strict=True))
+    rows = re.findall(r"^\| (`.+?`) \|", sections["zoo.json"], re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", " ".join(rows))) == ZooManifest.model_fields.keys()
+    for section, kinds in KEYS.items():
+        quoted = set(re.findall(r"[`\"](\w+)[`\"]", sections[section]))
+        assert {key for kind in kinds for key in kind.model_fields} <= quoted
+    files = {value for name, value in vars(manifest).items() if name.isupper() and FILE.fullmatch(str(value))}
+    assert len(files) == 7
+    assert files <= set(re.findall(rf"^    ({FILE.pattern}) ", first, re.MULTILINE))
