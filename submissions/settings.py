@@ -5,10 +5,11 @@ import secrets
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Backend = Literal["bubblewrap", "docker"]
+SmtpSecurity = Literal["starttls", "tls", "none"]
 _RATE = r"\d{1,6} ?/ ?(second|minute|hour|day)"
 Rate = Annotated[str, Field(pattern=rf"^{_RATE}( ?; ?{_RATE})*$")]
 
@@ -64,6 +65,11 @@ class Settings(BaseSettings):
         description="How many proxies of yours stand before the web server, whose X-Forwarded-* it believes",
     )
     https_only: bool = Field(False, description="Session cookies only over HTTPS (set behind a TLS proxy)")
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^/\s]+(/\S*)?)?$",
+        description="Address at which people reach the site, for links in mails; empty: `http://` with host and port",
+    )
     registration_open: bool = Field(True, description="Whether visitors may make an account")
     rate_reading: Rate = Field("1200/minute", description="Requests that change nothing, per account or address")
     rate_changing: Rate = Field("120/minute", description="Requests that change something, per account or address")
@@ -71,6 +77,18 @@ class Settings(BaseSettings):
     rate_log_in: Rate = Field("20/minute; 200/hour", description="Tries to log in, per address")
     rate_registering: Rate = Field("20/minute; 100/hour", description="New accounts, per address")
     rate_mail: Rate = Field("5/minute; 50/hour", description="Requests that send mail, per address")
+    smtp_host: str = Field("", description="Mail server; empty: mails are printed to the worker's log")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its port")
+    smtp_security: SmtpSecurity = Field(
+        "starttls", description="starttls, tls (from the first byte, usually port 465) or none"
+    )
+    smtp_user: str = Field("", description="Name to log in with at the mail server; empty: without")
+    smtp_password: SecretStr = Field(SecretStr(""), description="Password to log in with")
+    mail_from: str = Field("Gengap <gengap@localhost>", description="Sender of mails")
+    verified_mail_needed: bool = Field(
+        default_factory=lambda settings: bool(settings["smtp_host"]),
+        description="Whether only accounts with a verified email address may submit",
+    )
     upload_bytes: int = Field(10 * 2**20, gt=0, description="Largest upload")
     zoo_upload_bytes: int = Field(20 * 2**30, gt=0, description="Largest archive of a zoo that organizers upload")
     zoo_sources: tuple[str, ...] = Field(
@@ -88,6 +106,11 @@ class Settings(BaseSettings):
     @property
     def effective_database_url(self) -> str:
         return self.database_url or f"sqlite:///{self.home / 'gengap.sqlite'}"
+
+    @property
+    def effective_public_url(self) -> str:
+        """Without a slash at its end."""
+        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
 
     @property
     def store_folder(self) -> Path:

@@ -14,6 +14,7 @@ from worker import file_broker
 
 WORK = "gengap.work"
 ZOO_WORK = "gengap.zoo_work"
+MAIL = "gengap.mail"
 FILESYSTEM_POLL_S = 0.5
 
 

@@ -7,7 +7,7 @@ from celery import Celery
 from kombu.exceptions import KombuError
 
 from submissions.settings import Settings
-from worker.celery_app import WORK, ZOO_WORK, make_celery
+from worker.celery_app import MAIL, WORK, ZOO_WORK, make_celery
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +25,11 @@ def send_hint(settings: Settings) -> None:
 def send_zoo_hint(settings: Settings) -> None:
     """The same for a job on a zoo."""
     _send(settings, ZOO_WORK)
+
+
+def send_mail_hint(settings: Settings) -> None:
+    """The same for a mail in the outbox."""
+    _send(settings, MAIL)
 
 
 def _send(settings: Settings, task: str) -> None:

@@ -1,4 +1,6 @@
-"""One worker process: a Celery worker whose threads are slots, one more for zoos, a sweeper. `gengap worker` runs it.
+"""One worker process: a Celery worker whose threads are slots, one more for zoos, a sweeper, a mailer.
+
+`gengap worker` runs it.
 
 Threads, not Celery's forks: the work happens in sandboxes, a slot only watches; one process can stop its
 sandboxes in good order, and a sandbox must be started from a thread that lives on (see `sandbox.spawn`). Where the
@@ -20,11 +22,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from submissions import phase_zoos, queue, uploads, workers, zoo_jobs
 from submissions.bundle import BundleLimits
 from submissions.database import Database
+from submissions.scores import Rescoring
 from submissions.settings import Settings
 from submissions.store import BundleStore, make_zoo_store
-from worker.celery_app import WORK, ZOO_WORK, make_celery
+from worker.celery_app import MAIL, WORK, ZOO_WORK, make_celery
 from worker.evaluator import Evaluator
 from worker.hints import send_hint, send_zoo_hint
+from worker.mailer import Mailer
 from worker.sandbox.docker import DockerOptions
 from worker.sandbox.pool import SandboxPool, make_pool
 from worker.sandbox.protocol import SandboxError
@@ -43,7 +47,8 @@ def run_worker(settings: Settings, *, log_level: str = "INFO") -> int:
     try:
         _return_work_of_the_dead(db)
         phase_zoos.rerun_outdated(db)
-        return _work(settings, db, pool, name, log_level) if _is_able(settings, db, pool, name) else 0
+        with Mailer(settings, db) as mailer:  # also where the sandbox is not good enough for anything else
+            return _work(settings, db, pool, name, mailer, log_level) if _is_able(settings, db, pool, name) else 0
     finally:
         pool.close()
         _leave(db, name)
@@ -113,11 +118,11 @@ def _enter(settings: Settings, db: Database, pool: SandboxPool, name: str) -> st
     return refusal
 
 
-def _work(settings: Settings, db: Database, pool: SandboxPool, name: str, log_level: str) -> int:
+def _work(settings: Settings, db: Database, pool: SandboxPool, name: str, mailer: Mailer, log_level: str) -> int:
     evaluator = make_evaluator(settings, db, pool, name)
     zoos = ZooJobs(settings, db, owner_prefix=name)
     app = make_celery(settings)
-    _register_tasks(app, settings, db, evaluator, zoos)
+    _register_tasks(app, settings, db, evaluator, zoos, mailer)
     app.steps["worker"].add(_sweeper(settings, db, evaluator, zoos, name))
 
     def stop(**_: Any) -> None:
@@ -156,7 +161,9 @@ def make_evaluator(settings: Settings, db: Database, pool: SandboxPool, name: st
     return evaluator
 
 
-def _register_tasks(app: Celery, settings: Settings, db: Database, evaluator: Evaluator, zoos: ZooJobs) -> None:
+def _register_tasks(
+    app: Celery, settings: Settings, db: Database, evaluator: Evaluator, zoos: ZooJobs, mailer: Mailer
+) -> None:
     def work() -> None:
         if not evaluator.free_slots:
             return  # the thread for zoos must not wait for a slot; whoever holds one looks again
@@ -166,12 +173,15 @@ def _register_tasks(app: Celery, settings: Settings, db: Database, evaluator: Ev
 
     app.task(work, name=WORK, ignore_result=True)
     app.task(zoos.work, name=ZOO_WORK, ignore_result=True)
+    app.task(mailer.wake, name=MAIL, ignore_result=True)
 
 
 def _sweeper(
     settings: Settings, db: Database, evaluator: Evaluator, zoos: ZooJobs, name: str
 ) -> type[bootsteps.StartStopStep]:
     """A worker step that, every few seconds, returns expired leases and hints at work that lies waiting."""
+
+    rescoring = Rescoring(db, make_zoo_store(settings))
 
     def sweep() -> None:
         try:
@@ -182,6 +192,7 @@ def _sweeper(
             if zoo_jobs.sweep(db) and zoos.is_free:
                 send_zoo_hint(settings)
             uploads.sweep_uploads(db, settings)
+            rescoring.step()
         except (SQLAlchemyError, KombuError, OSError):
             _log.exception("the sweep failed; the next one tries again")
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from pydantic import SecretStr
+
 STOP_S = 15.0
 RESTARTS = 5
 RESTARTS_WITHIN_S = 60.0
@@ -117,4 +119,6 @@ def environment_with(settings: Mapping[str, object]) -> dict[str, str]:
 
 def _as_text(value: object) -> str:
     """As pydantic-settings reads it: lists are JSON."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
     return json.dumps(value) if isinstance(value, tuple | list) else str(value)

@@ -31,6 +31,7 @@ COMPUTED_DEFAULTS = {
     "zoo_cache": "`zoos` in `GENGAP_CACHE`",
     "data_folder": "`data` in `GENGAP_CACHE`",
     "worker_slots": "number of processors",
+    "verified_mail_needed": "whether `GENGAP_SMTP_HOST` is set",
 }
 
 
@@ -45,7 +46,7 @@ def settings_table() -> str:
 def _shown(default: object) -> str:
     if isinstance(default, tuple):
         return f"`{json.dumps(default)}`"
-    return "empty" if default == "" else f"`{str(default).lower() if isinstance(default, bool) else default}`"
+    return "empty" if str(default) == "" else f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
 def reasons_table() -> str:

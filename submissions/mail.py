@@ -1,0 +1,110 @@
+"""The outbox: mails are written in the transaction that gives rise to them, and a worker sends what is due.
+
+A mail is claimed with a compare-and-set, so two workers do not send it twice; a claim is at the same time the date of
+the next try, so a mail whose worker died is tried again. Once a mail is sent or given up its text is emptied: it may
+hold a link that lets its reader in. Sending is `worker.mailer`'s. Called by the domain and by workers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Session
+
+from submissions.database import Database
+from submissions.records import MailRecord, utc_now
+
+SITE = "{site}"  # stands in a text for the public address of the site, which only the sender knows
+PAUSES = (
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=20),
+    timedelta(hours=1),
+    timedelta(hours=4),
+    timedelta(hours=12),
+    timedelta(hours=24),
+)
+MOST_TRIES = len(PAUSES) + 1
+KEPT = timedelta(days=30)
+_ERROR_LENGTH = 500
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail that was claimed to be sent. tries: how many there have been, this one included."""
+
+    mail_id: int
+    address: str
+    subject: str
+    text: str
+    tries: int
+    created_at: datetime
+
+
+def write_mail(session: Session, address: str, subject: str, text: str) -> None:
+    """Put a mail into the outbox. In its text `SITE` stands for the site's public address."""
+    session.add(MailRecord(address=address, subject=" ".join(subject.split())[:200], text=text))
+
+
+def written_since(session: Session, address: str, moment: datetime) -> int:
+    """How many mails to this address were written since then."""
+    query = select(func.count()).where(MailRecord.address == address, MailRecord.created_at > moment)
+    return session.scalars(query).one()
+
+
+def claim_due(db: Database, now: datetime | None = None) -> Mail | None:
+    """A mail to be sent now, the one that is due for longest; None where there is none."""
+    moment = now or utc_now()
+    due = select(MailRecord).where(MailRecord.next_try_at <= moment).order_by(MailRecord.next_try_at).limit(1)
+    while True:
+        with db.read() as session:
+            record = session.scalar(due)
+        if record is None:
+            return None
+        tries = record.tries + 1
+        with db.write() as session:
+            claimed = session.execute(
+                update(MailRecord)
+                .where(MailRecord.id == record.id, MailRecord.next_try_at == record.next_try_at)
+                .values(tries=tries, next_try_at=moment + PAUSES[tries - 1] if tries < MOST_TRIES else None)
+            )
+        assert isinstance(claimed, CursorResult)
+        if claimed.rowcount == 1:
+            return Mail(record.id, record.address, record.subject, record.text, tries, record.created_at)
+
+
+def note_sent(db: Database, mail_id: int) -> None:
+    """The mail was handed over."""
+    _end(db, mail_id, {"sent_at": utc_now(), "error": None})
+
+
+def note_failure(db: Database, mail: Mail, error: str, *, for_good: bool) -> bool:
+    """The mail was not taken. for_good: it never will be. Whether it will be tried again."""
+    if for_good or mail.tries >= MOST_TRIES:
+        _end(db, mail.mail_id, {"error": error[:_ERROR_LENGTH]})
+        return False
+    with db.write() as session:
+        session.execute(update(MailRecord).where(MailRecord.id == mail.mail_id).values(error=error[:_ERROR_LENGTH]))
+    return True
+
+
+def forget_old(db: Database, now: datetime | None = None) -> None:
+    """Remove what was sent or given up long ago."""
+    condition = (MailRecord.next_try_at.is_(None), MailRecord.created_at <= (now or utc_now()) - KEPT)
+    with db.read() as session:
+        if session.scalar(select(MailRecord.id).where(*condition).limit(1)) is None:
+            return
+    with db.write() as session:
+        session.execute(delete(MailRecord).where(*condition))
+
+
+def withdraw(session: Session, address: str) -> None:
+    """Forget every mail to this address, sent or not."""
+    session.execute(delete(MailRecord).where(MailRecord.address == address))
+
+
+def _end(db: Database, mail_id: int, values: Mapping[str, object]) -> None:
+    with db.write() as session:
+        session.execute(update(MailRecord).where(MailRecord.id == mail_id).values(text="", next_try_at=None, **values))

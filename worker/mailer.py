@@ -1,0 +1,186 @@
+"""Sends what is in the outbox: over SMTP, or to the log where no server is set. Every worker runs it in a thread.
+
+A thread of its own, because a mail server that answers slowly must hold up neither a slot nor the sweep. It looks for
+due mails with every sweep's period, and at once after a hint.
+"""
+
+import email.utils
+import logging
+import smtplib
+import ssl
+import threading
+from email.message import EmailMessage
+from email.policy import SMTP as POLICY
+from types import TracebackType
+from typing import Protocol, Self
+from urllib.parse import urlsplit
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from submissions import mail as outbox
+from submissions.database import Database
+from submissions.mail import Mail
+from submissions.settings import Settings
+
+TIMEOUT_S = 20.0
+_FINAL = range(500, 600)  # SMTP's codes for what is no use to try again
+_log = logging.getLogger(__name__)
+
+
+class PostError(Exception):
+    """A mail was not taken. is_final: it never will be. server_failed: no other mail will be taken now either."""
+
+    def __init__(self, message: str, *, is_final: bool = False, server_failed: bool = False) -> None:
+        super().__init__(message)
+        self.is_final = is_final
+        self.server_failed = server_failed
+
+
+class Post(Protocol):
+    """Where mails go. `send` raises PostError."""
+
+    def send(self, mail: Mail) -> None: ...
+    def close(self) -> None: ...
+
+
+class LogPost:
+    """Prints mails: on a site without a mail server whoever runs it passes the links on by hand."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def send(self, mail: Mail) -> None:
+        text = _text(mail, self._settings)
+        _log.warning("Mail to %s, not sent (GENGAP_SMTP_HOST is empty): %s\n%s", mail.address, mail.subject, text)
+
+    def close(self) -> None:
+        pass
+
+
+class SmtpPost:
+    """One connection to the mail server, made for the first mail."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._smtp: smtplib.SMTP | None = None
+
+    def send(self, mail: Mail) -> None:
+        message = message_of(mail, self._settings)
+        try:
+            self._smtp = self._smtp or self._connect()
+            self._smtp.send_message(message, to_addrs=[mail.address])
+        except smtplib.SMTPRecipientsRefused as error:
+            code, why = error.recipients[mail.address]
+            raise PostError(f"{code} {_words(why)}", is_final=code in _FINAL) from None
+        except smtplib.SMTPDataError as error:
+            reason = f"{error.smtp_code} {_words(error.smtp_error)}"
+            raise PostError(reason, is_final=error.smtp_code in _FINAL) from None
+        except (smtplib.SMTPException, OSError) as error:
+            self.close()
+            raise PostError(f"{type(error).__name__}: {error}", server_failed=True) from None
+
+    def close(self) -> None:
+        if self._smtp is not None:
+            self._smtp.close()
+            self._smtp = None
+
+    def _connect(self) -> smtplib.SMTP:
+        settings = self._settings
+        address = (settings.smtp_host, settings.smtp_port)
+        if settings.smtp_security == "tls":
+            smtp: smtplib.SMTP = smtplib.SMTP_SSL(*address, timeout=TIMEOUT_S, context=ssl.create_default_context())
+        else:
+            smtp = smtplib.SMTP(*address, timeout=TIMEOUT_S)
+        try:
+            if settings.smtp_security == "starttls":
+                smtp.starttls(context=ssl.create_default_context())
+            if settings.smtp_user:
+                smtp.login(settings.smtp_user, settings.smtp_password.get_secret_value())
+        except BaseException:
+            smtp.close()
+            raise
+        return smtp
+
+
+class Mailer:
+    """Sends due mails in a thread between `with` and its end."""
+
+    def __init__(self, settings: Settings, db: Database) -> None:
+        self._settings = settings
+        self._db = db
+        self._woken = threading.Event()
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, name="mailer", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended = True
+        self._woken.set()
+        self._thread.join(TIMEOUT_S)
+
+    def wake(self) -> None:
+        """Look for due mails at once."""
+        self._woken.set()
+
+    def send_due(self) -> int:
+        """Send all mails that are due. How many were taken."""
+        post: Post = SmtpPost(self._settings) if self._settings.smtp_host else LogPost(self._settings)
+        sent = 0
+        try:
+            while not self._ended and (mail := outbox.claim_due(self._db)) is not None:
+                try:
+                    post.send(mail)
+                except PostError as error:
+                    self._note_failure(mail, error)
+                    if error.server_failed:
+                        break
+                else:
+                    outbox.note_sent(self._db, mail.mail_id)
+                    sent += 1
+        finally:
+            post.close()
+        return sent
+
+    def _note_failure(self, mail: Mail, error: PostError) -> None:
+        again = outbox.note_failure(self._db, mail, str(error), for_good=error.is_final)
+        what_now = "it will be tried again" if again else "given up"
+        _log.warning(
+            "Mail %d was not taken (try %d of %d, %s): %s", mail.mail_id, mail.tries, outbox.MOST_TRIES, what_now, error
+        )
+
+    def _run(self) -> None:
+        while not self._ended:
+            self._woken.clear()
+            try:
+                self.send_due()
+                outbox.forget_old(self._db)
+            except (SQLAlchemyError, OSError):
+                _log.exception("mails could not be looked for; the next sweep tries again")
+            self._woken.wait(self._settings.sweep_s)
+
+
+def message_of(mail: Mail, settings: Settings) -> EmailMessage:
+    """The mail as it travels: plain text, marked as written by a program."""
+    message = EmailMessage(policy=POLICY)
+    message["From"] = settings.mail_from
+    message["To"] = mail.address
+    message["Subject"] = mail.subject
+    message["Date"] = email.utils.format_datetime(mail.created_at)
+    domain = urlsplit(settings.effective_public_url).hostname or "localhost"
+    message["Message-ID"] = f"<gengap-{mail.mail_id}@{domain}>"  # the same in every try, so that a second is told
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(_text(mail, settings), cte="quoted-printable")
+    return message
+
+
+def _text(mail: Mail, settings: Settings) -> str:
+    return mail.text.replace(outbox.SITE, settings.effective_public_url)
+
+
+def _words(reason: bytes | str) -> str:
+    return reason.decode("utf-8", "replace") if isinstance(reason, bytes) else reason
