@@ -28,6 +28,7 @@ from submissions.records import (
 from submissions.states import Event, State, sources
 
 MAX_TRIES = 3
+BATCH = 4  # runs that a worker's slot claims at once
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,6 @@ from worker.sandbox.protocol import (
     seed_of,
 )
 
-BATCH = 4
 WATCH_S = 1.0
 LEAST_WALL_S = 0.001  # of a pooled limit that is spent: the network fails at once
 _log = logging.getLogger(__name__)
@@ -84,7 +83,7 @@ class Evaluator:
         with self._pool.borrow() as sandbox:
             while not self._stopping.is_set():
                 owner = f"{self._owner_prefix}/{uuid.uuid4().hex[:12]}"
-                claim = queue.claim(self._db, owner, batch=BATCH, lease_s=self._lease_s)
+                claim = queue.claim(self._db, owner, batch=queue.BATCH, lease_s=self._lease_s)
                 if claim is None:
                     break
                 with _Watch(self._db, owner, self._lease_s, sandbox, self._stopping):
