@@ -24,8 +24,9 @@ def gather() -> None:
     copied in small pages, and what it allocates later is none of this.
     """
     for start, end in _mappings():
-        for place in range(start + -start % HUGE_BYTES, end - HUGE_BYTES + 1, HUGE_BYTES):
-            _libc.madvise(ctypes.c_void_p(place), ctypes.c_size_t(HUGE_BYTES), MADV_COLLAPSE)
+        first, last = start + -start % HUGE_BYTES, end - end % HUGE_BYTES
+        if first < last:
+            _libc.madvise(ctypes.c_void_p(first), ctypes.c_size_t(last - first), MADV_COLLAPSE)
 
 
 def _mappings() -> Iterator[tuple[int, int]]:
