@@ -7,7 +7,7 @@ ARGS ?=
 BENCHMARKS := $(filter-out __init__,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench docs constraints clean
+.PHONY: help setup demo test lint format bench docs pictures constraints clean
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -41,6 +41,9 @@ bench: $(STAMP)  ## Run every benchmark and print its table
 
 docs: $(STAMP)  ## Write the tables of the documentation that are made from the code
 	$(BIN)/python -m tests.docs.tables
+
+pictures: $(STAMP)  ## Photograph a real demo for the documentation (minutes)
+	$(BIN)/python -m tests.docs.screenshots
 
 constraints: $(STAMP)  ## Write constraints.txt anew from what .venv holds
 	.ci/write-constraints
