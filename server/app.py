@@ -13,6 +13,7 @@ from server.api import document
 from server.config import EXTENSION, flask_config, make_services
 from server.pages import (
     accounts,
+    compare,
     competition_form,
     competitions,
     documentation,
@@ -24,6 +25,7 @@ from server.pages import (
     leaderboard,
     organizer,
     phases,
+    results,
     sessions,
     static,
     submissions,
@@ -36,7 +38,7 @@ from server.pages import (
 from submissions.settings import Settings
 
 PAGES = (
-    *(competition_form, document, documentation, kit),
+    *(compare, competition_form, document, documentation, kit, results),
     *(accounts, competitions, health, home, leaderboard, organizer, phases, sessions, static, submissions, submit),
     *(zoo_page, zoo_uploads, zoos),
 )
@@ -86,5 +88,5 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(page.pages)
     for part in api.PARTS:
         csrf.exempt(part.routes.blueprint)  # no cookie counts there
-        app.register_api(part.routes.blueprint)
+    api.init_app(app)
     return app

@@ -34,7 +34,10 @@ RATES: Mapping[str, Rate] = {
     "api_tokens.log_in": Rate.LOG_IN,
     "accounts.register_account": Rate.REGISTERING,
     "submit.upload": Rate.SUBMITTING,
+    "api_submissions.create": Rate.SUBMITTING,
+    "submit.check": Rate.READING,  # asked while somebody types
     "zoo_uploads.append_piece": Rate.READING,  # thousands of pieces make one zoo
+    "api_uploads.append_piece": Rate.READING,
 }
 _BY_ADDRESS = frozenset({Rate.LOG_IN, Rate.REGISTERING, Rate.MAIL})
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})

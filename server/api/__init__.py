@@ -1,5 +1,18 @@
 """The API under /api/v1: JSON for scripts, described by an OpenAPI document that is made from these routes."""
 
-from server.api import competitions, phases, teams, tokens, uploads, zoos
+from flask_openapi3.openapi import OpenAPI
 
-PARTS = (competitions, teams, tokens, phases, zoos, uploads)
+from server.api import competitions, phases, submissions, teams, tokens, uploads, zoos
+
+PARTS = (competitions, submissions, teams, tokens, phases, zoos, uploads)
+
+
+def init_app(app: OpenAPI) -> None:
+    """Register every part. Where two have routes at one address, both stand in the document."""
+    for part in PARTS:
+        blueprint = part.routes.blueprint
+        before = dict(app.paths)
+        app.register_api(blueprint)
+        for path in before.keys() & blueprint.paths.keys():
+            added = {method: operation for method, operation in blueprint.paths[path] if operation is not None}
+            app.paths[path] = before[path].model_copy(update=added)

@@ -16,20 +16,22 @@ from urllib.parse import urlencode
 
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.schema import Schema
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, Field, ValidationError, create_model
 
 from server.access import Who, allow
 from server.api.fields import Body, Id, Listing, Query, Secret, Slug
 from server.bearer import VERSION_PREFIX
-from server.problems import MEDIA_TYPE, FieldError, Problem
+from server.problems import MEDIA_TYPE, FieldError, Problem, ProblemDetails
 from submissions.tokens import Scope
 
 View = TypeVar("View", bound=Callable[..., Any])
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 JSON = "application/json"
-_PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
+_COMPONENTS = "#/components/schemas/"
+_PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": f"{_COMPONENTS}{ProblemDetails.__name__}"}}}
 _NAMED = re.compile(r"<(?:[^<>:]+:)?([a-z_0-9]+)>")
 
 # Where pydantic's own sentence is for programmers.
@@ -94,15 +96,15 @@ class Routes:
         scope: Scope,
         *,
         download: str | None = None,
-        takes: Mapping[str, Any] | None = None,
+        takes: Mapping[str, type[BaseModel] | dict[str, Any]] | None = None,
         accepted: bool = False,
         conflicts: bool = False,
     ) -> Callable[[View], View]:
         """Declare a route.
 
-        download: the media type of what is sent, where it is no model. takes: schemas of bodies by media type, where
-        the view reads the request itself. accepted: the work goes on after the answer (202). conflicts: what is asked
-        may be impossible as things stand (409).
+        download: the media type of what is sent, where it is no model. takes: what bodies are by media type, as
+        models or schemas, where the view reads the request itself. accepted: the work goes on after the answer (202).
+        conflicts: what is asked may be impossible as things stand (409).
         """
 
         def declare(view: View) -> View:
@@ -115,11 +117,23 @@ class Routes:
                 operation_id=f"{self.blueprint.name.removeprefix('api_')}_{view.__name__}",
                 security=[{}, {"token": [scope]}] if who is Who.VISITOR else [{"token": [scope]}],
                 responses=_responses(method, wanted, download, bool(takes), accepted=accepted, conflicts=conflicts),
-                openapi_extensions={"requestBody": {"required": True, "content": takes}} if takes else None,
+                openapi_extensions=self._bodies(takes) if takes else None,
             )(documented)
             return view
 
         return declare
+
+    def _bodies(self, takes: Mapping[str, type[BaseModel] | dict[str, Any]]) -> dict[str, Any]:
+        """What flask-openapi3 writes down of bodies that a view reads itself; their models become components."""
+        content = {}
+        for media, taken in takes.items():
+            if isinstance(taken, dict):
+                content[media] = {"schema": taken}
+            else:
+                schema = taken.model_json_schema(ref_template=f"{_COMPONENTS}{{model}}")
+                self.blueprint.components_schemas[taken.__name__] = Schema(**schema)
+                content[media] = {"schema": {"$ref": f"{_COMPONENTS}{taken.__name__}"}}
+        return {"requestBody": {"required": True, "content": content}}
 
 
 @dataclass(frozen=True)

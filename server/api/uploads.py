@@ -69,7 +69,7 @@ def show(upload_id: str) -> Upload:
     _UPLOAD,
     Who.ORGANIZER,
     Scope.ORGANIZE,
-    takes={_BYTES: {"schema": {"type": "string", "format": "binary"}}},
+    takes={_BYTES: {"type": "string", "format": "binary"}},
     conflicts=True,
 )
 def append_piece(upload_id: str, query: Offset) -> Upload:

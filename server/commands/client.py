@@ -1,0 +1,208 @@
+"""The API's client: requests to a server's /api/v1, and what its answers hold. Called by the commands of participants.
+
+Imports neither Flask nor torch: these commands are started often and do little. What goes wrong is a click exception
+with one sentence and an exit status: 2 where the server refuses, 3 where it cannot be reached or is at fault.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypedDict, cast
+
+import click
+import httpx
+
+from server.commands.errors import InputError
+from server.commands.logins import Login
+
+TIMEOUT_S = 30.0
+MOST_WAITS = 5
+LONGEST_WAIT_S = 120
+
+
+class Refused(InputError):  # noqa: N818  (an answer, not a malfunction)
+    """The server takes the request as it is for wrong: one sentence, exit status 2."""
+
+
+class Unreachable(click.ClickException):
+    """There is no server, or it is at fault: one sentence, exit status 3."""
+
+    exit_code = 3
+
+
+class Smoke(TypedDict):
+    zoo_title: str
+    state: str
+    networks: int
+    done: int
+
+
+class ZooTold(TypedDict):
+    name: str
+    title: str
+    state: str
+    networks: int
+    done: int
+    cmi: float | None
+    kendall_tau: float | None
+
+
+class Failure(TypedDict):
+    is_smoke: bool
+    zoo_title: str
+    ordinal: int
+    networks: int
+    detail: str
+    message: str | None
+    log: str | None
+
+
+class SubmissionListed(TypedDict):
+    id: int
+    name: str
+    competition: str
+    phase: str
+    state: str
+    reason: str | None
+    score: float | None
+    created_at: str
+
+
+class SubmissionTold(SubmissionListed):
+    """A submission as GET /submissions/{id} tells it; the fields that commands use."""
+
+    sentence: str | None
+    detail: str | None
+    failure: Failure | None
+    networks: int
+    done: int
+    smoke: Smoke | None
+    zoos: list[ZooTold]
+
+
+class Client:
+    """A connection to one server, with a token or as a visitor."""
+
+    def __init__(self, login: Login) -> None:
+        headers = {} if login.token is None else {"Authorization": f"Bearer {login.token}"}
+        self.url = login.url
+        try:
+            self._http = httpx.Client(
+                base_url=f"{login.url}/api/v1", headers=headers, timeout=TIMEOUT_S, follow_redirects=False
+            )
+        except (httpx.InvalidURL, ValueError, UnicodeError) as error:
+            raise Refused(f"{login.url} is no address of a server, or the token is none: {error}") from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def get(self, path: str, **parameters: str | int | None) -> Any:
+        """The answer's JSON. Raises Refused or Unreachable, as all of these do."""
+        named = {name: value for name, value in parameters.items() if value is not None}
+        return self._json(lambda: self._http.get(path, params=named))
+
+    def post(self, path: str, body: Mapping[str, object] | None = None) -> Any:
+        return self._json(lambda: self._http.post(path, json=body) if body is not None else self._http.post(path))
+
+    def delete(self, path: str) -> None:
+        self._answer(lambda: self._http.delete(path))
+
+    def submit(self, phase: str, path: Path, said: Mapping[str, str]) -> SubmissionTold:
+        """Upload a measure to COMPETITION/PHASE."""
+        content = path.read_bytes()
+        competition, _, slug = phase.partition("/")
+        address = f"/competitions/{competition}/phases/{slug}/submissions"
+        files = {"file": (path.name, content)}
+        return cast(SubmissionTold, self._json(lambda: self._http.post(address, data=dict(said), files=files)))
+
+    def submission(self, submission_id: int) -> SubmissionTold:
+        return cast(SubmissionTold, self.get(f"/submissions/{submission_id}"))
+
+    def changes(self, submission_id: int, wait: Callable[[SubmissionTold], float]) -> Iterator[SubmissionTold]:
+        """The submission now and after every change. wait: how many seconds to the next look.
+
+        A server that does not answer for a moment is asked again.
+        """
+        etag, told, misses = "", None, 0
+        while True:
+            try:
+                answer = self._look(submission_id, etag)
+            except Unreachable:
+                misses += 1
+                if misses > MOST_WAITS:
+                    raise
+            else:
+                misses = 0
+                if answer.status_code != httpx.codes.NOT_MODIFIED:
+                    etag, told = answer.headers.get("ETag", ""), cast(SubmissionTold, answer.json())
+                    yield told
+            time.sleep(wait(told) if told is not None else 1.0)
+
+    def _look(self, submission_id: int, etag: str) -> httpx.Response:
+        headers = {"If-None-Match": etag} if etag else {}
+        return self._answer(lambda: self._http.get(f"/submissions/{submission_id}", headers=headers))
+
+    @contextmanager
+    def stream(self, path: str) -> Iterator[httpx.Response]:
+        """A download's answer, whose body has not been read yet."""
+        with _reachable(self.url), self._http.stream("GET", path) as answer:
+            if answer.is_error:
+                answer.read()
+                raise _refusal(self.url, answer)
+            yield answer
+
+    def _json(self, send: Callable[[], httpx.Response]) -> Any:
+        answer = self._answer(send)
+        try:
+            return answer.json()
+        except json.JSONDecodeError:
+            raise Unreachable(f"{self.url} answers, but it is no Gengap server.") from None
+
+    def _answer(self, send: Callable[[], httpx.Response]) -> httpx.Response:
+        """Send a request; where the server says that this is too often, wait as long as it says and send it again."""
+        for _ in range(MOST_WAITS):
+            with _reachable(self.url):
+                answer = send()
+            wait_s = answer.headers.get("Retry-After", "")
+            is_short = wait_s.isdecimal() and int(wait_s) <= LONGEST_WAIT_S
+            if answer.status_code != httpx.codes.TOO_MANY_REQUESTS or not is_short:
+                break
+            time.sleep(int(wait_s))
+        if answer.is_error or answer.is_redirect:
+            raise _refusal(self.url, answer)
+        return answer
+
+
+@contextmanager
+def _reachable(url: str) -> Iterator[None]:
+    try:
+        yield
+    except httpx.TimeoutException:
+        raise Unreachable(f"{url} has not answered within {TIMEOUT_S:.0f} seconds.") from None
+    except httpx.TransportError as error:
+        raise Unreachable(f"{url} cannot be reached: {error}") from None
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise Refused(f"This makes no address at {url}: {error}") from None
+
+
+def _refusal(url: str, answer: httpx.Response) -> click.ClickException:
+    """What the server said against a request, as one sentence for each fault."""
+    try:
+        told = answer.json()
+        detail = str(told["detail"])
+        faults = [f"{error['field']}: {error['message']}" for error in told["errors"]]
+    except (json.JSONDecodeError, KeyError, TypeError):
+        return Unreachable(f"{url} answers {answer.status_code}, and not as a Gengap server does.")
+    if answer.is_server_error:
+        return Unreachable(f"{url}: {detail}")
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        detail = f"{detail} Log in first: gengap login {url}" if "gengap login" not in detail else detail
+    return Refused("\n".join(faults) if faults else detail)

@@ -1,0 +1,62 @@
+"""`gengap download`: the starting kit of a competition."""
+
+import re
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+from server.commands.client import Client
+from server.commands.errors import InputError
+from server.commands.logins import current_login
+from server.commands.printing import as_json, print_json
+
+_NAMED = re.compile(r'filename="?([A-Za-z0-9][A-Za-z0-9._-]*)"?')
+
+
+@click.group()
+def command() -> None:
+    """Download what a competition offers."""
+
+
+@command.command(name="kit")
+@click.argument("competition")
+@click.option("--out", type=click.Path(path_type=Path), help="File or folder to write (default: this folder).")
+@as_json
+def kit_command(competition: str, out: Path | None, is_json: bool) -> None:
+    """Download the starting kit of COMPETITION: a measure to change, baselines, a public zoo, a notebook."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", competition):
+        raise InputError(f"A competition's short name has no such characters: {competition!r}.")
+    with Client(current_login()) as client, client.stream(f"/competitions/{competition}/kit") as answer:
+        found = _NAMED.search(answer.headers.get("Content-Disposition", ""))
+        name = found[1] if found else f"{competition}-kit.zip"
+        path = out / name if out is not None and out.is_dir() else out or Path(name)
+        total = int(answer.headers.get("Content-Length", 0)) or None
+        _write(path, answer.iter_bytes(), total)
+    if is_json:
+        print_json({"path": str(path), "bytes": path.stat().st_size})
+    else:
+        click.echo(f"{path}")
+
+
+def _write(path: Path, pieces: Iterable[bytes], total: int | None) -> None:
+    """Write a download: whole, or not at all."""
+    out = Console(stderr=True)
+    columns = (TextColumn(path.name), BarColumn(), DownloadColumn())
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            new = Path(folder) / path.name
+            with (
+                new.open("wb") as file,
+                Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as bars,
+            ):
+                task = bars.add_task("", total=total)
+                for piece in pieces:
+                    file.write(piece)
+                    bars.advance(task, len(piece))
+            new.replace(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from error

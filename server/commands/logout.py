@@ -1,0 +1,27 @@
+"""`gengap logout`: revoke the kept token and forget it."""
+
+import click
+
+from server.commands.client import Client, Refused
+from server.commands.logins import forget_login, stored_login
+from server.commands.printing import as_json, print_json
+
+
+@click.command()
+@as_json
+def command(is_json: bool) -> None:
+    """Revoke the token that `gengap login` has kept, and forget it."""
+    login = stored_login()
+    if login is None:
+        raise Refused("You are not logged in.")
+    try:
+        with Client(login) as client:
+            client.delete("/tokens/current")
+    except Refused:  # the server knows it no more: all the better
+        pass
+    finally:
+        forget_login()
+    if is_json:
+        print_json({"url": login.url})
+    else:
+        click.echo(f"Logged out of {login.url}.")

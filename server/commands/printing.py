@@ -1,0 +1,74 @@
+"""How the commands of participants print: for people with rich, for scripts as one JSON object."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from server.commands.client import SubmissionTold
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+COLOURS = {"scored": "green", "failed": "red", "broken": "red", "cancelled": "yellow", "running": "cyan"}
+FINAL = ("scored", "failed", "cancelled", "broken")
+
+as_json = click.option("--json", "is_json", is_flag=True, help="Print one JSON object, as the API answers it.")
+
+
+def print_json(answer: object) -> None:
+    click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+
+
+def console() -> Console:
+    return Console(highlight=False, soft_wrap=True)
+
+
+def state_text(state: str) -> Text:
+    return Text(state, style=COLOURS.get(state, ""))
+
+
+def plain(text: str) -> str:
+    """The text without what a terminal would obey."""
+    return "".join(character if character.isprintable() or character in "\n\t" else "\ufffd" for character in text)
+
+
+def moment(text: str) -> str:
+    """A moment of the API in the reader's time zone."""
+    return datetime.fromisoformat(text).astimezone().strftime("%d %b %Y %H:%M")
+
+
+def print_submission(told: SubmissionTold) -> None:
+    """One submission, for people: its state, scores, and how it failed."""
+    out = console()
+    out.print(Text.assemble((plain(f"{told['id']}  {told['name']}  "), "bold"), state_text(told["state"])))
+    out.print(Text(f"{told['competition']}/{told['phase']}, submitted {moment(told['created_at'])}", style="dim"))
+    if (smoke := told["smoke"]) is not None and told["state"] != "scored":
+        done = f"{smoke['done']} of {smoke['networks']} networks, {smoke['state']}"
+        out.print(Text(f"Smoke run on {plain(smoke['zoo_title'])}: {done}"))
+    for zoo in told["zoos"]:
+        score = "" if zoo["cmi"] is None else f"  CMI {zoo['cmi']:g}"
+        out.print(Text(f"  {plain(zoo['title'])}: {zoo['done']} of {zoo['networks']} networks{score}"))
+    if told["score"] is not None:
+        out.print(Text(f"Score {told['score']:g}", style="bold green"))
+    if told["state"] == "failed":
+        print_failure(told, out)
+
+
+def print_failure(told: SubmissionTold, out: Console) -> None:
+    """Why a measure failed, as far as the reader may know."""
+    out.print(Text(told["sentence"] or "The measure failed.", style="red"))
+    failure = told["failure"]
+    if failure is None:
+        return
+    run = "smoke run on " if failure["is_smoke"] else ""
+    out.print(Text(f"On network {failure['ordinal']} of {failure['networks']}, {run}{plain(failure['zoo_title'])}."))
+    for text in (failure["detail"], failure["message"]):
+        if text:
+            out.print(Text(plain(text)))
+    if failure["log"]:
+        out.print(Text("It printed:", style="dim"))
+        out.print(Text(plain(failure["log"])))

@@ -1,0 +1,55 @@
+"""`gengap submit`: send a measure to a phase, and follow it."""
+
+import re
+from pathlib import Path
+
+import click
+
+from server.commands.client import Client
+from server.commands.errors import InputError
+from server.commands.logins import current_login
+from server.commands.printing import as_json, print_json
+from server.commands.watching import watch
+
+_ADDRESS = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--phase", required=True, metavar="COMPETITION/PHASE", help="The phase that takes it.")
+@click.option("--name", help="How it is called on boards (default: the file's name).")
+@click.option("--description", default="", help="What it does.")
+@click.option("--link", default="", help="A web address, such as of a paper.")
+@click.option("--alias", default="", help="Stands on public pages in place of your name.")
+@click.option("--parent", type=click.IntRange(min=1), help="Your submission that this one goes on from.")
+@click.option("--watch", "is_watched", is_flag=True, help="Follow it until it has ended.")
+@as_json
+def command(
+    file: Path,
+    phase: str,
+    name: str | None,
+    description: str,
+    link: str,
+    alias: str,
+    parent: int | None,
+    is_watched: bool,
+    is_json: bool,
+) -> None:
+    """Submit the measure in FILE, a .py or a .zip.
+
+    With --watch the exit status is 0 if it was scored, and 1 if it ended in any other way.
+    """
+    if not _ADDRESS.fullmatch(phase):
+        raise InputError(f"Name a competition and a phase, as in spring/final, not {phase!r}.")
+    said = {"name": name or file.stem, "description": description, "link": link, "alias": alias}
+    if parent is not None:
+        said["parent"] = str(parent)
+    with Client(current_login()) as client:
+        told = client.submit(phase, file, {field: value for field, value in said.items() if value})
+        page = f"{client.url}/submissions/{told['id']}"
+        if not is_json:
+            click.echo(f"Submission {told['id']}: {page}")
+        if is_watched:
+            watch(client, told["id"], is_json=is_json)
+        elif is_json:
+            print_json(told)
