@@ -13,6 +13,8 @@ from server.api import document
 from server.config import EXTENSION, flask_config, make_services
 from server.pages import (
     accounts,
+    board_exports,
+    code,
     compare,
     competition_form,
     competitions,
@@ -23,6 +25,8 @@ from server.pages import (
     home,
     kit,
     leaderboard,
+    moderation,
+    my_submissions,
     organizer,
     phases,
     results,
@@ -38,6 +42,8 @@ from server.pages import (
 from submissions.settings import Settings
 
 PAGES = (
+    *(board_exports, moderation),
+    *(code, my_submissions),
     *(compare, competition_form, document, documentation, kit, results),
     *(accounts, competitions, health, home, leaderboard, organizer, phases, sessions, static, submissions, submit),
     *(zoo_page, zoo_uploads, zoos),

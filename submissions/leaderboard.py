@@ -1,100 +1,119 @@
-"""A phase's standings: who counts, in which order, with which rounded numbers. Called by pages.
+"""A phase's leaderboard as it is read: one page of rows in an order, with ranks and rounded numbers.
 
-Rank and rounding are decided here once, so that a page, an API and an export of one phase agree. A user's
-best submission counts; every baseline is an entrant of its own; hidden and disqualified submissions are out.
+Rank and rounding are decided here once, so that page, API, exports and command line agree. What counts was decided by
+`submissions.standings`, so that a board costs the same however many submissions a phase has. Only what everybody may
+see is here: of an entrant with an alias nothing else that tells who it is, and in a phase with the Ladder the released
+scores alone.
 """
 
-from collections import Counter
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
+from submissions.board import (
+    METRICS,
+    NAME,
+    NATURALLY_DESCENDING,
+    SCORE,
+    SEARCH_LENGTH,
+    SUBMITTED,
+    TEAM,
+    Board,
+    Cell,
+    Column,
+    Query,
+    Row,
+)
+from submissions.board_references import References, references_of
 from submissions.records import (
     EvaluationRecord,
+    PhaseRecord,
     PhaseZooRecord,
     Purpose,
+    StandingRecord,
     SubmissionRecord,
+    TeamRecord,
     UserRecord,
-    ValueRecord,
     ZooRecord,
 )
-from submissions.states import State
 
 SCORE_DIGITS = 2
 TAU_DIGITS = 3
-OPEN_SHOWN = 20
+_AT_A_TIME = 500  # parameters of one query
 
 
-@dataclass(frozen=True)
-class Column:
-    """One zoo of the phase."""
+def page(session: Session, phase_id: int, query: Query | None = None) -> Board:
+    """One page of a phase's leaderboard, in at most eight queries whatever its size. query: None for the first page.
 
-    zoo_id: int
-    name: str
-    title: str
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One submission on one zoo: 100 x CMI and Kendall's tau, rounded; None where not scored."""
-
-    cmi: float | None
-    kendall_tau: float | None
-
-
-@dataclass(frozen=True)
-class Row:
-    """One entrant. `score` is rounded, and equal rounded scores share a rank (1, 2, 2, 4)."""
-
-    rank: int
-    is_tied: bool
-    submission_id: int
-    name: str
-    user_id: int
-    user_name: str
-    is_baseline: bool
-    score: float
-    cells: tuple[Cell, ...]
-    submitted_at: datetime
-
-
-@dataclass(frozen=True)
-class OpenSubmission:
-    """A submission still queued or running: `done` of `networks` have their value."""
-
-    submission_id: int
-    name: str
-    user_name: str
-    state: State
-    done: int
-    networks: int
-
-
-@dataclass(frozen=True)
-class Standings:
-    """A phase's board. `open_submissions` are the newest of `open_total` still queued or running."""
-
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-    open_submissions: tuple[OpenSubmission, ...]
-    open_total: int
-
-
-def standings(session: Session, phase_id: int) -> Standings:
-    """The standings of one phase, in five queries whatever its size."""
-    columns = tuple(
-        Column(*zoo)
-        for zoo in session.execute(
-            select(ZooRecord.id, ZooRecord.name, ZooRecord.title)
-            .join(PhaseZooRecord)
-            .where(PhaseZooRecord.phase_id == phase_id)
-            .order_by(PhaseZooRecord.position)
-        )
+    Raises sqlalchemy.exc.NoResultFound where there is no such phase; whether a reader may see it is not asked here.
+    """
+    phase = session.get_one(PhaseRecord, phase_id)
+    columns = _columns(session, phase)
+    shown = () if phase.uses_ladder else columns
+    counted = session.execute(
+        select(StandingRecord.track, StandingRecord.is_reference, func.count())
+        .where(StandingRecord.phase_id == phase_id)
+        .group_by(StandingRecord.track, StandingRecord.is_reference)
+    ).all()
+    tracks = tuple(sorted({track for track, _, _ in counted}))
+    definite = _definite(query or Query(), shown, tracks)
+    total = _total(session, phase_id, definite, sum(count for _, _, count in counted))
+    size = definite.size or max(1, total)
+    pages = max(1, -(-total // size))
+    definite = replace(definite, page=min(definite.page, pages))
+    return Board(
+        phase_id=phase_id,
+        version=phase.board_version,
+        query=definite,
+        columns=shown,
+        rows=_with_cells(session, _rows(session, phase_id, definite, shown, size), shown),
+        total=total,
+        pages=pages,
+        entrants=sum(count for _, is_reference, count in counted if not is_reference),
+        tracks=tracks,
+        references=References.mean(column.references for column in columns),
+        count_rule=phase.count_rule,
+        uses_ladder=phase.uses_ladder,
+        freezes_at=phase.freezes_at,
+        has_old_intervals=phase.intervals_version < phase.board_version,
     )
-    open_submissions, open_total = _open_submissions(session, phase_id)
-    return Standings(columns, _ranked(_entries(session, phase_id, columns)), open_submissions, open_total)
+
+
+def place_of(session: Session, phase_id: int, entrant: str, query: Query) -> tuple[int, int] | None:
+    """The page with the entrant's row, and the submission in it; None where the query does not find it."""
+    phase = session.get_one(PhaseRecord, phase_id)
+    columns = () if phase.uses_ladder else _columns(session, phase)
+    definite = _definite(query, columns, None)
+    listed: Any = select(StandingRecord.entrant, StandingRecord.submission_id)
+    found = map(tuple, session.execute(_ordered(listed, phase_id, definite, columns)))
+    for place, (other, submission_id) in enumerate(found):
+        if other == entrant:
+            return (1 if definite.size is None else place // definite.size + 1), submission_id
+    return None
+
+
+def zoo_count(session: Session, phase_id: int) -> int:
+    """How many zoos have columns on the phase's board: none where the Ladder keeps their metrics."""
+    counted = select(func.count()).where(PhaseZooRecord.phase_id == PhaseRecord.id, PhaseRecord.uses_ladder.is_(False))
+    return session.scalar(select(counted.scalar_subquery()).where(PhaseRecord.id == phase_id)) or 0
+
+
+def standing_of(session: Session, submission: SubmissionRecord, *, is_owner: bool = False) -> Row | None:
+    """The row of the submission's entrant, without cells; None where it is not on the board.
+
+    Nor does anybody but its owner learn that a submission is of the same entrant as another with another alias.
+    """
+    statement = _named().where(
+        StandingRecord.phase_id == submission.phase_id, StandingRecord.entrant == submission.entrant
+    )
+    found = session.execute(statement).one_or_none()
+    row = None if found is None else _row(*found)
+    if row is None or is_owner or (row.by if row.is_alias else None) == submission.alias:
+        return row
+    return None
 
 
 def percent(cmi: float | None) -> float | None:
@@ -106,118 +125,180 @@ def rounded_tau(kendall_tau: float | None) -> float | None:
     return None if kendall_tau is None else round(kendall_tau, TAU_DIGITS)
 
 
-def _entries(session: Session, phase_id: int, columns: tuple[Column, ...]) -> list[Row]:
-    """Every entrant's best submission, best first, not ranked yet. Equal scores: the earlier one first."""
-    entrant = case((SubmissionRecord.is_baseline, -SubmissionRecord.id), else_=SubmissionRecord.user_id)
-    order = (SubmissionRecord.score.desc(), SubmissionRecord.created_at, SubmissionRecord.id)
-    placed = (
-        select(
-            SubmissionRecord.id,
-            func.row_number().over(partition_by=entrant, order_by=order).label("place"),
-        )
-        .where(
-            _shown(phase_id),
-            SubmissionRecord.state == State.SCORED,
-            SubmissionRecord.score.is_not(None),
-            SubmissionRecord.is_disqualified.is_(False),
-        )
-        .subquery()
+def _columns(session: Session, phase: PhaseRecord) -> tuple[Column, ...]:
+    zoos = session.scalars(
+        select(ZooRecord)
+        .join(PhaseZooRecord)
+        .where(PhaseZooRecord.phase_id == phase.id)
+        .order_by(PhaseZooRecord.position)
+    ).all()
+    found = references_of(session, zoos, phase.target)
+    return tuple(Column(zoo.id, zoo.name, zoo.title, found.get(zoo.id)) for zoo in zoos)
+
+
+def _definite(query: Query, columns: Sequence[Column], tracks: Sequence[str] | None) -> Query:
+    """The query with everything that the board does not know taken out, and its direction said."""
+    metric, _, zoo = query.sort.partition(".")
+    is_metric = metric in METRICS and zoo in {column.name for column in columns}
+    sorted_by = (
+        query if is_metric or query.sort in NATURALLY_DESCENDING else replace(query, sort=SCORE, descending=None)
     )
-    best = session.execute(
+    return replace(
+        sorted_by,
+        descending=sorted_by.naturally_descending if sorted_by.descending is None else sorted_by.descending,
+        track=query.track if tracks is None or query.track in tracks else "",
+        search=query.search.strip()[:SEARCH_LENGTH],
+        page=max(1, query.page),
+    )
+
+
+def _total(session: Session, phase_id: int, query: Query, standings: int) -> int:
+    if not query.search and not query.track:
+        return standings
+    return session.scalar(_found(select(func.count()).select_from(StandingRecord), phase_id, query)) or 0
+
+
+def _rows(session: Session, phase_id: int, query: Query, columns: Sequence[Column], size: int) -> tuple[Row, ...]:
+    statement = _ordered(_named(), phase_id, query, columns, has_names=True)
+    found = session.execute(statement.limit(size).offset((query.page - 1) * size))
+    return tuple(_row(*columns) for columns in found)
+
+
+def _by() -> ColumnElement[str]:
+    """The name under which an entrant stands on the board."""
+    return case(
+        (SubmissionRecord.is_baseline, ""),
+        (SubmissionRecord.alias.is_not(None), SubmissionRecord.alias),
+        (TeamRecord.name.is_not(None), TeamRecord.name),
+        else_=UserRecord.name,
+    )
+
+
+def _named() -> Select[Any]:
+    """Standings with everything of a row but its cells. The ranks are counted along an index."""
+    other = aliased(StandingRecord)
+    ranked = (
+        select(func.count())
+        .where(other.phase_id == StandingRecord.phase_id, other.is_reference.is_(False))
+        .correlate(StandingRecord)
+    )
+    return _with_names(
         select(
-            SubmissionRecord.id,
+            StandingRecord,
             SubmissionRecord.name,
-            SubmissionRecord.user_id,
-            UserRecord.name,
+            _by(),
+            SubmissionRecord.alias.is_not(None),
             SubmissionRecord.is_baseline,
-            SubmissionRecord.score,
-            SubmissionRecord.created_at,
-            EvaluationRecord.zoo_id,
-            EvaluationRecord.cmi,
-            EvaluationRecord.kendall_tau,
+            ranked.where(other.shown_score > StandingRecord.shown_score).scalar_subquery(),
+            ranked.where(other.shown_score == StandingRecord.shown_score).scalar_subquery(),
         )
-        .join(placed, and_(placed.c.id == SubmissionRecord.id, placed.c.place == 1))
-        .join(UserRecord, UserRecord.id == SubmissionRecord.user_id)
-        .outerjoin(EvaluationRecord, _current_evaluations())
-        .order_by(*order)
-    ).all()
-    rows: dict[int, Row] = {}
-    cells: dict[int, dict[int, Cell]] = {}
-    for submission_id, name, user_id, user_name, is_baseline, score, created_at, zoo_id, cmi, tau in best:
-        assert score is not None  # the query asks for it
-        cells.setdefault(submission_id, {})[zoo_id] = Cell(percent(cmi), rounded_tau(tau))
-        rows[submission_id] = Row(
-            rank=0,
-            is_tied=False,
-            submission_id=submission_id,
-            name=name,
-            user_id=user_id,
-            user_name=user_name,
-            is_baseline=is_baseline,
-            score=round(score, SCORE_DIGITS),
-            cells=(),
-            submitted_at=created_at,
-        )
-    return [
-        replace(row, cells=tuple(cells[submission_id].get(column.zoo_id, Cell(None, None)) for column in columns))
-        for submission_id, row in rows.items()
-    ]
-
-
-def _ranked(rows: list[Row]) -> tuple[Row, ...]:
-    """`rows` (best first) with their ranks: one more than the number of better rounded scores."""
-    entrants = Counter(row.score for row in rows)
-    ranks: dict[float, int] = {}
-    better = 0
-    for score, count in entrants.items():
-        ranks[score] = better + 1
-        better += count
-    return tuple(replace(row, rank=ranks[row.score], is_tied=entrants[row.score] > 1) for row in rows)
-
-
-def _open_submissions(session: Session, phase_id: int) -> tuple[tuple[OpenSubmission, ...], int]:
-    is_open = and_(_shown(phase_id), SubmissionRecord.state.in_((State.QUEUED, State.RUNNING)))
-    total = session.scalar(select(func.count()).select_from(SubmissionRecord).where(is_open)) or 0
-    if total == 0:
-        return (), 0
-    found = session.execute(
-        select(
-            SubmissionRecord.id,
-            SubmissionRecord.name,
-            UserRecord.name,
-            SubmissionRecord.state,
-            func.coalesce(func.sum(EvaluationRecord.networks), 0),
-        )
-        .join(UserRecord, UserRecord.id == SubmissionRecord.user_id)
-        .outerjoin(EvaluationRecord, _current_evaluations())
-        .where(is_open)
-        .group_by(SubmissionRecord.id, SubmissionRecord.name, UserRecord.name, SubmissionRecord.state)
-        .order_by(SubmissionRecord.id.desc())
-        .limit(OPEN_SHOWN)
-    ).all()
-    done = dict(
-        session.execute(
-            select(SubmissionRecord.id, func.count())
-            .join(EvaluationRecord, _current_evaluations())
-            .join(ValueRecord, ValueRecord.evaluation_id == EvaluationRecord.id)
-            .where(SubmissionRecord.id.in_([row[0] for row in found]))
-            .group_by(SubmissionRecord.id)
-        ).all()
     )
-    return tuple(
-        OpenSubmission(submission_id, name, user_name, state, done.get(submission_id, 0), networks)
-        for submission_id, name, user_name, state, networks in found
-    ), total
 
 
-def _shown(phase_id: int) -> ColumnElement[bool]:
-    return and_(SubmissionRecord.phase_id == phase_id, SubmissionRecord.is_hidden.is_(False))
+def _with_names(statement: Select[Any]) -> Select[Any]:
+    return (
+        statement.join(SubmissionRecord, SubmissionRecord.id == StandingRecord.submission_id)
+        .join(UserRecord, UserRecord.id == SubmissionRecord.user_id)
+        .outerjoin(TeamRecord, TeamRecord.id == SubmissionRecord.team_id)
+    )
 
 
-def _current_evaluations() -> ColumnElement[bool]:
+def _found(statement: Select[Any], phase_id: int, query: Query, *, has_names: bool = False) -> Select[Any]:
+    """The standings that the query is about."""
+    statement = statement.where(StandingRecord.phase_id == phase_id)
+    if query.track:
+        statement = statement.where(StandingRecord.track == query.track)
+    if query.search:
+        statement = statement if has_names else _with_names(statement)
+        names = (SubmissionRecord.name, _by())
+        statement = statement.where(or_(*(name.icontains(query.search, autoescape=True) for name in names)))
+    return statement
+
+
+def _ordered(
+    statement: Select[Any], phase_id: int, query: Query, columns: Sequence[Column], *, has_names: bool = False
+) -> Select[Any]:
+    """The standings that the query is about, in its order; equal ones by score, then the earlier first."""
+    needs_names = query.sort not in (SCORE, SUBMITTED) and not has_names
+    statement = _with_names(statement) if needs_names else statement
+    statement = _found(statement, phase_id, query, has_names=has_names or needs_names)
+    key: Any = {
+        SCORE: StandingRecord.shown_score,
+        SUBMITTED: StandingRecord.submitted_at,
+        NAME: func.lower(SubmissionRecord.name),
+        TEAM: func.lower(_by()),
+    }.get(query.sort)
+    if key is None:
+        metric, _, zoo = query.sort.partition(".")
+        zoo_id = next(column.zoo_id for column in columns if column.name == zoo)
+        key = getattr(EvaluationRecord, METRICS[metric][0])
+        statement = statement.outerjoin(EvaluationRecord, and_(_is_current(), EvaluationRecord.zoo_id == zoo_id))
+    first = key.desc() if query.descending else key.asc()
+    return statement.order_by(
+        first.nulls_last(), StandingRecord.shown_score.desc(), StandingRecord.submitted_at, StandingRecord.submission_id
+    )
+
+
+def _is_current() -> ColumnElement[bool]:
     """The scored evaluations of the submission's current attempt."""
     return and_(
         EvaluationRecord.submission_id == SubmissionRecord.id,
         EvaluationRecord.attempt == SubmissionRecord.attempt,
         EvaluationRecord.purpose == Purpose.SCORE,
+    )
+
+
+def _row(
+    standing: StandingRecord, name: str, by: str, is_alias: bool, is_baseline: bool, better: int, equal: int
+) -> Row:
+    rank = None if standing.is_reference else better + 1
+    lowest, highest = standing.rank_lowest, standing.rank_highest
+    if rank is None or lowest is None or highest is None:
+        lowest = highest = None
+    else:  # a rank is of rounded scores, an interval of exact ones
+        lowest, highest = min(lowest, rank), max(highest, rank)
+    return Row(
+        rank=rank,
+        is_tied=rank is not None and equal > 1,
+        lowest=lowest,
+        highest=highest,
+        entrant=standing.entrant,
+        submission_id=standing.submission_id,
+        name=name,
+        by=by,
+        is_alias=is_alias and not is_baseline,
+        is_baseline=is_baseline,
+        is_reference=standing.is_reference,
+        track=standing.track,
+        score=standing.shown_score,
+        standard_error=standing.standard_error,
+        scored=standing.scored,
+        submitted_at=standing.submitted_at,
+    )
+
+
+def _with_cells(session: Session, rows: tuple[Row, ...], columns: Sequence[Column]) -> tuple[Row, ...]:
+    if not rows or not columns:
+        return rows
+    numbers = select(
+        EvaluationRecord.submission_id,
+        EvaluationRecord.zoo_id,
+        EvaluationRecord.cmi,
+        EvaluationRecord.standard_error,
+        EvaluationRecord.kendall_tau,
+        EvaluationRecord.granulated_kendall,
+        EvaluationRecord.sign_error,
+    ).join(SubmissionRecord, _is_current())
+    cells: dict[tuple[int, int], Cell] = {}
+    listed = [row.submission_id for row in rows]
+    for start in range(0, len(listed), _AT_A_TIME):
+        part = numbers.where(SubmissionRecord.id.in_(listed[start : start + _AT_A_TIME]))
+        for submission_id, zoo_id, cmi, error, tau, psi, sign_error in session.execute(part):
+            cells[submission_id, zoo_id] = Cell(
+                percent(cmi), percent(error), rounded_tau(tau), rounded_tau(psi), rounded_tau(sign_error)
+            )
+    nothing = Cell()
+    return tuple(
+        replace(row, cells=tuple(cells.get((row.submission_id, column.zoo_id), nothing) for column in columns))
+        for row in rows
     )

@@ -12,11 +12,13 @@ from datetime import datetime
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
+from submissions import standings
 from submissions.competitions import CompetitionError, find_competition, find_phase, usable_zoo
 from submissions.database import Database
 from submissions.phase_zoos import ATTACHED
 from submissions.records import (
     CompetitionRecord,
+    CountRule,
     PhaseRecord,
     PhaseZooRecord,
     SubmissionRecord,
@@ -32,6 +34,7 @@ TITLE_LENGTH = 200
 TEXT_LENGTH = 20_000
 MEBIBYTE = 2**20
 
+_OF_THE_BOARD = frozenset(("count_rule", "uses_ladder", "freezes_at"))
 _SLUG = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{SLUG_LENGTH - 1}}}")
 
 
@@ -61,6 +64,9 @@ class PhasePlan:
     repeat_networks: int = 0
     shows_logs: bool = False
     hidden: bool = False
+    count_rule: CountRule = CountRule.BEST
+    uses_ladder: bool = False
+    freezes_at: datetime | None = None
 
     def faults(self) -> dict[str, str]:
         """One sentence per field that makes no sense; empty where all is well."""
@@ -84,6 +90,14 @@ class PhasePlan:
             ),
             "smoke_networks": (0 <= self.smoke_networks <= 100, "Give from 0 to 100 networks."),
             "repeat_networks": (0 <= self.repeat_networks <= 100, "Give from 0 to 100 networks."),
+            "count_rule": (
+                not self.uses_ladder or self.count_rule is CountRule.BEST,
+                "With the Ladder the best submission counts.",
+            ),
+            "freezes_at": (
+                self.freezes_at is None or self.freezes_at > self.opens_at,
+                "The leaderboard must be frozen after the phase opens.",
+            ),
         }
         return {name: sentence for name, (holds, sentence) in checks.items() if not holds}
 
@@ -169,6 +183,20 @@ def change_phase(db: Database, phase_id: int, plan: PhasePlan, *, user_id: int |
         changed = [name for name in vars(plan) if getattr(before, name) != getattr(plan, name)]
         if changed:
             record_act(session, "changed", user_id=user_id, phase_id=phase_id, detail=", ".join(changed))
+        if _OF_THE_BOARD.intersection(changed):
+            standings.rebuild(session, phase_id)
+
+
+def unfreeze(db: Database, phase_id: int, *, user_id: int | None) -> bool:
+    """Let everything that is scored count on the phase's leaderboard again. False where it is not frozen."""
+    with db.write() as session:
+        phase = session.get_one(PhaseRecord, phase_id, with_for_update=True)
+        if phase.freezes_at is None:
+            return False
+        phase.freezes_at = None
+        record_act(session, "unfroze", user_id=user_id, phase_id=phase_id)
+        standings.rebuild(session, phase_id)
+        return True
 
 
 def plan_of(phase: PhaseRecord) -> PhasePlan:

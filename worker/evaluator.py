@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from model_zoo import NetworkEntry, Zoo, ZooError
 from model_zoo.store import ZooStore
 from scoring import ScoringError
-from submissions import lifecycle, queue
+from submissions import intervals, lifecycle, queue
 from submissions.bundle import BundleError, BundleLimits, read_bundle
 from submissions.database import Database
 from submissions.records import Purpose
@@ -90,7 +90,16 @@ class Evaluator:
                     evaluated += self._evaluate(claim, sandbox)
                 if claim.purpose is Purpose.SMOKE:
                     self._wake()
+                elif claim.purpose is Purpose.SCORE:
+                    self._catch_up()
         return evaluated
+
+    def _catch_up(self) -> None:
+        """Rank intervals, if that was the last value of a submission."""
+        try:
+            intervals.catch_up(self._db)
+        except SQLAlchemyError:
+            _log.exception("rank intervals could not be worked out; a sweep tries again")
 
     def stop(self) -> None:
         """Begin no further network, interrupt those in hand and give their runs back."""

@@ -19,7 +19,7 @@ from celery import Celery, bootsteps, signals
 from kombu.exceptions import KombuError
 from sqlalchemy.exc import SQLAlchemyError
 
-from submissions import phase_zoos, queue, uploads, workers, zoo_jobs
+from submissions import intervals, phase_zoos, queue, uploads, workers, zoo_jobs
 from submissions.bundle import BundleLimits
 from submissions.database import Database
 from submissions.scores import Rescoring
@@ -192,6 +192,7 @@ def _sweeper(
             if zoo_jobs.sweep(db) and zoos.is_free:
                 send_zoo_hint(settings)
             uploads.sweep_uploads(db, settings)
+            intervals.catch_up(db)
             rescoring.step()
         except (SQLAlchemyError, KombuError, OSError):
             _log.exception("the sweep failed; the next one tries again")

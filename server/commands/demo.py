@@ -4,7 +4,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -23,9 +23,11 @@ from server.commands.errors import InputError
 from server.demo.competition import ZOOS, Demo, prepare
 from server.demo.processes import Child, ChildError, environment_with, free_port, is_taken, running
 from server.demo.visitor import PageError, Visitor
+from submissions import in_progress, leaderboard
+from submissions.board import Board, Query
 from submissions.competitions import CompetitionError
 from submissions.database import Database
-from submissions.leaderboard import Standings, standings
+from submissions.in_progress import OpenSubmission
 from submissions.records import SubmissionRecord
 from submissions.settings import Settings
 from submissions.states import State
@@ -178,22 +180,29 @@ def _watch_until_scored(site: Site, deadline: float | None = None) -> None:
     Raises CheckFailed at the deadline.
     """
     with Live(console=_console, auto_refresh=False, transient=True) as live:
-        while (board := _board(site)).open_total:
+        while (waiting := _waiting(site))[0]:
             _keep_running(site)
             if _console.is_terminal:
-                live.update(leaderboard_table(board), refresh=True)
+                live.update(leaderboard_table(_board(site), waiting[1]), refresh=True)
             if deadline is not None and time.monotonic() > deadline:
-                raise CheckFailed(f"{board.open_total} submissions were not scored after {CHECK_S:.0f} s")
+                raise CheckFailed(f"{waiting[0]} submissions were not scored after {CHECK_S:.0f} s")
             time.sleep(LOOK_S)
         live.update("", refresh=True)
 
 
-def _board(site: Site) -> Standings:
+def _board(site: Site) -> Board:
     with site.db.read() as session:
-        return standings(session, site.demo.phase_id)
+        return leaderboard.page(session, site.demo.phase_id, Query(size=None))
 
 
-def leaderboard_table(board: Standings) -> Table:
+def _waiting(site: Site) -> tuple[int, tuple[OpenSubmission, ...]]:
+    """How many submissions are queued or running, and the newest of them."""
+    with site.db.read() as session:
+        phase_id = site.demo.phase_id
+        return in_progress.open_count(session, phase_id), in_progress.open_submissions(session, phase_id)
+
+
+def leaderboard_table(board: Board, waiting: Sequence[OpenSubmission] = ()) -> Table:
     """The standings as a terminal table, the open submissions below with their progress."""
     table = Table(title="Leaderboard (higher is better)")
     table.add_column("rank", justify="right")
@@ -204,10 +213,9 @@ def leaderboard_table(board: Standings) -> Table:
         table.add_column(f"{column.name}\nCMI x 100, tau", justify="right")
     for row in board.rows:
         cells = [f"{_number(cell.cmi, 2)}  {_number(cell.kendall_tau, 2):>5}" for cell in row.cells]
-        table.add_row(str(row.rank), row.name, row.user_name, f"{row.score:.2f}", *cells)
-    for waiting in board.open_submissions:
-        progress = f"{waiting.done} of {waiting.networks}"
-        table.add_row("", waiting.name, waiting.user_name, progress, style="dim")
+        table.add_row(str(row.rank or ""), row.name, row.by or "baseline", f"{row.score:.2f}", *cells)
+    for one in waiting:
+        table.add_row("", one.name, one.user_name, f"{one.done} of {one.networks}", style="dim")
     return table
 
 

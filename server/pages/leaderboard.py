@@ -1,24 +1,164 @@
-"""A phase's leaderboard: the page most people come for. A 304 while nothing changed."""
+"""A phase's leaderboard: the page most people come for. A 304 while nothing changed, and else mostly from memory.
 
-from flask import Blueprint, Response, render_template
+What everybody sees of a board is rendered once for each of its versions and kept; a reader's own row is marked in it
+afterwards. `server.board_view` reads what was asked, `server.pages.board_exports` has the same in other forms.
+"""
+
+from dataclasses import dataclass, replace
+from typing import cast
+
+from flask import Blueprint, Response, current_app, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from markupsafe import Markup
 
 from server.access import Who, allow, the_phase
+from server.auth import current_account, the_account
+from server.board_view import Asked, Links, address, asked, rows_of_a_page
 from server.config import services
 from server.headers import conditional
+from server.kept_pages import KeptPages
 from server.pages.formats import phase_status
-from submissions.leaderboard import SCORE_DIGITS, standings
+from submissions import leaderboard
+from submissions.board import METRICS
+from submissions.board_references import References
+from submissions.in_progress import open_count
+from submissions.records import PhaseRecord, utc_now
+from submissions.teams import entrant_of
+
+MOST_KEPT = 200  # pieces of some 50 KB
+_EXTENSION = "gengap_kept_boards"
+_YOU = '<span class="badge own">you</span>'
 
 pages = Blueprint("leaderboard", __name__)
+_BOARD = "/competitions/<slug:competition_slug>/<slug:phase_slug>/leaderboard"
+
+METRIC_NAMES = {"cmi": "CMI", "tau": "τ", "psi": "Ψ", "sign": "sign-error"}
+METRIC_TITLES = {
+    "cmi": "100 × conditional mutual information; higher is better",
+    "tau": "Kendall's rank correlation; higher is better",
+    "psi": "granulated Kendall: the rank correlation where a single hyperparameter varies; higher is better",
+    "sign": "robust sign-error: how often the order of two networks is told wrong; lower is better",
+}
 
 
-@pages.get("/competitions/<slug:competition_slug>/<slug:phase_slug>/leaderboard")
+@dataclass(frozen=True)
+class KeptBoard:
+    """What everybody sees of a page of a board. rows: entrant → the submission whose row is on this page.
+
+    mine: the address that leads to the reader's own row, in the same order.
+    """
+
+    html: str
+    mine: str
+    rows: dict[str, int]
+
+    def for_reader(self, entrant: str | None) -> Markup:
+        """The page with the reader's own row marked."""
+        submission_id = None if entrant is None else self.rows.get(entrant)
+        if submission_id is None:
+            return Markup(self.html)  # noqa: S704  (rendered by a template that escapes)
+        marked = self.html.replace(f'<tr id="s{submission_id}"', f'<tr id="s{submission_id}" class="own"', 1)
+        return Markup(marked.replace(f"<!--s{submission_id}-->", f" {_YOU}", 1))  # noqa: S704
+
+
+@pages.record
+def _begin(state: object) -> None:
+    app = state.app  # type: ignore[attr-defined]
+    app.extensions[_EXTENSION] = KeptPages(MOST_KEPT)
+
+
+@pages.get(_BOARD)
 @allow(Who.VISITOR)
 def show(**_named: object) -> Response:
-    phase = the_phase()
-    with services().db.read() as session:
-        board = standings(session, phase.id)
-    return conditional(
-        lambda: render_template("leaderboard.html", phase=phase, board=board, score_digits=SCORE_DIGITS),
-        board,
-        (phase.title, phase.competition.title, phase_status(phase)),
+    phase, wanted, account = the_phase(), asked(), current_account()
+    with services().db.read() as db_session:
+        waiting = open_count(db_session, phase.id)
+        entrant = None if account is None else entrant_of(db_session, phase.competition_id, account.id)[0]
+    key = (_facts(phase), phase.board_version, phase.intervals_version, wanted, waiting)
+
+    def whole() -> str:
+        board = cast(KeptBoard, _kept().get(("board", key), lambda: _board(phase, wanted, waiting)))
+        return render_template("leaderboard.html", phase=phase, board=board.for_reader(entrant), mine=board.mine)
+
+    def render() -> str:
+        if account is not None or session.get("_flashes"):
+            return whole()
+        return cast(str, _kept().get(("visitor", request.full_path, key), whole))
+
+    return conditional(render, key, entrant)
+
+
+@pages.get(f"{_BOARD}/mine")
+@allow(Who.PARTICIPANT)
+def mine(competition_slug: str, phase_slug: str) -> ResponseReturnValue:
+    """On to the page where the reader's own row is."""
+    phase, wanted = the_phase(), asked()
+    with services().db.read() as db_session:
+        entrant, _ = entrant_of(db_session, phase.competition_id, the_account().id)
+        zoos = leaderboard.zoo_count(db_session, phase.id)
+        query = replace(wanted.query, size=rows_of_a_page(wanted, zoos))
+        found = leaderboard.place_of(db_session, phase.id, entrant, query)
+    path = url_for("leaderboard.show", competition_slug=competition_slug, phase_slug=phase_slug)
+    if found is None:
+        return redirect(address(path, Asked(wanted.query, wanted.show)))
+    page, submission_id = found
+    return redirect(f"{address(path, Asked(replace(wanted.query, page=page), wanted.show))}#s{submission_id}")
+
+
+def _kept() -> KeptPages[object]:
+    return cast("KeptPages[object]", current_app.extensions[_EXTENSION])
+
+
+def _facts(phase: PhaseRecord) -> tuple[object, ...]:
+    """Everything of a phase that its board shows, and what of it the clock changes."""
+    return (
+        *(phase.id, phase.slug, phase.title, phase.target, phase.competition.slug, phase.competition.title),
+        *(phase.count_rule, phase.uses_ladder, phase.freezes_at, is_frozen(phase), phase_status(phase)),
     )
+
+
+def is_frozen(phase: PhaseRecord) -> bool:
+    """Whether what is scored now stays out of the board."""
+    return phase.freezes_at is not None and utc_now() >= phase.freezes_at
+
+
+def _board(phase: PhaseRecord, wanted: Asked, waiting: int) -> KeptBoard:
+    with services().db.read() as db_session:
+        zoos = leaderboard.zoo_count(db_session, phase.id)
+        query = replace(wanted.query, size=rows_of_a_page(wanted, zoos))
+        board = leaderboard.page(db_session, phase.id, query)
+    path = url_for("leaderboard.show", competition_slug=phase.competition.slug, phase_slug=phase.slug)
+    links = Links(board, wanted.show, path)
+    html = render_template(
+        "board/_board.html",
+        phase=phase,
+        board=board,
+        links=links,
+        metrics=wanted.metrics(len(board.columns)),
+        metric_names=METRIC_NAMES,
+        metric_titles=METRIC_TITLES,
+        all_metrics=tuple(METRICS),
+        is_frozen=is_frozen(phase),
+        submission_path=url_for("submissions.show", submission_id=0)[:-1],
+        waiting=waiting,
+        reference_rows=_reference_rows(board.references, [column.references for column in board.columns]),
+    )
+    return KeptBoard(html, links.mine, {row.entrant: row.submission_id for row in board.rows})
+
+
+def _reference_rows(
+    overall: References | None, zoos: list[References | None]
+) -> list[tuple[str, str, float | None, list[float | None]]]:
+    """The rows below the table: name, explanation, score, CMI per zoo; those that nothing is known of are left out."""
+    names = (
+        ("hyperparameter_oracle", "Hyperparameter oracle", "The best additive guess from the hyperparameters alone"),
+        ("percentile_95", "Random values, 95th percentile", "95 % of random measures score below"),
+        ("random_floor", "Random values, mean", "What a measure gets that knows nothing"),
+    )
+    rows = []
+    for field, name, title in names:
+        cells = [None if zoo is None else cast(float | None, getattr(zoo, field)) for zoo in zoos]
+        score = None if overall is None else cast(float | None, getattr(overall, field))
+        if score is not None or any(cell is not None for cell in cells):
+            rows.append((name, title, score, cells))
+    return rows

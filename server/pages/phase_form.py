@@ -7,7 +7,7 @@ from flask import request
 
 from server.pages.forms import text_field
 from submissions.phases import MEBIBYTE, SLUG_LENGTH, TITLE_LENGTH, PhasePlan
-from submissions.records import TimeRule
+from submissions.records import CountRule, TimeRule
 
 _MOMENT = "%Y-%m-%dT%H:%M"
 _NUMBER_LENGTH = 20
@@ -32,6 +32,9 @@ class PhaseFields:
     repeat_networks: str
     shows_logs: bool
     hidden: bool
+    count_rule: str
+    uses_ladder: bool
+    freezes_at: str
 
 
 def fields_of(plan: PhasePlan) -> PhaseFields:
@@ -51,6 +54,9 @@ def fields_of(plan: PhasePlan) -> PhaseFields:
         repeat_networks=str(plan.repeat_networks),
         shows_logs=plan.shows_logs,
         hidden=plan.hidden,
+        count_rule=plan.count_rule.value,
+        uses_ladder=plan.uses_ladder,
+        freezes_at=plan.freezes_at.strftime(_MOMENT) if plan.freezes_at else "",
     )
 
 
@@ -61,11 +67,13 @@ def posted_fields() -> PhaseFields:
         target=text_field("target", SLUG_LENGTH + 1),
         shows_logs="shows_logs" in request.form,
         hidden="hidden" in request.form,
+        uses_ladder="uses_ladder" in request.form,
         **{
             name: text_field(name, _NUMBER_LENGTH)
             for name in (
                 *("opens_at", "closes_at", "wall_s", "time_rule", "memory_mib"),
                 *("cpu_s", "daily_quota", "daily_smoke_failures", "smoke_networks", "repeat_networks"),
+                *("count_rule", "freezes_at"),
             )
         },
     )
@@ -94,6 +102,9 @@ def plan_in(fields: PhaseFields) -> tuple[PhasePlan | None, dict[str, str]]:
         repeat_networks=read.count("repeat_networks", fields.repeat_networks),
         shows_logs=fields.shows_logs,
         hidden=fields.hidden,
+        count_rule=CountRule(fields.count_rule) if fields.count_rule in list(CountRule) else CountRule.BEST,
+        uses_ladder=fields.uses_ladder,
+        freezes_at=read.moment("freezes_at", fields.freezes_at) if fields.freezes_at else None,
     )
     return (None, read.messages) if read.messages else (plan, plan.faults())
 

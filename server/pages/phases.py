@@ -22,6 +22,7 @@ from submissions.phases import (
     phase_list,
     plan_of,
     ready_zoos,
+    unfreeze,
 )
 from submissions.records import PhaseRecord
 
@@ -91,6 +92,15 @@ def change(phase_id: int) -> ResponseReturnValue:
     except PhaseError as error:
         return _phase_page(phase_id, fields, error.messages), 422
     flash("Changed.")
+    return redirect(url_for("phases.show", phase_id=phase_id))
+
+
+@pages.post(f"{_PHASE}/unfreeze")
+@allow(Who.ORGANIZER)
+def unfreeze_board(phase_id: int) -> ResponseReturnValue:
+    _the_phase(phase_id)
+    is_done = unfreeze(services().db, phase_id, user_id=the_account().id)
+    flash("The leaderboard shows every score again." if is_done else "The leaderboard was not frozen.")
     return redirect(url_for("phases.show", phase_id=phase_id))
 
 

@@ -15,8 +15,10 @@ import psutil
 from server.demo.processes import free_port
 from server.demo.visitor import Visitor
 from submissions.baselines import DEMO
+from submissions.board import Board
 from submissions.database import Database
-from submissions.leaderboard import Standings, standings
+from submissions.in_progress import open_count
+from submissions.leaderboard import page
 from submissions.settings import Settings
 from tests.services import wait_until
 
@@ -49,11 +51,20 @@ def alive(process: psutil.Process) -> bool:
     return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
 
 
-def board(home: Path) -> Standings:
+def board(home: Path) -> Board:
     db = Database(Settings(home=home).effective_database_url)
     try:
         with db.read() as session:
-            return standings(session, 1)
+            return page(session, 1)
+    finally:
+        db.close()
+
+
+def waiting(home: Path) -> int:
+    db = Database(Settings(home=home).effective_database_url)
+    try:
+        with db.read() as session:
+            return open_count(session, 1)
     finally:
         db.close()
 
@@ -74,7 +85,7 @@ def test_a_demo_that_is_stopped_goes_on_where_it_was(tmp_path: Path, digits_mlp:
     assert first.returncode == 0
     assert first.stdout is not None
     with demo(home, port) as second:
-        wait_until(lambda: board(home).open_total == 0, "every baseline", timeout_s=600)
+        wait_until(lambda: waiting(home) == 0, "every baseline", timeout_s=600)
     assert second.returncode == 0
     assert {row.name for row in board(home).rows} == {baseline.name for baseline in DEMO}
     assert all(row.is_baseline for row in board(home).rows)

@@ -54,6 +54,7 @@ def test_an_unchanged_page_is_a_304_until_something_changes(site: Site, running:
         again = browser.get(path, If_None_Match=first.headers["ETag"])
         assert (first.status_code, again.status_code, again.data) == (200, 304, b"")
         assert again.headers["ETag"] == first.headers["ETag"]
+        site.submission(1, site.bob, cmi=(0.1, 0.2))
         site.add_values(running, done=1)
         assert browser.get(path, If_None_Match=first.headers["ETag"]).status_code == 200
 

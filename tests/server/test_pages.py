@@ -76,17 +76,31 @@ def test_a_zoo_that_is_gone_from_the_store_takes_its_card_away_and_nothing_else(
 
 def test_the_leaderboard_is_ranked_and_says_what_the_number_means(site: Site) -> None:
     phase = site.phase()
-    site.submission(phase, site.ann, cmi=(0.4, 0.5), name="Margins")
+    site.submission(phase, site.ann, cmi=(0.4, 0.5), name="Margins", standard_error=1.234)
     site.submission(phase, site.system, cmi=(0.1, 0.2), name="Norm", is_baseline=True, hours=30)
     site.submission(phase, site.bob, done=3, name="Slow")
     html = site.browser().get(BOARD).text
     assert _rows(html) == [
-        ["1", "Margins ann", "45.00", "40.00", "+0.632", "50.00", "+0.707", "1 Mar 2026"],
-        ["2", "Norm baseline", "15.00", "10.00", "+0.316", "20.00", "+0.447", "2 Mar 2026"],
+        [
+            "1",
+            "Margins ann",
+            "45.00 ± 1.23",
+            "–",
+            "40.00",
+            "+0.632",
+            "–",
+            "–",
+            "50.00",
+            "+0.707",
+            "–",
+            "–",
+            "1 Mar 2026",
+        ],
+        ["2", "Norm baseline", "15.00", "–", "10.00", "+0.316", "–", "–", "20.00", "+0.447", "–", "–", "2 Mar 2026"],
     ]
     text = _text(html)
     assert "Higher is better." in text
-    assert "Slow bob 6 of 24 6 of 24 networks" in text
+    assert "1 submission is waiting or running" in text
 
 
 def test_ones_own_row_is_marked_for_oneself_alone(site: Site) -> None:

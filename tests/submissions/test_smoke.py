@@ -11,7 +11,8 @@ from model_zoo.store import ZooStore
 from submissions import lifecycle, queue
 from submissions.competitions import CompetitionError, create_competition
 from submissions.database import Database
-from submissions.leaderboard import standings
+from submissions.in_progress import open_submissions
+from submissions.leaderboard import page
 from submissions.quota import Quota, quota_of
 from submissions.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ZooRecord, utc_now
 from submissions.smoke import smoke_networks, smoke_zoo
@@ -104,7 +105,7 @@ def test_smoke_values_enter_no_score(smoked: Competition) -> None:
     assert (told.smoke.state, told.smoke.networks, told.smoke.done) == (State.SCORED, 2, 2)
     assert [e.cmi for e in smoked.evaluations(submission) if e.purpose is Purpose.SMOKE] == [None]
     with smoked.db.read() as session:
-        (row,) = standings(session, smoked.phase_id).rows
+        (row,) = page(session, smoked.phase_id).rows
     assert len(row.cells) == 2
 
 
@@ -112,7 +113,7 @@ def test_an_open_submission_is_listed_without_its_smoke_networks(smoked: Competi
     smoked.submit(smoked.user())
     assert smoked.work_through(Purpose.SMOKE) == 2
     with smoked.db.read() as session:
-        (listed,) = standings(session, smoked.phase_id).open_submissions
+        (listed,) = open_submissions(session, smoked.phase_id)
     assert (listed.done, listed.networks) == (0, 20)
 
 

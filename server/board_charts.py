@@ -1,0 +1,73 @@
+"""The history of a leaderboard as a Vega-Lite specification, and an entrant's badge as SVG. Called by board_exports."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from markupsafe import escape
+
+from server.charts import SCHEMA
+from submissions.board import Row
+from submissions.board_history import Course
+
+_LETTER = 6.6  # of the badge's type, on the average
+_PADDING = 12
+_NAME = "Gengap"
+
+
+def history_chart(courses: Sequence[Course], until: datetime) -> dict[str, Any]:
+    """Steps over time, one colour an entrant; a click in the legend singles one out. until: where the lines end."""
+    values = [
+        {"entrant": course.label, "at": at.isoformat(), "score": score, "measure": name}
+        for course in courses
+        for at, score, name in [
+            *((step.at, step.score, step.name) for step in course.steps),
+            (until, course.steps[-1].score, course.steps[-1].name),
+        ]
+    ]
+    labels = list(dict.fromkeys(course.label for course in courses))
+    return {
+        "$schema": SCHEMA,
+        "description": "The score that each of the first ten showed over time.",
+        "width": "container",
+        "height": 360,
+        "data": {"values": values},
+        "params": [{"name": "chosen", "select": {"type": "point", "fields": ["entrant"]}, "bind": "legend"}],
+        "mark": {"type": "line", "interpolate": "step-after", "point": True, "strokeWidth": 2},
+        "encoding": {
+            "x": {"field": "at", "type": "temporal", "title": "scored"},
+            "y": {"field": "score", "type": "quantitative", "title": "score", "scale": {"zero": False}},
+            "color": {
+                "field": "entrant",
+                "type": "nominal",
+                "title": None,
+                "sort": labels,
+                "legend": {"orient": "bottom", "columns": 4, "labelLimit": 160},
+            },
+            "strokeDash": {"field": "entrant", "type": "nominal", "sort": labels, "legend": None},
+            "opacity": {"condition": {"param": "chosen", "value": 1}, "value": 0.12},
+            "tooltip": [
+                {"field": "entrant", "title": "team"},
+                {"field": "measure", "title": "measure"},
+                {"field": "score", "title": "score", "format": ".2f"},
+                {"field": "at", "type": "temporal", "title": "at", "format": "%d %b %Y %H:%M"},
+            ],
+        },
+    }
+
+
+def badge(row: Row, competition: str) -> str:
+    """A small picture for other sites: the entrant's rank and score. Attributes only: a style would be blocked."""
+    told = f"{'unranked' if row.rank is None else f'rank {row.rank}'} · {row.score:.2f}"
+    left, right = (round(len(text) * _LETTER + _PADDING) for text in (_NAME, told))
+    width = left + right
+    title = escape(f"{row.name}{f' by {row.by}' if row.by else ''}, {competition}: {told}")
+    text = 'fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle"'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" role="img" aria-label="{title}">'
+        f"<title>{title}</title>"
+        f'<rect width="{width}" height="20" rx="4" fill="#0f5c5c"/>'
+        f'<path d="M0 4a4 4 0 0 1 4-4h{left - 4}v20H4a4 4 0 0 1-4-4z" fill="#3a4450"/>'
+        f'<text x="{left / 2:g}" y="14" {text}>{_NAME}</text>'
+        f'<text x="{left + right / 2:g}" y="14" {text}>{escape(told)}</text></svg>\n'
+    )

@@ -1,0 +1,163 @@
+"""A leaderboard in other forms: CSV, JSON, a citation, its history, and the badge of one entrant.
+
+All rows of a board, in the order and with the numbers of its page, whatever their number.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import datetime
+
+from flask import Blueprint, Response, abort, jsonify, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from server.access import Who, allow, the_phase, the_submission
+from server.board_charts import badge, history_chart
+from server.board_view import asked
+from server.config import services
+from server.headers import conditional
+from submissions import leaderboard
+from submissions.board import Board
+from submissions.board_history import Course, history
+from submissions.records import PhaseRecord, utc_now
+
+pages = Blueprint("board_exports", __name__)
+_BOARD = "/competitions/<slug:competition_slug>/<slug:phase_slug>/leaderboard"
+_SUBMISSION = "/submissions/<int(max=2147483647):submission_id>"
+_A_WHILE = "public, max-age=300"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@pages.get(f"{_BOARD}.csv")
+@allow(Who.VISITOR)
+def as_csv(**_named: object) -> Response:
+    """One row an entrant, one column a number; nothing is rounded further than on the page."""
+    return _export("csv", "text/csv; charset=utf-8", _csv)
+
+
+@pages.get(f"{_BOARD}.json")
+@allow(Who.VISITOR)
+def as_json(**_named: object) -> Response:
+    return _export("json", "application/json", lambda board, _: jsonify(_plain(board)).get_data(as_text=True))
+
+
+@pages.get(f"{_BOARD}.bib")
+@allow(Who.VISITOR)
+def citation(**_named: object) -> Response:
+    """The board as a reference for a paper, with the version that was read."""
+    phase = the_phase()
+    response = Response(_citation(phase, utc_now()), mimetype="text/plain; charset=utf-8")
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
+
+
+@pages.get(f"{_BOARD}/history")
+@allow(Who.VISITOR)
+def courses(**_named: object) -> Response:
+    phase, found = the_phase(), _history()
+    return conditional(
+        lambda: render_template("board/history.html", phase=phase, courses=found),
+        *("history", phase.id, phase.title, phase.competition.title, phase.board_version, found),
+    )
+
+
+@pages.get(f"{_BOARD}/history.json")
+@allow(Who.VISITOR)
+def chart(**_named: object) -> Response:
+    phase = the_phase()
+    now = utc_now()
+    return jsonify(history_chart(_history(), min(now, phase.freezes_at or now, phase.closes_at or now)))
+
+
+@pages.get(f"{_SUBMISSION}/badge.svg")
+@allow(Who.VISITOR)
+def badge_of(**_named: object) -> ResponseReturnValue:
+    """Rank and score of the submission's entrant, for other sites; what only some may see is kept by nobody."""
+    submission = the_submission()
+    with services().db.read() as session:
+        row = leaderboard.standing_of(session, submission)
+    if row is None:
+        abort(404)
+    response = Response(badge(row, submission.phase.competition.title), mimetype="image/svg+xml")
+    if not submission.phase.hidden and not submission.is_hidden:
+        response.headers["Cache-Control"] = _A_WHILE
+        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
+
+
+def _history() -> tuple[Course, ...]:
+    with services().db.read() as session:
+        return history(session, the_phase().id)
+
+
+def _export(ending: str, mimetype: str, write: Callable[[Board, PhaseRecord], str]) -> Response:
+    phase, wanted = the_phase(), asked()
+    query = replace(wanted.query, page=1, size=None)
+
+    def render() -> str:
+        with services().db.read() as session:
+            return write(leaderboard.page(session, phase.id, query), phase)
+
+    response = conditional(
+        render,
+        *(ending, phase.id, phase.board_version, phase.intervals_version, query, phase.title, phase.target),
+    )
+    response.mimetype = mimetype.partition(";")[0]
+    name = f"{phase.competition.slug}-{phase.slug}-leaderboard.{ending}"
+    response.headers["Content-Disposition"] = f'inline; filename="{name}"'
+    return response
+
+
+def _csv(board: Board, _phase: PhaseRecord) -> str:
+    fields = ("cmi", "standard_error", "kendall_tau", "granulated_kendall", "sign_error")
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(
+        [
+            *("rank", "tied", "rank_lowest", "rank_highest", "measure", "by", "kind", "track", "score"),
+            *("standard_error", "submissions", "submitted_at", "submission"),
+            *(f"{column.name}.{field}" for column in board.columns for field in fields),
+        ]
+    )
+    for row in board.rows:
+        kind = "reference" if row.is_reference else "baseline" if row.is_baseline else "submission"
+        writer.writerow(
+            [
+                *(row.rank, int(row.is_tied), row.lowest, row.highest, _text(row.name), _text(row.by), kind),
+                *(row.track, row.score, row.standard_error, row.scored, row.submitted_at.isoformat()),
+                row.submission_id,
+                *(getattr(cell, field) for cell in row.cells for field in fields),
+            ]
+        )
+    return out.getvalue()
+
+
+def _text(name: str) -> str:
+    """A name that no spreadsheet takes for a formula."""
+    return f"'{name}" if name.startswith(_FORMULA) else name
+
+
+def _plain(board: Board) -> dict[str, object]:
+    """The board as JSON, but for how its entrants are told apart inside, which would name who has an alias."""
+    rows = [{name: value for name, value in asdict(row).items() if name != "entrant"} for row in board.rows]
+    for row in rows:
+        row["submitted_at"] = row["submitted_at"].isoformat()
+    frozen = None if board.freezes_at is None else board.freezes_at.isoformat()
+    return {**asdict(board), "rows": rows, "freezes_at": frozen}
+
+
+def _citation(phase: PhaseRecord, now: datetime) -> str:
+    competition = phase.competition
+    address = url_for("leaderboard.show", competition_slug=competition.slug, phase_slug=phase.slug, _external=True)
+    key = re.sub(r"[^a-z0-9]+", "-", f"{competition.slug}-{phase.slug}".lower())
+    title = re.sub(r"[{}\\]", "", f"{competition.title}: leaderboard of {phase.title}")
+    return (
+        f"@misc{{{key}-leaderboard,\n"
+        f"  title = {{{title}}},\n"
+        f"  year = {{{now.year}}},\n"
+        f"  howpublished = {{\\url{{{address}}}}},\n"
+        f"  note = {{Version {phase.board_version} of the leaderboard, read on {now:%d %B %Y}; made with Gengap}}\n"
+        "}\n"
+    )

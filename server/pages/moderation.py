@@ -1,0 +1,117 @@
+"""What is done to a submission that stands on a board: its team chooses it, organizers hide, disqualify or re-run it.
+
+Each is a form on the submission's page, whose part `board/_moderate.html` is.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import Blueprint, abort, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from server.access import Who, allow, the_submission
+from server.auth import the_account
+from server.config import services
+from server.pages.forms import text_field
+from submissions import leaderboard, moderation, standings
+from submissions.board import Row
+from submissions.database import Database
+from submissions.records import CountRule
+from submissions.states import State
+from worker.hints import send_hint
+
+pages = Blueprint("moderation", __name__)
+_SUBMISSION = "/submissions/<int(max=2147483647):submission_id>"
+_TOO_LATE = "It is so already, so nothing was changed."
+
+
+@dataclass(frozen=True)
+class OnBoard:
+    """How a submission stands to its board. row: its entrant's; None where that is not on it."""
+
+    submission_id: int
+    row: Row | None
+    counts: bool
+    may_be_chosen: bool
+    is_hidden: bool
+    is_disqualified: bool
+    may_run_again: bool
+
+
+@pages.app_template_global()
+def on_board(*, is_owner: bool) -> OnBoard:
+    """For the submission that the page is about. is_owner: whether the reader is one of its owners, or an organizer."""
+    submission = the_submission()
+    with services().db.read() as session:
+        row = leaderboard.standing_of(session, submission, is_owner=is_owner)
+    phase = submission.phase
+    return OnBoard(
+        submission_id=submission.id,
+        row=row,
+        counts=row is not None and row.submission_id == submission.id,
+        may_be_chosen=(
+            is_owner
+            and phase.count_rule is CountRule.CHOSEN
+            and not phase.uses_ladder
+            and not submission.is_baseline
+            and not submission.is_chosen
+            and submission.state is State.SCORED
+        ),
+        is_hidden=submission.is_hidden,
+        is_disqualified=submission.is_disqualified,
+        may_run_again=submission.state in (State.SCORED, State.FAILED, State.BROKEN),
+    )
+
+
+@pages.post(f"{_SUBMISSION}/choose")
+@allow(Who.OWNER)
+def choose(submission_id: int) -> ResponseReturnValue:
+    try:
+        standings.choose(services().db, submission_id)
+        flash("This submission counts for you now.")
+    except standings.ChoiceRefused as refused:
+        flash(str(refused))
+    return _back(submission_id)
+
+
+@pages.post(f"{_SUBMISSION}/moderate")
+@allow(Who.ORGANIZER)
+def moderate(submission_id: int) -> ResponseReturnValue:
+    act = _ACTS.get(request.form.get("act", ""))
+    if act is None:
+        abort(422)
+    reason = text_field("reason", moderation.REASON_LENGTH)
+    flash("Done, and on record." if act(services().db, submission_id, the_account().id, reason) else _TOO_LATE)
+    return _back(submission_id)
+
+
+def _hide(is_hidden: bool) -> "Callable[[Database, int, int, str], bool]":
+    return lambda db, submission_id, user_id, reason: moderation.hide(
+        db, submission_id, is_hidden, user_id=user_id, reason=reason
+    )
+
+
+def _disqualify(is_disqualified: bool) -> "Callable[[Database, int, int, str], bool]":
+    return lambda db, submission_id, user_id, reason: moderation.disqualify(
+        db, submission_id, is_disqualified, user_id=user_id, reason=reason
+    )
+
+
+def _run_again(db: Database, submission_id: int, user_id: int, reason: str) -> bool:
+    has_begun = moderation.run_again(db, submission_id, user_id=user_id, reason=reason)
+    if has_begun:
+        send_hint(services().settings)
+    return has_begun
+
+
+_ACTS = {
+    "hide": _hide(True),
+    "show": _hide(False),
+    "disqualify": _disqualify(True),
+    "requalify": _disqualify(False),
+    "run again": _run_again,
+}
+
+
+def _back(submission_id: int) -> ResponseReturnValue:
+    return redirect(url_for("submissions.show", submission_id=submission_id))

@@ -1,0 +1,123 @@
+"""A leaderboard as data: what is asked of it, its columns, rows and cells. `submissions.leaderboard` fills it.
+
+Pages, API, exports and command line show these numbers as they are: all are rounded already.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from submissions.board_references import References
+from submissions.records import CountRule
+
+PAGE_ROWS = 50
+SEARCH_LENGTH = 80
+
+SCORE, NAME, TEAM, SUBMITTED = "score", "name", "team", "submitted"
+# The metrics of a zoo: how a sort names them, the column of the evaluation, and whether more is better.
+METRICS: Final[Mapping[str, tuple[str, bool]]] = {
+    "cmi": ("cmi", True),
+    "tau": ("kendall_tau", True),
+    "psi": ("granulated_kendall", True),
+    "sign": ("sign_error", False),
+}
+NATURALLY_DESCENDING = {SCORE: True, NAME: False, TEAM: False, SUBMITTED: True}
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which rows, in which order. What makes no sense for the board is read as the default.
+
+    sort: score, name, team, submitted, or a metric of a zoo such as `tau.digits-mlp`. descending: None for the
+    order that one wants first. search: part of a measure's, a team's or a person's name. size: rows of a page; None
+    for all rows on one.
+    """
+
+    sort: str = SCORE
+    descending: bool | None = None
+    track: str = ""
+    search: str = ""
+    page: int = 1
+    size: int | None = PAGE_ROWS
+
+    @property
+    def naturally_descending(self) -> bool:
+        """Whether larger ones come first in the order that one wants first."""
+        metric, _, zoo = self.sort.partition(".")
+        return METRICS[metric][1] if zoo and metric in METRICS else NATURALLY_DESCENDING.get(self.sort, True)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One zoo of the phase, with what chance and its hyperparameters get there."""
+
+    zoo_id: int
+    name: str
+    title: str
+    references: References | None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One submission on one zoo, rounded; None where not known. CMI and its standard error are times 100."""
+
+    cmi: float | None = None
+    standard_error: float | None = None
+    kendall_tau: float | None = None
+    granulated_kendall: float | None = None
+    sign_error: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One entrant. Equal scores, as shown, share a rank (1, 2, 2, 4); what is only to read the board by has none.
+
+    by: the name of the team or person, or the alias that stands for it. standard_error: with the Ladder the step to
+    which the score is shown. lowest, highest: the rank interval; None until it is worked out. scored: how many of
+    the entrant's submissions were taken into account. cells: one per column.
+    """
+
+    rank: int | None
+    is_tied: bool
+    lowest: int | None
+    highest: int | None
+    entrant: str
+    submission_id: int
+    name: str
+    by: str
+    is_alias: bool
+    is_baseline: bool
+    is_reference: bool
+    track: str
+    score: float
+    standard_error: float | None
+    scored: int
+    submitted_at: datetime
+    cells: tuple[Cell, ...] = ()
+
+
+@dataclass(frozen=True)
+class Board:
+    """One page of a phase's leaderboard.
+
+    query: the one that was answered, its direction and page made definite. columns: none in a phase with the
+    Ladder, whose metrics nobody may see. total: rows that the query finds, on `pages` pages. entrants: all that
+    have a rank. tracks: all that there are. references: of the score over all zoos. has_old_intervals: they are of
+    a version before, and the new ones are being worked out.
+    """
+
+    phase_id: int
+    version: int
+    query: Query
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    total: int
+    pages: int
+    entrants: int
+    tracks: tuple[str, ...]
+    references: References | None
+    count_rule: CountRule
+    uses_ladder: bool
+    freezes_at: datetime | None
+    has_old_intervals: bool

@@ -1,0 +1,106 @@
+"""How the first of a leaderboard came to stand where they are: what each could show after each of its scores.
+
+It shows what the board would have shown, by today's rules and with today's submissions: hidden and disqualified ones
+are out of its past as well. So are those under another alias than the one that counts: who reads the course must not
+learn that they are of one author. Called by the leaderboard's history page.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import and_, select
+from sqlalchemy.orm import Session
+
+from submissions import leaderboard
+from submissions.board import Query, Row
+from submissions.counting import Rules
+from submissions.records import CountRule, PhaseRecord, SubmissionRecord
+from submissions.states import State
+
+FIRST = 10
+
+
+@dataclass(frozen=True)
+class Step:
+    """From this moment on the entrant showed this score, with this submission."""
+
+    at: datetime
+    score: float
+    submission_id: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Course:
+    """An entrant's steps, first to last; there is at least one."""
+
+    row: Row
+    steps: tuple[Step, ...]
+
+    @property
+    def label(self) -> str:
+        """What the entrant is called in a picture."""
+        return self.row.by or self.row.name
+
+
+def history(session: Session, phase_id: int, first: int = FIRST) -> tuple[Course, ...]:
+    """The courses of the first entrants, best first; what is only to read the board by is not among them."""
+    phase = session.get_one(PhaseRecord, phase_id)
+    rules = Rules(phase.count_rule, phase.uses_ladder, phase.freezes_at)
+    rows = [row for row in leaderboard.page(session, phase_id, Query(size=2 * first)).rows if row.rank is not None]
+    steps = _scored(session, phase_id, rows[:first], rules)
+    return tuple(
+        Course(row, tuple(_course(found, row, rules))) for row in rows[:first] if (found := steps.get(row.entrant))
+    )
+
+
+def _scored(session: Session, phase_id: int, shown: Sequence[Row], rules: Rules) -> dict[str, list[Step]]:
+    """Every score that the entrants could show under the name that they have in `shown`, in the order of scoring."""
+    aliases = {row.entrant: row.by if row.is_alias else None for row in shown}
+    counts = and_(
+        SubmissionRecord.phase_id == phase_id,
+        SubmissionRecord.entrant.in_(list(aliases)),
+        SubmissionRecord.state == State.SCORED,
+        SubmissionRecord.is_hidden.is_(False),
+        SubmissionRecord.is_disqualified.is_(False),
+        SubmissionRecord.shown_score.is_not(None),
+    )
+    if rules.uses_ladder:
+        counts = and_(counts, SubmissionRecord.is_released | SubmissionRecord.is_baseline)
+    if rules.freezes_at is not None:
+        counts = and_(counts, SubmissionRecord.finished_at < rules.freezes_at)
+    rows = session.execute(
+        select(
+            SubmissionRecord.entrant,
+            SubmissionRecord.finished_at,
+            SubmissionRecord.created_at,
+            SubmissionRecord.shown_score,
+            SubmissionRecord.id,
+            SubmissionRecord.name,
+            SubmissionRecord.alias,
+        )
+        .where(counts)
+        .order_by(SubmissionRecord.finished_at, SubmissionRecord.id)
+    )
+    found: dict[str, list[Step]] = {}
+    for entrant, finished_at, created_at, score, submission_id, name, alias in rows:
+        if alias == aliases[entrant]:
+            found.setdefault(entrant, []).append(Step(finished_at or created_at, score or 0.0, submission_id, name))
+    return found
+
+
+def _course(scored: Sequence[Step], row: Row, rules: Rules) -> list[Step]:
+    """What of an entrant's scores showed: each new one where the last counts, else each that was better.
+
+    A choice has no date on record: it ends the course, where the chosen score is not the best.
+    """
+    if rules.uses_ladder or rules.count_rule is CountRule.LAST:
+        return list(scored)
+    course: list[Step] = []
+    for step in scored:
+        if not course or step.score > course[-1].score:
+            course.append(step)
+    if course[-1].submission_id != row.submission_id and course[-1].score != row.score:
+        course.append(replace(scored[-1], score=row.score, submission_id=row.submission_id, name=row.name))
+    return course

@@ -1,0 +1,93 @@
+"""Rank intervals on record: worked out by workers after a board has changed, never while somebody waits for a page.
+
+All pairs of a phase's entrants are compared, which takes a moment on a large board. Meanwhile the board shows the
+intervals of before and says so.
+"""
+
+import threading
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from scoring import ComparisonError, Jackknives, RankInterval, rank_intervals
+from submissions.database import Database
+from submissions.jackknives import jackknives_of
+from submissions.records import PhaseRecord, StandingRecord
+
+_in_hand = threading.Lock()  # of this process: a second thread has nothing better to do than to go on
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """The standings of one version of a board. submissions: entrant → the submission that counts."""
+
+    version: int
+    submissions: dict[str, int]
+    jackknives: dict[int, Jackknives]
+
+
+def catch_up(db: Database) -> int:
+    """Work out the intervals of every board that has changed since they were; how many boards. Quick where none has.
+
+    0 also while another thread of this process is at it.
+    """
+    if not _in_hand.acquire(blocking=False):
+        return 0
+    try:
+        with db.read() as session:
+            outdated = select(PhaseRecord.id).where(PhaseRecord.intervals_version < PhaseRecord.board_version)
+            phases = session.scalars(outdated.order_by(PhaseRecord.id)).all()
+        for phase_id in phases:
+            work_out(db, phase_id)
+        return len(phases)
+    finally:
+        _in_hand.release()
+
+
+def work_out(db: Database, phase_id: int) -> None:
+    """Put a phase's rank intervals on record, as of the board's version when this began.
+
+    An entrant without a jackknife on every zoo has none, nor has one that was scored on other zoos than most, as in
+    the moments after a phase's zoos have changed.
+    """
+    with db.read() as session:
+        ranked = _ranked(session, phase_id)
+    found = _intervals(ranked)
+    with db.write() as session:
+        version = session.execute(
+            select(PhaseRecord.intervals_version).where(PhaseRecord.id == phase_id).with_for_update()
+        ).scalar_one()
+        if version >= ranked.version:  # another worker was faster
+            return
+        for record in session.scalars(select(StandingRecord).where(StandingRecord.phase_id == phase_id)):
+            interval = found.get(record.entrant)
+            if ranked.submissions.get(record.entrant) == record.submission_id:
+                record.rank_lowest = None if interval is None else interval.lowest
+                record.rank_highest = None if interval is None else interval.highest
+        session.execute(update(PhaseRecord).where(PhaseRecord.id == phase_id).values(intervals_version=ranked.version))
+
+
+def _ranked(session: Session, phase_id: int) -> _Ranked:
+    version = session.execute(select(PhaseRecord.board_version).where(PhaseRecord.id == phase_id)).scalar_one()
+    rows = session.execute(
+        select(StandingRecord.entrant, StandingRecord.submission_id).where(
+            StandingRecord.phase_id == phase_id, StandingRecord.is_reference.is_(False)
+        )
+    )
+    submissions = {entrant: submission_id for entrant, submission_id in rows}  # noqa: C416  (a Row is no pair for mypy)
+    return _Ranked(version, submissions, jackknives_of(session, list(submissions.values())))
+
+
+def _intervals(ranked: _Ranked) -> dict[str, RankInterval]:
+    comparable: dict[tuple[tuple[str, int], ...], dict[str, Jackknives]] = {}
+    for entrant, submission_id in ranked.submissions.items():
+        jackknives = ranked.jackknives.get(submission_id)
+        if jackknives is not None:
+            kind = tuple((zoo, len(jackknife.left_out)) for zoo, jackknife in jackknives.items())
+            comparable.setdefault(kind, {})[entrant] = jackknives
+    most = max(comparable.values(), key=len, default={})
+    try:
+        return dict(rank_intervals(most))
+    except ComparisonError:  # scored against other versions of a zoo's truth: a new attempt is under way
+        return {}
