@@ -36,7 +36,8 @@ class RecipeTraining(Part):
     """One optimizer until the training cross-entropy is at most `stop_loss`, or for `max_epochs`.
 
     momentum: of SGD and SAM. rho: the radius of SAM's neighbourhood. The learning rate is multiplied by `decay`
-    after each of the epochs `decay_after`.
+    after each of the epochs `decay_after`. Of a network that is still in training after an epoch of `trajectory`, the
+    zoo keeps the weights of then.
     """
 
     optimizer: Optimizer = "sgd"
@@ -46,11 +47,13 @@ class RecipeTraining(Part):
     max_epochs: PositiveInt
     decay: Annotated[float, Field(gt=0, le=1)] = 0.2
     decay_after: list[PositiveInt] = Field(default=[])
+    trajectory: list[PositiveInt] = Field(default=[])
 
     @model_validator(mode="after")
-    def _decays_in_order(self) -> Self:
-        if self.decay_after != sorted(set(self.decay_after)):
-            raise ValueError(f"decay_after = {self.decay_after} must be different epochs in order")
+    def _epochs_in_order(self) -> Self:
+        for name, epochs in (("decay_after", self.decay_after), ("trajectory", self.trajectory)):
+            if epochs != sorted(set(epochs)):
+                raise ValueError(f"{name} = {epochs} must be different epochs in order")
         return self
 
     def rate_factor(self, epoch: int) -> float:
@@ -150,10 +153,16 @@ class Recipe(Part):
             self.augmentation.check(self.dataset.input_shape, self.dataset.has_levels)
         return self
 
+    @model_validator(mode="after")
+    def _trajectories_are_for_the_extended_track(self) -> Self:
+        if self.training.trajectory and "extended" not in self.tracks:
+            raise ValueError('a trajectory is for the extended track: write tracks = ["standard", "extended"]')
+        return self
+
     @property
     def sha256(self) -> str:
-        """A digest of everything the recipe says; comments in its file do not matter."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        """A digest of everything the recipe says; comments in its file do not matter, nor do defaults, also later ones."""
+        return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()
 
     @property
     def metrics(self) -> frozenset[str]:

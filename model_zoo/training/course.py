@@ -60,6 +60,15 @@ class TrainedNetwork:
     train_loss: float
 
 
+@dataclass(frozen=True)
+class Passed:
+    """A network's weights after an epoch of the recipe's trajectory, and its place in the group."""
+
+    place: int
+    epoch: int
+    weights: State
+
+
 class Course:
     """The training of the networks of `plans`, which share architecture, batch size and optimizer.
 
@@ -77,6 +86,7 @@ class Course:
         self._block_examples = block_steps(plans[0], len(data.inputs)) * plans[0].settings.batch_size
         self._orders: Tensor | None = None
         self._block = 0
+        self._passed: list[Passed] = []
         self.alive = list(range(len(plans)))
         self.epoch, self.loss = 1, math.nan
         states = [initial_weights(plan) for plan in plans]
@@ -138,10 +148,19 @@ class Course:
         batch_size = self._plans[0].settings.batch_size
         return (self.epoch - 1) * -(-len(self._inputs) // batch_size) + self._block * self._block_examples // batch_size
 
+    def take_passed(self) -> list[Passed]:
+        """What the networks have passed of their trajectories since the last call."""
+        passed, self._passed = self._passed, []
+        return passed
+
     def _end_epoch(self) -> list[TrainedNetwork]:
         epoch, self.epoch, self._block, self._orders = self.epoch, self.epoch + 1, 0, None
-        if not looks_after(epoch, self._rules.max_epochs):
-            return []
+        trained = self._stopped(epoch) if looks_after(epoch, self._rules.max_epochs) else []
+        if epoch in self._rules.trajectory:
+            self._passed += [Passed(place, epoch, self._stack.state(row)) for row, place in enumerate(self.alive)]
+        return trained
+
+    def _stopped(self, epoch: int) -> list[TrainedNetwork]:
         losses = self._losses()
         self.loss = float(losses.median())
         stopped = (losses <= self._rules.stop_loss) | ~losses.isfinite() | (epoch == self._rules.max_epochs)

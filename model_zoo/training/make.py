@@ -74,7 +74,7 @@ def train_zoo(
 
 
 def _write_networks(writer: ZooWriter, recipe: Recipe, networks: list[PlannedNetwork], work: WorkFolder) -> None:
-    """By id, each followed by its siblings: the plan has those after all networks, in the same order."""
+    """By id, each followed by siblings and trajectory: the plan has siblings after all networks, in the same order."""
     size = len(recipe.grid())
     for network_id, first in sorted(zip(opaque_ids(size, recipe.seed), range(size), strict=True)):
         planned, finished = networks[first], work.network(first)
@@ -83,6 +83,8 @@ def _write_networks(writer: ZooWriter, recipe: Recipe, networks: list[PlannedNet
         writer.network(network_id, planned.plan.architecture, _arrays(finished.weights), initial, truth)
         for place in range(first + size, len(networks), size):
             writer.sibling(network_id, _arrays(work.network(place).weights))
+        for epoch, weights in work.passed(first):
+            writer.trajectory(network_id, epoch, _arrays(weights))
 
 
 def _arrays(state: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:

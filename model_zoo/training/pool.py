@@ -16,7 +16,7 @@ import torch
 from model_zoo.architectures import build
 from model_zoo.manifest import ZooError
 from model_zoo.recipes import Recipe, RecipeAugmentation, TrainingSettings
-from model_zoo.training.course import Course, TrainedNetwork, TrainingSet
+from model_zoo.training.course import Course, Passed, TrainedNetwork, TrainingSet
 from model_zoo.training.datasets import Split, load_split
 from model_zoo.training.plan import PlannedNetwork, grouped, planned_networks, relative_cost
 from model_zoo.training.truths import metrics
@@ -189,6 +189,8 @@ class _GroupTraining:
         while self._course.alive:
             for trained in self._course.advance():
                 self._finish(trained)
+            for passed in self._course.take_passed():
+                self._keep(passed)
             if self._course.alive:
                 self._write_and_tell(time.monotonic())
         self._task.work.drop_snapshot(self._places[0])
@@ -205,6 +207,13 @@ class _GroupTraining:
     def _tell_all(self) -> None:
         done = len(self._places) - len(self._course.alive)
         self._tell(_Heard(done, self._course.loss if math.isfinite(self._course.loss) else None))
+
+    def _keep(self, passed: Passed) -> None:
+        """Only of the networks of the grid: a sibling's way is nobody's business."""
+        place = self._places[passed.place]
+        if self._networks[place].sibling == 0:
+            weights = {name: tensor.cpu() for name, tensor in passed.weights.items()}
+            self._task.work.add_passed(place, passed.epoch, weights)
 
     def _finish(self, trained: TrainedNetwork) -> None:
         place = self._places[trained.place]

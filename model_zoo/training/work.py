@@ -64,6 +64,15 @@ class WorkFolder:
         """Write a finished network down."""
         _save(self._network(place), network.weights, {_METRICS: json.dumps(network.metrics)})
 
+    def add_passed(self, place: int, epoch: int, weights: Mapping[str, Tensor]) -> None:
+        """Write down the weights of the network at `place` after an epoch; once more where they are known, the same."""
+        _save(self.path / f"{place}.{epoch}.passed", weights, {})
+
+    def passed(self, place: int) -> Iterator[tuple[int, dict[str, Tensor]]]:
+        """The epochs of the network's trajectory with the weights after them, in order."""
+        found = {int(path.suffixes[-2][1:]): path for path in self.path.glob(f"{place}.*.passed")}
+        return ((epoch, load_file(path)) for epoch, path in sorted(found.items()))
+
     def snapshot(self, first_place: int) -> dict[str, Tensor] | None:
         """Where the group stood when it was last written down, if it was."""
         try:

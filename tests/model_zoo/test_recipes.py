@@ -215,6 +215,20 @@ def test_further_seeds_are_an_axis_or_siblings() -> None:
     assert extended.siblings == 2
 
 
+def test_trajectories_are_of_the_extended_track_and_in_order() -> None:
+    training = {"stop_loss": 0.1, "max_epochs": 9, "trajectory": [1, 4]}
+    assert recipe_of(training=training, tracks=["standard", "extended"]).training.trajectory == [1, 4]
+    with pytest.raises(ValueError, match="a trajectory is for the extended track"):
+        recipe_of(training=training)
+    with pytest.raises(ValueError, match=r"trajectory = \[4, 1\] must be different epochs in order"):
+        recipe_of(training=training | {"trajectory": [4, 1]}, tracks=["standard", "extended"])
+
+
+def test_a_default_that_is_written_out_is_the_same_recipe() -> None:
+    assert recipe_of(truth_public=True, seeds=1).sha256 == recipe_of().sha256
+    assert recipe_of(seeds=2).sha256 != recipe_of().sha256
+
+
 def test_the_learning_rate_falls_after_the_epochs_named() -> None:
     training = recipe_of(training={"stop_loss": 0.1, "max_epochs": 9, "decay": 0.5, "decay_after": [2, 4]}).training
     assert [training.rate_factor(epoch) for epoch in range(1, 7)] == [1, 1, 0.5, 0.5, 0.25, 0.25]

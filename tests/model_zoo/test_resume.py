@@ -241,6 +241,24 @@ def test_siblings_and_unlabelled_inputs_are_in_a_zoo_of_the_extended_track(tmp_p
         files = [entry.weights, *entry.siblings]
         assert len({path.read_bytes() for path in files}) == len(files) == 3
         assert len({path.stat().st_size for path in files}) == 1
+    assert zoo.offers == ("siblings", "unlabelled")
+
+
+def test_trajectories_hold_the_weights_on_the_way(tmp_path: Path) -> None:
+    """Those of a training that is cut short after that epoch."""
+    extended = TINY.replace('family = "mlp"', 'family = "mlp"\ntracks = ["standard", "extended"]\nseeds = 2')
+    recipes = {
+        "whole": extended.replace("max_epochs = 5", "max_epochs = 5\ntrajectory = [1, 3, 40]"),
+        "short": extended.replace("max_epochs = 5", "max_epochs = 3"),
+    }
+    for name, text in recipes.items():
+        (tmp_path / f"{name}.toml").write_text(text)
+        train_in_child(str(tmp_path / f"{name}.toml"), tmp_path / name, ignore)
+    whole, short = (open_zoo(tmp_path / name) for name in ("whole", "short"))
+    assert whole.offers == ("siblings", "unlabelled", "trajectory")
+    for entry in whole.networks:
+        assert [epoch for epoch, _ in entry.trajectory] == [1.0, 3.0]
+        assert entry.trajectory[1][1].read_bytes() == short.network(entry.id).weights.read_bytes()
 
 
 TINY = """
