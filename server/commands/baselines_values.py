@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from model_zoo import Zoo
 from server.commands.errors import InputError
+from submissions import tracks
 from submissions.baselines import Baseline
 from submissions.baselines.helpers import helpers_sha256
 from submissions.bundle import ENTRY_FILE, Bundle, BundleLimits, read_bundle
@@ -161,8 +162,7 @@ def evaluate(
 
     Raises SandboxError, if the fault is ours again and again.
     """
-    if baseline.track not in zoo.manifest.tracks:
-        detail = f"the measure is of the {baseline.track} track, which this zoo does not offer"
+    if (detail := tracks.refusal(baseline.needs, [(zoo.name, zoo.offers)])) is not None:
         kept = kept.model_copy(update={"state": State.REFUSED, "detail": detail})
         keep(kept)
         return kept
@@ -172,7 +172,7 @@ def evaluate(
         slots = min(jobs, len(missing.networks))
         try:
             with closing(
-                evaluate_zoo(pool, missing, Code(bundle.files, bundle.sha256), limits, slots=slots)
+                evaluate_zoo(pool, missing, Code(bundle.files, bundle.sha256, bundle.track), limits, slots=slots)
             ) as outcomes:
                 for network_id, outcome in outcomes:
                     kept = _with(kept, network_id, outcome, networks=len(zoo.networks))

@@ -15,6 +15,7 @@ from model_zoo import Zoo, ZooError
 from server.commands.common import find_zoo, settings_or_exit
 from server.commands.errors import InputError
 from server.commands.score_tables import print_report
+from submissions import tracks
 from submissions.bundle import BundleError, BundleLimits, read_bundle
 from submissions.settings import Settings
 from submissions.states import SENTENCES, Reason, State
@@ -111,8 +112,10 @@ def _evaluate(
         if error.reason is None:
             raise InputError(str(error)) from error
         return result(State.FAILED, reason=error.reason, detail=str(error))
+    if (refusal := tracks.refusal(bundle.needs, [(zoo.name, zoo.offers)])) is not None:
+        raise InputError(refusal)
     pool = make_pool(settings.sandbox, jobs, docker=DockerOptions.of(settings))
-    outcomes = evaluate_zoo(pool, zoo, Code(bundle.files, bundle.sha256), limits, slots=jobs)
+    outcomes = evaluate_zoo(pool, zoo, Code(bundle.files, bundle.sha256, bundle.track), limits, slots=jobs)
     try:
         failure = _collect(outcomes, values, zoo)
     except SandboxError as error:

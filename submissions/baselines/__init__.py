@@ -23,6 +23,9 @@ GROUPS = (
     "spectra",
     "modules",
     "memorisation",
+    "siblings",
+    "unlabelled",
+    "trajectory",
     "references",
 )
 _DEMO_NAMES = (
@@ -38,6 +41,8 @@ _DEMO_NAMES = (
 class Baseline:
     """A shipped measure: its name on the leaderboard, its file and the folder of it, the paper it comes from, its
     track, and what it costs on a network of the demo's size: s (at most 0.2 s), m (2 s) or h (5 s).
+
+    needs: what of the extended track it cannot do without, as `submissions.tracks` has it.
     """
 
     name: str
@@ -46,6 +51,7 @@ class Baseline:
     source: str
     track: str
     cost: str
+    needs: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -55,12 +61,21 @@ class Baseline:
 
 def _read(path: Path) -> Baseline:
     constants: dict[str, str] = {}
+    needs: tuple[str, ...] = ()
     for statement in ast.parse(path.read_bytes()).body:
         match statement:
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(text))):
                 constants[name] = text
+            case ast.Assign(targets=[ast.Name(id="NEEDS")], value=ast.Tuple() as value):
+                needs = ast.literal_eval(value)
     return Baseline(
-        constants["NAME"], path.parent.name, path.name, constants["SOURCE"], constants["TRACK"], constants["COST"]
+        name=constants["NAME"],
+        group=path.parent.name,
+        filename=path.name,
+        source=constants["SOURCE"],
+        track=constants["TRACK"],
+        cost=constants["COST"],
+        needs=needs,
     )
 
 

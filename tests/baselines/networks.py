@@ -1,5 +1,6 @@
 """Networks and data small enough to work out by hand, and small ones of every kind that zoos have."""
 
+import copy
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
@@ -7,10 +8,11 @@ from functools import cache
 import torch
 from torch import nn
 
-from model_zoo.architectures import TrainingData, build
+from model_zoo.architectures import Context, Moment, TrainingData, build
 from submissions.baselines import BASELINES
 
-Measure = Callable[[nn.Module, TrainingData], float]
+Measure = Callable[..., float]
+EXTENDED = frozenset(baseline.name for baseline in BASELINES if baseline.track == "extended")
 
 
 @cache
@@ -26,10 +28,39 @@ def measure(name: str) -> Measure:
     return function
 
 
-def seeded(name: str, network: nn.Module, dataset: TrainingData, seed: int = 7) -> float:
-    """A baseline's value with torch's generator at `seed`."""
+def seeded(
+    name: str, network: nn.Module, dataset: TrainingData, seed: int = 7, context: Context | None = None
+) -> float:
+    """A baseline's value with torch's generator at `seed`; one of the extended track gets the context, or `around`."""
+    further = (context or around(network, dataset),) if name in EXTENDED else ()
     torch.manual_seed(seed)
-    return measure(name)(network, dataset)
+    return measure(name)(network, dataset, *further)
+
+
+def around(network: nn.Module, dataset: TrainingData) -> Context:
+    """Two siblings that are the network with noise in its weights, mirrored inputs, and smaller weights on the way."""
+    siblings = tuple(disturbed(network, seed) for seed in (1, 2))
+    moments = tuple(Moment(epoch, scaled(network, share)) for epoch, share in ((1.0, 0.4), (3.0, 0.8)))
+    return Context(siblings, dataset.inputs.flip(-1), moments)
+
+
+def disturbed(network: nn.Module, seed: int) -> nn.Module:
+    """A copy with noise in every parameter."""
+    generator = torch.Generator().manual_seed(seed)
+    copied = with_initial(copy.deepcopy(network), None)
+    with torch.no_grad():
+        for parameter in copied.parameters():
+            parameter.add_(0.3 * parameter.abs().mean() * torch.randn(parameter.shape, generator=generator))
+    return copied
+
+
+def scaled(network: nn.Module, share: float) -> nn.Module:
+    """A copy with every parameter multiplied by `share`."""
+    copied = with_initial(copy.deepcopy(network), None)
+    with torch.no_grad():
+        for parameter in copied.parameters():
+            parameter.mul_(share)
+    return copied
 
 
 def linear(rows: Sequence[Sequence[float]], bias: Sequence[float] | None = None) -> nn.Linear:

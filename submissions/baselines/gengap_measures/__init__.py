@@ -5,6 +5,8 @@ and of images, statistics of points. docs/measures.md lists it for participants,
 deterministic given torch's seed, adds up in double precision, and gives the same value for any `data.BATCH_SIZE`.
 """
 
+from gengap_measures.alignment import aligned
+from gengap_measures.context import Context, Moment, siblings_of, trajectory_of, unlabelled_of
 from gengap_measures.curvature import hessian_product, hutchinson, lanczos
 from gengap_measures.data import Dataset, batches, evenly, some, some_of_each_class
 from gengap_measures.gradients import (
@@ -26,6 +28,7 @@ from gengap_measures.images import (
     saturated,
     sobel,
 )
+from gengap_measures.interpolation import interpolated, loss_barrier
 from gengap_measures.layers import (
     Pair,
     flat,
@@ -57,15 +60,19 @@ from gengap_measures.statistics import (
     distances,
     wasserstein,
 )
+from gengap_measures.stitching import fitted_map, middle_outputs, top_logits
 
 __all__ = [
     "ClassSpread",
+    "Context",
     "Dataset",
     "LinearMap",
+    "Moment",
     "Pair",
     "PowerLaw",
     "accuracy",
     "activations",
+    "aligned",
     "batches",
     "brightened",
     "class_centers",
@@ -77,6 +84,7 @@ __all__ = [
     "distances",
     "erased",
     "evenly",
+    "fitted_map",
     "flat",
     "flipped",
     "gradient_gram",
@@ -85,6 +93,7 @@ __all__ = [
     "hutchinson",
     "initial_of",
     "input_gradients",
+    "interpolated",
     "label_probability_gradients",
     "label_signal",
     "label_variation",
@@ -94,10 +103,12 @@ __all__ = [
     "linear_maps",
     "logit_margins",
     "logits",
+    "loss_barrier",
     "loss_gradient",
     "margins_and_spreads",
     "max_pooled",
     "mean_loss",
+    "middle_outputs",
     "mixup_response",
     "neighbour_graph",
     "noise_tolerance",
@@ -110,12 +121,16 @@ __all__ = [
     "power_laws",
     "same_label_pairs",
     "saturated",
+    "siblings_of",
     "sobel",
     "some",
     "some_of_each_class",
     "spectral_norms",
+    "top_logits",
     "training_margin",
+    "trajectory_of",
     "unflattened",
+    "unlabelled_of",
     "wasserstein",
     "weight_layers",
     "weight_pairs",
