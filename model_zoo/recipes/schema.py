@@ -161,7 +161,7 @@ class Recipe(Part):
 
     @property
     def sha256(self) -> str:
-        """A digest of everything the recipe says; comments in its file do not matter, nor do defaults, also later ones."""
+        """A digest of everything the recipe says; comments in its file and defaults do not matter."""
         return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()
 
     @property

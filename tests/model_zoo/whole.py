@@ -26,7 +26,7 @@ CARD = ZooCard(
 
 
 def make_whole_zoo(folder: Path, *, truth_public: bool = True) -> Path:
-    """Two declared networks and one of the zoo's own architecture.py, with two siblings and two points of its way each."""
+    """Two declared networks and one of the zoo's own architecture.py, with two siblings and two points of its way."""
     rng = np.random.default_rng(3)
 
     def weights(name: str) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
