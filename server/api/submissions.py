@@ -17,15 +17,16 @@ from server.problems import Problem, faulty
 from submissions.bundle import BundleError, read_bundle
 from submissions.details import DetailsError, details_of
 from submissions.lifecycle import SubmissionRefused, cancel, submit
-from submissions.listing import own_submissions
+from submissions.listing import Listed, own_submissions
 from submissions.moderation import disqualify, hide, run_again
-from submissions.progress import Progress, progress
+from submissions.progress import progress
 from submissions.quota import quota_of, refusal
 from submissions.records import SubmissionRecord, utc_now
 from submissions.standings import ChoiceRefused, choose
 from submissions.states import Reason, State
 from submissions.store import StoreError
 from submissions.tokens import Scope
+from submissions.visibility import Sight
 from worker.hints import send_hint
 
 routes = Routes("submissions", "Submissions", "Measures: submitted, watched, cancelled.")
@@ -90,12 +91,15 @@ class SubmissionSummary(Answer):
     phase: str
     state: State
     reason: Reason | None
-    score: float | None
+    score: float | None = Field(description="From 0 to 100, as far as you may see it")
+    sees: Sight = Field(description="How much of its scores you see")
     created_at: datetime
 
 
 class Submission(SubmissionSummary):
-    author: str
+    author: str = Field(description="Whose it is; on public pages the alias or the team")
+    team: str | None
+    alias: str | None
     description: str
     link: str
     track: str
@@ -114,6 +118,7 @@ class Submission(SubmissionSummary):
     finished_at: datetime | None
     networks: int = Field(description="Networks of all zoos")
     done: int = Field(description="How many of them have their value")
+    layers: dict[str, bool] = Field(description="Which layers of the sandbox held wherever it ran")
     smoke: Smoke | None
     zoos: list[ZooOfSubmission]
     repeats: Repeats | None
@@ -180,7 +185,9 @@ def show_quota() -> Quota:
     """How many submissions are left for you in a phase"""
     now, phase, user_id = utc_now(), the_phase(), the_account().id
     with services().db.read() as session:
-        quota, why_not = quota_of(session, phase, user_id, now), refusal(session, phase, user_id, now)
+        quota = quota_of(session, phase, user_id, now)
+        needed = services().settings.verified_mail_needed
+        why_not = refusal(session, phase, user_id, now, verified_mail_needed=needed)
     return Quota(daily=quota.daily, spent=quota.spent, held=quota.held, remaining=quota.remaining, refusal=why_not)
 
 
@@ -205,25 +212,13 @@ def create() -> Created[Submission]:
 
 @routes.get("/submissions", Who.PARTICIPANT)
 def list_own(query: Paging) -> Submissions:
-    """Your submissions, the newest first"""
+    """Your submissions and those of your teams, the newest first"""
     account = the_account()
     with services().db.read() as session:
         listed = own_submissions(
             session, account.id, is_organizer=account.is_organizer, page=query.page, per_page=query.per_page
         )
-    items = [
-        SubmissionSummary(
-            id=one.submission_id,
-            name=one.name,
-            competition=one.competition_slug,
-            phase=one.phase_slug,
-            state=one.state,
-            reason=one.reason,
-            score=one.score,
-            created_at=one.created_at,
-        )
-        for one in listed.items
-    ]
+    items = [_summary(one) for one in listed.items]
     return Submissions(items=items, total=listed.total, page=query.page, per_page=query.per_page)
 
 
@@ -309,27 +304,34 @@ def rerun(submission_id: int, body: Why) -> Submission:
 
 def told(submission_id: int) -> Submission:
     """A submission as this request's reader may see it."""
+    account = current_account()
     with services().db.read() as session:
         record = session.get_one(SubmissionRecord, submission_id)
-        phase, competition = record.phase, record.phase.competition
-        may_see = is_owner_or_organizer(current_account(), record)
-        now: Progress = progress(session, submission_id, with_detail=may_see, is_organizer=_organizes())
-    return Submission.model_validate(
-        {
-            **{name: getattr(now, name) for name in Submission.model_fields if hasattr(now, name)},
-            **{name: getattr(record, name) for name in ("description", "link", "track", "needs", "is_chosen")},
-            "id": submission_id,
-            "competition": competition.slug,
-            "phase": phase.slug,
-            "author": now.user_name,
-            "parent": record.parent_id if may_see else None,
-        }
+        now = progress(
+            session,
+            submission_id,
+            with_detail=is_owner_or_organizer(account, record),
+            is_organizer=account is not None and account.is_organizer,
+        )
+        address = {"competition": record.phase.competition.slug, "phase": record.phase.slug}
+    values = {name: getattr(now, name) for name in Submission.model_fields if hasattr(now, name)}
+    changed = {"id": submission_id, "author": now.user_name, "team": now.team_name, "parent": now.parent_id}
+    own = {"needs": record.needs, "is_chosen": record.is_chosen}
+    return Submission.model_validate(values | changed | own | address)
+
+
+def _summary(one: Listed) -> SubmissionSummary:
+    return SubmissionSummary(
+        id=one.submission_id,
+        name=one.name,
+        competition=one.competition_slug,
+        phase=one.phase_slug,
+        state=one.state,
+        reason=one.reason,
+        score=one.score,
+        sees=one.sees,
+        created_at=one.created_at,
     )
-
-
-def _organizes() -> bool:
-    account = current_account()
-    return account is not None and account.is_organizer
 
 
 def _sent() -> tuple[SubmissionWanted | SubmissionForm, str, bytes]:
@@ -369,6 +371,7 @@ def _submitted(wanted: SubmissionWanted | SubmissionForm, filename: str, content
             link=said.link,
             alias=said.alias,
             parent_id=parent_id,
+            verified_mail_needed=services().settings.verified_mail_needed,
         )
     except DetailsError as error:
         raise faulty(error.messages) from None

@@ -1,0 +1,219 @@
+"""Accounts: made, shown, changed, exported, deleted; sessions of browsers; what a mailed link is for."""
+
+from datetime import datetime
+
+from flask import Response, url_for
+from pydantic import Field
+
+from server.access import Who
+from server.api.fields import Answer, Body, Line
+from server.api.routes import Created, Routes
+from server.auth import the_account
+from server.browsers import browser_name
+from server.config import services
+from server.pages import account as account_page
+from server.problems import Problem, faulty
+from submissions import accounts, sessions
+from submissions.account_data import DeletionRefused, delete_account
+from submissions.accounts import AccountError
+from submissions.tokens import Scope
+from worker.hints import send_mail_hint
+
+routes = Routes("account", "Account", "Your account: shown, changed, exported, deleted.")
+
+Password = Field(max_length=1000)
+
+
+class Account(Answer):
+    name: str
+    role: str = Field(description="participant or organizer")
+    email: str | None
+    email_verified_at: datetime | None
+    wants_mail: bool = Field(description="Whether you are mailed how your submissions ended")
+    created_at: datetime
+
+
+class Session(Answer):
+    """A browser in which you are logged in."""
+
+    id: int
+    browser: str
+    created_at: datetime
+    seen_at: datetime
+
+
+class Sessions(Answer):
+    items: list[Session]
+
+
+class AccountWanted(Body):
+    name: Line
+    email: Line
+    password: str = Password
+
+
+class AccountChange(Body):
+    """What is to change of your account."""
+
+    name: Line | None = None
+    wants_mail: bool | None = None
+
+
+class PasswordChange(Body):
+    current: str = Password
+    password: str = Password
+
+
+class EmailChange(Body):
+    current: str = Field(max_length=1000, description="Your password")
+    email: Line
+
+
+class Deletion(Body):
+    password: str = Password
+
+
+class ResetWanted(Body):
+    email: Line
+
+
+class Verification(Body):
+    token: Line = Field(description="Of the link that was mailed")
+
+
+class Reset(Verification):
+    password: str = Field(max_length=1000, description="The new one")
+
+
+@routes.post("/accounts", Who.VISITOR, Scope.READ)
+def register(body: AccountWanted) -> Created[Account]:
+    """Make an account
+
+    A mail with a link verifies its address. Then make a token: /log-in"""
+    if not services().settings.registration_open:
+        raise Problem(403, "This server makes no new accounts.")
+    secret = services().settings.secret_key()
+    try:
+        user_id = accounts.register(services().db, body.name, body.email, body.password, secret=secret)
+    except AccountError as error:
+        raise faulty(error.messages) from None
+    send_mail_hint(services().settings)
+    return Created(_told(user_id), url_for("api_account.show"))
+
+
+@routes.get("/account", Who.PARTICIPANT)
+def show() -> Account:
+    """Your account"""
+    return _told(the_account().id)
+
+
+@routes.patch("/account", Who.PARTICIPANT, Scope.ACCOUNT)
+def change(body: AccountChange) -> Account:
+    """Change your name, and whether you are mailed"""
+    db, user_id = services().db, the_account().id
+    try:
+        if body.name is not None:
+            accounts.change_name(db, user_id, body.name)
+    except AccountError as error:
+        raise faulty(error.messages) from None
+    if body.wants_mail is not None:
+        accounts.set_wants_mail(db, user_id, body.wants_mail)
+    return _told(user_id)
+
+
+@routes.put("/account/password", Who.PARTICIPANT, Scope.ACCOUNT)
+def change_password(body: PasswordChange) -> None:
+    """Change your password; all your sessions end, your tokens stay"""
+    try:
+        accounts.change_password(services().db, the_account().id, body.current, body.password, kept_session_id=None)
+    except AccountError as error:
+        raise faulty(error.messages) from None
+    send_mail_hint(services().settings)
+
+
+@routes.put("/account/email", Who.PARTICIPANT, Scope.ACCOUNT)
+def change_email(body: EmailChange) -> None:
+    """Mail a link to a new address, which is yours once you have followed it"""
+    secret = services().settings.secret_key()
+    try:
+        accounts.change_email(services().db, secret, the_account().id, body.current, body.email)
+    except AccountError as error:
+        raise faulty(error.messages) from None
+    send_mail_hint(services().settings)
+
+
+@routes.post("/account/verification", Who.PARTICIPANT, Scope.ACCOUNT, conflicts=True)
+def ask_to_verify() -> None:
+    """Mail the link that verifies your address once more"""
+    if not accounts.ask_to_verify(services().db, services().settings.secret_key(), the_account().id):
+        raise Problem(409, "Enough mails went to this address in the last hour.")
+    send_mail_hint(services().settings)
+
+
+@routes.get("/account/export", Who.PARTICIPANT, download="application/zip")
+def export() -> Response:
+    """Everything that is kept of your account, as a zip"""
+    return account_page.export()
+
+
+@routes.post("/account/deletion", Who.PARTICIPANT, Scope.ACCOUNT)
+def delete(body: Deletion) -> None:
+    """Delete your account for good; what was measured stays, without your name"""
+    try:
+        delete_account(services().db, the_account().id, body.password)
+    except DeletionRefused as error:
+        raise faulty({"password": str(error)}) from None
+
+
+@routes.get("/sessions", Who.PARTICIPANT)
+def list_sessions() -> Sessions:
+    """The browsers in which you are logged in"""
+    with services().db.read() as session:
+        found = sessions.sessions_of(session, the_account().id)
+    return Sessions(
+        items=[
+            Session(
+                id=one.session_id, browser=browser_name(one.browser), created_at=one.created_at, seen_at=one.seen_at
+            )
+            for one in found
+        ]
+    )
+
+
+@routes.delete("/sessions/<id:session_id>", Who.PARTICIPANT, Scope.ACCOUNT)
+def end_session(session_id: int) -> None:
+    """Log a browser out"""
+    if not sessions.end(services().db, the_account().id, session_id):
+        raise Problem(404, "You have no session of this number.")
+
+
+@routes.post("/password-resets", Who.VISITOR, Scope.READ)
+def ask_to_reset(body: ResetWanted) -> None:
+    """Mail a link for a new password to an address, if it is an account's"""
+    accounts.ask_to_reset(services().db, services().settings.secret_key(), body.email)
+    send_mail_hint(services().settings)
+
+
+@routes.post("/password-resets/use", Who.VISITOR, Scope.READ)
+def reset(body: Reset) -> None:
+    """Choose a new password with the token of a mailed link"""
+    secret = services().settings.secret_key()
+    try:
+        user = accounts.reset_password(services().db, secret, body.token, body.password)
+    except AccountError as error:
+        raise faulty(error.messages) from None
+    if user is None:
+        raise faulty({"token": "The link is spent or too old. Ask for another."})
+    send_mail_hint(services().settings)
+
+
+@routes.post("/verifications", Who.VISITOR, Scope.READ)
+def verify(body: Verification) -> None:
+    """Verify an email address with the token of a mailed link"""
+    if accounts.verify_email(services().db, services().settings.secret_key(), body.token) is None:
+        raise faulty({"token": "The link is spent or too old. Ask for another."})
+    send_mail_hint(services().settings)
+
+
+def _told(user_id: int) -> Account:
+    return Account.model_validate(accounts.account_of(services().db, user_id))

@@ -1,0 +1,176 @@
+"""Leaderboards: who stands where in a phase, and how the first came to stand there."""
+
+from dataclasses import asdict
+from datetime import datetime
+
+from pydantic import Field
+
+from server.access import Who, the_phase
+from server.api.fields import LARGEST_PAGE, MOST_PER_PAGE, Answer, Line, Listing, Query
+from server.api.routes import Routes
+from server.auth import current_account
+from server.config import services
+from submissions import board, leaderboard
+from submissions.board_history import history
+from submissions.records import CountRule
+from submissions.teams import entrant_of
+
+routes = Routes("boards", "Leaderboards", "Who stands where.")
+
+
+class References(Answer):
+    """What chance, and the hyperparameters alone, get: from 0 to 100."""
+
+    random_floor: float
+    percentile_95: float | None = Field(description="Of random values")
+    hyperparameter_oracle: float
+
+
+class BoardZoo(Answer):
+    """A column of a leaderboard."""
+
+    name: str
+    title: str
+    references: References | None
+
+
+class Cell(Answer):
+    """An entrant on one zoo, rounded."""
+
+    zoo: str
+    cmi: float | None = Field(description="From 0 to 100; higher is better")
+    standard_error: float | None = Field(description="Of the CMI")
+    kendall_tau: float | None
+    granulated_kendall: float | None
+    sign_error: float | None = Field(description="Lower is better")
+
+
+class BoardRow(Answer):
+    """An entrant: a team, a person alone, or a baseline."""
+
+    rank: int | None = Field(description="Null for what is only to read the board by")
+    is_tied: bool
+    lowest: int | None = Field(description="The best place that the data leave open; null until it is worked out")
+    highest: int | None = Field(description="The worst place that the data leave open")
+    submission: int
+    name: str
+    by: str = Field(description="The team's or person's name, or an alias; empty for baselines")
+    is_alias: bool
+    is_own: bool = Field(description="Whether it is yours or your team's")
+    is_baseline: bool
+    is_reference: bool
+    track: str
+    score: float = Field(description="From 0 to 100; higher is better")
+    standard_error: float | None
+    scored: int = Field(description="How many of the entrant's submissions were taken into account")
+    submitted_at: datetime
+    cells: list[Cell] = Field(description="One per zoo; none where the phase uses the Ladder")
+
+
+class Board(Listing):
+    """A page of a leaderboard."""
+
+    version: int = Field(description="Grows with every change of the standings")
+    sort: str
+    descending: bool
+    count_rule: CountRule
+    uses_ladder: bool
+    freezes_at: datetime | None
+    entrants: int = Field(description="How many have a rank")
+    tracks: list[str]
+    zoos: list[BoardZoo]
+    references: References | None = Field(description="Of the score over all zoos")
+    items: list[BoardRow]
+
+
+class BoardQuery(Query):
+    sort: Line = Field("score", description="score, name, team, submitted, or a metric of a zoo: cmi.NAME, tau.NAME, …")
+    descending: bool | None = Field(None, description="The order; by default the one that one wants first")
+    track: Line = Field("", description="Rows of this track alone")
+    search: Line = Field("", description="Part of a measure's, a team's or a person's name")
+    page: int = Field(1, ge=1, le=LARGEST_PAGE)
+    per_page: int = Field(50, ge=1, le=MOST_PER_PAGE)
+
+
+class Step(Answer):
+    at: datetime
+    score: float
+    submission: int
+    name: str
+
+
+class Course(Answer):
+    """What an entrant could show, from when on."""
+
+    label: str
+    submission: int
+    steps: list[Step]
+
+
+class History(Answer):
+    items: list[Course] = Field(description="The first of the board, best first")
+
+
+_BOARD = "/competitions/<slug:competition_slug>/phases/<slug:phase_slug>/leaderboard"
+
+
+@routes.get(_BOARD, Who.VISITOR)
+def show(query: BoardQuery) -> Board:
+    """A page of a phase's leaderboard
+
+    What makes no sense for the board is read as the default: `sort` and `descending` say what was done."""
+    phase, account = the_phase(), current_account()
+    asked = board.Query(
+        sort=query.sort,
+        descending=query.descending,
+        track=query.track,
+        search=query.search,
+        page=query.page,
+        size=query.per_page,
+    )
+    with services().db.read() as session:
+        found = leaderboard.page(session, phase.id, asked)
+        own = None if account is None else entrant_of(session, phase.competition_id, account.id)[0]
+    return Board(
+        total=found.total,
+        page=found.query.page,
+        per_page=query.per_page,
+        version=found.version,
+        sort=found.query.sort,
+        descending=bool(found.query.descending),
+        count_rule=found.count_rule,
+        uses_ladder=found.uses_ladder,
+        freezes_at=found.freezes_at,
+        entrants=found.entrants,
+        tracks=list(found.tracks),
+        zoos=[BoardZoo.model_validate(column) for column in found.columns],
+        references=None if found.references is None else References.model_validate(found.references),
+        items=[_row(row, found, is_own=row.entrant == own) for row in found.rows],
+    )
+
+
+@routes.get(f"{_BOARD}/history", Who.VISITOR)
+def show_history() -> History:
+    """How the first ten of a leaderboard came to stand where they are"""
+    with services().db.read() as session:
+        courses = history(session, the_phase().id)
+    return History(
+        items=[
+            Course(
+                label=course.label,
+                submission=course.row.submission_id,
+                steps=[
+                    Step(at=step.at, score=step.score, submission=step.submission_id, name=step.name)
+                    for step in course.steps
+                ],
+            )
+            for course in courses
+        ]
+    )
+
+
+def _row(row: board.Row, found: board.Board, *, is_own: bool) -> BoardRow:
+    """The row without the entrant's key, which would name who has an alias."""
+    values = {name: getattr(row, name) for name in BoardRow.model_fields if hasattr(row, name)}
+    cells = [Cell(zoo=column.name, **asdict(cell)) for column, cell in zip(found.columns, row.cells, strict=True)]
+    return BoardRow.model_validate(values | {"submission": row.submission_id, "is_own": is_own, "cells": cells})

@@ -1,0 +1,78 @@
+"""Results: all that is known of a scored submission, as far as the reader may see it, and two of them compared."""
+
+from pydantic import RootModel
+
+from server.access import Who, named_in_query, the_submission
+from server.api.fields import Answer
+from server.api.routes import Routes
+from server.config import services
+from server.problems import Problem
+from server.sights import seen_result
+from submissions.comparison import Compared, compared
+from submissions.forecast import forecast
+from submissions.records import SubmissionRecord
+from submissions.results import Result
+from submissions.visibility import Sight
+
+routes = Routes("results", "Results", "Scores with their uncertainty, and comparisons.")
+
+
+class SubmissionResult(RootModel[Result]):
+    """A scored submission as far as you may know it."""
+
+
+class SubmissionComparison(RootModel[Compared]):
+    """Two submissions of a phase, with the paired test of their scores."""
+
+
+class Forecast(Answer):
+    """When a submission's turn comes. All null where it has nothing left to run."""
+
+    place: int | None
+    begins_s: float | None
+    ends_s: float | None
+    is_more: bool
+
+
+_SUBMISSION = "/submissions/<id:submission_id>"
+
+
+@routes.get(f"{_SUBMISSION}/result", Who.VISITOR, conflicts=True)
+def show() -> SubmissionResult:
+    """A submission's scores with their uncertainty, and what its pictures are made of
+
+    `sight` says how much of it you see. 409 while it has no score."""
+    found = seen_result(the_submission())
+    if found is None:
+        raise Problem(409, "The submission has no score.")
+    return SubmissionResult(found)
+
+
+@routes.get(f"{_SUBMISSION}/comparison/<id:other_id>", Who.VISITOR, conflicts=True)
+def compare(other_id: int) -> SubmissionComparison:
+    """Two submissions of one phase side by side: is one better by more than chance?"""
+    first, second = the_submission(), named_in_query(other_id)
+    if first.phase_id != second.phase_id:
+        raise Problem(409, "The two are of different phases: only measures on the same networks can be compared.")
+    ours, theirs = _in_full(first), _in_full(second)
+    with services().db.read() as session:
+        return SubmissionComparison(compared(session, ours, theirs))
+
+
+@routes.get(f"{_SUBMISSION}/forecast", Who.VISITOR)
+def show_forecast() -> Forecast:
+    """A waiting submission's place in the queue, and in how many seconds it begins and is through"""
+    with services().db.read() as session:
+        found = forecast(session, the_submission().id, sweep_s=services().settings.sweep_s)
+    if found is None:
+        return Forecast(place=None, begins_s=None, ends_s=None, is_more=False)
+    return Forecast.model_validate(found)
+
+
+def _in_full(submission: SubmissionRecord) -> Result:
+    found = seen_result(submission)
+    if found is None:
+        raise Problem(409, f"Submission {submission.id} has no score yet, so there is nothing to compare.")
+    if found.sight is not Sight.ALL:
+        raise Problem(409, f"How submission {submission.id} was scored is not shown in full, so it cannot be compared.")
+    return found
