@@ -12,6 +12,7 @@ from server import access, api, auth, bearer, headers, limits
 from server.api import document
 from server.config import EXTENSION, flask_config, make_services
 from server.pages import (
+    account,
     accounts,
     board_exports,
     code,
@@ -25,6 +26,7 @@ from server.pages import (
     home,
     kit,
     leaderboard,
+    links,
     moderation,
     my_submissions,
     organizer,
@@ -34,6 +36,7 @@ from server.pages import (
     static,
     submissions,
     submit,
+    tokens,
     zoo_formats,
     zoo_page,
     zoo_uploads,
@@ -42,6 +45,7 @@ from server.pages import (
 from submissions.settings import Settings
 
 PAGES = (
+    *(account, links, tokens),
     *(board_exports, moderation),
     *(code, my_submissions),
     *(compare, competition_form, document, documentation, kit, results),

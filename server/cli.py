@@ -12,6 +12,7 @@ COMMANDS = {
     "evaluate": "Evaluate a measure on a zoo, locally, in the same sandbox.",
     "score": "Score values against a truth.",
     "baselines": "List the measures that ship, and evaluate them on zoos.",
+    "account": "Make organizers, and give people a new password.",
     "zoo": "Train, import, check, add and publish model zoos.",
     "phase": "Open phases over zoos.",
 }

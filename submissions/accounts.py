@@ -1,4 +1,7 @@
-"""Accounts: registering, checking passwords, organizers, the system user. Called by pages and commands.
+"""Accounts: registering, checking passwords, changing what an account is, organizers, the system user.
+
+Called by pages, the API and commands. What may be changed by whoever reads a mail comes with a link of
+`submissions.links`; a new address counts once it is verified.
 
 Passwords are hashed with argon2id at OWASP's smaller setting (19 MiB), two at a time: eight threads of the
 web process hashing at argon2-cffi's default (64 MiB) would need half a gigabyte.
@@ -8,6 +11,7 @@ import re
 import secrets
 import threading
 from collections.abc import Mapping
+from datetime import datetime
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -15,8 +19,11 @@ from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from submissions import links, standings
 from submissions.database import Database
-from submissions.records import UserRecord
+from submissions.mail import SITE, write_mail
+from submissions.records import TeamRecord, UserRecord, utc_now
+from submissions.sessions import end_others
 
 NAME_LENGTHS = (3, 40)
 PASSWORD_LENGTHS = (8, 128)
@@ -29,6 +36,15 @@ _EMAIL = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_
 
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 _HASHING = threading.BoundedSemaphore(2)
+_NAME_TAKEN = "This name is taken."
+_PASSWORD_CHANGED = (
+    "the password of your account has changed, and its other sessions have ended. If that was not you, "
+    f"choose a new one at once:\n\n{SITE}/reset\n"
+)
+_ADDRESS_CHANGED = (
+    "your account has another email address now, and this one is no longer told anything. If that was "
+    "not you, write to the organizers.\n"
+)
 _NOBODY = _HASHER.hash(secrets.token_hex())  # for unknown users: both cost the same
 
 
@@ -40,18 +56,20 @@ class AccountError(Exception):
         self.messages = dict(messages)
 
 
-def register(db: Database, name: str, email: str, password: str) -> int:
-    """The id of a new participant. Raises AccountError with a sentence for every faulty field."""
+def register(db: Database, name: str, email: str, password: str, *, secret: str | None = None) -> int:
+    """The id of a new participant. Raises AccountError with a sentence for every faulty field.
+
+    secret: signs the link that is mailed to verify the address; without one no mail is written.
+    """
     name, email = name.strip(), email.strip().lower()
-    messages = _faults(name, password)
-    if len(email) > EMAIL_LENGTH or not _EMAIL.fullmatch(email):
-        messages["email"] = "Enter an email address such as ada@example.org."
-    return _create(db, name, email, password, "participant", messages)
+    messages = _name_faults(name) | _password_faults(password) | _email_faults(email)
+    return _create(db, name, email, password, "participant", messages, secret)
 
 
 def create_organizer(db: Database, name: str, password: str) -> int:
     """The id of a new organizer. Raises AccountError where the name is taken or a field is faulty."""
-    return _create(db, name.strip(), None, password, "organizer", _faults(name.strip(), password))
+    messages = _name_faults(name.strip()) | _password_faults(password)
+    return _create(db, name.strip(), None, password, "organizer", messages)
 
 
 def system_user(db: Database) -> int:
@@ -86,14 +104,171 @@ def authenticate(db: Database, name_or_email: str, password: str) -> UserRecord 
     return user
 
 
-def _faults(name: str, password: str) -> dict[str, str]:
+def find_user(db: Database, name: str) -> UserRecord | None:
+    """The account with this name, in any case; the system user is none."""
+    with db.read() as session:
+        query = select(UserRecord).where(UserRecord.name_key == name.strip().lower(), UserRecord.deleted_at.is_(None))
+        user = session.scalar(query)
+    return None if user is None or user.name_key == SYSTEM_NAME else user
+
+
+def account_of(db: Database, user_id: int) -> UserRecord:
+    """The account with this id, which there is."""
+    with db.read() as session:
+        return session.get_one(UserRecord, user_id)
+
+
+def change_name(db: Database, user_id: int, name: str) -> None:
+    """Give the account another name, on leaderboards as well. Raises AccountError."""
+    name = name.strip()
+    if messages := _name_faults(name):
+        raise AccountError(messages)
+    try:
+        with db.write() as session:
+            user = session.get_one(UserRecord, user_id, with_for_update=True)
+            if messages := _taken(session, name, None, but=user_id):
+                raise AccountError(messages)
+            user.name, user.name_key = name, name.lower()
+            standings.name_changed(session, [f"u{user_id}"])
+    except IntegrityError:
+        raise AccountError({"name": _NAME_TAKEN}) from None
+
+
+def change_password(db: Database, user_id: int, current: str, new: str, *, kept_session_id: int | None) -> None:
+    """Give the account another password and end its other sessions. Raises AccountError (current, password)."""
+    messages = _password_faults(new) | _wrong_password(db, user_id, current, "current")
+    if messages:
+        raise AccountError(messages)
+    set_password(db, user_id, new, kept_session_id=kept_session_id)
+
+
+def set_password(db: Database, user_id: int, password: str, *, kept_session_id: int | None = None) -> None:
+    """Give the account a password, and end all its sessions but one. Raises AccountError. Its owner is told by mail."""
+    if messages := _password_faults(password):
+        raise AccountError(messages)
+    new_hash = _hash(password)
+    with db.write() as session:
+        _set_password(session, session.get_one(UserRecord, user_id, with_for_update=True), new_hash, kept_session_id)
+
+
+def set_wants_mail(db: Database, user_id: int, wants_mail: bool) -> None:
+    """Whether this person is told by mail how their submissions ended."""
+    with db.write() as session:
+        session.get_one(UserRecord, user_id).wants_mail = wants_mail
+
+
+def ask_to_verify(db: Database, secret: str, user_id: int) -> bool:
+    """Mail the link that verifies the account's address once more. False where too many were mailed lately."""
+    with db.write() as session:
+        user = session.get_one(UserRecord, user_id)
+        if user.email is None or user.email_verified_at is not None:
+            return True
+        return links.write_verification(session, secret, user, user.email)
+
+
+def change_email(db: Database, secret: str, user_id: int, password: str, email: str) -> None:
+    """Mail a link to a new address; the account has it once the link is used. Raises AccountError (current, email)."""
+    email = email.strip().lower()
+    messages = _email_faults(email) | _wrong_password(db, user_id, password, "current")
+    with db.write() as session:
+        user = session.get_one(UserRecord, user_id)
+        if not messages and email == user.email:
+            messages = {"email": "This is your email address already."}
+        messages |= _taken(session, None, email, but=user_id)
+        if not messages and not links.write_verification(session, secret, user, email):
+            messages = {"email": "Too many mails went to this address in the last hour. Try again later."}
+        if messages:
+            raise AccountError(messages)
+
+
+def verify_email(db: Database, secret: str, token: str, now: datetime | None = None) -> UserRecord | None:
+    """Make the address of a link the account's, verified. None where the link does not hold (any more)."""
+    moment = now or utc_now()
+    try:
+        with db.write() as session:
+            link = links.read_link(session, secret, "verify", token, moment)
+            if link is None or _taken(session, None, link.address, but=link.user.id):
+                return None
+            user, old = link.user, link.user.email
+            if old is not None and old != link.address and user.email_verified_at is not None:
+                text = f"Hello {user.name},\n\n{_ADDRESS_CHANGED}"
+                write_mail(session, old, "Your email address at Gengap has changed", text)
+            user.email, user.email_verified_at = link.address, moment
+            return user
+    except IntegrityError:  # two accounts verify the same address at the same time
+        return None
+
+
+def ask_to_reset(db: Database, secret: str, email: str) -> None:
+    """Mail a link for a new password to this address, if it is an account's. Nobody learns whether it is."""
+    with db.write() as session:
+        user = session.scalar(select(UserRecord).where(UserRecord.email == email.strip().lower()))
+        if user is not None and user.password_hash is not None:
+            links.write_reset(session, secret, user)
+
+
+def reset_user(db: Database, secret: str, token: str, now: datetime | None = None) -> UserRecord | None:
+    """Whose password a link lets one choose; None where the link does not hold (any more)."""
+    with db.read() as session:
+        link = links.read_link(session, secret, "reset", token, now)
+        return None if link is None else link.user
+
+
+def reset_password(
+    db: Database, secret: str, token: str, password: str, now: datetime | None = None
+) -> UserRecord | None:
+    """Give the account of a link a new password and end all its sessions. None where the link does not hold (any more).
+
+    Raises AccountError where the password is faulty; the link can then be used again.
+    """
+    if messages := _password_faults(password):
+        raise AccountError(messages)
+    new_hash = _hash(password)
+    with db.write() as session:
+        link = links.read_link(session, secret, "reset", token, now)
+        if link is None:
+            return None
+        _set_password(session, link.user, new_hash, None)
+        return link.user
+
+
+def has_password(db: Database, user_id: int, password: str) -> bool:
+    """Whether this is the account's password."""
+    return _verify(account_of(db, user_id).password_hash or _NOBODY, password)
+
+
+def _set_password(session: Session, user: UserRecord, new_hash: str, kept_session_id: int | None) -> None:
+    user.password_hash = new_hash
+    end_others(session, user.id, kept_session_id)
+    if user.email is not None and user.email_verified_at is not None:
+        write_mail(
+            session, user.email, "Your password at Gengap has changed", f"Hello {user.name},\n\n{_PASSWORD_CHANGED}"
+        )
+
+
+def _wrong_password(db: Database, user_id: int, password: str, field: str) -> dict[str, str]:
+    return {} if has_password(db, user_id, password) else {field: "This is not your password."}
+
+
+def _email_faults(email: str) -> dict[str, str]:
+    if len(email) > EMAIL_LENGTH or not _EMAIL.fullmatch(email):
+        return {"email": "Enter an email address such as ada@example.org."}
+    return {}
+
+
+def _name_faults(name: str) -> dict[str, str]:
     messages = {}
     if not NAME_LENGTHS[0] <= len(name) <= NAME_LENGTHS[1]:
         messages["name"] = "A name has {} to {} characters.".format(*NAME_LENGTHS)
     elif not _NAME.fullmatch(name):
         messages["name"] = "A name starts with a letter or digit and has only letters, digits and . _ -"
     elif name.lower() == SYSTEM_NAME:
-        messages["name"] = "This name is taken."
+        messages["name"] = _NAME_TAKEN
+    return messages
+
+
+def _password_faults(password: str) -> dict[str, str]:
+    messages = {}
     if len(password) < PASSWORD_LENGTHS[0]:
         messages["password"] = f"A password has at least {PASSWORD_LENGTHS[0]} characters."
     elif len(password) > PASSWORD_LENGTHS[1]:
@@ -101,7 +276,15 @@ def _faults(name: str, password: str) -> dict[str, str]:
     return messages
 
 
-def _create(db: Database, name: str, email: str | None, password: str, role: str, messages: dict[str, str]) -> int:
+def _create(
+    db: Database,
+    name: str,
+    email: str | None,
+    password: str,
+    role: str,
+    messages: dict[str, str],
+    secret: str | None = None,
+) -> int:
     with db.read() as session:
         messages = _taken(session, name, email) | messages
     if messages:
@@ -117,6 +300,8 @@ def _create(db: Database, name: str, email: str | None, password: str, role: str
         with db.write() as session:
             session.add(user)
             session.flush()
+            if email is not None and secret is not None:
+                links.write_verification(session, secret, user, email)
             return user.id
     except IntegrityError:  # someone took the name or the address since we looked
         with db.read() as session:
@@ -124,11 +309,17 @@ def _create(db: Database, name: str, email: str | None, password: str, role: str
         raise AccountError(messages) from None
 
 
-def _taken(session: Session, name: str, email: str | None) -> dict[str, str]:
+def _taken(session: Session, name: str | None, email: str | None, *, but: int | None = None) -> dict[str, str]:
+    """What of this somebody else has: a person, or a team that would look like this one."""
     messages = {}
-    if session.scalar(select(UserRecord.id).where(UserRecord.name_key == name.lower())) is not None:
-        messages["name"] = "This name is taken."
-    if email and session.scalar(select(UserRecord.id).where(UserRecord.email == email)) is not None:
+    people = select(UserRecord.id).where(UserRecord.id != (but or 0))
+    teams = select(TeamRecord.id).limit(1)
+    if name and (
+        session.scalar(people.where(UserRecord.name_key == name.lower())) is not None
+        or session.scalar(teams.where(TeamRecord.name_key == name.casefold())) is not None
+    ):
+        messages["name"] = _NAME_TAKEN
+    if email and session.scalar(people.where(UserRecord.email == email)) is not None:
         messages["email"] = "There is an account with this email address already."
     return messages
 

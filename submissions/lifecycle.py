@@ -57,23 +57,24 @@ def submit(
     alias: str | None = None,
     parent_id: int | None = None,
     is_baseline: bool = False,
+    verified_mail_needed: bool = False,
     now: datetime | None = None,
 ) -> int:
     """Queue a measure: the submission, its evaluations and their pending runs in one transaction.
 
     The bundle's bytes are stored first: a crash in between leaves an unused file, never a submission without
     its code. description, link and alias: as `submissions.details` lets them through. parent_id: what it is
-    resubmitted from. Returns the submission's id. Raises SubmissionRefused (dates, quota, what the zoos do not offer,
-    an alias that is somebody's name).
+    resubmitted from. verified_mail_needed: as the setting says. Returns the submission's id. Raises SubmissionRefused
+    (dates, quota, an unverified address, what the zoos do not offer, an alias that is somebody's name).
     """
     moment = now or utc_now()
     with db.read() as session:  # refuse before anything is stored
-        _refuse(session, phase_id, user_id, moment, bundle, alias, is_baseline)
+        _refuse(session, phase_id, user_id, moment, bundle, alias, is_baseline, verified_mail_needed)
     store.put(bundle.content)
     with db.write() as session:
         entrant, team_id = _hold_entrant(session, phase_id, user_id)
         _hold_zoos(session, phase_id)
-        phase = _refuse(session, phase_id, user_id, moment, bundle, alias, is_baseline)
+        phase = _refuse(session, phase_id, user_id, moment, bundle, alias, is_baseline, verified_mail_needed)
         submission = SubmissionRecord(
             phase_id=phase_id,
             user_id=user_id,
@@ -118,11 +119,14 @@ def _refuse(
     bundle: Bundle,
     alias: str | None,
     is_baseline: bool,
+    verified_mail_needed: bool,
 ) -> PhaseRecord:
     phase = session.get(PhaseRecord, phase_id)
     if phase is None:
         raise SubmissionRefused("This phase does not exist.")
-    why = None if is_baseline else refusal(session, phase, user_id, now)
+    why = None
+    if not is_baseline:
+        why = refusal(session, phase, user_id, now, verified_mail_needed=verified_mail_needed)
     why = why or tracks.refusal(bundle.needs, [(zoo.title, zoo.offers) for zoo in phase.zoos])
     why = why or alias_refusal(session, alias, user_id)
     if why is not None:

@@ -48,9 +48,11 @@ def write_mail(session: Session, address: str, subject: str, text: str) -> None:
     session.add(MailRecord(address=address, subject=" ".join(subject.split())[:200], text=text))
 
 
-def written_since(session: Session, address: str, moment: datetime) -> int:
-    """How many mails to this address were written since then."""
-    query = select(func.count()).where(MailRecord.address == address, MailRecord.created_at > moment)
+def written_since(session: Session, address: str, subject: str, moment: datetime) -> int:
+    """How many mails with this subject to this address were written since then."""
+    query = select(func.count()).where(
+        MailRecord.address == address, MailRecord.subject == subject, MailRecord.created_at > moment
+    )
     return session.scalars(query).one()
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from submissions.records import PhaseRecord, SubmissionRecord
+from submissions.records import PhaseRecord, SubmissionRecord, UserRecord
 from submissions.states import State
 from submissions.teams import entrant_of
 
@@ -68,8 +68,15 @@ def quota_of(session: Session, phase: PhaseRecord, user_id: int, now: datetime) 
     )
 
 
-def refusal(session: Session, phase: PhaseRecord, user_id: int, now: datetime) -> str | None:
-    """Why this user cannot submit to this phase now, as a sentence; None where nothing stands against it."""
+def refusal(
+    session: Session, phase: PhaseRecord, user_id: int, now: datetime, *, verified_mail_needed: bool = False
+) -> str | None:
+    """Why this user cannot submit to this phase now, as a sentence; None where nothing stands against it.
+
+    verified_mail_needed: as the setting says. Organizers need none.
+    """
+    if verified_mail_needed and not _is_reachable(session.get_one(UserRecord, user_id)):
+        return "Verify your email address first: the page of your account sends you the link again."
     if now < phase.opens_at:
         return f"This phase opens on {phase.opens_at:%d %B %Y at %H:%M} UTC."
     if phase.closes_at is not None and now >= phase.closes_at:
@@ -90,3 +97,7 @@ def refusal(session: Session, phase: PhaseRecord, user_id: int, now: datetime) -
             "gengap evaluate."
         )
     return None
+
+
+def _is_reachable(user: UserRecord) -> bool:
+    return user.email_verified_at is not None or user.role == "organizer"

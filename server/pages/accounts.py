@@ -15,6 +15,7 @@ from submissions.accounts import (
     authenticate,
     register,
 )
+from worker.hints import send_mail_hint
 
 pages = Blueprint("accounts", __name__)
 
@@ -33,14 +34,15 @@ def register_account() -> ResponseReturnValue:
     name, email = text_field("name", NAME_LENGTHS[1] + 1), text_field("email", EMAIL_LENGTH + 1)
     password = request.form.get("password", "")
     try:
-        register(services().db, name, email, password)
+        register(services().db, name, email, password, secret=services().settings.secret_key())
     except AccountError as error:
         return _register_page(name, email, error.messages), 422
     user = authenticate(services().db, name, password)
     if user is None:
         abort(500)
+    send_mail_hint(services().settings)
     auth.log_in(user)
-    flash(f"Welcome, {user.name}. Your account is ready.")
+    flash(f"Welcome, {user.name}. Your account is ready; a mail to {user.email} asks you to verify the address.")
     return redirect(auth.safe_next(url_for("home.home")))
 
 

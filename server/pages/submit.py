@@ -83,6 +83,7 @@ def upload(**_named: object) -> ResponseReturnValue:
                     link=said.link,
                     alias=said.alias,
                     parent_id=draft.parent.id if draft.parent else None,
+                    verified_mail_needed=services().settings.verified_mail_needed,
                 )
     except BundleError as error:
         messages["file"] = str(error)
@@ -117,7 +118,8 @@ def form_page(draft: Draft, messages: dict[str, str] | None = None) -> str:
     phase, account = the_phase(), the_account()
     now = utc_now()
     with services().db.read() as session:
-        why_not = refusal(session, phase, account.id, now)
+        needed = services().settings.verified_mail_needed
+        why_not = refusal(session, phase, account.id, now, verified_mail_needed=needed)
         quota = quota_of(session, phase, account.id, now)
         tried_on = smoke_zoo(session, phase)
     return render_template(

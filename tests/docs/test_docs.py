@@ -43,7 +43,6 @@ def parametrize(cases: list[tuple[str, str]]) -> pytest.MarkDecorator:
 RUN_ELSEWHERE = {"metrics.md": "tests/scoring/test_documentation.py"}  # page: the test of its own room
 PYTHON = list(blocks("python"))
 MEASURES = [(where, text) for where, text in PYTHON if "def complexity" in text]
-SCRIPTS = [(where, text) for where, text in PYTHON if "import create_organizer" in text]
 COMMANDS = [(where, line) for where, text in blocks("bash") for line in text.splitlines() if line.startswith("gengap ")]
 MENTIONED = [
     (f"{page.relative_to(ROOT)}:{found[1]}", found[1])
@@ -85,9 +84,11 @@ def test_each_measure_shown_gives_a_value(text: str) -> None:
     assert math.isfinite(function(network, TrainingData(torch.rand(9, 1, 2, 2), torch.arange(9) % 3, 3)))
 
 
-@parametrize(SCRIPTS)
-def test_the_organizers_script_makes_an_organizer(text: str, tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-c", text], env=os.environ | {"GENGAP_HOME": str(tmp_path)}, cwd=ROOT, check=True)
+def test_the_organizers_command_makes_an_organizer(tmp_path: Path) -> None:
+    (shown,) = {line for _, line in COMMANDS if line.startswith("gengap account organizer")}
+    command = [sys.executable, "-m", "server.cli", *shlex.split(shown)[1:]]
+    environment = os.environ | {"GENGAP_HOME": str(tmp_path)}
+    subprocess.run(command, env=environment, cwd=ROOT, check=True, input=b"a long password of one's own\n")
     database = Database(f"sqlite:///{tmp_path / 'gengap.sqlite'}")
     with database.read() as session:
         assert [user.role for user in session.scalars(select(UserRecord))] == ["organizer"]
@@ -114,7 +115,7 @@ def test_the_three_commands_lead_from_a_recipe_to_an_open_phase(tmp_path: Path) 
 
 
 def test_every_python_example_is_run_by_some_test() -> None:
-    run_here = {where for where, _ in MEASURES + SCRIPTS}
+    run_here = {where for where, _ in MEASURES}
     for where, _ in PYTHON:
         page = Path(where.partition(":")[0]).name
         elsewhere = page in RUN_ELSEWHERE and page in (ROOT / RUN_ELSEWHERE[page]).read_text()

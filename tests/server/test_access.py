@@ -9,6 +9,7 @@ from flask import Flask
 
 from server.access import Who, allow, declared
 from submissions.records import JobKind
+from submissions.tokens import create_token
 from submissions.uploads import begin_upload
 from submissions.zoo_jobs import enqueue
 from tests.server.site import Browser, Site
@@ -27,6 +28,24 @@ TABLE: dict[tuple[str, str], tuple[int | str, ...]] = {
     ("GET", "accounts.log_in_form"): (OK, MOVED, MOVED, MOVED),
     ("POST", "accounts.log_in"): (422, 422, 422, 422),
     ("POST", "accounts.log_out"): (LOGIN, MOVED, MOVED, MOVED),
+    ("GET", "account.show"): (LOGIN, OK, OK, OK),
+    ("POST", "account.change_name"): (LOGIN, 422, 422, 422),
+    ("POST", "account.change_email"): (LOGIN, 422, 422, 422),
+    ("POST", "account.change_password"): (LOGIN, 422, 422, 422),
+    ("POST", "account.set_wants_mail"): (LOGIN, MOVED, MOVED, MOVED),
+    ("POST", "account.ask_to_verify"): (LOGIN, MOVED, MOVED, MOVED),
+    ("GET", "account.export"): (LOGIN, OK, OK, OK),
+    ("GET", "account.delete_form"): (LOGIN, OK, OK, OK),
+    ("POST", "account.delete"): (LOGIN, 422, 422, 422),
+    ("GET", "links.verify_form"): (GONE, GONE, GONE, GONE),  # of a link that does not hold
+    ("POST", "links.verify"): (GONE, GONE, GONE, GONE),
+    ("GET", "links.ask_form"): (OK, OK, OK, OK),
+    ("POST", "links.ask_to_reset"): (MOVED, MOVED, MOVED, MOVED),
+    ("GET", "links.reset_form"): (GONE, GONE, GONE, GONE),
+    ("POST", "links.reset"): (GONE, GONE, GONE, GONE),
+    ("GET", "tokens.overview"): (LOGIN, OK, OK, OK),
+    ("POST", "tokens.create"): (LOGIN, 422, 422, 422),
+    ("POST", "tokens.revoke"): (LOGIN, MOVED, GONE, GONE),
     ("GET", "sessions.overview"): (LOGIN, OK, OK, OK),
     ("POST", "sessions.end"): (LOGIN, MOVED, GONE, GONE),
     ("POST", "sessions.end_others"): (LOGIN, MOVED, MOVED, MOVED),
@@ -168,6 +187,8 @@ def walk(site: Site) -> Callable[..., Walk]:
             "help_name": "participant",
             "file_name": "leaderboard.png",
             "session_id": site.session_of("ann"),
+            "token": "no-link-of-ours",
+            "token_id": create_token(site.db, site.ann, "laptop", ["read"])[0].id,
         }
         return Walk(site, browsers, names)
 

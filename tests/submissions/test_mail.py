@@ -114,8 +114,9 @@ def test_mails_to_an_address_are_counted_and_withdrawn(any_db: Database) -> None
     _write(any_db, "a@example.org")
     _write(any_db, "b@example.org")
     with any_db.read() as session:
-        assert mail.written_since(session, "a@example.org", START - timedelta(seconds=1)) == 1
-        assert mail.written_since(session, "a@example.org", START) == 0
+        assert mail.written_since(session, "a@example.org", "About something", START - timedelta(seconds=1)) == 1
+        assert mail.written_since(session, "a@example.org", "About something", START) == 0
+        assert mail.written_since(session, "a@example.org", "Another", START - timedelta(seconds=1)) == 0
     with any_db.write() as session:
         mail.withdraw(session, "a@example.org")
     assert _record(any_db).address == "b@example.org"

@@ -1,0 +1,68 @@
+"""`gengap account`: make an organizer's account, and help somebody who has forgotten their password."""
+
+import sys
+
+import click
+
+from server.commands.common import ready_database, settings_or_exit
+from server.commands.errors import InputError
+from submissions.accounts import AccountError, create_organizer, find_user, set_password
+from submissions.database import Database
+from submissions.links import RESET_FOR, reset_path
+from submissions.records import UserRecord
+
+
+@click.group()
+def command() -> None:
+    """Make organizers, and give people a new password. Passwords are asked for, or read from standard input."""
+
+
+@command.command()
+@click.argument("name")
+def organizer(name: str) -> None:
+    """Make an account with the role of an organizer."""
+    db = ready_database(settings_or_exit())
+    try:
+        create_organizer(db, name, _password())
+    except AccountError as error:
+        raise InputError(str(error)) from None
+    finally:
+        db.close()
+    click.echo(f"{name.strip()} is an organizer now.")
+
+
+@command.command()
+@click.argument("name")
+@click.option("--link", is_flag=True, help="Print a link with which NAME chooses a password, and ask for none.")
+def reset(name: str, link: bool) -> None:
+    """Give the account NAME a new password and end all its sessions."""
+    settings = settings_or_exit()
+    db = ready_database(settings)
+    try:
+        user = _user(db, name)
+        if link:
+            click.echo(settings.effective_public_url + reset_path(settings.secret_key(), user))
+            hours = RESET_FOR.total_seconds() / 3600
+            click.echo(f"It works once, for {hours:.0f} hours; whoever has it can choose the password.", err=True)
+        else:
+            set_password(db, user.id, _password())
+            click.echo(f"{user.name} has a new password; all sessions have ended.")
+    except AccountError as error:
+        raise InputError(str(error)) from None
+    finally:
+        db.close()
+
+
+def _user(db: Database, name: str) -> UserRecord:
+    user = find_user(db, name)
+    if user is None:
+        raise InputError(f"There is no account {name!r} on this server.")
+    return user
+
+
+def _password() -> str:
+    """Asked for twice at a terminal; otherwise the first line of standard input."""
+    if sys.stdin.isatty():
+        password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        return password
+    return sys.stdin.readline().rstrip("\r\n")

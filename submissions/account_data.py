@@ -1,0 +1,211 @@
+"""What an account leaves behind: an export of everything that we keep of it, and its deletion.
+
+Deleting removes who somebody is, not what was measured: submissions with their code, values and scores stay, under
+"deleted account" and a number, so that a leaderboard does not change when one of those on it goes. The name, the
+address, the password, sessions, tokens, notifications, mails, and what was written about submissions of one's own
+(description, link, alias) are gone. Called by the account's pages and the API.
+"""
+
+import json
+import zipfile
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import PurePath
+from typing import IO, Any
+
+from sqlalchemy import delete, exists, select, update
+from sqlalchemy.orm import Session
+
+from submissions import mail, standings, teams
+from submissions.accounts import has_password
+from submissions.database import Database
+from submissions.records import (
+    ApiTokenRecord,
+    CompetitionRecord,
+    EvaluationRecord,
+    NotificationRecord,
+    PhaseRecord,
+    SubmissionRecord,
+    TeamMemberRecord,
+    TeamRecord,
+    UserRecord,
+    ValueRecord,
+    ZooRecord,
+    utc_now,
+)
+from submissions.sessions import end_others, sessions_of
+from submissions.store import BundleStore, StoreError
+from submissions.visibility import Sight, sight
+
+
+class DeletionRefused(Exception):  # noqa: N818  (a refusal is an answer, not a malfunction)
+    """The account cannot be deleted; the message is a sentence for its owner."""
+
+
+def write_export(db: Database, store: BundleStore, user_id: int, file: IO[bytes]) -> None:
+    """Write a zip of everything that we keep of this account: account.json, submissions.json, and each upload.
+
+    Of scores, what their author may see. Values are in it for zoos whose truth is public: those of the others would
+    be a way out for what a measure saw there.
+    """
+    with db.read() as session, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        user = session.get_one(UserRecord, user_id)
+        archive.writestr("account.json", _json(_account(session, user)))
+        listed = []
+        mine = select(SubmissionRecord.id).where(SubmissionRecord.user_id == user_id).order_by(SubmissionRecord.id)
+        for submission_id in session.scalars(mine).all():
+            submission = session.get_one(SubmissionRecord, submission_id)
+            code: str | None = f"submissions/{submission.id}/{PurePath(submission.filename).name}"
+            try:
+                archive.writestr(str(code), store.get(submission.bundle_sha256))
+            except StoreError:
+                code = None
+            listed.append(_submission(session, submission, user) | {"code": code})
+        archive.writestr("submissions.json", _json(listed))
+
+
+def delete_account(db: Database, user_id: int, password: str) -> None:
+    """Delete this account for good. Raises DeletionRefused (a wrong password, the only organizer)."""
+    if not has_password(db, user_id, password):
+        raise DeletionRefused("This is not your password.")
+    with db.write() as session:
+        user = session.get_one(UserRecord, user_id, with_for_update=True)
+        if user.role == "organizer" and not _has_other_organizer(session, user_id):
+            raise DeletionRefused("You are the only organizer. Make another first: gengap account organizer")
+        for team in teams.teams_of(session, user_id):
+            session.get(TeamRecord, team.team_id, with_for_update=True)
+            teams.go(session, team.team_id, user_id)
+        for table in (ApiTokenRecord, NotificationRecord):
+            session.execute(delete(table).where(table.user_id == user_id))
+        end_others(session, user_id, None)
+        if user.email is not None:
+            mail.withdraw(session, user.email)
+        session.execute(
+            update(SubmissionRecord)
+            .where(SubmissionRecord.user_id == user_id, SubmissionRecord.team_id.is_(None))
+            .values(description="", link="", alias=None)
+            .execution_options(synchronize_session=False)
+        )
+        user.name = user.name_key = f"{teams.DELETED} {user_id}"
+        user.email = user.email_verified_at = user.password_hash = None
+        user.wants_mail = False
+        user.role = "participant"
+        user.deleted_at = utc_now()
+        session.flush()
+        standings.name_changed(session, [f"u{user_id}"])
+
+
+def _has_other_organizer(session: Session, user_id: int) -> bool:
+    others = exists().where(
+        UserRecord.role == "organizer", UserRecord.id != user_id, UserRecord.password_hash.is_not(None)
+    )
+    return bool(session.scalar(select(others)))
+
+
+def _account(session: Session, user: UserRecord) -> Mapping[str, Any]:
+    teams_of = session.execute(
+        select(TeamRecord.name, CompetitionRecord.slug, TeamMemberRecord.joined_at)
+        .join(TeamMemberRecord, TeamMemberRecord.team_id == TeamRecord.id)
+        .join(CompetitionRecord, CompetitionRecord.id == TeamRecord.competition_id)
+        .where(TeamMemberRecord.user_id == user.id)
+        .order_by(TeamMemberRecord.joined_at)
+    )
+    tokens = session.scalars(
+        select(ApiTokenRecord).where(ApiTokenRecord.user_id == user.id).order_by(ApiTokenRecord.id)
+    )
+    notices = session.scalars(
+        select(NotificationRecord).where(NotificationRecord.user_id == user.id).order_by(NotificationRecord.id)
+    )
+    return {
+        "name": user.name,
+        "email": user.email,
+        "email_verified_at": user.email_verified_at,
+        "wants_mail": user.wants_mail,
+        "role": user.role,
+        "created_at": user.created_at,
+        "teams": [{"name": name, "competition": slug, "joined_at": joined} for name, slug, joined in teams_of],
+        "sessions": [
+            {"browser": one.browser, "created_at": one.created_at, "seen_at": one.seen_at}
+            for one in sessions_of(session, user.id)
+        ],
+        "tokens": [
+            {
+                "name": one.name,
+                "scopes": one.scopes,
+                "created_at": one.created_at,
+                "last_used_at": one.last_used_at,
+                "expires_at": one.expires_at,
+            }
+            for one in tokens
+        ],
+        "notifications": [
+            {"text": one.text, "submission": one.submission_id, "at": one.at, "read_at": one.read_at} for one in notices
+        ],
+    }
+
+
+def _submission(session: Session, submission: SubmissionRecord, reader: UserRecord) -> dict[str, Any]:
+    phase = session.get_one(PhaseRecord, submission.phase_id)
+    competition = session.get_one(CompetitionRecord, phase.competition_id)
+    team = session.get(TeamRecord, submission.team_id) if submission.team_id is not None else None
+    seen = sight(phase, submission, is_owner=True, is_organizer=reader.role == "organizer")
+    return {
+        "id": submission.id,
+        "competition": competition.slug,
+        "phase": phase.slug,
+        "team": team.name if team is not None else None,
+        "name": submission.name,
+        "description": submission.description,
+        "link": submission.link,
+        "alias": submission.alias,
+        "track": submission.track,
+        "filename": submission.filename,
+        "sha256": submission.bundle_sha256,
+        "state": submission.state,
+        "reason": submission.reason,
+        "detail": submission.detail,
+        "shown_score": submission.shown_score,
+        "score": submission.score if seen is Sight.ALL else None,
+        "attempt": submission.attempt,
+        "created_at": submission.created_at,
+        "started_at": submission.started_at,
+        "finished_at": submission.finished_at,
+        "evaluations": _evaluations(session, submission.id, with_scores=seen is Sight.ALL),
+    }
+
+
+def _evaluations(session: Session, submission_id: int, *, with_scores: bool) -> list[dict[str, Any]]:
+    found = session.execute(
+        select(EvaluationRecord, ZooRecord)
+        .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
+        .where(EvaluationRecord.submission_id == submission_id)
+        .order_by(EvaluationRecord.attempt, EvaluationRecord.id)
+    ).all()
+    return [
+        {
+            "zoo": zoo.label,
+            "attempt": evaluation.attempt,
+            "purpose": evaluation.purpose,
+            "state": evaluation.state,
+            "networks": evaluation.networks,
+            "cmi": evaluation.cmi if with_scores else None,
+            "kendall_tau": evaluation.kendall_tau if with_scores else None,
+            "values": _values(session, evaluation.id) if zoo.truth_public else None,
+        }
+        for evaluation, zoo in found
+    ]
+
+
+def _values(session: Session, evaluation_id: int) -> dict[str, float]:
+    query = select(ValueRecord.network_id, ValueRecord.value).where(ValueRecord.evaluation_id == evaluation_id)
+    return {network_id: value for network_id, value in session.execute(query)}  # noqa: C416  (a Row is no pair)
+
+
+def _json(content: object) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no place in an export")

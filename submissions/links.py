@@ -1,0 +1,96 @@
+"""Links that let whoever reads a mail verify an address or choose a new password: signed, expiring, for one use.
+
+Nothing is stored for them. A link names the account, when it ends and, as a fingerprint, what the account was when it
+was made; using a link changes that, so it works once. Called by `submissions.accounts` and the command line.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from itsdangerous import BadData, URLSafeSerializer
+from sqlalchemy.orm import Session
+
+from submissions.mail import SITE, write_mail, written_since
+from submissions.records import UserRecord, utc_now
+
+VERIFY_FOR = timedelta(days=3)
+RESET_FOR = timedelta(hours=2)
+MOST_AN_HOUR = 5  # mails of one kind to one address: nobody fills another's mailbox from our forms
+
+VERIFY_SUBJECT = "Your email address at Gengap"
+RESET_SUBJECT = "A new password at Gengap"
+
+_Purpose = Literal["verify", "reset"]
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a link that holds says. address: the one to verify; empty in a link for a new password."""
+
+    user: UserRecord
+    address: str
+
+
+def write_verification(session: Session, secret: str, user: UserRecord, address: str) -> bool:
+    """Mail a link with which this address becomes the account's. False where too many were mailed lately."""
+    text = (
+        f"Hello {user.name},\n\n"
+        "please confirm that this is your email address:\n\n"
+        f"{SITE}/verify/{_token(secret, 'verify', user, address, utc_now() + VERIFY_FOR)}\n\n"
+        "The link works once, for three days. If you have no account at Gengap, somebody mistyped their address: "
+        "you need not do anything.\n"
+    )
+    return _write(session, address, VERIFY_SUBJECT, text)
+
+
+def write_reset(session: Session, secret: str, user: UserRecord) -> bool:
+    """Mail a link for a new password to the account's address. False where too many were mailed lately."""
+    assert user.email is not None
+    text = (
+        f"Hello {user.name},\n\n"
+        "somebody, probably you, asked for a new password for your account. Choose it here:\n\n"
+        f"{SITE}{reset_path(secret, user)}\n\n"
+        "The link works once, for two hours. If it was not you, you need not do anything: your password stays.\n"
+    )
+    return _write(session, user.email, RESET_SUBJECT, text)
+
+
+def reset_path(secret: str, user: UserRecord) -> str:
+    """The page where whoever knows its address chooses a new password for this account."""
+    return f"/reset/{_token(secret, 'reset', user, '', utc_now() + RESET_FOR)}"
+
+
+def read_link(session: Session, secret: str, purpose: _Purpose, token: str, now: datetime | None = None) -> Link | None:
+    """What a link says; None where it is none of ours, has ended or was used."""
+    try:
+        user_id, address, ends, fingerprint = _serializer(secret, purpose).loads(token)
+    except (BadData, ValueError, TypeError):
+        return None
+    user = session.get(UserRecord, user_id)
+    if user is None or user.deleted_at is not None or fingerprint != _fingerprint(user):
+        return None
+    return Link(user, address) if datetime.fromtimestamp(ends, UTC) > (now or utc_now()) else None
+
+
+def _write(session: Session, address: str, subject: str, text: str) -> bool:
+    if written_since(session, address, subject, utc_now() - timedelta(hours=1)) >= MOST_AN_HOUR:
+        return False
+    write_mail(session, address, subject, text)
+    return True
+
+
+def _token(secret: str, purpose: _Purpose, user: UserRecord, address: str, ends: datetime) -> str:
+    token = _serializer(secret, purpose).dumps([user.id, address, int(ends.timestamp()), _fingerprint(user)])
+    return token if isinstance(token, str) else token.decode()
+
+
+def _serializer(secret: str, purpose: _Purpose) -> URLSafeSerializer:
+    return URLSafeSerializer(secret, salt=f"gengap {purpose}", signer_kwargs={"digest_method": hashlib.sha256})
+
+
+def _fingerprint(user: UserRecord) -> str:
+    """Changes with every use of a link: the password, the address, and since when it is verified."""
+    state = repr((user.password_hash, user.email, user.email_verified_at))
+    return hashlib.sha256(state.encode()).hexdigest()[:16]
