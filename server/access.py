@@ -81,14 +81,20 @@ def the_submission() -> SubmissionRecord:
     return cast(SubmissionRecord, g.submission)
 
 
+def named_in_query(submission_id: int) -> SubmissionRecord:
+    """A submission that the URL names after its question mark. 404 where the reader may not see it."""
+    return _found(_submission(submission_id, current_account()))
+
+
 def is_owner(account: Account | None, submission: SubmissionRecord) -> bool:
     """Whether the reader made this submission, or is in the team that it was made for."""
     if account is None:
         return False
     if account.id == submission.user_id or submission.team_id is None:
         return account.id == submission.user_id
-    if submission is g.get("submission"):
-        return cast(bool, g.is_of_their_team)
+    known: bool | None = g.get("of_their_team", {}).get(submission.id)
+    if known is not None:
+        return known
     with services().db.read() as session:
         return is_member(session, submission, account.id)
 
@@ -169,7 +175,8 @@ def _submission(submission_id: int, account: Account | None) -> SubmissionRecord
         found = session.execute(query).one_or_none()
     if found is None:
         return None
-    submission, g.is_of_their_team = found
+    submission, is_of_their_team = found
+    g.setdefault("of_their_team", {})[submission_id] = is_of_their_team  # so that `is_owner` need not ask again
     return submission
 
 

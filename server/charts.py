@@ -11,6 +11,7 @@ from submissions.points import Point, ZooPoints
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 LOG_SCALE_RATIO = 100.0
+COLOURS = 6  # of charts.js
 _NAMES = {
     "gap": "generalization gap",
     "test_error": "test error",
@@ -27,20 +28,21 @@ def target_name(target: str) -> str:
     return _NAMES.get(target, target)
 
 
-def value_against_target(points: ZooPoints) -> dict[str, Any]:
-    """A scatter of the networks: value across, target upwards, coloured by the zoo's first axis.
+def value_against_target(points: ZooPoints, coloured_by: int = 0) -> dict[str, Any]:
+    """A scatter of the networks: value across, target upwards, coloured by one of the zoo's axes, by its place.
 
     A click in the legend singles out one setting of that axis. Values that are positive and spread over
-    more than two orders of magnitude get a logarithmic scale.
+    more than two orders of magnitude get a logarithmic scale. An axis of many numbers is coloured by their size.
     """
-    colour = _field(0)
+    colour = _field(coloured_by)
     target = target_name(points.target)
     shown = [("value", "value"), ("truth", target), *((_field(i), name) for i, name in enumerate(points.axes))]
     return {
         "$schema": SCHEMA,
         "description": f"Value of the measure against {target} for {len(points.points)} networks.",
         "width": "container",
-        "height": 320,
+        "height": 340,
+        "autosize": {"type": "fit", "contains": "padding"},
         "data": {"values": [_datum(point, points.axes) for point in points.points]},
         "params": [{"name": "chosen", "select": {"type": "point", "fields": [colour]}, "bind": "legend"}],
         "mark": {"type": "point", "filled": True, "size": 64},
@@ -61,8 +63,8 @@ def value_against_target(points: ZooPoints) -> dict[str, Any]:
             },
             "color": {
                 "field": colour,
-                "type": "ordinal",
-                "title": points.axes[0],
+                "type": "quantitative" if _is_many_numbers(points, points.axes[coloured_by]) else "ordinal",
+                "title": points.axes[coloured_by],
                 "legend": {"orient": "top", "direction": "horizontal"},
             },
             "opacity": {"condition": {"param": "chosen", "value": 0.85}, "value": 0.12},
@@ -82,6 +84,12 @@ def _datum(point: Point, axes: Sequence[str]) -> dict[str, Any]:
 def _field(axis_index: int) -> str:
     """An axis as a field's name: Vega would read a dot in the axis's own name as a path."""
     return f"axis{axis_index}"
+
+
+def _is_many_numbers(points: ZooPoints, axis: str) -> bool:
+    """More numbers than there are colours to tell apart."""
+    settings = {point.hyperparameters[axis] for point in points.points}
+    return len(settings) > COLOURS and all(type(setting) in (int, float) for setting in settings)
 
 
 def _is_wide(points: ZooPoints) -> bool:

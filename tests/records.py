@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -38,13 +38,13 @@ PASSWORD = "correct horse battery"
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def write_zoo(folder: Path, name: str, *, truth_public: bool = True) -> Path:
+AXES: Mapping[str, Sequence[float]] = {"width": [16, 32, 64], "learning rate": [0.1, 0.5], "weight.decay": [0, 0.001]}
+
+
+def write_zoo(
+    folder: Path, name: str, *, truth_public: bool = True, axes: Mapping[str, Sequence[float]] = AXES
+) -> Path:
     """A zoo folder with a real manifest and truth and empty weights: no page looks at weights."""
-    axes: dict[str, list[float]] = {
-        "width": [16, 32, 64],
-        "learning rate": [0.1, 0.5],
-        "weight.decay": [0, 0.001],
-    }
     networks = {
         hashlib.sha256(f"{name}{index}".encode()).hexdigest()[:12]: (
             dict(zip(axes, settings, strict=True)),
@@ -62,7 +62,7 @@ def write_zoo(folder: Path, name: str, *, truth_public: bool = True) -> Path:
     ]
     truth = {
         "format": 1,
-        "axes": [{"name": axis, "values": values} for axis, values in axes.items()],
+        "axes": [{"name": axis, "values": list(values)} for axis, values in axes.items()],
         "test_size": 1297,
         "networks": {
             network: {

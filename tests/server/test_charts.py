@@ -60,7 +60,7 @@ def test_only_positive_values_over_orders_of_magnitude_get_a_log_scale(
 
 def test_the_chart_of_a_scored_submission_is_public_json(site: Site) -> None:
     submission = site.submission(site.phase(), cmi=(0.1, 0.2))
-    answer = site.browser().get(f"/submissions/{submission}/zoos/digits-cnn/chart.json")
+    answer = site.browser().get(f"/submissions/{submission}/zoos/digits-cnn/drawings/values.json")
     spec = json.loads(answer.data)
     assert answer.mimetype == "application/json"
     assert len(spec["data"]["values"]) == 12
@@ -72,5 +72,5 @@ def test_there_is_no_chart_of_an_unscored_zoo_nor_of_a_secret_truth(site: Site) 
     secret = site.phase("secret", zoos=("hidden-mlp",), truth_public=False)
     scored = site.submission(secret, cmi=(0.4,))
     browser = site.browser("olga")
-    assert browser.get(f"/submissions/{running}/zoos/digits-mlp/chart.json").status_code == 404
-    assert browser.get(f"/submissions/{scored}/zoos/hidden-mlp/chart.json").status_code == 404
+    assert browser.get(f"/submissions/{running}/zoos/digits-mlp/drawings/values.json").status_code == 404
+    assert browser.get(f"/submissions/{scored}/zoos/hidden-mlp/drawings/values.json").status_code == 404

@@ -1,0 +1,133 @@
+"""Two submissions of one phase side by side: which is better, and by more than chance?"""
+
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, abort, current_app, jsonify, render_template, request
+
+from model_zoo import ZooError
+from server.access import Who, allow, named_in_query
+from server.auth import current_account
+from server.config import services
+from server.result_charts import first_against_second
+from server.result_words import difference_sentence, p_words
+from server.sights import seen_result
+from submissions.comparison import Compared, Offered, Pairs, compared, leading_offers, own_offers, pairs
+from submissions.records import SubmissionRecord
+from submissions.results import Result
+from submissions.visibility import Sight
+
+_LARGEST_ID = 2**31 - 1  # a larger number is no id in any database we use
+
+pages = Blueprint("compare", __name__)
+pages.add_app_template_filter(p_words, "p_words")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the form offers: the reader's own submissions and the first of the leaderboard."""
+
+    own: tuple[Offered, ...]
+    leading: tuple[Offered, ...]
+
+
+@pages.get("/compare")
+@allow(Who.VISITOR)
+def show() -> str:
+    """The form, and once both are chosen their comparison."""
+    first, second = _named("a"), _named("b")
+    if first is None:
+        return render_template("compare.html", first=None)
+    refusal, found = _compared(first, second) if second is not None else (_refusal(first), None)
+    return render_template(
+        "compare.html",
+        first=first,
+        second=second,
+        phase=first.phase,
+        choice=_choice(first, second),
+        refusal=refusal,
+        compared=found,
+        names=_names(first, second) if second is not None else (first.name,),
+        sentence=_sentence(found, _names(first, second)) if found is not None and second is not None else None,
+        charted=[zoo for zoo in found.zoos if zoo.first.truth_public] if found is not None else [],
+    )
+
+
+@pages.get("/compare/<slug:zoo_name>.json")
+@allow(Who.VISITOR)
+def chart(zoo_name: str) -> Response:
+    """The specification of both measures' values on one zoo whose truth is public."""
+    first, second = _named("a"), _named("b")
+    if first is None or second is None:
+        abort(404)
+    _, found = _compared(first, second)
+    points = None if found is None else _pairs(found.first, found.second, zoo_name)
+    if points is None:
+        abort(404)
+    return jsonify(first_against_second(points.rows, _names(first, second), points.target))
+
+
+def _named(key: str) -> SubmissionRecord | None:
+    """The submission that the query names, None where it names none; 404 where the reader may not see it."""
+    text = request.args.get(key, "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= _LARGEST_ID):
+        abort(404)
+    return named_in_query(int(text))
+
+
+def _refusal(submission: SubmissionRecord) -> str | None:
+    """Why this submission cannot be compared with any; None where it can."""
+    found = seen_result(submission)
+    if found is None:
+        return f"{submission.name} has no score yet, so there is nothing to compare."
+    if found.sight is not Sight.ALL:
+        return f"How {submission.name} was scored is not shown in full, so it cannot be compared."
+    return None
+
+
+def _compared(first: SubmissionRecord, second: SubmissionRecord) -> tuple[str | None, Compared | None]:
+    """The comparison, or why there is none."""
+    if first.phase_id != second.phase_id:
+        return "The two are of different phases: only measures on the same networks can be compared.", None
+    refusal = _refusal(first) or _refusal(second)
+    results = seen_result(first), seen_result(second)
+    if refusal is not None or results[0] is None or results[1] is None:
+        return refusal, None
+    with services().db.read() as session:
+        return None, compared(session, results[0], results[1])
+
+
+def _choice(first: SubmissionRecord, second: SubmissionRecord | None) -> Choice:
+    """Without the ones that are chosen already."""
+    account = current_account()
+    taken = {first.id} | ({second.id} if second is not None else set())
+    with services().db.read() as session:
+        own = own_offers(session, first.phase_id, account.id) if account is not None else ()
+        leading = leading_offers(session, first.phase_id)
+    own = tuple(one for one in own if one.submission_id not in taken)
+    taken |= {one.submission_id for one in own}
+    return Choice(own, tuple(one for one in leading if one.submission_id not in taken))
+
+
+def _pairs(first: Result, second: Result, zoo_name: str) -> Pairs | None:
+    """Both measures' values; None also where the zoo cannot be read, which the log tells the organizers."""
+    try:
+        with services().db.read() as session:
+            return pairs(session, services().zoos, first, second, zoo_name)
+    except ZooError:
+        current_app.logger.exception("The zoo %s cannot be charted.", zoo_name)
+        return None
+
+
+def _sentence(found: Compared, names: tuple[str, str]) -> str:
+    if found.difference is None:
+        return "Whether the difference is more than chance is not known: a worker has yet to add what the test needs."
+    return difference_sentence(*names, found.difference)
+
+
+def _names(first: SubmissionRecord, second: SubmissionRecord) -> tuple[str, str]:
+    """What to call the two, apart also where they have one name."""
+    if first.name != second.name:
+        return first.name, second.name
+    return f"{first.name} (#{first.id})", f"{second.name} (#{second.id})"

@@ -1,0 +1,191 @@
+"""The result part of a submission's page, its pictures, and everything of it as downloads.
+
+`submission_result` is for the page's template; the rest are routes of their own. All of them get what the reader may
+see from one door, `_result`, and nothing from anywhere else.
+"""
+
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, abort, current_app, jsonify, make_response, render_template, request
+
+from model_zoo import ZooError
+from scoring.plain import plain
+from server.access import Who, allow, the_submission
+from server.config import services
+from server.result_pictures import VALUES, Picture, as_csv, pictures, result_rows, values_picture
+from server.result_words import Bullet, Scale, range_words, scale_of, zoo_sentences
+from server.sights import seen_result
+from submissions.points import ZooPoints, zoo_points
+from submissions.results import Result, ZooResult
+from submissions.visibility import Sight
+
+LISTED_NETWORKS = 500
+_SUBMISSION = "/submissions/<id:submission_id>"
+_ZOO = f"{_SUBMISSION}/zoos/<slug:zoo_name>"
+
+pages = Blueprint("results", __name__)
+
+
+@dataclass(frozen=True)
+class ShownZoo:
+    """One zoo on the page: its numbers, what they say, its row's picture and its pictures."""
+
+    zoo: ZooResult
+    sentences: tuple[str, ...]
+    bullet: Bullet
+    axes: tuple[str, ...]  # to colour values by; empty where there are no values beside a public truth
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True)
+class ShownResult:
+    """What the page shows of a result. bullet: of the score; None where the reader sees no part of it."""
+
+    result: Result
+    scale: Scale
+    bullet: Bullet | None
+    zoos: tuple[ShownZoo, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        return self.result.sight is Sight.ALL
+
+
+pages.add_app_template_filter(range_words, "ranks")
+
+
+@pages.app_template_global()
+def submission_result() -> ShownResult | None:
+    """The result of the submission that the URL names, as far as the reader may see it; None while it has none."""
+    found = seen_result(the_submission())
+    if found is None:
+        return None
+    scale = scale_of(found)
+    bullet = None
+    if found.score is not None:
+        bullet = scale.bullet(found.score, found.standard_error, found.floor_mean, None, found.oracle)
+    return ShownResult(found, scale, bullet, tuple(_shown(zoo, found, scale) for zoo in found.zoos))
+
+
+@pages.get(f"{_SUBMISSION}/result.json")
+@allow(Who.VISITOR)
+def as_json(**_named: object) -> Response:
+    """Everything that the reader may see of the result."""
+    found = _seen()
+    response = jsonify(plain(found))
+    return _as_file(response, f"submission-{found.submission_id}.json")
+
+
+@pages.get(f"{_SUBMISSION}/result.csv")
+@allow(Who.VISITOR)
+def as_table(**_named: object) -> Response:
+    """The same, one number a row."""
+    found = _seen()
+    text = as_csv(("zoo", "metric", "of", "value"), result_rows(found))
+    return _csv(text, f"submission-{found.submission_id}.csv")
+
+
+@pages.get(f"{_ZOO}/drawings/<slug:drawing>.json")
+@allow(Who.VISITOR)
+def drawing_spec(zoo_name: str, drawing: str, **_named: object) -> Response:
+    """The specification that charts.js draws."""
+    return jsonify(_picture(zoo_name, drawing).draw())
+
+
+@pages.get(f"{_ZOO}/drawings/<slug:drawing>/data.json")
+@allow(Who.VISITOR)
+def drawing_data(zoo_name: str, drawing: str, **_named: object) -> Response:
+    """The numbers of a picture as objects."""
+    picture = _picture(zoo_name, drawing)
+    content = [dict(zip(picture.columns, row, strict=True)) for row in picture.rows]
+    return _as_file(jsonify(content), f"{_stem(zoo_name, drawing)}.json")
+
+
+@pages.get(f"{_ZOO}/drawings/<slug:drawing>/data.csv")
+@allow(Who.VISITOR)
+def drawing_table(zoo_name: str, drawing: str, **_named: object) -> Response:
+    """The numbers of a picture as a table."""
+    picture = _picture(zoo_name, drawing)
+    return _csv(as_csv(picture.columns, picture.rows), f"{_stem(zoo_name, drawing)}.csv")
+
+
+@pages.get(f"{_ZOO}/networks")
+@allow(Who.VISITOR)
+def networks(zoo_name: str, **_named: object) -> str:
+    """The values beside a public truth as a page of their own, for readers without the picture."""
+    found = _seen()
+    points = _points(found, zoo_name)
+    if points is None:
+        abort(404)
+    return render_template(
+        "result/networks.html",
+        submission=the_submission(),
+        points=points,
+        picture=values_picture(points),
+        listed=LISTED_NETWORKS,
+    )
+
+
+def _picture(zoo_name: str, drawing: str) -> Picture:
+    """The picture that the URL names, if the reader may see it; else 404."""
+    found = _seen()
+    if drawing == VALUES:
+        points = _points(found, zoo_name)
+        return values_picture(points, _coloured_by(points)) if points is not None else abort(404)
+    zoo = found.zoo(zoo_name)
+    chosen = next((picture for picture in pictures(zoo) if picture.key == drawing), None) if zoo is not None else None
+    return chosen if chosen is not None else abort(404)
+
+
+def _seen() -> Result:
+    """All of the result, else 404: where the reader sees only a part, there is nothing to draw or to download."""
+    found = seen_result(the_submission())
+    return found if found is not None and found.sight is Sight.ALL else abort(404)
+
+
+def _points(found: Result, zoo_name: str) -> ZooPoints | None:
+    """Values beside targets; None also where the zoo cannot be read, which the log tells the organizers."""
+    try:
+        with services().db.read() as session:
+            return zoo_points(session, services().zoos, found.submission_id, zoo_name)
+    except ZooError:
+        current_app.logger.exception("The zoo %s cannot be charted.", zoo_name)
+        return None
+
+
+def _coloured_by(points: ZooPoints) -> int:
+    """The axis that the reader wants to see in colours; the first where they name none."""
+    wanted = request.args.get("axis", 0, type=int)
+    return wanted if 0 <= wanted < len(points.axes) else 0
+
+
+def _shown(zoo: ZooResult, found: Result, scale: Scale) -> ShownZoo:
+    report = zoo.report
+    return ShownZoo(
+        zoo=zoo,
+        sentences=zoo_sentences(zoo, found.target),
+        bullet=scale.bullet(
+            zoo.score,
+            zoo.standard_error,
+            report.floor_mean if report is not None else None,
+            report.floor_95 if report is not None else None,
+            report.oracle if report is not None else None,
+        ),
+        axes=tuple(one.axis for one in report.psi_by_axis) if report is not None else (),
+        pictures=pictures(zoo),
+    )
+
+
+def _stem(zoo_name: str, drawing: str) -> str:
+    return f"submission-{the_submission().id}-{zoo_name}-{drawing}"
+
+
+def _csv(text: str, filename: str) -> Response:
+    response = make_response(text)
+    response.mimetype = "text/csv"
+    return _as_file(response, filename)
+
+
+def _as_file(response: Response, filename: str) -> Response:
+    response.headers["Content-Disposition"] = f'attachment; filename="{filename}"'
+    return response

@@ -1,0 +1,135 @@
+"""The pictures of a result, each with its title, how to read it, and its numbers as a table, for pages and downloads.
+
+Called by `server.pages.results`. `server.result_charts` draws them.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from scoring.plain import Scalar, rows, set_name
+from server.charts import target_name, value_against_target
+from server.result_charts import bars_by_axis, cumulative, heat_map, histogram
+from submissions.points import ZooPoints
+from submissions.results import Report, Result, SignErrors, ZooResult
+from submissions.times import TimeBin
+
+Row = tuple[Scalar, ...]
+VALUES = "values"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of one zoo. `rows` are its numbers, not rounded, under `columns`. draw: makes its specification."""
+
+    key: str
+    title: str
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    draw: partial[dict[str, Any]]
+
+
+def pictures(zoo: ZooResult) -> tuple[Picture, ...]:
+    """The pictures of one zoo that need no truth beside them, as far as there is something to draw."""
+    found = [] if zoo.report is None else _of_report(zoo.report)
+    if zoo.times:
+        found.append(_times(zoo.times))
+    return tuple(found)
+
+
+def values_picture(points: ZooPoints, coloured_by: int = 0) -> Picture:
+    """Value against target on a zoo whose truth is public."""
+    return Picture(
+        key=VALUES,
+        title=f"Value against {target_name(points.target)}",
+        caption="Each point is a network. A measure that knows the target rises from left to right, also among points "
+        "of one colour.",
+        columns=("network", "value", points.target, *points.axes),
+        rows=tuple(
+            (point.network_id, point.value, point.truth, *(point.hyperparameters[axis] for axis in points.axes))
+            for point in points.points
+        ),
+        draw=partial(value_against_target, points, coloured_by),
+    )
+
+
+def as_csv(columns: Sequence[str], content: Sequence[Row]) -> str:
+    """A table with its header, numbers to the last digit."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(content)
+    return text.getvalue()
+
+
+def result_rows(result: Result) -> tuple[Row, ...]:
+    """Everything a reader sees of a result, one number a row: zoo (empty: all), metric, of what, number."""
+    whole = (
+        ("score", result.score),
+        ("standard_error", result.standard_error),
+        ("rank_lowest", result.rank_lowest),
+        ("rank_highest", result.rank_highest),
+    )
+    found: list[Row] = [("", metric, "", number) for metric, number in whole]
+    for zoo in result.zoos:
+        found += [(zoo.name, metric.removeprefix("report."), of, number) for metric, of, number in rows(zoo)]
+    return tuple(found)
+
+
+def _of_report(report: Report) -> list[Picture]:
+    found = [
+        Picture(
+            key="cmi",
+            title="What is left once two axes are known",
+            caption="CMI for each pair of axes held fixed. The smallest, framed, is the score: there the measure adds "
+            "least to knowing the two.",
+            columns=("held fixed", "CMI", "is the score"),
+            rows=tuple((set_name(entry.axes), entry.cmi, entry.attains) for entry in report.sets),
+            draw=partial(heat_map, report.sets),
+        ),
+        Picture(
+            key="axes",
+            title="Along each axis alone",
+            caption="ψ: networks that differ on one axis only, ordered as their targets are (1), by chance (0) or the "
+            "wrong way round (−1).",
+            columns=("axis", "ψ"),
+            rows=tuple((one.axis, one.number) for one in report.psi_by_axis),
+            draw=partial(bars_by_axis, report.psi_by_axis),
+        ),
+    ]
+    if report.sign_errors is not None and report.sign_errors.cdf:
+        found.append(_sign_errors(report.sign_errors))
+    return found
+
+
+def _sign_errors(errors: SignErrors) -> Picture:
+    changes = tuple(
+        (f"{change.axis}: {change.first} → {change.second}", change.pairs, change.sign_error)
+        for change in sorted(errors.changes, key=lambda change: -change.sign_error)
+    )
+    return Picture(
+        key="changes",
+        title="How often it is wrong about a change",
+        caption="Share of the changes of one hyperparameter, among those that noise cannot explain, with at most that "
+        "sign error. The further left the curve, the better; a coin is wrong half of the time (dashed).",
+        columns=("change", "pairs of networks", "sign error")
+        if changes
+        else ("sign error at most", "share of changes"),
+        rows=changes or errors.cdf,
+        draw=partial(cumulative, errors.cdf),
+    )
+
+
+def _times(bins: Sequence[TimeBin]) -> Picture:
+    return Picture(
+        key="times",
+        title="Time per network",
+        caption="Wall time that the measure took, networks in no particular order.",
+        columns=("from, seconds", "to, seconds", "networks"),
+        rows=tuple((one.from_s, one.to_s, one.networks) for one in bins),
+        draw=partial(histogram, bins),
+    )

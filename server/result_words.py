@@ -1,0 +1,120 @@
+"""A result in plain sentences, and its scores on one scale beside what chance and the hyperparameters get.
+
+Pure functions, called by the templates of `server.pages.results` and `server.pages.compare`.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scoring import Comparison
+from server.charts import target_name
+from submissions.results import Result, ZooResult
+
+LEVEL = 0.05
+_WIDTH = 100.0
+
+
+@dataclass(frozen=True)
+class Bullet:
+    """One row's picture, positions from 0 to 100: its score with one standard error to both sides, what chance gets
+    (its mean, and below what 95 of 100 random measures are), what the hyperparameters alone get."""
+
+    score: float
+    low: float | None
+    high: float | None
+    floor_mean: float | None
+    floor_95: float | None
+    oracle: float | None
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The scale that all rows share: from 0 to `end`, a score."""
+
+    end: float
+
+    def bullet(
+        self,
+        score: float,
+        error: float | None,
+        floor_mean: float | None,
+        floor_95: float | None,
+        oracle: float | None,
+    ) -> Bullet:
+        return Bullet(
+            score=self._at(score),
+            low=None if error is None else self._at(score - error),
+            high=None if error is None else self._at(score + error),
+            floor_mean=None if floor_mean is None else self._at(floor_mean),
+            floor_95=None if floor_95 is None else self._at(floor_95),
+            oracle=None if oracle is None else self._at(oracle),
+        )
+
+    def _at(self, score: float) -> float:
+        return round(min(max(_WIDTH * score / self.end, 0.0), _WIDTH), 1)
+
+
+def scale_of(result: Result) -> Scale:
+    """To the next ten above everything that is to be shown, at most 100."""
+    reports = [zoo.report for zoo in result.zoos if zoo.report is not None]
+    ends = [zoo.score + (zoo.standard_error or 0.0) for zoo in result.zoos]
+    ends += [number for report in reports for number in (report.floor_95, report.oracle) if number is not None]
+    return Scale(min(100.0, 10.0 * math.ceil(max(ends, default=1.0) / 10 + 1e-9)))
+
+
+def zoo_sentences(zoo: ZooResult, target: str) -> tuple[str, ...]:
+    """What the numbers of one zoo say: against chance, against the hyperparameters, and in which direction."""
+    return tuple(filter(None, (_against_chance(zoo), _against_hyperparameters(zoo), _direction(zoo, target))))
+
+
+def difference_sentence(first: str, second: str, comparison: Comparison) -> str:
+    """Which of two measures is better, and whether by more than chance."""
+    difference = abs(comparison.difference)
+    if not difference:
+        return f"{first} and {second} have the same score."
+    better, other = (first, second) if comparison.difference > 0 else (second, first)
+    by = f"{difference:.1f} ± {comparison.standard_error:.1f}"
+    if comparison.p_value <= LEVEL:
+        return f"{better} is better than {other} by {by} ({p_words(comparison.p_value)}): more than chance."
+    return f"{better} scores higher than {other} by {by}, which may well be chance ({p_words(comparison.p_value)})."
+
+
+def p_words(p_value: float) -> str:
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
+
+
+def range_words(numbers: Sequence[int | None]) -> str:
+    """Two ranks as people say them: 3, or 2 to 5."""
+    low, high = numbers
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _against_chance(zoo: ZooResult) -> str | None:
+    report = zoo.report
+    if report is None:
+        return None
+    if report.p_value is not None:
+        told = p_words(report.p_value)
+        return f"Better than chance ({told})." if report.p_value <= LEVEL else f"Not told apart from chance ({told})."
+    if report.floor_95 is not None:
+        is_above = zoo.score > report.floor_95
+        return f"{'Above' if is_above else 'Not above'} what 95 of 100 random measures get ({report.floor_95:.1f})."
+    return "The zoo is too large for a test against chance."
+
+
+def _against_hyperparameters(zoo: ZooResult) -> str | None:
+    if zoo.report is None or zoo.report.oracle is None:
+        return None
+    side = "More" if zoo.score > zoo.report.oracle else "Less"
+    return f"{side} than the hyperparameters alone would get ({zoo.report.oracle:.1f})."
+
+
+def _direction(zoo: ZooResult, target: str) -> str | None:
+    tau = f"τ = {zoo.kendall_tau:+.2f}".replace("-", "−")
+    if zoo.direction < 0:
+        return (
+            f"It orders the networks the wrong way round: larger values go with a smaller {target_name(target)} "
+            f"({tau}). CMI does not tell; return the negative."
+        )
+    return None if zoo.direction else f"It has no clear direction ({tau})."

@@ -1,0 +1,135 @@
+"""Two submissions of one phase side by side: the paired test of their scores, zoo by zoo and in all, and their values.
+
+Works on results as a reader may see them (`submissions.results`); called by the page that compares.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import Session
+
+from model_zoo.store import ZooStore
+from scoring import Comparison, ComparisonError, Jackknives, compare
+from submissions.jackknives import jackknives_of
+from submissions.points import zoo_points
+from submissions.records import StandingRecord, SubmissionRecord
+from submissions.results import Result, ZooResult
+from submissions.states import State
+from submissions.teams import team_ids_of
+
+OFFERED = 30
+
+
+@dataclass(frozen=True)
+class ComparedZoo:
+    """Two submissions on one zoo. difference: first − second; None where a standard error is not known."""
+
+    first: ZooResult
+    second: ZooResult
+    difference: Comparison | None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two submissions on the zoos that both were scored on. difference: of the whole scores, first − second; None where
+    they cannot be tested: not on the same zoos, or before Gengap kept what the test needs."""
+
+    first: Result
+    second: Result
+    difference: Comparison | None
+    zoos: tuple[ComparedZoo, ...]
+
+
+@dataclass(frozen=True)
+class Offered:
+    """A submission that another one can be compared with. score: as it may be seen."""
+
+    submission_id: int
+    name: str
+    score: float | None
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Two measures' values on the networks of a zoo whose truth is public: first value, second value, target."""
+
+    zoo_name: str
+    zoo_title: str
+    target: str
+    rows: tuple[tuple[float, float, float], ...]
+
+
+def compared(session: Session, first: Result, second: Result) -> Compared:
+    """The paired test of two results of one phase, both seen in full."""
+    found = jackknives_of(session, [first.submission_id, second.submission_id])
+    ours, theirs = found.get(first.submission_id, {}), found.get(second.submission_id, {})
+    others = {zoo.zoo_id: zoo for zoo in second.zoos}
+    both = [(zoo, others[zoo.zoo_id]) for zoo in first.zoos if zoo.zoo_id in others]
+    return Compared(
+        first,
+        second,
+        difference=_difference(ours, theirs),
+        zoos=tuple(
+            ComparedZoo(one, other, _difference(_only(ours, one.zoo_id), _only(theirs, one.zoo_id)))
+            for one, other in both
+        ),
+    )
+
+
+def pairs(session: Session, zoos: ZooStore, first: Result, second: Result, zoo_name: str) -> Pairs | None:
+    """Both measures' values on one zoo; None where its truth is secret or one has no values there. Raises ZooError."""
+    one = zoo_points(session, zoos, first.submission_id, zoo_name)
+    other = zoo_points(session, zoos, second.submission_id, zoo_name)
+    if one is None or other is None:
+        return None
+    values = {point.network_id: point.value for point in other.points}
+    return Pairs(
+        one.zoo_name,
+        one.zoo_title,
+        one.target,
+        tuple(
+            (point.value, values[point.network_id], point.truth) for point in one.points if point.network_id in values
+        ),
+    )
+
+
+def own_offers(session: Session, phase_id: int, user_id: int) -> tuple[Offered, ...]:
+    """A person's newest scored submissions of a phase, and their team's."""
+    own = or_(SubmissionRecord.user_id == user_id, SubmissionRecord.team_id.in_(team_ids_of(user_id)))
+    mine = and_(SubmissionRecord.phase_id == phase_id, SubmissionRecord.is_baseline.is_(False), own)
+    return _offers(session, mine, SubmissionRecord.id.desc())
+
+
+def leading_offers(session: Session, phase_id: int) -> tuple[Offered, ...]:
+    """The first of a phase's leaderboard, best first."""
+    leading = and_(StandingRecord.phase_id == phase_id, SubmissionRecord.is_hidden.is_(False))
+    return _offers(session, leading, StandingRecord.shown_score.desc(), joins_standings=True)
+
+
+def _offers(
+    session: Session, condition: ColumnElement[bool], order: ColumnElement[Any], *, joins_standings: bool = False
+) -> tuple[Offered, ...]:
+    query = select(SubmissionRecord.id, SubmissionRecord.name, SubmissionRecord.shown_score)
+    if joins_standings:
+        query = query.join(StandingRecord, StandingRecord.submission_id == SubmissionRecord.id)
+    rows = session.execute(
+        query.where(condition, SubmissionRecord.state == State.SCORED)
+        .order_by(order, SubmissionRecord.id)
+        .limit(OFFERED)
+    )
+    return tuple(Offered(*row) for row in rows)
+
+
+def _only(jackknives: Jackknives, zoo_id: int) -> Jackknives:
+    found = jackknives.get(str(zoo_id))
+    return {} if found is None else {str(zoo_id): found}
+
+
+def _difference(first: Jackknives, second: Jackknives) -> Comparison | None:
+    if not first or not second:
+        return None
+    try:
+        return compare(first, second)
+    except ComparisonError:  # one of them was scored before the phase's zoos changed
+        return None

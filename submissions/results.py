@@ -1,0 +1,304 @@
+"""What a reader may know of a scored submission: its scores with their uncertainty, and what its pictures are made of.
+
+The one place where pages, charts and downloads of results get their numbers. What the reader must not see is taken out
+here: everything by `submissions.visibility`, and of a zoo whose truth is kept secret the names and values of its axes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from submissions.records import (
+    EvaluationRecord,
+    PhaseRecord,
+    Purpose,
+    StandingRecord,
+    SubmissionRecord,
+    ValueRecord,
+    ZooRecord,
+)
+from submissions.states import State
+from submissions.times import TimeBin, time_bins
+from submissions.visibility import Sight
+
+_PERCENT = 100.0
+_SURE = 2.0  # standard errors from which a τ has a direction
+
+
+@dataclass(frozen=True)
+class SetCmi:
+    """The CMI, from 0 to 100, given one conditioning set; None where it leaves the target no uncertainty."""
+
+    axes: tuple[str, ...]
+    cmi: float | None
+    attains: bool  # the minimum, which is the score
+
+
+@dataclass(frozen=True)
+class AxisNumber:
+    """A number of one axis; None where it is not defined."""
+
+    axis: str
+    number: float | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of one axis between two of its values: how often the measure is wrong about it, from 0 to 1."""
+
+    axis: str
+    first: str
+    second: str
+    pairs: int
+    sign_error: float
+
+
+@dataclass(frozen=True)
+class SignErrors:
+    """The robust sign-error. cdf: sign error → share of the changes that have at most that. changes: where they may
+    be named, else empty."""
+
+    mean: float | None
+    percentile_90: float | None
+    maximum: float | None
+    surviving: int
+    cdf: tuple[tuple[float, float], ...]
+    by_axis: tuple[AxisNumber, ...]
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What scoring says of one evaluation beyond its score. All CMIs are from 0 to 100.
+
+    p_value, noise_*, floor_*, oracle: None for zoos too large for it, or whose truth does not tell enough.
+    """
+
+    p_value: float | None
+    draws: int | None
+    noise_deviation: float | None
+    noise_5: float | None
+    noise_95: float | None
+    floor_mean: float | None
+    floor_95: float | None
+    oracle: float | None
+    tau_error: float | None
+    tau_b: float | None
+    spearman: float | None
+    pearson: float | None
+    r2: float | None
+    delta_r2: float | None
+    psi_by_axis: tuple[AxisNumber, ...]
+    sets: tuple[SetCmi, ...]
+    sign_errors: SignErrors | None
+
+
+@dataclass(frozen=True)
+class ZooResult:
+    """One evaluation. score, standard_error: from 0 to 100.
+
+    names_axes: whether the reader may know the axes; otherwise they are "axis A", "axis B", …  report: None for what
+    was scored before reports were kept.
+    """
+
+    zoo_id: int
+    name: str
+    title: str
+    networks: int
+    truth_public: bool
+    names_axes: bool
+    score: float
+    standard_error: float | None
+    kendall_tau: float
+    psi: float | None
+    times: tuple[TimeBin, ...]
+    report: Report | None
+
+    @property
+    def direction(self) -> int:
+        """1 if larger values clearly go with larger targets, −1 if with smaller, 0 if neither is clear."""
+        error = self.report.tau_error if self.report is not None else None
+        if error is not None and abs(self.kendall_tau) <= _SURE * error:
+            return 0
+        return (self.kendall_tau > 0) - (self.kendall_tau < 0)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A scored submission as far as a reader may know it. score, standard_error: from 0 to 100.
+
+    sight: NOTHING leaves out everything else, SHOWN_SCORE all but the score that was released. counts: whether the
+    submission is its entrant's on the leaderboard; rank_lowest, rank_highest: the places that the data leave open to it
+    there, None while they are not worked out.
+    """
+
+    submission_id: int
+    name: str
+    target: str
+    sight: Sight
+    score: float | None
+    standard_error: float | None
+    counts: bool
+    rank_lowest: int | None
+    rank_highest: int | None
+    zoos: tuple[ZooResult, ...]
+
+    def zoo(self, name: str) -> ZooResult | None:
+        return next((zoo for zoo in self.zoos if zoo.name == name), None)
+
+    @property
+    def floor_mean(self) -> float | None:
+        """What chance gets on the mean of the zoos."""
+        return _mean([zoo.report.floor_mean if zoo.report is not None else None for zoo in self.zoos])
+
+    @property
+    def oracle(self) -> float | None:
+        """What the hyperparameters alone get on the mean of the zoos."""
+        return _mean([zoo.report.oracle if zoo.report is not None else None for zoo in self.zoos])
+
+
+def result(session: Session, submission_id: int, sight: Sight, *, sees_secrets: bool) -> Result | None:
+    """What this reader sees of the submission's scores, in four queries; None where it is not scored.
+
+    sight: as `submissions.visibility` says. sees_secrets: whether they know secret truths (organizers). Raises
+    NoResultFound for an unknown id.
+    """
+    submission, phase = session.execute(
+        select(SubmissionRecord, PhaseRecord)
+        .join(PhaseRecord, PhaseRecord.id == SubmissionRecord.phase_id)
+        .where(SubmissionRecord.id == submission_id)
+    ).one()
+    if submission.state is not State.SCORED:
+        return None
+    sees_all = sight is Sight.ALL
+    score = submission.score if sees_all else submission.shown_score if sight is Sight.SHOWN_SCORE else None
+    standing = session.scalar(select(StandingRecord).where(StandingRecord.submission_id == submission_id))
+    placed = standing if sees_all else None
+    return Result(
+        submission_id=submission.id,
+        name=submission.name,
+        target=phase.target,
+        sight=sight,
+        score=score,
+        standard_error=submission.standard_error if sees_all else None,
+        counts=standing is not None and sight is not Sight.NOTHING,
+        rank_lowest=placed.rank_lowest if placed is not None else None,
+        rank_highest=placed.rank_highest if placed is not None else None,
+        zoos=_zoos(session, submission, sees_secrets=sees_secrets) if sees_all else (),
+    )
+
+
+def _zoos(session: Session, submission: SubmissionRecord, *, sees_secrets: bool) -> tuple[ZooResult, ...]:
+    evaluations = session.execute(
+        select(EvaluationRecord, ZooRecord)
+        .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
+        .where(
+            EvaluationRecord.submission_id == submission.id,
+            EvaluationRecord.attempt == submission.attempt,
+            EvaluationRecord.purpose == Purpose.SCORE,
+            EvaluationRecord.state == State.SCORED,
+        )
+        .order_by(EvaluationRecord.position)
+    ).all()
+    seconds: dict[int, list[float]] = {evaluation.id: [] for evaluation, _ in evaluations}
+    for evaluation_id, wall_s in session.execute(
+        select(ValueRecord.evaluation_id, ValueRecord.wall_s)
+        .where(ValueRecord.evaluation_id.in_(seconds))
+        .order_by(ValueRecord.wall_s)
+    ):
+        seconds[evaluation_id].append(wall_s)
+    return tuple(
+        _zoo(evaluation, zoo, seconds[evaluation.id], names_axes=zoo.truth_public or sees_secrets)
+        for evaluation, zoo in evaluations
+    )
+
+
+def _zoo(evaluation: EvaluationRecord, zoo: ZooRecord, seconds: Sequence[float], *, names_axes: bool) -> ZooResult:
+    assert evaluation.cmi is not None  # it is scored
+    assert evaluation.kendall_tau is not None
+    error = evaluation.standard_error
+    content = evaluation.report
+    return ZooResult(
+        zoo_id=zoo.id,
+        name=zoo.name,
+        title=zoo.title,
+        networks=evaluation.networks,
+        truth_public=zoo.truth_public,
+        names_axes=names_axes,
+        score=_PERCENT * evaluation.cmi,
+        standard_error=None if error is None else _PERCENT * error,
+        kendall_tau=evaluation.kendall_tau,
+        psi=evaluation.granulated_kendall,
+        times=time_bins(seconds),
+        report=_report(content, names_axes=names_axes) if content is not None and "cmi" in content else None,
+    )
+
+
+def _report(content: Mapping[str, Any], *, names_axes: bool) -> Report:
+    axes = list(content["granulated"]["psi_by_axis"])
+    names = {axis: axis if names_axes else _letter(place) for place, axis in enumerate(axes)}
+    permutation, noise, references = content["permutation"], content["noise"], content["references"]
+    sign_error, cmi = content["sign_error"], content["cmi"]
+    return Report(
+        p_value=None if permutation is None else permutation["p_value"],
+        draws=None if permutation is None else permutation["draws"],
+        noise_deviation=_percent(noise, "standard_deviation"),
+        noise_5=_percent(noise, "percentile_5"),
+        noise_95=_percent(noise, "percentile_95"),
+        floor_mean=_percent(references and references["random_floor"], "mean"),
+        floor_95=_percent(references and references["random_floor"], "percentile_95"),
+        oracle=_percent(references, "hyperparameter_oracle"),
+        tau_error=content["kendall"]["standard_error_a"],
+        tau_b=content["kendall"]["tau_b"],
+        spearman=content["correlations"]["spearman"],
+        pearson=content["correlations"]["pearson"],
+        r2=content["regression"]["r2"],
+        delta_r2=content["regression"]["delta_r2"],
+        psi_by_axis=_by_axis(content["granulated"]["psi_by_axis"], names),
+        sets=tuple(
+            SetCmi(
+                axes=tuple(names[axis] for axis in entry["axes"]),
+                cmi=_percent(entry, "value"),
+                attains=entry["axes"] == cmi["attained_by"],
+            )
+            for entry in cmi["table"]
+        ),
+        sign_errors=None if sign_error is None else _sign_errors(sign_error, names, names_axes=names_axes),
+    )
+
+
+def _sign_errors(content: Mapping[str, Any], names: Mapping[str, str], *, names_axes: bool) -> SignErrors:
+    named = content["environments"] if names_axes else ()
+    return SignErrors(
+        mean=content["mean"],
+        percentile_90=content["percentile_90"],
+        maximum=content["maximum"],
+        surviving=content["surviving"],
+        cdf=tuple((step["sign_error"], step["fraction"]) for step in content["cdf"]),
+        by_axis=_by_axis(content["by_axis"], names),
+        changes=tuple(
+            Change(names[one["axis"]], one["first"], one["second"], one["pairs"], one["sign_error"]) for one in named
+        ),
+    )
+
+
+def _by_axis(numbers: Mapping[str, float | None], names: Mapping[str, str]) -> tuple[AxisNumber, ...]:
+    return tuple(AxisNumber(names[axis], number) for axis, number in numbers.items())
+
+
+def _percent(content: Mapping[str, Any] | None, name: str) -> float | None:
+    return None if content is None or content[name] is None else _PERCENT * content[name]
+
+
+def _letter(place: int) -> str:
+    """How an axis is called that must not be named."""
+    return f"axis {ascii_uppercase[place]}" if place < len(ascii_uppercase) else f"axis {place + 1}"
+
+
+def _mean(numbers: Sequence[float | None]) -> float | None:
+    known = [number for number in numbers if number is not None]
+    return sum(known) / len(known) if known and len(known) == len(numbers) else None

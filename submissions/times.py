@@ -1,0 +1,66 @@
+"""How long a measure took, as counts between round numbers: all that is told of times.
+
+A time to the last digit is something a measure could write with: on a zoo whose networks are secret it would be a way
+out of the sandbox. Called by `submissions.results`.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+LEAST_S = 0.001
+_WIDE_RATIO = 10.0
+_BINS = 10
+_STEPS = (1.0, 2.0, 5.0)
+
+
+@dataclass(frozen=True)
+class TimeBin:
+    """How many networks took from `from_s` (inclusive) to `to_s` seconds."""
+
+    from_s: float
+    to_s: float
+    networks: int
+
+
+def time_bins(seconds: Sequence[float]) -> tuple[TimeBin, ...]:
+    """Seconds, ascending, in about ten bins between round numbers: equally wide, or growing as 1, 2, 5, 10 where the
+    longest is more than ten times the shortest. Less than a millisecond counts as one."""
+    if not seconds:
+        return ()
+    seconds = [max(one, LEAST_S) for one in seconds]
+    low, high = seconds[0], seconds[-1]
+    edges = _growing_edges(low, high) if is_wide(low, high) else _equal_edges(low, high)
+    counts = [0] * (len(edges) - 1)
+    place = 0
+    for one in seconds:
+        while place < len(counts) - 1 and one >= edges[place + 1]:
+            place += 1
+        counts[place] += 1
+    return tuple(TimeBin(edges[i], edges[i + 1], count) for i, count in enumerate(counts))
+
+
+def is_wide(low: float, high: float) -> bool:
+    """Whether times from `low` to `high` seconds want a logarithmic scale."""
+    return low > 0 and high > _WIDE_RATIO * low
+
+
+def _growing_edges(low: float, high: float) -> list[float]:
+    exponent = math.floor(math.log10(low)) - 1
+    edges = [0.0]
+    while edges[-1] <= high:
+        edges += [float(f"{step}e{exponent}") for step in _STEPS]
+        exponent += 1
+    first = max(i for i, edge in enumerate(edges) if edge <= low)
+    last = min(i for i, edge in enumerate(edges) if edge > high)
+    return edges[first : last + 1]
+
+
+def _equal_edges(low: float, high: float) -> list[float]:
+    rough = max((high - low) / _BINS, low / _BINS, 1e-6)
+    power = math.floor(math.log10(rough))
+    step, digits = next(
+        (round(one * 10.0**power, 12), -power) for one in (*_STEPS, 10.0) if one * 10.0**power >= rough * (1 - 1e-9)
+    )
+    first, last = math.floor(low / step), math.floor(high / step) + 1
+    return [round(index * step, max(0, digits) + 1) for index in range(first, last + 1)]
