@@ -4,36 +4,38 @@ Read models only, built in a fixed number of queries. Called by the submission p
 `submissions.points`'s.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, contains_eager
 
-from submissions.leaderboard import SCORE_DIGITS, percent, rounded_tau
+from submissions.counting import SCORE_DIGITS
+from submissions.leaderboard import percent, rounded_tau
 from submissions.records import (
-    CompetitionRecord,
     EvaluationRecord,
     FailureRecord,
-    PhaseRecord,
     Purpose,
     RunRecord,
     SubmissionRecord,
+    TeamRecord,
     UserRecord,
     ValueRecord,
     ZooRecord,
 )
 from submissions.states import SENTENCES, Reason, State
 from submissions.tracks import in_words
-
-LISTED = 200
+from submissions.visibility import Sight, sight
 
 
 @dataclass(frozen=True)
 class ZooProgress:
-    """One evaluation: `done` of `networks` have their value. Seconds are wall time per network."""
+    """One evaluation: `done` of `networks` have their value. Seconds are wall time per network.
+
+    cmi, kendall_tau: None also for readers who may not see them.
+    """
 
     name: str
     title: str
@@ -89,7 +91,12 @@ class RepeatProgress:
 
 @dataclass(frozen=True)
 class Progress:
-    """One submission's current attempt. `detail` and `failure` are None for readers who may not see them."""
+    """One submission's current attempt, as one reader may see it: what they may not is None.
+
+    user_name: for its owners who sent it; for others the alias or the team's name, where there is one. alias: for its
+    owners, who appear under it. score: as `sees` says, the submission's own or the one that is released. layers: which
+    of the sandbox's layers held wherever it ran.
+    """
 
     submission_id: int
     name: str
@@ -113,6 +120,14 @@ class Progress:
     zoos: tuple[ZooProgress, ...]
     repeats: RepeatProgress | None
     needs: str  # of the extended track, in words
+    sees: Sight = Sight.ALL
+    alias: str | None = None
+    team_name: str | None = None
+    description: str = ""
+    link: str = ""
+    track: str = "standard"
+    parent_id: int | None = None
+    layers: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def is_in_smoke(self) -> bool:
@@ -139,41 +154,29 @@ class Progress:
         return None if self.reason is None else SENTENCES[self.reason]
 
 
-@dataclass(frozen=True)
-class Listed:
-    """One line in a user's own list of submissions."""
-
-    submission_id: int
-    name: str
-    competition_title: str
-    competition_slug: str
-    phase_title: str
-    phase_slug: str
-    state: State
-    reason: Reason | None
-    score: float | None
-    created_at: datetime
-
-
-def progress(session: Session, submission_id: int, *, with_detail: bool) -> Progress:
+def progress(session: Session, submission_id: int, *, with_detail: bool, is_organizer: bool = False) -> Progress:
     """The submission as a page shows it, in two to four queries. Raises NoResultFound for an unknown id.
 
-    with_detail: whether the reader may see what the measure's failure says (its owner and organizers).
+    with_detail: the reader owns it or organizes, and may see what the measure's failure says. is_organizer: the latter.
     """
-    submission, user_name = session.execute(
-        select(SubmissionRecord, UserRecord.name)
+    submission, user_name, team_name = session.execute(
+        select(SubmissionRecord, UserRecord.name, TeamRecord.name)
         .join(UserRecord, UserRecord.id == SubmissionRecord.user_id)
+        .outerjoin(TeamRecord, TeamRecord.id == SubmissionRecord.team_id)
+        .join(SubmissionRecord.phase)
+        .options(contains_eager(SubmissionRecord.phase))
         .where(SubmissionRecord.id == submission_id)
     ).one()
     evaluations = _evaluations(session, submission.id, submission.attempt)
-    has_repeats = any(purpose is Purpose.REPEAT for purpose, *_ in evaluations)
+    has_repeats = any(row.purpose is Purpose.REPEAT for row in evaluations)
     fails = with_detail and submission.state is State.FAILED
+    sees = sight(submission.phase, submission, is_owner=with_detail and not is_organizer, is_organizer=is_organizer)
     return Progress(
         submission_id=submission.id,
         name=submission.name,
         filename=submission.filename,
         user_id=submission.user_id,
-        user_name=user_name,
+        user_name=user_name if with_detail else submission.alias or team_name or user_name,
         is_baseline=submission.is_baseline,
         is_hidden=submission.is_hidden,
         is_disqualified=submission.is_disqualified,
@@ -181,35 +184,52 @@ def progress(session: Session, submission_id: int, *, with_detail: bool) -> Prog
         reason=submission.reason,
         detail=submission.detail if with_detail else None,
         failure=_failure(session, submission.id, submission.attempt) if fails else None,
-        score=_rounded_score(submission.score),
+        score=seen_score(submission, sees),
         spends_quota=submission.spends_quota,
         attempt=submission.attempt,
         created_at=submission.created_at,
         started_at=submission.started_at,
         finished_at=submission.finished_at,
         smoke=_smoke(evaluations),
-        zoos=_zoos(evaluations),
+        zoos=_zoos(evaluations, sees),
         repeats=_repeats(session, submission.id, submission.attempt) if has_repeats else None,
         needs=in_words(submission.needs),
+        sees=sees,
+        alias=submission.alias if with_detail else None,
+        team_name=team_name if with_detail or submission.alias is None else None,
+        description=submission.description,
+        link=submission.link,
+        track=submission.track,
+        parent_id=submission.parent_id if with_detail else None,
+        layers=_layers(evaluations),
     )
 
 
+def seen_score(submission: SubmissionRecord, sees: Sight) -> float | None:
+    """The score that a reader gets to see, rounded."""
+    if sees is Sight.NOTHING:
+        return None
+    score = submission.score if sees is Sight.ALL else submission.shown_score
+    return None if score is None else round(score, SCORE_DIGITS)
+
+
 def _evaluations(session: Session, submission_id: int, attempt: int) -> Sequence[Any]:
-    """Every evaluation of an attempt with its progress; the columns are as `_smoke` and `_zoos` unpack them."""
+    """Every evaluation of an attempt with its progress."""
     return session.execute(
         select(
             EvaluationRecord.purpose,
             EvaluationRecord.state,
             EvaluationRecord.networks,
-            func.count(ValueRecord.network_id),
-            ZooRecord.title,
-            ZooRecord.name,
-            ZooRecord.truth_public,
+            EvaluationRecord.layers,
             EvaluationRecord.cmi,
             EvaluationRecord.kendall_tau,
-            func.avg(ValueRecord.wall_s),
-            func.max(ValueRecord.wall_s),
-            func.max(ValueRecord.peak_bytes),
+            ZooRecord.name,
+            ZooRecord.title,
+            ZooRecord.truth_public,
+            func.count(ValueRecord.network_id).label("done"),
+            func.avg(ValueRecord.wall_s).label("mean_s"),
+            func.max(ValueRecord.wall_s).label("longest_s"),
+            func.max(ValueRecord.peak_bytes).label("peak_bytes"),
         )
         .select_from(EvaluationRecord)
         .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
@@ -221,30 +241,36 @@ def _evaluations(session: Session, submission_id: int, attempt: int) -> Sequence
 
 
 def _smoke(evaluations: Sequence[Any]) -> SmokeProgress | None:
-    for purpose, state, networks, done, title, *_ in evaluations:
-        if purpose is Purpose.SMOKE:
-            return SmokeProgress(zoo_title=title, state=state, networks=networks, done=done)
+    for row in evaluations:
+        if row.purpose is Purpose.SMOKE:
+            return SmokeProgress(zoo_title=row.title, state=row.state, networks=row.networks, done=row.done)
     return None
 
 
-def _zoos(evaluations: Sequence[Any]) -> tuple[ZooProgress, ...]:
+def _zoos(evaluations: Sequence[Any], sees: Sight) -> tuple[ZooProgress, ...]:
     return tuple(
         ZooProgress(
-            name=name,
-            title=title,
-            state=state,
-            networks=networks,
-            done=done,
-            cmi=percent(cmi),
-            kendall_tau=rounded_tau(tau),
-            mean_wall_s=mean,
-            longest_wall_s=longest,
-            peak_bytes=peak,
-            truth_public=public,
+            name=row.name,
+            title=row.title,
+            state=row.state,
+            networks=row.networks,
+            done=row.done,
+            cmi=percent(row.cmi) if sees is Sight.ALL else None,
+            kendall_tau=rounded_tau(row.kendall_tau) if sees is Sight.ALL else None,
+            mean_wall_s=row.mean_s,
+            longest_wall_s=row.longest_s,
+            peak_bytes=row.peak_bytes,
+            truth_public=row.truth_public,
         )
-        for purpose, state, networks, done, title, name, public, cmi, tau, mean, longest, peak in evaluations
-        if purpose is Purpose.SCORE
+        for row in evaluations
+        if row.purpose is Purpose.SCORE
     )
+
+
+def _layers(evaluations: Sequence[Any]) -> dict[str, bool]:
+    """The layers of the sandboxes it ran in; one counts as held where it held in all of them."""
+    vectors = [row.layers for row in evaluations if row.layers]
+    return {name: all(vector.get(name, False) for vector in vectors) for vector in vectors for name in vector}
 
 
 def _failure(session: Session, submission_id: int, attempt: int) -> FailureTold | None:
@@ -298,34 +324,3 @@ def _repeats(session: Session, submission_id: int, attempt: int) -> RepeatProgre
     done = [(before, after) for state, before, after in runs if state == "done"]
     differing = sum(before != after for before, after in done)
     return RepeatProgress(networks=len(runs), done=len(done), differing=differing)
-
-
-def submissions_of(session: Session, user_id: int) -> tuple[Listed, ...]:
-    """A user's newest submissions (at most 200), newest first."""
-    rows = session.execute(
-        select(SubmissionRecord, PhaseRecord, CompetitionRecord)
-        .join(PhaseRecord, PhaseRecord.id == SubmissionRecord.phase_id)
-        .join(CompetitionRecord, CompetitionRecord.id == PhaseRecord.competition_id)
-        .where(SubmissionRecord.user_id == user_id)
-        .order_by(SubmissionRecord.id.desc())
-        .limit(LISTED)
-    )
-    return tuple(
-        Listed(
-            submission_id=submission.id,
-            name=submission.name,
-            competition_title=competition.title,
-            competition_slug=competition.slug,
-            phase_title=phase.title,
-            phase_slug=phase.slug,
-            state=submission.state,
-            reason=submission.reason,
-            score=_rounded_score(submission.score),
-            created_at=submission.created_at,
-        )
-        for submission, phase, competition in rows
-    )
-
-
-def _rounded_score(score: float | None) -> float | None:
-    return None if score is None else round(score, SCORE_DIGITS)

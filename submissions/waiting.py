@@ -47,13 +47,14 @@ class Estimate:
     """place: which of the waiting submissions it is, counted from 1; None where it is at work now.
 
     begins_s, ends_s: seconds until its next network begins and its last one ends; None where that cannot be told. With
-    is_more they are the least that it takes.
+    is_more they are the least that it takes. slots: how many work.
     """
 
     place: int | None
     begins_s: float | None
     ends_s: float | None
     is_more: bool = False
+    slots: int = 0
 
 
 class Line:
@@ -166,6 +167,7 @@ def estimate(stages: Iterable[Stage], submission_id: int, *, slots: int, batch: 
         begins_s=(play.now_s if begins_s is None else begins_s) if is_told else None,
         ends_s=play.now_s if is_told else None,
         is_more=left > 0,
+        slots=slots,
     )
 
 

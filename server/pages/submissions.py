@@ -1,72 +1,89 @@
-"""A submission's page, the fragment that its page polls, its charts, cancelling it, and a user's own list."""
+"""A submission's page, the fragment that its page polls, and cancelling it.
 
-from flask import (
-    Blueprint,
-    Response,
-    abort,
-    current_app,
-    flash,
-    jsonify,
-    redirect,
-    render_template,
-    request,
-    url_for,
-)
+The result part of the page is `server.pages.results`'s, the code behind it `server.pages.code`'s.
+"""
+
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, abort, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from model_zoo import ZooError
-from server.access import Who, allow, is_owner_or_organizer, the_submission
-from server.auth import current_account
-from server.charts import value_against_target
+from server.access import Who, allow, is_owner, is_owner_or_organizer, named_in_query, the_submission
+from server.auth import Account, current_account
 from server.config import services
 from server.headers import conditional
+from server.pages import watch_words
+from submissions.forecast import forecast
 from submissions.lifecycle import cancel
-from submissions.points import ZooPoints, zoo_points
-from submissions.progress import Progress, progress, submissions_of
-from submissions.records import utc_now
+from submissions.listing import phase_for_another
+from submissions.live import Look, look
+from submissions.own_code import CodeUnavailable, Excerpt, excerpt, stored_files
+from submissions.progress import Progress, progress
+from submissions.records import PhaseRecord, SubmissionRecord, utc_now
+from submissions.teams import is_member
+from submissions.waiting import Estimate
+from worker.sandbox.layer_table import TABLE
 
 SMOKE_POLL, POLL = "500ms", "2s"  # how often a page looks: a smoke run takes about a second
 SMOKE_PATIENCE_S = 30.0
+BEAT_S = 10  # how long an estimate of the time that is left stands, where nothing else changes
 _LARGEST_ID = 2**31 - 1  # a larger number is no id in any database we use
 
 pages = Blueprint("submissions", __name__)
+pages.add_app_template_filter(watch_words.elapsed, "elapsed")
+pages.add_app_template_filter(watch_words.forecast_sentence, "forecast_sentence")
 _SUBMISSION = f"/submissions/<int(max={_LARGEST_ID}):submission_id>"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What the status part shows beside the progress itself. layers: those of the sandbox, as the table names them."""
+
+    forecast: Estimate | None
+    layers: tuple[tuple[str, str, bool], ...]
+    excerpt: Excerpt | None
 
 
 @pages.get(_SUBMISSION)
 @allow(Who.VISITOR)
 def show(**_named: object) -> str:
-    submission = the_submission()
-    now = _progress()
+    submission, account = the_submission(), current_account()
+    now, watched = _watch(submission)
+    may_change = is_owner_or_organizer(account, submission)
     return render_template(
         "submission.html",
         phase=submission.phase,
         progress=now,
-        poll=_poll(now),
-        may_change=is_owner_or_organizer(current_account(), submission),
-        tables=[points for zoo in now.zoos if zoo.truth_public and (points := _points(zoo.name))],
+        watched=watched,
+        began=watch_words.began(now),
+        poll=_poll(now.is_in_smoke, now),
+        now=utc_now(),
+        may_change=may_change,
+        resubmit_to=_resubmit_to(submission) if is_owner(account, submission) else None,
     )
 
 
-@pages.get(f"{_SUBMISSION}/status")
+@pages.get(f"/submissions/<int(max={_LARGEST_ID}):watched_id>/status")
 @allow(Who.VISITOR)
-def status(**_named: object) -> Response:
-    """The status part alone. Once the submission has ended, htmx is told to load the whole page anew."""
-    now = _progress()
-    phase, poll = the_submission().phase, _poll(now)
-    response = conditional(lambda: render_template("_status.html", progress=now, phase=phase, poll=poll), now, poll)
-    if now.state.is_final and response.status_code == 200 and "HX-Request" in request.headers:
+def status(watched_id: int) -> Response:
+    """The status part alone. Once the submission has ended, htmx is told to load the whole page anew.
+
+    A page asks every second or two, mostly in vain: so this looks by one small query both whether the reader may see
+    the submission and whether there is anything new, and loads the records (`watched_id` keeps `access` from it) only
+    for a new answer.
+    """
+    account = current_account()
+    with services().db.read() as session:
+        seen = look(session, watched_id)
+        is_told = seen is not None and (not seen.is_hidden or _may_see_hidden(account, seen, watched_id))
+    if seen is None or not is_told or (seen.phase_is_hidden and not _organizes(account)):
+        abort(404)
+    poll = _poll(seen.is_in_smoke, seen)
+    beat = None if seen.state.is_final else int(utc_now().timestamp()) // BEAT_S
+    response = conditional(lambda: _status_part(watched_id, poll), seen, poll, beat, has_forms=False)
+    if seen.state.is_final and response.status_code == 200 and "HX-Request" in request.headers:
         response.headers["HX-Refresh"] = "true"
     return response
-
-
-@pages.get(f"{_SUBMISSION}/zoos/<slug:zoo_name>/chart.json")
-@allow(Who.VISITOR)
-def chart(zoo_name: str, **_named: object) -> Response:
-    points = _points(zoo_name)
-    if points is None:
-        abort(404)
-    return jsonify(value_against_target(points))
 
 
 @pages.post(f"{_SUBMISSION}/cancel")
@@ -79,33 +96,67 @@ def cancel_submission(submission_id: int) -> ResponseReturnValue:
     return redirect(url_for("submissions.show", submission_id=submission_id))
 
 
-@pages.get("/my/submissions")
-@allow(Who.PARTICIPANT)
-def mine() -> str:
+def _status_part(submission_id: int, poll: str) -> str:
+    submission = named_in_query(submission_id)
+    now, watched = _watch(submission)
+    return render_template(
+        "_status.html",
+        phase=submission.phase,
+        progress=now,
+        watched=watched,
+        began=watch_words.began(now),
+        poll=poll,
+        now=utc_now(),
+    )
+
+
+def _watch(submission: SubmissionRecord) -> tuple[Progress, Watched]:
     account = current_account()
-    if account is None:
-        abort(403)
     with services().db.read() as session:
-        listed = submissions_of(session, account.id)
-    return render_template("my_submissions.html", listed=listed)
+        now = progress(
+            session,
+            submission.id,
+            with_detail=is_owner_or_organizer(account, submission),
+            is_organizer=_organizes(account),
+        )
+        ahead = None if now.state.is_final else forecast(session, submission.id, sweep_s=services().settings.sweep_s)
+    layers = tuple((layer.name, layer.stops, now.layers[layer.name]) for layer in TABLE if layer.name in now.layers)
+    return now, Watched(ahead, layers, _excerpt(submission, now))
 
 
-def _progress() -> Progress:
-    submission = the_submission()
-    with services().db.read() as session:
-        return progress(session, submission.id, with_detail=is_owner_or_organizer(current_account(), submission))
-
-
-def _poll(now: Progress) -> str:
-    waited_s = (utc_now() - now.created_at).total_seconds()
-    return SMOKE_POLL if now.is_in_smoke and waited_s < SMOKE_PATIENCE_S else POLL
-
-
-def _points(zoo_name: str) -> ZooPoints | None:
-    """Values beside gaps; None also where the zoo cannot be read, which the log tells the organizers."""
-    try:
-        with services().db.read() as session:
-            return zoo_points(session, services().zoos, the_submission().id, zoo_name)
-    except ZooError:
-        current_app.logger.exception("The zoo %s cannot be charted.", zoo_name)
+def _excerpt(submission: SubmissionRecord, now: Progress) -> Excerpt | None:
+    """The author's own lines around the one that failed, for those who may see how it failed."""
+    if now.failure is None:
         return None
+    try:
+        files = stored_files(services().store, submission.filename, submission.bundle_sha256, services().bundle_limits)
+    except CodeUnavailable as error:
+        current_app.logger.warning("submission %d: %s", submission.id, error)
+        return None
+    return excerpt(files, now.failure.detail)
+
+
+def _resubmit_to(submission: SubmissionRecord) -> PhaseRecord | None:
+    """The phase to send it to once more: its own while it is open, else another open one of the competition."""
+    if submission.is_baseline:
+        return None
+    with services().db.read() as session:
+        return phase_for_another(session, submission.phase, utc_now())
+
+
+def _poll(is_in_smoke: bool, about: Progress | Look) -> str:
+    waited_s = (utc_now() - about.created_at).total_seconds()
+    return SMOKE_POLL if is_in_smoke and waited_s < SMOKE_PATIENCE_S else POLL
+
+
+def _may_see_hidden(account: Account | None, seen: Look, submission_id: int) -> bool:
+    if account is None:
+        return False
+    if account.is_organizer or account.id == seen.user_id:
+        return True
+    with services().db.read() as session:
+        return is_member(session, session.get_one(SubmissionRecord, submission_id), account.id)
+
+
+def _organizes(account: Account | None) -> bool:
+    return account is not None and account.is_organizer

@@ -1,12 +1,16 @@
 """What pages tell about a submission, on both databases."""
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 from sqlalchemy.exc import NoResultFound
 
 from submissions.points import zoo_points
-from submissions.progress import Progress, progress, submissions_of
+from submissions.progress import Progress, progress
+from submissions.records import PhaseRecord, SubmissionRecord, TeamRecord
 from submissions.states import SENTENCES, Reason, State
-from tests.records import Records
+from tests.records import START, Records
 
 
 def _progress(records: Records, submission_id: int, *, with_detail: bool = False) -> Progress:
@@ -82,15 +86,61 @@ def test_a_secret_truth_an_unscored_zoo_and_another_zoo_have_no_points(records: 
         assert zoo_points(session, records.zoos, scored, "digits-mlp") is None
 
 
-def test_a_users_list_is_their_own_newest_first(records: Records) -> None:
-    phase = records.phase()
-    older = records.submission(phase, records.ann, cmi=(0.1, 0.2))
-    records.submission(phase, records.bob)
-    newer = records.submission(phase, records.ann, reason=Reason.CRASHED, hours=1)
+OWNER, ORGANIZER, OTHER = "owner", "organizer", "other"
+WHOLE, RELEASED, NOTHING = (21.17, 12.35, 0.351), (15.0, None, None), (None, None, None)
+# What each reader sees of the score, the first zoo's score and its tau, by how the phase shows scores.
+SEEN: dict[str, dict[str, tuple[float | None, ...]]] = {
+    "plain": {OWNER: WHOLE, ORGANIZER: WHOLE, OTHER: WHOLE},
+    "ladder": {OWNER: RELEASED, ORGANIZER: WHOLE, OTHER: RELEASED},
+    "frozen": {OWNER: WHOLE, ORGANIZER: WHOLE, OTHER: NOTHING},
+    "frozen ladder": {OWNER: RELEASED, ORGANIZER: WHOLE, OTHER: NOTHING},
+    "frozen later": {OWNER: WHOLE, ORGANIZER: WHOLE, OTHER: WHOLE},
+}
+SCORED_AT = START + timedelta(seconds=42)
+PHASES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "ladder": {"uses_ladder": True},
+    "frozen": {"freezes_at": SCORED_AT},
+    "frozen ladder": {"uses_ladder": True, "freezes_at": SCORED_AT},
+    "frozen later": {"freezes_at": SCORED_AT + timedelta(seconds=1)},
+}
+
+
+@pytest.mark.parametrize("reader", [OWNER, ORGANIZER, OTHER])
+@pytest.mark.parametrize("kind", SEEN)
+def test_a_reader_sees_of_a_score_what_the_phase_shows_them(records: Records, kind: str, reader: str) -> None:
+    submission = records.submission(records.phase(**PHASES[kind]), cmi=(0.123456, 0.3), shown_score=15.0)
     with records.db.read() as session:
-        listed = submissions_of(session, records.ann)
-    assert [(one.submission_id, one.state, one.reason, one.score) for one in listed] == [
-        (newer, State.FAILED, Reason.CRASHED, None),
-        (older, State.SCORED, None, 15.0),
-    ]
-    assert listed[0].phase_title == "Main phase"
+        told = progress(session, submission, with_detail=reader is not OTHER, is_organizer=reader is ORGANIZER)
+    zoo = told.zoos[0]
+    assert (told.score, zoo.cmi, zoo.kendall_tau) == SEEN[kind][reader]
+    assert told.state is State.SCORED
+    assert zoo.done == 12
+
+
+def test_others_see_an_alias_or_the_team_and_the_owner_sees_both(records: Records) -> None:
+    phase = records.phase()
+    with records.db.write() as session:
+        competition_id = session.get_one(PhaseRecord, phase).competition_id
+        team = TeamRecord(competition_id=competition_id, name="Norms", name_key="norms", invite_key="k")
+        session.add(team)
+        session.flush()
+        team_id = team.id
+    alone = records.submission(phase)
+    together = records.submission(phase, team_id=team_id)
+    masked = records.submission(phase, team_id=team_id, alias="Moriarty", parent_id=alone)
+    assert [_progress(records, one).user_name for one in (alone, together, masked)] == ["ann", "Norms", "Moriarty"]
+    seen = _progress(records, masked)
+    assert (seen.alias, seen.team_name, seen.parent_id) == (None, None, None)
+    own = _progress(records, masked, with_detail=True)
+    assert (own.user_name, own.alias, own.team_name, own.parent_id) == ("ann", "Moriarty", "Norms", alone)
+
+
+def test_a_layer_holds_where_it_held_in_every_sandbox(records: Records) -> None:
+    submission = records.submission(records.phase(), done=3)
+    assert _progress(records, submission).layers == {}
+    vectors = [{"seccomp": True, "landlock": True}, {"seccomp": True, "landlock": False}]
+    with records.db.write() as session:
+        for evaluation, vector in zip(session.get_one(SubmissionRecord, submission).evaluations, vectors, strict=True):
+            evaluation.layers = vector
+    assert _progress(records, submission).layers == {"seccomp": True, "landlock": False}

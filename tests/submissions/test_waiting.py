@@ -178,7 +178,7 @@ def test_a_forecast_counts_the_slots_of_workers_that_are_up_and_able(competition
     assert forecast_of(competition, submission) == Estimate(1, None, None)
     for number, (slots, refusal) in enumerate(((2, None), (8, "Its sandbox lacks seccomp."))):
         workers.enter(competition.db, f"host/{number}", slots=slots, backend="bubblewrap", layers={}, refusal=refusal)
-    assert forecast_of(competition, submission) == Estimate(1, None, None)  # nobody has run on these zoos yet
+    assert forecast_of(competition, submission) == Estimate(1, None, None, slots=2)  # nobody has run on these zoos yet
     claim = competition.claim(batch=4)
     assert claim is not None
     for run in claim.runs[:2]:

@@ -1,0 +1,49 @@
+"""The code of a submission, for those whose it is and organizers: to be read, and the upload itself."""
+
+import io
+
+from flask import Blueprint, Response, abort, current_app, render_template, send_file
+
+from server.access import Who, allow, the_submission
+from server.config import services
+from submissions.own_code import CodeUnavailable, readable, stored_files
+from submissions.store import StoreError
+
+pages = Blueprint("code", __name__)
+_CODE = "/submissions/<int(max=2147483647):submission_id>/code"
+
+
+@pages.get(_CODE)
+@allow(Who.OWNER)
+def show(**_named: object) -> str:
+    submission = the_submission()
+    try:
+        files = readable(
+            stored_files(services().store, submission.filename, submission.bundle_sha256, services().bundle_limits)
+        )
+        why_not = None
+    except CodeUnavailable as error:
+        current_app.logger.warning("submission %d: %s", submission.id, error)
+        files, why_not = (), "The code that was uploaded cannot be read back; the organizers' log says why."
+    return render_template("code.html", submission=submission, phase=submission.phase, files=files, why_not=why_not)
+
+
+@pages.get(f"{_CODE}/download")
+@allow(Who.OWNER)
+def download(**_named: object) -> Response:
+    """The upload, byte for byte."""
+    submission = the_submission()
+    try:
+        content = services().store.get(submission.bundle_sha256)
+    except StoreError as error:
+        current_app.logger.warning("submission %d: %s", submission.id, error)
+        abort(404)
+    answer = send_file(
+        io.BytesIO(content),
+        mimetype="application/octet-stream",
+        as_attachment=True,
+        download_name=submission.filename,
+        etag=False,
+    )
+    answer.headers["Cache-Control"] = "private, no-store"
+    return answer

@@ -1,0 +1,54 @@
+"""What the page of a submission that has not ended says of time: how long it waited, and how long it will take."""
+
+from datetime import datetime
+
+from submissions.progress import Progress
+from submissions.records import utc_now
+from submissions.states import State
+from submissions.waiting import Estimate
+
+_AT_ONCE_S = 15.0
+_MINUTE_S, _HOUR_S, _DAY_S = 60.0, 3600.0, 86400.0
+
+
+def elapsed(since: datetime) -> str:
+    """Seconds that pass as people count them: 42 s, 3 min 5 s, 2 h 10 min. static/watch.js writes them the same way."""
+    seconds = max(0, int((utc_now() - since).total_seconds()))
+    hours, minutes = seconds // 3600, seconds // 60 % 60
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
+
+
+def about(duration_s: float, *, is_more: bool = False) -> str:
+    """An estimate without false precision: a few seconds, about 40 s, about 3 min, more than 2 h."""
+    if duration_s < _AT_ONCE_S and not is_more:
+        return "a few seconds"
+    for unit_s, word, least in ((_DAY_S, "days", 2.0), (_HOUR_S, "h", 1.5), (_MINUTE_S, "min", 1.5)):
+        if duration_s >= least * unit_s:
+            amount = f"{duration_s / unit_s:.0f} {word}"
+            break
+    else:
+        amount = f"{max(10, round(duration_s, -1)):.0f} s"
+    return f"{'more than' if is_more else 'about'} {amount}"
+
+
+def forecast_sentence(estimate: Estimate) -> str:
+    """Where a submission stands in the queue and when it will be through, as far as anybody knows."""
+    place = "" if estimate.place is None else f"Place {estimate.place} in the queue. "
+    if estimate.slots == 0:
+        return f"{place}No worker is up now; it goes on as soon as one is."
+    if estimate.ends_s is None or estimate.begins_s is None:
+        return f"{place}How long it takes is known once a network is done."
+    ends = about(estimate.ends_s, is_more=estimate.is_more)
+    if estimate.place is None:
+        return f"{ends[0].upper()}{ends[1:]} left."
+    if estimate.begins_s < _AT_ONCE_S:
+        return f"{place}It begins in a few seconds and takes {ends}."
+    begins = about(estimate.begins_s, is_more=estimate.is_more and estimate.begins_s == estimate.ends_s)
+    return f"{place}It begins in {begins} and is scored in {ends}."
+
+
+def began(progress: Progress) -> datetime:
+    """Since when it waits, or is worked on."""
+    return progress.created_at if progress.state is State.QUEUED else progress.started_at or progress.created_at
