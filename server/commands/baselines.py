@@ -95,12 +95,12 @@ def run(
     """
     chosen = _chosen(is_all, names, costs)
     settings = settings_or_exit()
-    work = [_job(name, target, settings) for name in dict.fromkeys(zoo_names)]
+    work = [job_of(name, target, settings) for name in dict.fromkeys(zoo_names)]
     limits = Limits(wall_s=wall_s, memory_bytes=memory_mib * 2**20)
     keeper = Keeper((out or settings.cache / "baselines").absolute())
     slots = jobs or settings.worker_slots
-    with _sandboxes(settings, slots) as pool:
-        kept = _evaluate_all(work, chosen, keeper, pool, limits, slots)
+    with sandboxes(settings, slots) as pool:
+        kept = evaluate_all(work, chosen, keeper, pool, limits, slots)
     results = []
     for job, known in zip(work, kept, strict=True):
         results.append(zoo_scores(job.zoo, job.truth, job.floor, list(zip(chosen, known, strict=True))))
@@ -127,7 +127,7 @@ def _chosen(is_all: bool, names: Sequence[str], costs: Sequence[str]) -> list[Ba
     ]
 
 
-def _job(name: str, target: str, settings: Settings) -> Job:
+def job_of(name: str, target: str, settings: Settings) -> Job:
     """The zoo, known to be scorable before anything is evaluated on it."""
     try:
         zoo = find_zoo(name, settings)
@@ -138,7 +138,7 @@ def _job(name: str, target: str, settings: Settings) -> Job:
 
 
 @contextmanager
-def _sandboxes(settings: Settings, slots: int) -> Iterator[SandboxPool]:
+def sandboxes(settings: Settings, slots: int) -> Iterator[SandboxPool]:
     """One pool for all measures; none of its processes outlives the block."""
     try:
         pool = make_pool(settings.sandbox, slots, docker=DockerOptions.of(settings))
@@ -152,7 +152,7 @@ def _sandboxes(settings: Settings, slots: int) -> Iterator[SandboxPool]:
         ) from error
 
 
-def _evaluate_all(
+def evaluate_all(
     work: Sequence[Job], chosen: Sequence[Baseline], keeper: Keeper, pool: SandboxPool, limits: Limits, jobs: int
 ) -> list[list[Kept]]:
     """What is known at last of each chosen measure on each zoo. Raises SandboxError."""
@@ -161,7 +161,7 @@ def _evaluate_all(
     with _progress(work, chosen, known) as told:
         for job, row in zip(work, known, strict=True):
             for place, (baseline, bundle) in enumerate(zip(chosen, bundles, strict=True)):
-                if _is_settled(row[place]):
+                if is_settled(row[place]):
                     continue
 
                 def keep(kept: Kept, row: list[Kept] = row, place: int = place) -> None:
@@ -173,9 +173,10 @@ def _evaluate_all(
     return known
 
 
-def _is_settled(kept: Kept) -> bool:
-    """Whether there is nothing to evaluate again: a failed measure may get through with more time or memory."""
-    return kept.state in (State.COMPLETE, State.REFUSED)
+def is_settled(kept: Kept) -> bool:
+    """Whether there is nothing to evaluate again: a failed measure may get through with more time or memory, and what
+    a zoo offers is looked up anew."""
+    return kept.state is State.COMPLETE or (kept.state is State.REFUSED and kept.reason is not None)
 
 
 @contextmanager

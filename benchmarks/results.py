@@ -1,0 +1,54 @@
+"""What the literature's measures get on four zoos: writes docs/results.md, its pictures and its numbers as CSV.
+
+Run with `python -m benchmarks.results`. Values that are kept are not evaluated again; `--kept` evaluates nothing and
+writes the page from what there is, which says what is missing. All measures on all four zoos take hours of one
+processor. Times on the page are the processor's, so that other work on the machine hardly counts.
+"""
+
+from pathlib import Path
+
+import click
+
+from benchmarks import results_page, results_pictures
+from server.commands.baselines import evaluate_all, job_of, sandboxes
+from server.commands.baselines_scores import as_csv, zoo_scores
+from server.commands.baselines_values import Keeper, bundle_of
+from server.commands.common import settings_or_exit
+from submissions.baselines import BASELINES
+from worker.sandbox.protocol import Limits
+
+ZOOS = ("digits-mlp", "digits-cnn", "digits-bn", "digits-noise")
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+@click.command()
+@click.option("--kept", is_flag=True, help="Evaluate nothing; write what the kept values give.")
+@click.option("--jobs", type=click.IntRange(1), help="Networks evaluated at a time (default: processors).")
+@click.option("--values", type=click.Path(file_okay=False, path_type=Path), help="Where values are kept.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=DOCS, help="Instead of docs/.")
+def main(kept: bool, jobs: int | None, values: Path | None, out: Path) -> None:
+    """Evaluate every shipped measure on the four zoos, and write the page of results."""
+    settings = settings_or_exit()
+    work = [job_of(name, "gap", settings) for name in ZOOS]
+    keeper = Keeper((values or settings.cache / "baselines").absolute())
+    if kept:
+        known = [[keeper.read(b, bundle_of(b), job.zoo) for b in BASELINES] for job in work]
+    else:
+        slots = jobs or settings.worker_slots
+        with sandboxes(settings, slots) as pool:
+            known = evaluate_all(work, BASELINES, keeper, pool, Limits(), slots)
+    results = [
+        zoo_scores(job.zoo, job.truth, job.floor, list(zip(BASELINES, row, strict=True)))
+        for job, row in zip(work, known, strict=True)
+    ]
+    images = out / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    results_pictures.draw(results, images)
+    (out / "results.csv").write_text(as_csv(results), encoding="utf-8")
+    cards = [(job.zoo.manifest, len(job.zoo.networks)) for job in work]
+    (out / "results.md").write_text(results_page.page(results, cards), encoding="utf-8")
+    click.echo(f"written: {out / 'results.md'}")
+
+
+if __name__ == "__main__":
+    main()
