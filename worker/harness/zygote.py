@@ -12,7 +12,6 @@ The zygote itself never runs participant code, so that nothing carries over from
 import gc
 import importlib
 import json
-import math
 import os
 import resource
 import select
@@ -20,14 +19,13 @@ import signal
 import socket
 import tempfile
 import traceback
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
 import torch
 
-from model_zoo.architectures import load_network, load_training_data
+from model_zoo.architectures import build
 from worker.harness import huge_pages, landlock, lockdown, participant
 from worker.harness.extended import ContextDescriptors
 
@@ -127,8 +125,8 @@ def main(control_descriptor: int) -> None:
 
 
 def _warm_up() -> None:
-    """Do once what torch does at first use: it reads /proc/cpuinfo, which is not there later, and loading a first
-    network and seeding would cost every fork of it 10 ms.
+    """Do once what torch does at first use: it reads /proc/cpuinfo, which is not there later, and building a network
+    without memory and seeding would cost every fork of it 10 ms.
 
     Not `torch.func.hessian`, whose second of lazy imports its rare users pay: in the zygote they would cost
     every network 25 ms of forking more, and every slot 75 MB.
@@ -136,24 +134,12 @@ def _warm_up() -> None:
     image = torch.ones(1, 1, 3, 3)
     torch.nn.functional.conv2d(image, image) @ torch.ones(1, 1)
     layers = [{"type": "flatten"}, {"type": "linear", "inputs": 9, "outputs": 1}]
-    with _tensors({"1.weight": ("F32", [1, 9], 4), "1.bias": ("F32", [1], 4)}) as weights:
-        network = load_network({"family": "sequential", "layers": layers}, weights.fileno(), weights.fileno())
-    with _tensors({"inputs": ("F32", [1, 1, 3, 3], 4), "labels": ("I64", [1], 8)}) as data:
-        load_training_data(data.fileno(), 1)
+    with torch.device("meta"):
+        network = build({"family": "sequential", "layers": layers})
+    network.load_state_dict({"1.weight": torch.ones(1, 9), "1.bias": torch.ones(1)}, assign=True)
+    network.requires_grad_(True).eval()
     network(image)
     torch.manual_seed(0)
-
-
-def _tensors(content: Mapping[str, tuple[str, list[int], int]]) -> BinaryIO:
-    """A safetensors file of zeros without a name, by each tensor's type, shape and bytes per element."""
-    header, end = {}, 0
-    for name, (kind, shape, item_bytes) in content.items():
-        start, end = end, end + math.prod(shape) * item_bytes
-        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [start, end]}
-    encoded = json.dumps(header).encode()
-    file = os.fdopen(os.memfd_create("warm-up", os.MFD_CLOEXEC), "w+b", buffering=0)
-    file.write(len(encoded).to_bytes(8, "little") + encoded + bytes(end))
-    return file
 
 
 def _assert_single_threaded() -> None:
