@@ -1,4 +1,4 @@
-// Draws every [data-chart] with vega-embed once it comes into view. Expressions are interpreted, not compiled, so that
+// Draws every [data-chart] with vega-embed. Expressions are interpreted, not compiled, so that
 // the page needs no 'unsafe-eval'; colours and the styles that specifications name come from the style sheet and follow
 // its light and dark side. Beside a chart there may be a choice of the axis that colours it (data-axes-of) and buttons
 // that save it as a file (data-saves).
@@ -53,10 +53,12 @@ async function draw(box) {
   }
 }
 
-function tryToDraw(box) {
-  draw(box).catch((error) => {
+async function tryToDraw(box) {
+  try {
+    await draw(box);
+  } catch (error) {
     box.textContent = `${error.message} The table has the same numbers.`;
-  });
+  }
 }
 
 // On paper of the page's colour: a file is looked at elsewhere.
@@ -71,15 +73,19 @@ async function save(box, kind) {
   link.click();
 }
 
-const sight = new IntersectionObserver((entries) => {
-  for (const entry of entries) {
-    if (!entry.isIntersecting) continue;
-    sight.unobserve(entry.target);
-    tryToDraw(entry.target);
-  }
-}, { rootMargin: "300px" });
+// One after the other, from the top, so that the page stays alive in between; what is folded up waits until it is not.
+const begun = new Set();
 
-for (const box of document.querySelectorAll("[data-chart]")) sight.observe(box);
+async function drawAll() {
+  for (const box of document.querySelectorAll("[data-chart]")) {
+    if (begun.has(box) || !box.checkVisibility()) continue;
+    begun.add(box);
+    await tryToDraw(box);
+  }
+}
+
+drawAll();
+document.addEventListener("toggle", drawAll, true);
 
 for (const choice of document.querySelectorAll("[data-axes-of]")) {
   const box = document.getElementById(choice.dataset.axesOf);

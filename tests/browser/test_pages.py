@@ -65,7 +65,7 @@ def _open_every_page(context: BrowserContext, served: ServedSite, paths: dict[st
             overflow["log out"] = 0
         page.goto(served.url + paths[name])
         if name == "scored":
-            expect(page.locator(".chart svg")).to_have_count(2)
+            expect(page.locator(".chart svg")).to_have_count(4)
         overflow[name] = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     return overflow
 
@@ -173,7 +173,7 @@ def test_the_status_is_polled_with_etags_and_the_page_completes_itself(
     expect(page.locator("#status")).to_contain_text("7 of 12")
     site.end(submission, cmi=(0.3, 0.4))
     expect(page.get_by_role("status")).to_contain_text("Scored")
-    expect(page.locator(".chart svg")).to_have_count(2)
+    expect(page.locator(".chart svg")).to_have_count(4)  # for each zoo values and times
     assert page.locator("[hx-get]").count() == 0
     context.close()
 

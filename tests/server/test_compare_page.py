@@ -67,6 +67,13 @@ def test_the_form_offers_ones_own_and_the_leaders_but_never_one_twice(site: Site
     assert _options(site.browser().get(f"/compare?a={good}&b={bad}").text) == {"a": [str(good)], "b": [str(bad)]}
 
 
+def test_alone_in_its_phase_there_is_nothing_to_choose(site: Site) -> None:
+    alone = site.submission(site.phase(), site.ann, cmi=(0.1, 0.2))
+    page = site.browser().get(f"/compare?a={alone}").text
+    assert "There is no other scored submission in this phase" in page
+    assert "<select" not in page
+
+
 def test_without_anything_to_compare_the_page_says_how(site: Site) -> None:
     assert "follow “Compare with another”" in site.browser().get("/compare").text
 
