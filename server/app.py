@@ -36,6 +36,7 @@ from server.pages import (
     static,
     submissions,
     submit,
+    teams,
     tokens,
     zoo_formats,
     zoo_page,
@@ -45,7 +46,7 @@ from server.pages import (
 from submissions.settings import Settings
 
 PAGES = (
-    *(account, links, tokens),
+    *(account, links, teams, tokens),
     *(board_exports, moderation),
     *(code, my_submissions),
     *(compare, competition_form, document, documentation, kit, results),

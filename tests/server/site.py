@@ -14,10 +14,12 @@ from model_zoo.checks.report import AxisNumbers, CheckReport, Item, NetworkNumbe
 from server.app import create_app
 from server.config import EXTENSION, Services
 from submissions.accounts import create_organizer
+from submissions.competitions import find_competition
 from submissions.migrations import migrate
 from submissions.records import SessionRecord, SubmissionRecord, UserRecord
 from submissions.settings import Settings
 from submissions.states import State
+from submissions.teams import create_team, join_team, team_of
 from submissions.zoos import record_check
 from tests.records import PASSWORD, Records
 
@@ -95,6 +97,19 @@ class Site(Records):
         with self.db.read() as session:
             query = select(SessionRecord.id).join(UserRecord, UserRecord.id == SessionRecord.user_id)
             return session.scalars(query.where(UserRecord.name == name).order_by(SessionRecord.id.desc())).first() or 0
+
+    def team(self, name: str, *members: int, competition: str = "demo") -> str:
+        """Put these people into a new team of a competition. Its invite key."""
+        with self.db.read() as session:
+            found = find_competition(session, competition)
+        assert found is not None
+        create_team(self.db, found.id, members[0], name)
+        with self.db.read() as session:
+            team = team_of(session, found.id, members[0])
+        assert team is not None
+        for member in members[1:]:
+            join_team(self.db, team.invite_key, member)
+        return team.invite_key
 
     def users(self) -> list[str]:
         with self.db.read() as session:

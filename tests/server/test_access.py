@@ -1,22 +1,15 @@
 """Every route against every kind of person, held to one table; what is hidden stays hidden; changes need a token."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 from flask import Flask
 
 from server.access import Who, allow, declared
-from submissions.records import JobKind
-from submissions.tokens import create_token
-from submissions.uploads import begin_upload
-from submissions.zoo_jobs import enqueue
-from tests.server.site import Browser, Site
+from tests.server.site import Site
+from tests.server.walk import LOGIN, MOVED, Walk, make_walk
 
-PEOPLE = ("visitor", "participant", "other participant", "organizer")
-OK, LOGIN, NO, GONE = 200, "login", 403, 404
-MOVED = "elsewhere"  # a redirect that is not to the log-in page: the request was carried out
+OK, NO, GONE = 200, 403, 404
 
 # For each route what visitor, participant (the submission's owner), other participant and organizer get.
 TABLE: dict[tuple[str, str], tuple[int | str, ...]] = {
@@ -46,6 +39,13 @@ TABLE: dict[tuple[str, str], tuple[int | str, ...]] = {
     ("GET", "tokens.overview"): (LOGIN, OK, OK, OK),
     ("POST", "tokens.create"): (LOGIN, 422, 422, 422),
     ("POST", "tokens.revoke"): (LOGIN, MOVED, GONE, GONE),
+    ("GET", "teams.mine"): (LOGIN, OK, OK, OK),
+    ("GET", "teams.show"): (LOGIN, OK, OK, OK),
+    ("POST", "teams.create"): (LOGIN, 422, 422, 422),
+    ("POST", "teams.renew_invitation"): (LOGIN, MOVED, MOVED, MOVED),
+    ("POST", "teams.leave"): (LOGIN, MOVED, MOVED, MOVED),
+    ("GET", "teams.invitation"): (LOGIN, OK, OK, OK),
+    ("POST", "teams.join"): (LOGIN, MOVED, MOVED, MOVED),
     ("GET", "sessions.overview"): (LOGIN, OK, OK, OK),
     ("POST", "sessions.end"): (LOGIN, MOVED, GONE, GONE),
     ("POST", "sessions.end_others"): (LOGIN, MOVED, MOVED, MOVED),
@@ -119,6 +119,7 @@ NAMES_A_PHASE = {
     "submit.check",
     *("leaderboard.mine", "board_exports.as_csv", "board_exports.as_json", "board_exports.citation"),
     *("board_exports.courses", "board_exports.chart", "board_exports.badge_of"),
+    *("teams.show", "teams.create", "teams.renew_invitation", "teams.leave", "teams.invitation", "teams.join"),
 }
 NAMES_A_SUBMISSION = {
     "moderation.choose",
@@ -137,60 +138,10 @@ NAMES_A_SUBMISSION = {
 }
 
 
-@dataclass(frozen=True)
-class Walk:
-    """A site with one scored submission of ann's, and a browser for each kind of person."""
-
-    site: Site
-    browsers: dict[str, Browser]
-    names: dict[str, Any]
-
-    def answers(self, method: str, endpoint: str) -> tuple[int | str, ...]:
-        return tuple(self._answer(self.browsers[person], method, endpoint) for person in PEOPLE)
-
-    def _answer(self, browser: Browser, method: str, endpoint: str) -> int | str:
-        path = self.path(endpoint)
-        response = browser.get(path) if method == "GET" else browser.post(path)
-        if response.status_code != 302:
-            return response.status_code
-        return LOGIN if response.location.startswith("/login?") else MOVED
-
-    def path(self, endpoint: str) -> str:
-        rule = next(rule for rule in self.site.app.url_map.iter_rules() if rule.endpoint == endpoint)
-        with self.site.app.test_request_context():
-            names = {name: self.names[name] for name in rule.arguments}
-            return str(self.site.app.url_for(endpoint, **names))
-
-
 @pytest.fixture
 def walk(site: Site) -> Callable[..., Walk]:
     def make(*, hidden_phase: bool = False, hidden_submission: bool = False) -> Walk:
-        phase = site.phase(hidden=hidden_phase)
-        submission = site.submission(phase, site.ann, cmi=(0.1, 0.2), is_hidden=hidden_submission)
-        people = dict(zip(PEOPLE, (None, "ann", "bob", "olga"), strict=True))
-        browsers = {person: site.browser(name) for person, name in people.items()}
-        names = {
-            "competition_slug": "demo",
-            "phase_slug": "main",
-            "submission_id": submission,
-            "watched_id": submission,
-            "zoo_name": "digits-mlp",
-            "name": "app.css",
-            "zoo_id": site.checked("digits-mlp"),
-            "job_id": enqueue(site.db, JobKind.FOLDER, {"address": "/zoos/digits"}, site.olga),
-            "upload_id": begin_upload(site.db, site.settings, "digits.zip", 10, site.olga),
-            "phase_id": phase,
-            "picture": "gaps",
-            "drawing": "times",
-            "competition_id": 1,
-            "announcement_id": 1,
-            "help_name": "participant",
-            "file_name": "leaderboard.png",
-            "session_id": site.session_of("ann"),
-            "token": "no-link-of-ours",
-            "token_id": create_token(site.db, site.ann, "laptop", ["read"])[0].id,
-        }
-        return Walk(site, browsers, names)
+        return make_walk(site, hidden_phase=hidden_phase, hidden_submission=hidden_submission)
 
     return make
 
