@@ -119,7 +119,7 @@ NAMES_A_PHASE = {
     "submit.check",
     *("leaderboard.mine", "board_exports.as_csv", "board_exports.as_json", "board_exports.citation"),
     *("board_exports.courses", "board_exports.chart", "board_exports.badge_of"),
-    *("teams.show", "teams.create", "teams.renew_invitation", "teams.leave", "teams.invitation", "teams.join"),
+    *("teams.show", "teams.create", "teams.renew_invitation", "teams.leave"),
 }
 NAMES_A_SUBMISSION = {
     "moderation.choose",

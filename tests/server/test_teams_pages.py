@@ -139,6 +139,13 @@ def test_a_hidden_submission_exists_for_the_team(site: Site) -> None:
     assert bob.get(f"/submissions/{hidden}").status_code == 200
 
 
+def test_an_invitation_to_a_hidden_competition_is_none(site: Site) -> None:
+    site.phase(hidden=True)
+    link = f"/invitations/{site.team('gaps', site.ann)}"
+    assert [site.browser(name).get(link).status_code for name in ("ann", "bob", "olga")] == [404, 404, 200]
+    assert site.browser("bob").post(link).status_code == 404
+
+
 @pytest.mark.parametrize("path", [f"/invitations/{'x' * 30}", "/invitations/short", "/competitions/none/team"])
 def test_what_leads_to_no_team_is_a_404(site: Site, path: str) -> None:
     site.phase()
