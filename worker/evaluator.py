@@ -39,7 +39,7 @@ from worker.sandbox.protocol import (
     seed_of,
 )
 
-WATCH_S = 1.0
+WATCH_S = 0.5  # how long a measure goes on whose submission was cancelled, at most, beside the time to end it
 LEAST_WALL_S = 0.001  # of a pooled limit that is spent: the network fails at once
 _log = logging.getLogger(__name__)
 

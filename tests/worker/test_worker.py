@@ -33,6 +33,7 @@ def complexity(model, dataset):
     time.sleep(0.3)
     return sum(float(p.detach().square().sum()) for p in model.parameters())
 """
+SPINS = b"def complexity(model, dataset):\n    while True:\n        pass\n"
 SLEEPS = b"import time\n\n\ndef complexity(model, dataset):\n    time.sleep(1000)\n"
 
 
@@ -146,6 +147,41 @@ def test_a_cancelled_submission_frees_its_worker(settings: Settings, tiny_zoo: P
         wait_until(has_ended(competition, normal), "the next submission")
         assert competition.submission(normal).state is State.SCORED
         assert competition.submission(endless).state is State.CANCELLED
+
+
+@pytest.mark.parametrize("endless", [SPINS, SLEEPS], ids=["spins", "sleeps"])
+def test_cancelling_ends_a_measures_processes_long_before_its_limit(
+    settings: Settings, tiny_zoo: Path, endless: bytes
+) -> None:
+    with prepared(settings, tiny_zoo, wall_s=1000.0) as competition, worker(settings) as child:
+        warm = competition.submit(competition.user())
+        wait_until(has_ended(competition, warm), "a first submission, which warms the sandboxes")
+        assert child.process is not None
+        process = psutil.Process(child.process.pid)
+        idle = {below.pid for below in process.children(recursive=True)}
+
+        def measures() -> list[psutil.Process]:
+            return [below for below in process.children(recursive=True) if below.pid not in idle]
+
+        submission_id = competition.submit(competition.user("bob"), endless)
+        wait_until(lambda: len(queue.owners(competition.db)) == 2 and len(measures()) >= 2, "two networks in hand")
+        assert lifecycle.cancel(competition.db, submission_id)
+        wait_until(lambda: not measures(), "the end of its processes")
+        wait_until(lambda: queue.owners(competition.db) == set(), "free slots")
+        assert competition.submission(submission_id).state is State.CANCELLED
+        assert not competition.values_recorded(submission_id)
+        assert process.is_running()
+
+
+def test_cancelling_in_the_smoke_run_spends_no_quota(settings: Settings, tiny_zoo: Path, other_zoo: Path) -> None:
+    phase = {"wall_s": 1000.0, "smoke_networks": 2}
+    with prepared(settings, other_zoo, tiny_zoo, **phase) as competition, worker(settings):
+        submission_id = competition.submit(competition.user(), SLEEPS)
+        wait_until(lambda: bool(queue.owners(competition.db)), "the smoke run")
+        assert lifecycle.cancel(competition.db, submission_id)
+        wait_until(lambda: queue.owners(competition.db) == set(), "free slots")
+        submission = competition.submission(submission_id)
+        assert (submission.state, submission.spends_quota) == (State.CANCELLED, False)
 
 
 def test_limits_of_the_phase_reach_the_sandbox(settings: Settings, tiny_zoo: Path) -> None:
