@@ -6,7 +6,7 @@ gunicorn takes it as `server.app:create_app()`. Nothing here or below imports to
 from flask import Flask
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.routing import BaseConverter, IntegerConverter, Map
+from werkzeug.routing import BaseConverter
 
 from server import access, api, auth, bearer, headers, limits
 from server.api import document
@@ -28,6 +28,7 @@ from server.pages import (
     leaderboard,
     links,
     moderation,
+    notices,
     my_submissions,
     organizer,
     phases,
@@ -46,7 +47,7 @@ from server.pages import (
 from submissions.settings import Settings
 
 PAGES = (
-    *(account, links, teams, tokens),
+    *(account, links, notices, teams, tokens),
     *(board_exports, moderation),
     *(code, my_submissions),
     *(compare, competition_form, document, documentation, kit, results),
@@ -67,11 +68,13 @@ class SlugConverter(BaseConverter):
     regex = r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}"
 
 
-class IdConverter(IntegerConverter):
-    """Numbers of records in URLs; a larger one is no id in any database we use."""
+class IdConverter(BaseConverter):
+    """Numbers of records in URLs, bounded so that a database takes each of them."""
 
-    def __init__(self, url_map: Map) -> None:
-        super().__init__(url_map, min=1, max=2**31 - 1)
+    regex = r"[1-9][0-9]{0,8}"
+
+    def to_python(self, value: str) -> int:
+        return int(value)
 
 
 def create_app(settings: Settings | None = None) -> Flask:

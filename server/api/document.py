@@ -9,6 +9,7 @@ from flask_openapi3.models.security_scheme import SecurityScheme
 from flask_openapi3.openapi import OpenAPI
 
 from server.access import Who, allow
+from server.api.browse import models, parts
 from server.api.routes import JSON, cacheable
 from server.bearer import VERSION_PREFIX
 from server.headers import conditional
@@ -49,23 +50,15 @@ def openapi_json() -> Response:
 def browse() -> Response:
     """Every route with what it takes and answers, for people."""
     document = the_document()
-    return conditional(
-        lambda: render_template("api/document.html", document=document, parts=_parts(document)), document
-    )
+
+    def render() -> str:
+        return render_template(
+            "api/document.html", document=document, parts=parts(document), models=models(document), scopes=SCOPES
+        )
+
+    return conditional(render, json.dumps(document))
 
 
 def the_document() -> dict[str, Any]:
     """The OpenAPI document of the running application."""
     return cast(OpenAPI, current_app).api_doc
-
-
-def _parts(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """The operations by tag, in the order in which the parts were registered."""
-    operations = [
-        {"path": path, "method": method.upper(), **operation}
-        for path, methods in document["paths"].items()
-        for method, operation in methods.items()
-    ]
-    return [
-        {**tag, "operations": [one for one in operations if tag["name"] in one["tags"]]} for tag in document["tags"]
-    ]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-LARGEST_ID = 2**31 - 1  # a larger number is no id in any database we use
+LARGEST_ID = 10**9 - 1  # as in URLs, see `app.IdConverter`
 LARGEST_PAGE = 10**6
 MOST_PER_PAGE = 200
 

@@ -267,7 +267,8 @@ def _responses(
     """What flask-openapi3 writes down about the answers."""
     found: dict[str, Any] = {}
     if download is not None:
-        found["200"] = {"content": {download: {"schema": {"type": "string", "format": "binary"}}}}
+        schema = {"type": "object"} if download == JSON else {"type": "string", "format": "binary"}
+        found["200"] = {"content": {download: {"schema": schema}}}
     elif wanted.answer is None:
         found["204"] = None
     else:
