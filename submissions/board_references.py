@@ -3,7 +3,7 @@
 A zoo's check has them; for a zoo that came without a check they are found with the first submission scored on it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Self
@@ -11,7 +11,14 @@ from typing import Any, Self
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from submissions.records import EvaluationRecord, PhaseRecord, SubmissionRecord, ZooRecord
+from submissions.records import (
+    EvaluationRecord,
+    PhaseZooRecord,
+    Purpose,
+    StandingRecord,
+    SubmissionRecord,
+    ZooRecord,
+)
 
 _DIGITS = 2
 _PERCENT = 100.0
@@ -42,19 +49,19 @@ class References:
         )
 
 
-def references_of(session: Session, zoos: Sequence[ZooRecord], target: str) -> dict[int, References]:
-    """Zoo id → its references for a target, where they are known."""
-    found: dict[int, References] = {}
-    for zoo in zoos:
-        known = _from_check(zoo.report, target) or _from_evaluation(session, zoo.id, target)
-        if known is not None:
-            found[zoo.id] = known
-    return found
+def references_of(session: Session, phase_id: int, target: str) -> dict[int, References]:
+    """Zoo id → its references for the target of the phase, where they are known."""
+    zoos = session.execute(
+        select(ZooRecord.id, ZooRecord.report["numbers"]["references"])
+        .join(PhaseZooRecord)
+        .where(PhaseZooRecord.phase_id == phase_id)
+    ).all()
+    found = {zoo_id: known for zoo_id, rows in zoos if (known := _from_check(rows, target)) is not None}
+    return found if len(found) == len(zoos) else _from_evaluations(session, phase_id) | found
 
 
-def _from_check(report: dict[str, Any] | None, target: str) -> References | None:
-    rows = [] if report is None else report.get("numbers", {}).get("references", [])
-    for row in rows:
+def _from_check(rows: list[dict[str, Any]] | None, target: str) -> References | None:
+    for row in rows or ():
         if row["target"] == target:
             return References(
                 round(row["random_floor"], _DIGITS),
@@ -64,24 +71,26 @@ def _from_check(report: dict[str, Any] | None, target: str) -> References | None
     return None
 
 
-def _from_evaluation(session: Session, zoo_id: int, target: str) -> References | None:
-    content = session.scalar(
-        select(EvaluationRecord.report["references"])
+def _from_evaluations(session: Session, phase_id: int) -> dict[int, References]:
+    """As scoring has put them beside one of the submissions on the board."""
+    submission_id = (
+        select(StandingRecord.submission_id).where(StandingRecord.phase_id == phase_id).limit(1).scalar_subquery()
+    )
+    rows = session.execute(
+        select(EvaluationRecord.zoo_id, EvaluationRecord.report["references"])
         .join(SubmissionRecord, SubmissionRecord.id == EvaluationRecord.submission_id)
-        .join(PhaseRecord, PhaseRecord.id == SubmissionRecord.phase_id)
         .where(
-            EvaluationRecord.zoo_id == zoo_id,
-            EvaluationRecord.report.is_not(None),
-            EvaluationRecord.granulated_kendall.is_not(None),
-            PhaseRecord.target == target,
+            EvaluationRecord.submission_id == submission_id,
+            EvaluationRecord.attempt == SubmissionRecord.attempt,
+            EvaluationRecord.purpose == Purpose.SCORE,
         )
-        .limit(1)
     )
-    if not content:
-        return None
-    floor = content["random_floor"]
-    return References(
-        round(_PERCENT * floor["mean"], _DIGITS),
-        round(_PERCENT * floor["percentile_95"], _DIGITS),
-        round(_PERCENT * content["hyperparameter_oracle"], _DIGITS),
-    )
+    return {
+        zoo_id: References(
+            round(_PERCENT * content["random_floor"]["mean"], _DIGITS),
+            round(_PERCENT * content["random_floor"]["percentile_95"], _DIGITS),
+            round(_PERCENT * content["hyperparameter_oracle"], _DIGITS),
+        )
+        for zoo_id, content in rows
+        if content
+    }

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from submissions.board import (
     METRICS,
@@ -46,7 +46,7 @@ _AT_A_TIME = 500  # parameters of one query
 
 
 def page(session: Session, phase_id: int, query: Query | None = None) -> Board:
-    """One page of a phase's leaderboard, in at most eight queries whatever its size. query: None for the first page.
+    """One page of a phase's leaderboard, in eight queries whatever its size. query: None for the first page.
 
     Raises sqlalchemy.exc.NoResultFound where there is no such phase; whether a reader may see it is not asked here.
     """
@@ -64,12 +64,14 @@ def page(session: Session, phase_id: int, query: Query | None = None) -> Board:
     size = definite.size or max(1, total)
     pages = max(1, -(-total // size))
     definite = replace(definite, page=min(definite.page, pages))
+    statement = _ordered(_named(), phase_id, definite, shown, has_names=True)
+    found = session.execute(statement.limit(size).offset((definite.page - 1) * size)).all()
     return Board(
         phase_id=phase_id,
         version=phase.board_version,
         query=definite,
         columns=shown,
-        rows=_with_cells(session, _rows(session, phase_id, definite, shown, size), shown),
+        rows=with_cells(session, _ranked(session, phase_id, found), shown),
         total=total,
         pages=pages,
         entrants=sum(count for _, is_reference, count in counted if not is_reference),
@@ -109,8 +111,7 @@ def standing_of(session: Session, submission: SubmissionRecord, *, is_owner: boo
     statement = _named().where(
         StandingRecord.phase_id == submission.phase_id, StandingRecord.entrant == submission.entrant
     )
-    found = session.execute(statement).one_or_none()
-    row = None if found is None else _row(*found)
+    row = next(iter(_ranked(session, submission.phase_id, session.execute(statement).all())), None)
     if row is None or is_owner or (row.by if row.is_alias else None) == submission.alias:
         return row
     return None
@@ -126,14 +127,14 @@ def rounded_tau(kendall_tau: float | None) -> float | None:
 
 
 def _columns(session: Session, phase: PhaseRecord) -> tuple[Column, ...]:
-    zoos = session.scalars(
-        select(ZooRecord)
+    zoos = session.execute(
+        select(ZooRecord.id, ZooRecord.name, ZooRecord.title)
         .join(PhaseZooRecord)
         .where(PhaseZooRecord.phase_id == phase.id)
         .order_by(PhaseZooRecord.position)
     ).all()
-    found = references_of(session, zoos, phase.target)
-    return tuple(Column(zoo.id, zoo.name, zoo.title, found.get(zoo.id)) for zoo in zoos)
+    found = references_of(session, phase.id, phase.target)
+    return tuple(Column(zoo_id, name, title, found.get(zoo_id)) for zoo_id, name, title in zoos)
 
 
 def _definite(query: Query, columns: Sequence[Column], tracks: Sequence[str] | None) -> Query:
@@ -158,12 +159,6 @@ def _total(session: Session, phase_id: int, query: Query, standings: int) -> int
     return session.scalar(_found(select(func.count()).select_from(StandingRecord), phase_id, query)) or 0
 
 
-def _rows(session: Session, phase_id: int, query: Query, columns: Sequence[Column], size: int) -> tuple[Row, ...]:
-    statement = _ordered(_named(), phase_id, query, columns, has_names=True)
-    found = session.execute(statement.limit(size).offset((query.page - 1) * size))
-    return tuple(_row(*columns) for columns in found)
-
-
 def _by() -> ColumnElement[str]:
     """The name under which an entrant stands on the board."""
     return case(
@@ -174,25 +169,18 @@ def _by() -> ColumnElement[str]:
     )
 
 
+_NAMED = (
+    *(StandingRecord.entrant, StandingRecord.submission_id, StandingRecord.shown_score),
+    *(StandingRecord.standard_error, StandingRecord.scored, StandingRecord.rank_lowest, StandingRecord.rank_highest),
+    *(StandingRecord.track, StandingRecord.is_reference, StandingRecord.submitted_at),
+    *(SubmissionRecord.name, SubmissionRecord.is_baseline, SubmissionRecord.alias.is_not(None)),
+)
+
+
 def _named() -> Select[Any]:
-    """Standings with everything of a row but its cells. The ranks are counted along an index."""
-    other = aliased(StandingRecord)
-    ranked = (
-        select(func.count())
-        .where(other.phase_id == StandingRecord.phase_id, other.is_reference.is_(False))
-        .correlate(StandingRecord)
-    )
-    return _with_names(
-        select(
-            StandingRecord,
-            SubmissionRecord.name,
-            _by(),
-            SubmissionRecord.alias.is_not(None),
-            SubmissionRecord.is_baseline,
-            ranked.where(other.shown_score > StandingRecord.shown_score).scalar_subquery(),
-            ranked.where(other.shown_score == StandingRecord.shown_score).scalar_subquery(),
-        )
-    )
+    """Standings with everything of a row but its rank and its cells."""
+    columns: Any = (*_NAMED, _by())
+    return _with_names(select(*columns))
 
 
 def _with_names(statement: Select[Any]) -> Select[Any]:
@@ -248,36 +236,62 @@ def _is_current() -> ColumnElement[bool]:
     )
 
 
-def _row(
-    standing: StandingRecord, name: str, by: str, is_alias: bool, is_baseline: bool, better: int, equal: int
-) -> Row:
-    rank = None if standing.is_reference else better + 1
-    lowest, highest = standing.rank_lowest, standing.rank_highest
-    if rank is None or lowest is None or highest is None:
-        lowest = highest = None
-    else:  # a rank is of rounded scores, an interval of exact ones
-        lowest, highest = min(lowest, rank), max(highest, rank)
-    return Row(
-        rank=rank,
-        is_tied=rank is not None and equal > 1,
-        lowest=lowest,
-        highest=highest,
-        entrant=standing.entrant,
-        submission_id=standing.submission_id,
-        name=name,
-        by=by,
-        is_alias=is_alias and not is_baseline,
-        is_baseline=is_baseline,
-        is_reference=standing.is_reference,
-        track=standing.track,
-        score=standing.shown_score,
-        standard_error=standing.standard_error,
-        scored=standing.scored,
-        submitted_at=standing.submitted_at,
+def _ranked(session: Session, phase_id: int, found: Sequence[Any]) -> tuple[Row, ...]:
+    """Rows of `_named` with their ranks among all of the phase's entrants."""
+    if not found:
+        return ()
+    places = _places(session, phase_id, [columns.shown_score for columns in found])
+    rows = []
+    for columns in found:
+        entrant, submission_id, score, error, scored, low, high, track, is_reference, submitted_at = columns[:10]
+        name, is_baseline, has_alias, by = columns[10:]
+        rank, equal = (None, 1) if is_reference else places[score]
+        if rank is None or low is None or high is None:
+            low = high = None
+        else:  # a rank is of rounded scores, an interval of exact ones
+            low, high = min(low, rank), max(high, rank)
+        rows.append(
+            Row(
+                rank=rank,
+                is_tied=equal > 1,
+                lowest=low,
+                highest=high,
+                entrant=entrant,
+                submission_id=submission_id,
+                name=name,
+                by=by,
+                is_alias=has_alias and not is_baseline,
+                is_baseline=is_baseline,
+                is_reference=is_reference,
+                track=track,
+                score=score,
+                standard_error=error,
+                scored=scored,
+                submitted_at=submitted_at,
+            )
+        )
+    return tuple(rows)
+
+
+def _places(session: Session, phase_id: int, scores: Sequence[float]) -> dict[float, tuple[int, int]]:
+    """Score → its rank and how many entrants share it, for all scores from the least to the greatest of these."""
+    ranked = (StandingRecord.phase_id == phase_id, StandingRecord.is_reference.is_(False))
+    better = session.scalar(select(func.count()).where(*ranked, StandingRecord.shown_score > max(scores))) or 0
+    counted = session.execute(
+        select(StandingRecord.shown_score, func.count())
+        .where(*ranked, StandingRecord.shown_score.between(min(scores), max(scores)))
+        .group_by(StandingRecord.shown_score)
+        .order_by(StandingRecord.shown_score.desc())
     )
+    places: dict[float, tuple[int, int]] = {}
+    for score, equal in counted:
+        places[score] = better + 1, equal
+        better += equal
+    return places
 
 
-def _with_cells(session: Session, rows: tuple[Row, ...], columns: Sequence[Column]) -> tuple[Row, ...]:
+def with_cells(session: Session, rows: tuple[Row, ...], columns: Sequence[Column]) -> tuple[Row, ...]:
+    """The same rows with a cell for each column."""
     if not rows or not columns:
         return rows
     numbers = select(

@@ -4,6 +4,7 @@ What everybody sees of a board is rendered once for each of its versions and kep
 afterwards. `server.board_view` reads what was asked, `server.pages.board_exports` has the same in other forms.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -17,9 +18,9 @@ from server.board_view import Asked, Links, address, asked, rows_of_a_page
 from server.config import services
 from server.headers import conditional
 from server.kept_pages import KeptPages
-from server.pages.formats import phase_status
+from server.pages.formats import number, phase_status, signed
 from submissions import leaderboard
-from submissions.board import METRICS
+from submissions.board import METRICS, Cell
 from submissions.board_references import References
 from submissions.in_progress import open_count
 from submissions.records import PhaseRecord, utc_now
@@ -38,6 +39,13 @@ METRIC_TITLES = {
     "tau": "Kendall's rank correlation; higher is better",
     "psi": "granulated Kendall: the rank correlation where a single hyperparameter varies; higher is better",
     "sign": "robust sign-error: how often the order of two networks is told wrong; lower is better",
+}
+
+_CELLS: Mapping[str, Callable[[Cell], str]] = {
+    "cmi": lambda cell: number(cell.cmi),
+    "tau": lambda cell: signed(cell.kendall_tau),
+    "psi": lambda cell: signed(cell.granulated_kendall),
+    "sign": lambda cell: number(cell.sign_error, 3),
 }
 
 
@@ -129,21 +137,34 @@ def _board(phase: PhaseRecord, wanted: Asked, waiting: int) -> KeptBoard:
         board = leaderboard.page(db_session, phase.id, query)
     path = url_for("leaderboard.show", competition_slug=phase.competition.slug, phase_slug=phase.slug)
     links = Links(board, wanted.show, path)
+    metrics = wanted.metrics(len(board.columns))
     html = render_template(
         "board/_board.html",
         phase=phase,
         board=board,
         links=links,
-        metrics=wanted.metrics(len(board.columns)),
+        metrics=metrics,
         metric_names=METRIC_NAMES,
         metric_titles=METRIC_TITLES,
         all_metrics=tuple(METRICS),
         is_frozen=is_frozen(phase),
+        cells={row.submission_id: cells_html(row.cells, metrics) for row in board.rows},
         submission_path=url_for("submissions.show", submission_id=0)[:-1],
         waiting=waiting,
         reference_rows=_reference_rows(board.references, [column.references for column in board.columns]),
     )
     return KeptBoard(html, links.mine, {row.entrant: row.submission_id for row in board.rows})
+
+
+def cells_html(cells: Sequence[Cell], metrics: Sequence[str]) -> Markup:
+    """The cells of a row. Made here rather than by the template, for they are most of what a board is."""
+    return Markup(  # noqa: S704  (numbers alone)
+        "".join(
+            f'<td class="num{"" if place else " zoo"}">{_CELLS[metric](cell)}</td>'
+            for cell in cells
+            for place, metric in enumerate(metrics)
+        )
+    )
 
 
 def _reference_rows(
