@@ -86,7 +86,7 @@ def render(name: str, page_url: Callable[[str], str], image_url: Callable[[str],
             token.attrSet("class", "num")  # the policy for styles allows none on an element
         elif token.type == "inline":
             token.children = _led(token.children or [], name, page_url, image_url)
-    return HelpPage(name, title, _with_scrolling_tables(parser.renderer.render(tokens, parser.options, {})))
+    return HelpPage(name, title, _scrolling(parser.renderer.render(tokens, parser.options, {})))
 
 
 def slug(heading: str) -> str:
@@ -131,7 +131,8 @@ def _address(target: str, name: str, page_url: Callable[[str], str]) -> str | No
     return page_url(page) + (f"#{anchor}" if anchor else "")
 
 
-def _with_scrolling_tables(html: str) -> str:
-    """Wide tables scroll by themselves, also for the keyboard, and leave the page where it is."""
+def _scrolling(html: str) -> str:
+    """Wide tables and code scroll by themselves, also for the keyboard, and leave the page where it is."""
+    html = html.replace("<pre>", '<pre tabindex="0">')
     opened = '<div class="scroll" role="region" aria-label="Table" tabindex="0"><table>'
     return html.replace("<table>", opened).replace("</table>", "</table></div>")
