@@ -22,7 +22,8 @@ LARGEST_ID_DIGITS = 9  # a database stumbles over a number that no id can be
 class Account:
     """The person behind this request, as Flask-Login wants it.
 
-    session_id: of the browser's session; None where the request comes without one, with a token.
+    session_id: of the browser's session; None where the request comes without one, with a token. unread: how many
+    notifications they have not read.
     """
 
     id: int
@@ -30,6 +31,7 @@ class Account:
     role: str
     session_id: int | None = None
     session_key: str = field(default="", repr=False)
+    unread: int = 0
 
     is_authenticated = True
     is_active = True
@@ -104,4 +106,4 @@ def _load(identity: str) -> Account | None:
     if found is None:
         return None
     user = found.user
-    return Account(id=user.id, name=user.name, role=user.role, session_id=found.session_id, session_key=key)
+    return Account(user.id, user.name, user.role, found.session_id, session_key=key, unread=user.unread)

@@ -7,12 +7,13 @@ import random
 import secrets
 from collections.abc import Sequence
 
-from sqlalchemy import insert, select
+from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.orm import Session
 
 from model_zoo import ZooError
 from submissions.records import EvaluationRecord, PhaseRecord, Purpose, RunRecord, SubmissionRecord, ZooRecord
 from submissions.smoke import smoke_networks, smoke_zoo
+from submissions.states import State
 
 
 def add_attempt(session: Session, submission: SubmissionRecord, phase: PhaseRecord) -> None:
@@ -58,6 +59,31 @@ def add_repeats(session: Session, submission: SubmissionRecord, count: int) -> N
         chosen.setdefault((zoo_id, position), []).append(network_id)
     for (zoo_id, position), network_ids in chosen.items():
         _add(session, submission, zoo_id, Purpose.REPEAT, position, network_ids)
+
+
+def drop_open_work(session: Session, submission_id: int) -> None:
+    """Runs that no longer matter leave the queue; evaluations that had not ended end as cancelled."""
+    evaluation_ids = select(EvaluationRecord.id).where(EvaluationRecord.submission_id == submission_id)
+    drop_runs(session, RunRecord.evaluation_id.in_(evaluation_ids))
+    session.execute(
+        update(EvaluationRecord)
+        .where(
+            EvaluationRecord.submission_id == submission_id,
+            EvaluationRecord.state.in_((State.QUEUED, State.RUNNING)),
+        )
+        .values(state=State.CANCELLED)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def drop_runs(session: Session, condition: ColumnElement[bool]) -> None:
+    """The runs for which the condition holds leave the queue, where they are still in it."""
+    session.execute(
+        update(RunRecord)
+        .where(condition, RunRecord.state.in_(("pending", "claimed")))
+        .values(state="dropped", lease_owner=None, lease_until=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _add(

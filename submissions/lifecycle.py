@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from model_zoo.store import ZooStore
-from submissions import standings, teams, tracks
-from submissions.attempts import add_attempt, add_repeats
+from submissions import notices, standings, teams, tracks
+from submissions.attempts import add_attempt, add_repeats, drop_open_work, drop_runs
 from submissions.bundle import Bundle
 from submissions.database import Database
 from submissions.details import alias_refusal
@@ -167,7 +167,7 @@ def _begin_anew(session: Session, submission_id: int, event: Event) -> bool:
     submission.started_at = submission.finished_at = None
     standings.update(session, submission)  # locks the phase for itself, so it comes before the lock that is shared
     _hold_zoos(session, submission.phase_id)
-    _drop_open_work(session, submission_id)  # of the attempt before
+    drop_open_work(session, submission_id)  # of the attempt before
     add_attempt(session, submission, submission.phase)
     return True
 
@@ -288,7 +288,7 @@ def give_up(session: Session, evaluation: EvaluationRecord, detail: str) -> None
     evaluation.state = State.BROKEN
     session.flush()
     if evaluation.purpose is Purpose.REPEAT:
-        _drop_runs(session, RunRecord.evaluation_id == evaluation.id)
+        drop_runs(session, RunRecord.evaluation_id == evaluation.id)
     else:
         _end(session, evaluation.submission_id, Event.GAVE_UP, detail=detail)
 
@@ -389,29 +389,7 @@ def _end(
     if event is Event.SCORED:
         standings.update(session, session.get_one(SubmissionRecord, submission_id))
     else:
-        _drop_open_work(session, submission_id)
+        drop_open_work(session, submission_id)
+    if event is not Event.USER_CANCELLED:
+        notices.tell_end(session, submission_id)
     return True
-
-
-def _drop_open_work(session: Session, submission_id: int) -> None:
-    """Runs that no longer matter leave the queue; evaluations that had not ended end as cancelled."""
-    evaluation_ids = select(EvaluationRecord.id).where(EvaluationRecord.submission_id == submission_id)
-    _drop_runs(session, RunRecord.evaluation_id.in_(evaluation_ids))
-    session.execute(
-        update(EvaluationRecord)
-        .where(
-            EvaluationRecord.submission_id == submission_id,
-            EvaluationRecord.state.in_((State.QUEUED, State.RUNNING)),
-        )
-        .values(state=State.CANCELLED)
-        .execution_options(synchronize_session=False)
-    )
-
-
-def _drop_runs(session: Session, condition: ColumnElement[bool]) -> None:
-    session.execute(
-        update(RunRecord)
-        .where(condition, RunRecord.state.in_(("pending", "claimed")))
-        .values(state="dropped", lease_owner=None, lease_until=None)
-        .execution_options(synchronize_session=False)
-    )

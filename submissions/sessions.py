@@ -13,6 +13,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from submissions.database import Database
+from submissions.notices import unread
 from submissions.records import SessionRecord, UserRecord, utc_now
 
 BROWSER_LENGTH = 200
@@ -21,11 +22,21 @@ NOTED_EVERY = timedelta(minutes=5)  # a page that is polled must not write to th
 
 
 @dataclass(frozen=True)
+class Person:
+    """What every request needs to know of who is logged in. unread: how many notifications they have not read."""
+
+    id: int
+    name: str
+    role: str
+    unread: int
+
+
+@dataclass(frozen=True)
 class Found:
     """Whose a session is."""
 
     session_id: int
-    user: UserRecord
+    user: Person
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,13 @@ def find(db: Database, user_id: int, key: str, now: datetime | None = None) -> F
     moment = now or utc_now()
     with db.read() as session:
         row = session.execute(
-            select(SessionRecord, UserRecord)
+            select(
+                SessionRecord.id,
+                SessionRecord.seen_at,
+                UserRecord.name,
+                UserRecord.role,
+                unread(UserRecord.id),
+            )
             .join(UserRecord, UserRecord.id == SessionRecord.user_id)
             .where(
                 SessionRecord.key_sha256 == _digest(key),
@@ -74,11 +91,11 @@ def find(db: Database, user_id: int, key: str, now: datetime | None = None) -> F
         ).one_or_none()
     if row is None:
         return None
-    record, user = row
-    if moment - record.seen_at >= NOTED_EVERY:
+    session_id, seen_at, name, role, unread_count = row
+    if moment - seen_at >= NOTED_EVERY:
         with db.write() as session:
-            session.execute(update(SessionRecord).where(SessionRecord.id == record.id).values(seen_at=moment))
-    return Found(record.id, user)
+            session.execute(update(SessionRecord).where(SessionRecord.id == session_id).values(seen_at=moment))
+    return Found(session_id, Person(user_id, name, role, unread_count))
 
 
 def sessions_of(session: Session, user_id: int, now: datetime | None = None) -> list[OpenSession]:

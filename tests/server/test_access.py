@@ -41,6 +41,9 @@ TABLE: dict[tuple[str, str], tuple[int | str, ...]] = {
     ("GET", "tokens.overview"): (LOGIN, OK, OK, OK),
     ("POST", "tokens.create"): (LOGIN, 422, 422, 422),
     ("POST", "tokens.revoke"): (LOGIN, MOVED, GONE, GONE),
+    ("GET", "notices.overview"): (LOGIN, OK, OK, OK),
+    ("POST", "notices.read_all"): (LOGIN, MOVED, MOVED, MOVED),
+    ("POST", "notices.read"): (LOGIN, MOVED, MOVED, MOVED),  # another's stays unread: tests/server/test_notices_page.py
     ("GET", "teams.mine"): (LOGIN, OK, OK, OK),
     ("GET", "teams.show"): (LOGIN, OK, OK, OK),
     ("POST", "teams.create"): (LOGIN, 422, 422, 422),

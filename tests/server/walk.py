@@ -64,6 +64,7 @@ def make_walk(site: Site, *, hidden_phase: bool = False, hidden_submission: bool
         "file_name": "leaderboard.png",
         "session_id": site.session_of("ann"),
         "token": "no-link-of-ours",
+        "notice_id": 1,
         "invite_key": site.team("gaps", site.ann),
         "token_id": create_token(site.db, site.ann, "laptop", ["read"])[0].id,
     }
