@@ -16,7 +16,13 @@ _NAME = "Gengap"
 
 
 def history_chart(courses: Sequence[Course], until: datetime) -> dict[str, Any]:
-    """Steps over time, one colour an entrant; a click in the legend singles one out. until: where the lines end."""
+    """Steps over time, one colour an entrant; a click in the legend singles one out.
+
+    until: where the lines end, or a tenth after the last step, if that is earlier: what is idle tells nothing.
+    """
+    moments = [step.at for course in courses for step in course.steps]
+    if moments:
+        until = max(max(moments), min(until, max(moments) + (max(moments) - min(moments)) / 10))
     values = [
         {"entrant": course.label, "at": at.isoformat(), "score": score, "measure": name}
         for course in courses

@@ -17,7 +17,14 @@ from sqlalchemy.orm import Session
 from submissions.counting import Entry, Rules, counting, decided, on_board, shown_error
 from submissions.database import Database
 from submissions.jackknives import jackknives_of
-from submissions.records import CountRule, PhaseRecord, StandingRecord, SubmissionRecord, utc_now
+from submissions.records import (
+    CountRule,
+    PhaseRecord,
+    PhaseZooRecord,
+    StandingRecord,
+    SubmissionRecord,
+    utc_now,
+)
 from submissions.states import State
 
 _ENTRY = [getattr(SubmissionRecord, field.name) for field in fields(Entry)]
@@ -72,6 +79,12 @@ def name_changed(session: Session, entrants: Collection[str]) -> None:
         select(StandingRecord.phase_id).where(StandingRecord.entrant.in_(entrants)).distinct()
     ).all()
     for phase_id in sorted(phases):
+        next_version(session, phase_id)
+
+
+def references_changed(session: Session, zoo_id: int) -> None:
+    """A zoo has another check: boards over it show what chance gets there."""
+    for phase_id in session.scalars(select(PhaseZooRecord.phase_id).where(PhaseZooRecord.zoo_id == zoo_id)).all():
         next_version(session, phase_id)
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from model_zoo import Zoo, ZooError, open_zoo
 from model_zoo.checks.report import CheckReport, Verdict
 from model_zoo.store import ZooStore
+from submissions import standings
 from submissions.database import Database
 from submissions.records import (
     ActRecord,
@@ -152,6 +153,7 @@ def record_check(db: Database, zoo_id: int, report: CheckReport, *, user_id: int
         zoo = session.get_one(ZooRecord, zoo_id, with_for_update=True)
         zoo.state = state
         zoo.report = report.model_dump(mode="json")
+        standings.references_changed(session, zoo_id)
         counts = [f"{len(report.of(verdict))} {verdict}" for verdict in Verdict if report.of(verdict)]
         record_act(session, "checked", user_id=user_id, zoo_id=zoo_id, detail=f"{state}: {', '.join(counts)}")
     return state
