@@ -1,10 +1,11 @@
 """What each shipped measure costs on a network of the demo's size, and the winner beside the naive way to compute it.
 
 Run with `python -m benchmarks.measures`; `--only NAME` for one. Each measure runs in the sandbox, on one processor, on
-networks of `digits-cnn` that are spread over the zoo. Times are the processor's, as the sandbox reports them, from the
-fork to the value: what else the machine does hardly counts. The naive winner computes what the shipped one does, as the
-competition's entry did: for every layer the activations are computed anew from the input, batch by batch, for the data
-and, class by class, for the mixtures, whose logits are the last layer's.
+networks of `digits-cnn` (of the extended track: of `digits-bn`) that are spread over the zoo. Times are the
+processor's, as the sandbox reports them, from the fork to the value: what else the machine does hardly counts. The
+naive winner computes what the shipped one does, as the competition's entry did: for every layer the activations are
+computed anew from the input, batch by batch, for the data and, class by class, for the mixtures, whose logits are the
+last layer's.
 """
 
 import itertools
@@ -28,6 +29,7 @@ from model_zoo.architectures import TrainingData
 from server.commands.common import make_zoo
 from submissions.baselines import BASELINES, HELPERS, Baseline, baseline_source
 from submissions.settings import Settings
+from submissions.tracks import Track
 from worker.evaluator import network_files
 from worker.sandbox.bubblewrap import BubblewrapLauncher
 from worker.sandbox.protocol import Code, Limits, NetworkFiles, Value
@@ -115,16 +117,25 @@ def compare_winner(zoo: Zoo, console: Console) -> bool:
     return ratio >= WINNER_TARGET
 
 
-def measure_costs(chosen: Sequence[Baseline], zoo: Zoo, console: Console) -> bool:
+def spread_networks(zoo: Zoo, track: Track = "standard") -> list[NetworkFiles]:
+    """What a measure of the track gets of a few networks, spread over the zoo."""
+    chosen = zoo.networks[:: max(1, len(zoo.networks) // NETWORKS)]
+    return [network_files(zoo, entry.id, track) for entry in chosen]
+
+
+def measure_costs(chosen: Sequence[Baseline], zoo: Zoo, extended: Zoo, console: Console) -> bool:
     """The table of every measure's time per network, beside what its cost class allows."""
-    networks = [network_files(zoo, entry.id) for entry in zoo.networks[:: max(1, len(zoo.networks) // NETWORKS)]]
+    networks: dict[str, list[NetworkFiles]] = {
+        "standard": spread_networks(zoo),
+        "extended": spread_networks(extended, "extended"),
+    }
     table = Table("measure", "group", "cost", "median", "slowest", "allowed", "holds", title=f"Seconds on {zoo.name}")
     sandbox = ZygoteSandbox(BubblewrapLauncher(Spawner()), 0)
     everything = True
     try:
-        floor = median(seconds(sandbox, NOTHING, networks))
+        floor = median(seconds(sandbox, NOTHING, networks["standard"]))
         for baseline in chosen:
-            taken = seconds(sandbox, baseline_source(baseline.name), networks)
+            taken = seconds(sandbox, baseline_source(baseline.name), networks[baseline.track])
             allowed = ALLOWED_S[baseline.cost]
             holds = median(taken) <= allowed
             everything &= holds
@@ -146,7 +157,7 @@ def main(only: tuple[str, ...]) -> None:
     console = Console()
     zoo = open_zoo(make_zoo("digits-cnn", Settings()))
     chosen = [baseline for baseline in BASELINES if not only or baseline.name in only]
-    holds = measure_costs(chosen, zoo, console)
+    holds = measure_costs(chosen, zoo, open_zoo(make_zoo("digits-bn", Settings())), console)
     if not only or WINNER in only:
         holds &= compare_winner(zoo, console)
     sys.exit(0 if holds else 1)

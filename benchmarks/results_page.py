@@ -69,8 +69,8 @@ def _head(results: Sequence[ZooScores], zoos: Sequence[tuple[ZooManifest, int]])
 Theory and experiment have left us with dozens of numbers that should tell how well a network generalizes. Here are
 {measures} of them, [as they ship with Gengap](measures.md), on four zoos that anybody can train in minutes.
 The score is [100 × CMI](metrics.md): what a measure knows of the gap that no two hyperparameters tell. τ-a is Kendall's
-rank correlation with the gap itself, Ψ the same where one hyperparameter alone varies, and the sign-error says how often a
-measure orders two networks the wrong way, over environments.
+rank correlation with the gap itself, Ψ the same where one hyperparameter alone varies, and the sign-error says how
+often a measure orders two networks the wrong way, over environments.
 
 | zoo | networks | what it is | 95 % of random predictors below | hyperparameter oracle |
 |---|---|---|---|---|

@@ -53,7 +53,7 @@ def signs(results: Sequence[ZooScores]) -> Figure:
         axes.scatter(taus, heights, s=16, marker=mark, color=colour, label=zoo.zoo, zorder=2)
     axes.set_yticks(range(len(order)), order, fontsize=7)
     axes.set_ylim(-1, len(order))
-    axes.set_xlim(-1, 1)
+    axes.set_xlim(-0.8, 0.8)
     axes.set_xlabel("Kendall's τ with the gap: right of 0, the measure points the right way")
     _tidy(axes, legend={"loc": "lower center", "bbox_to_anchor": (0.4, 1.0), "ncols": 4})
     return figure

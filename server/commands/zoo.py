@@ -16,6 +16,7 @@ from model_zoo.summary import GapSummary, summarize_gaps
 from server.commands import zoo_add, zoo_check, zoo_import, zoo_publish, zoo_train
 from server.commands.common import find_zoo, settings_or_exit
 from server.commands.errors import InputError
+from submissions.tracks import in_words
 
 _GOOD_SPREAD = 3
 _cache = click.option(
@@ -102,6 +103,7 @@ def _print_zoo(zoo: Zoo) -> None:
         ("dataset", f"{manifest.dataset.name} ({manifest.dataset.licence}); {manifest.dataset.text}"),
         ("inputs", f"{' × '.join(map(str, manifest.input_shape))}, {manifest.classes} classes"),
         ("networks", str(len(zoo.networks))),
+        ("extended track", in_words(zoo.offers) or "no"),
     ):
         about.add_row(name, Text(text))
     console.print(about)

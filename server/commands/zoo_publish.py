@@ -23,8 +23,8 @@ from server.commands.errors import InputError
 def command(zoo: str, out: Path, with_truth: bool, with_test: bool) -> None:
     """Pack the public part of ZOO (a folder, or the name of a zoo) and print where it is.
 
-    That part is what measures may see: networks, training data and, for the extended track, siblings and unlabelled
-    inputs.
+    That part is what measures may see: networks, training data and, for the extended track, siblings, trajectories and
+    unlabelled inputs.
     """
     try:
         opened = find_zoo(zoo, settings_or_exit())

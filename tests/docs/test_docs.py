@@ -15,7 +15,7 @@ import torch
 from sqlalchemy import select
 from torch import nn
 
-from model_zoo.architectures import TrainingData
+from model_zoo.architectures import Context, Moment, TrainingData
 from server.cli import main
 from submissions.bundle import BundleLimits, read_bundle
 from submissions.database import Database
@@ -81,7 +81,10 @@ def test_each_measure_shown_gives_a_value(text: str) -> None:
     exec(bundle.files["complexity.py"], names)
     function = names["complexity"]
     assert callable(function)
-    assert math.isfinite(function(network, TrainingData(torch.rand(9, 1, 2, 2), torch.arange(9) % 3, 3)))
+    siblings = tuple(nn.Sequential(nn.Flatten(), nn.Linear(4, 3)).eval() for _ in range(2))
+    context = Context(siblings, torch.rand(5, 1, 2, 2), (Moment(1.0, initial), Moment(2.0, siblings[0])))
+    further = (context,) if bundle.track == "extended" else ()
+    assert math.isfinite(function(network, TrainingData(torch.rand(9, 1, 2, 2), torch.arange(9) % 3, 3), *further))
 
 
 def test_the_organizers_command_makes_an_organizer(tmp_path: Path) -> None:

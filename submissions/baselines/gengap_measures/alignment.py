@@ -81,7 +81,7 @@ def _reorder(block: _Block, following: _Block, order: Tensor) -> None:
         if tensor is not None:
             tensor.copy_(tensor[order].clone())
     weight = following.layer.weight
-    grouped = torch.unflatten(weight, 1, (len(order), -1))  # a unit of a convolution has several inputs after flattening
+    grouped = torch.unflatten(weight, 1, (len(order), -1))  # a convolution's unit may have many inputs
     weight.copy_(grouped[:, order].flatten(1, 2).clone())
 
 
