@@ -15,6 +15,7 @@ function theme() {
   const text = { labelFont: font, titleFont: font, labelFontSize: 13, titleFontSize: 14, titleFontWeight: 600,
     labelColor: colour("--muted"), titleColor: colour("--ink") };
   return {
+    aria: false, // the picture has one name, and a table beside it: a hundred points read out help nobody
     background: "transparent",
     font,
     axis: { ...text, gridColor: colour("--line"), domainColor: colour("--muted"), tickColor: colour("--line"),
@@ -45,6 +46,9 @@ async function draw(box) {
       actions: false, ast: true, config: theme(), defaultStyle: false, renderer: "svg",
       tooltip: { disableDefaultStyle: true },
     });
+    const picture = box.querySelector("svg");
+    picture.setAttribute("role", "img");
+    picture.setAttribute("aria-label", spec.description ?? "");
     drawn.set(box, { view: embedded.view, render });
   };
   await render();
