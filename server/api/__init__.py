@@ -2,9 +2,24 @@
 
 from flask_openapi3.openapi import OpenAPI
 
-from server.api import account, boards, competitions, phases, results, submissions, teams, tokens, uploads, zoos
+from server.api import (
+    account,
+    boards,
+    competitions,
+    notifications,
+    phases,
+    results,
+    submissions,
+    teams,
+    tokens,
+    uploads,
+    zoos,
+)
 
-PARTS = (competitions, boards, submissions, results, teams, account, tokens, phases, zoos, uploads)
+PARTS = (
+    *(competitions, boards, submissions, results, teams, account, notifications, tokens),
+    *(phases, zoos, uploads),
+)
 
 
 def init_app(app: OpenAPI) -> None:

@@ -176,7 +176,7 @@ class Client:
             if answer.status_code != httpx.codes.TOO_MANY_REQUESTS or not is_short:
                 break
             time.sleep(int(wait_s))
-        if answer.is_error or answer.is_redirect:
+        if answer.is_error or answer.has_redirect_location:
             raise _refusal(self.url, answer)
         return answer
 

@@ -1,12 +1,14 @@
-"""Friendly pages for what goes wrong: a sentence of what happened and where to go on."""
+"""Friendly pages for what goes wrong: a sentence of what happened and where to go on. In the API, in its own form."""
 
-from flask import Flask, render_template, request
+from flask import Flask, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge, TooManyRequests
 
+from server import limits, problems
+from server.bearer import is_api_request
 from server.config import services
-from server.pages import submit
+from server.pages import submit, submit_form
 from server.pages.formats import size
 
 _DRAIN_BYTES = 64 * 2**20
@@ -18,12 +20,14 @@ _PAGES = {
     404: ("Not found", "There is nothing at this address. It may have moved, or it may not be public."),
     405: ("Not possible", "This address does not take such a request."),
     413: ("Too large", "The request is larger than this server takes."),
+    429: ("Too many requests", "This is more than this server takes in so short a time. Wait a moment and try again."),
 }
 
 
 def init_app(app: Flask) -> None:
     app.register_error_handler(CSRFError, _form_expired)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
+    app.register_error_handler(TooManyRequests, _too_many)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(500, _our_fault)
 
@@ -43,11 +47,20 @@ def _too_large(error: RequestEntityTooLarge) -> ResponseReturnValue:
         return _http_error(error)
     limit = services().bundle_limits.upload_bytes
     message = f"The file is larger than {size(limit)}, the most an upload may have. Nothing was stored."
-    return submit.form_page("", {"file": message}), 413
+    return submit.form_page(submit_form.Draft(), {"file": message}), 413
+
+
+def _too_many(error: TooManyRequests) -> ResponseReturnValue:
+    limits.tell_when(error)
+    answer = make_response(_http_error(error))
+    answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:
     code = error.code or 500
+    if is_api_request():
+        return problems.response(error)
     if error.response is not None:
         return error.get_response()
     title, text = _PAGES.get(code, (error.name, "The request could not be answered."))
@@ -55,6 +68,8 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
 
 
 def _our_fault(_error: Exception) -> ResponseReturnValue:
+    if is_api_request():
+        return problems.response(InternalServerError())
     return _page(
         500,
         "Something broke here",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from sqlalchemy import select
 
+from submissions.notices import tell_end
 from submissions.records import MailRecord
 from submissions.tokens import Scope
 from tests.records import PASSWORD
@@ -108,3 +109,24 @@ def test_browsers_are_listed_and_logged_out_by_their_own_account(site: Site) -> 
     assert ann.delete(f"/sessions/{listed['id']}").status_code == 204
     assert browser.get("/my/submissions").status_code == 302
     assert ann.get("/sessions").get_json()["items"] == []
+
+
+def test_notifications_are_listed_and_marked_by_their_own_account(site: Site) -> None:
+    submission = site.submission(site.phase(), site.ann, cmi=(0.1, 0.2))
+    with site.db.write() as session:
+        tell_end(session, submission)
+        tell_end(session, submission)
+    ann, bob = script(site, "ann"), script(site, "bob")
+    listed = ann.get("/notifications").get_json()["items"]
+    assert [(one["submission"], one["is_read"]) for one in listed] == [(submission, False)] * 2
+    assert bob.get("/notifications").get_json()["items"] == []
+    assert bob.post(f"/notifications/{listed[0]['id']}/read").status_code == 204
+
+    def are_read() -> list[bool]:
+        return [one["is_read"] for one in ann.get("/notifications").get_json()["items"]]
+
+    assert are_read() == [False, False]
+    ann.post(f"/notifications/{listed[0]['id']}/read")
+    assert are_read() == [True, False]
+    ann.post("/notifications/read")
+    assert are_read() == [True, True]

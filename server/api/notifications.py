@@ -1,0 +1,52 @@
+"""Notifications: what has happened to one's submissions, and marking it as read."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from server.access import Who
+from server.api.fields import Answer
+from server.api.routes import Routes
+from server.auth import the_account
+from server.config import services
+from submissions.notices import SHOWN, mark_read, notices_of
+from submissions.tokens import Scope
+
+routes = Routes("notifications", "Notifications", "What has happened to your submissions.")
+
+
+class Notification(Answer):
+    id: int
+    text: str
+    submission: int | None = Field(description="What it is about")
+    at: datetime
+    is_read: bool
+
+
+class Notifications(Answer):
+    items: list[Notification] = Field(description=f"The newest {SHOWN}, the newest first")
+
+
+@routes.get("/notifications", Who.PARTICIPANT)
+def list_notifications() -> Notifications:
+    """Your notifications, the newest first"""
+    with services().db.read() as session:
+        found = notices_of(session, the_account().id)
+    return Notifications(
+        items=[
+            Notification(id=one.notice_id, text=one.text, submission=one.submission_id, at=one.at, is_read=one.is_read)
+            for one in found
+        ]
+    )
+
+
+@routes.post("/notifications/read", Who.PARTICIPANT, Scope.SUBMIT)
+def read_all() -> None:
+    """Mark all your notifications as read"""
+    mark_read(services().db, the_account().id)
+
+
+@routes.post("/notifications/<id:notification_id>/read", Who.PARTICIPANT, Scope.SUBMIT)
+def read_one(notification_id: int) -> None:
+    """Mark a notification of yours as read"""
+    mark_read(services().db, the_account().id, notification_id)
