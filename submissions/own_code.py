@@ -72,7 +72,7 @@ def excerpt(files: Mapping[str, bytes], detail: str) -> Excerpt | None:
     text = as_text(files[found["path"]]) if found and found["path"] in files else None
     if found is None or text is None:
         return None
-    lines, failing = text.split("\n"), int(found["line"])
+    lines, failing = text.removesuffix("\n").split("\n"), int(found["line"])
     if not 1 <= failing <= len(lines):
         return None
     first, last = max(1, failing - AROUND), min(len(lines), failing + AROUND)

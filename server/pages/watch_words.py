@@ -12,9 +12,11 @@ _MINUTE_S, _HOUR_S, _DAY_S = 60.0, 3600.0, 86400.0
 
 
 def elapsed(since: datetime) -> str:
-    """Seconds that pass as people count them: 42 s, 3 min 5 s, 2 h 10 min. static/watch.js writes them the same way."""
+    """What has passed as people count: 42 s, 3 min 5 s, 2 h 10 min, 3 d 4 h. static/watch.js writes it the same way."""
     seconds = max(0, int((utc_now() - since).total_seconds()))
-    hours, minutes = seconds // 3600, seconds // 60 % 60
+    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
+    if days:
+        return f"{days} d {hours} h"
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"

@@ -165,7 +165,7 @@ def test_code_is_coloured_by_a_sheet_that_the_policy_allows(context: BrowserCont
     page.get_by_role("button", name="Begin with this").click()
     colours = {}
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         word = page.locator(".cm-line span", has_text=re.compile("^def$"))
         colours[scheme] = word.evaluate("node => getComputedStyle(node).color")
         plain = editor(page).evaluate("node => getComputedStyle(node).color")
