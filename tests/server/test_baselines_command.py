@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from submissions.baselines import BASELINES
+from submissions.baselines import BASELINES, baseline_source
+from submissions.baselines.helpers import helper_modules, helpers_sha256
 from tests.factories import make_tiny_zoo
 from tests.server.test_evaluate_command import gengap
 from tests.services import wait_until
@@ -37,6 +39,38 @@ def test_the_list_names_every_measure_with_its_cost() -> None:
     for baseline in BASELINES:
         line = rf"{re.escape(baseline.name)} +{baseline.group} .* {baseline.track} +{baseline.cost} "
         assert re.search(line, finished.stdout), baseline.name
+
+
+def test_a_measure_of_the_extended_track_has_values_where_the_zoo_offers_what_it_needs(
+    tiny_zoo: Path, tmp_path: Path
+) -> None:
+    offering = make_tiny_zoo(tmp_path / "offering", "offering", offers=("siblings",))
+    chosen = ("--only", "Mode-connectivity barrier", "--only", "Disagreement")
+    for zoo, states, lacking in (
+        (offering, ("complete", "refused"), "unlabelled test inputs, which the zoo offering does not have"),
+        (tiny_zoo, ("refused", "refused"), "sibling networks and unlabelled test inputs, which the zoo tiny does not"),
+    ):
+        out = tmp_path / "out" / zoo.name
+        finished = run(zoo, out, *chosen)
+        assert finished.returncode == 0, finished.stderr
+        found = kept(out)
+        assert tuple(found[name]["state"] for name in chosen[1::2]) == states
+        assert f"This measure needs {lacking}" in " ".join(finished.stdout.split())
+
+
+def test_values_outlive_a_change_that_is_no_concern_of_theirs(tiny_zoo: Path, tmp_path: Path) -> None:
+    """Of the zoo's card, and of helpers that the measure does not use."""
+    assert run(tiny_zoo, tmp_path / "out", "--only", "Squared norm").returncode == 0
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*/*.json")}
+    other = tmp_path / "other"
+    shutil.copytree(tiny_zoo, other)
+    manifest = json.loads((other / "zoo.json").read_text())
+    (other / "zoo.json").write_text(json.dumps(manifest | {"title": "The same under another title"}))
+    assert run(other, tmp_path / "out", "--only", "Squared norm").returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*/*.json")} == before
+    source = baseline_source("Squared norm")
+    assert helper_modules(source) == {"data", "layers"}
+    assert helpers_sha256(source) != helpers_sha256(baseline_source("Mixup margin"))
 
 
 def test_tables_and_files_say_the_same_and_what_is_kept_is_not_evaluated_again(tiny_zoo: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from submissions.migrations import migrate
 from submissions.settings import Settings
 from submissions.store import make_zoo_store
 from submissions.zoos import add_zoo, register_zoo
-from tests.factories import SQUARED_NORM, zip_of
+from tests.factories import SQUARED_NORM, make_tiny_zoo, zip_of
 
 SCORES = {"score", "standard_error", "cmi", "kendall_tau"}
 FIELDS = {"zoo", "state", "reason", "detail", "networks", "values", "seconds"} | SCORES
@@ -51,6 +51,30 @@ def test_a_measure_is_scored(tmp_path: Path, tiny_zoo: Path) -> None:
     assert 0 < answer["cmi"] <= 1 + 1e-9  # the epsilon of pgdl2020 lets it exceed 1 by a hair
     assert answer["score"] == 100 * answer["cmi"]
     assert answer["standard_error"] > 0
+
+
+EXTENDED = """
+TRACK = "extended"
+NEEDS = ("siblings", "trajectory")
+
+
+def complexity(model, dataset, context):
+    norms = [sum(float(p.detach().square().sum()) for p in model.parameters())]
+    return norms[0] + 0 * len(context.siblings) + 0 * context.trajectory[0].epoch
+"""
+
+
+def test_a_measure_of_the_extended_track_is_scored_where_the_zoo_has_what_it_needs(tmp_path: Path) -> None:
+    zoo = make_tiny_zoo(tmp_path / "zoo", "offering", offers=("siblings", "trajectory"))
+    status, answer = evaluated(write(tmp_path, EXTENDED), zoo)
+    assert (status, answer["state"], answer["kendall_tau"]) == (0, "scored", 1.0)
+
+
+def test_a_zoo_that_lacks_what_a_measure_needs_is_told(tmp_path: Path, tiny_zoo: Path) -> None:
+    finished = gengap("evaluate", write(tmp_path, EXTENDED), "--zoo", str(tiny_zoo))
+    assert finished.returncode == 2
+    told = " ".join(finished.stderr.split())
+    assert "This measure needs sibling networks and the trajectory of the training, which the zoo tiny does not" in told
 
 
 def test_score_gives_the_same_numbers_for_the_same_values(tmp_path: Path, tiny_zoo: Path) -> None:
