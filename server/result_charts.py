@@ -27,9 +27,10 @@ def heat_map(sets: Sequence[SetCmi]) -> Spec:
         if len(entry.axes) == 2
         for row, column in (entry.axes, entry.axes[::-1])
     ]
-    largest = max((entry.cmi for entry in sets if entry.cmi is not None), default=0.0)
+    known = [entry.cmi for entry in sets if entry.cmi is not None]
+    largest = max(known, default=0.0)
     place = {"type": "nominal", "sort": axes, "title": None}
-    x = {"field": "column", **place, "axis": {"labelAngle": -30, "labelLimit": 110, "orient": "top", "domain": False}}
+    x = {"field": "column", **place, "axis": {"labelAngle": -45, "labelLimit": 100, "orient": "top", "domain": False}}
     y = {"field": "row", **place, "axis": {"labelLimit": 120, "domain": False}}
     shown = [
         {"field": "row", "title": "axis"},
@@ -47,12 +48,8 @@ def heat_map(sets: Sequence[SetCmi]) -> Spec:
             },
         },
         *(
-            {
-                "transform": [{"filter": f"datum.cmi !== null && datum.cmi {side} {_STRONG * largest}"}],
-                "mark": {"type": "text", "style": style},
-                "encoding": {"text": number},
-            }
-            for side, style in (("<=", "on-weak"), (">", "on-strong"))
+            part | {"encoding": {"text": number}}
+            for part in _split("cmi", known, _STRONG * largest, {"type": "text"}, ("on-weak", "on-strong"))
         ),
         {
             "transform": [{"filter": "datum.attains"}],
@@ -70,23 +67,21 @@ def bars_by_axis(numbers: Sequence[AxisNumber]) -> Spec:
         "y": {
             "field": "axis",
             "type": "nominal",
-            "sort": [one.axis for one in numbers],
+            "scale": {"domain": [one.axis for one in numbers]},
             "title": None,
             "axis": {"labelLimit": 130, "domain": False, "tickSize": 0},
         },
         "x": {
             "field": "psi",
             "type": "quantitative",
-            "title": "ψ: wrong way round ← 0 → as the target",
+            "title": "ψ",
             "scale": {"domain": [-1, 1]},
             "axis": {"tickCount": 5},
         },
         "tooltip": [{"field": "axis"}, {"field": "psi", "title": "ψ", "format": ".3f"}],
     }
-    layers = [
-        {"transform": [{"filter": f"datum.psi {side} 0"}], "mark": {"type": "bar", "style": style}}
-        for side, style in ((">=", "strong"), ("<", "wrong"))
-    ]
+    known = [one.number for one in numbers if one.number is not None]
+    layers = _split("psi", known, 0.0, {"type": "bar"}, ("wrong", "strong"))
     return _spec(f"Granulated Kendall's ψ of {len(numbers)} axes as bars.", rows, encoding=encoding, layer=layers)
 
 
@@ -175,6 +170,22 @@ def first_against_second(rows: Sequence[tuple[float, float, float]], names: tupl
     }
     mark = {"type": "point", "style": "dot"}
     return _spec(f"Values of two measures on {len(rows)} networks.", values, mark=mark, encoding=encoding)
+
+
+def _split(field: str, numbers: Sequence[float], border: float, mark: Spec, styles: tuple[str, str]) -> list[Spec]:
+    """A layer for the numbers up to the border and one for those above, each in its style.
+
+    None without numbers: a group of no marks has nothing to say to a screen reader.
+    """
+    sides = (("<=", any(number <= border for number in numbers)), (">", any(number > border for number in numbers)))
+    return [
+        {
+            "transform": [{"filter": f"datum.{field} !== null && datum.{field} {side} {border}"}],
+            "mark": mark | {"style": style},
+        }
+        for (side, has_any), style in zip(sides, styles, strict=True)
+        if has_any
+    ]
 
 
 def _scale(numbers: Sequence[float]) -> Spec:

@@ -15,7 +15,6 @@ function theme() {
   const text = { labelFont: font, titleFont: font, labelFontSize: 13, titleFontSize: 14, titleFontWeight: 600,
     labelColor: colour("--muted"), titleColor: colour("--ink") };
   return {
-    aria: false, // the picture has one name, and a table beside it: a hundred points read out help nobody
     background: "transparent",
     font,
     axis: { ...text, gridColor: colour("--line"), domainColor: colour("--muted"), tickColor: colour("--line"),
@@ -47,7 +46,7 @@ async function draw(box) {
       tooltip: { disableDefaultStyle: true },
     });
     const picture = box.querySelector("svg");
-    picture.setAttribute("role", "img");
+    picture.setAttribute("role", "img"); // with one name and a table beside it: a hundred points read out help nobody
     picture.setAttribute("aria-label", spec.description ?? "");
     drawn.set(box, { view: embedded.view, render });
   };

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.browser.conftest import PHONE, ServedSite, Watch
@@ -106,4 +107,30 @@ def test_without_javascript_the_numbers_are_in_tables(chromium: Browser, served_
     page.get_by_role("button", name="Compare").click()
     expect(page.get_by_role("heading", name="Scores")).to_be_visible()
     assert f"b={second}" in page.url
+    context.close()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "viewport"),
+    [("light", {"width": 1200, "height": 800}), ("dark", {"width": 1200, "height": 800}), ("light", PHONE)],
+    ids=["light", "dark", "phone"],
+)
+def test_pages_of_results_have_no_violation(
+    chromium: Browser, served_site: ServedSite, scheme: Literal["light", "dark"], viewport: ViewportSize
+) -> None:
+    first, second = _two_scored(served_site)
+    context = chromium.new_context(viewport=viewport, color_scheme=scheme)
+    page = context.new_page()
+    for path, pictures in (
+        (f"/submissions/{first}", PICTURES),
+        (f"/submissions/{first}/zoos/digits-mlp/networks", 0),
+        (f"/compare?a={first}&b={second}", 1),
+    ):
+        page.goto(f"{served_site.url}{path}")
+        expect(page.locator(".chart svg")).to_have_count(pictures)
+        for summary in page.get_by_text("The same as a table").all():
+            if summary.evaluate("element => element.tagName") == "SUMMARY":
+                summary.click()
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
     context.close()

@@ -44,8 +44,12 @@ def test_a_heat_map_of_a_measure_without_information_has_a_scale() -> None:
 def test_bars_say_which_axes_are_the_wrong_way_round() -> None:
     spec = bars_by_axis([AxisNumber("width", 0.5), AxisNumber("depth", -0.25), AxisNumber("seed", None)])
     assert [row["psi"] for row in spec["data"]["values"]] == [0.5, -0.25, None]
-    assert [layer["transform"][0]["filter"] for layer in spec["layer"]] == ["datum.psi >= 0", "datum.psi < 0"]
-    assert _marks(spec) == [("bar", "strong"), ("bar", "wrong")]
+    assert [layer["transform"][0]["filter"] for layer in spec["layer"]] == [
+        "datum.psi !== null && datum.psi <= 0.0",
+        "datum.psi !== null && datum.psi > 0.0",
+    ]
+    assert _marks(spec) == [("bar", "wrong"), ("bar", "strong")]
+    assert _marks(bars_by_axis([AxisNumber("width", 0.5)])) == [("bar", "strong")]
     assert spec["encoding"]["x"]["scale"] == {"domain": [-1, 1]}
 
 
