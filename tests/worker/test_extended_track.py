@@ -10,9 +10,10 @@ from model_zoo import Zoo, networks, open_zoo
 from submissions.settings import Settings
 from submissions.states import State
 from tests.factories import make_tiny_zoo
+from tests.services import wait_until
 from tests.worker.sandboxed import failure_of, function, value_of
 from tests.worker.test_own_architecture import OWN, WEIGHT, custom_zoo
-from tests.worker.test_worker import has_ended, prepared, wait_until, worker
+from tests.worker.test_worker import has_ended, prepared, worker
 from worker.evaluator import network_files
 from worker.hints import send_hint
 from worker.sandbox.protocol import Code, ContextFiles, Limits, Outcome, Sandbox
