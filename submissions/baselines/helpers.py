@@ -16,7 +16,7 @@ PACKAGE = HELPERS.name
 def helpers_sha256(source: bytes) -> str:
     """The digest of the helper modules that the measure `source` imports, and of what those import in turn.
 
-    Of their code: comments and docstrings do not matter.
+    Of their code: comments, docstrings and protocols, which are for type checkers, do not matter.
     """
     digest = hashlib.sha256()
     for name in sorted(helper_modules(source)):
@@ -29,6 +29,8 @@ def _code(source: bytes) -> str:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body[0] = ast.Pass()
+        if isinstance(node, ast.ClassDef) and any(isinstance(b, ast.Name) and b.id == "Protocol" for b in node.bases):
+            node.body = [ast.Pass()]
     return ast.dump(tree)
 
 

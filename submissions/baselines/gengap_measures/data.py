@@ -26,6 +26,9 @@ class Dataset(Protocol):
 
     classes: int
 
+    def batches(self, batch_size: int = 256) -> Iterator[tuple[Tensor, Tensor]]:
+        """(inputs, labels) of at most `batch_size` examples at a time, in order."""
+
 
 def some(dataset: Dataset, limit: int) -> tuple[Tensor, Tensor]:
     """Inputs and labels of at most `limit` examples, in the data's order; the same ones for every network.
