@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import click
+
+from server.cli import main
 from submissions.baselines import BASELINES, HELPERS
 from submissions.bundle import MAX_SOURCE_BYTES, MAX_SOURCES_BYTES, BundleLimits
 from submissions.records import PhaseRecord
 from submissions.settings import Settings
 from submissions.states import SENTENCES, Reason
+from submissions.tokens import SCOPES
 from tests.worker import (
     test_matrix_answers,
     test_matrix_carry,
@@ -47,6 +51,29 @@ def _shown(default: object) -> str:
     if isinstance(default, tuple):
         return f"`{json.dumps(default)}`"
     return "empty" if str(default) == "" else f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def scopes_table() -> str:
+    return "\n".join(["| scope | what it allows |", "|---|---|", *(f"| `{one}` | {SCOPES[one]} |" for one in SCOPES)])
+
+
+def commands_table() -> str:
+    rows = [f"| `{usage}` | {text} |" for usage, text in _commands(main, click.Context(main, info_name="gengap"))]
+    return "\n".join(["| command | what it does |", "|---|---|", *rows])
+
+
+def _commands(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
+    """Every command with its arguments, and the first sentence that its help says."""
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from _commands(inner, click.Context(inner, info_name=name, parent=context))
+    else:
+        pieces = command.collect_usage_pieces(context)
+        arguments = ["NAME" if piece.startswith("{") else piece for piece in pieces if piece != "[OPTIONS]"]
+        text = " ".join((command.help or "").split("\n\n")[0].split())
+        yield " ".join([context.command_path, *arguments]), text.replace("|", "\\|")
 
 
 def reasons_table() -> str:
@@ -155,6 +182,8 @@ def _summary(node: ast.Module | ast.FunctionDef | ast.ClassDef) -> str:
 
 
 TABLES = {
+    DOCS / "api.md": {"scopes": scopes_table},
+    DOCS / "command-line.md": {"commands": commands_table},
     DOCS / "operations.md": {"settings": settings_table},
     DOCS / "sandbox.md": {"honest": honest_list, "matrix": matrix_tables},
     DOCS / "measure-api.md": {"limits": limits_table, "reasons": reasons_table},

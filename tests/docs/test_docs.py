@@ -17,6 +17,7 @@ from torch import nn
 
 from model_zoo.architectures import Context, Moment, TrainingData
 from server.cli import main
+from server.commands.logins import TOKEN_VARIABLE, URL_VARIABLE
 from submissions.bundle import BundleLimits, read_bundle
 from submissions.database import Database
 from submissions.records import PhaseRecord, UserRecord, utc_now
@@ -40,7 +41,10 @@ def parametrize(cases: list[tuple[str, str]]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("text", [pytest.param(text, id=where) for where, text in cases])
 
 
-RUN_ELSEWHERE = {"metrics.md": "tests/scoring/test_documentation.py"}  # page: the test of its own room
+RUN_ELSEWHERE = {
+    "api.md": "tests/server/api/test_documentation.py",
+    "metrics.md": "tests/scoring/test_documentation.py",
+}  # page: the test of its own room
 PYTHON = list(blocks("python"))
 MEASURES = [(where, text) for where, text in PYTHON if "def complexity" in text]
 COMMANDS = [(where, line) for where, text in blocks("bash") for line in text.splitlines() if line.startswith("gengap ")]
@@ -134,7 +138,7 @@ def test_each_command_shown_exists_with_its_options(text: str) -> None:
         assert found is not None, f"no such command: {text}"
         command = found
     known = {option for parameter in command.params for option in parameter.opts}
-    assert {word for word in words if word.startswith("-")} <= known
+    assert {word for word in words if word.startswith("-") and word != "-"} <= known
 
 
 @parametrize(MAKE)
@@ -144,7 +148,8 @@ def test_each_make_target_shown_exists(text: str) -> None:
 
 def test_each_variable_shown_is_a_setting() -> None:
     shown = {name for page in PAGES for name in re.findall(r"GENGAP_[A-Z_]+", page.read_text())}
-    assert shown == {f"GENGAP_{name.upper()}" for name in Settings.model_fields}
+    of_the_client = {URL_VARIABLE, TOKEN_VARIABLE}
+    assert shown == {f"GENGAP_{name.upper()}" for name in Settings.model_fields} | of_the_client
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
