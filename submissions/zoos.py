@@ -108,6 +108,7 @@ def add_zoo(
 def _on_record(session: Session, zoo: Zoo, digest: str, *, source: str, user_id: int | None, state: ZooState) -> int:
     known = session.scalar(select(ZooRecord).where(ZooRecord.manifest_sha256 == digest))
     if known is not None:
+        known.offers = list(zoo.offers)  # a record from before there was an extended track does not know
         if known.state is not ZooState.READY:
             known.state, known.source = state, source
         return known.id

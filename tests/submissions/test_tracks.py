@@ -167,6 +167,18 @@ def test_the_smoke_run_passes_over_zoos_that_cannot_serve_the_measure(
     assert (Purpose.SMOKE, offering) in [(each.purpose, each.zoo_id) for each in competition.evaluations(tried)]
 
 
+def test_a_zoo_from_before_there_was_an_extended_track_knows_what_it_offers_once_it_is_added_again(
+    any_db: Database, zoos: ZooStore, tmp_path: Path
+) -> None:
+    folder = make_tiny_zoo(tmp_path / "zoo", "zoo", offers=("siblings",))
+    zoo_id = register_zoo(any_db, zoos, folder)
+    with any_db.write() as session:
+        session.get_one(ZooRecord, zoo_id).offers = []
+    assert register_zoo(any_db, zoos, folder) == zoo_id
+    with any_db.read() as session:
+        assert session.get_one(ZooRecord, zoo_id).offers == ["siblings"]
+
+
 def test_a_phase_takes_no_zoo_that_lacks_what_its_submissions_need(
     extended: Competition, zoos: ZooStore, tmp_path: Path
 ) -> None:
