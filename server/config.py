@@ -11,6 +11,7 @@ from flask import current_app
 from model_zoo.store import ZooStore
 from submissions.bundle import BundleLimits
 from submissions.database import Database
+from submissions.forecast import Forecasts
 from submissions.settings import Settings
 from submissions.store import BundleStore, make_zoo_store
 
@@ -27,6 +28,7 @@ class Services:
     store: BundleStore
     zoos: ZooStore
     bundle_limits: BundleLimits
+    forecasts: Forecasts
 
 
 def make_services(settings: Settings) -> Services:
@@ -38,6 +40,7 @@ def make_services(settings: Settings) -> Services:
         store=BundleStore(settings.store_folder),
         zoos=make_zoo_store(settings),
         bundle_limits=BundleLimits.of(settings),
+        forecasts=Forecasts(db, settings.sweep_s),
     )
 
 

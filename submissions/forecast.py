@@ -1,110 +1,128 @@
 """Reads what waits and what is at work from the database, for `submissions.waiting` to play forward.
 
-Called for the page of a submission that has not ended; five small queries.
+Called for the pages of submissions that have not ended. All of them share one answer, however many look.
 """
 
+import threading
+import time
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from submissions.database import Database
 from submissions.queue import BATCH
 from submissions.records import EvaluationRecord, Purpose, RunRecord, SubmissionRecord, ValueRecord
 from submissions.states import State
-from submissions.waiting import Estimate, Stage, estimate
+from submissions.waiting import Estimate, Stage, estimates
 from submissions.workers import known_workers
 
 OVERHEAD_S = 0.1  # what a network costs beside the measure's own time: its process, its files, its record
 SAMPLE = 20  # scored evaluations of a zoo by which its networks are timed
-_OPEN = (State.QUEUED, State.RUNNING)
+OPEN = (State.QUEUED, State.RUNNING)
+SHARE = 0.05  # of one processor, in each web process, whatever the number of readers
 
 
-def forecast(session: Session, submission_id: int, *, sweep_s: float, now: datetime | None = None) -> Estimate | None:
-    """When the submission's turn comes and when it is through; None where it has nothing left to run."""
-    stages = waiting_stages(session)
-    if not any(stage.submission_id == submission_id for stage in stages):
-        return None
+class Forecasts:
+    """The estimates of all that waits, made anew when asked for, but for at most `share` of a processor's time."""
+
+    def __init__(self, db: Database, sweep_s: float, share: float = SHARE) -> None:
+        self._db = db
+        self._sweep_s = sweep_s
+        self._share = share
+        self._lock = threading.Lock()
+        self._stands_until = 0.0
+        self._known: dict[int, Estimate] = {}
+
+    def of(self, submission_id: int) -> Estimate | None:
+        """When its turn comes and when it is through; None where it has nothing left to run, or is too new to tell."""
+        with self._lock:
+            began = time.monotonic()
+            if began >= self._stands_until:
+                with self._db.read() as session:
+                    self._known = forecasts(session, sweep_s=self._sweep_s)
+                took_s = time.monotonic() - began
+                self._stands_until = began + took_s / self._share
+            return self._known.get(submission_id)
+
+    def forget(self) -> None:
+        """Make the next answer anew."""
+        with self._lock:
+            self._stands_until = 0.0
+
+
+def forecasts(session: Session, *, sweep_s: float, now: datetime | None = None) -> dict[int, Estimate]:
+    """For each submission with runs left: when its turn comes and when it is through."""
     workers = known_workers(session, sweep_s=sweep_s, now=now)
     slots = sum(worker.slots for worker in workers if worker.is_alive and worker.refusal is None)
-    return estimate(stages, submission_id, slots=slots, batch=BATCH)
+    return estimates(waiting_stages(session), slots=slots, batch=BATCH)
 
 
 def waiting_stages(session: Session) -> list[Stage]:
     """Every evaluation with runs that wait or are at work, those that a smoke run still keeps waiting as well."""
-    smoke = aliased(EvaluationRecord)
     rows = session.execute(
         select(
             EvaluationRecord.id,
             EvaluationRecord.purpose,
+            EvaluationRecord.state,
             EvaluationRecord.position,
             EvaluationRecord.zoo_id,
-            SubmissionRecord.id,
+            EvaluationRecord.networks,
+            EvaluationRecord.submission_id,
             SubmissionRecord.user_id,
             SubmissionRecord.priority,
             SubmissionRecord.created_at,
             SubmissionRecord.spends_quota,
-            smoke.id,
-            RunRecord.state,
-            RunRecord.lease_owner,
-            func.count(),
         )
-        .select_from(RunRecord)
-        .join(EvaluationRecord, EvaluationRecord.id == RunRecord.evaluation_id)
         .join(SubmissionRecord, SubmissionRecord.id == EvaluationRecord.submission_id)
-        .outerjoin(
-            smoke,
-            and_(
-                smoke.submission_id == SubmissionRecord.id,
-                smoke.attempt == SubmissionRecord.attempt,
-                smoke.purpose == Purpose.SMOKE,
-                smoke.state.in_(_OPEN),
-            ),
-        )
         .where(
-            RunRecord.state.in_(("pending", "claimed")),
-            EvaluationRecord.state.in_(_OPEN),
+            EvaluationRecord.state.in_(OPEN),
             EvaluationRecord.attempt == SubmissionRecord.attempt,
             or_(
-                and_(EvaluationRecord.purpose != Purpose.REPEAT, SubmissionRecord.state.in_(_OPEN)),
+                and_(EvaluationRecord.purpose != Purpose.REPEAT, SubmissionRecord.state.in_(OPEN)),
                 and_(EvaluationRecord.purpose == Purpose.REPEAT, SubmissionRecord.state == State.SCORED),
             ),
         )
-        .group_by(EvaluationRecord.id, SubmissionRecord.id, smoke.id, RunRecord.state, RunRecord.lease_owner)
         .order_by(EvaluationRecord.id)
     ).all()
-    seconds = _seconds(session, {row[0]: (row[3], row[4]) for row in rows})
-    counts: dict[int, tuple[int, tuple[int, ...]]] = {}
-    for evaluation_id, *_, state, _owner, runs in rows:
-        pending, held = counts.get(evaluation_id, (0, ()))
-        counts[evaluation_id] = (pending + runs, held) if state == "pending" else (pending, (*held, runs))
+    pending, held = _runs(session, [row.id for row in rows if row.state is State.RUNNING])
+    seconds = _seconds(session, {row.id: (row.zoo_id, row.submission_id) for row in rows})
+    smoke = {row.submission_id: row.id for row in rows if row.purpose is Purpose.SMOKE}
     return [
         Stage(
-            evaluation_id=evaluation_id,
-            submission_id=submission_id,
-            user_id=user_id,
-            purpose=purpose,
-            priority=priority,
-            created_at=created_at,
-            position=position,
-            pending=counts[evaluation_id][0],
-            held=counts[evaluation_id][1],
-            waits_for=smoke_id if purpose is Purpose.SCORE else None,
-            run_s=seconds.get(evaluation_id),
-            has_begun=has_begun,
+            evaluation_id=row.id,
+            submission_id=row.submission_id,
+            user_id=row.user_id,
+            purpose=row.purpose,
+            priority=row.priority,
+            created_at=row.created_at,
+            position=row.position,
+            pending=row.networks if row.state is State.QUEUED else pending.get(row.id, 0),
+            held=tuple(held.get(row.id, ())),
+            waits_for=smoke.get(row.submission_id) if row.purpose is Purpose.SCORE else None,
+            run_s=seconds.get(row.id),
+            has_begun=row.spends_quota,
         )
-        for evaluation_id, (
-            purpose,
-            position,
-            _zoo_id,
-            submission_id,
-            user_id,
-            priority,
-            created_at,
-            has_begun,
-            smoke_id,
-        ) in {row[0]: row[1:10] for row in rows}.items()
+        for row in rows
     ]
+
+
+def _runs(session: Session, evaluation_ids: Collection[int]) -> tuple[dict[int, int], dict[int, list[int]]]:
+    """Of evaluations that have begun: how many runs are pending, and how many each slot holds."""
+    pending: dict[int, int] = {}
+    held: dict[int, list[int]] = {}
+    rows = session.execute(
+        select(RunRecord.evaluation_id, RunRecord.state, RunRecord.lease_owner, func.count())
+        .where(RunRecord.evaluation_id.in_(evaluation_ids), RunRecord.state.in_(("pending", "claimed")))
+        .group_by(RunRecord.evaluation_id, RunRecord.state, RunRecord.lease_owner)
+    )
+    for evaluation_id, state, _owner, runs in rows:
+        if state == "pending":
+            pending[evaluation_id] = runs
+        else:
+            held.setdefault(evaluation_id, []).append(runs)
+    return pending, held
 
 
 def _seconds(session: Session, stages: Mapping[int, tuple[int, int]]) -> dict[int, float]:

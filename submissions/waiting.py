@@ -1,7 +1,7 @@
 """When a waiting submission's turn comes and when it will be through: a pure estimate that plays the queue forward.
 
-`Line` chooses as `queue.claim` does (a test holds the two together); `estimate` lets the slots of the workers draw from
-it, each network taking as long as such networks took so far. What is waiting is read by `submissions.forecast`.
+`Line` chooses as `queue.claim` does (a test holds the two together); `estimates` lets the slots of the workers draw
+from it, each network taking as long as such networks took so far. What waits is read by `submissions.forecast`.
 """
 
 import heapq
@@ -14,10 +14,11 @@ from typing import TypeAlias
 
 from submissions.records import Purpose
 
-MOST_RUNS = 4000  # played forward; what comes later is told as "more than"
+MOST_BATCHES = 5000  # played forward; what comes later is told as "more than"
 UNKNOWN_RUN_S = 1.0  # where nothing is known of a zoo: the order can be told, times cannot
 
-_Key: TypeAlias = tuple[int, datetime, int, int]
+_Key: TypeAlias = tuple[int, datetime, int, int]  # priority, age, submission, position: among the stages of one person
+_Turn: TypeAlias = tuple[int, int, int, datetime, int, int]  # turn, priority, held runs, and the rest: among all
 
 
 @dataclass(frozen=True)
@@ -68,63 +69,64 @@ class Line:
         self._held_smoke: Counter[int] = Counter()
         self._ready: dict[int, dict[Purpose, list[tuple[_Key, int]]]] = {}
         self._blocked: dict[int, list[Stage]] = {}
+        self._turns: list[tuple[_Turn, int, int, int]] = []  # with evaluation, person and the person's version
+        self._version: Counter[int] = Counter()
         for stage in self._stages.values():
-            self._hold(stage, sum(stage.held))
+            self._count(stage, sum(stage.held))
             if self._unfinished.get(stage.waits_for or 0, 0) > 0:
                 self._blocked.setdefault(stage.waits_for or 0, []).append(stage)
             else:
                 self._admit(stage)
+        for user_id in self._ready:
+            self._queue_up(user_id)
 
     def next(self) -> Stage | None:
         """Whose turn it is; None where nothing may be claimed."""
-        best: tuple[tuple[int, int, int, datetime, int, int], int] | None = None
-        for user_id, queues in self._ready.items():
-            for purpose, heap in queues.items():
-                while heap and self._left[heap[0][1]] == 0:
-                    heapq.heappop(heap)
-                if not heap:
-                    continue
-                (priority, created_at, submission_id, position), evaluation_id = heap[0]
-                turn = self._turn(purpose, user_id)
-                key = (turn, priority, self._held[user_id], created_at, submission_id, position)
-                if best is None or key < best[0]:
-                    best = (key, evaluation_id)
-        return None if best is None else self._stages[best[1]]
+        while self._turns and self._turns[0][3] != self._version[self._turns[0][2]]:
+            heapq.heappop(self._turns)
+        return self._stages[self._turns[0][1]] if self._turns else None
 
     def take(self, stage: Stage, batch: int) -> int:
         """Claim up to `batch` runs of a stage; how many there were."""
         taken = min(batch, self._left[stage.evaluation_id])
         self._left[stage.evaluation_id] -= taken
-        self._hold(stage, taken)
+        self._count(stage, taken)
+        self._queue_up(stage.user_id)
         return taken
 
-    def finish(self, stage: Stage) -> bool:
-        """One claimed run of the stage is done; whether it was the stage's last."""
-        self._hold(stage, -1)
-        self._unfinished[stage.evaluation_id] -= 1
-        if self._unfinished[stage.evaluation_id] > 0:
-            return False
-        for freed in self._blocked.pop(stage.evaluation_id, []):
-            self._admit(freed)
-        return True
+    def finish(self, stage: Stage, runs: int = 1) -> None:
+        """So many claimed runs of the stage are done."""
+        self._count(stage, -runs)
+        self._unfinished[stage.evaluation_id] -= runs
+        if self._unfinished[stage.evaluation_id] == 0:
+            for freed in self._blocked.pop(stage.evaluation_id, []):
+                self._admit(freed)
+        self._queue_up(stage.user_id)
 
-    def unfinished(self, submission_id: int) -> int:
-        """How many runs the submission still needs for its score."""
-        return sum(
-            self._unfinished[stage.evaluation_id]
-            for stage in self._stages.values()
-            if stage.submission_id == submission_id and stage.purpose is not Purpose.REPEAT
-        )
+    def _count(self, stage: Stage, runs: int) -> None:
+        self._held[stage.user_id] += runs
+        if stage.purpose is Purpose.SMOKE:
+            self._held_smoke[stage.user_id] += runs
+
+    def _queue_up(self, user_id: int) -> None:
+        """Let a person stand in the line as things are for them now; where they stood before counts no more."""
+        self._version[user_id] += 1
+        heads: list[tuple[_Turn, int]] = []
+        for purpose, heap in self._ready.get(user_id, {}).items():
+            while heap and self._left[heap[0][1]] == 0:
+                heapq.heappop(heap)
+            if heap:
+                (priority, age, number, position), evaluation_id = heap[0]
+                turn = (self._turn(purpose, user_id), priority, self._held[user_id], age, number, position)
+                heads.append((turn, evaluation_id))
+        if heads:
+            first, evaluation_id = min(heads)
+            heapq.heappush(self._turns, (first, evaluation_id, user_id, self._version[user_id]))
 
     def _turn(self, purpose: Purpose, user_id: int) -> int:
         if purpose is Purpose.SMOKE and self._held_smoke[user_id] == 0:
             return 0
         return 2 if purpose is Purpose.REPEAT else 1
-
-    def _hold(self, stage: Stage, runs: int) -> None:
-        self._held[stage.user_id] += runs
-        if stage.purpose is Purpose.SMOKE:
-            self._held_smoke[stage.user_id] += runs
 
     def _admit(self, stage: Stage) -> None:
         heap = self._ready.setdefault(stage.user_id, {}).setdefault(stage.purpose, [])
@@ -132,73 +134,87 @@ class Line:
         heapq.heappush(heap, (key, stage.evaluation_id))
 
 
-def estimate(stages: Iterable[Stage], submission_id: int, *, slots: int, batch: int) -> Estimate:
-    """Play the queue forward until the submission is through. slots: of all workers that are up; batch: as they claim.
+def estimates(stages: Iterable[Stage], *, slots: int, batch: int) -> dict[int, Estimate]:
+    """Play the queue forward; when each submission begins and is through. slots: of all workers that are up.
 
-    The times are unknown where no worker is up, or where nothing is known of a zoo that comes first.
+    batch: how many runs a slot claims at once. The times are unknown where no worker is up, or where nothing is known
+    of a zoo that comes first. Submissions that have only repeats left are not told of.
     """
     known = tuple(stages)
-    line, play = Line(known), _Play(max(1, slots), batch)
-    own = [stage for stage in known if stage.submission_id == submission_id and stage.purpose is not Purpose.REPEAT]
-    for stage in known:
-        for held in stage.held:
-            play.begin(stage, held)
-    begins_s = 0.0 if any(stage.held for stage in own) else None
-    ahead: set[int] = set()
-    left = line.unfinished(submission_id)
-    for _ in range(MOST_RUNS):
-        if left == 0:
+    play = _Play(known, max(1, slots), batch)
+    for _ in range(MOST_BATCHES):
+        if not play.step():
             break
-        for stage, taken in play.draw(line):
-            if stage.submission_id == submission_id:
-                begins_s = play.now_s if begins_s is None else begins_s
-            elif begins_s is None and not stage.has_begun and not stage.held:
-                ahead.add(stage.submission_id)
-            play.begin(stage, taken)
-        done = play.step()
-        if done is None:
-            break
-        line.finish(done)
-        left -= done.submission_id == submission_id and done.purpose is not Purpose.REPEAT
-    is_told = slots > 0 and not play.is_guess
-    place = None if any(stage.held for stage in own) or not own else len(ahead) + 1
-    return Estimate(
-        place=place,
-        begins_s=(play.now_s if begins_s is None else begins_s) if is_told else None,
-        ends_s=play.now_s if is_told else None,
-        is_more=left > 0,
-        slots=slots,
-    )
+    return play.told(slots)
 
 
 class _Play:
-    """Slots at work, and the clock. `is_guess` once a network was begun of which nobody knows how long it takes."""
+    """Slots that draw from the line, the clock, and what was seen of each submission."""
 
-    def __init__(self, slots: int, batch: int) -> None:
-        self.now_s = 0.0
-        self.is_guess = False
-        self._free = slots
-        self._batch = batch
-        self._ends: list[tuple[float, int, Stage, bool]] = []
-        self._order = count()
+    def __init__(self, stages: tuple[Stage, ...], slots: int, batch: int) -> None:
+        own = [stage for stage in stages if stage.purpose is not Purpose.REPEAT]
+        self._line = Line(stages)
+        self._free, self._batch = slots, batch
+        self._now_s: float | None = 0.0  # None once a network was begun of which nobody knows how long it takes
+        self._in_hand: list[tuple[float, int, Stage, int]] = []
+        self._clock_s, self._order = 0.0, count()
+        self._at_work = {stage.submission_id for stage in own if stage.held}
+        self._waiting = {
+            stage.submission_id: (-stage.priority, stage.created_at, stage.submission_id)
+            for stage in own
+            if not stage.has_begun and stage.submission_id not in self._at_work
+        }
+        self._unfinished: Counter[int] = Counter()
+        for stage in own:
+            self._unfinished[stage.submission_id] += stage.pending + sum(stage.held)
+        self._wanted = [number for number, runs in self._unfinished.items() if runs > 0]
+        self._begun = 0  # how many had been waiting
+        self._place: dict[int, int] = {}
+        self._begins: dict[int, float | None] = {}
+        self._ends: dict[int, float | None] = {}
+        for stage in stages:
+            for held in stage.held:
+                self._begin(stage, held)
 
-    def draw(self, line: Line) -> Iterable[tuple[Stage, int]]:
-        """What the free slots claim now. The caller begins each before it asks for the next."""
-        while self._free > 0 and (stage := line.next()) is not None:
-            yield stage, line.take(stage, self._batch)
+    def step(self) -> bool:
+        """Let free slots claim, and the clock go on to the next batch that is done; False where there is none."""
+        while self._free > 0 and (stage := self._line.next()) is not None:
+            self._begin(stage, self._line.take(stage, self._batch))
+        if not self._in_hand:
+            return False
+        self._clock_s, _, done, runs = heapq.heappop(self._in_hand)
+        self._now_s = None if self._now_s is None else self._clock_s
+        self._free += 1
+        self._line.finish(done, runs)
+        if done.purpose is not Purpose.REPEAT:
+            self._unfinished[done.submission_id] -= runs
+            if self._unfinished[done.submission_id] == 0:
+                self._ends[done.submission_id] = self._now_s
+        return True
 
-    def begin(self, stage: Stage, runs: int) -> None:
-        """One slot works on so many networks, one after another."""
+    def told(self, slots: int) -> dict[int, Estimate]:
+        """What is known of each submission. Who did not begin comes after those who did, by priority and age."""
+        later = {key[-1]: self._begun + place for place, key in enumerate(sorted(self._waiting.values()), start=1)}
+        return {
+            number: Estimate(
+                place=None if number in self._at_work else self._place.get(number, later.get(number, self._begun + 1)),
+                begins_s=self._begins.get(number, self._now_s) if slots else None,
+                ends_s=self._ends.get(number, self._now_s) if slots else None,
+                is_more=number not in self._ends,
+                slots=slots,
+            )
+            for number in self._wanted
+        }
+
+    def _begin(self, stage: Stage, runs: int) -> None:
+        """A slot works on so many networks, one after another."""
+        number = stage.submission_id
+        if stage.purpose is not Purpose.REPEAT and number not in self._begins:
+            self._begins[number] = self._now_s
+            self._place[number] = self._begun + 1
+            self._begun += self._waiting.pop(number, None) is not None
+        if stage.run_s is None:
+            self._now_s = None
         self._free -= 1
-        self.is_guess = self.is_guess or stage.run_s is None
-        run_s = UNKNOWN_RUN_S if stage.run_s is None else stage.run_s
-        for number in range(1, runs + 1):
-            heapq.heappush(self._ends, (self.now_s + number * run_s, next(self._order), stage, number == runs))
-
-    def step(self) -> Stage | None:
-        """Let the clock go on to the next network that is done; the stage it belongs to."""
-        if not self._ends:
-            return None
-        self.now_s, _, stage, frees_slot = heapq.heappop(self._ends)
-        self._free += frees_slot
-        return stage
+        ends_s = self._clock_s + runs * (UNKNOWN_RUN_S if stage.run_s is None else stage.run_s)
+        heapq.heappush(self._in_hand, (ends_s, next(self._order), stage, runs))

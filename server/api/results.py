@@ -9,7 +9,6 @@ from server.config import services
 from server.problems import Problem
 from server.sights import seen_result
 from submissions.comparison import Compared, compared
-from submissions.forecast import forecast
 from submissions.records import SubmissionRecord
 from submissions.results import Result
 from submissions.visibility import Sight
@@ -62,8 +61,7 @@ def compare(other_id: int) -> SubmissionComparison:
 @routes.get(f"{_SUBMISSION}/forecast", Who.VISITOR)
 def show_forecast() -> Forecast:
     """A waiting submission's place in the queue, and in how many seconds it begins and is through"""
-    with services().db.read() as session:
-        found = forecast(session, the_submission().id, sweep_s=services().settings.sweep_s)
+    found = services().forecasts.of(the_submission().id)
     if found is None:
         return Forecast(place=None, begins_s=None, ends_s=None, is_more=False)
     return Forecast.model_validate(found)

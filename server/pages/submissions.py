@@ -13,7 +13,6 @@ from server.auth import Account, current_account
 from server.config import services
 from server.headers import conditional
 from server.pages import watch_words
-from submissions.forecast import forecast
 from submissions.lifecycle import cancel
 from submissions.listing import phase_for_another
 from submissions.live import Look, look
@@ -119,7 +118,7 @@ def _watch(submission: SubmissionRecord) -> tuple[Progress, Watched]:
             with_detail=is_owner_or_organizer(account, submission),
             is_organizer=_organizes(account),
         )
-        ahead = None if now.state.is_final else forecast(session, submission.id, sweep_s=services().settings.sweep_s)
+    ahead = None if now.state.is_final else services().forecasts.of(submission.id)
     layers = tuple((layer.name, layer.stops, now.layers[layer.name]) for layer in TABLE if layer.name in now.layers)
     return now, Watched(ahead, layers, _excerpt(submission, now))
 

@@ -40,14 +40,17 @@ def forecast_sentence(estimate: Estimate) -> str:
     place = "" if estimate.place is None else f"Place {estimate.place} in the queue. "
     if estimate.slots == 0:
         return f"{place}No worker is up now; it goes on as soon as one is."
-    if estimate.ends_s is None or estimate.begins_s is None:
-        return f"{place}How long it takes is known once a network is done."
+    unknown = "How long it takes is known once a network is done."
+    if estimate.begins_s is None or (estimate.ends_s is None and estimate.place is None):
+        return f"{place}{unknown}"
+    begins = about(estimate.begins_s, is_more=estimate.is_more and estimate.begins_s == estimate.ends_s)
+    if estimate.ends_s is None:
+        return f"{place}It begins in {begins}. {unknown}"
     ends = about(estimate.ends_s, is_more=estimate.is_more)
     if estimate.place is None:
         return f"{ends[0].upper()}{ends[1:]} left."
     if estimate.begins_s < _AT_ONCE_S:
         return f"{place}It begins in a few seconds and takes {ends}."
-    begins = about(estimate.begins_s, is_more=estimate.is_more and estimate.begins_s == estimate.ends_s)
     return f"{place}It begins in {begins} and is scored in {ends}."
 
 

@@ -45,6 +45,7 @@ def test_with_a_worker_and_earlier_values_the_page_tells_how_long_it_takes(site:
     workers.enter(site.db, "host/1", slots=1, backend="bubblewrap", layers={}, refusal=None)
     waiting = upload(site.browser("ann"))
     assert "Place 1 in the queue. It begins in a few seconds and takes a few seconds." in read(site, waiting)
+    site.app.extensions[EXTENSION].forecasts.forget()
     with site.db.write() as session:
         session.get_one(SubmissionRecord, waiting).state = State.RUNNING
         for run in session.query(RunRecord).limit(4):
@@ -58,6 +59,11 @@ def test_with_a_worker_and_earlier_values_the_page_tells_how_long_it_takes(site:
         (Estimate(3, 100.0, 700.0, slots=2), 3, "It begins in about 2 min and is scored in about 12 min."),
         (Estimate(1, 0.0, 200.0, slots=2), 1, "It begins in a few seconds and takes about 3 min."),
         (Estimate(None, 0.0, 200.0, slots=2), None, "About 3 min left."),
+        (
+            Estimate(2, 200.0, None, slots=2),
+            2,
+            "It begins in about 3 min. How long it takes is known once a network is done.",
+        ),
         (Estimate(None, None, None, slots=2), None, "How long it takes is known once a network is done."),
         (Estimate(2, None, None, slots=0), 2, "No worker is up now; it goes on as soon as one is."),
         (Estimate(9, 30.0, 9000.0, True, 1), 9, "It begins in about 30 s and is scored in more than 2 h."),

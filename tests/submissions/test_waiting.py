@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from submissions import queue, workers
-from submissions.forecast import OVERHEAD_S, forecast, waiting_stages
+from submissions.forecast import OVERHEAD_S, Forecasts, forecasts, waiting_stages
 from submissions.records import Purpose, SubmissionRecord
 from submissions.states import State
-from submissions.waiting import MOST_RUNS, Estimate, Line, Stage, estimate
+from submissions.waiting import MOST_BATCHES, Estimate, Line, Stage, estimates
 from tests.factories import SQUARED_NORM, Competition
 from tests.records import START
 
@@ -37,72 +37,74 @@ def stage(number: int, user_id: int = ANN, *, pending: int = 4, run_s: float | N
 
 
 def test_alone_on_one_slot_it_takes_the_sum_of_its_networks() -> None:
-    told = estimate([stage(1, pending=10)], 1, slots=1, batch=4)
+    told = estimates([stage(1, pending=10)], slots=1, batch=4)[1]
     assert (told.place, told.begins_s, told.ends_s, told.is_more) == (1, 0.0, 10.0, False)
 
 
 def test_two_slots_share_it() -> None:
-    told = estimate([stage(1, pending=16)], 1, slots=2, batch=4)
+    told = estimates([stage(1, pending=16)], slots=2, batch=4)[1]
     assert (told.begins_s, told.ends_s) == (0.0, 8.0)
 
 
 def test_an_older_submission_of_the_same_person_goes_first() -> None:
-    told = estimate([stage(1, pending=8), stage(2, pending=4)], 2, slots=1, batch=4)
+    told = estimates([stage(1, pending=8), stage(2, pending=4)], slots=1, batch=4)[2]
     assert (told.place, told.begins_s, told.ends_s) == (2, 8.0, 12.0)
 
 
 def test_people_take_turns() -> None:
     stages = [stage(1, ANN, pending=400), stage(2, BOB, pending=4)]
-    told = estimate(stages, 2, slots=2, batch=4)
+    told = estimates(stages, slots=2, batch=4)[2]
     assert (told.place, told.begins_s, told.ends_s) == (2, 0.0, 4.0)
 
 
 def test_a_higher_priority_goes_before_an_older_submission() -> None:
     stages = [stage(1, ANN), stage(2, BOB, priority=1)]
-    assert estimate(stages, 1, slots=1, batch=4).place == 2
-    assert estimate(stages, 2, slots=1, batch=4).place == 1
+    assert estimates(stages, slots=1, batch=4)[1].place == 2
+    assert estimates(stages, slots=1, batch=4)[2].place == 1
 
 
 def test_a_smoke_run_goes_first_and_keeps_its_own_submission_waiting() -> None:
     smoke = stage(10, BOB, purpose=Purpose.SMOKE, pending=2, submission_id=2)
     stages = [stage(1, ANN, pending=8), smoke, stage(2, BOB, waits_for=10)]
-    told = estimate(stages, 2, slots=1, batch=4)
+    told = estimates(stages, slots=1, batch=4)[2]
     assert (told.place, told.begins_s) == (1, 0.0)
-    assert estimate(stages, 1, slots=1, batch=4).begins_s == 2.0
+    assert estimates(stages, slots=1, batch=4)[1].begins_s == 2.0
     assert told.ends_s == 2.0 + 8.0 + 4.0  # its smoke run, what is older, its own
 
 
 def test_what_is_at_work_has_no_place_and_is_waited_for() -> None:
     working = stage(1, ANN, pending=0, held=(4,))
-    assert estimate([working, stage(2, BOB)], 1, slots=1, batch=4).place is None
-    told = estimate([working, stage(2, BOB)], 2, slots=1, batch=4)
+    assert estimates([working, stage(2, BOB)], slots=1, batch=4)[1].place is None
+    told = estimates([working, stage(2, BOB)], slots=1, batch=4)[2]
     assert (told.place, told.begins_s, told.ends_s) == (1, 4.0, 8.0)
 
 
 def test_a_submission_that_has_begun_is_no_longer_ahead_in_the_queue() -> None:
     stages = [stage(1, ANN, pending=8, has_begun=True), stage(2, ANN)]
-    told = estimate(stages, 2, slots=1, batch=4)
+    told = estimates(stages, slots=1, batch=4)[2]
     assert (told.place, told.begins_s) == (1, 8.0)
 
 
 def test_times_are_unknown_without_workers_and_without_any_value() -> None:
-    told = estimate([stage(1), stage(2)], 2, slots=0, batch=4)
+    told = estimates([stage(1), stage(2)], slots=0, batch=4)[2]
     assert (told.place, told.begins_s, told.ends_s) == (2, None, None)
-    told = estimate([stage(1, run_s=None), stage(2)], 2, slots=1, batch=4)
+    told = estimates([stage(1, run_s=None), stage(2)], slots=1, batch=4)[2]
     assert (told.place, told.begins_s, told.ends_s) == (2, None, None)
-    assert estimate([stage(1), stage(2, run_s=None)], 1, slots=1, batch=4).ends_s == 4.0
+    assert estimates([stage(1), stage(2, run_s=None)], slots=1, batch=4)[1].ends_s == 4.0
 
 
 def test_a_very_long_queue_is_told_as_more_than() -> None:
-    told = estimate([stage(1, pending=2 * MOST_RUNS)], 1, slots=1, batch=4)
-    assert told.is_more
-    assert told.ends_s == MOST_RUNS
+    long, next_one, last = (stage(number, pending=4 * MOST_BATCHES) for number in (1, 2, 3))
+    told = estimates([long, next_one, last], slots=1, batch=4)
+    assert (told[1].ends_s, told[1].is_more) == (4.0 * MOST_BATCHES, False)
+    assert (told[2].place, told[2].begins_s, told[2].is_more) == (2, 4.0 * MOST_BATCHES, True)
+    assert (told[3].place, told[3].begins_s, told[3].is_more) == (3, 4.0 * MOST_BATCHES, True)
 
 
 def test_repeats_are_not_waited_for() -> None:
     repeat = stage(1, purpose=Purpose.REPEAT)
-    assert estimate([repeat], 1, slots=1, batch=4).place is None
-    assert estimate([repeat, stage(2)], 2, slots=1, batch=4).begins_s == 0.0
+    assert estimates([repeat], slots=1, batch=4) == {}
+    assert estimates([repeat, stage(2)], slots=1, batch=4)[2].begins_s == 0.0
 
 
 @given(
@@ -111,7 +113,7 @@ def test_repeats_are_not_waited_for() -> None:
             stage,
             st.integers(1, 40),
             st.integers(1, 4),
-            pending=st.integers(0, 9),
+            pending=st.integers(1, 9),
             priority=st.integers(0, 1),
             run_s=st.floats(0.01, 5),
         ),
@@ -124,8 +126,10 @@ def test_repeats_are_not_waited_for() -> None:
 )
 def test_an_estimate_lies_between_the_works_own_bounds(stages: list[Stage], slots: int, batch: int) -> None:
     work_s = sum(one.pending * (one.run_s or 0) for one in stages)
+    everything = estimates(stages, slots=slots, batch=batch)
+    assert sorted(everything[one.submission_id].place or 0 for one in stages) == list(range(1, len(stages) + 1))
     for one in stages:
-        told = estimate(stages, one.submission_id, slots=slots, batch=batch)
+        told = everything[one.submission_id]
         assert told.begins_s is not None
         assert told.ends_s is not None
         assert 0 <= told.begins_s <= told.ends_s <= work_s + 1e-6
@@ -170,7 +174,7 @@ def test_the_line_chooses_what_the_database_chooses(smoked: Competition, seed: i
 
 def forecast_of(competition: Competition, submission_id: int) -> Estimate | None:
     with competition.db.read() as session:
-        return forecast(session, submission_id, sweep_s=5.0)
+        return forecasts(session, sweep_s=5.0).get(submission_id)
 
 
 def test_a_forecast_counts_the_slots_of_workers_that_are_up_and_able(competition: Competition) -> None:
@@ -178,7 +182,7 @@ def test_a_forecast_counts_the_slots_of_workers_that_are_up_and_able(competition
     assert forecast_of(competition, submission) == Estimate(1, None, None)
     for number, (slots, refusal) in enumerate(((2, None), (8, "Its sandbox lacks seccomp."))):
         workers.enter(competition.db, f"host/{number}", slots=slots, backend="bubblewrap", layers={}, refusal=refusal)
-    assert forecast_of(competition, submission) == Estimate(1, None, None, slots=2)  # nobody has run on these zoos yet
+    assert forecast_of(competition, submission) == Estimate(1, 0.0, None, slots=2)  # nobody has run on these zoos
     claim = competition.claim(batch=4)
     assert claim is not None
     for run in claim.runs[:2]:
@@ -222,3 +226,16 @@ def test_what_has_ended_has_no_forecast(competition: Competition) -> None:
     submission = competition.submit(competition.user())
     competition.work_through()
     assert forecast_of(competition, submission) is None
+
+
+def test_all_readers_share_one_answer_for_a_while(competition: Competition) -> None:
+    first = competition.submit(competition.user())
+    patient = Forecasts(competition.db, 5.0, share=1e-9)
+    told = patient.of(first)
+    assert told is not None
+    later = competition.submit(competition.user("bob"), SQUARED_NORM + b"#")
+    assert patient.of(later) is None
+    assert patient.of(first) is told
+    eager = Forecasts(competition.db, 5.0, share=1e9)
+    assert eager.of(first) == told
+    assert eager.of(later) == Estimate(2, None, None)
