@@ -3,8 +3,11 @@
 Against a real server: first all of them with a real worker, then one by one what they say.
 """
 
+import contextlib
 import io
 import json
+import os
+import pty
 import subprocess
 import sys
 import threading
@@ -223,6 +226,36 @@ def test_a_failure_is_shown_with_its_place(site: Site, ann: Terminal) -> None:
     assert "On network 3 of 12" in told
     assert "printed" in told
     assert "\x1b" not in told
+
+
+def test_at_a_terminal_bars_follow_a_submission_to_its_end(site: Site, ann: Terminal) -> None:
+    running = site.submission(site.phase(), site.ann, done=3)
+    main_end, terminal_end = pty.openpty()
+    seen = bytearray()
+
+    def look_on() -> None:
+        with contextlib.suppress(OSError):  # the terminal is gone once the command has ended
+            while piece := os.read(main_end, 65536):
+                seen.extend(piece)
+                if b"3/12" in seen and site.states() == [State.RUNNING]:
+                    site.end(running, (0.5, 0.3))
+
+    onlooker = threading.Thread(target=look_on)
+    onlooker.start()
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "server.cli", "status", str(running), "--watch"],
+        env=os.environ | {"XDG_CONFIG_HOME": str(ann.home), "TERM": "xterm", "COLUMNS": "120"},
+        stdout=subprocess.PIPE,
+        stderr=terminal_end,
+        text=True,
+        check=False,
+    )
+    os.close(terminal_end)
+    onlooker.join()
+    os.close(main_end)
+    assert done.returncode == 0, seen.decode(errors="replace")
+    assert "Score 40" in done.stdout
+    assert "Digits mlp" in seen.decode(errors="replace")
 
 
 def test_cancelling_what_has_ended_is_refused(site: Site, ann: Terminal) -> None:
