@@ -3,7 +3,7 @@
 A zoo's check has them; for a zoo that came without a check they are found with the first submission scored on it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Self
@@ -13,11 +13,9 @@ from sqlalchemy.orm import Session
 
 from submissions.records import (
     EvaluationRecord,
-    PhaseZooRecord,
     Purpose,
     StandingRecord,
     SubmissionRecord,
-    ZooRecord,
 )
 
 _DIGITS = 2
@@ -49,15 +47,15 @@ class References:
         )
 
 
-def references_of(session: Session, phase_id: int, target: str) -> dict[int, References]:
-    """Zoo id → its references for the target of the phase, where they are known."""
-    zoos = session.execute(
-        select(ZooRecord.id, ZooRecord.report["numbers"]["references"])
-        .join(PhaseZooRecord)
-        .where(PhaseZooRecord.phase_id == phase_id)
-    ).all()
-    found = {zoo_id: known for zoo_id, rows in zoos if (known := _from_check(rows, target)) is not None}
-    return found if len(found) == len(zoos) else _from_evaluations(session, phase_id) | found
+def references_of(
+    session: Session, phase_id: int, target: str, checked: Mapping[int, list[dict[str, Any]] | None]
+) -> dict[int, References]:
+    """Zoo id → its references for the target of the phase, where they are known.
+
+    checked: for each zoo of the phase what its check has found of them, None where it has none.
+    """
+    found = {zoo_id: known for zoo_id, rows in checked.items() if (known := _from_check(rows, target)) is not None}
+    return found if len(found) == len(checked) else _from_evaluations(session, phase_id) | found
 
 
 def _from_check(rows: list[dict[str, Any]] | None, target: str) -> References | None:

@@ -46,7 +46,7 @@ _AT_A_TIME = 500  # parameters of one query
 
 
 def page(session: Session, phase_id: int, query: Query | None = None) -> Board:
-    """One page of a phase's leaderboard, in eight queries whatever its size. query: None for the first page.
+    """One page of a phase's leaderboard, in nine queries whatever its size. query: None for the first page.
 
     Raises sqlalchemy.exc.NoResultFound where there is no such phase; whether a reader may see it is not asked here.
     """
@@ -64,8 +64,7 @@ def page(session: Session, phase_id: int, query: Query | None = None) -> Board:
     size = definite.size or max(1, total)
     pages = max(1, -(-total // size))
     definite = replace(definite, page=min(definite.page, pages))
-    statement = _ordered(_named(), phase_id, definite, shown, has_names=True)
-    found = session.execute(statement.limit(size).offset((definite.page - 1) * size)).all()
+    found = _found_rows(session, phase_id, definite, shown, size)
     return Board(
         phase_id=phase_id,
         version=phase.board_version,
@@ -128,13 +127,13 @@ def rounded_tau(kendall_tau: float | None) -> float | None:
 
 def _columns(session: Session, phase: PhaseRecord) -> tuple[Column, ...]:
     zoos = session.execute(
-        select(ZooRecord.id, ZooRecord.name, ZooRecord.title)
+        select(ZooRecord.id, ZooRecord.name, ZooRecord.title, ZooRecord.report["numbers"]["references"])
         .join(PhaseZooRecord)
         .where(PhaseZooRecord.phase_id == phase.id)
         .order_by(PhaseZooRecord.position)
     ).all()
-    found = references_of(session, phase.id, phase.target)
-    return tuple(Column(zoo_id, name, title, found.get(zoo_id)) for zoo_id, name, title in zoos)
+    found = references_of(session, phase.id, phase.target, {zoo_id: checked for zoo_id, _, _, checked in zoos})
+    return tuple(Column(zoo_id, name, title, found.get(zoo_id)) for zoo_id, name, title, _ in zoos)
 
 
 def _definite(query: Query, columns: Sequence[Column], tracks: Sequence[str] | None) -> Query:
@@ -157,6 +156,20 @@ def _total(session: Session, phase_id: int, query: Query, standings: int) -> int
     if not query.search and not query.track:
         return standings
     return session.scalar(_found(select(func.count()).select_from(StandingRecord), phase_id, query)) or 0
+
+
+def _found_rows(session: Session, phase_id: int, query: Query, columns: Sequence[Column], size: int) -> Sequence[Any]:
+    """The rows of `_named` on the query's page, in its order. Names are looked up for these alone."""
+    whole: Any = select(StandingRecord.entrant)
+    on_page = _ordered(whole, phase_id, query, columns).limit(size).offset((query.page - 1) * size)
+    entrants = session.scalars(on_page).all()
+    found: dict[str, Any] = {}
+    for start in range(0, len(entrants), _AT_A_TIME):
+        part = _named().where(
+            StandingRecord.phase_id == phase_id, StandingRecord.entrant.in_(entrants[start : start + _AT_A_TIME])
+        )
+        found |= {columns.entrant: columns for columns in session.execute(part)}
+    return [found[entrant] for entrant in entrants if entrant in found]
 
 
 def _by() -> ColumnElement[str]:

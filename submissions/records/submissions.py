@@ -187,4 +187,8 @@ class StandingRecord(Record):
     submitted_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
 
-    __table_args__ = (Index(None, "phase_id", "is_reference", "shown_score"), Index(None, "submission_id"))
+    __table_args__ = (
+        Index(None, "phase_id", "shown_score", "is_reference"),
+        Index(None, "phase_id", "track", "is_reference"),
+        Index(None, "submission_id"),
+    )

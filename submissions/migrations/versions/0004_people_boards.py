@@ -147,9 +147,12 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("standings") as batch_op:
         batch_op.create_index(
-            batch_op.f("ix_standings_phase_id_is_reference_shown_score"),
-            ["phase_id", "is_reference", "shown_score"],
+            batch_op.f("ix_standings_phase_id_shown_score_is_reference"),
+            ["phase_id", "shown_score", "is_reference"],
             unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_standings_phase_id_track_is_reference"), ["phase_id", "track", "is_reference"], unique=False
         )
         batch_op.create_index(batch_op.f("ix_standings_submission_id"), ["submission_id"], unique=False)
 
