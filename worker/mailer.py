@@ -79,6 +79,13 @@ class SmtpPost:
             self.close()
             raise PostError(f"{type(error).__name__}: {error}", server_failed=True) from None
 
+    def open(self) -> None:
+        """Connect and log in without sending anything. Raises PostError."""
+        try:
+            self._smtp = self._connect()
+        except (smtplib.SMTPException, OSError) as error:
+            raise PostError(f"{type(error).__name__}: {error}", server_failed=True) from None
+
     def close(self) -> None:
         if self._smtp is not None:
             self._smtp.close()

@@ -31,6 +31,7 @@ from server.commands.errors import InputError
 from submissions.database import Database
 from submissions.settings import Settings
 from submissions.store import make_zoo_store
+from worker.mailer import PostError, SmtpPost
 from worker.sandbox import cgroups
 from worker.sandbox.docker import DockerOptions
 from worker.sandbox.layer_table import TABLE, Layer
@@ -94,7 +95,7 @@ def examine() -> list[Check]:
         checks += [bubblewrap(), user_namespaces()]
     checks += [_sandbox(tried, settings), system_call_filter(), control_groups()]
     if settings is not None:
-        checks += [home(settings), disk(settings), database(settings), broker(settings), store(settings)]
+        checks += [probe(settings) for probe in (home, disk, database, broker, store, mail)]
     minimum = settings.sandbox_minimum if settings is not None else ()
     return [*checks, redis_server(), postgresql(), chromium(), *layer_checks(tried.layers, minimum)]
 
@@ -239,6 +240,22 @@ def broker(settings: Settings) -> Check:
         remedy = "Start Redis, or correct GENGAP_BROKER_URL."
         return Check("broker", Found.MISSING, f"{shown}: {_first_line(str(error))}", remedy)
     return Check("broker", Found.OK, shown)
+
+
+def mail(settings: Settings) -> Check:
+    """Whether the mail server lets us in. Nothing is sent."""
+    if not settings.smtp_host:
+        return Check("mail", Found.OK, "printed to the workers' log (GENGAP_SMTP_HOST is empty)")
+    shown = f"{settings.smtp_host}:{settings.smtp_port} ({settings.smtp_security})"
+    post = SmtpPost(settings)
+    try:
+        post.open()
+    except PostError as error:
+        remedy = "Correct GENGAP_SMTP_HOST, _PORT, _SECURITY, _USER and _PASSWORD."
+        return Check("mail", Found.MISSING, f"{shown}: {_first_line(str(error))}", remedy)
+    finally:
+        post.close()
+    return Check("mail", Found.OK, shown)
 
 
 def redis_server() -> Check:

@@ -15,6 +15,7 @@ from server.commands.doctor import Check, Found, examine, store
 from server.commands.doctor import command as doctor
 from submissions.database import Database
 from tests.buckets import Bucket
+from tests.mail_server import mail_server
 
 
 @pytest.fixture(autouse=True)
@@ -187,3 +188,30 @@ def test_a_redis_that_answers_is_fine(redis_url: str, monkeypatch: pytest.Monkey
 def test_a_postgresql_that_answers_is_fine(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENGAP_DATABASE_URL", postgres_url)
     assert check("database") == Check("database", Found.OK, postgres_url)
+
+
+def test_without_a_mail_server_mails_go_to_the_log() -> None:
+    found = check("mail")
+    assert (found.state, found.text) == (Found.OK, "printed to the workers' log (GENGAP_SMTP_HOST is empty)")
+
+
+def test_a_mail_server_is_tried_without_sending_and_its_password_stays_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    with mail_server(login=("gengap", "tulip")) as server:
+        values = {"HOST": "localhost", "PORT": str(server.port), "SECURITY": "none", "USER": "gengap"}
+        for name, value in {**values, "PASSWORD": "daffodil"}.items():
+            monkeypatch.setenv(f"GENGAP_SMTP_{name}", value)
+        refused = check("mail")
+        monkeypatch.setenv("GENGAP_SMTP_PASSWORD", "tulip")
+        taken = check("mail")
+        told = run("--json").stdout
+    assert (refused.state, "535" in refused.text) == (Found.MISSING, True)
+    assert taken == Check("mail", Found.OK, f"localhost:{server.port} (none)")
+    assert "daffodil" not in refused.text
+    assert "tulip" not in told
+    assert server.messages == []
+
+
+def test_a_mail_server_that_does_not_answer_is_missing(closed_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENGAP_SMTP_HOST", "127.0.0.1")
+    monkeypatch.setenv("GENGAP_SMTP_PORT", str(closed_port))
+    assert check("mail").state == Found.MISSING
