@@ -45,6 +45,7 @@ def test_with_a_worker_and_earlier_values_the_page_tells_how_long_it_takes(site:
     workers.enter(site.db, "host/1", slots=1, backend="bubblewrap", layers={}, refusal=None)
     waiting = upload(site.browser("ann"))
     assert "Place 1 in the queue. It begins in a few seconds and takes a few seconds." in read(site, waiting)
+    site.begin(waiting, State.RUNNING)
     site.app.extensions[EXTENSION].forecasts.forget()
     with site.db.write() as session:
         session.get_one(SubmissionRecord, waiting).state = State.RUNNING

@@ -189,7 +189,7 @@ def test_a_forecast_counts_the_slots_of_workers_that_are_up_and_able(competition
         competition.record(claim, run, wall_s=0.9)
     told = forecast_of(competition, submission)
     assert told is not None
-    assert (told.place, told.begins_s, told.ends_s) == (None, None, None)  # nothing is known of the second zoo
+    assert (told.place, told.begins_s, told.ends_s) == (None, 0.0, None)  # nothing is known of the second zoo
 
 
 def test_networks_are_timed_by_the_smoke_run_then_by_themselves(smoked: Competition) -> None:
