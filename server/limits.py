@@ -44,9 +44,6 @@ RATES: Mapping[str, Rate] = {
     "api_account.ask_to_reset": Rate.MAIL,
     "api_account.reset": Rate.LOG_IN,
     "api_account.verify": Rate.LOG_IN,
-    "links.ask_to_reset": Rate.MAIL,
-    "links.reset": Rate.LOG_IN,
-    "links.verify": Rate.LOG_IN,
     "submit.upload": Rate.SUBMITTING,
     "api_submissions.create": Rate.SUBMITTING,
     "submit.check": Rate.READING,  # asked while somebody types
