@@ -9,6 +9,7 @@ import logging
 import smtplib
 import ssl
 import threading
+import time
 from email.message import EmailMessage
 from email.policy import SMTP as POLICY
 from types import TracebackType
@@ -23,6 +24,7 @@ from submissions.mail import Mail
 from submissions.settings import Settings
 
 TIMEOUT_S = 20.0
+FORGET_EVERY_S = 3600.0
 _FINAL = range(500, 600)  # SMTP's codes for what is no use to try again
 _log = logging.getLogger(__name__)
 
@@ -161,11 +163,14 @@ class Mailer:
         )
 
     def _run(self) -> None:
+        forget_at = time.monotonic()
         while not self._ended:
             self._woken.clear()
             try:
                 self.send_due()
-                outbox.forget_old(self._db)
+                if time.monotonic() >= forget_at:
+                    outbox.forget_old(self._db)
+                    forget_at = time.monotonic() + FORGET_EVERY_S
             except (SQLAlchemyError, OSError):
                 _log.exception("mails could not be looked for; the next sweep tries again")
             self._woken.wait(self._settings.sweep_s)

@@ -13,8 +13,10 @@ from server.demo.processes import Child, environment_with, free_port, running
 from submissions.database import Database
 from submissions.mail import write_mail
 from submissions.migrations import migrate
-from submissions.records import MailRecord, utc_now
+from submissions.records import MailRecord, UserRecord, utc_now
 from submissions.settings import Settings
+from submissions.store import BundleStore
+from tests.factories import make_competition
 from tests.mail_server import mail_server
 from tests.services import wait_until
 from worker.hints import send_mail_hint
@@ -168,6 +170,26 @@ def test_a_worker_whose_sandbox_is_not_good_enough_sends_mails_all_the_same(
 ) -> None:
     with mail_server() as server, _worker(_with(settings, smtp_port=server.port, sandbox_minimum=("moat",))):
         wait_until(lambda: len(server.messages) == 1, "the mail")
+
+
+def test_a_worker_that_scores_a_submission_mails_its_author(settings: Settings, tiny_zoo: Path) -> None:
+    with mail_server() as server:
+        sending = _with(settings, smtp_port=server.port)
+        sending.make_home()
+        db = Database(sending.effective_database_url)
+        migrate(db)
+        competition = make_competition(db, BundleStore(sending.store_folder), [tiny_zoo], smoke_networks=0)
+        ada = competition.user("ada")
+        with db.write() as session:
+            session.get_one(UserRecord, ada).email_verified_at = utc_now()
+        submission = competition.submit(ada)
+        with _worker(sending):
+            wait_until(lambda: len(server.messages) == 1, "the mail")
+        score = competition.submission(submission).score
+        db.close()
+    assert server.recipients == ["ada@example.org"]
+    assert server.messages[0]["Subject"] == f"“measure” was scored {score:.2f}"
+    assert f"https://gengap.example/site/submissions/{submission}\n" in server.texts[0]
 
 
 @contextmanager
