@@ -20,6 +20,7 @@ _SENTENCES = {
     405: "This address does not take such a request.",
     413: "The request is larger than this server takes.",
     429: "Too many requests. Wait as long as Retry-After says.",
+    503: "Something that this needs is out of reach for now. Please try again in a while.",
     500: "This is our fault, and it is in the server's log. Please try again in a moment.",
 }
 

@@ -121,7 +121,7 @@ def show_phase() -> Phase:
         return told_phase(session, the_phase())
 
 
-@routes.get("/competitions/<slug:competition_slug>/kit", Who.VISITOR, download="application/zip")
+@routes.get("/competitions/<slug:competition_slug>/kit", Who.VISITOR, download="application/zip", may_lack=True)
 def download_kit() -> Response:
     """The starting kit: a measure to change, baselines, a public zoo, a notebook"""
     return kit.download()

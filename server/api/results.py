@@ -1,7 +1,9 @@
 """Results: all that is known of a scored submission, as far as the reader may see it, and two of them compared."""
 
+from flask import abort, current_app
 from pydantic import RootModel
 
+from model_zoo import ZooError
 from server.access import Who, named_in_query, the_submission
 from server.api.fields import Answer
 from server.api.routes import Routes
@@ -9,6 +11,7 @@ from server.config import services
 from server.problems import Problem
 from server.sights import seen_result
 from submissions.comparison import Compared, compared
+from submissions.points import zoo_points
 from submissions.records import SubmissionRecord
 from submissions.results import Result
 from submissions.visibility import Sight
@@ -22,6 +25,24 @@ class SubmissionResult(RootModel[Result]):
 
 class SubmissionComparison(RootModel[Compared]):
     """Two submissions of a phase, with the paired test of their scores."""
+
+
+class NetworkValue(Answer):
+    """One network: what the measure returned, what it should predict, and how the network was trained."""
+
+    network: str
+    value: float
+    truth: float
+    hyperparameters: dict[str, bool | int | float | str]
+
+
+class ZooValues(Answer):
+    """A submission's values beside the truth of a zoo that is public."""
+
+    zoo: str
+    target: str
+    axes: list[str]
+    items: list[NetworkValue]
 
 
 class Forecast(Answer):
@@ -45,6 +66,33 @@ def show() -> SubmissionResult:
     if found is None:
         raise Problem(409, "The submission has no score.")
     return SubmissionResult(found)
+
+
+@routes.get(f"{_SUBMISSION}/zoos/<slug:zoo_name>/values", Who.VISITOR, may_lack=True)
+def show_values(zoo_name: str) -> ZooValues:
+    """A submission's values beside the truth, on a zoo whose truth is public"""
+    seen = seen_result(the_submission())
+    if seen is None or seen.sight is not Sight.ALL:
+        abort(404)
+    try:
+        with services().db.read() as session:
+            found = zoo_points(session, services().zoos, seen.submission_id, zoo_name)
+    except ZooError:
+        current_app.logger.exception("The truth of the zoo %s cannot be read.", zoo_name)
+        raise Problem(503, "The zoo's truth cannot be read now.") from None
+    if found is None:
+        abort(404)
+    return ZooValues(
+        zoo=found.zoo_name,
+        target=found.target,
+        axes=list(found.axes),
+        items=[
+            NetworkValue(
+                network=one.network_id, value=one.value, truth=one.truth, hyperparameters=dict(one.hyperparameters)
+            )
+            for one in found.points
+        ],
+    )
 
 
 @routes.get(f"{_SUBMISSION}/comparison/<id:other_id>", Who.VISITOR, conflicts=True)

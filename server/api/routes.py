@@ -99,13 +99,17 @@ class Routes:
         takes: Mapping[str, type[BaseModel] | dict[str, Any]] | None = None,
         accepted: bool = False,
         conflicts: bool = False,
+        may_lack: bool = False,
     ) -> Callable[[View], View]:
         """Declare a route.
 
         download: the media type of what is sent, where it is no model. takes: what bodies are by media type, as
         models or schemas, where the view reads the request itself. accepted: the work goes on after the answer (202).
-        conflicts: what is asked may be impossible as things stand (409).
+        conflicts: what is asked may be impossible as things stand (409). may_lack: a file that it needs may be out of
+        reach for now (503).
         """
+
+        further = {409: conflicts, 503: may_lack}
 
         def declare(view: View) -> View:
             wanted = _Wanted.of(view, rule)
@@ -116,7 +120,9 @@ class Routes:
                 rule,
                 operation_id=f"{self.blueprint.name.removeprefix('api_')}_{view.__name__}",
                 security=[{}, {"token": [scope]}] if who is Who.VISITOR else [{"token": [scope]}],
-                responses=_responses(method, wanted, download, bool(takes), accepted=accepted, conflicts=conflicts),
+                responses=_responses(
+                    method, wanted, download, bool(takes), 202 if accepted else 200, [s for s in further if further[s]]
+                ),
                 openapi_extensions=self._bodies(takes) if takes else None,
             )(documented)
             return view
@@ -262,7 +268,7 @@ def _links(listing: Listing) -> str:
 
 
 def _responses(
-    method: str, wanted: _Wanted, download: str | None, reads_body: bool, *, accepted: bool, conflicts: bool
+    method: str, wanted: _Wanted, download: str | None, reads_body: bool, status: int, further: list[int]
 ) -> dict[str, Any]:
     """What flask-openapi3 writes down about the answers."""
     found: dict[str, Any] = {}
@@ -272,12 +278,11 @@ def _responses(
     elif wanted.answer is None:
         found["204"] = None
     else:
-        found["201" if wanted.creates else "202" if accepted else "200"] = wanted.answer
+        found[str(201 if wanted.creates else status)] = wanted.answer
     if method == "get":
         found["304"] = {"description": "Nothing has changed since the ETag that If-None-Match names."}
     takes_body = wanted.body is not None or reads_body
-    statuses = [400, 401, 403, 429, 422]
-    statuses += [404] if wanted.path is not None else []
-    statuses += [413, 415] if takes_body else []
-    statuses += [409] if conflicts else []
-    return found | {str(status): {"content": _PROBLEM} for status in sorted(statuses)}
+    errors = [400, 401, 403, 422, 429, *further]
+    errors += [404] if wanted.path is not None else []
+    errors += [413, 415] if takes_body else []
+    return found | {str(error): {"content": _PROBLEM} for error in sorted(errors)}

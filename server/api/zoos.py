@@ -179,7 +179,7 @@ def picture(zoo_id: int, picture: str) -> Response:
     return zoo_page.chart(zoo_id, picture)
 
 
-@routes.get("/zoos/<id:zoo_id>/public-part", Who.ORGANIZER, Scope.ORGANIZE, download="application/zip")
+@routes.get("/zoos/<id:zoo_id>/public-part", Who.ORGANIZER, Scope.ORGANIZE, download="application/zip", may_lack=True)
 def public_part(zoo_id: int) -> Response:
     """The part of a zoo that participants may see, as a zip"""
     return zoo_page.public_part(zoo_id)

@@ -123,6 +123,19 @@ def test_a_result_is_told_in_full_and_compared_with_another(site: Site) -> None:
     assert (both["first"]["score"], both["second"]["score"], len(both["zoos"])) == (40.0, 20.0, 2)
 
 
+def test_values_stand_beside_a_public_truth_and_no_other(site: Site) -> None:
+    public, secret = site.phase(), site.phase("secret", zoos=("secret-mlp",), truth_public=False)
+    submission = site.submission(public, site.ann, cmi=(0.5, 0.3))
+    visitor = script(site)
+    told = visitor.get(f"/submissions/{submission}/zoos/digits-mlp/values").get_json()
+    assert (told["target"], told["axes"], len(told["items"])) == ("gap", ["width", "learning rate", "weight.decay"], 12)
+    assert told["items"][0]["hyperparameters"].keys() == set(told["axes"])
+    assert visitor.get(f"/submissions/{submission}/zoos/none/values").status_code == 404
+    hidden = site.submission(secret, site.ann, cmi=(0.5,))
+    for name in (None, "ann", "olga"):
+        assert script(site, name).get(f"/submissions/{hidden}/zoos/secret-mlp/values").status_code == 404
+
+
 def test_what_has_no_score_has_no_result_and_no_comparison(site: Site) -> None:
     phase, other_phase = site.phase(), site.phase("other")
     scored, running = site.submission(phase, site.ann, cmi=(0.5, 0.3)), site.submission(phase, site.bob, done=1)

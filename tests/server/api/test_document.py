@@ -63,6 +63,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
         "job_id": enqueue(site.db, JobKind.FOLDER, {"address": "/zoos/digits"}, site.olga),
         "upload_id": begin_upload(site.db, site.settings, "digits.zip", 10, site.olga),
         "invite_key": make_team(site, phase, site.bob),
+        "zoo_name": "digits-mlp",
         "picture": "gaps",
         **dict.fromkeys(("token_id", "session_id", "announcement_id", "notification_id"), 1),
     }
