@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from server.charts import LOG_SCALE_RATIO, SCHEMA, target_name
-from submissions.results import AxisNumber, SetCmi
+from submissions.results import AxisNumber, SetCmi, Step
 from submissions.times import TimeBin, is_wide
 
 HEIGHT_PX = 340
@@ -85,9 +85,9 @@ def bars_by_axis(numbers: Sequence[AxisNumber]) -> Spec:
     return _spec(f"Granulated Kendall's ψ of {len(numbers)} axes as bars.", rows, encoding=encoding, layer=layers)
 
 
-def cumulative(steps: Sequence[tuple[float, float]]) -> Spec:
+def cumulative(steps: Sequence[Step]) -> Spec:
     """The share of changes whose sign error is at most x; a coin is wrong half of the time."""
-    rows = [{"error": 0.0, "share": 0.0}, *({"error": error, "share": share} for error, share in steps)]
+    rows = [{"error": 0.0, "share": 0.0}, *({"error": step.sign_error, "share": step.share} for step in steps)]
     rows.append({"error": 1.0, "share": 1.0})
     position = {"axis": {"format": "~%", "tickCount": 5}, "type": "quantitative"}
     encoding = {

@@ -119,7 +119,7 @@ def _sign_errors(errors: SignErrors) -> Picture:
         columns=("change", "pairs of networks", "sign error")
         if changes
         else ("sign error at most", "share of changes"),
-        rows=changes or errors.cdf,
+        rows=changes or tuple((step.sign_error, step.share) for step in errors.cdf),
         draw=partial(cumulative, errors.cdf),
     )
 

@@ -58,15 +58,23 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Step:
+    """share: of the changes whose sign error is at most `sign_error`."""
+
+    sign_error: float
+    share: float
+
+
+@dataclass(frozen=True)
 class SignErrors:
-    """The robust sign-error. cdf: sign error → share of the changes that have at most that. changes: where they may
-    be named, else empty."""
+    """The robust sign-error, cumulated over all changes that noise cannot explain. changes: where they may be named,
+    else empty."""
 
     mean: float | None
     percentile_90: float | None
     maximum: float | None
     surviving: int
-    cdf: tuple[tuple[float, float], ...]
+    cdf: tuple[Step, ...]
     by_axis: tuple[AxisNumber, ...]
     changes: tuple[Change, ...]
 
@@ -278,7 +286,7 @@ def _sign_errors(content: Mapping[str, Any], names: Mapping[str, str], *, names_
         percentile_90=content["percentile_90"],
         maximum=content["maximum"],
         surviving=content["surviving"],
-        cdf=tuple((step["sign_error"], step["fraction"]) for step in content["cdf"]),
+        cdf=tuple(Step(step["sign_error"], step["fraction"]) for step in content["cdf"]),
         by_axis=_by_axis(content["by_axis"], names),
         changes=tuple(
             Change(names[one["axis"]], one["first"], one["second"], one["pairs"], one["sign_error"]) for one in named

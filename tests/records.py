@@ -42,13 +42,24 @@ AXES: Mapping[str, Sequence[float]] = {"width": [16, 32, 64], "learning rate": [
 
 
 def write_zoo(
-    folder: Path, name: str, *, truth_public: bool = True, axes: Mapping[str, Sequence[float]] = AXES
+    folder: Path,
+    name: str,
+    *,
+    truth_public: bool = True,
+    axes: Mapping[str, Sequence[float]] = AXES,
+    effect: Mapping[str, float] | None = None,
 ) -> Path:
-    """A zoo folder with a real manifest and truth and empty weights: no page looks at weights."""
+    """A zoo folder with a real manifest and truth and empty weights: no page looks at weights.
+
+    effect: of some axes, what each step along them adds to the gap.
+    """
     networks = {
         hashlib.sha256(f"{name}{index}".encode()).hexdigest()[:12]: (
             dict(zip(axes, settings, strict=True)),
-            0.05 + 0.04 * math.sin(index) ** 2 + 0.01 * (index % 3),
+            0.05
+            + 0.04 * math.sin(index) ** 2
+            + 0.01 * (index % 3)
+            + sum(step * axes[axis].index(settings[list(axes).index(axis)]) for axis, step in (effect or {}).items()),
         )
         for index, settings in enumerate(itertools.product(*axes.values()))
     }

@@ -1,6 +1,9 @@
-"""Real scores for submissions that tests write straight to the database: the real scoring of values one may choose."""
+"""Real scores for submissions that tests write straight to the database: the real scoring of values one may choose.
 
-from collections.abc import Callable
+And a zoo on which every part of a report says something.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import select, update
 
@@ -8,9 +11,21 @@ from model_zoo.manifest import NetworkTruth
 from submissions import standings
 from submissions.records import EvaluationRecord, PhaseRecord, SubmissionRecord, ValueRecord
 from submissions.scores import score_evaluation, submission_error, submission_score
-from tests.records import Records
+from tests.records import Records, write_zoo
 
 Measure = Callable[[NetworkTruth, int], float]  # of a network's truth and its place among the sorted ids
+
+
+# A zoo of 48 networks, where steps along two axes change the gap beyond the noise of its test set.
+NOTICEABLE: Mapping[str, Sequence[float]] = {"width": [16, 32], "learning rate": [0.1, 0.5], "seed": list(range(12))}
+EFFECT = {"width": 0.2, "learning rate": 0.3}
+
+
+def noticeable_zoo(records: Records, name: str, *, truth_public: bool = True) -> str:
+    """The name of a new zoo, not yet registered, whose sign errors say something."""
+    folder = records.folder / "zoos" / name
+    write_zoo(folder, name, truth_public=truth_public, axes=NOTICEABLE, effect=EFFECT)
+    return name
 
 
 def the_gap(network: NetworkTruth, place: int) -> float:

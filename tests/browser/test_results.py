@@ -8,15 +8,15 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.browser.conftest import PHONE, ServedSite, Watch
-from tests.results import score
+from tests.results import noticeable_zoo, score
 
-PICTURES = 7  # of a public zoo values, CMI, axes and times; of a secret one all but the values
+PICTURES = 9  # of a public zoo values, CMI, axes, changes and times; of a secret one all but the values
 
 
 def _two_scored(served: ServedSite) -> tuple[int, int]:
     site = served.site
-    site.zoo("hidden-cnn", truth_public=False)
-    phase = site.phase(zoos=("digits-mlp", "hidden-cnn"))
+    zoos = noticeable_zoo(site, "digits-mlp"), noticeable_zoo(site, "hidden-cnn", truth_public=False)
+    phase = site.phase(zoos=zoos)
     both = [site.submission(phase, user, cmi=(0.1, 0.2)) for user in (site.ann, site.bob)]
     for submission in both:
         score(site, submission)
@@ -86,8 +86,8 @@ def test_values_are_coloured_by_the_axis_that_is_chosen(chromium: Browser, serve
     page.goto(f"{served_site.url}/submissions/{first}")
     legend = page.locator(".picture").first.locator(".chart svg .role-legend-title")
     expect(legend).to_have_text("width")
-    page.get_by_label("Colour").select_option(label="weight.decay")
-    expect(legend).to_have_text("weight.decay")
+    page.get_by_label("Colour").select_option(label="learning rate")
+    expect(legend).to_have_text("learning rate")
     context.close()
 
 
@@ -100,7 +100,7 @@ def test_without_javascript_the_numbers_are_in_tables(chromium: Browser, served_
     picture.get_by_text("The same as a table").click()
     expect(picture.get_by_role("row").nth(1)).to_contain_text("width × learning rate")
     page.get_by_role("link", name="The same as a table").first.click()
-    expect(page.get_by_role("row")).to_have_count(13)
+    expect(page.get_by_role("row")).to_have_count(49)
     page.go_back()
     page.get_by_role("link", name="Compare with another").click()
     page.get_by_label("Against").select_option(value=str(second))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from server.result_charts import bars_by_axis, cumulative, first_against_second, heat_map, histogram
-from submissions.results import AxisNumber, SetCmi
+from submissions.results import AxisNumber, SetCmi, Step
 from submissions.times import time_bins
 
 SETS = (
@@ -54,7 +54,7 @@ def test_bars_say_which_axes_are_the_wrong_way_round() -> None:
 
 
 def test_a_cumulated_curve_goes_from_none_to_all() -> None:
-    spec = cumulative([(0.1, 0.25), (0.4, 1.0)])
+    spec = cumulative([Step(0.1, 0.25), Step(0.4, 1.0)])
     points = [(row["error"], row["share"]) for row in spec["data"]["values"]]
     assert points == [(0.0, 0.0), (0.1, 0.25), (0.4, 1.0), (1.0, 1.0)]
 
@@ -79,7 +79,7 @@ def test_two_measures_have_their_own_scales_and_the_target_as_colour() -> None:
     [
         heat_map(SETS),
         bars_by_axis([AxisNumber("width", 0.5)]),
-        cumulative([(0.1, 1.0)]),
+        cumulative([Step(0.1, 1.0)]),
         histogram(time_bins([0.1])),
         first_against_second([(1.0, 2.0, 3.0)], ("a", "b"), "gap"),
     ],

@@ -14,12 +14,13 @@ from model_zoo.manifest import NetworkTruth
 from server.result_pictures import VALUES
 from submissions.records import EvaluationRecord, StandingRecord, SubmissionRecord
 from tests.records import AXES, START, write_zoo
-from tests.results import score, the_gap
+from tests.results import noticeable_zoo, score, the_gap
 from tests.server.site import Site
 
-DRAWINGS = ("cmi", "axes", "times", VALUES)  # without environments that noise cannot explain there are no sign errors
+ZOO, SECRET_ZOO = "noticeable", "hidden-noticeable"
+DRAWINGS = ("cmi", "axes", "changes", "times", VALUES)
 FILES = ("result.json", "result.csv")
-SECRETS = ("learning rate", "weight.decay", "test_examples")  # "width" is a word of every page
+SECRETS = ("learning rate", "seed", "test_examples")  # "width" is a word of every page
 
 
 def _paths(submission: int, zoo: str, drawings: tuple[str, ...] = DRAWINGS) -> list[str]:
@@ -30,6 +31,13 @@ def _paths(submission: int, zoo: str, drawings: tuple[str, ...] = DRAWINGS) -> l
         *(f"{one}{end}" for one in pictures for end in (".json", "/data.json", "/data.csv")),
         *([f"{base}/zoos/{zoo}/networks"] if VALUES in drawings else []),
     ]
+
+
+def _scored(site: Site, **phase: Any) -> int:
+    """A scored submission of ann's on a public zoo where every picture has something to show."""
+    submission = site.submission(site.phase(zoos=(noticeable_zoo(site, ZOO),), **phase), site.ann, cmi=(0.1,))
+    score(site, submission)
+    return submission
 
 
 def _upside_down(network: NetworkTruth, place: int) -> float:
@@ -77,8 +85,7 @@ def test_a_running_submission_has_no_result(site: Site) -> None:
 
 
 def test_downloads_of_all_numbers_agree(site: Site) -> None:
-    submission = site.submission(site.phase(), site.ann, cmi=(0.1, 0.2))
-    score(site, submission)
+    submission = _scored(site)
     browser = site.browser()
     answer = browser.get(f"/submissions/{submission}/result.csv")
     assert answer.mimetype == "text/csv"
@@ -91,14 +98,18 @@ def test_downloads_of_all_numbers_agree(site: Site) -> None:
         assert float(rows[zoo["name"], "p_value", ""]) == zoo["report"]["p_value"]
         for one in zoo["report"]["sets"]:
             assert float(rows[zoo["name"], "sets.cmi", " × ".join(one["axes"])]) == one["cmi"]
+        errors = zoo["report"]["sign_errors"]
+        for one in errors["changes"]:
+            of = f"{one['axis']} {one['first']} {one['second']}"
+            assert float(rows[zoo["name"], "sign_errors.changes.sign_error", of]) == one["sign_error"]
+        assert errors["surviving"] == len(errors["changes"]) == 2
         assert min(one["cmi"] for one in zoo["report"]["sets"]) == zoo["score"]
 
 
 @pytest.mark.parametrize("drawing", DRAWINGS)
 def test_a_pictures_downloads_have_the_numbers_of_its_table(site: Site, drawing: str) -> None:
-    submission = site.submission(site.phase(), site.ann, cmi=(0.1, 0.2))
-    score(site, submission)
-    browser, base = site.browser(), f"/submissions/{submission}/zoos/digits-mlp/drawings/{drawing}"
+    submission = _scored(site)
+    browser, base = site.browser(), f"/submissions/{submission}/zoos/{ZOO}/drawings/{drawing}"
     header, *rows = csv.reader(io.StringIO(browser.get(f"{base}/data.csv").text))
     content = json.loads(browser.get(f"{base}/data.json").data)
     assert [[str("" if one[name] is None else one[name]) for name in header] for one in content] == rows
@@ -140,34 +151,33 @@ PHASES = {
 @pytest.mark.parametrize("person", PEOPLE)
 def test_every_door_shows_as_much_of_a_result_as_the_reader_may_see(site: Site, kind: str, person: str | None) -> None:
     phase = PHASES[kind]
-    submission = site.submission(site.phase(**phase.fields), site.ann, cmi=(0.1, 0.2))
-    score(site, submission)
+    submission = _scored(site, **phase.fields)
     with site.db.read() as session:
         exact = f"{session.get_one(SubmissionRecord, submission).score:.2f}"
     browser = site.browser(person)
     page = browser.get(f"/submissions/{submission}").text
     if person in phase.whole:
         assert exact in page
-        assert {browser.get(path).status_code for path in _paths(submission, "digits-mlp")} == {200}
+        assert {browser.get(path).status_code for path in _paths(submission, ZOO)} == {200}
     else:
         assert exact not in page
         assert "CMI for each pair" not in page
         assert phase.instead in page
-        assert {browser.get(path).status_code for path in _paths(submission, "digits-mlp")} == {404}
+        assert {browser.get(path).status_code for path in _paths(submission, ZOO)} == {404}
 
 
 def test_a_hidden_phase_has_results_for_organizers_alone(site: Site) -> None:
-    submission = site.submission(site.phase(hidden=True), site.ann, cmi=(0.1, 0.2))
-    score(site, submission)
+    submission = _scored(site, hidden=True)
     for person, status in ((None, 404), ("ann", 404), ("olga", 200)):
         browser = site.browser(person)
-        assert {browser.get(path).status_code for path in _paths(submission, "digits-mlp")} == {status}
+        assert {browser.get(path).status_code for path in _paths(submission, ZOO)} == {status}
 
 
 @pytest.fixture
 def secret(site: Site) -> int:
     """A scored submission on a zoo whose truth is secret."""
-    submission = site.submission(site.phase(zoos=("hidden-mlp",), truth_public=False), site.ann, cmi=(0.1,))
+    zoo = noticeable_zoo(site, SECRET_ZOO, truth_public=False)
+    submission = site.submission(site.phase(zoos=(zoo,), truth_public=False), site.ann, cmi=(0.1,))
     score(site, submission)
     return submission
 
@@ -175,31 +185,31 @@ def secret(site: Site) -> int:
 @pytest.mark.parametrize("person", [None, "ann", "bob"])
 def test_nothing_of_a_secret_truth_is_told(site: Site, secret: int, person: str | None) -> None:
     browser = site.browser(person)
-    networks = tuple(site.truth("hidden-mlp"))
+    networks = tuple(site.truth(SECRET_ZOO))
     texts = [browser.get(f"/submissions/{secret}").text]
-    for path in _paths(secret, "hidden-mlp", ("cmi", "axes", "times")):
+    for path in _paths(secret, SECRET_ZOO, ("cmi", "axes", "changes", "times")):
         answer = browser.get(path)
         assert answer.status_code == 200, path
         texts.append(answer.text)
     for text in texts:
         assert [one for one in (*SECRETS, *networks) if one in text] == []
     assert "axis A × axis C" in texts[2]
-    for path in _paths(secret, "hidden-mlp", (VALUES,))[len(FILES) :]:
+    for path in _paths(secret, SECRET_ZOO, (VALUES,))[len(FILES) :]:
         assert browser.get(path).status_code == 404, path
 
 
 def test_organizers_know_the_axes_of_a_secret_truth(site: Site, secret: int) -> None:
     browser = site.browser("olga")
-    for path in _paths(secret, "hidden-mlp", ("cmi", "axes")):
+    for path in _paths(secret, SECRET_ZOO, ("cmi", "axes")):
         assert "learning rate" in browser.get(path).text, path
-    for path in _paths(secret, "hidden-mlp", (VALUES,))[len(FILES) :]:
+    for path in _paths(secret, SECRET_ZOO, (VALUES,))[len(FILES) :]:
         assert browser.get(path).status_code == 404, path
 
 
 def test_no_time_is_told_to_the_last_digit(site: Site, secret: int) -> None:
     rows = csv.reader(io.StringIO(site.browser().get(f"/submissions/{secret}/result.csv").text))
     times = [row for row in rows if row[1].startswith("times")]
-    assert times == [["hidden-mlp", "times.to_s", "0.25", "0.3"], ["hidden-mlp", "times.networks", "0.25", "12"]]
+    assert times == [[SECRET_ZOO, "times.to_s", "0.25", "0.3"], [SECRET_ZOO, "times.networks", "0.25", "48"]]
 
 
 def test_a_page_over_four_large_zoos_stays_light(site: Site) -> None:

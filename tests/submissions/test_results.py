@@ -8,11 +8,11 @@ from sqlalchemy.exc import NoResultFound
 from model_zoo.manifest import NetworkTruth
 from submissions.comparison import leading_offers, own_offers
 from submissions.database import Database
-from submissions.records import EvaluationRecord, StandingRecord, SubmissionRecord
+from submissions.records import StandingRecord, SubmissionRecord
 from submissions.results import Result, result
 from submissions.visibility import Sight
 from tests.records import AXES, Records
-from tests.results import score
+from tests.results import noticeable_zoo, score
 
 Seen = Callable[..., Result | None]
 
@@ -83,22 +83,19 @@ def test_axes_of_a_secret_truth_have_letters_for_all_but_organizers(records: Rec
 
 
 def test_changes_are_named_where_the_axes_may_be(records: Records, seen: Seen) -> None:
-    """The zoos made here are too small for a change to survive, so its place in the report is filled by hand."""
-    change = {"axis": "width", "first": "16", "second": "32", "pairs": 12, "effective_pairs": 12.0, "sign_error": 0.25}
-    for public, expected in ((True, [("width", "16", "32")]), (False, [])):
-        phase = records.phase(f"phase-{public}", zoos=(f"zoo-{public}".lower(),), truth_public=public)
-        submission_id = records.submission(phase, cmi=(0.1,))
+    for public, expected in ((True, [("width", "16", "32"), ("learning rate", "0.1", "0.5")]), (False, [])):
+        zoo = noticeable_zoo(records, f"zoo-{public}".lower(), truth_public=public)
+        submission_id = records.submission(
+            records.phase(f"phase-{public}", zoos=(zoo,), truth_public=public), cmi=(0.1,)
+        )
         score(records, submission_id)
-        with records.db.write() as session:
-            (evaluation,) = session.query(EvaluationRecord).filter_by(submission_id=submission_id)
-            assert evaluation.report is not None
-            sign_error = evaluation.report["sign_error"] | {"environments": [change], "surviving": 1}
-            evaluation.report = evaluation.report | {"sign_error": sign_error}
         found = seen(submission_id)
         assert found is not None
         report = found.zoos[0].report
         assert report is not None
         assert report.sign_errors is not None
+        assert report.sign_errors.surviving == 2
+        assert report.sign_errors.cdf[-1].share == 1
         assert [(one.axis, one.first, one.second) for one in report.sign_errors.changes] == expected
 
 
