@@ -82,17 +82,33 @@ def parts(document: Mapping[str, Any]) -> tuple[Part, ...]:
     )
 
 
-def models(document: Mapping[str, Any]) -> tuple[Model, ...]:
-    """Every model, by name."""
+def models(document: Mapping[str, Any], part: Part) -> tuple[Model, ...]:
+    """Every model that the routes of a part take or answer, and what these are made of, by name."""
+    schemas = document["components"]["schemas"]
+    contents = (content for route in part.routes for content in (*route.bodies, *route.answers))
+    waiting = {content.model for content in contents if content.model} | {"ProblemDetails"}
+    found: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        waiting |= set(_named(schemas[name])) - found
     return tuple(
-        Model(
-            name,
-            _first_sentence(schema.get("description", "")),
-            _kind(schema),
-            tuple(_fields(schema)),
-        )
-        for name, schema in sorted(document["components"]["schemas"].items())
+        Model(name, _first_sentence(schemas[name].get("description", "")), _kind(schemas[name]), _fields(schemas[name]))
+        for name in sorted(found)
     )
+
+
+def _named(schema: object) -> Iterator[str]:
+    """The models that a schema refers to, wherever it does."""
+    if isinstance(schema, Mapping):
+        if "$ref" in schema:
+            yield str(schema["$ref"]).removeprefix(_MODELS)
+        for name, inner in schema.items():
+            if name != "$defs":
+                yield from _named(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            yield from _named(inner)
 
 
 def _routes(document: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Route]]:
@@ -132,10 +148,12 @@ def _contents(status: str, about: Mapping[str, Any]) -> Iterator[Content]:
         yield Content(status, "", "")
 
 
-def _fields(schema: Mapping[str, Any]) -> Iterator[Field]:
+def _fields(schema: Mapping[str, Any]) -> tuple[Field, ...]:
     needed = schema.get("required", ())
-    for name, field in schema.get("properties", {}).items():
-        yield Field(name, _kind(field), _model(field), field.get("description", ""), name not in needed)
+    return tuple(
+        Field(name, _kind(field), _model(field), field.get("description", ""), name not in needed)
+        for name, field in schema.get("properties", {}).items()
+    )
 
 
 def _kind(schema: Mapping[str, Any]) -> str:

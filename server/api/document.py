@@ -3,7 +3,7 @@
 from importlib.metadata import version
 from typing import Any, cast
 
-from flask import Blueprint, Response, current_app, json, render_template
+from flask import Blueprint, Response, current_app, json, render_template, request
 from flask_openapi3.models.info import Info
 from flask_openapi3.models.security_scheme import SecurityScheme
 from flask_openapi3.openapi import OpenAPI
@@ -48,15 +48,15 @@ def openapi_json() -> Response:
 @pages.get("/api")
 @allow(Who.VISITOR)
 def browse() -> Response:
-    """Every route with what it takes and answers, for people."""
+    """Every route, for people; with `part` those of one part, with what they take and answer."""
     document = the_document()
-
-    def render() -> str:
-        return render_template(
-            "api/document.html", document=document, parts=parts(document), models=models(document), scopes=SCOPES
-        )
-
-    return conditional(render, json.dumps(document))
+    listed = parts(document)
+    part = next((one for one in listed if one.anchor == request.args.get("part")), None)
+    shown = () if part is None else models(document, part)
+    return conditional(
+        lambda: render_template("api/document.html", parts=listed, part=part, models=shown, scopes=SCOPES),
+        *(part, shown, listed if part is None else None),
+    )
 
 
 def the_document() -> dict[str, Any]:
