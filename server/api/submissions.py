@@ -1,7 +1,6 @@
 """Submissions: made, listed, watched with all that is known of them, cancelled, chosen; their code; moderation."""
 
 import io
-import threading
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +12,7 @@ from server.api.fields import Answer, Body, Id, Line, Listing, Paging, Paragraph
 from server.api.routes import JSON, Created, Routes, checked, read_body
 from server.auth import current_account, the_account
 from server.config import services
+from server.pages.submit import ONE_AT_A_TIME
 from server.problems import Problem, faulty
 from submissions.bundle import BundleError, read_bundle
 from submissions.details import DetailsError, details_of
@@ -33,9 +33,6 @@ routes = Routes("submissions", "Submissions", "Measures: submitted, watched, can
 
 _MULTIPART = "multipart/form-data"
 _SOURCE_NAME = "complexity.py"
-
-# An upload in hand takes up to 60 MB, unpacked beside packed: eight at once would not fit the web process.
-_ONE_AT_A_TIME = threading.Lock()
 
 
 class Smoke(Answer):
@@ -203,7 +200,7 @@ def create() -> Created[Submission]:
 
     As JSON with its source text, or as a form with a file. The answer comes as soon as it is queued; look at it again
     until its state is final."""
-    with _ONE_AT_A_TIME:
+    with ONE_AT_A_TIME:
         wanted, filename, content = _sent()
         submission_id = _submitted(wanted, filename, content)
     send_hint(services().settings)

@@ -32,7 +32,7 @@ ADVICE = {
 }
 
 # An upload in hand takes up to 60 MB, unpacked beside packed: eight at once would not fit the web process.
-_ONE_AT_A_TIME = threading.Lock()
+ONE_AT_A_TIME = threading.Lock()
 
 pages = Blueprint("submit", __name__)
 _FORM = "/competitions/<slug:competition_slug>/<slug:phase_slug>/submit"
@@ -67,7 +67,7 @@ def upload(**_named: object) -> ResponseReturnValue:
     except DetailsError as error:
         messages |= error.messages
     try:
-        with _ONE_AT_A_TIME:
+        with ONE_AT_A_TIME:
             sent, draft = posted_upload(draft)
             bundle = _bundle(sent)
             messages |= _track_fault(draft, bundle)
@@ -102,7 +102,7 @@ def check(**_named: object) -> str:
     """What the form would say of this measure: a fragment, for the page to show while somebody types."""
     draft, sent = posted_draft(), None
     try:
-        with _ONE_AT_A_TIME:
+        with ONE_AT_A_TIME:
             sent, draft = posted_upload(draft)
             bundle = _bundle(sent)
     except BundleError as error:
