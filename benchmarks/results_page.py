@@ -30,6 +30,7 @@ SURE = 2.0  # standard errors beyond which a sign is not chance's
 LISTED = 8
 GUESSES = {"Constant", "Random number"}
 NONE = "–"
+WINNER = "Davies-Bouldin times mixup"
 
 
 def page(results: Sequence[ZooScores], zoos: Sequence[tuple[ZooManifest, int]]) -> str:
@@ -38,6 +39,7 @@ def page(results: Sequence[ZooScores], zoos: Sequence[tuple[ZooManifest, int]]) 
     complete = {name: _known(found) for name, found in rows.items() if all(row is not None for row in found)}
     parts = [
         _head(results, zoos),
+        _short(results),
         _robust(results, complete),
         _flips(results, rows),
         _groups(complete),
@@ -77,6 +79,27 @@ often a measure orders two networks the wrong way, over environments.
 {described}
 
 Small zoos, small networks, one data set: what holds here is a hint, what fails here has a counterexample.
+"""
+
+
+def _short(results: Sequence[ZooScores]) -> str:
+    """The first things that somebody asks."""
+    firsts, ranks, above = [], [], []
+    for zoo in results:
+        scored = [row for row in zoo.rows if row.score is not None and row.measure not in GUESSES]
+        if not scored:
+            continue
+        firsts.append(f"{scored[0].measure} on {zoo.zoo} ({_with_error(scored[0].score, scored[0].standard_error, 2)})")
+        place = next((i for i, row in enumerate(scored, start=1) if row.measure == WINNER), None)
+        ranks += [] if place is None else [f"{place} of {len(scored)} on {zoo.zoo}"]
+        count = sum(_score(row) > zoo.floor.hyperparameter_oracle for row in scored)
+        above.append(f"{count} on {zoo.zoo}")
+    return f"""
+## In short
+
+- The first places: {"; ".join(firsts)}.
+- The competition's winner of 2020, {WINNER}, comes in at place {", ".join(ranks)}.
+- Above the oracle, which adds up the best guess from every hyperparameter: {", ".join(above)}.
 """
 
 
