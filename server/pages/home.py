@@ -5,6 +5,7 @@ from flask import Blueprint, render_template
 from server.access import Who, allow, visible_competitions
 from server.auth import current_account
 from server.config import services
+from submissions.board_summaries import board_summaries
 
 pages = Blueprint("home", __name__)
 
@@ -14,4 +15,5 @@ pages = Blueprint("home", __name__)
 def home() -> str:
     with services().db.read() as session:
         competitions = session.scalars(visible_competitions(current_account())).unique().all()
-    return render_template("home.html", competitions=competitions)
+        boards = board_summaries(session, [phase.id for one in competitions for phase in one.phases])
+    return render_template("home.html", competitions=competitions, boards=boards)
