@@ -18,7 +18,7 @@ from submissions.teams import entrant_of
 routes = Routes("boards", "Leaderboards", "Who stands where.")
 
 
-class References(Answer):
+class BoardReferences(Answer):
     """What chance, and the hyperparameters alone, get: from 0 to 100."""
 
     random_floor: float
@@ -31,10 +31,10 @@ class BoardZoo(Answer):
 
     name: str
     title: str
-    references: References | None
+    references: BoardReferences | None
 
 
-class Cell(Answer):
+class BoardCell(Answer):
     """An entrant on one zoo, rounded."""
 
     zoo: str
@@ -64,7 +64,7 @@ class BoardRow(Answer):
     standard_error: float | None
     scored: int = Field(description="How many of the entrant's submissions were taken into account")
     submitted_at: datetime
-    cells: list[Cell] = Field(description="One per zoo; none where the phase uses the Ladder")
+    cells: list[BoardCell] = Field(description="One per zoo; none where the phase uses the Ladder")
 
 
 class Board(Listing):
@@ -79,7 +79,7 @@ class Board(Listing):
     entrants: int = Field(description="How many have a rank")
     tracks: list[str]
     zoos: list[BoardZoo]
-    references: References | None = Field(description="Of the score over all zoos")
+    references: BoardReferences | None = Field(description="Of the score over all zoos")
     items: list[BoardRow]
 
 
@@ -92,23 +92,23 @@ class BoardQuery(Query):
     per_page: int = Field(50, ge=1, le=MOST_PER_PAGE)
 
 
-class Step(Answer):
+class BoardStep(Answer):
     at: datetime
     score: float
     submission: int
     name: str
 
 
-class Course(Answer):
+class BoardCourse(Answer):
     """What an entrant could show, from when on."""
 
     label: str
     submission: int
-    steps: list[Step]
+    steps: list[BoardStep]
 
 
-class History(Answer):
-    items: list[Course] = Field(description="The first of the board, best first")
+class BoardHistory(Answer):
+    items: list[BoardCourse] = Field(description="The first of the board, best first")
 
 
 _BOARD = "/competitions/<slug:competition_slug>/phases/<slug:phase_slug>/leaderboard"
@@ -144,23 +144,23 @@ def show(query: BoardQuery) -> Board:
         entrants=found.entrants,
         tracks=list(found.tracks),
         zoos=[BoardZoo.model_validate(column) for column in found.columns],
-        references=None if found.references is None else References.model_validate(found.references),
+        references=None if found.references is None else BoardReferences.model_validate(found.references),
         items=[_row(row, found, is_own=row.entrant == own) for row in found.rows],
     )
 
 
 @routes.get(f"{_BOARD}/history", Who.VISITOR)
-def show_history() -> History:
+def show_history() -> BoardHistory:
     """How the first ten of a leaderboard came to stand where they are"""
     with services().db.read() as session:
         courses = history(session, the_phase().id)
-    return History(
+    return BoardHistory(
         items=[
-            Course(
+            BoardCourse(
                 label=course.label,
                 submission=course.row.submission_id,
                 steps=[
-                    Step(at=step.at, score=step.score, submission=step.submission_id, name=step.name)
+                    BoardStep(at=step.at, score=step.score, submission=step.submission_id, name=step.name)
                     for step in course.steps
                 ],
             )
@@ -172,5 +172,5 @@ def show_history() -> History:
 def _row(row: board.Row, found: board.Board, *, is_own: bool) -> BoardRow:
     """The row without the entrant's key, which would name who has an alias."""
     values = {name: getattr(row, name) for name in BoardRow.model_fields if hasattr(row, name)}
-    cells = [Cell(zoo=column.name, **asdict(cell)) for column, cell in zip(found.columns, row.cells, strict=True)]
+    cells = [BoardCell(zoo=column.name, **asdict(cell)) for column, cell in zip(found.columns, row.cells, strict=True)]
     return BoardRow.model_validate(values | {"submission": row.submission_id, "is_own": is_own, "cells": cells})

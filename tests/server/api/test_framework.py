@@ -7,6 +7,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from server.access import Who, allow
+from server.api import PARTS
 from submissions.tokens import Scope
 from tests.server.api.clients import ROOT, fields, script
 from tests.server.site import Site
@@ -164,6 +165,14 @@ def test_the_document_needs_nothing_from_elsewhere(site: Site) -> None:
     names = set(json.loads(text)["components"]["schemas"])
     wanted = {part.split('"')[0] for part in text.split('"#/components/schemas/')[1:]}
     assert wanted <= names
+
+
+def test_no_two_models_have_one_name_in_the_document() -> None:
+    known: dict[str, tuple[str, object]] = {}
+    for part in PARTS:
+        for name, schema in part.routes.blueprint.components_schemas.items():
+            where, other = known.setdefault(name, (part.__name__, schema))
+            assert schema == other, f"{where} and {part.__name__} both have a {name}: rename one"
 
 
 def routes(app: Flask) -> set[tuple[str, str]]:
