@@ -33,7 +33,7 @@ class ShownZoo:
     zoo: ZooResult
     sentences: tuple[str, ...]
     bullet: Bullet
-    axes: tuple[str, ...]  # to colour values by; empty where there are no values beside a public truth
+    axes: tuple[str, ...]  # to colour values by
     pictures: tuple[Picture, ...]
 
 
