@@ -44,7 +44,7 @@ def organizer(chromium: Browser, running_site: RunningSite) -> Iterator[Page]:
     context = chromium.new_context()
     page = context.new_page()
     log_in(page, running_site.url, "olga")
-    page.get_by_role("link", name="Organize").click()
+    page.get_by_role("link", name="Organize", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Zoos")
     yield page
     context.close()

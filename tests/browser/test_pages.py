@@ -100,7 +100,7 @@ def test_the_organizers_page_neither_complains_nor_overflows(
     watch.follow(context)
     page = context.new_page()
     _log_in(page, served_site.url, "olga")
-    page.get_by_role("link", name="Organize").click()
+    page.get_by_role("link", name="Organize", exact=True).click()
     page.get_by_role("link", name="Workers").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Workers")
     expect(page.locator("p.error")).to_contain_text("takes no work. Its sandbox lacks seccomp.")

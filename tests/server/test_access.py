@@ -91,7 +91,7 @@ TABLE: dict[tuple[str, str], tuple[int | str, ...]] = {
     ("GET", "my_submissions.show"): (LOGIN, OK, OK, OK),
     ("GET", "my_submissions.compare"): (LOGIN, MOVED, MOVED, MOVED),
     ("GET", "code.show"): (LOGIN, OK, NO, OK),
-    ("GET", "code.download"): (LOGIN, OK, NO, OK),
+    ("GET", "code.download"): (LOGIN, GONE, NO, GONE),  # nothing was uploaded
     ("GET", "organizer.overview"): (LOGIN, NO, NO, OK),
     ("GET", "zoos.overview"): (LOGIN, NO, NO, OK),
     ("POST", "zoos.add_folder"): (LOGIN, NO, NO, 422),
