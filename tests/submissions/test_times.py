@@ -1,5 +1,7 @@
 """Times as counts between round numbers."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ def test_every_time_is_counted_in_the_bin_that_it_lies_in(seconds: list[float]) 
     counted = [max(one, LEAST_S) for one in seconds]
     assert sum(one.networks for one in bins) == len(seconds)
     assert len(bins) <= 40
-    for before, after in zip(bins, bins[1:], strict=False):
+    for before, after in pairwise(bins):
         assert before.to_s == after.from_s
     for place, one in enumerate(bins):
         is_last = place == len(bins) - 1
