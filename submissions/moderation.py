@@ -1,7 +1,7 @@
 """What organizers do to single submissions: take them off boards and pages, put them back, run them again.
 
-Hiding and disqualifying are one transaction each, with the record of the act and the standings that follow; running again
-goes on record once it has begun. Called by pages and the API.
+Hiding and disqualifying are one transaction each, with the record of the act and the standings that follow; a run that
+begins again goes on record once it has begun. Called by pages and the API.
 """
 
 from sqlalchemy.orm import Session

@@ -1,4 +1,4 @@
-"""What organizers do to single submissions: the board follows, the act is on record, and doing it twice does nothing."""
+"""What organizers do to single submissions: boards follow, acts are on record, and twice is once."""
 
 from sqlalchemy import select
 
