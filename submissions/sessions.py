@@ -9,7 +9,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from submissions.database import Database
@@ -19,6 +19,23 @@ from submissions.records import SessionRecord, UserRecord, utc_now
 BROWSER_LENGTH = 200
 IDLE = timedelta(days=30)
 NOTED_EVERY = timedelta(minutes=5)  # a page that is polled must not write to the database each time
+# Asked at every request: made once, for making it takes longer than the database does.
+_FIND = (
+    select(
+        SessionRecord.id,
+        SessionRecord.seen_at,
+        UserRecord.name,
+        UserRecord.role,
+        unread(UserRecord.id),
+    )
+    .join(UserRecord, UserRecord.id == SessionRecord.user_id)
+    .where(
+        SessionRecord.key_sha256 == bindparam("key_sha256"),
+        SessionRecord.user_id == bindparam("user_id"),
+        SessionRecord.seen_at > bindparam("seen_after"),
+        UserRecord.deleted_at.is_(None),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -72,23 +89,9 @@ def begin(db: Database, user_id: int, browser: str, now: datetime | None = None)
 def find(db: Database, user_id: int, key: str, now: datetime | None = None) -> Found | None:
     """The session with this key, if it is this user's and not over. It is noted as seen, every few minutes."""
     moment = now or utc_now()
+    named = {"user_id": user_id, "key_sha256": _digest(key), "seen_after": moment - IDLE}
     with db.read() as session:
-        row = session.execute(
-            select(
-                SessionRecord.id,
-                SessionRecord.seen_at,
-                UserRecord.name,
-                UserRecord.role,
-                unread(UserRecord.id),
-            )
-            .join(UserRecord, UserRecord.id == SessionRecord.user_id)
-            .where(
-                SessionRecord.key_sha256 == _digest(key),
-                SessionRecord.user_id == user_id,
-                SessionRecord.seen_at > moment - IDLE,
-                UserRecord.deleted_at.is_(None),
-            )
-        ).one_or_none()
+        row = session.connection().execute(_FIND, named).one_or_none()
     if row is None:
         return None
     session_id, seen_at, name, role, unread_count = row
