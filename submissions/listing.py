@@ -125,7 +125,7 @@ def own_phases(session: Session, user_id: int, *, is_organizer: bool = False) ->
 
 
 def phase_for_another(session: Session, phase: PhaseRecord, now: datetime) -> PhaseRecord | None:
-    """Where a submission of `phase` can be sent once more: there while it is open, else elsewhere in its competition."""
+    """Where a submission of `phase` can be sent once more: there while it is open, else in its competition."""
     return _choose(phase, _open_phases(session, {phase.competition_id}, now))
 
 
