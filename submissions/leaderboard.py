@@ -204,25 +204,24 @@ def _with_names(statement: Select[Any]) -> Select[Any]:
     )
 
 
-def _found(statement: Select[Any], phase_id: int, query: Query, *, has_names: bool = False) -> Select[Any]:
-    """The standings that the query is about."""
+def _found(statement: Select[Any], phase_id: int, query: Query) -> Select[Any]:
+    """The standings that the query is about, with names where it needs them."""
+    if query.search or query.sort in (NAME, TEAM):
+        statement = _with_names(statement)
+    elif query.sort not in (SCORE, SUBMITTED):
+        statement = statement.join(SubmissionRecord, SubmissionRecord.id == StandingRecord.submission_id)
     statement = statement.where(StandingRecord.phase_id == phase_id)
     if query.track:
         statement = statement.where(StandingRecord.track == query.track)
     if query.search:
-        statement = statement if has_names else _with_names(statement)
         names = (SubmissionRecord.name, _by())
         statement = statement.where(or_(*(name.icontains(query.search, autoescape=True) for name in names)))
     return statement
 
 
-def _ordered(
-    statement: Select[Any], phase_id: int, query: Query, columns: Sequence[Column], *, has_names: bool = False
-) -> Select[Any]:
+def _ordered(statement: Select[Any], phase_id: int, query: Query, columns: Sequence[Column]) -> Select[Any]:
     """The standings that the query is about, in its order; equal ones by score, then the earlier first."""
-    needs_names = query.sort not in (SCORE, SUBMITTED) and not has_names
-    statement = _with_names(statement) if needs_names else statement
-    statement = _found(statement, phase_id, query, has_names=has_names or needs_names)
+    statement = _found(statement, phase_id, query)
     key: Any = {
         SCORE: StandingRecord.shown_score,
         SUBMITTED: StandingRecord.submitted_at,
