@@ -68,10 +68,9 @@ def test_a_zoo_that_is_gone_from_the_store_takes_its_card_away_and_nothing_else(
     page = _text(browser.get("/competitions/demo").text)
     assert "Digits cnn" in page
     assert "1297 unseen examples" in page
-    shown = browser.get(f"/submissions/{submission}")
-    assert shown.status_code == 200
-    assert "digits-cnn/chart.json" in shown.text
-    assert "digits-mlp/chart.json" not in shown.text
+    assert browser.get(f"/submissions/{submission}").status_code == 200
+    values = [f"/submissions/{submission}/zoos/{zoo}/drawings/values.json" for zoo in ("digits-cnn", "digits-mlp")]
+    assert [browser.get(path).status_code for path in values] == [200, 404]
 
 
 def test_the_leaderboard_is_ranked_and_says_what_the_number_means(site: Site) -> None:
@@ -172,18 +171,21 @@ def test_cancelling_stops_the_submission_and_a_second_time_says_so(site: Site) -
 def test_a_scored_submission_shows_its_points_in_a_table_too(site: Site) -> None:
     submission = site.submission(site.phase(), cmi=(0.1, 0.2))
     page = site.browser().get(f"/submissions/{submission}").text
-    assert page.count("chart.json") == 2
-    network, truth = sorted(site.truth("digits-mlp").items())[0]
-    assert f"<code>{network}</code>" in page
-    gap = truth["metrics"]["train_acc"] - truth["metrics"]["test_acc"]
-    assert f"{gap:+.4f}" in page
+    assert page.count("drawings/values.json") == 2
+    path = f"/submissions/{submission}/zoos/digits-mlp/networks"
+    assert f'<a href="{path}">The same as a table</a>' in page
+    table = site.browser().get(path).text
+    for network, truth in site.truth("digits-mlp").items():
+        gap = truth["metrics"]["train_acc"] - truth["metrics"]["test_acc"]
+        assert f"<code>{network}</code>" in table
+        assert f'<td class="num">{gap:.6g}</td>' in table
 
 
 def test_a_secret_truth_is_nowhere_on_a_submissions_page(site: Site) -> None:
     submission = site.submission(site.phase(truth_public=False), cmi=(0.1, 0.2))
     page = site.browser("ann").get(f"/submissions/{submission}").text
-    assert "chart" not in page
-    assert next(iter(site.truth("digits-mlp"))) not in page
+    assert "drawings/values" not in page
+    assert [network for network in site.truth("digits-mlp") if network in page] == []
 
 
 def test_health_tells_the_database_and_the_queue_and_nothing_else(site: Site) -> None:
