@@ -49,7 +49,7 @@ RATES: Mapping[str, Rate] = {
     "api_account.reset": Rate.LOG_IN,
     "api_account.verify": Rate.LOG_IN,
     "submit.upload": Rate.SUBMITTING,
-    "api_submissions.create": Rate.SUBMITTING,
+    "api_submitting.create": Rate.SUBMITTING,
     "submit.check": Rate.READING,  # asked while somebody types
     "zoo_uploads.append_piece": Rate.READING,  # thousands of pieces make one zoo
     "api_uploads.append_piece": Rate.READING,

@@ -6,10 +6,12 @@ from server.api import (
     account,
     boards,
     competitions,
+    moderation,
     notifications,
     phases,
     results,
     submissions,
+    submitting,
     teams,
     tokens,
     uploads,
@@ -17,8 +19,8 @@ from server.api import (
 )
 
 PARTS = (
-    *(competitions, boards, submissions, results, teams, account, notifications, tokens),
-    *(phases, zoos, uploads),
+    *(competitions, boards, submitting, submissions, results, teams, account, notifications, tokens),
+    *(phases, moderation, zoos, uploads),
 )
 
 

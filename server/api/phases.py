@@ -19,7 +19,16 @@ from server.problems import Problem, faulty
 from submissions.announcements import announce, announcements_of, withdraw
 from submissions.competitions import CompetitionError, CompetitionRefused, CompetitionTexts, change_competition
 from submissions.phase_zoos import attach_zoo, detach_zoo, replace_zoo
-from submissions.phases import NewCompetition, PhaseError, PhasePlan, change_phase, open_phase, phase_list, plan_of
+from submissions.phases import (
+    NewCompetition,
+    PhaseError,
+    PhasePlan,
+    change_phase,
+    open_phase,
+    phase_list,
+    plan_of,
+    unfreeze,
+)
 from submissions.records import PhaseRecord
 from submissions.tokens import Scope
 from worker.hints import send_hint
@@ -175,6 +184,15 @@ def change_one(body: PhaseChange) -> Phase:
         change_phase(services().db, phase_id, replace(plan_of(the_phase()), **changes), user_id=the_account().id)
     except PhaseError as error:
         raise faulty(error.messages) from None
+    return _told(phase_id)
+
+
+@routes.post(f"{_PHASE}/unfreeze", Who.ORGANIZER, Scope.ORGANIZE, conflicts=True)
+def unfreeze_board() -> Phase:
+    """Let a frozen leaderboard show every score again"""
+    phase_id = the_phase().id
+    if not unfreeze(services().db, phase_id, user_id=the_account().id):
+        raise Problem(409, "The leaderboard is not frozen.")
     return _told(phase_id)
 
 

@@ -9,12 +9,14 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from server.config import EXTENSION, Services
+from server.limits import Rate
 from submissions.records import PhaseRecord, SubmissionRecord
 from submissions.teams import create_team, team_of
 from submissions.tokens import Scope, create_token
 from tests.server.site import Site
 
 ROOT = "/api/v1"
+UNLIMITED = {rate.value: "999999/second" for rate in Rate}  # settings under which nobody asks too often
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,11 @@ def test_browsers_are_listed_and_logged_out_by_their_own_account(site: Site) -> 
     assert ann.delete(f"/sessions/{listed['id']}").status_code == 204
     assert browser.get("/my/submissions").status_code == 302
     assert ann.get("/sessions").get_json()["items"] == []
+    site.browser("ann")
+    others = site.browser("bob")
+    assert ann.delete("/sessions").status_code == 204
+    assert ann.get("/sessions").get_json()["items"] == []
+    assert others.get("/my/submissions").status_code == 200
 
 
 def test_notifications_are_listed_and_marked_by_their_own_account(site: Site) -> None:

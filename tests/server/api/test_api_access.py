@@ -14,7 +14,7 @@ from submissions.records import JobKind
 from submissions.tokens import Scope
 from submissions.uploads import begin_upload
 from submissions.zoo_jobs import enqueue
-from tests.server.api.clients import ROOT, Script, give_code, make_team, script
+from tests.server.api.clients import ROOT, UNLIMITED, Script, give_code, make_team, script
 from tests.server.site import GOOD_MEASURE, Site
 
 PEOPLE = (None, "ann", "bob", "olga")
@@ -28,18 +28,19 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "api_competitions.list_announcements"): EVERYBODY,
     ("GET", "api_competitions.show_phase"): EVERYBODY,
     ("GET", "api_competitions.download_kit"): EVERYBODY,
-    ("GET", "api_submissions.show_quota"): (LOGIN, OK, OK, OK),
-    ("POST", "api_submissions.create"): (LOGIN, BODY, BODY, BODY),
+    ("GET", "api_submitting.show_quota"): (LOGIN, OK, OK, OK),
+    ("POST", "api_submitting.create"): (LOGIN, BODY, BODY, BODY),
+    ("POST", "api_submitting.check"): (LOGIN, BODY, BODY, BODY),
     ("GET", "api_submissions.list_own"): (LOGIN, OK, OK, OK),
     ("GET", "api_submissions.show"): EVERYBODY,
     ("GET", "api_submissions.source"): (LOGIN, OK, NO, OK),
     ("POST", "api_submissions.cancel_submission"): (LOGIN, CONFLICT, NO, CONFLICT),
     ("POST", "api_submissions.choose_submission"): (LOGIN, CONFLICT, NO, CONFLICT),
-    ("PUT", "api_submissions.hide_it"): (LOGIN, NO, NO, BODY),
-    ("DELETE", "api_submissions.show_again"): ORGANIZERS,
-    ("PUT", "api_submissions.disqualify_it"): (LOGIN, NO, NO, BODY),
-    ("DELETE", "api_submissions.requalify_it"): ORGANIZERS,
-    ("POST", "api_submissions.rerun"): (LOGIN, NO, NO, BODY),
+    ("PUT", "api_moderation.hide_it"): (LOGIN, NO, NO, BODY),
+    ("DELETE", "api_moderation.show_again"): ORGANIZERS,
+    ("PUT", "api_moderation.disqualify_it"): (LOGIN, NO, NO, BODY),
+    ("DELETE", "api_moderation.requalify_it"): ORGANIZERS,
+    ("POST", "api_moderation.rerun"): (LOGIN, NO, NO, BODY),
     ("GET", "api_boards.show"): EVERYBODY,
     ("GET", "api_boards.show_history"): EVERYBODY,
     ("GET", "api_results.show"): EVERYBODY,
@@ -55,6 +56,7 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "api_account.export"): (LOGIN, OK, OK, OK),
     ("POST", "api_account.delete"): (LOGIN, BODY, BODY, BODY),
     ("GET", "api_account.list_sessions"): (LOGIN, OK, OK, OK),
+    ("DELETE", "api_account.end_sessions"): (LOGIN, DONE, DONE, DONE),
     ("DELETE", "api_account.end_session"): (LOGIN, GONE, GONE, GONE),
     ("POST", "api_account.ask_to_reset"): (BODY, BODY, BODY, BODY),
     ("POST", "api_account.reset"): (BODY, BODY, BODY, BODY),
@@ -79,6 +81,7 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("PATCH", "api_phases.change"): (LOGIN, NO, NO, BODY),
     ("POST", "api_phases.open_another"): (LOGIN, NO, NO, BODY),
     ("PATCH", "api_phases.change_one"): (LOGIN, NO, NO, BODY),
+    ("POST", "api_phases.unfreeze_board"): (LOGIN, NO, NO, CONFLICT),
     ("PUT", "api_phases.attach"): (LOGIN, NO, NO, CONFLICT),
     ("DELETE", "api_phases.detach"): ORGANIZERS,
     ("POST", "api_phases.replace_by"): (LOGIN, NO, NO, BODY),
@@ -132,7 +135,9 @@ class Walk:
 
 
 @pytest.fixture
-def walk(site: Site) -> Callable[..., Walk]:
+def walk(make_site: Callable[..., Site]) -> Callable[..., Walk]:
+    site = make_site(**UNLIMITED)
+
     def make(*, hidden_phase: bool = False, hidden_submission: bool = False) -> Walk:
         phase = site.phase(hidden=hidden_phase)
         submission = site.submission(phase, site.ann, cmi=(0.1, 0.2), is_hidden=hidden_submission)

@@ -20,12 +20,11 @@ from sqlalchemy import delete, update
 from submissions.records import ApiTokenRecord, JobKind, PhaseRecord, SubmissionRecord
 from submissions.uploads import begin_upload
 from submissions.zoo_jobs import enqueue
-from tests.server.api.clients import ROOT, give_code, make_team, script
+from tests.server.api.clients import ROOT, UNLIMITED, give_code, make_team, script
 from tests.server.site import GOOD_MEASURE, Site
 
 # How many requests each person sends to each route: allowed ones, and forbidden ones.
 EXAMPLES: Mapping[str | None, tuple[int, int]] = {None: (1, 2), "ann": (4, 4), "olga": (6, 6)}
-ANY_RATE = "999999/second"
 
 Operation: TypeAlias = APIOperation[Any, Any, Any, Any]
 load_all_checks()
@@ -47,10 +46,7 @@ class Described:
 
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
-    rates = {
-        f"rate_{name}": ANY_RATE for name in ("reading", "changing", "submitting", "log_in", "registering", "mail")
-    }
-    site = Site(tmp_path_factory.mktemp("described"), **rates, zoo_sources=["/zoos"])
+    site = Site(tmp_path_factory.mktemp("described"), **UNLIMITED, zoo_sources=["/zoos"])
     phase = site.phase()
     submission = site.submission(phase, site.ann, cmi=(0.1, 0.2))
     give_code(site, submission, GOOD_MEASURE)

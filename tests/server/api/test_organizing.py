@@ -9,6 +9,7 @@ from sqlalchemy import select
 from submissions import workers
 from submissions.records import ActRecord, PhaseRecord, ZooJobRecord
 from submissions.zoo_jobs import claim, finish
+from tests.records import START
 from tests.server.api.clients import ROOT, fields, script
 from tests.server.site import Site
 
@@ -65,6 +66,13 @@ def test_only_what_is_named_changes_of_a_phase(site: Site) -> None:
     assert (refused.status_code, fields(refused)) == (422, {"wall_s"})
     with site.db.read() as session:
         assert session.get_one(PhaseRecord, phase_id).daily_quota == 3
+
+
+def test_a_frozen_board_is_shown_again_once(site: Site) -> None:
+    site.phase(freezes_at=START)
+    olga, path = script(site, "olga"), "/competitions/demo/phases/main"
+    assert olga.post(f"{path}/unfreeze").get_json()["freezes_at"] is None
+    assert olga.post(f"{path}/unfreeze").status_code == 409
 
 
 def test_a_competitions_texts_change_and_its_announcements_come_and_go(site: Site) -> None:

@@ -114,6 +114,32 @@ def test_own_submissions_are_listed_the_newest_first(site: Site) -> None:
     assert told["total"] == 3
 
 
+def test_own_submissions_are_narrowed_to_a_phase(site: Site) -> None:
+    main, other = site.phase(), site.phase("other")
+    site.phase("secret", hidden=True)
+    made = site.submission(main, site.ann, cmi=(0.1, 0.2))
+    site.submission(other, site.ann, cmi=(0.1, 0.2))
+    ann = script(site, "ann")
+    told = ann.get("/submissions?competition=demo&phase=main").get_json()
+    assert ([one["id"] for one in told["items"]], told["total"]) == ([made], 1)
+    assert fields(ann.get("/submissions?phase=main")) == {"competition"}
+    assert fields(ann.get("/submissions?competition=demo&phase=none")) == {"phase"}
+    assert fields(ann.get("/submissions?competition=demo&phase=secret")) == {"phase"}
+
+
+def test_a_measure_is_checked_without_being_stored(site: Site) -> None:
+    site.phase()
+    ann, path = script(site, "ann"), f"{PATH}/check"
+    told = ann.post(path, {"source": 'TRACK = "extended"\nNEEDS = ["siblings"]\ndef complexity(m, d, c): return 1.0\n'})
+    assert (told.get_json()["track"], told.get_json()["needs"]) == ("extended", ["siblings"])
+    sent = ann.post(path, Form({}, "norms.py", GOOD_MEASURE)).get_json()
+    assert (sent["filename"], sent["files"], sent["track"]) == ("norms.py", ["complexity.py"], "standard")
+    assert fields(ann.post(path, {"source": "def complexity(m, d) return"})) == {"source"}
+    assert fields(ann.post(path, Form({"x": "1"}, "a.py", GOOD_MEASURE))) == {"x"}
+    assert fields(ann.post(path, Form({}, "a.py", b"x = 1"))) == {"file"}
+    assert site.states() == []
+
+
 def test_a_failure_is_told_to_its_author_alone(site: Site) -> None:
     phase = site.phase(shows_logs=True)
     failed = site.submission(phase, site.ann, reason=Reason.RAISED)

@@ -1,0 +1,220 @@
+"""Sending measures: what is left of the quota, a check that stores nothing, and the submission itself."""
+
+from typing import Any
+
+from flask import request, url_for
+from pydantic import ConfigDict, Field
+
+from server.access import Who, is_owner_or_organizer, the_phase
+from server.api.fields import Answer, Body, Id, Line, Paragraphs, Query
+from server.api.routes import JSON, Created, Routes, checked, read_body
+from server.api.submissions import Submission, told
+from server.auth import current_account, the_account
+from server.config import services
+from server.pages.submit import ONE_AT_A_TIME
+from server.problems import Problem, faulty
+from submissions.bundle import BundleError, read_bundle
+from submissions.details import DetailsError, details_of
+from submissions.lifecycle import SubmissionRefused, submit
+from submissions.quota import quota_of, refusal
+from submissions.records import SubmissionRecord, utc_now
+from submissions.store import StoreError
+from submissions.tokens import Scope
+from worker.hints import send_hint
+
+routes = Routes("submitting", "Submitting", "Measures: checked and sent.")
+
+_MULTIPART = "multipart/form-data"
+_SOURCE_NAME = "complexity.py"
+
+
+class Quota(Answer):
+    """What may still be submitted to a phase: by your team, or by you alone."""
+
+    daily: int
+    spent: int
+    held: int = Field(description="By submissions that have not begun")
+    remaining: int
+    refusal: str | None = Field(description="Why nothing can be submitted now")
+
+
+class CheckedMeasure(Answer):
+    """A measure that can be submitted, as far as its code tells."""
+
+    filename: str
+    sha256: str
+    files: list[str]
+    track: str
+    needs: list[str] = Field(description="What it needs of zoos of the extended track")
+
+
+class Said(Body):
+    """What an author says of a submission."""
+
+    name: Line = Field(description="How it is called on boards")
+    description: Paragraphs = ""
+    link: Line = Field("", description="A web address, such as of a paper")
+    alias: Line = Field("", description="Stands on public pages in place of your name")
+    parent: Id | None = Field(None, description="Your submission that this one goes on from")
+
+
+class MeasureSource(Body):
+    """A measure as source text."""
+
+    source: str = Field(max_length=400_000, description="A Python file with complexity()")
+    filename: Line = _SOURCE_NAME
+
+
+class SubmissionWanted(Said):
+    """A measure as source text, or, with a parent alone, the parent's code once more."""
+
+    source: str | None = Field(None, max_length=400_000, description="The measure: a Python file with complexity()")
+    filename: Line = _SOURCE_NAME
+
+
+def _with_file(schema: dict[str, Any]) -> None:
+    schema.setdefault("properties", {})["file"] = {
+        "type": "string",
+        "format": "binary",
+        "description": "A .py or a .zip file",
+    }
+    schema["required"] = [*schema.get("required", []), "file"]
+
+
+class MeasureFile(Query):
+    """A measure as a file: the field `file`, a .py or a .zip."""
+
+    model_config = ConfigDict(json_schema_extra=_with_file)
+
+
+class SubmissionForm(Query):
+    """A measure as a file: its field `file`, a .py or a .zip."""
+
+    model_config = ConfigDict(json_schema_extra=_with_file)
+
+    name: Line = Field(description="How it is called on boards")
+    description: Paragraphs = ""
+    link: Line = ""
+    alias: Line = ""
+    parent: Id | None = None
+
+
+_PHASE = "/competitions/<slug:competition_slug>/phases/<slug:phase_slug>"
+
+
+@routes.get(f"{_PHASE}/quota", Who.PARTICIPANT)
+def show_quota() -> Quota:
+    """How many submissions are left for you in a phase"""
+    now, phase, user_id = utc_now(), the_phase(), the_account().id
+    with services().db.read() as session:
+        quota = quota_of(session, phase, user_id, now)
+        needed = services().settings.verified_mail_needed
+        why_not = refusal(session, phase, user_id, now, verified_mail_needed=needed)
+    return Quota(daily=quota.daily, spent=quota.spent, held=quota.held, remaining=quota.remaining, refusal=why_not)
+
+
+@routes.post(
+    f"{_PHASE}/submissions",
+    Who.PARTICIPANT,
+    Scope.SUBMIT,
+    takes={JSON: SubmissionWanted, _MULTIPART: SubmissionForm},
+    conflicts=True,
+)
+def create() -> Created[Submission]:
+    """Submit a measure
+
+    As JSON with its source text, or as a form with a file. The answer comes as soon as it is queued; look at it again
+    until its state is final."""
+    with ONE_AT_A_TIME:
+        wanted, filename, content = _sent()
+        submission_id = _submitted(wanted, filename, content)
+    send_hint(services().settings)
+    return Created(told(submission_id), url_for("api_submissions.show", submission_id=submission_id))
+
+
+@routes.post(
+    f"{_PHASE}/submissions/check",
+    Who.PARTICIPANT,
+    Scope.SUBMIT,
+    takes={JSON: MeasureSource, _MULTIPART: MeasureFile},
+)
+def check() -> CheckedMeasure:
+    """Read a measure as submitting it would, and store nothing"""
+    with ONE_AT_A_TIME:
+        if request.mimetype == _MULTIPART:
+            checked(lambda: MeasureFile.model_validate(dict(request.form)))
+            field, (filename, content) = "file", _file()
+        else:
+            sent = read_body(MeasureSource)
+            field, filename, content = "source", sent.filename, sent.source.encode()
+        try:
+            bundle = read_bundle(filename, content, services().bundle_limits)
+        except BundleError as error:
+            raise faulty({field: str(error)}) from None
+    return CheckedMeasure(
+        filename=bundle.filename,
+        sha256=bundle.sha256,
+        files=sorted(bundle.files),
+        track=bundle.track,
+        needs=list(bundle.needs),
+    )
+
+
+def _file() -> tuple[str, bytes]:
+    """The name and content of the file in a form, read no further than one may be long."""
+    file = request.files.get("file")
+    if file is None or not file.filename:
+        raise faulty({"file": "Send a .py or a .zip file."})
+    return file.filename, file.stream.read(services().bundle_limits.upload_bytes + 1)
+
+
+def _sent() -> tuple[SubmissionWanted | SubmissionForm, str, bytes]:
+    """What the request says of the measure, its file's name and content. Raises Problem."""
+    if request.mimetype == _MULTIPART:
+        fields = {name: value for name, value in request.form.items() if value}
+        form = checked(lambda: SubmissionForm.model_validate(fields))
+        return form, *_file()
+    wanted = read_body(SubmissionWanted)
+    if wanted.source is not None:
+        return wanted, wanted.filename, wanted.source.encode()
+    if wanted.parent is None:
+        raise faulty({"source": "Send the measure's source text, or name a parent whose code is to run once more."})
+    parent = _own(wanted.parent)
+    try:
+        return wanted, parent.filename, services().store.get(parent.bundle_sha256)
+    except StoreError:
+        raise faulty({"parent": "Its code is not in the store any more."}) from None
+
+
+def _submitted(wanted: SubmissionWanted | SubmissionForm, filename: str, content: bytes) -> int:
+    """The id of the new submission. Raises Problem."""
+    parent_id = None if wanted.parent is None else _own(wanted.parent).id
+    try:
+        said = details_of(wanted.name, wanted.description, wanted.link, wanted.alias)
+        return submit(
+            services().db,
+            services().store,
+            phase_id=the_phase().id,
+            user_id=the_account().id,
+            name=said.name,
+            bundle=read_bundle(filename, content, services().bundle_limits),
+            description=said.description,
+            link=said.link,
+            alias=said.alias,
+            parent_id=parent_id,
+            verified_mail_needed=services().settings.verified_mail_needed,
+        )
+    except DetailsError as error:
+        raise faulty(error.messages) from None
+    except BundleError as error:
+        raise faulty({"source" if isinstance(wanted, SubmissionWanted) else "file": str(error)}) from None
+    except SubmissionRefused as error:
+        raise Problem(409, str(error)) from None
+
+
+def _own(submission_id: int) -> SubmissionRecord:
+    with services().db.read() as session:
+        found = session.get(SubmissionRecord, submission_id)
+    if found is None or not is_owner_or_organizer(current_account(), found):
+        raise faulty({"parent": "You have no submission of this number."})
+    return found
