@@ -51,6 +51,7 @@ RATES: Mapping[str, Rate] = {
     "submit.upload": Rate.SUBMITTING,
     "api_submitting.create": Rate.SUBMITTING,
     "submit.check": Rate.READING,  # asked while somebody types
+    "api_submitting.check": Rate.READING,
     "zoo_uploads.append_piece": Rate.READING,  # thousands of pieces make one zoo
     "api_uploads.append_piece": Rate.READING,
 }
