@@ -167,17 +167,33 @@ def _flips(results: Sequence[ZooScores], rows: dict[str, list[Row | None]]) -> s
 {SURE:.0f} standard errors of τ: {_named(turning) or "none"}.
 On one zoo alone, each of them would have looked like a finding.
 
-**Wrong throughout.** On every zoo where they have a value, τ is negative by as much:
-{_named(wrong) or "none"}.
-They are oriented as their papers claim. CMI does not mind the sign; whoever uses a measure does.
+**Wrong throughout.** {_wrong(wrong)}
 
 **Nothing to say.** {len(silent)} measures stay below the 95 % of random predictors on all four zoos:
-{_named(silent) or "none"}.
+{_named(silent) or "none"}. {_constant(rows)}
 
 ![The ten best measures on each zoo with standard errors](images/results-best.svg)
 
 The standard errors are wide: between neighbours of such a list there is rarely a difference that is not chance's.
 """
+
+
+def _wrong(names: Sequence[str]) -> str:
+    if not names:
+        return f"No measure is wrong by more than {SURE:.0f} standard errors of τ on every zoo where it has a value."
+    return (
+        f"On every zoo where they have a value, τ is negative by as much: {_named(names)}. They are oriented as their "
+        "papers claim. CMI does not mind the sign; whoever uses a measure does."
+    )
+
+
+def _constant(rows: dict[str, list[Row | None]]) -> str:
+    same = [
+        name
+        for name, found in rows.items()
+        if all(row is not None and row.score == row.kendall_tau == row.kendall_standard_error == 0 for row in found)
+    ]
+    return f"Of these, one value for all networks of each zoo: {_named(same)}." if same else ""
 
 
 def _groups(rows: dict[str, list[Row]]) -> str:
@@ -245,15 +261,16 @@ def _cost(rows: dict[str, list[Row]]) -> str:
     best = max(rows, key=lambda name: _mean(rows[name], _score), default=None)
     if best is None or best_cheap is None:
         return ""
+    best_score, cheap_score = (_mean(rows[name], _score) for name in (best, best_cheap))
+    dearer = "" if best == best_cheap else f" The best of all, {best}, gets {best_score:.2f} for {timed[best]:.2f} s."
     return f"""
 ## What it costs
 
 ![Mean score against seconds per network](images/results-cost.svg)
 
 A network costs {min(timed.values()):.2f} to {max(timed.values()):.1f} seconds of one processor; the dearest are
-{_named(dearest)}. {len(cheap)} measures take at most 0.2 s, the start of a fresh process included, and the best of them
-by its mean over the zoos, {best_cheap}, gets {_mean(rows[best_cheap], _score):.2f}; the best of all, {best},
-{_mean(rows[best], _score):.2f} for {timed[best]:.2f} s.
+{_named(dearest)}. {len(cheap)} measures take at most 0.2 s, the start of a fresh process included. The best of them by
+its mean over the zoos is {best_cheap}, with {cheap_score:.2f} for {timed[best_cheap]:.2f} s.{dearer}
 """
 
 
