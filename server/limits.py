@@ -28,7 +28,7 @@ class Rate(StrEnum):
     MAIL = "rate_mail"
 
 
-UNCOUNTED = frozenset({"static.file", "health.healthz"})
+UNCOUNTED = frozenset({"static.file", "health.healthz", "submissions.status"})  # a poll costs less than its counting
 RATES: Mapping[str, Rate] = {
     "accounts.log_in": Rate.LOG_IN,
     "api_tokens.log_in": Rate.LOG_IN,
