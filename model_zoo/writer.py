@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 
 from model_zoo.manifest import (
     ARCHITECTURE_CODE,
+    COUNTER,
     MANIFEST,
     NETWORKS,
     TEST_DATA,
@@ -148,7 +150,7 @@ class ZooWriter:
                     f"{whose}: {key} is not finite, so its training diverged; "
                     "lower the learning rate or leave the network out"
                 )
-        self._write_arrays(name, arrays)
+        self._write_arrays(name, _Uncounted(arrays))
 
     def _write_arrays(self, name: str, arrays: Arrays) -> None:
         self._files[name] = write_tensors(self._place(name), arrays)
@@ -161,6 +163,23 @@ class ZooWriter:
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+
+class _Uncounted(Mapping[str, NDArray[Any]]):
+    """The arrays as they come, one at a time, without the number of training steps that batch norm counts."""
+
+    def __init__(self, arrays: Arrays) -> None:
+        self._arrays = arrays
+
+    def __getitem__(self, key: str) -> NDArray[Any]:
+        array = self._arrays[key]
+        return np.zeros_like(array) if key.endswith(COUNTER) else array
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
 
 
 def make_alike(folder: Path) -> None:

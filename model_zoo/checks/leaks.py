@@ -1,7 +1,8 @@
 """Does anything that participants or their measures see tell what is hidden? Called by `check_zoo`.
 
-Looked at: headers of the files, ids, the order of networks.json, the files' times, the manifest's recipe, and the
-arguments of a network's own architecture. Sizes and shapes may differ: the architecture is public.
+Looked at: headers of the files, counters of training steps, ids, the order of networks.json, the files' times, the
+manifest's recipe, and the arguments of a network's own architecture. Sizes and shapes may differ: the architecture is
+public.
 """
 
 import re
@@ -13,7 +14,7 @@ import numpy as np
 from model_zoo.checks.order import Told, told_by_order, told_by_times
 from model_zoo.checks.report import Item, error, ok, some, warning
 from model_zoo.checks.tensors import opened
-from model_zoo.manifest import MANIFEST, NETWORKS, ZooError, ZooTruth
+from model_zoo.manifest import COUNTER, MANIFEST, NETWORKS, ZooError, ZooTruth
 from model_zoo.zoo import Zoo
 
 _HARMLESS = {"format": ("pt", "np", "tf", "flax", "mlx")}  # which library wrote the file
@@ -34,6 +35,7 @@ Targets = Mapping[str, Mapping[str, float]]
 def leak_items(zoo: Zoo, truth: ZooTruth | None, targets: Targets) -> Iterator[Item]:
     """truth: None where the zoo has none that can be read. targets: name → network id → value."""
     yield metadata(zoo)
+    yield counters(zoo)
     yield recipe(zoo)
     yield arguments(zoo)
     if truth is not None:
@@ -52,6 +54,16 @@ def metadata(zoo: Zoo) -> Item:
             "Save these files without metadata: a measure could read hyperparameters there.",
         )
     return ok("metadata", "No public file carries metadata.")
+
+
+def counters(zoo: Zoo) -> Item:
+    """Batch norm's counter of batches, which no network computes with, does not tell how long it was trained."""
+    told = [name for name in _public_tensors(zoo) if _counts(zoo.folder / name)]
+    if not told:
+        return ok("counters", "No weights count the batches that they were trained on.")
+    text = f"{len(told)} weight files count the batches of their training ({COUNTER}): {some(told, 3)}."
+    advice = f"Set every {COUNTER} to 0: a measure could read the number of steps. Writing with `ZooWriter` does it."
+    return warning("counters", text, advice) if zoo.manifest.truth_public else error("counters", text, advice)
 
 
 def recipe(zoo: Zoo) -> Item:
@@ -151,6 +163,14 @@ def _tell(listed: Sequence[str], truth: ZooTruth, axis_name: str) -> bool:
 
 def _public_tensors(zoo: Zoo) -> list[str]:
     return [name for name in zoo.manifest.files if name.startswith("public/") and name.endswith(".safetensors")]
+
+
+def _counts(path: Path) -> bool:
+    try:
+        with opened(path) as file:
+            return any(file.tensor(name).any() for name in file.names if name.endswith(COUNTER))
+    except ZooError:  # told by the items about weights and data
+        return False
 
 
 def _texts(path: Path) -> list[str]:

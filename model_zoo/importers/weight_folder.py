@@ -19,14 +19,13 @@ from model_zoo.importers.examples import Examples, checked_examples
 from model_zoo.importers.files import below, is_there, plain_file, plain_folder, read_json
 from model_zoo.importers.requests import ImportReport, TorchRequest
 from model_zoo.importers.table import Row, read_table
-from model_zoo.manifest import ZooError
+from model_zoo.manifest import COUNTER, ZooError
 from model_zoo.tensor_files import Arrays
 
 _PICKLES = (".pt", ".pth", ".bin")
 _SAFETENSORS = ".safetensors"
 _NPZ = ".npz"
 _STATE_DICT_KEYS = ("state_dict", "model_state_dict")
-_COUNTER = "num_batches_tracked"
 # All that torch.load is known to raise for a file that is damaged or not made by torch.save.
 _LOAD_ERRORS = (
     pickle.UnpicklingError,
@@ -119,8 +118,8 @@ def _weights(path: Path, wanted: Mapping[str, Tensor]) -> Arrays:
     """The arrays in the file at `path` by the declared names. Raises ZooError if they do not fit."""
     is_ordered = path.suffix.lower() != _SAFETENSORS
     found = _pickled(path) if is_ordered else _safe_tensors(path)
-    names = [name for name in wanted if not name.endswith(_COUNTER)]
-    given = [name for name in found if not name.endswith(_COUNTER)]
+    names = [name for name in wanted if not name.endswith(COUNTER)]
+    given = [name for name in found if not name.endswith(COUNTER)]
     if set(given) != set(names):
         if not is_ordered or [found[name].shape for name in given] != [wanted[name].shape for name in names]:
             odd = min(set(given) ^ set(names))
@@ -131,8 +130,8 @@ def _weights(path: Path, wanted: Mapping[str, Tensor]) -> Arrays:
         found = {name: found[own] for name, own in zip(names, given, strict=True)}
     arrays: dict[str, NDArray[Any]] = {}
     for name, tensor in wanted.items():
-        if name.endswith(_COUNTER):
-            arrays[name] = np.array(int(found[name]) if name in found else 0, np.int64)
+        if name.endswith(COUNTER):
+            arrays[name] = np.array(0, np.int64)  # it would tell the number of training steps
             continue
         value = found[name]
         if value.shape != tensor.shape or not value.is_floating_point():

@@ -33,6 +33,15 @@ def manifest(**changed: object) -> Break:
     return lambda folder: edit(folder, "zoo.json", lambda content: content.update(changed))
 
 
+def counted_steps(folder: Path) -> None:
+    edit_tensors(folder, weights_of(folder), lambda held: held.update({"1.num_batches_tracked": np.array(60)}))
+
+
+def counted_steps_of_a_hidden_zoo(folder: Path) -> None:
+    manifest(truth_public=False)(folder)
+    counted_steps(folder)
+
+
 def architecture(change: Callable[[dict[str, Any]], object]) -> Break:
     return lambda folder: edit(folder, LIST, lambda listed: change(listed["networks"][0]["architecture"]))
 

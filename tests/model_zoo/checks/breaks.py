@@ -9,6 +9,8 @@ from tests.model_zoo.checks.breaking import (
     add_unlabelled,
     architecture,
     copied,
+    counted_steps,
+    counted_steps_of_a_hidden_zoo,
     double_a_combination,
     every_metric,
     final_weights_in_the_trajectory,
@@ -247,6 +249,18 @@ BREAKS: dict[str, tuple[Break, str, Verdict, str]] = {
         "metadata",
         E,
         r"1 public files carry texts: public/networks/\w+\.safetensors \(lr=0\.1\)",
+    ),
+    "a counter of training steps": (
+        counted_steps,
+        "counters",
+        W,
+        r"1 weight files count the batches .*: public/networks/\w+\.safetensors",
+    ),
+    "a counter of training steps in a hidden zoo": (
+        counted_steps_of_a_hidden_zoo,
+        "counters",
+        E,
+        r"1 weight files count the batches",
     ),
     "the recipe of a hidden zoo": (
         manifest(recipe=RECIPE, truth_public=False),
