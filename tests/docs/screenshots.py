@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -30,8 +30,9 @@ IMAGES = Path(__file__).parents[2] / "docs" / "images"
 COMPETITION = "/competitions/demo"
 PHASE = f"{COMPETITION}/digits"
 DESK: ViewportSize = {"width": 1200, "height": 860}
+LONG: ViewportSize = {"width": 1200, "height": 2650}
 PHONE: ViewportSize = {"width": 390, "height": 844}
-COLOURS = 128
+COLOURS = 256
 PATIENCE_S = 1800.0
 MEASURES = {  # who submits which measures of the literature
     "ada": ("Jacobian norm", "Davies-Bouldin times mixup"),
@@ -43,13 +44,12 @@ MEASURES = {  # who submits which measures of the literature
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture: its file's name, the page, how it is looked at, and whether as far down as it goes."""
+    """A picture: its file's name, the page, and how it is looked at."""
 
     name: str
     path: str
-    viewport: ViewportSize = DESK
+    viewport: ViewportSize = field(default_factory=lambda: DESK)
     is_dark: bool = False
-    is_whole: bool = False
 
 
 def main() -> None:
@@ -111,7 +111,7 @@ def _shots(ids: dict[str, int]) -> list[Shot]:
         Shot("leaderboard-phone.png", board, PHONE),
         Shot("submit.png", f"{PHASE}/submit"),
         Shot("submit-dark.png", f"{PHASE}/submit", is_dark=True),
-        Shot("result.png", result, is_whole=True),
+        Shot("result.png", result, LONG),
         Shot("result-dark.png", result, is_dark=True),
         Shot("result-phone.png", result, PHONE),
         Shot("compare.png", f"/compare?a={first}&b={second}"),
@@ -131,7 +131,7 @@ def _photograph(url: str, ids: dict[str, int]) -> None:
             with _context(browser, shot, url) as page:
                 page.goto(url + shot.path)
                 page.wait_for_load_state("networkidle")
-                _save(page.screenshot(full_page=shot.is_whole), IMAGES / shot.name)
+                _save(page.screenshot(), IMAGES / shot.name)
         browser.close()
 
 
@@ -154,7 +154,7 @@ def _context(browser: Browser, shot: Shot, url: str) -> Iterator[Page]:
 def _save(picture: bytes, path: Path) -> None:
     """With a small palette: a quarter of the size, and nothing that an eye would miss."""
     image = Image.open(io.BytesIO(picture)).convert("RGB")
-    image.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
+    image.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 if __name__ == "__main__":
