@@ -33,6 +33,13 @@ def complexity(model, dataset):
     time.sleep(0.3)
     return sum(float(p.detach().square().sum()) for p in model.parameters())
 """
+LASTS = b"""import time
+
+
+def complexity(model, dataset):
+    time.sleep(0.5)
+    return float(next(model.parameters()).sum())
+"""
 SPINS = b"def complexity(model, dataset):\n    while True:\n        pass\n"
 SLEEPS = b"import time\n\n\ndef complexity(model, dataset):\n    time.sleep(1000)\n"
 
@@ -154,8 +161,8 @@ def test_cancelling_ends_a_measures_processes_long_before_its_limit(
     settings: Settings, tiny_zoo: Path, endless: bytes
 ) -> None:
     with prepared(settings, tiny_zoo, wall_s=1000.0) as competition, worker(settings) as child:
-        warm = competition.submit(competition.user())
-        wait_until(has_ended(competition, warm), "a first submission, which warms the sandboxes")
+        warm = competition.submit(competition.user(), LASTS)
+        wait_until(has_ended(competition, warm), "a first submission, which takes long enough to warm both sandboxes")
         assert child.process is not None
         process = psutil.Process(child.process.pid)
         idle = {below.pid for below in process.children(recursive=True)}
