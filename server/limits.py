@@ -12,6 +12,7 @@ from flask import Flask, current_app, request
 from flask_limiter import Limiter
 from werkzeug.exceptions import TooManyRequests
 
+from server import counts
 from server.auth import current_account
 from server.config import services
 from submissions.settings import Settings
@@ -68,7 +69,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         default_limits=[_limit],
         default_limits_exempt_when=lambda: request.endpoint in UNCOUNTED,
         request_identifier=lambda: _rate() if request.endpoint else "",
-        storage_uri=settings.broker_url if settings.broker_url.startswith("redis") else "memory://",
+        storage_uri=settings.broker_url if settings.broker_url.startswith("redis") else f"{counts.SCHEME}://",
         in_memory_fallback_enabled=True,  # pages go on where Redis does not
         key_prefix="gengap",
     )

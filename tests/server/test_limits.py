@@ -1,10 +1,12 @@
 """How often somebody may ask: per account or address, tight where passwords are tried, told with when to come back."""
 
+import threading
 from collections.abc import Callable
 
 import pytest
 from pydantic import ValidationError
 
+from server.counts import Counts
 from server.limits import RATES, UNCOUNTED, Rate
 from submissions.settings import Settings
 from submissions.tokens import Scope
@@ -96,3 +98,11 @@ def test_every_rate_has_its_setting() -> None:
     assert {rate.value for rate in Rate} == {name for name in Settings.model_fields if name.startswith("rate_")}
     with pytest.raises(ValidationError):
         Settings(rate_log_in="often")
+
+
+def test_counting_in_memory_starts_no_thread_and_forgets_what_has_expired() -> None:
+    storage = Counts()
+    threads = threading.active_count()
+    assert [storage.incr("a", 60), storage.incr("a", 60), storage.incr("gone", -1)] == [1, 2, 1]
+    assert threading.active_count() == threads
+    assert (storage.get("a"), storage.get("gone")) == (2, 0)
