@@ -5,7 +5,6 @@ through every count each time. Here expired counts are forgotten when they are a
 """
 
 import time
-from typing import ClassVar
 
 from limits.storage import MemoryStorage
 
@@ -23,7 +22,7 @@ class _NoTimer:
 class Counts(MemoryStorage):
     """Counters in memory, swept once a minute by whoever counts then."""
 
-    STORAGE_SCHEME: ClassVar[list[str]] = [SCHEME]
+    STORAGE_SCHEME = [SCHEME]  # noqa: RUF012  (as the library declares it)
 
     def __init__(self, uri: str | None = None, wrap_exceptions: bool = False, **options: str) -> None:
         super().__init__(uri, wrap_exceptions, **options)
