@@ -61,7 +61,8 @@ def current_account() -> Account | None:
     """Who is logged in, None for a visitor."""
     if "account" in g:
         return cast(Account | None, g.account)
-    return current_user if isinstance(current_user._get_current_object(), Account) else None
+    user = current_user._get_current_object()
+    return user if isinstance(user, Account) else None
 
 
 def the_account() -> Account:
