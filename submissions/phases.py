@@ -13,7 +13,14 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from submissions import standings
-from submissions.competitions import CompetitionError, find_competition, find_phase, usable_zoo
+from submissions.competitions import (
+    TEXT_LENGTH,
+    TITLE_LENGTH,
+    CompetitionError,
+    find_competition,
+    find_phase,
+    usable_zoo,
+)
 from submissions.database import Database
 from submissions.phase_zoos import ATTACHED
 from submissions.records import (
@@ -30,8 +37,6 @@ from submissions.records import (
 from submissions.zoos import record_act
 
 SLUG_LENGTH = 80
-TITLE_LENGTH = 200
-TEXT_LENGTH = 20_000
 MEBIBYTE = 2**20
 
 _OF_THE_BOARD = frozenset(("count_rule", "uses_ladder", "freezes_at"))
