@@ -8,7 +8,7 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
-from server import access, api, auth, bearer, headers, limits
+from server import access, addresses, api, auth, bearer, headers, limits
 from server.api import document
 from server.config import EXTENSION, flask_config, make_services
 from server.pages import (
@@ -88,6 +88,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.proxies:
         trusted = {f"x_{name}": settings.proxies for name in ("for", "proto", "host")}
         app.wsgi_app = ProxyFix(app.wsgi_app, **trusted)  # type: ignore[method-assign]
+    addresses.init_app(app)
     headers.init_app(app)
     bearer.init_app(app)  # before whatever asks who is there
     auth.init_app(app)

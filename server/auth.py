@@ -8,7 +8,9 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from flask import Flask, abort, g, request, session
+from flask.sessions import SecureCookieSessionInterface
 from flask_login import LoginManager, current_user, login_user
+from itsdangerous import URLSafeTimedSerializer
 
 from server.config import services
 from submissions import sessions
@@ -45,7 +47,18 @@ class Account:
         return self.role == ORGANIZER
 
 
+class Cookies(SecureCookieSessionInterface):
+    """Flask's signed cookies; what signs them is made once, not for every request."""
+
+    def __init__(self, app: Flask) -> None:
+        self._signing = super().get_signing_serializer(app)
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        return self._signing
+
+
 def init_app(app: Flask) -> None:
+    app.session_interface = Cookies(app)
     manager = LoginManager(app)
     manager.session_protection = None  # it compares address and browser: phones change both all day
     manager.user_loader(_load)

@@ -57,6 +57,7 @@ RATES: Mapping[str, Rate] = {
     "api_uploads.append_piece": Rate.READING,
 }
 _BY_ADDRESS = frozenset({Rate.LOG_IN, Rate.REGISTERING, Rate.MAIL})
+_NAMELESS = UNCOUNTED | {""}
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _EXTENSION = "gengap_limiter"
 
@@ -67,8 +68,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         _whose,
         app=app,
         default_limits=[_limit],
-        default_limits_exempt_when=lambda: request.endpoint in UNCOUNTED,
-        request_identifier=lambda: _rate() if request.endpoint else "",
+        request_identifier=lambda: "" if (request.endpoint or "") in _NAMELESS else _rate(),  # "": not counted
         storage_uri=settings.broker_url if settings.broker_url.startswith("redis") else f"{counts.SCHEME}://",
         in_memory_fallback_enabled=True,  # pages go on where Redis does not
         key_prefix="gengap",

@@ -6,8 +6,7 @@ What the page then shows is `submissions.progress`'s and `submissions.forecast`'
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, bindparam, case, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, and_, bindparam, case, func, select
 
 from submissions.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ValueRecord
 from submissions.states import State
@@ -66,7 +65,7 @@ class Look:
         return (self.stages or 0) >= SMOKE
 
 
-def look(session: Session, submission_id: int) -> Look | None:
+def look(connection: Connection, submission_id: int) -> Look | None:
     """How the submission stands now; None where there is none of this id."""
-    found = session.connection().execute(_LOOK, {"submission_id": submission_id}).one_or_none()
+    found = connection.execute(_LOOK, {"submission_id": submission_id}).one_or_none()
     return None if found is None else Look(*found)

@@ -90,8 +90,8 @@ def find(db: Database, user_id: int, key: str, now: datetime | None = None) -> F
     """The session with this key, if it is this user's and not over. It is noted as seen, every few minutes."""
     moment = now or utc_now()
     named = {"user_id": user_id, "key_sha256": _digest(key), "seen_after": moment - IDLE}
-    with db.read() as session:
-        row = session.connection().execute(_FIND, named).one_or_none()
+    with db.glance() as connection:
+        row = connection.execute(_FIND, named).one_or_none()
     if row is None:
         return None
     session_id, seen_at, name, role, unread_count = row

@@ -68,7 +68,8 @@ class Settings(BaseSettings):
     public_url: str = Field(
         "",
         pattern=r"^(https?://[^/\s]+(/\S*)?)?$",
-        description="Address at which people reach the site, for links in mails; empty: `http://` with host and port",
+        description="Address at which people reach the site, for links in mails, kits, citations and badges; empty: "
+        "in mails `http://` with host and port, elsewhere the name that the request came by",
     )
     registration_open: bool = Field(True, description="Whether visitors may make an account")
     rate_reading: Rate = Field("1200/minute", description="Requests that change nothing, per account or address")

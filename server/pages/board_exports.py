@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import datetime
 
-from flask import Blueprint, Response, abort, jsonify, render_template, url_for
+from flask import Blueprint, Response, abort, jsonify, render_template
 from flask.typing import ResponseReturnValue
 
 from server.access import Who, allow, the_phase, the_submission
+from server.addresses import full_address
 from server.board_charts import badge, history_chart
 from server.board_view import asked
 from server.config import services
@@ -150,7 +151,7 @@ def _plain(board: Board) -> dict[str, object]:
 
 def _citation(phase: PhaseRecord, now: datetime) -> str:
     competition = phase.competition
-    address = url_for("leaderboard.show", competition_slug=competition.slug, phase_slug=phase.slug, _external=True)
+    address = full_address("leaderboard.show", competition_slug=competition.slug, phase_slug=phase.slug)
     key = re.sub(r"[^a-z0-9]+", "-", f"{competition.slug}-{phase.slug}".lower())
     title = re.sub(r"[{}\\]", "", f"{competition.title}: leaderboard of {phase.title}")
     return (

@@ -1,9 +1,10 @@
 """The download of a competition's starting kit."""
 
-from flask import Blueprint, Response, abort, current_app, send_file, url_for
+from flask import Blueprint, Response, abort, current_app, send_file
 
 from model_zoo import ZooError
 from server.access import Who, allow, the_competition
+from server.addresses import full_address
 from server.config import services
 from submissions.kit import kit_file, kit_plan
 
@@ -14,7 +15,7 @@ pages = Blueprint("kit", __name__)
 @allow(Who.VISITOR)
 def download(**_named: object) -> Response:
     competition = the_competition()
-    page_url = url_for("competitions.show", competition_slug=competition.slug, _external=True)
+    page_url = full_address("competitions.show", competition_slug=competition.slug)
     with services().db.read() as session:
         plan = kit_plan(session, competition, competition.phases, page_url)
     if plan is None:

@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
 from server.access import Who, allow, the_phase
+from server.addresses import site_address
 from server.auth import current_account, the_account
 from server.board_view import Asked, Links, address, asked, rows_of_a_page
 from server.config import services
@@ -91,9 +92,9 @@ def show(**_named: object) -> Response:
     def render() -> str:
         if account is not None or session.get("_flashes"):
             return whole()
-        return cast(str, _kept().get(("visitor", request.full_path, key), whole))
+        return cast(str, _kept().get(("visitor", site_address(), request.full_path, key), whole))
 
-    return conditional(render, key, entrant)
+    return conditional(render, key, entrant, site_address())
 
 
 @pages.get(f"{_BOARD}/mine")

@@ -72,10 +72,11 @@ def status(watched_id: int) -> Response:
     for a new answer.
     """
     account = current_account()
-    with services().db.read() as session:
-        seen = look(session, watched_id)
-        is_told = seen is not None and (not seen.is_hidden or _may_see_hidden(account, seen, watched_id))
-    if seen is None or not is_told or (seen.phase_is_hidden and not _organizes(account)):
+    with services().db.glance() as connection:
+        seen = look(connection, watched_id)
+    if seen is None or (seen.phase_is_hidden and not _organizes(account)):
+        abort(404)
+    if seen.is_hidden and not _may_see_hidden(account, seen, watched_id):
         abort(404)
     poll = _poll(seen.is_in_smoke, seen)
     beat = None if seen.state.is_final else int(utc_now().timestamp()) // BEAT_S

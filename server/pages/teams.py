@@ -4,6 +4,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from server.access import Who, allow, the_competition, visible_competitions
+from server.addresses import full_address
 from server.auth import the_account
 from server.config import services
 from server.pages.forms import text_field
@@ -93,8 +94,7 @@ def _page(name: str = "", message: str = "") -> str:
             listed = own_submissions(session, account.id, is_organizer=account.is_organizer, team_id=team.team_id)
     invite_url = None
     if team is not None:
-        path = url_for("teams.invitation", invite_key=team.invite_key)
-        invite_url = services().settings.effective_public_url + path
+        invite_url = full_address("teams.invitation", invite_key=team.invite_key)
     return render_template(
         "teams/show.html",
         competition=competition,

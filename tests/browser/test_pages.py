@@ -191,9 +191,10 @@ def test_an_unchanged_status_travels_as_a_304(chromium: Browser, served_site: Se
         lambda event: answers.append(event["statusCode"]) if _is_kept_page(event) else None,
     )
     page.goto(f"{served_site.url}/submissions/{submission}")
-    for _ in range(2):
+    polls = 0
+    while 304 not in answers and polls < 6:  # a beat may fall between two polls, and the first of all is new
         with page.expect_response(re.compile(r"/status$")):
-            pass
+            polls += 1
     context.close()
     assert 304 in answers
 

@@ -1,7 +1,6 @@
 """The pages of teams: making one, inviting, joining, leaving, and what a team-mate may see and do."""
 
 import re
-from collections.abc import Callable
 
 import pytest
 from sqlalchemy import update
@@ -40,13 +39,6 @@ def test_a_team_is_made_invited_to_joined_and_left(site: Site) -> None:
     assert bob.post(f"{TEAM}/leave", form=TEAM).location == TEAM
     assert "Bobs measure" not in bob.get(TEAM).text
     assert "Bobs measure" in ann.get(TEAM).text
-
-
-def test_the_link_has_the_public_address_of_the_site(make_site: Callable[..., Site]) -> None:
-    site = make_site(public_url="https://gengap.example/")
-    site.phase()
-    key = site.team("gaps", site.ann)
-    assert f'value="https://gengap.example/invitations/{key}"' in site.browser("ann").get(TEAM).text
 
 
 def test_a_visitor_with_a_link_logs_in_first_and_comes_back(site: Site) -> None:
