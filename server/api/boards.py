@@ -5,14 +5,18 @@ from datetime import datetime
 
 from pydantic import Field
 
-from server.access import Who, the_phase
+from server.access import Who, the_phase, the_submission
+from server.addresses import full_address
 from server.api.fields import LARGEST_PAGE, MOST_PER_PAGE, Answer, Line, Listing, Query
 from server.api.routes import Routes
 from server.auth import current_account
+from server.board_charts import badge
+from server.citation import citation_of
 from server.config import services
+from server.problems import Problem
 from submissions import board, leaderboard
 from submissions.board_history import history
-from submissions.records import CountRule
+from submissions.records import CountRule, utc_now
 from submissions.teams import entrant_of
 
 routes = Routes("boards", "Leaderboards", "Who stands where.")
@@ -107,6 +111,18 @@ class BoardCourse(Answer):
     steps: list[BoardStep]
 
 
+class BoardCitation(Answer):
+    bibtex: str = Field(description="An entry for a paper, with the version that was read")
+
+
+class BoardBadge(Answer):
+    """Rank and score of an entrant, for other sites."""
+
+    svg: str
+    address: str = Field(description="Where the picture is, as it stands at the time")
+    leads_to: str = Field(description="The submission's page")
+
+
 class BoardHistory(Answer):
     items: list[BoardCourse] = Field(description="The first of the board, best first")
 
@@ -166,6 +182,29 @@ def show_history() -> BoardHistory:
             )
             for course in courses
         ]
+    )
+
+
+@routes.get(f"{_BOARD}/citation", Who.VISITOR)
+def show_citation() -> BoardCitation:
+    """A leaderboard as a reference for a paper"""
+    return BoardCitation(bibtex=citation_of(the_phase(), utc_now()))
+
+
+@routes.get("/submissions/<id:submission_id>/badge", Who.VISITOR, conflicts=True)
+def show_badge() -> BoardBadge:
+    """The badge of a submission's entrant, with rank and score
+
+    409 while the entrant has no place on the leaderboard."""
+    submission = the_submission()
+    with services().db.read() as session:
+        row = leaderboard.standing_of(session, submission)
+    if row is None:
+        raise Problem(409, "The submission's entrant has no place on the leaderboard.")
+    return BoardBadge(
+        svg=badge(row, submission.phase.competition.title),
+        address=full_address("board_exports.badge_of", submission_id=submission.id),
+        leads_to=full_address("submissions.show", submission_id=submission.id),
     )
 
 

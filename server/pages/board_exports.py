@@ -5,18 +5,16 @@ All rows of a board, in the order and with the numbers of its page, whatever the
 
 import csv
 import io
-import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from datetime import datetime
 
 from flask import Blueprint, Response, abort, jsonify, render_template
 from flask.typing import ResponseReturnValue
 
 from server.access import Who, allow, the_phase, the_submission
-from server.addresses import full_address
 from server.board_charts import badge, history_chart
 from server.board_view import asked
+from server.citation import citation_of
 from server.config import services
 from server.headers import conditional
 from submissions import leaderboard
@@ -49,7 +47,7 @@ def as_json(**_named: object) -> Response:
 def citation(**_named: object) -> Response:
     """The board as a reference for a paper, with the version that was read."""
     phase = the_phase()
-    response = Response(_citation(phase, utc_now()), mimetype="text/plain; charset=utf-8")
+    response = Response(citation_of(phase, utc_now()), mimetype="text/plain; charset=utf-8")
     response.headers["Cache-Control"] = "private, no-cache"
     return response
 
@@ -147,18 +145,3 @@ def _plain(board: Board) -> dict[str, object]:
         row["submitted_at"] = row["submitted_at"].isoformat()
     frozen = None if board.freezes_at is None else board.freezes_at.isoformat()
     return {**asdict(board), "rows": rows, "freezes_at": frozen}
-
-
-def _citation(phase: PhaseRecord, now: datetime) -> str:
-    competition = phase.competition
-    address = full_address("leaderboard.show", competition_slug=competition.slug, phase_slug=phase.slug)
-    key = re.sub(r"[^a-z0-9]+", "-", f"{competition.slug}-{phase.slug}".lower())
-    title = re.sub(r"[{}\\]", "", f"{competition.title}: leaderboard of {phase.title}")
-    return (
-        f"@misc{{{key}-leaderboard,\n"
-        f"  title = {{{title}}},\n"
-        f"  year = {{{now.year}}},\n"
-        f"  howpublished = {{\\url{{{address}}}}},\n"
-        f"  note = {{Version {phase.board_version} of the leaderboard, read on {now:%d %B %Y}; made with Gengap}}\n"
-        "}\n"
-    )

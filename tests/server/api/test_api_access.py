@@ -43,6 +43,8 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("POST", "api_moderation.rerun"): (LOGIN, NO, NO, BODY),
     ("GET", "api_boards.show"): EVERYBODY,
     ("GET", "api_boards.show_history"): EVERYBODY,
+    ("GET", "api_boards.show_citation"): EVERYBODY,
+    ("GET", "api_boards.show_badge"): EVERYBODY,
     ("GET", "api_results.show"): EVERYBODY,
     ("GET", "api_results.compare"): EVERYBODY,
     ("GET", "api_results.show_forecast"): EVERYBODY,
@@ -231,7 +233,9 @@ def test_a_hidden_phase_exists_for_organizers_alone(walk: Callable[..., Walk]) -
 def test_a_hidden_submission_exists_for_its_author_and_organizers(walk: Callable[..., Walk]) -> None:
     made = walk(hidden_submission=True)
     routes = [route for route in IDLE if TABLE[route] == EVERYBODY and "submission_id" in made.named(route[1])]
-    assert {route: made.answers(*route) for route in routes} == dict.fromkeys(routes, (GONE, OK, GONE, OK))
+    expected = dict.fromkeys(routes, (GONE, OK, GONE, OK))
+    expected["GET", "api_boards.show_badge"] = (GONE, 409, GONE, 409)  # whoever sees it: it is on no board
+    assert {route: made.answers(*route) for route in routes} == expected
 
 
 def _hidden_from_participants(route: tuple[str, str]) -> tuple[int, int]:

@@ -160,3 +160,18 @@ def test_a_waiting_submission_is_told_its_place(site: Site) -> None:
     assert [visitor.get(f"/submissions/{one}/forecast").get_json()["place"] for one in ids] == [1, 2]
     scored = site.submission(phase, site.ann, cmi=(0.5, 0.3))
     assert visitor.get(f"/submissions/{scored}/forecast").get_json()["place"] is None
+
+
+def test_citation_and_badge_are_those_of_the_pages(site: Site) -> None:
+    phase = site.phase()
+    best = site.submission(phase, site.ann, name="Norms", cmi=(0.5, 0.3))
+    waiting = site.submission(phase, site.bob, done=1)
+    _board(site, phase)
+    visitor, browser = script(site), site.browser()
+    page = browser.get("/competitions/demo/main/leaderboard.bib").text
+    assert visitor.get(f"{BOARD}/citation").get_json() == {"bibtex": page}
+    told = visitor.get(f"/submissions/{best}/badge").get_json()
+    assert told["svg"] == browser.get(f"/submissions/{best}/badge.svg").text
+    assert told["address"] == f"http://localhost/submissions/{best}/badge.svg"
+    assert told["leads_to"] == f"http://localhost/submissions/{best}"
+    assert visitor.get(f"/submissions/{waiting}/badge").status_code == 409
