@@ -5,10 +5,8 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 import hypothesis
-import psycopg
 import pytest
 
 from model_zoo.store import ZooStore
@@ -16,10 +14,10 @@ from server.commands.common import make_zoo
 from server.demo.processes import Child, environment_with, free_port, running
 from server.demo.visitor import Visitor
 from submissions.database import Database
-from submissions.migrations import migrate
 from submissions.settings import Settings
 from submissions.store import BundleStore
 from tests.buckets import Bucket
+from tests.databases import on_postgres, ready
 from tests.factories import Competition, make_competition, make_tiny_zoo, zoo_store_beside
 from tests.services import postgres_server, redis_server, s3_server, wait_until
 
@@ -110,25 +108,26 @@ def zoos(store: BundleStore) -> ZooStore:
     return zoo_store_beside(store)
 
 
-@pytest.fixture
-def any_db(empty_db: Database) -> Database:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """An empty database at the newest schema, once on each of the two that Gengap runs on."""
-    migrate(empty_db)
-    return empty_db
+    if request.param == "postgresql":
+        with on_postgres(request.getfixturevalue("postgres_url"), migrated=True) as db:
+            yield db
+        return
+    db = ready(Database(f"sqlite:///{tmp_path / 'gengap.sqlite'}"))
+    yield db
+    db.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A database without any table, once on each of the two."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'gengap.sqlite'}"
-    else:
-        server = request.getfixturevalue("postgres_url")
-        name = f"test_{uuid4().hex}"
-        with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        url = server.rpartition("/")[0] + f"/{name}"
-    db = Database(url)
+    if request.param == "postgresql":
+        with on_postgres(request.getfixturevalue("postgres_url"), migrated=False) as db:
+            yield db
+        return
+    db = Database(f"sqlite:///{tmp_path / 'gengap.sqlite'}")
     yield db
     db.close()
 
@@ -160,8 +159,7 @@ def running_site(settings: Settings, tiny_zoo: Path, other_zoo: Path) -> Iterato
     port = free_port()
     settings = Settings(**(settings.model_dump() | {"port": port, "host": "127.0.0.1"}))
     settings.make_home()
-    db = Database(settings.effective_database_url)
-    migrate(db)
+    db = ready(Database(settings.effective_database_url))
     competition = make_competition(
         db, BundleStore(settings.store_folder), [tiny_zoo, other_zoo], wall_s=20.0, shows_logs=True
     )

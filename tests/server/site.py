@@ -15,12 +15,12 @@ from server.app import create_app
 from server.config import EXTENSION, Services
 from submissions.accounts import create_organizer
 from submissions.competitions import find_competition
-from submissions.migrations import migrate
 from submissions.records import SessionRecord, SubmissionRecord, UserRecord
 from submissions.settings import Settings
 from submissions.states import State
 from submissions.teams import create_team, join_team, team_of
 from submissions.zoos import record_check
+from tests.databases import ready
 from tests.records import PASSWORD, Records
 
 GOOD_MEASURE = b"def complexity(model, dataset):\n    return 1.0\n"
@@ -61,7 +61,7 @@ class Site(Records):
         self.settings = Settings.model_validate(values)
         self.app = create_app(self.settings)
         services: Services = self.app.extensions[EXTENSION]
-        migrate(services.db)
+        ready(services.db)
         super().__init__(services.db, folder, services.zoos)
         self.olga = create_organizer(self.db, "olga", PASSWORD)
 

@@ -6,15 +6,14 @@ from pathlib import Path
 import pytest
 
 from submissions.database import Database
-from submissions.migrations import migrate
+from tests.databases import ready
 from tests.records import Records
 
 
 @pytest.fixture
 def tmp_db(tmp_path: Path) -> Iterator[Database]:
     """An empty SQLite database."""
-    db = Database(f"sqlite:///{tmp_path / 'gengap.sqlite'}")
-    migrate(db)
+    db = ready(Database(f"sqlite:///{tmp_path / 'gengap.sqlite'}"))
     yield db
     db.close()
 
@@ -22,8 +21,7 @@ def tmp_db(tmp_path: Path) -> Iterator[Database]:
 @pytest.fixture(scope="module")
 def shared_db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """One SQLite database for all examples of a property that stores nothing."""
-    db = Database(f"sqlite:///{tmp_path_factory.mktemp('shared') / 'gengap.sqlite'}")
-    migrate(db)
+    db = ready(Database(f"sqlite:///{tmp_path_factory.mktemp('shared') / 'gengap.sqlite'}"))
     yield db
     db.close()
 

@@ -239,7 +239,7 @@ def test_an_unknown_submission_is_an_error(competition: Competition, act: object
         act(competition.db, 4711)
 
 
-@pytest.mark.parametrize("empty_db", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("any_db", ["sqlite"], indirect=True)
 def test_quota_and_dates_refuse_with_a_sentence_and_store_nothing(
     any_db: Database, store: BundleStore, tiny_zoo: Path
 ) -> None:
@@ -299,7 +299,7 @@ def test_a_broken_submission_spends_no_quota(any_db: Database, store: BundleStor
     competition.submit(user)
 
 
-@pytest.mark.parametrize("empty_db", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("any_db", ["sqlite"], indirect=True)
 def test_a_competition_that_cannot_be_made_says_why(
     any_db: Database, store: BundleStore, tiny_zoo: Path, tmp_path: Path
 ) -> None:

@@ -170,7 +170,7 @@ def test_the_detail_has_the_job_that_is_open_or_was_last(any_db: Database, zoos:
     assert found.id == job
 
 
-@pytest.mark.parametrize("empty_db", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("any_db", ["sqlite"], indirect=True)
 def test_only_a_ready_zoo_can_be_used(any_db: Database, zoos: ZooStore, tiny_zoo: Path) -> None:
     zoo_id = add_zoo(any_db, zoos, tiny_zoo, source="folder", user_id=None)
     phase = PhaseRecord(slug="p", title="P", opens_at=utc_now())
