@@ -4,10 +4,10 @@
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from flask import Flask, render_template, url_for
@@ -26,6 +26,9 @@ from submissions.board import METRICS, Board, Query, Row
 from submissions.records import EvaluationRecord, PhaseRecord, StandingRecord, SubmissionRecord, UserRecord
 from submissions.states import State
 from tests.records import START, Records
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 SUBMISSIONS = 20
 NETWORKS = 96
@@ -128,9 +131,27 @@ def change(records: Records, phase_id: int, rng: random.Random) -> None:
         standings.update(session, submission)
 
 
-def app_with_naive_board() -> Flask:
-    """The application, and beside its board one at …/naive that computes everything in the request."""
+NOTHING = "/nothing"  # answers 304 at once: what gunicorn alone costs
+
+
+def app_with_naive_ways() -> Flask:
+    """The application, and beside its own ways the naive ones, in the same processes.
+
+    …/naive is a board that computes everything in the request; …/status-by-view answers a poll where all other pages
+    are answered, in Flask; and `NOTHING` answers nothing.
+    """
     app = create_app()
+    by_view = "/submissions/<int:watched_id>/status-by-view"
+    app.add_url_rule(by_view, "submissions.status", app.view_functions["submissions.status"])
+    behind = app.wsgi_app
+
+    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if environ["PATH_INFO"] == NOTHING:
+            start_response("304 NOT MODIFIED", [])
+            return ()
+        return behind(environ, start_response)
+
+    app.wsgi_app = answer  # type: ignore[method-assign]
 
     @allow(Who.VISITOR)
     def naive(**_named: object) -> str:

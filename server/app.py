@@ -8,7 +8,7 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
-from server import access, addresses, api, auth, bearer, headers, limits
+from server import access, addresses, api, auth, bearer, headers, limits, polls
 from server.api import document
 from server.config import EXTENSION, flask_config, make_services
 from server.pages import (
@@ -104,4 +104,5 @@ def create_app(settings: Settings | None = None) -> Flask:
     for part in api.PARTS:
         csrf.exempt(part.routes.blueprint)  # no cookie counts there
     api.init_app(app)
+    polls.init_app(app)
     return app

@@ -4,17 +4,21 @@ The cookie holds a user's id and the key of a session, which `submissions.sessio
 """
 
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
-from flask import Flask, abort, g, request, session
+from flask import Flask, Request, abort, g, request, session
 from flask.sessions import SecureCookieSessionInterface
 from flask_login import LoginManager, current_user, login_user
 from itsdangerous import URLSafeTimedSerializer
 
 from server.config import services
 from submissions import sessions
+from submissions.database import Database
 from submissions.records import UserRecord
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 ORGANIZER = "organizer"
 LARGEST_ID_DIGITS = 9  # a database stumbles over a number that no id can be
@@ -61,8 +65,15 @@ def init_app(app: Flask) -> None:
     app.session_interface = Cookies(app)
     manager = LoginManager(app)
     manager.session_protection = None  # it compares address and browser: phones change both all day
-    manager.user_loader(_load)
+    manager.user_loader(lambda identity: _load(services().db, identity))
     app.context_processor(lambda: {"account": current_account()})
+
+
+def account_of(app: Flask, db: Database, environ: "WSGIEnvironment") -> Account | None:
+    """Whom a request's cookie names, None for a visitor: outside of Flask what `current_account` is inside."""
+    cookies = app.session_interface.open_session(app, Request(environ))
+    identity = None if cookies is None else cookies.get("_user_id")
+    return None if identity is None else _load(db, identity)
 
 
 def act_as(account: Account | None) -> None:
@@ -112,11 +123,11 @@ def safe_next(default: str) -> str:
     return target
 
 
-def _load(identity: str) -> Account | None:
+def _load(db: Database, identity: str) -> Account | None:
     user_id, _, key = identity.partition(":")
     if not user_id.isdecimal() or len(user_id) > LARGEST_ID_DIGITS:
         return None
-    found = sessions.find(services().db, int(user_id), key)
+    found = sessions.find(db, int(user_id), key)
     if found is None:
         return None
     user = found.user

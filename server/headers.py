@@ -8,6 +8,7 @@ from flask_wtf.csrf import generate_csrf
 
 from server.auth import current_account
 from server.config import services
+from submissions.settings import Settings
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -22,6 +23,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+
+CONDITIONAL = (("Cache-Control", "private, no-cache"),)  # with an ETag: the browser keeps it, and asks each time
 
 
 def init_app(app: Flask) -> None:
@@ -40,21 +43,35 @@ def conditional(render: Callable[[], str], *parts: object, has_forms: bool = Tru
     account = current_account()
     if account is not None and has_forms:
         generate_csrf()  # their page has forms: the session's token must be there before it is counted
-    reader = (account, session.get("csrf_token") if has_forms else None)
-    etag = hashlib.sha256(repr((reader, parts)).encode()).hexdigest()[:32]
+    return conditional_on(etag_of((account, session.get("csrf_token") if has_forms else None), parts), render)
+
+
+def etag_of(reader: object, parts: object) -> str:
+    """The ETag of a page made for this reader from these parts, both with a telling repr."""
+    return hashlib.sha256(repr((reader, parts)).encode()).hexdigest()[:32]
+
+
+def conditional_on(etag: str, render: Callable[[], str]) -> Response:
+    """The page that `render` makes, with this ETag, or 304 where this browser has it already."""
     known = request.if_none_match.contains(etag)
     response = make_response("", 304) if known else make_response(render())
     response.set_etag(etag)
-    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers.update(CONDITIONAL)
     return response
 
 
+def on_every_answer(settings: Settings) -> list[tuple[str, str]]:
+    """The headers that every answer has."""
+    headers = [
+        ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", "same-origin"),
+        ("Cross-Origin-Opener-Policy", "same-origin"),
+    ]
+    return [*headers, ("Strict-Transport-Security", "max-age=31536000")] if settings.https_only else headers
+
+
 def _add_headers(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "same-origin"
-    response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    response.headers.update(on_every_answer(services().settings))
     response.headers.setdefault("Cache-Control", "private, no-store")
-    if services().settings.https_only:
-        response.headers["Strict-Transport-Security"] = "max-age=31536000"
     return response

@@ -11,27 +11,21 @@ from flask.typing import ResponseReturnValue
 from server.access import Who, allow, is_owner, is_owner_or_organizer, named_in_query, the_submission
 from server.auth import Account, current_account
 from server.config import services
-from server.headers import conditional
+from server.headers import conditional_on
 from server.pages import watch_words
+from server.polls import LARGEST_ID, interval_of, look_for
 from submissions.lifecycle import cancel
 from submissions.listing import phase_for_another
-from submissions.live import Look, look
 from submissions.own_code import CodeUnavailable, Excerpt, excerpt, stored_files
 from submissions.progress import Progress, progress
 from submissions.records import PhaseRecord, SubmissionRecord, utc_now
-from submissions.teams import is_member
 from submissions.waiting import Estimate
 from worker.sandbox.layer_table import TABLE
-
-SMOKE_POLL, POLL = "500ms", "2s"  # how often a page looks: a smoke run takes about a second
-SMOKE_PATIENCE_S = 30.0
-BEAT_S = 10  # how long an estimate of the time that is left stands, where nothing else changes
-_LARGEST_ID = 2**31 - 1  # a larger number is no id in any database we use
 
 pages = Blueprint("submissions", __name__)
 pages.add_app_template_filter(watch_words.elapsed, "elapsed")
 pages.add_app_template_filter(watch_words.forecast_sentence, "forecast_sentence")
-_SUBMISSION = f"/submissions/<int(max={_LARGEST_ID}):submission_id>"
+_SUBMISSION = f"/submissions/<int(max={LARGEST_ID}):submission_id>"
 
 
 @dataclass(frozen=True)
@@ -55,33 +49,26 @@ def show(**_named: object) -> str:
         progress=now,
         watched=watched,
         began=watch_words.began(now),
-        poll=_poll(now.is_in_smoke, now),
+        poll=interval_of(now.created_at, is_in_smoke=now.is_in_smoke),
         now=utc_now(),
         may_change=may_change,
         resubmit_to=_resubmit_to(submission) if is_owner(account, submission) else None,
     )
 
 
-@pages.get(f"/submissions/<int(max={_LARGEST_ID}):watched_id>/status")
+@pages.get(f"/submissions/<int(max={LARGEST_ID}):watched_id>/status")
 @allow(Who.VISITOR)
 def status(watched_id: int) -> Response:
     """The status part alone. Once the submission has ended, htmx is told to load the whole page anew.
 
-    A page asks every second or two, mostly in vain: so this looks by one small query both whether the reader may see
-    the submission and whether there is anything new, and loads the records (`watched_id` keeps `access` from it) only
-    for a new answer.
+    Most polls end before they get here (`server.polls`). This one loads the records only for a new answer: it names
+    the submission otherwise than `access` expects.
     """
-    account = current_account()
-    with services().db.glance() as connection:
-        seen = look(connection, watched_id)
-    if seen is None or (seen.phase_is_hidden and not _organizes(account)):
+    poll = look_for(services().db, current_account(), watched_id)
+    if poll is None:
         abort(404)
-    if seen.is_hidden and not _may_see_hidden(account, seen, watched_id):
-        abort(404)
-    poll = _poll(seen.is_in_smoke, seen)
-    beat = None if seen.state.is_final else int(utc_now().timestamp()) // BEAT_S
-    response = conditional(lambda: _status_part(watched_id, poll), seen, poll, beat, has_forms=False)
-    if seen.state.is_final and response.status_code == 200 and "HX-Request" in request.headers:
+    response = conditional_on(poll.etag, lambda: _status_part(watched_id, poll.interval))
+    if poll.seen.state.is_final and response.status_code == 200 and "HX-Request" in request.headers:
         response.headers["HX-Refresh"] = "true"
     return response
 
@@ -142,20 +129,6 @@ def _resubmit_to(submission: SubmissionRecord) -> PhaseRecord | None:
         return None
     with services().db.read() as session:
         return phase_for_another(session, submission.phase, utc_now())
-
-
-def _poll(is_in_smoke: bool, about: Progress | Look) -> str:
-    waited_s = (utc_now() - about.created_at).total_seconds()
-    return SMOKE_POLL if is_in_smoke and waited_s < SMOKE_PATIENCE_S else POLL
-
-
-def _may_see_hidden(account: Account | None, seen: Look, submission_id: int) -> bool:
-    if account is None:
-        return False
-    if account.is_organizer or account.id == seen.user_id:
-        return True
-    with services().db.read() as session:
-        return is_member(session, session.get_one(SubmissionRecord, submission_id), account.id)
 
 
 def _organizes(account: Account | None) -> bool:

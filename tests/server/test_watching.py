@@ -118,7 +118,7 @@ def polled(browser: Browser, submission: int, etag: str | None = None) -> tuple[
 
 
 def test_a_poll_in_vain_is_answered_by_one_query(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.pages.submissions.BEAT_S", 10**10)
+    monkeypatch.setattr("server.polls.BEAT_S", 10**10)
     submission = site.submission(site.phase(), done=3)
     visitor = site.browser()
     _, etag = polled(visitor, submission)
@@ -129,7 +129,7 @@ def test_a_poll_in_vain_is_answered_by_one_query(site: Site, monkeypatch: pytest
 
 
 def test_whatever_changes_on_a_page_changes_its_etag(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.pages.submissions.BEAT_S", 10**10)
+    monkeypatch.setattr("server.polls.BEAT_S", 10**10)
     submission = site.submission(site.phase())
     site.smoke(submission, State.QUEUED)
     visitor = site.browser()
@@ -159,9 +159,9 @@ def test_whatever_changes_on_a_page_changes_its_etag(site: Site, monkeypatch: py
 
 def test_an_estimate_is_made_anew_every_few_seconds(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     submission = site.submission(site.phase(), done=3)
-    monkeypatch.setattr("server.pages.submissions.BEAT_S", 10**10)
+    monkeypatch.setattr("server.polls.BEAT_S", 10**10)
     _, first = polled(site.browser(), submission)
-    monkeypatch.setattr("server.pages.submissions.BEAT_S", 10**9)
+    monkeypatch.setattr("server.polls.BEAT_S", 10**9)
     assert polled(site.browser(), submission, first)[0] == 200
 
 
