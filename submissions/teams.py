@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, and_, delete, exists, select, update
+from sqlalchemy import Select, and_, bindparam, delete, exists, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,10 @@ from submissions.records import (
 
 NAME_LENGTHS = (3, 40)
 DELETED = "deleted account"  # what a deleted account is called, with its number
+# Asked at every view of a leaderboard: made once, for making it takes longer than the database does.
+_TEAM_ID = select(TeamMemberRecord.team_id).where(
+    TeamMemberRecord.user_id == bindparam("user_id"), TeamMemberRecord.competition_id == bindparam("competition_id")
+)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?: [A-Za-z0-9._-]+)*")
 
 
@@ -61,11 +65,7 @@ class Team:
 
 def entrant_of(session: Session, competition_id: int, user_id: int) -> tuple[str, int | None]:
     """Whose a submission of this person is on the competition's leaderboards, and the id of their team, if any."""
-    team_id = session.scalar(
-        select(TeamMemberRecord.team_id).where(
-            TeamMemberRecord.user_id == user_id, TeamMemberRecord.competition_id == competition_id
-        )
-    )
+    team_id = session.scalar(_TEAM_ID, {"user_id": user_id, "competition_id": competition_id})
     return (_alone(user_id), None) if team_id is None else (_together(team_id), team_id)
 
 
