@@ -45,8 +45,7 @@ class Poll:
 
 def look_for(db: Database, account: Account | None, submission_id: int) -> Poll | None:
     """How the submission stands, by one small query; None where it does not exist for this reader."""
-    with db.glance() as connection:
-        seen = look(connection, submission_id)
+    seen = look(db, submission_id)
     if seen is None or (seen.phase_is_hidden and not (account is not None and account.is_organizer)):
         return None
     if seen.is_hidden and not _may_see_hidden(db, account, seen, submission_id):

@@ -11,7 +11,6 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session
 
 SQLITE_BUSY_S = 30
-_GLANCE = {"gengap_glance": True}
 
 
 class Database:
@@ -25,20 +24,12 @@ class Database:
         self.url = url
         self.engine = _engine(url)
         self._writer = self.engine.execution_options(gengap_write=True)
-        own = self.engine.dialect.name == "sqlite"  # there transactions begin in `_begin_sqlite`
-        self._glancer = self.engine.execution_options(**_GLANCE if own else {"isolation_level": "AUTOCOMMIT"})
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session for reading; whatever it changed is thrown away."""
         with Session(self.engine, expire_on_commit=False) as session:
             yield session
-
-    @contextmanager
-    def glance(self) -> Iterator[Connection]:
-        """A connection for single reading statements, each by itself: cheaper than `read()`, without a transaction."""
-        with self._glancer.connect() as connection:
-            yield connection
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -73,6 +64,5 @@ def _configure_sqlite(connection: DBAPIConnection, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    options = connection.get_execution_options()
-    if "gengap_glance" not in options:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if "gengap_write" in options else "BEGIN")
+    write = connection.get_execution_options().get("gengap_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

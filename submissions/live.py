@@ -6,8 +6,10 @@ What the page then shows is `submissions.progress`'s and `submissions.forecast`'
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, case, func, select
+from sqlalchemy import and_, bindparam, case, func, select
 
+from submissions.database import Database
+from submissions.questions import Question
 from submissions.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ValueRecord
 from submissions.states import State
 
@@ -24,7 +26,7 @@ _STAGES = case(
     (EvaluationRecord.state == State.RUNNING, 1000),
     else_=0,
 )
-_LOOK = (
+_LOOK = Question(
     select(
         SubmissionRecord.state,
         SubmissionRecord.attempt,
@@ -65,7 +67,7 @@ class Look:
         return (self.stages or 0) >= SMOKE
 
 
-def look(connection: Connection, submission_id: int) -> Look | None:
+def look(db: Database, submission_id: int) -> Look | None:
     """How the submission stands now; None where there is none of this id."""
-    found = connection.execute(_LOOK, {"submission_id": submission_id}).one_or_none()
+    found = _LOOK.ask(db, submission_id=submission_id)
     return None if found is None else Look(*found)

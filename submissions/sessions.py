@@ -14,13 +14,13 @@ from sqlalchemy.orm import Session
 
 from submissions.database import Database
 from submissions.notices import unread
+from submissions.questions import Question
 from submissions.records import SessionRecord, UserRecord, utc_now
 
 BROWSER_LENGTH = 200
 IDLE = timedelta(days=30)
 NOTED_EVERY = timedelta(minutes=5)  # a page that is polled must not write to the database each time
-# Asked at every request: made once, for making it takes longer than the database does.
-_FIND = (
+_FIND = Question(
     select(
         SessionRecord.id,
         SessionRecord.seen_at,
@@ -90,8 +90,7 @@ def find(db: Database, user_id: int, key: str, now: datetime | None = None) -> F
     """The session with this key, if it is this user's and not over. It is noted as seen, every few minutes."""
     moment = now or utc_now()
     named = {"user_id": user_id, "key_sha256": _digest(key), "seen_after": moment - IDLE}
-    with db.glance() as connection:
-        row = connection.execute(_FIND, named).one_or_none()
+    row = _FIND.ask(db, **named)
     if row is None:
         return None
     session_id, seen_at, name, role, unread_count = row

@@ -127,23 +127,3 @@ def test_many_threads_that_read_and_then_write_all_succeed(any_db: Database) -> 
         thread.join()
     with any_db.read() as session:
         assert session.scalar(text("SELECT n FROM counter")) == 40
-
-
-def test_a_glance_sees_what_is_committed_and_holds_up_no_writer(any_db: Database) -> None:
-    names = select(UserRecord.name)
-    with any_db.glance() as connection:
-        assert connection.scalars(names).all() == []
-        with any_db.write() as session:
-            session.add(UserRecord(name="ada", name_key="ada"))
-        assert connection.scalars(names).all() == ["ada"]  # a transaction would still see nothing
-    with any_db.write() as session:
-        session.add(UserRecord(name="bob", name_key="bob"))
-        session.flush()
-        with any_db.glance() as connection:
-            assert connection.scalars(names).all() == ["ada"]
-    with any_db.read() as session:  # a connection that has been glanced through is as it was
-        assert session.scalars(names.order_by(UserRecord.name)).all() == ["ada", "bob"]
-        with any_db.write() as writing:
-            writing.add(UserRecord(name="cyd", name_key="cyd"))
-        if any_db.engine.dialect.name == "sqlite":
-            assert len(session.scalars(names).all()) == 2
