@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,24 +112,26 @@ def zoos(store: BundleStore) -> ZooStore:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def any_db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """An empty database at the newest schema, once on each of the two that Gengap runs on."""
-    if request.param == "postgresql":
-        with on_postgres(request.getfixturevalue("postgres_url"), migrated=True) as db:
-            yield db
-        return
-    db = ready(Database(f"sqlite:///{tmp_path / 'gengap.sqlite'}"))
-    yield db
-    db.close()
+    with _new_database(request, tmp_path, migrated=True) as db:
+        yield db
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A database without any table, once on each of the two."""
+    with _new_database(request, tmp_path, migrated=False) as db:
+        yield db
+
+
+@contextmanager
+def _new_database(request: pytest.FixtureRequest, folder: Path, *, migrated: bool) -> Iterator[Database]:
+    """A database of the kind that the fixture's parameter names."""
     if request.param == "postgresql":
-        with on_postgres(request.getfixturevalue("postgres_url"), migrated=False) as db:
+        with on_postgres(request.getfixturevalue("postgres_url"), migrated=migrated) as db:
             yield db
         return
-    db = Database(f"sqlite:///{tmp_path / 'gengap.sqlite'}")
-    yield db
+    db = Database(f"sqlite:///{folder / 'gengap.sqlite'}")
+    yield ready(db) if migrated else db
     db.close()
 
 
