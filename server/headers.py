@@ -31,19 +31,19 @@ def init_app(app: Flask) -> None:
     app.after_request(_add_headers)
 
 
-def conditional(render: Callable[[], str], *parts: object, has_forms: bool = True) -> Response:
+def conditional(render: Callable[[], str], *parts: object) -> Response:
     """The page that `render` makes, or 304 where this browser has it already.
 
     parts: everything the page is made from, with a telling repr. Who is logged in and the session's CSRF
     token count as well, so that a browser never shows a form of a session that has ended. A page with a
-    passing message is not kept. has_forms: False for a part of a page without forms and messages.
+    passing message is not kept.
     """
-    if has_forms and session.get("_flashes"):
+    if session.get("_flashes"):
         return make_response(render())
     account = current_account()
-    if account is not None and has_forms:
+    if account is not None:
         generate_csrf()  # their page has forms: the session's token must be there before it is counted
-    return conditional_on(etag_of((account, session.get("csrf_token") if has_forms else None), parts), render)
+    return conditional_on(etag_of((account, session.get("csrf_token")), parts), render)
 
 
 def etag_of(reader: object, parts: object) -> str:
