@@ -8,6 +8,7 @@ from model_zoo import ZooError
 from server.access import Who, allow, named_in_query
 from server.auth import current_account
 from server.config import services
+from server.pages.forms import LARGEST_ID
 from server.result_charts import first_against_second
 from server.result_words import difference_sentence, p_words
 from server.sights import seen_result
@@ -15,8 +16,6 @@ from submissions.comparison import Compared, Offered, Pairs, compared, leading_o
 from submissions.records import SubmissionRecord
 from submissions.results import Result
 from submissions.visibility import Sight
-
-_LARGEST_ID = 2**31 - 1  # a larger number is no id in any database we use
 
 pages = Blueprint("compare", __name__)
 pages.add_app_template_filter(p_words, "p_words")
@@ -71,7 +70,7 @@ def _named(key: str) -> SubmissionRecord | None:
     text = request.args.get(key, "")
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= _LARGEST_ID):
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= LARGEST_ID):
         abort(404)
     return named_in_query(int(text))
 

@@ -13,7 +13,8 @@ from server.auth import Account, current_account
 from server.config import services
 from server.headers import conditional_on
 from server.pages import watch_words
-from server.polls import LARGEST_ID, interval_of, look_for
+from server.pages.forms import LARGEST_ID
+from server.polls import interval_of, look_for
 from submissions.lifecycle import cancel
 from submissions.listing import phase_for_another
 from submissions.own_code import CodeUnavailable, Excerpt, excerpt, stored_files

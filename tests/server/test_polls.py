@@ -1,6 +1,6 @@
 """The short way of polls: whatever it answers, the view would have answered just so."""
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from flask import Flask
@@ -13,6 +13,9 @@ from submissions.sessions import end_others
 from submissions.states import Reason, State
 from tests.server.site import Browser, Site
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
 READERS = (None, "ann", "bob", "olga")
 
 
@@ -21,18 +24,19 @@ def _one_beat(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.polls.BEAT_S", 10**10)
 
 
-def _poll(app: Callable[..., object], browser: Browser, path: str, **headers: str) -> TestResponse:
+def _poll(app: "WSGIApplication", browser: Browser, path: str, **headers: str) -> TestResponse:
     """What this application says to a poll with the browser's cookies."""
-    cookies = browser.client._cookies.values() if browser.client._cookies else ()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    sent = "; ".join(f"{one.key}={one.value}" for one in cookies)
-    return Client(app, use_cookies=False).get(path, headers=named | ({"Cookie": sent} if sent else {}))  # type: ignore[arg-type]
+    cookie = browser.client.get_cookie("gengap_session")
+    if cookie is not None:
+        named["Cookie"] = f"{cookie.key}={cookie.value}"
+    return Client(app, use_cookies=False).get(path, headers=named)
 
 
-def _view(app: Flask) -> Callable[..., object]:
+def _view(app: Flask) -> "WSGIApplication":
     """The application without the short way."""
     assert isinstance(app.wsgi_app, Polls)
-    return app.wsgi_app._behind
+    return app.wsgi_app.behind
 
 
 @pytest.mark.parametrize("hide", ["nothing", "submission", "phase"])
