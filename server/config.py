@@ -13,7 +13,8 @@ from submissions.bundle import BundleLimits
 from submissions.database import Database
 from submissions.forecast import Forecasts
 from submissions.settings import Settings
-from submissions.store import BundleStore, make_zoo_store
+from submissions.store import BundleStore
+from submissions.zoo_store import make_zoo_store
 
 FORM_OVERHEAD_BYTES = 64 * 1024  # multipart boundaries and the small fields around an upload
 EXTENSION = "gengap"

@@ -1,9 +1,4 @@
-"""What an account leaves behind: an export of everything that we keep of it, and its deletion.
-
-Deleting removes who somebody is, not what was measured: submissions with their code, values and scores stay, under
-"deleted account" and a number, so that a leaderboard does not change when one of those on it goes. The name, the
-address, the password, sessions, tokens, notifications, mails, and what was written about submissions of one's own
-(description, link, alias) are gone. Called by the account's pages and the API.
+"""The export of an account: a zip of everything that is stored about a person. Called by its pages and the API.
 """
 
 import json
@@ -13,11 +8,9 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import IO, Any
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from submissions import mail, standings, teams
-from submissions.accounts import has_password
 from submissions.database import Database
 from submissions.records import (
     ApiTokenRecord,
@@ -31,15 +24,10 @@ from submissions.records import (
     UserRecord,
     ValueRecord,
     ZooRecord,
-    utc_now,
 )
-from submissions.sessions import end_others, sessions_of
+from submissions.sessions import sessions_of
 from submissions.store import BundleStore, StoreError
 from submissions.visibility import Sight, sight
-
-
-class DeletionRefused(Exception):  # noqa: N818  (a refusal is an answer, not a malfunction)
-    """The account cannot be deleted; the message is a sentence for its owner."""
 
 
 def write_export(db: Database, store: BundleStore, user_id: int, file: IO[bytes]) -> None:
@@ -62,44 +50,6 @@ def write_export(db: Database, store: BundleStore, user_id: int, file: IO[bytes]
                 code = None
             listed.append(_submission(session, submission, user) | {"code": code})
         archive.writestr("submissions.json", _json(listed))
-
-
-def delete_account(db: Database, user_id: int, password: str) -> None:
-    """Delete this account for good. Raises DeletionRefused (a wrong password, the only organizer)."""
-    if not has_password(db, user_id, password):
-        raise DeletionRefused("This is not your password.")
-    with db.write() as session:
-        user = session.get_one(UserRecord, user_id, with_for_update=True)
-        if user.role == "organizer" and not _has_other_organizer(session, user_id):
-            raise DeletionRefused("You are the only organizer. Make another first: gengap account organizer")
-        for team in teams.teams_of(session, user_id):
-            session.get(TeamRecord, team.team_id, with_for_update=True)
-            teams.go(session, team.team_id, user_id)
-        for table in (ApiTokenRecord, NotificationRecord):
-            session.execute(delete(table).where(table.user_id == user_id))
-        end_others(session, user_id, None)
-        if user.email is not None:
-            mail.withdraw(session, user.email)
-        session.execute(
-            update(SubmissionRecord)
-            .where(SubmissionRecord.user_id == user_id, SubmissionRecord.team_id.is_(None))
-            .values(description="", link="", alias=None)
-            .execution_options(synchronize_session=False)
-        )
-        user.name = user.name_key = f"{teams.DELETED} {user_id}"
-        user.email = user.email_verified_at = user.password_hash = None
-        user.wants_mail = False
-        user.role = "participant"
-        user.deleted_at = utc_now()
-        session.flush()
-        standings.name_changed(session, [f"u{user_id}"])
-
-
-def _has_other_organizer(session: Session, user_id: int) -> bool:
-    others = exists().where(
-        UserRecord.role == "organizer", UserRecord.id != user_id, UserRecord.password_hash.is_not(None)
-    )
-    return bool(session.scalar(select(others)))
 
 
 def _account(session: Session, user: UserRecord) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from submissions import links, standings
+from submissions import board_version, links
 from submissions.database import Database
 from submissions.mail import SITE, write_mail
 from submissions.records import TeamRecord, UserRecord, utc_now
@@ -129,7 +129,7 @@ def change_name(db: Database, user_id: int, name: str) -> None:
             if messages := _taken(session, name, None, but=user_id):
                 raise AccountError(messages)
             user.name, user.name_key = name, name.lower()
-            standings.name_changed(session, [f"u{user_id}"])
+            board_version.name_changed(session, [f"u{user_id}"])
     except IntegrityError:
         raise AccountError({"name": _NAME_TAKEN}) from None
 

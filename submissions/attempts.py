@@ -109,3 +109,8 @@ def _add(
         for order, network_id in enumerate(network_ids)
     ]
     session.execute(insert(RunRecord), runs)
+
+
+def hold_zoos(session: Session, phase_id: int) -> None:
+    """Until the transaction ends nobody changes the phase's zoos (PostgreSQL; SQLite has one writer anyway)."""
+    session.get(PhaseRecord, phase_id, with_for_update={"read": True})

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Self
 
+from submissions.declaration import Declaration, read_declaration
 from submissions.settings import Settings
 from submissions.source import SourceError, check_entry, check_source
 from submissions.states import Reason
-from submissions.tracks import Declaration, Track, read_declaration
+from submissions.tracks import Track
 
 ENTRY_FILE = "complexity.py"
 MAX_PATH_BYTES = 255

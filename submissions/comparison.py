@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 
 from model_zoo.store import ZooStore
 from scoring import Comparison, ComparisonError, Jackknives, compare
+from submissions.entrants import team_ids_of
 from submissions.jackknives import jackknives_of
 from submissions.points import zoo_points
 from submissions.records import StandingRecord, SubmissionRecord
 from submissions.results import Result, ZooResult
 from submissions.states import State
-from submissions.teams import team_ids_of
 
 OFFERED = 30
 

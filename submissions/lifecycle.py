@@ -1,12 +1,11 @@
-"""How a submission comes to be and how it ends: submit, cancel, re-run, record, score, fail, give up.
+"""How a submission ends or begins again: cancel, re-run, record a value or a failure, score, give up.
 
 Every transition is a compare-and-set of `submissions.states`: a late writer changes nothing. Called by pages
-(submit, cancel) and by workers (the rest). Which run comes next is decided in `submissions.queue`, what an attempt
-consists of in `submissions.attempts`.
+(cancel, re-run) and by workers (the rest). Which run comes next is decided in `submissions.queue`, what an attempt
+consists of in `submissions.attempts`, how a submission comes to be in `submissions.submit`.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import exists, select, update
@@ -14,13 +13,10 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from model_zoo.store import ZooStore
-from submissions import notices, standings, teams, tracks
-from submissions.attempts import add_attempt, add_repeats, drop_open_work, drop_runs
-from submissions.bundle import Bundle
+from submissions import end_notices, standings
+from submissions.attempts import add_attempt, add_repeats, drop_open_work, drop_runs, hold_zoos
 from submissions.database import Database
-from submissions.details import alias_refusal
 from submissions.pooled import left_s, too_long
-from submissions.quota import refusal
 from submissions.records import (
     EvaluationRecord,
     FailureRecord,
@@ -33,105 +29,10 @@ from submissions.records import (
 )
 from submissions.scores import Scored, foresee, submission_error, submission_score
 from submissions.states import Event, Reason, State, next_state, sources
-from submissions.store import BundleStore
-
-
-class SubmissionRefused(Exception):  # noqa: N818  (a refusal is an answer, not a malfunction)
-    """The phase does not take this submission; the message is a sentence for the participant."""
 
 
 class UnknownSubmission(LookupError):  # noqa: N818
     """There is no submission with this id."""
-
-
-def submit(
-    db: Database,
-    store: BundleStore,
-    *,
-    phase_id: int,
-    user_id: int,
-    name: str,
-    bundle: Bundle,
-    description: str = "",
-    link: str = "",
-    alias: str | None = None,
-    parent_id: int | None = None,
-    is_baseline: bool = False,
-    verified_mail_needed: bool = False,
-    now: datetime | None = None,
-) -> int:
-    """Queue a measure: the submission, its evaluations and their pending runs in one transaction.
-
-    The bundle's bytes are stored first: a crash in between leaves an unused file, never a submission without
-    its code. description, link and alias: as `submissions.details` lets them through. parent_id: what it is
-    resubmitted from. verified_mail_needed: as the setting says. Returns the submission's id. Raises SubmissionRefused
-    (dates, quota, an unverified address, what the zoos do not offer, an alias that is somebody's name).
-    """
-    moment = now or utc_now()
-    with db.read() as session:  # refuse before anything is stored
-        _refuse(session, phase_id, user_id, moment, bundle, alias, is_baseline, verified_mail_needed)
-    store.put(bundle.content)
-    with db.write() as session:
-        entrant, team_id = _hold_entrant(session, phase_id, user_id)
-        _hold_zoos(session, phase_id)
-        phase = _refuse(session, phase_id, user_id, moment, bundle, alias, is_baseline, verified_mail_needed)
-        submission = SubmissionRecord(
-            phase_id=phase_id,
-            user_id=user_id,
-            name=name,
-            entrant=_baseline(bundle) if is_baseline else entrant,
-            team_id=None if is_baseline else team_id,
-            filename=bundle.filename,
-            bundle_sha256=bundle.sha256,
-            description=description,
-            link=link,
-            alias=alias,
-            parent_id=parent_id,
-            track=bundle.track,
-            needs=list(bundle.needs),
-            is_baseline=is_baseline,
-            created_at=moment,
-        )
-        session.add(submission)
-        add_attempt(session, submission, phase)
-        session.flush()
-        return submission.id
-
-
-def _hold_entrant(session: Session, phase_id: int, user_id: int) -> tuple[str, int | None]:
-    """Whose the submission is on the leaderboard. Two uploads of a team at once must not share a quota's rest."""
-    phase = session.get(PhaseRecord, phase_id)
-    if phase is None:
-        raise SubmissionRefused("This phase does not exist.")
-    return teams.hold_entrant(session, phase.competition_id, user_id)
-
-
-def _baseline(bundle: Bundle) -> str:
-    """Every baseline is an entrant of its own."""
-    return f"b{bundle.sha256[:20]}"
-
-
-def _refuse(
-    session: Session,
-    phase_id: int,
-    user_id: int,
-    now: datetime,
-    bundle: Bundle,
-    alias: str | None,
-    is_baseline: bool,
-    verified_mail_needed: bool,
-) -> PhaseRecord:
-    phase = session.get(PhaseRecord, phase_id)
-    if phase is None:
-        raise SubmissionRefused("This phase does not exist.")
-    why = None
-    if not is_baseline:
-        why = refusal(session, phase, user_id, now, verified_mail_needed=verified_mail_needed)
-    why = why or tracks.refusal(bundle.needs, [(zoo.title, zoo.offers) for zoo in phase.zoos])
-    why = why or alias_refusal(session, alias, user_id)
-    if why is not None:
-        raise SubmissionRefused(why)
-    return phase
 
 
 def cancel(db: Database, submission_id: int) -> bool:
@@ -166,15 +67,10 @@ def _begin_anew(session: Session, submission_id: int, event: Event) -> bool:
     submission.reason = submission.detail = submission.score = submission.standard_error = None
     submission.started_at = submission.finished_at = None
     standings.update(session, submission)  # locks the phase for itself, so it comes before the lock that is shared
-    _hold_zoos(session, submission.phase_id)
+    hold_zoos(session, submission.phase_id)
     drop_open_work(session, submission_id)  # of the attempt before
     add_attempt(session, submission, submission.phase)
     return True
-
-
-def _hold_zoos(session: Session, phase_id: int) -> None:
-    """Until the transaction ends nobody changes the phase's zoos (PostgreSQL; SQLite has one writer anyway)."""
-    session.get(PhaseRecord, phase_id, with_for_update={"read": True})
 
 
 def record_value(
@@ -391,5 +287,5 @@ def _end(
     else:
         drop_open_work(session, submission_id)
     if event is not Event.USER_CANCELLED:
-        notices.tell_end(session, submission_id)
+        end_notices.tell_end(session, submission_id)
     return True

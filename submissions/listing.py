@@ -10,10 +10,10 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, contains_eager
 
+from submissions.entrants import team_ids_of
 from submissions.progress import seen_score
 from submissions.records import CompetitionRecord, PhaseRecord, SubmissionRecord, UserRecord, utc_now
 from submissions.states import Reason, State
-from submissions.teams import team_ids_of
 from submissions.visibility import Sight, sight
 
 PER_PAGE = 50

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
 from submissions import lifecycle, tracks
+from submissions.audit import record_act
 from submissions.competitions import CompetitionError, usable_zoo
 from submissions.database import Database
 from submissions.records import (
@@ -21,7 +22,6 @@ from submissions.records import (
     ZooRecord,
 )
 from submissions.states import State
-from submissions.zoos import record_act
 
 ATTACHED, DETACHED, REPLACED = "attached", "detached", "replaced"
 

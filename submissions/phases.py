@@ -13,6 +13,7 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from submissions import standings
+from submissions.audit import record_act
 from submissions.competitions import (
     TEXT_LENGTH,
     TITLE_LENGTH,
@@ -34,7 +35,6 @@ from submissions.records import (
     ZooState,
     utc_now,
 )
-from submissions.zoos import record_act
 
 SLUG_LENGTH = 80
 MEBIBYTE = 2**20

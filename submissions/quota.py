@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
+from submissions.entrants import entrant_of
 from submissions.records import PhaseRecord, SubmissionRecord, UserRecord
 from submissions.states import State
-from submissions.teams import entrant_of
 
 LEAST_SMOKE_FAILURES = 50
 SMOKE_FAILURES_PER_SUBMISSION = 10

@@ -14,13 +14,13 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy import update as change
 from sqlalchemy.orm import Session
 
+from submissions.board_version import next_version
 from submissions.counting import Entry, Rules, counting, decided, on_board, shown_error
 from submissions.database import Database
 from submissions.jackknives import jackknives_of
 from submissions.records import (
     CountRule,
     PhaseRecord,
-    PhaseZooRecord,
     StandingRecord,
     SubmissionRecord,
     utc_now,
@@ -46,7 +46,7 @@ def recount(session: Session, phase_id: int, entrants: Collection[str], *, anew:
 
     anew: what the Ladder has decided of their submissions is decided once more, as after two teams became one.
     """
-    rules = next_version(session, phase_id)
+    rules = _hold_board(session, phase_id)
     listed = sorted(entrants)
     for start in range(0, len(listed), _AT_A_TIME):
         part = listed[start : start + _AT_A_TIME]
@@ -55,37 +55,14 @@ def recount(session: Session, phase_id: int, entrants: Collection[str], *, anew:
 
 def rebuild(session: Session, phase_id: int) -> None:
     """Make all standings of a phase anew: its rules have changed, or its board is no longer frozen."""
-    rules = next_version(session, phase_id)
+    rules = _hold_board(session, phase_id)
     _enter(session, phase_id, rules, SubmissionRecord.phase_id == phase_id, StandingRecord.phase_id == phase_id, True)
 
 
-def next_version(session: Session, phase_id: int) -> Rules:
-    """Move the phase's board on to its next version: whoever has kept a page of it asks for it anew. Its rules.
-
-    Until the transaction ends nobody else changes this phase's standings.
-    """
-    session.execute(
-        change(PhaseRecord)
-        .where(PhaseRecord.id == phase_id)
-        .values(board_version=PhaseRecord.board_version + 1)
-        .execution_options(synchronize_session=False)
-    )
+def _hold_board(session: Session, phase_id: int) -> Rules:
+    """Move the board on to its next version, which locks it until the transaction ends. Returns its rules."""
+    next_version(session, phase_id)
     return Rules(*session.execute(select(*_RULES).where(PhaseRecord.id == phase_id)).one())
-
-
-def name_changed(session: Session, entrants: Collection[str]) -> None:
-    """Somebody on leaderboards has another name now: the boards are to be shown anew."""
-    phases = session.scalars(
-        select(StandingRecord.phase_id).where(StandingRecord.entrant.in_(entrants)).distinct()
-    ).all()
-    for phase_id in sorted(phases):
-        next_version(session, phase_id)
-
-
-def references_changed(session: Session, zoo_id: int) -> None:
-    """A zoo has another check: boards over it show what chance gets there."""
-    for phase_id in session.scalars(select(PhaseZooRecord.phase_id).where(PhaseZooRecord.zoo_id == zoo_id)).all():
-        next_version(session, phase_id)
 
 
 def choose(db: Database, submission_id: int) -> None:

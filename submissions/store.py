@@ -1,6 +1,4 @@
-"""Where uploaded bytes live: a folder of files named by their sha256. The web process puts, workers get.
-
-Also makes the zoo store that the settings describe, for whoever starts something.
+"""The bundle store: a folder of uploads named by their sha256. The web process puts, workers get.
 """
 
 import hashlib
@@ -8,9 +6,6 @@ import os
 import re
 import tempfile
 from pathlib import Path
-
-from model_zoo.store import ZooStore
-from submissions.settings import Settings
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 
@@ -55,16 +50,6 @@ class BundleStore:
 
     def _path(self, digest: str) -> Path:
         return self.folder / digest[:2] / digest
-
-
-def make_zoo_store(settings: Settings) -> ZooStore:
-    """The zoo store of these settings. Nothing is opened or made yet."""
-    return ZooStore(
-        settings.effective_store_url,
-        settings.zoo_cache,
-        settings.zoo_cache_bytes,
-        endpoint=settings.store_endpoint,
-    )
 
 
 def _holds(path: Path, content: bytes) -> bool:

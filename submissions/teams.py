@@ -10,12 +10,13 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, and_, bindparam, delete, exists, select, update
+from sqlalchemy import and_, delete, exists, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from submissions import standings
 from submissions.database import Database
+from submissions.entrants import alone, entrant_of, hold_entrant, team_ids_of, together
 from submissions.records import (
     CompetitionRecord,
     PhaseRecord,
@@ -28,10 +29,6 @@ from submissions.records import (
 
 NAME_LENGTHS = (3, 40)
 DELETED = "deleted account"  # what a deleted account is called, with its number
-# Asked at every view of a leaderboard: made once, for making it takes longer than the database does.
-_TEAM_ID = select(TeamMemberRecord.team_id).where(
-    TeamMemberRecord.user_id == bindparam("user_id"), TeamMemberRecord.competition_id == bindparam("competition_id")
-)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?: [A-Za-z0-9._-]+)*")
 
 
@@ -61,34 +58,6 @@ class Team:
     @property
     def is_full(self) -> bool:
         return len(self.members) >= self.most_members
-
-
-def entrant_of(session: Session, competition_id: int, user_id: int) -> tuple[str, int | None]:
-    """Whose a submission of this person is on the competition's leaderboards, and the id of their team, if any."""
-    team_id = session.scalar(_TEAM_ID, {"user_id": user_id, "competition_id": competition_id})
-    return (_alone(user_id), None) if team_id is None else (_together(team_id), team_id)
-
-
-def hold_entrant(session: Session, competition_id: int, user_id: int) -> tuple[str, int | None]:
-    """As `entrant_of`; until the transaction ends nobody else submits for this entrant, joins or leaves it."""
-    session.get(UserRecord, user_id, with_for_update=True)
-    entrant, team_id = entrant_of(session, competition_id, user_id)
-    if team_id is not None:
-        session.get(TeamRecord, team_id, with_for_update=True)
-    return entrant, team_id
-
-
-def is_member(session: Session, submission: SubmissionRecord, user_id: int) -> bool:
-    """Whether the submission is of a team that this person is in."""
-    if submission.team_id is None:
-        return False
-    member = exists().where(TeamMemberRecord.team_id == submission.team_id, TeamMemberRecord.user_id == user_id)
-    return bool(session.scalar(select(member)))
-
-
-def team_ids_of(user_id: int | None) -> Select[int]:
-    """A query for the ids of all teams that a person (None: nobody) is in, for use inside another query."""
-    return select(TeamMemberRecord.team_id).where(TeamMemberRecord.user_id == user_id)
 
 
 def team_of(session: Session, competition_id: int, user_id: int) -> Team | None:
@@ -214,7 +183,7 @@ def merge_refusal(
     for phase in closed:
         in_phase = and_(SubmissionRecord.phase_id == phase.id, SubmissionRecord.is_baseline.is_(False))
         when = f"{phase.title}, which closed on {phase.closes_at:%d %B %Y}"
-        if session.scalar(select(exists().where(in_phase, SubmissionRecord.entrant == _alone(user_id)))):
+        if session.scalar(select(exists().where(in_phase, SubmissionRecord.entrant == alone(user_id)))):
             return f"You have submissions in {when}: they cannot become a team's any more."
         if team_id is not None and session.scalar(
             select(exists().where(in_phase, SubmissionRecord.team_id == team_id))
@@ -227,10 +196,10 @@ def _enter(session: Session, team: TeamRecord, user_id: int) -> None:
     """Make the person a member, and their own submissions of the competition the team's, with all standings."""
     session.add(TeamMemberRecord(team_id=team.id, user_id=user_id, competition_id=team.competition_id))
     phase_ids = select(PhaseRecord.id).where(PhaseRecord.competition_id == team.competition_id)
-    own = and_(SubmissionRecord.phase_id.in_(phase_ids), SubmissionRecord.entrant == _alone(user_id))
+    own = and_(SubmissionRecord.phase_id.in_(phase_ids), SubmissionRecord.entrant == alone(user_id))
     changed = sorted(set(session.scalars(select(SubmissionRecord.phase_id).where(own).distinct())))
     chosen_by_team = select(SubmissionRecord.phase_id).where(
-        SubmissionRecord.entrant == _together(team.id), SubmissionRecord.is_chosen
+        SubmissionRecord.entrant == together(team.id), SubmissionRecord.is_chosen
     )
     already_chosen = list(session.scalars(chosen_by_team))
     session.execute(
@@ -242,12 +211,12 @@ def _enter(session: Session, team: TeamRecord, user_id: int) -> None:
     session.execute(
         update(SubmissionRecord)
         .where(own)
-        .values(entrant=_together(team.id), team_id=team.id)
+        .values(entrant=together(team.id), team_id=team.id)
         .execution_options(synchronize_session=False)
     )
     session.flush()
     for phase_id in changed:
-        standings.recount(session, phase_id, [_alone(user_id), _together(team.id)], anew=True)
+        standings.recount(session, phase_id, [alone(user_id), together(team.id)], anew=True)
 
 
 def _team(session: Session, record: TeamRecord) -> Team:
@@ -274,14 +243,6 @@ def _is_somebodys(session: Session, name: str, user_id: int) -> bool:
     if name.lower().startswith(DELETED):
         return True
     return bool(session.scalar(select(exists().where(UserRecord.name_key == name.lower(), UserRecord.id != user_id))))
-
-
-def _alone(user_id: int) -> str:
-    return f"u{user_id}"
-
-
-def _together(team_id: int) -> str:
-    return f"t{team_id}"
 
 
 def _new_invite_key() -> str:

@@ -1,54 +1,19 @@
-"""The track of a measure, and what it needs of zoos: read from its source without importing it, and held against zoos.
+"""What a track offers: what a measure needs of zoos, compared with what the zoos have.
 
-A measure says it at the top level of its module: `TRACK = "extended"` and, if it cannot do without them,
-`NEEDS = ("siblings", …)`. `submissions.bundle` reads it, `submissions.lifecycle` refuses what a phase cannot serve.
+`submissions.declaration` reads the needs from a measure's source, `submissions.submit` refuses what a phase cannot serve.
 """
 
-import ast
-import contextlib
-import reprlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal, get_args
-
-from model_zoo.zoo import OFFERS
-from submissions.source import SourceError, module_statements, parse
 
 Track = Literal["standard", "extended"]
 
-_TRACK, _NEEDS = "TRACK", "NEEDS"
-_TRACKS: tuple[Track, ...] = get_args(Track)
+TRACKS: tuple[Track, ...] = get_args(Track)
 _WORDS = {
     "siblings": "sibling networks",
     "unlabelled": "unlabelled test inputs",
     "trajectory": "the trajectory of the training",
 }
-
-
-@dataclass(frozen=True)
-class Declaration:
-    """What a measure says of itself. needs: what it cannot do without, in the order of `model_zoo.zoo.OFFERS`."""
-
-    track: Track = "standard"
-    needs: tuple[str, ...] = ()
-
-
-def read_declaration(path: str, source: bytes) -> Declaration:
-    """What the module says. path: as messages name it. Raises SourceError, also where it cannot be told for certain."""
-    tree = parse(path, source)
-    track_line, track = _constant(path, tree, _TRACK, "standard")
-    if track not in _TRACKS:
-        raise _fault(path, track_line, f"{_TRACK} must be {' or '.join(map(repr, _TRACKS))}, not {reprlib.repr(track)}")
-    needs_line, needs = _constant(path, tree, _NEEDS, ())
-    if not isinstance(needs, tuple | list) or not all(isinstance(need, str) for need in needs):
-        found = reprlib.repr(needs)
-        raise _fault(path, needs_line, f'{_NEEDS} must be a tuple of texts, for example ("siblings",), not {found}')
-    if unknown := [need for need in needs if need not in OFFERS]:
-        found = reprlib.repr(unknown[0])
-        raise _fault(path, needs_line, f"{_NEEDS} names {found}; a zoo may offer {', '.join(OFFERS)}")
-    if needs and track != "extended":
-        raise _fault(path, needs_line, f'{_NEEDS} is for the extended track; write {_TRACK} = "extended" as well')
-    return Declaration(next(known for known in _TRACKS if known == track), tuple(n for n in OFFERS if n in needs))
 
 
 def missing(needs: Iterable[str], offers: Sequence[str]) -> list[str]:
@@ -72,33 +37,3 @@ def in_words(offers: Sequence[str]) -> str:
     """For people: sibling networks and unlabelled test inputs."""
     words = [_WORDS[offer] for offer in offers]
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
-
-
-def _constant(path: str, tree: ast.Module, name: str, default: object) -> tuple[int, object]:
-    """The line and the value of the one plain assignment of `name` at the module's top level."""
-    found = [statement for statement in module_statements(tree) if name in _bound(statement)]
-    if not found:
-        return 0, default
-    match found[0]:
-        case ast.Assign(targets=[ast.Name()], value=value) | ast.AnnAssign(value=ast.expr() as value):
-            if len(found) == 1 and found[0] in tree.body:
-                with contextlib.suppress(ValueError, TypeError, RecursionError, MemoryError):
-                    return found[0].lineno, ast.literal_eval(value)
-    line = found[-1].lineno
-    raise _fault(path, line, f"{name} must be assigned once, at the top level, and without any computation")
-
-
-def _bound(statement: ast.stmt) -> list[str]:
-    """The names that a statement binds, as far as assignments and imports go."""
-    match statement:
-        case ast.Assign(targets=targets):
-            return [each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)]
-        case ast.AnnAssign(target=ast.Name(id=name)) | ast.AugAssign(target=ast.Name(id=name)):
-            return [name]
-        case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
-            return [alias.asname or alias.name for alias in aliases]
-    return []
-
-
-def _fault(path: str, line: int, text: str) -> SourceError:
-    return SourceError(f"{path}, line {line}: {text}.", None, path=path, line=line)

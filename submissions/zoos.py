@@ -4,9 +4,8 @@ Called by pages, commands and the worker's jobs. Files are the zoo store's; whic
 and a phase whose zoos have changed has its submissions evaluated anew.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -16,10 +15,10 @@ from sqlalchemy.orm import Session
 from model_zoo import Zoo, ZooError, open_zoo
 from model_zoo.checks.report import CheckReport, Verdict
 from model_zoo.store import ZooStore
-from submissions import standings
+from submissions import board_version
+from submissions.audit import record_act
 from submissions.database import Database
 from submissions.records import (
-    ActRecord,
     CompetitionRecord,
     JobState,
     PhaseRecord,
@@ -63,18 +62,6 @@ class ZooDetail:
     phases: tuple[PhaseUse, ...]
     versions: tuple[ZooRecord, ...]
     job: ZooJobRecord | None
-
-
-@dataclass(frozen=True)
-class Act:
-    """Who did what to which zoo or phase, and when. `user_name` is None for the command line."""
-
-    at: datetime
-    user_name: str | None
-    act: str
-    zoo: str | None
-    phase: str | None
-    detail: str
 
 
 def add_zoo(
@@ -154,7 +141,7 @@ def record_check(db: Database, zoo_id: int, report: CheckReport, *, user_id: int
         zoo = session.get_one(ZooRecord, zoo_id, with_for_update=True)
         zoo.state = state
         zoo.report = report.model_dump(mode="json")
-        standings.references_changed(session, zoo_id)
+        board_version.references_changed(session, zoo_id)
         counts = [f"{len(report.of(verdict))} {verdict}" for verdict in Verdict if report.of(verdict)]
         record_act(session, "checked", user_id=user_id, zoo_id=zoo_id, detail=f"{state}: {', '.join(counts)}")
     return state
@@ -269,55 +256,3 @@ def _uses(session: Session, zoo_id: int | None = None) -> dict[int, list[PhaseUs
     for used, phase_id, competition, slug, title in session.execute(query):
         uses.setdefault(used, []).append(PhaseUse(phase_id, competition, slug, title))
     return uses
-
-
-def record_act(
-    session: Session,
-    act: str,
-    *,
-    user_id: int | None,
-    zoo_id: int | None = None,
-    phase_id: int | None = None,
-    detail: str = "",
-) -> None:
-    """Put on record, in the caller's transaction, that somebody did something. user_id: None for the command line."""
-    session.add(ActRecord(act=act, user_id=user_id, zoo_id=zoo_id, phase_id=phase_id, detail=detail))
-
-
-def acts(
-    session: Session, *, zoo_id: int | None = None, phase_id: int | None = None, limit: int = 100
-) -> Sequence[Act]:
-    """What was done, the newest first: to this zoo, in this phase, or to anything."""
-    query = (
-        select(
-            ActRecord.at,
-            UserRecord.name,
-            ActRecord.act,
-            ZooRecord.name,
-            ZooRecord.version,
-            CompetitionRecord.slug,
-            PhaseRecord.slug,
-            ActRecord.detail,
-        )
-        .outerjoin(UserRecord, UserRecord.id == ActRecord.user_id)
-        .outerjoin(ZooRecord, ZooRecord.id == ActRecord.zoo_id)
-        .outerjoin(PhaseRecord, PhaseRecord.id == ActRecord.phase_id)
-        .outerjoin(CompetitionRecord, CompetitionRecord.id == PhaseRecord.competition_id)
-        .order_by(ActRecord.id.desc())
-        .limit(limit)
-    )
-    if zoo_id is not None:
-        query = query.where(ActRecord.zoo_id == zoo_id)
-    if phase_id is not None:
-        query = query.where(ActRecord.phase_id == phase_id)
-    return tuple(
-        Act(
-            at=at,
-            user_name=user_name,
-            act=act,
-            zoo=None if zoo is None else f"{zoo}@{version}",
-            phase=None if phase is None else f"{competition}/{phase}",
-            detail=detail,
-        )
-        for at, user_name, act, zoo, version, competition, phase, detail in session.execute(query)
-    )

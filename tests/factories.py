@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from model_zoo.manifest import Axis, DatasetCard, NetworkTruth, ZooCard
 from model_zoo.store import ZooStore
 from model_zoo.writer import new_zoo, opaque_ids
-from submissions import lifecycle, queue
+from submissions import lifecycle, queue, submit
 from submissions.accounts import register
 from submissions.bundle import Bundle, BundleLimits, read_bundle
 from submissions.competitions import create_competition
@@ -129,7 +129,7 @@ class Competition:
         return register(self.db, name, f"{name}@example.org", "correct horse battery")
 
     def submit(self, user_id: int, source: bytes | str = SQUARED_NORM, name: str = "measure") -> int:
-        return lifecycle.submit(
+        return submit.submit(
             self.db,
             self.store,
             phase_id=self.phase_id,

@@ -24,7 +24,8 @@ from submissions.bundle import BundleLimits
 from submissions.database import Database
 from submissions.scores import Rescoring
 from submissions.settings import Settings
-from submissions.store import BundleStore, make_zoo_store
+from submissions.store import BundleStore
+from submissions.zoo_store import make_zoo_store
 from worker.celery_app import MAIL, WORK, ZOO_WORK, make_celery
 from worker.evaluator import Evaluator
 from worker.hints import send_hint, send_zoo_hint

@@ -22,9 +22,9 @@ from submissions import uploads, zoo_jobs
 from submissions.database import Database
 from submissions.records import JobKind, ZooRecord, ZooState
 from submissions.settings import Settings
-from submissions.store import make_zoo_store
 from submissions.uploads import UploadError
 from submissions.zoo_sources import SourceError
+from submissions.zoo_store import make_zoo_store
 from submissions.zoos import add_zoo, begin_check, give_up_check, record_check
 from worker.zoo_archives import ArchiveError
 from worker.zoo_checks import CheckError, check

@@ -14,7 +14,7 @@ from server.config import services
 from server.pages import account as account_page
 from server.problems import Problem, faulty
 from submissions import accounts, sessions
-from submissions.account_data import DeletionRefused, delete_account
+from submissions.account_deletion import DeletionRefused, delete_account
 from submissions.accounts import AccountError
 from submissions.tokens import Scope
 from worker.hints import send_mail_hint

@@ -16,8 +16,8 @@ from server.config import services
 from server.problems import Problem
 from submissions import board, leaderboard
 from submissions.board_history import history
+from submissions.entrants import entrant_of
 from submissions.records import CountRule, utc_now
-from submissions.teams import entrant_of
 
 routes = Routes("boards", "Leaderboards", "Who stands where.")
 

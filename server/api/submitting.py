@@ -15,10 +15,10 @@ from server.pages.submit import ONE_AT_A_TIME
 from server.problems import Problem, faulty
 from submissions.bundle import BundleError, read_bundle
 from submissions.details import DetailsError, details_of
-from submissions.lifecycle import SubmissionRefused, submit
 from submissions.quota import quota_of, refusal
 from submissions.records import SubmissionRecord, utc_now
 from submissions.store import StoreError
+from submissions.submit import SubmissionRefused, submit
 from submissions.tokens import Scope
 from worker.hints import send_hint
 

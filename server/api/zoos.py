@@ -16,12 +16,13 @@ from server.config import services
 from server.pages import zoo_page
 from server.pages import zoos as zoo_pages
 from server.problems import faulty
+from submissions.audit import acts
 from submissions.records import JobKind, JobState, ZooJobRecord, ZooState
 from submissions.tokens import Scope
 from submissions.workers import known_workers
 from submissions.zoo_jobs import enqueue, find_job, recent_jobs
 from submissions.zoo_sources import SourceError, allowed_address
-from submissions.zoos import PhaseUse, acts, zoo_detail, zoo_list
+from submissions.zoos import PhaseUse, zoo_detail, zoo_list
 from worker.hints import send_zoo_hint
 
 routes = Routes("zoos", "Organizing zoos", "Model zoos: added, checked and looked at by organizers.")

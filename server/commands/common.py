@@ -14,7 +14,7 @@ from server.commands.errors import InputError
 from submissions.database import Database
 from submissions.migrations import migrate
 from submissions.settings import Settings
-from submissions.store import make_zoo_store
+from submissions.zoo_store import make_zoo_store
 from submissions.zoos import adopt_folders
 from submissions.zoos import find_zoo as zoo_named
 

@@ -31,7 +31,8 @@ from submissions.in_progress import OpenSubmission
 from submissions.records import SubmissionRecord
 from submissions.settings import Settings
 from submissions.states import State
-from submissions.store import BundleStore, make_zoo_store
+from submissions.store import BundleStore
+from submissions.zoo_store import make_zoo_store
 from worker.hints import send_hint
 from worker.sandbox.selftest import try_sandbox
 

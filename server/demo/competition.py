@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from model_zoo.store import ZooStore
-from submissions import lifecycle
+from submissions import submit
 from submissions.accounts import create_organizer, system_user
 from submissions.baselines import DEMO, baseline_source
 from submissions.bundle import BundleLimits, read_bundle
@@ -89,7 +89,7 @@ def _submit_baselines(db: Database, store: BundleStore, phase_id: int) -> None:
     for baseline in DEMO:
         if baseline.name not in known:
             bundle = read_bundle(baseline.filename, baseline_source(baseline.name), BundleLimits())
-            lifecycle.submit(
+            submit.submit(
                 db,
                 store,
                 phase_id=phase_id,

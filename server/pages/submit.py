@@ -17,12 +17,12 @@ from server.pages.submit_form import Draft, Upload, draft_of, open_phase_path, p
 from submissions import details
 from submissions.bundle import MAX_SOURCE_BYTES, Bundle, BundleError, read_bundle
 from submissions.details import DetailsError, details_of
-from submissions.lifecycle import SubmissionRefused, submit
 from submissions.own_code import as_text
 from submissions.quota import quota_of, refusal
 from submissions.records import utc_now
 from submissions.smoke import smoke_zoo
 from submissions.states import Reason
+from submissions.submit import SubmissionRefused, submit
 from worker.hints import send_hint
 
 SHOWN_LENGTH = 200  # characters of the line at fault

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from submissions import standings
+from submissions import board_version
 from submissions.records import ActRecord, CountRule, PhaseRecord, StandingRecord, SubmissionRecord, utc_now
 from submissions.states import Reason, State
 from tests.records import START
@@ -279,5 +279,5 @@ def test_a_name_that_changes_changes_on_the_board(site: Site) -> None:
     browser = site.browser()
     first = browser.get(BOARD)
     with site.db.write() as session:
-        standings.name_changed(session, [f"u{site.ann}"])
+        board_version.name_changed(session, [f"u{site.ann}"])
     assert browser.get(BOARD, If_None_Match=first.headers["ETag"]).status_code == 200

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import func, select
 
 from submissions import accounts, mail, sessions, standings, teams, tokens
-from submissions.account_data import DeletionRefused, delete_account, write_export
+from submissions.account_data import write_export
+from submissions.account_deletion import DeletionRefused, delete_account
 from submissions.database import Database
 from submissions.records import (
     ApiTokenRecord,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from submissions import lifecycle, queue
+from submissions import lifecycle, queue, submit
 from submissions.competitions import CompetitionError, create_competition
 from submissions.database import Database
 from submissions.records import PhaseRecord, RunRecord, SubmissionRecord, utc_now
@@ -249,7 +249,7 @@ def test_quota_and_dates_refuse_with_a_sentence_and_store_nothing(
     user = competition.user()
 
     def submit_at(hours: float, source: str = SQUARED_NORM.decode()) -> int:
-        return lifecycle.submit(
+        return submit.submit(
             any_db,
             store,
             phase_id=competition.phase_id,
@@ -259,15 +259,15 @@ def test_quota_and_dates_refuse_with_a_sentence_and_store_nothing(
             now=opens + timedelta(hours=hours),
         )
 
-    with pytest.raises(lifecycle.SubmissionRefused, match="opens on"):
+    with pytest.raises(submit.SubmissionRefused, match="opens on"):
         submit_at(-1)
     assert list(store.folder.glob("??/*")) == []
     submit_at(1)
     submit_at(2)
-    with pytest.raises(lifecycle.SubmissionRefused, match=r"2 submissions .* are taken: 0 used, 2 not begun yet"):
+    with pytest.raises(submit.SubmissionRefused, match=r"2 submissions .* are taken: 0 used, 2 not begun yet"):
         submit_at(3)
     submit_at(25.5)
-    with pytest.raises(lifecycle.SubmissionRefused, match="closed on"):
+    with pytest.raises(submit.SubmissionRefused, match="closed on"):
         submit_at(24 * 7)
     with any_db.read() as session:
         assert session.scalar(select(func.count()).select_from(SubmissionRecord)) == 3
@@ -280,7 +280,7 @@ def test_uploads_at_the_same_moment_share_one_quota(any_db: Database, store: Bun
     def try_to_submit(_number: int) -> bool:
         try:
             competition.submit(user)
-        except lifecycle.SubmissionRefused:
+        except submit.SubmissionRefused:
             return False
         return True
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from submissions import lifecycle, notices, queue, teams
-from submissions.account_data import delete_account
+from submissions import lifecycle, notices, queue, submit, teams
+from submissions.account_deletion import delete_account
 from submissions.database import Database
 from submissions.records import (
     MailRecord,
@@ -145,7 +145,7 @@ def test_under_the_ladder_nobody_is_told_more_than_what_was_released(competition
 
 
 def test_a_baseline_is_told_to_nobody(competition: Competition) -> None:
-    lifecycle.submit(
+    submit.submit(
         competition.db,
         competition.store,
         phase_id=competition.phase_id,

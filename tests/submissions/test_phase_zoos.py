@@ -7,13 +7,14 @@ import pytest
 
 from model_zoo.store import ZooStore
 from submissions import lifecycle
+from submissions.audit import acts, record_act
 from submissions.competitions import CompetitionError
 from submissions.database import Database
 from submissions.phase_zoos import REPLACED, attach_zoo, detach_zoo, replace_zoo, rerun_outdated, submissions_affected
 from submissions.records import PhaseRecord, PhaseZooRecord, Purpose, ZooRecord
 from submissions.states import State
 from submissions.store import BundleStore
-from submissions.zoos import acts, add_zoo, record_act, register_zoo
+from submissions.zoos import add_zoo, register_zoo
 from tests.factories import Competition, make_competition, make_tiny_zoo
 
 

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from submissions.accounts import create_organizer
+from submissions.audit import acts
 from submissions.database import Database
 from submissions.phases import (
     NewCompetition,
@@ -20,7 +21,6 @@ from submissions.phases import (
     ready_zoos,
 )
 from submissions.records import CompetitionRecord, PhaseRecord, TimeRule, ZooRecord, ZooState
-from submissions.zoos import acts
 from tests.records import Records
 
 MARCH = datetime(2027, 3, 1, tzinfo=UTC)

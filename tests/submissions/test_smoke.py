@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from model_zoo import open_zoo
 from model_zoo.store import ZooStore
-from submissions import lifecycle, queue
+from submissions import lifecycle, queue, submit
 from submissions.competitions import CompetitionError, create_competition
 from submissions.database import Database
 from submissions.in_progress import open_submissions
@@ -141,7 +141,7 @@ def test_a_submission_that_has_not_begun_holds_its_place(any_db: Database, store
     user = competition.user()
     competition.submit(user)
     competition.submit(user)
-    with pytest.raises(lifecycle.SubmissionRefused, match="0 used, 2 not begun yet"):
+    with pytest.raises(submit.SubmissionRefused, match="0 used, 2 not begun yet"):
         competition.submit(user)
     claim = competition.claim()
     assert claim is not None
@@ -173,7 +173,7 @@ def test_uploads_that_spend_no_quota_have_a_bound_of_their_own(
     for _ in range(2):
         fail_in_smoke(competition, user)
     assert lifecycle.cancel(any_db, competition.submit(user))
-    with pytest.raises(lifecycle.SubmissionRefused, match=r"3 of your uploads .* failed in their smoke run"):
+    with pytest.raises(submit.SubmissionRefused, match=r"3 of your uploads .* failed in their smoke run"):
         competition.submit(user)
     competition.submit(competition.user("bob"))
     with any_db.write() as session:
@@ -224,7 +224,7 @@ def test_a_rerun_is_tried_anew(smoked: Competition) -> None:
 
 
 def test_a_baseline_needs_no_smoke_run(smoked: Competition) -> None:
-    submission = lifecycle.submit(
+    submission = submit.submit(
         smoked.db,
         smoked.store,
         phase_id=smoked.phase_id,

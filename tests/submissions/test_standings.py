@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from scoring import Jackknife, ladder
-from submissions import standings
+from submissions import board_version, standings
 from submissions.database import Database
 from submissions.migrations import migrate
 from submissions.records import CountRule, PhaseRecord, StandingRecord, SubmissionRecord
@@ -287,7 +287,7 @@ def test_every_change_gives_the_board_another_version(records: Records) -> None:
         standings.rebuild(session, phase)
     versions.append(_version(records, phase))
     with records.db.write() as session:
-        standings.name_changed(session, [f"u{records.ann}"])
+        board_version.name_changed(session, [f"u{records.ann}"])
     versions.append(_version(records, phase))
     assert versions == sorted(set(versions))
 

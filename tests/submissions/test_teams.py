@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from submissions import lifecycle, standings, teams
+from submissions import entrants, standings, submit, teams
 from submissions.accounts import register
 from submissions.database import Database
 from submissions.quota import quota_of
@@ -73,8 +73,8 @@ def test_a_team_is_made_joined_by_its_link_and_left(records: Records) -> None:
     competition = _competition_of(db, records.phase())
     team = teams.create_team(db, competition, records.ann, " The Gaps ")
     with db.read() as session:
-        assert teams.entrant_of(session, competition, records.ann) == (f"t{team}", team)
-        assert teams.entrant_of(session, competition, records.bob) == (f"u{records.bob}", None)
+        assert entrants.entrant_of(session, competition, records.ann) == (f"t{team}", team)
+        assert entrants.entrant_of(session, competition, records.bob) == (f"u{records.bob}", None)
     assert teams.join_team(db, _invite(db, team), records.bob) == team
     assert _names(db, competition, records.bob) == ["ann", "bob"]
     with db.read() as session:
@@ -312,7 +312,7 @@ def test_a_submission_is_its_teams_and_two_members_do_not_share_a_quotas_rest(co
     def submit(user_id: int) -> None:
         try:
             competition.submit(user_id)
-        except lifecycle.SubmissionRefused as error:
+        except submit.SubmissionRefused as error:
             refused.append(str(error))
 
     threads = [threading.Thread(target=submit, args=(user_id,)) for user_id in (ada, bea, ada, bea)]
@@ -329,7 +329,7 @@ def test_a_baseline_is_never_a_teams(competition: Competition) -> None:
     db = competition.db
     ada = competition.user("ada")
     teams.create_team(db, _competition_of(db, competition.phase_id), ada, "gaps")
-    made = lifecycle.submit(
+    made = submit.submit(
         db,
         competition.store,
         phase_id=competition.phase_id,
@@ -354,7 +354,7 @@ def test_a_member_is_whoever_is_in_the_team_now(records: Records) -> None:
         with db.read() as session:
             submission = session.scalars(select(SubmissionRecord)).one()
             return [
-                teams.is_member(session, submission, person) for person in (records.ann, records.bob, records.system)
+                entrants.is_member(session, submission, person) for person in (records.ann, records.bob, records.system)
             ]
 
     assert members() == [True, True, False]

@@ -8,11 +8,11 @@ from model_zoo.store import ZooStore
 from submissions.bundle import BundleError
 from submissions.competitions import CompetitionError
 from submissions.database import Database
-from submissions.lifecycle import SubmissionRefused
 from submissions.phase_zoos import attach_zoo, replace_zoo
 from submissions.records import PhaseRecord, Purpose, ZooRecord
 from submissions.smoke import smoke_zoo
 from submissions.store import BundleStore
+from submissions.submit import SubmissionRefused
 from submissions.tracks import in_words, refusal
 from submissions.zoos import register_zoo
 from tests.factories import Competition, bundle_of, make_competition, make_tiny_zoo, zip_of

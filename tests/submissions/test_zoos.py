@@ -9,15 +9,14 @@ from model_zoo import ZooError, open_zoo
 from model_zoo.checks.report import CheckReport, Item, Verdict
 from model_zoo.store import ZooStore
 from submissions.accounts import create_organizer
+from submissions.audit import Act, acts
 from submissions.competitions import CompetitionError, create_competition
 from submissions.database import Database
 from submissions.records import JobKind, PhaseRecord, ZooRecord, ZooState, utc_now
 from submissions.store import BundleStore
 from submissions.zoo_jobs import enqueue
 from submissions.zoos import (
-    Act,
     ZooDetail,
-    acts,
     add_zoo,
     adopt_folders,
     begin_check,

@@ -10,7 +10,8 @@ from submissions.database import Database
 from submissions.migrations import migrate
 from submissions.settings import Settings
 from submissions.states import State
-from submissions.store import BundleStore, make_zoo_store
+from submissions.store import BundleStore
+from submissions.zoo_store import make_zoo_store
 from tests.buckets import Bucket
 from tests.factories import Competition, make_competition_on
 from tests.model_zoo.stores import object_of

@@ -18,7 +18,7 @@ from submissions.database import Database
 from submissions.migrations import migrate
 from submissions.records import JobKind, JobState, ZooJobRecord, ZooRecord, ZooState
 from submissions.settings import Settings
-from submissions.store import make_zoo_store
+from submissions.zoo_store import make_zoo_store
 from submissions.zoos import ZooDetail, zoo_detail
 from tests.buckets import Bucket
 from tests.factories import zip_of

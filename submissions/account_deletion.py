@@ -1,0 +1,64 @@
+"""Deleting an account: who somebody is goes, what was measured stays.
+
+Submissions with their code, values and scores stay, under "deleted account" and a number, so that a leaderboard does
+not change. The name, the address, the password, sessions, tokens, notifications, mails, and what was written about
+submissions of one's own (description, link, alias) are removed. Called by the account's pages and the API.
+"""
+
+from sqlalchemy import delete, exists, select, update
+from sqlalchemy.orm import Session
+
+from submissions import mail, standings, teams
+from submissions.accounts import has_password
+from submissions.database import Database
+from submissions.records import (
+    ApiTokenRecord,
+    NotificationRecord,
+    SubmissionRecord,
+    TeamRecord,
+    UserRecord,
+    utc_now,
+)
+from submissions.sessions import end_others
+
+
+class DeletionRefused(Exception):  # noqa: N818  (a refusal is an answer, not a malfunction)
+    """The account cannot be deleted; the message is a sentence for its owner."""
+
+
+def delete_account(db: Database, user_id: int, password: str) -> None:
+    """Delete this account for good. Raises DeletionRefused (a wrong password, the only organizer)."""
+    if not has_password(db, user_id, password):
+        raise DeletionRefused("This is not your password.")
+    with db.write() as session:
+        user = session.get_one(UserRecord, user_id, with_for_update=True)
+        if user.role == "organizer" and not _has_other_organizer(session, user_id):
+            raise DeletionRefused("You are the only organizer. Make another first: gengap account organizer")
+        for team in teams.teams_of(session, user_id):
+            session.get(TeamRecord, team.team_id, with_for_update=True)
+            teams.go(session, team.team_id, user_id)
+        for table in (ApiTokenRecord, NotificationRecord):
+            session.execute(delete(table).where(table.user_id == user_id))
+        end_others(session, user_id, None)
+        if user.email is not None:
+            mail.withdraw(session, user.email)
+        session.execute(
+            update(SubmissionRecord)
+            .where(SubmissionRecord.user_id == user_id, SubmissionRecord.team_id.is_(None))
+            .values(description="", link="", alias=None)
+            .execution_options(synchronize_session=False)
+        )
+        user.name = user.name_key = f"{teams.DELETED} {user_id}"
+        user.email = user.email_verified_at = user.password_hash = None
+        user.wants_mail = False
+        user.role = "participant"
+        user.deleted_at = utc_now()
+        session.flush()
+        standings.name_changed(session, [f"u{user_id}"])
+
+
+def _has_other_organizer(session: Session, user_id: int) -> bool:
+    others = exists().where(
+        UserRecord.role == "organizer", UserRecord.id != user_id, UserRecord.password_hash.is_not(None)
+    )
+    return bool(session.scalar(select(others)))

@@ -1,0 +1,80 @@
+"""Who did what to which zoo, phase or submission: written in the transaction that does it, listed for organizers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from submissions.records import (
+    ActRecord,
+    CompetitionRecord,
+    PhaseRecord,
+    UserRecord,
+    ZooRecord,
+)
+
+
+@dataclass(frozen=True)
+class Act:
+    """Who did what to which zoo or phase, and when. `user_name` is None for the command line."""
+
+    at: datetime
+    user_name: str | None
+    act: str
+    zoo: str | None
+    phase: str | None
+    detail: str
+
+
+def record_act(
+    session: Session,
+    act: str,
+    *,
+    user_id: int | None,
+    zoo_id: int | None = None,
+    phase_id: int | None = None,
+    detail: str = "",
+) -> None:
+    """Put on record, in the caller's transaction, that somebody did something. user_id: None for the command line."""
+    session.add(ActRecord(act=act, user_id=user_id, zoo_id=zoo_id, phase_id=phase_id, detail=detail))
+
+
+def acts(
+    session: Session, *, zoo_id: int | None = None, phase_id: int | None = None, limit: int = 100
+) -> Sequence[Act]:
+    """What was done, the newest first: to this zoo, in this phase, or to anything."""
+    query = (
+        select(
+            ActRecord.at,
+            UserRecord.name,
+            ActRecord.act,
+            ZooRecord.name,
+            ZooRecord.version,
+            CompetitionRecord.slug,
+            PhaseRecord.slug,
+            ActRecord.detail,
+        )
+        .outerjoin(UserRecord, UserRecord.id == ActRecord.user_id)
+        .outerjoin(ZooRecord, ZooRecord.id == ActRecord.zoo_id)
+        .outerjoin(PhaseRecord, PhaseRecord.id == ActRecord.phase_id)
+        .outerjoin(CompetitionRecord, CompetitionRecord.id == PhaseRecord.competition_id)
+        .order_by(ActRecord.id.desc())
+        .limit(limit)
+    )
+    if zoo_id is not None:
+        query = query.where(ActRecord.zoo_id == zoo_id)
+    if phase_id is not None:
+        query = query.where(ActRecord.phase_id == phase_id)
+    return tuple(
+        Act(
+            at=at,
+            user_name=user_name,
+            act=act,
+            zoo=None if zoo is None else f"{zoo}@{version}",
+            phase=None if phase is None else f"{competition}/{phase}",
+            detail=detail,
+        )
+        for at, user_name, act, zoo, version, competition, phase, detail in session.execute(query)
+    )
