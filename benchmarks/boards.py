@@ -23,8 +23,8 @@ from server.config import services
 from server.pages.leaderboard import METRIC_NAMES, METRIC_TITLES, cells_html
 from submissions import leaderboard, standings
 from submissions.board import METRICS, Board, Query, Row
-from submissions.records import EvaluationRecord, PhaseRecord, StandingRecord, SubmissionRecord, UserRecord
-from submissions.states import State
+from submissions.storage.records import EvaluationRecord, PhaseRecord, StandingRecord, SubmissionRecord, UserRecord
+from submissions.storage.states import State
 from tests.records import START, Records
 
 if TYPE_CHECKING:

@@ -29,11 +29,11 @@ from scoring import compare
 from server.app import create_app
 from server.demo.processes import free_port
 from submissions import intervals
-from submissions.database import Database
 from submissions.jackknives import jackknives_of
-from submissions.migrations import migrate
-from submissions.records import StandingRecord
 from submissions.settings import Settings
+from submissions.storage.database import Database
+from submissions.storage.migrations import migrate
+from submissions.storage.records import StandingRecord
 from tests.records import Records
 from tests.server.site import Browser
 

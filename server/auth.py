@@ -14,8 +14,8 @@ from itsdangerous import URLSafeTimedSerializer
 
 from server.config import services
 from submissions import sessions
-from submissions.database import Database
-from submissions.records import UserRecord
+from submissions.storage.database import Database
+from submissions.storage.records import UserRecord
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

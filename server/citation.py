@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 
 from server.addresses import full_address
-from submissions.records import PhaseRecord
+from submissions.storage.records import PhaseRecord
 
 
 def citation_of(phase: PhaseRecord, now: datetime) -> str:

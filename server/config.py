@@ -10,9 +10,9 @@ from flask import current_app
 
 from model_zoo.store import ZooStore
 from submissions.bundle import BundleLimits
-from submissions.database import Database
 from submissions.forecast import Forecasts
 from submissions.settings import Settings
+from submissions.storage.database import Database
 from submissions.store import BundleStore
 from submissions.zoo_store import make_zoo_store
 

@@ -20,10 +20,10 @@ from server.auth import Account
 from server.config import EXTENSION, Services
 from server.headers import CONDITIONAL, etag_of, on_every_answer
 from server.pages.forms import LARGEST_ID
-from submissions.database import Database
 from submissions.entrants import is_member
 from submissions.live import Look, look
-from submissions.records import SubmissionRecord, utc_now
+from submissions.storage.database import Database
+from submissions.storage.records import SubmissionRecord, utc_now
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -3,8 +3,8 @@
 from server.access import is_owner
 from server.auth import current_account
 from server.config import services
-from submissions.records import SubmissionRecord
 from submissions.results import Result, result
+from submissions.storage.records import SubmissionRecord
 from submissions.visibility import Sight, sight
 
 

@@ -1,5 +1,4 @@
-"""The export of an account: a zip of everything that is stored about a person. Called by its pages and the API.
-"""
+"""The export of an account: a zip of everything that is stored about a person. Called by its pages and the API."""
 
 import json
 import zipfile
@@ -11,8 +10,9 @@ from typing import IO, Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from submissions.database import Database
-from submissions.records import (
+from submissions.sessions import sessions_of
+from submissions.storage.database import Database
+from submissions.storage.records import (
     ApiTokenRecord,
     CompetitionRecord,
     EvaluationRecord,
@@ -25,7 +25,6 @@ from submissions.records import (
     ValueRecord,
     ZooRecord,
 )
-from submissions.sessions import sessions_of
 from submissions.store import BundleStore, StoreError
 from submissions.visibility import Sight, sight
 

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from submissions import mail, standings, teams
 from submissions.accounts import has_password
-from submissions.database import Database
-from submissions.records import (
+from submissions.sessions import end_others
+from submissions.storage.database import Database
+from submissions.storage.records import (
     ApiTokenRecord,
     NotificationRecord,
     SubmissionRecord,
@@ -19,7 +20,6 @@ from submissions.records import (
     UserRecord,
     utc_now,
 )
-from submissions.sessions import end_others
 
 
 class DeletionRefused(Exception):  # noqa: N818  (a refusal is an answer, not a malfunction)

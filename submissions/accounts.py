@@ -19,11 +19,12 @@ from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from submissions import board_version, links
-from submissions.database import Database
+from submissions import links
 from submissions.mail import SITE, write_mail
-from submissions.records import TeamRecord, UserRecord, utc_now
 from submissions.sessions import end_others
+from submissions.storage import board_version
+from submissions.storage.database import Database
+from submissions.storage.records import TeamRecord, UserRecord, utc_now
 
 NAME_LENGTHS = (3, 40)
 PASSWORD_LENGTHS = (8, 128)

@@ -6,10 +6,10 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from submissions.audit import record_act
 from submissions.competitions import TEXT_LENGTH, TITLE_LENGTH, CompetitionRefused
-from submissions.database import Database
-from submissions.records import AnnouncementRecord, CompetitionRecord, UserRecord
+from submissions.storage.audit import record_act
+from submissions.storage.database import Database
+from submissions.storage.records import AnnouncementRecord, CompetitionRecord, UserRecord
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.orm import Session
 
 from model_zoo import ZooError
-from submissions.records import EvaluationRecord, PhaseRecord, Purpose, RunRecord, SubmissionRecord, ZooRecord
 from submissions.smoke import smoke_networks, smoke_zoo
-from submissions.states import State
+from submissions.storage.records import EvaluationRecord, PhaseRecord, Purpose, RunRecord, SubmissionRecord, ZooRecord
+from submissions.storage.states import State
 
 
 def add_attempt(session: Session, submission: SubmissionRecord, phase: PhaseRecord) -> None:

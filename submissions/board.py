@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from submissions.board_references import References
-from submissions.records import CountRule
+from submissions.storage.records import CountRule
 
 PAGE_ROWS = 50
 SEARCH_LENGTH = 80

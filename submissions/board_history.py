@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 from submissions import leaderboard
 from submissions.board import Query, Row
 from submissions.counting import Rules
-from submissions.records import CountRule, PhaseRecord, SubmissionRecord
-from submissions.states import State
+from submissions.storage.records import CountRule, PhaseRecord, SubmissionRecord
+from submissions.storage.states import State
 
 FIRST = 10
 

@@ -11,12 +11,7 @@ from typing import Any, Self
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from submissions.records import (
-    EvaluationRecord,
-    Purpose,
-    StandingRecord,
-    SubmissionRecord,
-)
+from submissions.storage.records import EvaluationRecord, Purpose, StandingRecord, SubmissionRecord
 
 _DIGITS = 2
 _PERCENT = 100.0

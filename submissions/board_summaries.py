@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from submissions.records import StandingRecord, SubmissionRecord
+from submissions.storage.records import StandingRecord, SubmissionRecord
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import Self
 from submissions.declaration import Declaration, read_declaration
 from submissions.settings import Settings
 from submissions.source import SourceError, check_entry, check_source
-from submissions.states import Reason
+from submissions.storage.states import Reason
 from submissions.tracks import Track
 
 ENTRY_FILE = "complexity.py"

@@ -14,9 +14,9 @@ from scoring import Comparison, ComparisonError, Jackknives, compare
 from submissions.entrants import team_ids_of
 from submissions.jackknives import jackknives_of
 from submissions.points import zoo_points
-from submissions.records import StandingRecord, SubmissionRecord
 from submissions.results import Result, ZooResult
-from submissions.states import State
+from submissions.storage.records import StandingRecord, SubmissionRecord
+from submissions.storage.states import State
 
 OFFERED = 30
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from submissions.database import Database
-from submissions.records import CompetitionRecord, PhaseRecord, PhaseZooRecord, ZooRecord, ZooState
+from submissions.storage.database import Database
+from submissions.storage.records import CompetitionRecord, PhaseRecord, PhaseZooRecord, ZooRecord, ZooState
 
 TITLE_LENGTH = 200
 TEXT_LENGTH = 20_000

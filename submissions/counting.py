@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from scoring import ComparisonError, Jackknives, in_steps, release, step_of
-from submissions.records import CountRule
-from submissions.states import State
+from submissions.storage.records import CountRule
+from submissions.storage.states import State
 
 SCORE_DIGITS = 2
 LEAST_STEP = 1.0  # what the Ladder asks of a better score where no standard error is known

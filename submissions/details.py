@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from submissions.records import TeamRecord, UserRecord
+from submissions.storage.records import TeamRecord, UserRecord
 
 NAME_LENGTH = 80
 DESCRIPTION_LENGTH = 2000

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from submissions.mail import SITE, write_mail
 from submissions.progress import seen_score
-from submissions.records import (
+from submissions.storage.records import (
     CompetitionRecord,
     NotificationRecord,
     PhaseRecord,
@@ -13,7 +13,7 @@ from submissions.records import (
     TeamMemberRecord,
     UserRecord,
 )
-from submissions.states import SENTENCES, State
+from submissions.storage.states import SENTENCES, State
 from submissions.visibility import sight
 
 

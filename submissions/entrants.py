@@ -7,12 +7,7 @@ a circle.
 from sqlalchemy import Select, bindparam, exists, select
 from sqlalchemy.orm import Session
 
-from submissions.records import (
-    SubmissionRecord,
-    TeamMemberRecord,
-    TeamRecord,
-    UserRecord,
-)
+from submissions.storage.records import SubmissionRecord, TeamMemberRecord, TeamRecord, UserRecord
 
 # Asked at every view of a leaderboard: made once, for making it takes longer than the database does.
 _TEAM_ID = select(TeamMemberRecord.team_id).where(

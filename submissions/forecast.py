@@ -11,10 +11,10 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from submissions.database import Database
 from submissions.queue import BATCH
-from submissions.records import EvaluationRecord, Purpose, RunRecord, SubmissionRecord, ValueRecord
-from submissions.states import State
+from submissions.storage.database import Database
+from submissions.storage.records import EvaluationRecord, Purpose, RunRecord, SubmissionRecord, ValueRecord
+from submissions.storage.states import State
 from submissions.waiting import Estimate, Stage, estimates
 from submissions.workers import known_workers
 

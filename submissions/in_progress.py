@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import BindParameter, ColumnElement, Integer, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from submissions.records import EvaluationRecord, Purpose, SubmissionRecord, UserRecord, ValueRecord
-from submissions.states import State
+from submissions.storage.records import EvaluationRecord, Purpose, SubmissionRecord, UserRecord, ValueRecord
+from submissions.storage.states import State
 
 _SHOWN = 20
 

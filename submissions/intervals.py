@@ -11,9 +11,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from scoring import ComparisonError, Jackknives, RankInterval, rank_intervals
-from submissions.database import Database
 from submissions.jackknives import jackknives_of
-from submissions.records import PhaseRecord, StandingRecord
+from submissions.storage.database import Database
+from submissions.storage.records import PhaseRecord, StandingRecord
 
 _in_hand = threading.Lock()  # of this process: a second thread has nothing better to do than to go on
 

@@ -10,8 +10,8 @@ from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from scoring import Jackknife, Jackknives
-from submissions.records import EvaluationRecord, Purpose, SubmissionRecord
-from submissions.states import State
+from submissions.storage.records import EvaluationRecord, Purpose, SubmissionRecord
+from submissions.storage.states import State
 
 _AT_A_TIME = 500  # parameters of one query
 

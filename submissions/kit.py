@@ -19,9 +19,9 @@ from sqlalchemy.orm import Session
 from model_zoo.publish import publish
 from model_zoo.store import ZooStore
 from submissions.baselines import baseline_path
-from submissions.records import CompetitionRecord, PhaseRecord, PhaseZooRecord, ZooRecord
 from submissions.settings import Settings
 from submissions.smoke import smoke_zoo
+from submissions.storage.records import CompetitionRecord, PhaseRecord, PhaseZooRecord, ZooRecord
 from submissions.wheel import wheel, wheel_name
 
 BASELINES = ("Squared norm", "Inverse squared margin", "Label-wise mixup")

@@ -28,7 +28,7 @@ from submissions.board import (
     Row,
 )
 from submissions.board_references import References, references_of
-from submissions.records import (
+from submissions.storage.records import (
     EvaluationRecord,
     PhaseRecord,
     PhaseZooRecord,

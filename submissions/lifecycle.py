@@ -1,6 +1,6 @@
 """How a submission ends or begins again: cancel, re-run, record a value or a failure, score, give up.
 
-Every transition is a compare-and-set of `submissions.states`: a late writer changes nothing. Called by pages
+Every transition is a compare-and-set of `submissions.storage.states`: a late writer changes nothing. Called by pages
 (cancel, re-run) and by workers (the rest). Which run comes next is decided in `submissions.queue`, what an attempt
 consists of in `submissions.attempts`, how a submission comes to be in `submissions.submit`.
 """
@@ -15,9 +15,10 @@ from sqlalchemy.orm import Session
 from model_zoo.store import ZooStore
 from submissions import end_notices, standings
 from submissions.attempts import add_attempt, add_repeats, drop_open_work, drop_runs, hold_zoos
-from submissions.database import Database
 from submissions.pooled import left_s, too_long
-from submissions.records import (
+from submissions.scores import Scored, foresee, submission_error, submission_score
+from submissions.storage.database import Database
+from submissions.storage.records import (
     EvaluationRecord,
     FailureRecord,
     PhaseRecord,
@@ -27,8 +28,7 @@ from submissions.records import (
     ValueRecord,
     utc_now,
 )
-from submissions.scores import Scored, foresee, submission_error, submission_score
-from submissions.states import Event, Reason, State, next_state, sources
+from submissions.storage.states import Event, Reason, State, next_state, sources
 
 
 class UnknownSubmission(LookupError):  # noqa: N818

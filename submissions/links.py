@@ -13,7 +13,7 @@ from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy.orm import Session
 
 from submissions.mail import SITE, write_mail, written_since
-from submissions.records import UserRecord, utc_now
+from submissions.storage.records import UserRecord, utc_now
 
 VERIFY_FOR = timedelta(days=3)
 RESET_FOR = timedelta(hours=2)

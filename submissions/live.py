@@ -8,10 +8,10 @@ from datetime import datetime
 
 from sqlalchemy import and_, bindparam, case, func, select
 
-from submissions.database import Database
-from submissions.questions import Question
-from submissions.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ValueRecord
-from submissions.states import State
+from submissions.storage.database import Database
+from submissions.storage.questions import Question
+from submissions.storage.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ValueRecord
+from submissions.storage.states import State
 
 SMOKE = 10**6
 _EVALUATIONS = and_(

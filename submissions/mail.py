@@ -13,8 +13,8 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
-from submissions.database import Database
-from submissions.records import MailRecord, utc_now
+from submissions.storage.database import Database
+from submissions.storage.records import MailRecord, utc_now
 
 SITE = "{site}"  # stands in a text for the public address of the site, which only the sender knows
 PAUSES = (

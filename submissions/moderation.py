@@ -7,9 +7,9 @@ begins again goes on record once it has begun. Called by pages and the API.
 from sqlalchemy.orm import Session
 
 from submissions import lifecycle, standings
-from submissions.audit import record_act
-from submissions.database import Database
-from submissions.records import SubmissionRecord
+from submissions.storage.audit import record_act
+from submissions.storage.database import Database
+from submissions.storage.records import SubmissionRecord
 
 REASON_LENGTH = 1000
 

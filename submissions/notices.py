@@ -9,11 +9,8 @@ from datetime import datetime
 from sqlalchemy import ScalarSelect, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from submissions.database import Database
-from submissions.records import (
-    NotificationRecord,
-    utc_now,
-)
+from submissions.storage.database import Database
+from submissions.storage.records import NotificationRecord, utc_now
 
 SHOWN = 100
 

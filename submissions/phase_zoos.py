@@ -9,10 +9,10 @@ from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
 from submissions import lifecycle, tracks
-from submissions.audit import record_act
 from submissions.competitions import CompetitionError, usable_zoo
-from submissions.database import Database
-from submissions.records import (
+from submissions.storage.audit import record_act
+from submissions.storage.database import Database
+from submissions.storage.records import (
     ActRecord,
     EvaluationRecord,
     PhaseRecord,
@@ -21,7 +21,7 @@ from submissions.records import (
     SubmissionRecord,
     ZooRecord,
 )
-from submissions.states import State
+from submissions.storage.states import State
 
 ATTACHED, DETACHED, REPLACED = "attached", "detached", "replaced"
 

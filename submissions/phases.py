@@ -13,7 +13,6 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from submissions import standings
-from submissions.audit import record_act
 from submissions.competitions import (
     TEXT_LENGTH,
     TITLE_LENGTH,
@@ -22,9 +21,10 @@ from submissions.competitions import (
     find_phase,
     usable_zoo,
 )
-from submissions.database import Database
 from submissions.phase_zoos import ATTACHED
-from submissions.records import (
+from submissions.storage.audit import record_act
+from submissions.storage.database import Database
+from submissions.storage.records import (
     CompetitionRecord,
     CountRule,
     PhaseRecord,

@@ -7,8 +7,8 @@ from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from model_zoo.store import ZooStore
-from submissions.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ValueRecord, ZooRecord
-from submissions.states import State
+from submissions.storage.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ValueRecord, ZooRecord
+from submissions.storage.states import State
 
 
 @dataclass(frozen=True)

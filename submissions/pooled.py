@@ -6,7 +6,7 @@ The sum is over recorded seconds, so it is the same whatever the number of worke
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from submissions.records import (
+from submissions.storage.records import (
     EvaluationRecord,
     PhaseRecord,
     Purpose,

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased, contains_eager
 
 from submissions.counting import SCORE_DIGITS
 from submissions.leaderboard import percent, rounded_tau
-from submissions.records import (
+from submissions.storage.records import (
     EvaluationRecord,
     FailureRecord,
     Purpose,
@@ -25,7 +25,7 @@ from submissions.records import (
     ValueRecord,
     ZooRecord,
 )
-from submissions.states import SENTENCES, Reason, State
+from submissions.storage.states import SENTENCES, Reason, State
 from submissions.tracks import in_words
 from submissions.visibility import Sight, sight
 

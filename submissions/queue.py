@@ -13,10 +13,10 @@ from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, sel
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session, aliased
 
-from submissions.database import Database
 from submissions.lifecycle import give_up, lock_submission_of
 from submissions.pooled import left_s
-from submissions.records import (
+from submissions.storage.database import Database
+from submissions.storage.records import (
     EvaluationRecord,
     PhaseRecord,
     Purpose,
@@ -25,7 +25,7 @@ from submissions.records import (
     TimeRule,
     utc_now,
 )
-from submissions.states import Event, State, sources
+from submissions.storage.states import Event, State, sources
 
 MAX_TRIES = 3
 BATCH = 4  # runs that a worker's slot claims at once

@@ -11,8 +11,8 @@ from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from submissions.entrants import entrant_of
-from submissions.records import PhaseRecord, SubmissionRecord, UserRecord
-from submissions.states import State
+from submissions.storage.records import PhaseRecord, SubmissionRecord, UserRecord
+from submissions.storage.states import State
 
 LEAST_SMOKE_FAILURES = 50
 SMOKE_FAILURES_PER_SUBMISSION = 10

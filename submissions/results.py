@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from submissions.records import (
+from submissions.storage.records import (
     EvaluationRecord,
     PhaseRecord,
     Purpose,
@@ -21,7 +21,7 @@ from submissions.records import (
     ValueRecord,
     ZooRecord,
 )
-from submissions.states import State
+from submissions.storage.states import State
 from submissions.times import TimeBin, time_bins
 from submissions.visibility import Sight
 

@@ -20,8 +20,8 @@ from model_zoo import ZooError, ZooTruth
 from model_zoo.checks.report import CheckReport
 from model_zoo.store import ZooStore
 from submissions import standings
-from submissions.database import Database
-from submissions.records import (
+from submissions.storage.database import Database
+from submissions.storage.records import (
     EvaluationRecord,
     PhaseRecord,
     Purpose,
@@ -30,7 +30,7 @@ from submissions.records import (
     ValueRecord,
     ZooRecord,
 )
-from submissions.states import State
+from submissions.storage.states import State
 
 PERMUTATIONS, TEST_SETS = 1000, 300
 FEWEST_DRAWS = 100  # with fewer, a p-value says little and a 95th percentile nothing

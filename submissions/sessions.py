@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
-from submissions.database import Database
 from submissions.notices import unread
-from submissions.questions import Question
-from submissions.records import SessionRecord, UserRecord, utc_now
+from submissions.storage.database import Database
+from submissions.storage.questions import Question
+from submissions.storage.records import SessionRecord, UserRecord, utc_now
 
 BROWSER_LENGTH = 200
 IDLE = timedelta(days=30)

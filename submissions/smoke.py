@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from submissions.records import PhaseRecord, PhaseZooRecord, ZooRecord, ZooState
+from submissions.storage.records import PhaseRecord, PhaseZooRecord, ZooRecord, ZooState
 from submissions.tracks import missing
 
 

@@ -8,7 +8,7 @@ import io
 import tokenize
 from collections.abc import Iterator
 
-from submissions.states import Reason
+from submissions.storage.states import Reason
 
 FUNCTION = "complexity"
 

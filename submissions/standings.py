@@ -14,18 +14,12 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy import update as change
 from sqlalchemy.orm import Session
 
-from submissions.board_version import next_version
 from submissions.counting import Entry, Rules, counting, decided, on_board, shown_error
-from submissions.database import Database
 from submissions.jackknives import jackknives_of
-from submissions.records import (
-    CountRule,
-    PhaseRecord,
-    StandingRecord,
-    SubmissionRecord,
-    utc_now,
-)
-from submissions.states import State
+from submissions.storage.board_version import next_version
+from submissions.storage.database import Database
+from submissions.storage.records import CountRule, PhaseRecord, StandingRecord, SubmissionRecord, utc_now
+from submissions.storage.states import State
 
 _ENTRY = [getattr(SubmissionRecord, field.name) for field in fields(Entry)]
 _RULES = [getattr(PhaseRecord, field.name) for field in fields(Rules)]

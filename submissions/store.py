@@ -1,5 +1,4 @@
-"""The bundle store: a folder of uploads named by their sha256. The web process puts, workers get.
-"""
+"""The bundle store: a folder of uploads named by their sha256. The web process puts, workers get."""
 
 import hashlib
 import os

@@ -7,14 +7,10 @@ from sqlalchemy.orm import Session
 from submissions import teams, tracks
 from submissions.attempts import add_attempt, hold_zoos
 from submissions.bundle import Bundle
-from submissions.database import Database
 from submissions.details import alias_refusal
 from submissions.quota import refusal
-from submissions.records import (
-    PhaseRecord,
-    SubmissionRecord,
-    utc_now,
-)
+from submissions.storage.database import Database
+from submissions.storage.records import PhaseRecord, SubmissionRecord, utc_now
 from submissions.store import BundleStore
 
 

@@ -15,9 +15,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from submissions import standings
-from submissions.database import Database
 from submissions.entrants import alone, entrant_of, hold_entrant, team_ids_of, together
-from submissions.records import (
+from submissions.storage.database import Database
+from submissions.storage.records import (
     CompetitionRecord,
     PhaseRecord,
     SubmissionRecord,

@@ -13,8 +13,8 @@ from enum import StrEnum
 
 from sqlalchemy import delete, func, or_, select, update
 
-from submissions.database import Database
-from submissions.records import ApiTokenRecord, UserRecord, utc_now
+from submissions.storage.database import Database
+from submissions.storage.records import ApiTokenRecord, UserRecord, utc_now
 
 PREFIX = "gengap_"  # so that people, and scanners of published code, recognise one
 NAME_LENGTH = 80

@@ -19,9 +19,9 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from submissions.database import Database
-from submissions.records import JobKind, ZooJobRecord, ZooUploadRecord, utc_now
 from submissions.settings import Settings
+from submissions.storage.database import Database
+from submissions.storage.records import JobKind, ZooJobRecord, ZooUploadRecord, utc_now
 from submissions.zoo_jobs import add_job
 
 KEPT = timedelta(days=7)

@@ -6,7 +6,7 @@ A freeze keeps what was scored since then from everybody but its own team.
 
 from enum import StrEnum
 
-from submissions.records import PhaseRecord, SubmissionRecord
+from submissions.storage.records import PhaseRecord, SubmissionRecord
 
 
 class Sight(StrEnum):

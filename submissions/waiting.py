@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import count
 from typing import TypeAlias
 
-from submissions.records import Purpose
+from submissions.storage.records import Purpose
 
 MOST_BATCHES = 5000  # played forward; what comes later is told as "more than"
 UNKNOWN_RUN_S = 1.0  # where nothing is known of a zoo: the order can be told, times cannot

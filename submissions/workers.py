@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from submissions.database import Database
-from submissions.records import WorkerRecord, utc_now
+from submissions.storage.database import Database
+from submissions.storage.records import WorkerRecord, utc_now
 
 FORGOTTEN_AFTER = timedelta(days=1)
 MISSED_SWEEPS = 3

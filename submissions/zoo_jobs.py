@@ -14,8 +14,8 @@ from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
-from submissions.database import Database
-from submissions.records import JobKind, JobState, ZooJobRecord, ZooRecord, ZooState, utc_now
+from submissions.storage.database import Database
+from submissions.storage.records import JobKind, JobState, ZooJobRecord, ZooRecord, ZooState, utc_now
 
 MAX_TRIES = 3
 LOST = "The worker that did this ended in the middle of it"

@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 from model_zoo import Zoo, ZooError, open_zoo
 from model_zoo.checks.report import CheckReport, Verdict
 from model_zoo.store import ZooStore
-from submissions import board_version
-from submissions.audit import record_act
-from submissions.database import Database
-from submissions.records import (
+from submissions.storage import board_version
+from submissions.storage.audit import record_act
+from submissions.storage.database import Database
+from submissions.storage.records import (
     CompetitionRecord,
     JobState,
     PhaseRecord,

@@ -14,8 +14,8 @@ from model_zoo.store import ZooStore
 from server.commands.common import make_zoo
 from server.demo.processes import Child, environment_with, free_port, running
 from server.demo.visitor import Visitor
-from submissions.database import Database
 from submissions.settings import Settings
+from submissions.storage.database import Database
 from submissions.store import BundleStore
 from tests.buckets import Bucket
 from tests.databases import on_postgres, ready

@@ -11,8 +11,8 @@ from uuid import uuid4
 import psycopg
 from sqlalchemy.engine import make_url
 
-from submissions.database import Database
-from submissions.migrations import migrate
+from submissions.storage.database import Database
+from submissions.storage.migrations import migrate
 
 _KEPT: list[tempfile.TemporaryDirectory[str]] = []  # removed when the process ends
 

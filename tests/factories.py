@@ -20,10 +20,10 @@ from submissions import lifecycle, queue, submit
 from submissions.accounts import register
 from submissions.bundle import Bundle, BundleLimits, read_bundle
 from submissions.competitions import create_competition
-from submissions.database import Database
 from submissions.progress import Progress, progress
-from submissions.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ValueRecord, utc_now
-from submissions.states import Reason
+from submissions.storage.database import Database
+from submissions.storage.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ValueRecord, utc_now
+from submissions.storage.states import Reason
 from submissions.store import BundleStore
 from submissions.zoos import register_zoo
 

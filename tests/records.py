@@ -17,8 +17,8 @@ from scoring.comparison import competition_estimate
 from submissions import standings
 from submissions.accounts import register, system_user
 from submissions.competitions import find_competition
-from submissions.database import Database
-from submissions.records import (
+from submissions.storage.database import Database
+from submissions.storage.records import (
     CompetitionRecord,
     EvaluationRecord,
     FailureRecord,
@@ -31,7 +31,7 @@ from submissions.records import (
     ZooRecord,
     utc_now,
 )
-from submissions.states import Reason, State
+from submissions.storage.states import Reason, State
 from submissions.zoos import register_zoo
 
 PASSWORD = "correct horse battery"

@@ -9,8 +9,8 @@ from sqlalchemy import select, update
 
 from model_zoo.manifest import NetworkTruth
 from submissions import standings
-from submissions.records import EvaluationRecord, PhaseRecord, SubmissionRecord, ValueRecord
 from submissions.scores import score_evaluation, submission_error, submission_score
+from submissions.storage.records import EvaluationRecord, PhaseRecord, SubmissionRecord, ValueRecord
 from tests.records import Records, write_zoo
 
 Measure = Callable[[NetworkTruth, int], float]  # of a network's truth and its place among the sorted ids

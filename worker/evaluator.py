@@ -20,8 +20,8 @@ from model_zoo.store import ZooStore
 from scoring import ScoringError
 from submissions import intervals, lifecycle, queue
 from submissions.bundle import BundleError, BundleLimits, read_bundle
-from submissions.database import Database
-from submissions.records import Purpose
+from submissions.storage.database import Database
+from submissions.storage.records import Purpose
 from submissions.store import BundleStore, StoreError
 from submissions.tracks import Track
 from worker.failures import tell

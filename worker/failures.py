@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from submissions.states import Reason
+from submissions.storage.states import Reason
 from worker.sandbox.protocol import Failure
 
 OWN_EXCEPTION = "an exception"

@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 from sqlalchemy.exc import SQLAlchemyError
 
 from submissions import mail as outbox
-from submissions.database import Database
 from submissions.mail import Mail
 from submissions.settings import Settings
+from submissions.storage.database import Database
 
 TIMEOUT_S = 20.0
 FORGET_EVERY_S = 3600.0

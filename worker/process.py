@@ -21,9 +21,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from submissions import intervals, phase_zoos, queue, uploads, workers, zoo_jobs
 from submissions.bundle import BundleLimits
-from submissions.database import Database
 from submissions.scores import Rescoring
 from submissions.settings import Settings
+from submissions.storage.database import Database
 from submissions.store import BundleStore
 from submissions.zoo_store import make_zoo_store
 from worker.celery_app import MAIL, WORK, ZOO_WORK, make_celery

@@ -19,9 +19,9 @@ from model_zoo import ZooError
 from model_zoo.checks.report import CheckReport, Verdict
 from model_zoo.store import ZooStore
 from submissions import uploads, zoo_jobs
-from submissions.database import Database
-from submissions.records import JobKind, ZooRecord, ZooState
 from submissions.settings import Settings
+from submissions.storage.database import Database
+from submissions.storage.records import JobKind, ZooRecord, ZooState
 from submissions.uploads import UploadError
 from submissions.zoo_sources import SourceError
 from submissions.zoo_store import make_zoo_store

@@ -18,8 +18,8 @@ import uuid
 from dataclasses import asdict
 
 from submissions import zoo_jobs
-from submissions.database import Database
 from submissions.settings import Settings
+from submissions.storage.database import Database
 from worker.sandbox.spawn import Spawner
 
 LOOK_S = 0.5

@@ -17,7 +17,7 @@ from server.problems import Problem
 from submissions import board, leaderboard
 from submissions.board_history import history
 from submissions.entrants import entrant_of
-from submissions.records import CountRule, utc_now
+from submissions.storage.records import CountRule, utc_now
 
 routes = Routes("boards", "Leaderboards", "Who stands where.")
 

@@ -14,8 +14,16 @@ from server.auth import current_account
 from server.config import services
 from server.pages import kit
 from submissions.announcements import announcements_of
-from submissions.records import CompetitionRecord, CountRule, PhaseRecord, PhaseZooRecord, TimeRule, ZooRecord, utc_now
 from submissions.smoke import smoke_zoo
+from submissions.storage.records import (
+    CompetitionRecord,
+    CountRule,
+    PhaseRecord,
+    PhaseZooRecord,
+    TimeRule,
+    ZooRecord,
+    utc_now,
+)
 
 routes = Routes("competitions", "Competitions", "What can be taken part in, and when.")
 

@@ -29,7 +29,7 @@ from submissions.phases import (
     plan_of,
     unfreeze,
 )
-from submissions.records import PhaseRecord
+from submissions.storage.records import PhaseRecord
 from submissions.tokens import Scope
 from worker.hints import send_hint
 

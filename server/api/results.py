@@ -12,8 +12,8 @@ from server.problems import Problem
 from server.sights import seen_result
 from submissions.comparison import Compared, compared
 from submissions.points import zoo_points
-from submissions.records import SubmissionRecord
 from submissions.results import Result
+from submissions.storage.records import SubmissionRecord
 from submissions.visibility import Sight
 
 routes = Routes("results", "Results", "Scores with their uncertainty, and comparisons.")

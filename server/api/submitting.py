@@ -16,7 +16,7 @@ from server.problems import Problem, faulty
 from submissions.bundle import BundleError, read_bundle
 from submissions.details import DetailsError, details_of
 from submissions.quota import quota_of, refusal
-from submissions.records import SubmissionRecord, utc_now
+from submissions.storage.records import SubmissionRecord, utc_now
 from submissions.store import StoreError
 from submissions.submit import SubmissionRefused, submit
 from submissions.tokens import Scope

@@ -13,7 +13,7 @@ from server.auth import current_account, the_account
 from server.config import services
 from server.problems import Problem
 from submissions import teams
-from submissions.records import CompetitionRecord
+from submissions.storage.records import CompetitionRecord
 from submissions.teams import TeamRefused
 from submissions.tokens import Scope
 

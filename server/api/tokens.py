@@ -13,7 +13,7 @@ from server.bearer import the_holder
 from server.config import services
 from server.problems import Problem, faulty
 from submissions.accounts import authenticate
-from submissions.records import ApiTokenRecord
+from submissions.storage.records import ApiTokenRecord
 from submissions.tokens import Scope, TokenError, create_token, revoke_token, tokens_of
 
 routes = Routes("tokens", "Tokens", "Keys with which scripts act for an account, within scopes.")

@@ -16,8 +16,8 @@ from server.config import services
 from server.pages import zoo_page
 from server.pages import zoos as zoo_pages
 from server.problems import faulty
-from submissions.audit import acts
-from submissions.records import JobKind, JobState, ZooJobRecord, ZooState
+from submissions.storage.audit import acts
+from submissions.storage.records import JobKind, JobState, ZooJobRecord, ZooState
 from submissions.tokens import Scope
 from submissions.workers import known_workers
 from submissions.zoo_jobs import enqueue, find_job, recent_jobs

@@ -20,7 +20,7 @@ from submissions import tracks
 from submissions.baselines import Baseline
 from submissions.baselines.helpers import helpers_sha256
 from submissions.bundle import ENTRY_FILE, Bundle, BundleLimits, read_bundle
-from submissions.states import SENTENCES, Reason
+from submissions.storage.states import SENTENCES, Reason
 from worker.evaluator import evaluate_zoo
 from worker.failures import describe
 from worker.sandbox.pool import SandboxPool

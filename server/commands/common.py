@@ -11,9 +11,9 @@ from model_zoo import Zoo, open_zoo
 from model_zoo.cache import make_zoo_in_child
 from model_zoo.recipes import RECIPES
 from server.commands.errors import InputError
-from submissions.database import Database
-from submissions.migrations import migrate
 from submissions.settings import Settings
+from submissions.storage.database import Database
+from submissions.storage.migrations import migrate
 from submissions.zoo_store import make_zoo_store
 from submissions.zoos import adopt_folders
 from submissions.zoos import find_zoo as zoo_named

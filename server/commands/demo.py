@@ -26,11 +26,11 @@ from server.demo.visitor import PageError, Visitor
 from submissions import in_progress, leaderboard
 from submissions.board import Board, Query
 from submissions.competitions import CompetitionError
-from submissions.database import Database
 from submissions.in_progress import OpenSubmission
-from submissions.records import SubmissionRecord
 from submissions.settings import Settings
-from submissions.states import State
+from submissions.storage.database import Database
+from submissions.storage.records import SubmissionRecord
+from submissions.storage.states import State
 from submissions.store import BundleStore
 from submissions.zoo_store import make_zoo_store
 from worker.hints import send_hint

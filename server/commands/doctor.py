@@ -28,8 +28,8 @@ from model_zoo.store import ZooStoreError
 from model_zoo.store.zoo_store import S3
 from server.commands.common import settings_or_exit
 from server.commands.errors import InputError
-from submissions.database import Database
 from submissions.settings import Settings
+from submissions.storage.database import Database
 from submissions.zoo_store import make_zoo_store
 from worker.mailer import PostError, SmtpPost
 from worker.sandbox import cgroups

@@ -8,10 +8,10 @@ import click
 from server.commands.common import ready_database, settings_or_exit
 from server.commands.errors import InputError
 from submissions.competitions import CompetitionError, find_competition, find_phase
-from submissions.database import Database
 from submissions.phase_zoos import attach_zoo
 from submissions.phases import NewCompetition, PhaseError, PhasePlan, open_phase
-from submissions.records import PhaseRecord, utc_now
+from submissions.storage.database import Database
+from submissions.storage.records import PhaseRecord, utc_now
 from submissions.zoos import find_zoo
 
 _ADDRESS = re.compile(r"([^/]+)/([^/]+)")

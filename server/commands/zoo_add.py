@@ -10,8 +10,8 @@ from model_zoo import ZooError
 from model_zoo.checks.report import CheckReport, Verdict
 from server.commands.common import find_zoo, ready_database, settings_or_exit
 from server.commands.errors import InputError
-from submissions.records import ZooRecord, ZooState
 from submissions.settings import Settings
+from submissions.storage.records import ZooRecord, ZooState
 from submissions.zoo_store import make_zoo_store
 from submissions.zoos import COMMAND_LINE, add_zoo, record_check
 from worker.zoo_checks import CheckError, check

@@ -14,8 +14,8 @@ from submissions.accounts import create_organizer, system_user
 from submissions.baselines import DEMO, baseline_source
 from submissions.bundle import BundleLimits, read_bundle
 from submissions.competitions import create_competition, find_phase
-from submissions.database import Database
-from submissions.records import PhaseRecord, SubmissionRecord, UserRecord, utc_now
+from submissions.storage.database import Database
+from submissions.storage.records import PhaseRecord, SubmissionRecord, UserRecord, utc_now
 from submissions.store import BundleStore
 from submissions.zoos import register_zoo
 

@@ -20,7 +20,7 @@ from server.headers import conditional
 from submissions import leaderboard
 from submissions.board import Board
 from submissions.board_history import Course, history
-from submissions.records import PhaseRecord, utc_now
+from submissions.storage.records import PhaseRecord, utc_now
 
 pages = Blueprint("board_exports", __name__)
 _BOARD = "/competitions/<slug:competition_slug>/<slug:phase_slug>/leaderboard"

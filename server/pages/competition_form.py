@@ -15,7 +15,7 @@ from submissions.competitions import (
     CompetitionTexts,
     change_competition,
 )
-from submissions.records import CompetitionRecord
+from submissions.storage.records import CompetitionRecord
 
 pages = Blueprint("competition_form", __name__)
 _COMPETITION = f"/organizer/competitions/<int(max={LARGEST_ID}):competition_id>"

@@ -9,8 +9,8 @@ from server.config import services
 from server.zoo_cards import ZooCard, zoo_card
 from submissions.announcements import announcements_of
 from submissions.kit import kit_zoo
-from submissions.records import PhaseRecord, PhaseZooRecord, ZooRecord
 from submissions.smoke import smoke_zoo
+from submissions.storage.records import PhaseRecord, PhaseZooRecord, ZooRecord
 
 pages = Blueprint("competitions", __name__)
 

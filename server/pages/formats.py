@@ -6,8 +6,8 @@ from flask import Flask
 
 from server.charts import target_name
 from submissions.progress import Progress
-from submissions.records import CountRule, PhaseRecord, TimeRule, utc_now
-from submissions.states import State
+from submissions.storage.records import CountRule, PhaseRecord, TimeRule, utc_now
+from submissions.storage.states import State
 
 _UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 

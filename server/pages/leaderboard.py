@@ -25,7 +25,7 @@ from submissions.board import METRICS, Cell
 from submissions.board_references import References
 from submissions.entrants import entrant_of
 from submissions.in_progress import open_count
-from submissions.records import PhaseRecord, utc_now
+from submissions.storage.records import PhaseRecord, utc_now
 
 MOST_KEPT = 200  # pieces of some 50 KB
 _EXTENSION = "gengap_kept_boards"

@@ -15,9 +15,9 @@ from server.config import services
 from server.pages.forms import text_field
 from submissions import leaderboard, moderation, standings
 from submissions.board import Row
-from submissions.database import Database
-from submissions.records import CountRule
-from submissions.states import State
+from submissions.storage.database import Database
+from submissions.storage.records import CountRule
+from submissions.storage.states import State
 from worker.hints import send_hint
 
 pages = Blueprint("moderation", __name__)

@@ -8,7 +8,7 @@ from flask import request
 from server.pages.forms import text_field
 from submissions.competitions import TITLE_LENGTH
 from submissions.phases import MEBIBYTE, SLUG_LENGTH, PhasePlan
-from submissions.records import CountRule, TimeRule
+from submissions.storage.records import CountRule, TimeRule
 
 _MOMENT = "%Y-%m-%dT%H:%M"
 _NUMBER_LENGTH = 20

@@ -23,7 +23,7 @@ from submissions.phases import (
     ready_zoos,
     unfreeze,
 )
-from submissions.records import PhaseRecord
+from submissions.storage.records import PhaseRecord
 
 pages = Blueprint("phases", __name__)
 _PHASE = f"/organizer/phases/<int(max={LARGEST_ID}):phase_id>"

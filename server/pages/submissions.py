@@ -19,7 +19,7 @@ from submissions.lifecycle import cancel
 from submissions.listing import phase_for_another
 from submissions.own_code import CodeUnavailable, Excerpt, excerpt, stored_files
 from submissions.progress import Progress, progress
-from submissions.records import PhaseRecord, SubmissionRecord, utc_now
+from submissions.storage.records import PhaseRecord, SubmissionRecord, utc_now
 from submissions.waiting import Estimate
 from worker.sandbox.layer_table import TABLE
 

@@ -19,9 +19,9 @@ from submissions.bundle import MAX_SOURCE_BYTES, Bundle, BundleError, read_bundl
 from submissions.details import DetailsError, details_of
 from submissions.own_code import as_text
 from submissions.quota import quota_of, refusal
-from submissions.records import utc_now
 from submissions.smoke import smoke_zoo
-from submissions.states import Reason
+from submissions.storage.records import utc_now
+from submissions.storage.states import Reason
 from submissions.submit import SubmissionRefused, submit
 from worker.hints import send_hint
 

@@ -16,7 +16,7 @@ from server.pages.forms import id_field, paragraph_field, text_field
 from submissions.bundle import BundleError
 from submissions.details import ALIAS_LENGTH, DESCRIPTION_LENGTH, LINK_LENGTH, NAME_LENGTH
 from submissions.own_code import as_text
-from submissions.records import SubmissionRecord
+from submissions.storage.records import SubmissionRecord
 from submissions.store import StoreError
 
 DEFAULT_FILENAME = "complexity.py"

@@ -10,7 +10,7 @@ from server.config import services
 from server.pages.forms import text_field
 from submissions import teams
 from submissions.listing import own_submissions
-from submissions.records import CompetitionRecord
+from submissions.storage.records import CompetitionRecord
 from submissions.teams import NAME_LENGTHS, Team, TeamRefused
 
 pages = Blueprint("teams", __name__)

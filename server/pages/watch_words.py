@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from submissions.progress import Progress
-from submissions.records import utc_now
-from submissions.states import State
+from submissions.storage.records import utc_now
+from submissions.storage.states import State
 from submissions.waiting import Estimate
 
 _AT_ONCE_S = 15.0

@@ -19,10 +19,10 @@ from server.access import Who, allow
 from server.auth import the_account
 from server.config import services
 from server.pages.forms import LARGEST_ID, id_field
-from submissions.audit import acts
 from submissions.competitions import CompetitionError
 from submissions.phase_zoos import attach_zoo, detach_zoo, replace_zoo, submissions_affected
-from submissions.records import JobKind, PhaseRecord, ZooState
+from submissions.storage.audit import acts
+from submissions.storage.records import JobKind, PhaseRecord, ZooState
 from submissions.zoo_jobs import enqueue
 from submissions.zoos import ZooDetail, zoo_detail
 from worker.hints import send_hint, send_zoo_hint

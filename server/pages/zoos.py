@@ -17,7 +17,7 @@ from server.auth import the_account
 from server.config import services
 from server.headers import conditional
 from server.pages.forms import LARGEST_ID, paragraph_field, text_field
-from submissions.records import JobKind, JobState, ZooJobRecord, ZooUploadRecord, utc_now
+from submissions.storage.records import JobKind, JobState, ZooJobRecord, ZooUploadRecord, utc_now
 from submissions.zoo_jobs import enqueue, find_job, recent_jobs
 from submissions.zoo_sources import SourceError, allowed_address
 from submissions.zoos import zoo_list

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, ViewportSize
 
-from submissions.states import Reason, State
+from submissions.storage.states import Reason, State
 from tests.browser.conftest import PHONE, ServedSite
 from tests.server.walk import Walk, make_walk
 

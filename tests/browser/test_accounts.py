@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
 from submissions import accounts, sessions, tokens
-from submissions.records import MailRecord, NotificationRecord
+from submissions.storage.records import MailRecord, NotificationRecord
 from tests.browser.conftest import PHONE, ServedSite, Watch
 from tests.records import PASSWORD
 

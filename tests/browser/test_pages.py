@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, ViewportSize, expect
 
 from submissions import workers
-from submissions.records import Purpose
-from submissions.states import Reason, State
+from submissions.storage.records import Purpose
+from submissions.storage.states import Reason, State
 from tests.browser.conftest import PHONE, ServedSite, Watch
 from tests.records import PASSWORD
 from worker.sandbox.layer_table import TABLE

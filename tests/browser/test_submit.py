@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, BrowserContext, FilePayload, Locator, P
 from sqlalchemy import select
 
 from server.config import EXTENSION
-from submissions.records import SubmissionRecord
+from submissions.storage.records import SubmissionRecord
 from tests.browser.conftest import ServedSite, Watch
 from tests.factories import zip_of
 from tests.records import PASSWORD

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from submissions.states import State
+from submissions.storage.states import State
 from tests.browser.conftest import PHONE, ServedSite, Watch
 from tests.browser.test_submit import editor, form_of, measure, submitted
 from tests.server.site import GOOD_MEASURE

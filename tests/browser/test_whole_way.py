@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, ViewportSize, expect
 
-from submissions.records import PhaseRecord
+from submissions.storage.records import PhaseRecord
 from tests.browser.conftest import PHONE, Watch
 from tests.conftest import RunningSite
 from tests.factories import SQUARED_NORM

@@ -16,10 +16,10 @@ from server.demo.processes import free_port
 from server.demo.visitor import Visitor
 from submissions.baselines import DEMO
 from submissions.board import Board
-from submissions.database import Database
 from submissions.in_progress import open_count, open_submissions
 from submissions.leaderboard import page
 from submissions.settings import Settings
+from submissions.storage.database import Database
 from tests.services import wait_until
 
 COMMAND = [sys.executable, "-P", "-m", "server.cli", "demo"]

@@ -12,9 +12,9 @@ import click
 from server.cli import main
 from submissions.baselines import BASELINES, HELPERS
 from submissions.bundle import MAX_SOURCE_BYTES, MAX_SOURCES_BYTES, BundleLimits
-from submissions.records import PhaseRecord
 from submissions.settings import Settings
-from submissions.states import SENTENCES, Reason
+from submissions.storage.records import PhaseRecord
+from submissions.storage.states import SENTENCES, Reason
 from submissions.tokens import SCOPES
 from tests.worker import (
     test_matrix_answers,

@@ -19,10 +19,10 @@ from model_zoo.architectures import Context, Moment, TrainingData
 from server.cli import main
 from server.commands.logins import TOKEN_VARIABLE, URL_VARIABLE
 from submissions.bundle import BundleLimits, read_bundle
-from submissions.database import Database
-from submissions.records import PhaseRecord, UserRecord, utc_now
 from submissions.settings import Settings
-from submissions.states import State
+from submissions.storage.database import Database
+from submissions.storage.records import PhaseRecord, UserRecord, utc_now
+from submissions.storage.states import State
 from tests.docs.tables import COMPUTED_DEFAULTS, DOCS, TABLES, with_tables
 
 ROOT = DOCS.parent

@@ -15,8 +15,8 @@ import pytest
 from nbclient import NotebookClient
 from sqlalchemy import select
 
-from submissions.records import EvaluationRecord, SubmissionRecord, ValueRecord, ZooRecord
-from submissions.states import State
+from submissions.storage.records import EvaluationRecord, SubmissionRecord, ValueRecord, ZooRecord
+from submissions.storage.states import State
 from tests.conftest import RunningSite
 from tests.services import wait_until
 

@@ -15,9 +15,9 @@ from server.app import create_app
 from server.config import EXTENSION, Services
 from submissions.accounts import create_organizer
 from submissions.competitions import find_competition
-from submissions.records import SessionRecord, SubmissionRecord, UserRecord
 from submissions.settings import Settings
-from submissions.states import State
+from submissions.storage.records import SessionRecord, SubmissionRecord, UserRecord
+from submissions.storage.states import State
 from submissions.teams import create_team, join_team, team_of
 from submissions.zoos import record_check
 from tests.databases import ready

@@ -9,10 +9,10 @@ from click.testing import CliRunner, Result
 
 from server.cli import main
 from submissions.accounts import authenticate, register, reset_user
-from submissions.database import Database
-from submissions.migrations import migrate
 from submissions.sessions import begin, sessions_of
 from submissions.settings import Settings
+from submissions.storage.database import Database
+from submissions.storage.migrations import migrate
 from tests.records import PASSWORD
 
 NEW = "another long password"

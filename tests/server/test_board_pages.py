@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from submissions import board_version
-from submissions.records import ActRecord, CountRule, PhaseRecord, StandingRecord, SubmissionRecord, utc_now
-from submissions.states import Reason, State
+from submissions.storage import board_version
+from submissions.storage.records import ActRecord, CountRule, PhaseRecord, StandingRecord, SubmissionRecord, utc_now
+from submissions.storage.states import Reason, State
 from tests.records import START
 from tests.server.site import Browser, Site
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import select
 
-from submissions.records import ActRecord, CompetitionRecord
+from submissions.storage.records import ActRecord, CompetitionRecord
 from tests.server.site import Site
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from server.commands.common import settings_or_exit
 from server.commands.doctor import Check, Found, examine, store
 from server.commands.doctor import command as doctor
-from submissions.database import Database
+from submissions.storage.database import Database
 from tests.buckets import Bucket
 from tests.mail_server import mail_server
 

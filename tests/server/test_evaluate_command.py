@@ -12,9 +12,9 @@ import pytest
 
 from model_zoo import open_zoo
 from server.demo.processes import environment_with
-from submissions.database import Database
-from submissions.migrations import migrate
 from submissions.settings import Settings
+from submissions.storage.database import Database
+from submissions.storage.migrations import migrate
 from submissions.zoo_store import make_zoo_store
 from submissions.zoos import add_zoo, register_zoo
 from tests.factories import SQUARED_NORM, make_tiny_zoo, zip_of

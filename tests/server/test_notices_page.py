@@ -2,7 +2,7 @@
 
 import re
 
-from submissions.records import NotificationRecord
+from submissions.storage.records import NotificationRecord
 from tests.server.site import Browser, Site
 
 PAGE = "/account/notifications"

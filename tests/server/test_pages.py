@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from model_zoo import open_zoo
-from submissions.records import utc_now
-from submissions.states import SENTENCES, Reason, State
+from submissions.storage.records import utc_now
+from submissions.storage.states import SENTENCES, Reason, State
 from tests.records import START
 from tests.server.site import Site
 

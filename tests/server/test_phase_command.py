@@ -9,10 +9,10 @@ from click.testing import CliRunner, Result
 from sqlalchemy import select
 
 from server.cli import main
-from submissions.audit import acts
-from submissions.database import Database
-from submissions.records import PhaseRecord, TimeRule, ZooRecord
 from submissions.settings import Settings
+from submissions.storage.audit import acts
+from submissions.storage.database import Database
+from submissions.storage.records import PhaseRecord, TimeRule, ZooRecord
 from tests.records import Records
 
 Run = Callable[..., Result]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 from sqlalchemy import select
 
-from submissions.records import CompetitionRecord, PhaseRecord, TimeRule
+from submissions.storage.records import CompetitionRecord, PhaseRecord, TimeRule
 from tests.server.site import Site
 
 FIELDS = {

@@ -8,9 +8,9 @@ from sqlalchemy import select, text
 from werkzeug.test import Client, TestResponse
 
 from server.polls import Polls
-from submissions.records import PhaseRecord, SubmissionRecord, TeamRecord
 from submissions.sessions import end_others
-from submissions.states import Reason, State
+from submissions.storage.records import PhaseRecord, SubmissionRecord, TeamRecord
+from submissions.storage.states import Reason, State
 from tests.server.site import Browser, Site
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ import pytest
 from werkzeug.serving import make_server
 
 from submissions.accounts import register
-from submissions.database import Database
 from submissions.standings import rebuild
-from submissions.states import Reason, State
+from submissions.storage.database import Database
+from submissions.storage.states import Reason, State
 from submissions.tokens import create_token, tokens_of
 from tests.conftest import RunningSite
 from tests.factories import SQUARED_NORM

@@ -7,15 +7,8 @@ from sqlalchemy import select
 
 from submissions import workers
 from submissions.attempts import add_repeats
-from submissions.records import (
-    Purpose,
-    RunRecord,
-    SubmissionRecord,
-    TimeRule,
-    ValueRecord,
-    ZooRecord,
-)
-from submissions.states import Reason, State
+from submissions.storage.records import Purpose, RunRecord, SubmissionRecord, TimeRule, ValueRecord, ZooRecord
+from submissions.storage.states import Reason, State
 from tests.server.site import Site
 from worker.sandbox.layer_table import TABLE
 

@@ -5,8 +5,8 @@ import re
 import pytest
 from sqlalchemy import update
 
-from submissions.records import PhaseRecord, utc_now
-from submissions.states import Reason
+from submissions.storage.records import PhaseRecord, utc_now
+from submissions.storage.states import Reason
 from tests.server.site import Browser, Site
 
 TEAM = "/competitions/demo/team"

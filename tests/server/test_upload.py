@@ -13,8 +13,8 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from server.config import EXTENSION
-from submissions.records import SubmissionRecord, utc_now
-from submissions.states import State
+from submissions.storage.records import SubmissionRecord, utc_now
+from submissions.storage.states import State
 from tests.records import START
 from tests.server.site import GOOD_MEASURE, Site
 

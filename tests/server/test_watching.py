@@ -9,8 +9,16 @@ import pytest
 from server.config import EXTENSION
 from server.pages.watch_words import about, elapsed, forecast_sentence
 from submissions import workers
-from submissions.records import PhaseRecord, Purpose, RunRecord, SubmissionRecord, TeamMemberRecord, TeamRecord, utc_now
-from submissions.states import Reason, State
+from submissions.storage.records import (
+    PhaseRecord,
+    Purpose,
+    RunRecord,
+    SubmissionRecord,
+    TeamMemberRecord,
+    TeamRecord,
+    utc_now,
+)
+from submissions.storage.states import Reason, State
 from submissions.waiting import Estimate
 from tests.factories import zip_of
 from tests.records import START

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from model_zoo.checks.report import error, warning
 from submissions import zoo_jobs
-from submissions.records import JobKind, JobState, PhaseRecord, SubmissionRecord, ZooJobRecord, ZooRecord
+from submissions.storage.records import JobKind, JobState, PhaseRecord, SubmissionRecord, ZooJobRecord, ZooRecord
 from submissions.zoos import register_zoo
 from tests.records import write_zoo
 from tests.server.site import Site

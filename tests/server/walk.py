@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from submissions.records import JobKind
+from submissions.storage.records import JobKind
 from submissions.tokens import create_token
 from submissions.uploads import begin_upload
 from submissions.zoo_jobs import enqueue

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from submissions.database import Database
+from submissions.storage.database import Database
 from tests.databases import ready
 from tests.records import Records
 

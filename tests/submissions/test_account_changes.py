@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from submissions import accounts, links, sessions, standings, teams
 from submissions.accounts import AccountError
-from submissions.database import Database
-from submissions.records import MailRecord, PhaseRecord, UserRecord, utc_now
+from submissions.storage.database import Database
+from submissions.storage.records import MailRecord, PhaseRecord, UserRecord, utc_now
 from tests.records import PASSWORD, Records
 
 SECRET = "a secret of the site"

@@ -11,8 +11,8 @@ from sqlalchemy import func, select
 from submissions import accounts, mail, sessions, standings, teams, tokens
 from submissions.account_data import write_export
 from submissions.account_deletion import DeletionRefused, delete_account
-from submissions.database import Database
-from submissions.records import (
+from submissions.storage.database import Database
+from submissions.storage.records import (
     ApiTokenRecord,
     MailRecord,
     NotificationRecord,

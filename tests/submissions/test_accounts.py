@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from submissions.accounts import AccountError, authenticate, create_organizer, register, system_user
-from submissions.database import Database
-from submissions.records import UserRecord
+from submissions.storage.database import Database
+from submissions.storage.records import UserRecord
 
 PASSWORD = "correct horse battery"
 

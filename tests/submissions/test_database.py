@@ -9,9 +9,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
-from submissions.database import Database
-from submissions.migrations import migrate
-from submissions.records import (
+from submissions.storage.database import Database
+from submissions.storage.migrations import migrate
+from submissions.storage.records import (
     Purpose,
     Record,
     StandingRecord,

@@ -5,7 +5,7 @@ from sqlalchemy import select
 from scoring import Jackknife
 from scoring import rank_intervals as found_by_scoring
 from submissions import intervals, leaderboard, standings
-from submissions.records import PhaseRecord, StandingRecord, SubmissionRecord
+from submissions.storage.records import PhaseRecord, StandingRecord, SubmissionRecord
 from tests.records import Records
 from tests.scoring.jackknives import of_mean
 

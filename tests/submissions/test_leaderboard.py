@@ -11,10 +11,10 @@ from sqlalchemy import event
 from submissions import leaderboard
 from submissions.board import Board, Cell, Query
 from submissions.board_references import References
-from submissions.database import Database
 from submissions.in_progress import open_count, open_submissions
-from submissions.records import EvaluationRecord, StandingRecord, SubmissionRecord, TeamRecord, ZooRecord
-from submissions.states import Reason, State
+from submissions.storage.database import Database
+from submissions.storage.records import EvaluationRecord, StandingRecord, SubmissionRecord, TeamRecord, ZooRecord
+from submissions.storage.states import Reason, State
 from tests.records import START, Records
 
 

@@ -10,9 +10,9 @@ from sqlalchemy import func, select
 
 from submissions import lifecycle, queue, submit
 from submissions.competitions import CompetitionError, create_competition
-from submissions.database import Database
-from submissions.records import PhaseRecord, RunRecord, SubmissionRecord, utc_now
-from submissions.states import Reason, State
+from submissions.storage.database import Database
+from submissions.storage.records import PhaseRecord, RunRecord, SubmissionRecord, utc_now
+from submissions.storage.states import Reason, State
 from submissions.store import BundleStore
 from tests.factories import SQUARED_NORM, Competition, bundle_of, make_competition
 

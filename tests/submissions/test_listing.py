@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from submissions.listing import ListedPage, own_phases, own_submissions, phase_for_another
-from submissions.records import PhaseRecord, SubmissionRecord, TeamMemberRecord, TeamRecord
-from submissions.states import Reason, State
+from submissions.storage.records import PhaseRecord, SubmissionRecord, TeamMemberRecord, TeamRecord
+from submissions.storage.states import Reason, State
 from tests.records import START, Records
 
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from submissions import mail
-from submissions.database import Database
-from submissions.records import MailRecord
+from submissions.storage.database import Database
+from submissions.storage.records import MailRecord
 from tests.records import START
 
 

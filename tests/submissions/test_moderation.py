@@ -3,9 +3,9 @@
 from sqlalchemy import select
 
 from submissions.moderation import disqualify, hide, run_again
-from submissions.records import ActRecord, StandingRecord, SubmissionRecord
 from submissions.standings import rebuild
-from submissions.states import State
+from submissions.storage.records import ActRecord, StandingRecord, SubmissionRecord
+from submissions.storage.states import State
 from tests.records import Records
 
 

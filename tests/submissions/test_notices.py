@@ -7,8 +7,8 @@ from sqlalchemy import select, update
 
 from submissions import lifecycle, notices, queue, submit, teams
 from submissions.account_deletion import delete_account
-from submissions.database import Database
-from submissions.records import (
+from submissions.storage.database import Database
+from submissions.storage.records import (
     MailRecord,
     NotificationRecord,
     PhaseRecord,
@@ -17,7 +17,7 @@ from submissions.records import (
     UserRecord,
     utc_now,
 )
-from submissions.states import Reason
+from submissions.storage.states import Reason
 from tests.factories import SQUARED_NORM, Competition, bundle_of
 from tests.records import Records
 

@@ -8,8 +8,6 @@ import pytest
 from sqlalchemy import select
 
 from submissions.accounts import create_organizer
-from submissions.audit import acts
-from submissions.database import Database
 from submissions.phases import (
     NewCompetition,
     PhaseError,
@@ -20,7 +18,9 @@ from submissions.phases import (
     plan_of,
     ready_zoos,
 )
-from submissions.records import CompetitionRecord, PhaseRecord, TimeRule, ZooRecord, ZooState
+from submissions.storage.audit import acts
+from submissions.storage.database import Database
+from submissions.storage.records import CompetitionRecord, PhaseRecord, TimeRule, ZooRecord, ZooState
 from tests.records import Records
 
 MARCH = datetime(2027, 3, 1, tzinfo=UTC)

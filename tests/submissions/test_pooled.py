@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from submissions import queue
-from submissions.database import Database
-from submissions.records import Purpose, TimeRule
-from submissions.states import Reason, State
+from submissions.storage.database import Database
+from submissions.storage.records import Purpose, TimeRule
+from submissions.storage.states import Reason, State
 from submissions.store import BundleStore
 from tests.factories import Competition, make_competition
 

@@ -8,8 +8,8 @@ from sqlalchemy.exc import NoResultFound
 
 from submissions.points import zoo_points
 from submissions.progress import Progress, progress
-from submissions.records import PhaseRecord, SubmissionRecord, TeamRecord
-from submissions.states import SENTENCES, Reason, State
+from submissions.storage.records import PhaseRecord, SubmissionRecord, TeamRecord
+from submissions.storage.states import SENTENCES, Reason, State
 from tests.records import START, Records
 
 

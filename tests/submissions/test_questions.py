@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Integer, Select, bindparam, func, select, true
 from sqlalchemy.exc import OperationalError
 
-from submissions.database import Database
-from submissions.questions import Question
-from submissions.records import EvaluationRecord, PhaseRecord, SubmissionRecord, UserRecord, utc_now
-from submissions.states import State
+from submissions.storage.database import Database
+from submissions.storage.questions import Question
+from submissions.storage.records import EvaluationRecord, PhaseRecord, SubmissionRecord, UserRecord, utc_now
+from submissions.storage.states import State
 from tests.records import Records
 
 _STATEMENTS: Mapping[str, Select[*tuple[Any, ...]]] = {

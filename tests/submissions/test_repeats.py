@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from submissions import lifecycle, queue
-from submissions.database import Database
 from submissions.progress import RepeatProgress
-from submissions.records import Purpose
-from submissions.states import State
+from submissions.storage.database import Database
+from submissions.storage.records import Purpose
+from submissions.storage.states import State
 from submissions.store import BundleStore
 from tests.factories import Competition, make_competition
 

@@ -19,10 +19,10 @@ from model_zoo import ZooTruth, open_zoo
 from model_zoo.checks.report import CheckReport, Numbers, ReferenceNumbers, ok
 from model_zoo.store import ZooStore
 from submissions import lifecycle, queue, scores
-from submissions.database import Database
 from submissions.jackknives import jackknives_of
-from submissions.records import EvaluationRecord, StandingRecord, SubmissionRecord, ValueRecord
-from submissions.states import State
+from submissions.storage.database import Database
+from submissions.storage.records import EvaluationRecord, StandingRecord, SubmissionRecord, ValueRecord
+from submissions.storage.states import State
 from submissions.zoos import record_check
 from tests.factories import Competition
 from tests.records import Records, write_zoo

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from submissions import sessions
-from submissions.database import Database
-from submissions.records import SessionRecord, UserRecord
+from submissions.storage.database import Database
+from submissions.storage.records import SessionRecord, UserRecord
 from tests.records import START, Records
 
 

@@ -10,13 +10,13 @@ from model_zoo import open_zoo
 from model_zoo.store import ZooStore
 from submissions import lifecycle, queue, submit
 from submissions.competitions import CompetitionError, create_competition
-from submissions.database import Database
 from submissions.in_progress import open_submissions
 from submissions.leaderboard import page
 from submissions.quota import Quota, quota_of
-from submissions.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ZooRecord, utc_now
 from submissions.smoke import smoke_networks, smoke_zoo
-from submissions.states import Reason, State
+from submissions.storage.database import Database
+from submissions.storage.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ZooRecord, utc_now
+from submissions.storage.states import Reason, State
 from submissions.store import BundleStore
 from submissions.zoos import register_zoo
 from tests.factories import Competition, bundle_of, make_competition, make_tiny_zoo

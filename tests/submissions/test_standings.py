@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from scoring import Jackknife, ladder
-from submissions import board_version, standings
-from submissions.database import Database
-from submissions.migrations import migrate
-from submissions.records import CountRule, PhaseRecord, StandingRecord, SubmissionRecord
-from submissions.states import Reason, State
+from submissions import standings
+from submissions.storage import board_version
+from submissions.storage.database import Database
+from submissions.storage.migrations import migrate
+from submissions.storage.records import CountRule, PhaseRecord, StandingRecord, SubmissionRecord
+from submissions.storage.states import Reason, State
 from tests.records import START, Records
 from tests.scoring.jackknives import of_mean
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from submissions.states import SENTENCES, Event, Reason, State, next_state, sources
+from submissions.storage.states import SENTENCES, Event, Reason, State, next_state, sources
 
 OPEN = {State.QUEUED, State.RUNNING}
 ALLOWED = {

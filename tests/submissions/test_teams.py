@@ -8,9 +8,9 @@ from sqlalchemy import select
 
 from submissions import entrants, standings, submit, teams
 from submissions.accounts import register
-from submissions.database import Database
 from submissions.quota import quota_of
-from submissions.records import (
+from submissions.storage.database import Database
+from submissions.storage.records import (
     CompetitionRecord,
     CountRule,
     PhaseRecord,

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from submissions.accounts import create_organizer, register
-from submissions.database import Database
-from submissions.records import ApiTokenRecord, UserRecord, utc_now
+from submissions.storage.database import Database
+from submissions.storage.records import ApiTokenRecord, UserRecord, utc_now
 from submissions.tokens import (
     MOST_TOKENS,
     PREFIX,

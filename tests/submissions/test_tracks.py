@@ -7,10 +7,10 @@ import pytest
 from model_zoo.store import ZooStore
 from submissions.bundle import BundleError
 from submissions.competitions import CompetitionError
-from submissions.database import Database
 from submissions.phase_zoos import attach_zoo, replace_zoo
-from submissions.records import PhaseRecord, Purpose, ZooRecord
 from submissions.smoke import smoke_zoo
+from submissions.storage.database import Database
+from submissions.storage.records import PhaseRecord, Purpose, ZooRecord
 from submissions.store import BundleStore
 from submissions.submit import SubmissionRefused
 from submissions.tracks import in_words, refusal

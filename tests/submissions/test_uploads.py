@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from submissions import zoo_jobs
 from submissions.accounts import create_organizer
-from submissions.database import Database
-from submissions.records import JobKind, utc_now
 from submissions.settings import Settings
+from submissions.storage.database import Database
+from submissions.storage.records import JobKind, utc_now
 from submissions.uploads import (
     UnknownUpload,
     UploadError,

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from submissions.records import PhaseRecord, SubmissionRecord
-from submissions.states import State
+from submissions.storage.records import PhaseRecord, SubmissionRecord
+from submissions.storage.states import State
 from submissions.visibility import Sight, sight
 from tests.records import START
 

@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from submissions import queue, workers
 from submissions.forecast import OVERHEAD_S, Forecasts, forecasts, waiting_stages
-from submissions.records import Purpose, SubmissionRecord
-from submissions.states import State
+from submissions.storage.records import Purpose, SubmissionRecord
+from submissions.storage.states import State
 from submissions.waiting import MOST_BATCHES, Estimate, Line, Stage, estimates
 from tests.factories import SQUARED_NORM, Competition
 from tests.records import START

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from submissions import workers
-from submissions.database import Database
-from submissions.records import utc_now
+from submissions.storage.database import Database
+from submissions.storage.records import utc_now
 
 SWEEP_S = 5.0
 

@@ -9,8 +9,8 @@ import pytest
 
 from model_zoo.store import ZooStore
 from submissions import zoo_jobs
-from submissions.database import Database
-from submissions.records import JobKind, JobState, ZooJobRecord, ZooRecord, ZooState, utc_now
+from submissions.storage.database import Database
+from submissions.storage.records import JobKind, JobState, ZooJobRecord, ZooRecord, ZooState, utc_now
 from submissions.zoo_jobs import Job, enqueue
 from submissions.zoos import add_zoo
 

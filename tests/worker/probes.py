@@ -14,7 +14,7 @@ from enum import StrEnum
 
 import pytest
 
-from submissions.states import Reason
+from submissions.storage.states import Reason
 from tests.worker.outside import Outside
 from tests.worker.sandboxed import failure_of, function, value_of
 from worker.sandbox.protocol import Outcome

@@ -8,7 +8,7 @@ import torch
 
 from model_zoo import Zoo, networks, open_zoo
 from submissions.settings import Settings
-from submissions.states import State
+from submissions.storage.states import State
 from tests.factories import make_tiny_zoo
 from tests.services import wait_until
 from tests.worker.sandboxed import failure_of, function, value_of

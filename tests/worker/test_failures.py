@@ -2,7 +2,7 @@
 
 import pytest
 
-from submissions.states import Reason
+from submissions.storage.states import Reason
 from worker.failures import Told, describe, tell
 from worker.sandbox.protocol import Failure
 

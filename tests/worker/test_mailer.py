@@ -10,11 +10,11 @@ import trustme
 from sqlalchemy import select
 
 from server.demo.processes import Child, environment_with, free_port, running
-from submissions.database import Database
 from submissions.mail import write_mail
-from submissions.migrations import migrate
-from submissions.records import MailRecord, UserRecord, utc_now
 from submissions.settings import Settings
+from submissions.storage.database import Database
+from submissions.storage.migrations import migrate
+from submissions.storage.records import MailRecord, UserRecord, utc_now
 from submissions.store import BundleStore
 from tests.factories import make_competition
 from tests.mail_server import mail_server

@@ -2,7 +2,7 @@
 
 import pytest
 
-from submissions.states import Reason
+from submissions.storage.states import Reason
 from tests.worker.conftest import Evaluate
 from tests.worker.probes import Attempt, Layer, Probe, each
 from tests.worker.sandboxed import failure_of, function, value_of

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pyseccomp
 import pytest
 
-from submissions.states import Reason
+from submissions.storage.states import Reason
 from tests.worker.conftest import Evaluate
 from tests.worker.outside import Outside
 from tests.worker.probes import Layer, Prey, lines

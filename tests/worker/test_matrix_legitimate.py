@@ -4,7 +4,7 @@ import zlib
 
 import pytest
 
-from submissions.states import Reason
+from submissions.storage.states import Reason
 from tests.worker.conftest import Evaluate
 from tests.worker.probes import Attempt, Layer, Probe, each
 from tests.worker.sandboxed import function, value_of

@@ -2,7 +2,7 @@
 
 import pytest
 
-from submissions.states import Reason
+from submissions.storage.states import Reason
 from tests.worker.probes import Attempt, Control, Layer, Probe, each, lines, then_one
 from tests.worker.sandboxed import MIB
 

@@ -5,7 +5,7 @@ import sys
 import pyseccomp
 import pytest
 
-from submissions.states import Reason
+from submissions.storage.states import Reason
 from tests.worker.conftest import Evaluate
 from tests.worker.probes import REFUSED, Attempt, Control, Layer, Probe, each, lines, refused
 from tests.worker.sandboxed import function, value_of

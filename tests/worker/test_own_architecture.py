@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from model_zoo import NetworkTruth, Zoo, ZooError, open_zoo
 from model_zoo.manifest import DatasetCard, ZooCard
 from model_zoo.writer import new_zoo
-from submissions.states import Reason
+from submissions.storage.states import Reason
 from tests.worker.sandboxed import NORMAL, failure_of, function, value_of
 from worker.evaluator import network_files
 from worker.sandbox.protocol import Code, Limits, NetworkFiles, Sandbox, SandboxError

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from sqlalchemy import update
 
-from submissions.records import EvaluationRecord
 from submissions.settings import Settings
-from submissions.states import State
+from submissions.storage.records import EvaluationRecord
+from submissions.storage.states import State
 from tests.services import wait_until
 from tests.worker.test_worker import prepared, worker
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from submissions.states import Reason
+from submissions.storage.states import Reason
 from tests.worker.conftest import Evaluate
 from tests.worker.sandboxed import MIB, NORMAL, failure_of, function, make_sandbox, value_of
 from worker.sandbox import cgroups

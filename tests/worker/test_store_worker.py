@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from model_zoo import open_zoo
-from submissions.database import Database
-from submissions.migrations import migrate
 from submissions.settings import Settings
-from submissions.states import State
+from submissions.storage.database import Database
+from submissions.storage.migrations import migrate
+from submissions.storage.states import State
 from submissions.store import BundleStore
 from submissions.zoo_store import make_zoo_store
 from tests.buckets import Bucket

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submissions.states import Reason
+from submissions.storage.states import Reason
 from worker.sandbox.protocol import Failure, Limits, SandboxError, Value, seed_of
 from worker.sandbox.verdict import LOG_TAIL_BYTES, Evidence, Stop, clean, judge
 

@@ -13,12 +13,12 @@ import pytest
 from model_zoo import open_zoo
 from server.demo.processes import Child, environment_with, running
 from submissions import lifecycle, queue
-from submissions.database import Database
-from submissions.migrations import migrate
 from submissions.progress import RepeatProgress
-from submissions.records import Purpose, TimeRule
 from submissions.settings import Settings
-from submissions.states import Reason, State
+from submissions.storage.database import Database
+from submissions.storage.migrations import migrate
+from submissions.storage.records import Purpose, TimeRule
+from submissions.storage.states import Reason, State
 from submissions.store import BundleStore
 from submissions.workers import Worker, known_workers
 from tests.factories import SQUARED_NORM, Competition, make_competition

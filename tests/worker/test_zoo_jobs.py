@@ -14,10 +14,10 @@ import pytest
 
 from submissions import uploads, zoo_jobs
 from submissions.accounts import create_organizer
-from submissions.database import Database
-from submissions.migrations import migrate
-from submissions.records import JobKind, JobState, ZooJobRecord, ZooRecord, ZooState
 from submissions.settings import Settings
+from submissions.storage.database import Database
+from submissions.storage.migrations import migrate
+from submissions.storage.records import JobKind, JobState, ZooJobRecord, ZooRecord, ZooState
 from submissions.zoo_store import make_zoo_store
 from submissions.zoos import ZooDetail, zoo_detail
 from tests.buckets import Bucket

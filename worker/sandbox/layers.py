@@ -17,7 +17,7 @@ from uuid import uuid4
 import numpy as np
 from safetensors.numpy import save_file
 
-from submissions.states import Reason
+from submissions.storage.states import Reason
 from worker.sandbox import layer_probes as probes
 from worker.sandbox.layer_table import TABLE
 from worker.sandbox.protocol import Code, Failure, Fences, Limits, NetworkFiles, Outcome, SandboxError, Value

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from submissions.states import Reason
+from submissions.storage.states import Reason
 from submissions.tracks import Track
 
 

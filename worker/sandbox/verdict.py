@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass
 from enum import StrEnum
 
-from submissions.states import Reason
+from submissions.storage.states import Reason
 from worker.sandbox.protocol import Failure, Limits, Outcome, SandboxError, Value
 
 FRAME_BYTES = 9

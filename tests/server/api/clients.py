@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from server.config import EXTENSION, Services
 from server.limits import Rate
-from submissions.records import PhaseRecord, SubmissionRecord
+from submissions.storage.records import PhaseRecord, SubmissionRecord
 from submissions.teams import create_team, team_of
 from submissions.tokens import Scope, create_token
 from tests.server.site import Site

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sqlalchemy import select
 
 from submissions.end_notices import tell_end
-from submissions.records import MailRecord
+from submissions.storage.records import MailRecord
 from submissions.tokens import Scope
 from tests.records import PASSWORD
 from tests.server.api.clients import Script, fields, script

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from server.access import declared, declared_scope
-from submissions.records import JobKind
+from submissions.storage.records import JobKind
 from submissions.tokens import Scope
 from submissions.uploads import begin_upload
 from submissions.zoo_jobs import enqueue

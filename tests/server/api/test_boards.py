@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from submissions.records import SubmissionRecord, utc_now
 from submissions.standings import rebuild
+from submissions.storage.records import SubmissionRecord, utc_now
 from tests.records import START
 from tests.server.api.clients import fields, script
 from tests.server.site import Site

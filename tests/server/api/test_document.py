@@ -17,7 +17,7 @@ from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation
 from sqlalchemy import delete, update
 
-from submissions.records import ApiTokenRecord, JobKind, PhaseRecord, SubmissionRecord
+from submissions.storage.records import ApiTokenRecord, JobKind, PhaseRecord, SubmissionRecord
 from submissions.uploads import begin_upload
 from submissions.zoo_jobs import enqueue
 from tests.server.api.clients import ROOT, UNLIMITED, give_code, make_team, script

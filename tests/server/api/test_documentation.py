@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from submissions.accounts import register
-from submissions.database import Database
+from submissions.storage.database import Database
 from submissions.tokens import create_token
 from tests.conftest import RunningSite
 from tests.factories import SQUARED_NORM

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from submissions import workers
-from submissions.records import ActRecord, PhaseRecord, ZooJobRecord
+from submissions.storage.records import ActRecord, PhaseRecord, ZooJobRecord
 from submissions.zoo_jobs import claim, finish
 from tests.records import START
 from tests.server.api.clients import ROOT, fields, script

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from submissions.records import CountRule, utc_now
-from submissions.states import Reason, State
+from submissions.storage.records import CountRule, utc_now
+from submissions.storage.states import Reason, State
 from tests.server.api.clients import Form, fields, give_code, make_team, script
 from tests.server.site import GOOD_MEASURE, Site
 

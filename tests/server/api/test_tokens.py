@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from submissions.records import ApiTokenRecord, UserRecord, utc_now
+from submissions.storage.records import ApiTokenRecord, UserRecord, utc_now
 from submissions.tokens import Scope
 from tests.records import PASSWORD
 from tests.server.api.clients import Script, fields, script

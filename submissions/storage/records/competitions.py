@@ -5,9 +5,9 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Double, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from submissions.records.base import Record, UtcDateTime, text_enum, utc_now
-from submissions.records.kinds import CountRule, TimeRule
-from submissions.records.zoos import ZooRecord
+from submissions.storage.records.base import Record, UtcDateTime, text_enum, utc_now
+from submissions.storage.records.kinds import CountRule, TimeRule
+from submissions.storage.records.zoos import ZooRecord
 
 
 class CompetitionRecord(Record):

@@ -6,11 +6,7 @@ from sqlalchemy import select
 from sqlalchemy import update as change
 from sqlalchemy.orm import Session
 
-from submissions.records import (
-    PhaseRecord,
-    PhaseZooRecord,
-    StandingRecord,
-)
+from submissions.storage.records import PhaseRecord, PhaseZooRecord, StandingRecord
 
 
 def next_version(session: Session, phase_id: int) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from submissions.records.base import Record, UtcDateTime, utc_now
+from submissions.storage.records.base import Record, UtcDateTime, utc_now
 
 
 class UserRecord(Record):

@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
 
-from submissions.database import Database
+from submissions.storage.database import Database
 
 _LOCK = 7031970  # any number, the same for every process of Gengap
 

@@ -7,13 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from submissions.records import (
-    ActRecord,
-    CompetitionRecord,
-    PhaseRecord,
-    UserRecord,
-    ZooRecord,
-)
+from submissions.storage.records import ActRecord, CompetitionRecord, PhaseRecord, UserRecord, ZooRecord
 
 
 @dataclass(frozen=True)

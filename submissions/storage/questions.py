@@ -13,7 +13,7 @@ from sqlalchemy import Select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import OperationalError
 
-from submissions.database import Database
+from submissions.storage.database import Database
 
 Convert = Callable[[Any], Any]
 

@@ -16,12 +16,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from submissions.records.base import Record, UtcDateTime, text_enum, utc_now
-from submissions.records.competitions import PhaseRecord
-from submissions.records.kinds import Purpose
-from submissions.records.people import UserRecord
-from submissions.records.zoos import ZooRecord
-from submissions.states import Reason, State
+from submissions.storage.records.base import Record, UtcDateTime, text_enum, utc_now
+from submissions.storage.records.competitions import PhaseRecord
+from submissions.storage.records.kinds import Purpose
+from submissions.storage.records.people import UserRecord
+from submissions.storage.records.zoos import ZooRecord
+from submissions.storage.states import Reason, State
 
 
 class SubmissionRecord(Record):

@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from submissions.records.base import Record, UtcDateTime, text_enum, utc_now
-from submissions.records.kinds import JobKind, JobState, ZooState
+from submissions.storage.records.base import Record, UtcDateTime, text_enum, utc_now
+from submissions.storage.records.kinds import JobKind, JobState, ZooState
 
 
 class ZooRecord(Record):

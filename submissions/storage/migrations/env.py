@@ -1,10 +1,10 @@
-"""Alembic's entry: runs the migrations on the connection that `submissions.database` hands over."""
+"""Alembic's entry: runs the migrations on the connection that `submissions.storage.database` hands over."""
 
 from typing import Literal
 
 from alembic import context
 
-from submissions.records import Record, UtcDateTime
+from submissions.storage.records import Record, UtcDateTime
 
 
 def _render_item(kind: str, item: object, _autogen_context: object) -> str | Literal[False]:

@@ -3,10 +3,10 @@
 Times are UTC. Ids are integers except a network's, which is the zoo's opaque text id, and an upload's, a secret.
 """
 
-from submissions.records.base import Record, UtcDateTime, utc_now
-from submissions.records.competitions import AnnouncementRecord, CompetitionRecord, PhaseRecord, PhaseZooRecord
-from submissions.records.kinds import CountRule, JobKind, JobState, Purpose, TimeRule, ZooState
-from submissions.records.people import (
+from submissions.storage.records.base import Record, UtcDateTime, utc_now
+from submissions.storage.records.competitions import AnnouncementRecord, CompetitionRecord, PhaseRecord, PhaseZooRecord
+from submissions.storage.records.kinds import CountRule, JobKind, JobState, Purpose, TimeRule, ZooState
+from submissions.storage.records.people import (
     ApiTokenRecord,
     MailRecord,
     NotificationRecord,
@@ -15,7 +15,7 @@ from submissions.records.people import (
     TeamRecord,
     UserRecord,
 )
-from submissions.records.submissions import (
+from submissions.storage.records.submissions import (
     EvaluationRecord,
     FailureRecord,
     RunRecord,
@@ -23,8 +23,8 @@ from submissions.records.submissions import (
     SubmissionRecord,
     ValueRecord,
 )
-from submissions.records.workers import WorkerRecord
-from submissions.records.zoos import ActRecord, ZooJobRecord, ZooRecord, ZooUploadRecord
+from submissions.storage.records.workers import WorkerRecord
+from submissions.storage.records.zoos import ActRecord, ZooJobRecord, ZooRecord, ZooUploadRecord
 
 __all__ = [
     "ActRecord",

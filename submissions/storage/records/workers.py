@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import JSON, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from submissions.records.base import Record, UtcDateTime, utc_now
+from submissions.storage.records.base import Record, UtcDateTime, utc_now
 
 
 class WorkerRecord(Record):
