@@ -8,8 +8,9 @@ submissions of one's own (description, link, alias) are removed. Called by the a
 from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
-from submissions import mail, standings, teams
+from submissions import standings, teams
 from submissions.accounts import has_password
+from submissions.messages import outbox
 from submissions.sessions import end_others
 from submissions.storage.database import Database
 from submissions.storage.records import (
@@ -41,7 +42,7 @@ def delete_account(db: Database, user_id: int, password: str) -> None:
             session.execute(delete(table).where(table.user_id == user_id))
         end_others(session, user_id, None)
         if user.email is not None:
-            mail.withdraw(session, user.email)
+            outbox.withdraw(session, user.email)
         session.execute(
             update(SubmissionRecord)
             .where(SubmissionRecord.user_id == user_id, SubmissionRecord.team_id.is_(None))

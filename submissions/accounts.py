@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from submissions import links
-from submissions.mail import SITE, write_mail
+from submissions.messages.outbox import SITE, write_mail
 from submissions.sessions import end_others
 from submissions.storage import board_version
 from submissions.storage.database import Database

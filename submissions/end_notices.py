@@ -3,7 +3,7 @@
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from submissions.mail import SITE, write_mail
+from submissions.messages.outbox import SITE, write_mail
 from submissions.progress import seen_score
 from submissions.storage.records import (
     CompetitionRecord,

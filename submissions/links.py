@@ -12,7 +12,7 @@ from typing import Literal
 from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy.orm import Session
 
-from submissions.mail import SITE, write_mail, written_since
+from submissions.messages.outbox import SITE, write_mail, written_since
 from submissions.storage.records import UserRecord, utc_now
 
 VERIFY_FOR = timedelta(days=3)

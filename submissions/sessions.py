@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
-from submissions.notices import unread
+from submissions.messages.notifications import unread
 from submissions.storage.database import Database
 from submissions.storage.questions import Question
 from submissions.storage.records import SessionRecord, UserRecord, utc_now

@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from submissions import mail as outbox
-from submissions.mail import Mail
+from submissions.messages import outbox
+from submissions.messages.outbox import Mail
 from submissions.settings import Settings
 from submissions.storage.database import Database
 

@@ -7,7 +7,7 @@ from server.access import Who, allow
 from server.auth import the_account
 from server.config import services
 from server.pages.forms import LARGEST_ID
-from submissions.notices import SHOWN, mark_read, notices_of
+from submissions.messages.notifications import SHOWN, mark_read, notices_of
 
 pages = Blueprint("notices", __name__)
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from submissions import accounts, mail, sessions, standings, teams, tokens
+from submissions import accounts, sessions, standings, teams, tokens
 from submissions.account_data import write_export
 from submissions.account_deletion import DeletionRefused, delete_account
+from submissions.messages import outbox
 from submissions.storage.database import Database
 from submissions.storage.records import (
     ApiTokenRecord,
@@ -104,8 +105,8 @@ def test_a_deleted_account_keeps_its_place_on_the_board_and_nothing_of_the_perso
     with db.write() as session:
         standings.rebuild(session, phase)
         before = session.get_one(PhaseRecord, phase).board_version
-        mail.write_mail(session, "ann@example.org", "Hello", "Hello")
-        mail.write_mail(session, "bob@example.org", "Hello", "Hello")
+        outbox.write_mail(session, "ann@example.org", "Hello", "Hello")
+        outbox.write_mail(session, "bob@example.org", "Hello", "Hello")
         session.add(NotificationRecord(user_id=records.ann, text="It was scored.", submission_id=made))
     tokens.create_token(db, records.ann, "laptop", ["read"])
     key = sessions.begin(db, records.ann, "Firefox")

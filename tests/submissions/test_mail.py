@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from submissions import mail
+from submissions.messages import outbox
 from submissions.storage.database import Database
 from submissions.storage.records import MailRecord
 from tests.records import START
@@ -13,7 +13,7 @@ from tests.records import START
 
 def _write(db: Database, address: str = "ann@example.org", text: str = "Hello") -> None:
     with db.write() as session:
-        mail.write_mail(session, address, "About\nsomething", text)
+        outbox.write_mail(session, address, "About\nsomething", text)
         session.flush()
         for record in session.scalars(select(MailRecord).where(MailRecord.tries == 0)):
             record.created_at = record.next_try_at = START
@@ -26,48 +26,48 @@ def _record(db: Database) -> MailRecord:
 
 def test_a_mail_is_claimed_once_and_again_only_when_its_pause_is_over(any_db: Database) -> None:
     _write(any_db)
-    claimed = mail.claim_due(any_db, START)
+    claimed = outbox.claim_due(any_db, START)
     assert claimed is not None
     assert (claimed.address, claimed.subject, claimed.text) == ("ann@example.org", "About something", "Hello")
-    assert mail.claim_due(any_db, START) is None
-    assert mail.claim_due(any_db, START + mail.PAUSES[0] - timedelta(seconds=1)) is None
-    assert mail.claim_due(any_db, START + mail.PAUSES[0]) is not None
+    assert outbox.claim_due(any_db, START) is None
+    assert outbox.claim_due(any_db, START + outbox.PAUSES[0] - timedelta(seconds=1)) is None
+    assert outbox.claim_due(any_db, START + outbox.PAUSES[0]) is not None
 
 
 def test_what_a_transaction_did_not_commit_is_not_in_the_outbox(any_db: Database) -> None:
     try:
         with any_db.write() as session:
-            mail.write_mail(session, "ann@example.org", "Hello", "text")
+            outbox.write_mail(session, "ann@example.org", "Hello", "text")
             raise RuntimeError("halfway")
     except RuntimeError:
         pass
-    assert mail.claim_due(any_db) is None
+    assert outbox.claim_due(any_db) is None
 
 
 def test_a_sent_mail_is_sent_no_more_and_its_text_is_gone(any_db: Database) -> None:
     _write(any_db)
-    claimed = mail.claim_due(any_db, START)
+    claimed = outbox.claim_due(any_db, START)
     assert claimed is not None
-    mail.note_sent(any_db, claimed.mail_id)
+    outbox.note_sent(any_db, claimed.mail_id)
     record = _record(any_db)
     assert (record.text, record.next_try_at, record.error) == ("", None, None)
     assert record.sent_at is not None
-    assert mail.claim_due(any_db, START + timedelta(days=9)) is None
+    assert outbox.claim_due(any_db, START + timedelta(days=9)) is None
 
 
 def test_a_mail_that_is_never_taken_is_tried_with_growing_pauses_and_then_given_up(any_db: Database) -> None:
     _write(any_db)
     moment, pauses = START, []
-    while (claimed := mail.claim_due(any_db, moment)) is not None:
-        will_be_tried = mail.note_failure(any_db, claimed, "421 come back later", for_good=False)
+    while (claimed := outbox.claim_due(any_db, moment)) is not None:
+        will_be_tried = outbox.note_failure(any_db, claimed, "421 come back later", for_good=False)
         record = _record(any_db)
         assert will_be_tried == (record.next_try_at is not None)
         if record.next_try_at is not None:
             pauses.append(record.next_try_at - moment)
             moment = record.next_try_at
-    assert pauses == sorted(pauses) == list(mail.PAUSES)
+    assert pauses == sorted(pauses) == list(outbox.PAUSES)
     assert (record.tries, record.error, record.text, record.sent_at) == (
-        mail.MOST_TRIES,
+        outbox.MOST_TRIES,
         "421 come back later",
         "",
         None,
@@ -76,9 +76,9 @@ def test_a_mail_that_is_never_taken_is_tried_with_growing_pauses_and_then_given_
 
 def test_a_mail_refused_for_good_is_given_up_at_once(any_db: Database) -> None:
     _write(any_db)
-    claimed = mail.claim_due(any_db, START)
+    claimed = outbox.claim_due(any_db, START)
     assert claimed is not None
-    assert not mail.note_failure(any_db, claimed, "550 nobody here", for_good=True)
+    assert not outbox.note_failure(any_db, claimed, "550 nobody here", for_good=True)
     assert _record(any_db).next_try_at is None
 
 
@@ -88,7 +88,7 @@ def test_two_workers_never_claim_the_same_mail(any_db: Database) -> None:
     claimed: list[str] = []
 
     def work() -> None:
-        while (found := mail.claim_due(any_db, START)) is not None:
+        while (found := outbox.claim_due(any_db, START)) is not None:
             claimed.append(found.address)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
@@ -101,12 +101,12 @@ def test_two_workers_never_claim_the_same_mail(any_db: Database) -> None:
 
 def test_old_mails_are_forgotten_but_none_that_waits(any_db: Database) -> None:
     _write(any_db, "sent@example.org")
-    claimed = mail.claim_due(any_db, START)
+    claimed = outbox.claim_due(any_db, START)
     assert claimed is not None
-    mail.note_sent(any_db, claimed.mail_id)
+    outbox.note_sent(any_db, claimed.mail_id)
     _write(any_db, "waiting@example.org")
-    mail.forget_old(any_db, START + mail.KEPT - timedelta(seconds=1))
-    mail.forget_old(any_db, START + mail.KEPT)
+    outbox.forget_old(any_db, START + outbox.KEPT - timedelta(seconds=1))
+    outbox.forget_old(any_db, START + outbox.KEPT)
     assert _record(any_db).address == "waiting@example.org"
 
 
@@ -114,9 +114,9 @@ def test_mails_to_an_address_are_counted_and_withdrawn(any_db: Database) -> None
     _write(any_db, "a@example.org")
     _write(any_db, "b@example.org")
     with any_db.read() as session:
-        assert mail.written_since(session, "a@example.org", "About something", START - timedelta(seconds=1)) == 1
-        assert mail.written_since(session, "a@example.org", "About something", START) == 0
-        assert mail.written_since(session, "a@example.org", "Another", START - timedelta(seconds=1)) == 0
+        assert outbox.written_since(session, "a@example.org", "About something", START - timedelta(seconds=1)) == 1
+        assert outbox.written_since(session, "a@example.org", "About something", START) == 0
+        assert outbox.written_since(session, "a@example.org", "Another", START - timedelta(seconds=1)) == 0
     with any_db.write() as session:
-        mail.withdraw(session, "a@example.org")
+        outbox.withdraw(session, "a@example.org")
     assert _record(any_db).address == "b@example.org"

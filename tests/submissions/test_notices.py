@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from submissions import lifecycle, notices, queue, submit, teams
+from submissions import lifecycle, queue, submit, teams
 from submissions.account_deletion import delete_account
+from submissions.messages import notifications
 from submissions.storage.database import Database
 from submissions.storage.records import (
     MailRecord,
@@ -167,16 +168,16 @@ def test_notifications_are_read_one_by_one_or_all_and_only_by_whose_they_are(rec
 
     def unread(user_id: int) -> tuple[list[str], int]:
         with db.read() as session:
-            listed = [one.text for one in notices.notices_of(session, user_id) if not one.is_read]
-            count = session.scalars(select(notices.unread(UserRecord.id)).where(UserRecord.id == user_id)).one()
+            listed = [one.text for one in notifications.notices_of(session, user_id) if not one.is_read]
+            count = session.scalars(select(notifications.unread(UserRecord.id)).where(UserRecord.id == user_id)).one()
             return listed, count
 
     with db.read() as session:
-        ids = {one.text: one.notice_id for one in notices.notices_of(session, records.ann)}
+        ids = {one.text: one.notice_id for one in notifications.notices_of(session, records.ann)}
     assert unread(records.ann) == (["three", "two", "one"], 3)
-    notices.mark_read(db, records.bob, ids["two"])
+    notifications.mark_read(db, records.bob, ids["two"])
     assert unread(records.ann) == (["three", "two", "one"], 3)
-    notices.mark_read(db, records.ann, ids["two"])
+    notifications.mark_read(db, records.ann, ids["two"])
     assert unread(records.ann) == (["three", "one"], 2)
-    notices.mark_read(db, records.ann)
+    notifications.mark_read(db, records.ann)
     assert (unread(records.ann), unread(records.bob)) == (([], 0), (["bobs"], 1))

@@ -10,7 +10,7 @@ import trustme
 from sqlalchemy import select
 
 from server.demo.processes import Child, environment_with, free_port, running
-from submissions.mail import write_mail
+from submissions.messages.outbox import write_mail
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.migrations import migrate
