@@ -29,7 +29,7 @@ from model_zoo.architectures import TrainingData
 from server.commands.common import make_zoo
 from submissions.baselines import BASELINES, HELPERS, Baseline, baseline_source
 from submissions.settings import Settings
-from submissions.tracks import Track
+from submissions.zoos.tracks import Track
 from worker.evaluator import network_files
 from worker.sandbox.bubblewrap import BubblewrapLauncher
 from worker.sandbox.protocol import Code, Limits, NetworkFiles, Value

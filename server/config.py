@@ -14,7 +14,7 @@ from submissions.forecast import Forecasts
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.store import BundleStore
-from submissions.zoo_store import make_zoo_store
+from submissions.zoos.zoo_store import make_zoo_store
 
 FORM_OVERHEAD_BYTES = 64 * 1024  # multipart boundaries and the small fields around an upload
 EXTENSION = "gengap"

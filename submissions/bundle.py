@@ -19,7 +19,7 @@ from submissions.declaration import Declaration, read_declaration
 from submissions.settings import Settings
 from submissions.source import SourceError, check_entry, check_source
 from submissions.storage.states import Reason
-from submissions.tracks import Track
+from submissions.zoos.tracks import Track
 
 ENTRY_FILE = "complexity.py"
 MAX_PATH_BYTES = 255

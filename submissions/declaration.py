@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from model_zoo.zoo import OFFERS
 from submissions.source import SourceError, module_statements, parse
-from submissions.tracks import TRACKS, Track
+from submissions.zoos.tracks import TRACKS, Track
 
 _TRACK, _NEEDS = "TRACK", "NEEDS"
 

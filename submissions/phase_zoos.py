@@ -8,7 +8,7 @@ cancelled evaluated anew, as a new attempt. The change and its record are one tr
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
-from submissions import lifecycle, tracks
+from submissions import lifecycle
 from submissions.competitions import CompetitionError, usable_zoo
 from submissions.storage.audit import record_act
 from submissions.storage.database import Database
@@ -22,6 +22,7 @@ from submissions.storage.records import (
     ZooRecord,
 )
 from submissions.storage.states import State
+from submissions.zoos.registry import tracks
 
 ATTACHED, DETACHED, REPLACED = "attached", "detached", "replaced"
 

@@ -26,8 +26,8 @@ from submissions.storage.records import (
     ZooRecord,
 )
 from submissions.storage.states import SENTENCES, Reason, State
-from submissions.tracks import in_words
 from submissions.visibility import Sight, sight
+from submissions.zoos.tracks import in_words
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from submissions.storage.records import PhaseRecord, PhaseZooRecord, ZooRecord, ZooState
-from submissions.tracks import missing
+from submissions.zoos.tracks import missing
 
 
 def smoke_zoo(session: Session, phase: PhaseRecord, needs: Sequence[str] = ()) -> ZooRecord | None:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from submissions import teams, tracks
+from submissions import teams
 from submissions.attempts import add_attempt, hold_zoos
 from submissions.bundle import Bundle
 from submissions.details import alias_refusal
@@ -12,6 +12,7 @@ from submissions.quota import refusal
 from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, SubmissionRecord, utc_now
 from submissions.store import BundleStore
+from submissions.zoos.registry import tracks
 
 
 class SubmissionRefused(Exception):  # noqa: N818  (a refusal is an answer, not a malfunction)

@@ -25,7 +25,7 @@ from submissions.storage.database import Database
 from submissions.storage.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ValueRecord, utc_now
 from submissions.storage.states import Reason
 from submissions.store import BundleStore
-from submissions.zoos import register_zoo
+from submissions.zoos.registry import register_zoo
 
 SQUARED_NORM = b"""
 def complexity(model, dataset):

@@ -32,7 +32,7 @@ from submissions.storage.records import (
     utc_now,
 )
 from submissions.storage.states import Reason, State
-from submissions.zoos import register_zoo
+from submissions.zoos.registry import register_zoo
 
 PASSWORD = "correct horse battery"
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -23,7 +23,7 @@ from submissions.bundle import BundleError, BundleLimits, read_bundle
 from submissions.storage.database import Database
 from submissions.storage.records import Purpose
 from submissions.store import BundleStore, StoreError
-from submissions.tracks import Track
+from submissions.zoos.tracks import Track
 from worker.failures import tell
 from worker.sandbox.pool import SandboxPool
 from worker.sandbox.protocol import (

@@ -19,13 +19,14 @@ from celery import Celery, bootsteps, signals
 from kombu.exceptions import KombuError
 from sqlalchemy.exc import SQLAlchemyError
 
-from submissions import intervals, phase_zoos, queue, uploads, workers, zoo_jobs
+from submissions import intervals, phase_zoos, queue, workers
 from submissions.bundle import BundleLimits
 from submissions.scores import Rescoring
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.store import BundleStore
-from submissions.zoo_store import make_zoo_store
+from submissions.zoos.registry import jobs, uploads
+from submissions.zoos.zoo_store import make_zoo_store
 from worker.celery_app import MAIL, WORK, ZOO_WORK, make_celery
 from worker.evaluator import Evaluator
 from worker.hints import send_hint, send_zoo_hint
@@ -190,7 +191,7 @@ def _sweeper(
             waiting = queue.sweep(db)
             if waiting and evaluator.free_slots:
                 send_hint(settings)
-            if zoo_jobs.sweep(db) and zoos.is_free:
+            if jobs.sweep(db) and zoos.is_free:
                 send_zoo_hint(settings)
             uploads.sweep_uploads(db, settings)
             intervals.catch_up(db)
@@ -222,8 +223,8 @@ def _return_work_of_the_dead(db: Database) -> None:
     dead = [owner for owner in queue.owners(db) if _is_dead(owner, host)]
     if dead and (count := queue.return_runs_of(db, dead)):
         _log.warning("%d runs of a worker that died were returned to the queue", count)
-    dead = [owner for owner in zoo_jobs.owners(db) if _is_dead(owner, host)]
-    if dead and (count := zoo_jobs.return_jobs_of(db, dead)):
+    dead = [owner for owner in jobs.owners(db) if _is_dead(owner, host)]
+    if dead and (count := jobs.return_jobs_of(db, dead)):
         _log.warning("%d jobs on zoos of a worker that died were returned to the queue", count)
 
 

@@ -12,8 +12,8 @@ from model_zoo import ZooError
 from model_zoo.manifest import MANIFEST, ZooManifest, parse
 from model_zoo.store.remote import RemoteObjects
 from submissions.settings import Settings
-from submissions.uploads import SPARE_BYTES
-from submissions.zoo_sources import allowed_address
+from submissions.zoos.allowed_sources import allowed_address
+from submissions.zoos.uploads import SPARE_BYTES
 
 Watch = Callable[[int, int, str], None]
 

@@ -18,14 +18,13 @@ from types import FrameType
 from model_zoo import ZooError
 from model_zoo.checks.report import CheckReport, Verdict
 from model_zoo.store import ZooStore
-from submissions import uploads, zoo_jobs
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.records import JobKind, ZooRecord, ZooState
-from submissions.uploads import UploadError
-from submissions.zoo_sources import SourceError
-from submissions.zoo_store import make_zoo_store
-from submissions.zoos import add_zoo, begin_check, give_up_check, record_check
+from submissions.zoos.allowed_sources import SourceError
+from submissions.zoos.registry import add_zoo, begin_check, give_up_check, jobs, record_check, uploads
+from submissions.zoos.uploads import UploadError
+from submissions.zoos.zoo_store import make_zoo_store
 from worker.zoo_archives import ArchiveError
 from worker.zoo_checks import CheckError, check
 from worker.zoo_ways import Request, bring
@@ -53,7 +52,7 @@ class Telling:
     Raises LeaseLost once the job is somebody else's.
     """
 
-    def __init__(self, db: Database, job: zoo_jobs.Job) -> None:
+    def __init__(self, db: Database, job: jobs.Job) -> None:
         self._db = db
         self._job = job
         self._next_at = 0.0
@@ -64,11 +63,11 @@ class Telling:
         if now < self._next_at and stage == self._stage:
             return
         self._next_at, self._stage = now + TELL_EVERY_S, stage
-        if not zoo_jobs.progress(self._db, self._job.id, self._job.owner, done, total, text):
+        if not jobs.progress(self._db, self._job.id, self._job.owner, done, total, text):
             raise LeaseLost
 
 
-def run_job(settings: Settings, db: Database, store: ZooStore, job: zoo_jobs.Job) -> None:
+def run_job(settings: Settings, db: Database, store: ZooStore, job: jobs.Job) -> None:
     """Do the job and end it on record: as done, or as failed with a sentence for the organizer."""
     watch = Telling(db, job)
     folder = settings.home / "zoo_jobs" / str(job.id)
@@ -80,17 +79,15 @@ def run_job(settings: Settings, db: Database, store: ZooStore, job: zoo_jobs.Job
     except FAULTS_OF_THE_ZOO as error:
         if job.kind is JobKind.RECHECK and job.zoo_id is not None:
             give_up_check(db, job.zoo_id)
-        zoo_jobs.fail(db, job.id, job.owner, str(error))
+        jobs.fail(db, job.id, job.owner, str(error))
     else:
-        zoo_jobs.finish(db, job.id, job.owner, zoo_id)
+        jobs.finish(db, job.id, job.owner, zoo_id)
     shutil.rmtree(folder, ignore_errors=True)
     if job.kind is JobKind.UPLOAD:
         uploads.remove_upload(db, settings, str(job.arguments["upload"]))
 
 
-def _bring_in(
-    settings: Settings, db: Database, store: ZooStore, job: zoo_jobs.Job, folder: Path, watch: Telling
-) -> int:
+def _bring_in(settings: Settings, db: Database, store: ZooStore, job: jobs.Job, folder: Path, watch: Telling) -> int:
     scratch, kept = folder / "attempt", folder / "kept"
     shutil.rmtree(scratch, ignore_errors=True)  # of an attempt that was killed
     scratch.mkdir(parents=True, mode=0o700)
@@ -108,7 +105,7 @@ def _bring_in(
     return zoo_id
 
 
-def _recheck(settings: Settings, db: Database, store: ZooStore, job: zoo_jobs.Job, watch: Telling) -> int:
+def _recheck(settings: Settings, db: Database, store: ZooStore, job: jobs.Job, watch: Telling) -> int:
     if job.zoo_id is None:
         raise ZooError("The job does not say which zoo it is about.")
     with db.read() as session:
@@ -140,7 +137,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     told = json.load(sys.stdin)
     settings = Settings.model_validate(told["settings"])
-    job = zoo_jobs.Job(**(told["job"] | {"kind": JobKind(told["job"]["kind"])}))
+    job = jobs.Job(**(told["job"] | {"kind": JobKind(told["job"]["kind"])}))
     db = Database(settings.effective_database_url)
     try:
         run_job(settings, db, make_zoo_store(settings), job)

@@ -1,6 +1,6 @@
 """A worker's share of the jobs on zoos: at most one at a time, in a child process that is watched and can be ended.
 
-The Celery task calls `ZooJobs.work`; the queue of record is `submissions.zoo_jobs`. What a job does is the part of
+The Celery task calls `ZooJobs.work`; the queue of record is `submissions.zoos.jobs`. What a job does is the part of
 `worker.zoo_job`, in a process group of its own that stands back for evaluations: its memory is given back whole, and
 whatever it has started ends with it.
 """
@@ -17,9 +17,9 @@ import threading
 import uuid
 from dataclasses import asdict
 
-from submissions import zoo_jobs
 from submissions.settings import Settings
 from submissions.storage.database import Database
+from submissions.zoos.registry import jobs
 from worker.sandbox.spawn import Spawner
 
 LOOK_S = 0.5
@@ -51,7 +51,7 @@ class ZooJobs:
             done = 0
             while not self._stopping.is_set():
                 owner = f"{self._owner_prefix}/{uuid.uuid4().hex[:12]}"
-                job = zoo_jobs.claim(self._db, owner, self._settings.lease_s)
+                job = jobs.claim(self._db, owner, self._settings.lease_s)
                 if job is None:
                     break
                 self._run(job)
@@ -64,7 +64,7 @@ class ZooJobs:
         """Begin no further job, end the one in hand and give it back."""
         self._stopping.set()
 
-    def _run(self, job: zoo_jobs.Job) -> None:
+    def _run(self, job: jobs.Job) -> None:
         """Watch the job's process to its end, renewing the lease; end it where the lease is lost or we stop."""
         process = self._spawner.start(
             [sys.executable, "-P", "-m", "worker.zoo_job"],
@@ -78,12 +78,12 @@ class ZooJobs:
         finally:
             _end(process)
         if self._stopping.is_set():
-            zoo_jobs.release(self._db, job.id, job.owner)
+            jobs.release(self._db, job.id, job.owner)
         elif is_held and process.returncode != 0:
             _log.error("job %d on a zoo: its process ended with %s", job.id, process.returncode)
-            zoo_jobs.return_jobs_of(self._db, [job.owner])
+            jobs.return_jobs_of(self._db, [job.owner])
 
-    def _watch(self, process: "subprocess.Popen[bytes]", job: zoo_jobs.Job) -> bool:
+    def _watch(self, process: "subprocess.Popen[bytes]", job: jobs.Job) -> bool:
         """Wait for the process while the lease holds; whether it does."""
         lease_s = self._settings.lease_s
         looks = 0
@@ -96,12 +96,12 @@ class ZooJobs:
                 is_due = looks * LOOK_S >= lease_s / 3
             if is_due:
                 looks = 0
-                if not zoo_jobs.heartbeat(self._db, job.id, job.owner, lease_s):
+                if not jobs.heartbeat(self._db, job.id, job.owner, lease_s):
                     return False
         return True
 
 
-def _tell(process: "subprocess.Popen[bytes]", settings: Settings, job: zoo_jobs.Job) -> None:
+def _tell(process: "subprocess.Popen[bytes]", settings: Settings, job: jobs.Job) -> None:
     """Over stdin: settings may hold passwords, which every process of the machine could read in arguments."""
     assert process.stdin is not None
     told = json.dumps({"settings": settings.model_dump(mode="json"), "job": asdict(job)})

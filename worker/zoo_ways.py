@@ -12,11 +12,11 @@ from model_zoo.cache import cached_zoo
 from model_zoo.importers.child import import_in_child
 from model_zoo.manifest import MANIFEST
 from model_zoo.training_child import Progress, TrainingOptions, train_in_child
-from submissions import uploads
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.records import JobKind
-from submissions.zoo_sources import S3, allowed_path
+from submissions.zoos.allowed_sources import S3, allowed_path
+from submissions.zoos.registry import uploads
 from worker.zoo_archives import ArchiveLimits, unpack_zoo
 from worker.zoo_fetch import fetch_zoo
 

@@ -12,7 +12,7 @@ from server.config import services
 from server.pages.zoo_uploads import CHUNK_BYTES
 from server.problems import Problem
 from submissions.tokens import Scope
-from submissions.uploads import (
+from submissions.zoos.uploads import (
     UnknownUpload,
     UploadError,
     WrongOffset,

@@ -20,9 +20,9 @@ from submissions.storage.audit import acts
 from submissions.storage.records import JobKind, JobState, ZooJobRecord, ZooState
 from submissions.tokens import Scope
 from submissions.workers import known_workers
-from submissions.zoo_jobs import enqueue, find_job, recent_jobs
-from submissions.zoo_sources import SourceError, allowed_address
-from submissions.zoos import PhaseUse, zoo_detail, zoo_list
+from submissions.zoos.allowed_sources import SourceError, allowed_address
+from submissions.zoos.jobs import enqueue, find_job, recent_jobs
+from submissions.zoos.registry import PhaseUse, zoo_detail, zoo_list
 from worker.hints import send_zoo_hint
 
 routes = Routes("zoos", "Organizing zoos", "Model zoos: added, checked and looked at by organizers.")

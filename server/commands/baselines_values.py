@@ -16,11 +16,11 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from model_zoo import Zoo
 from server.commands.errors import InputError
-from submissions import tracks
 from submissions.baselines import Baseline
 from submissions.baselines.helpers import helpers_sha256
 from submissions.bundle import ENTRY_FILE, Bundle, BundleLimits, read_bundle
 from submissions.storage.states import SENTENCES, Reason
+from submissions.zoos.registry import tracks
 from worker.evaluator import evaluate_zoo
 from worker.failures import describe
 from worker.sandbox.pool import SandboxPool

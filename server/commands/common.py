@@ -14,9 +14,9 @@ from server.commands.errors import InputError
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.migrations import migrate
-from submissions.zoo_store import make_zoo_store
-from submissions.zoos import adopt_folders
-from submissions.zoos import find_zoo as zoo_named
+from submissions.zoos.registry import adopt_folders
+from submissions.zoos.registry import find_zoo as zoo_named
+from submissions.zoos.zoo_store import make_zoo_store
 
 _log = logging.getLogger(__name__)
 

@@ -32,7 +32,7 @@ from submissions.storage.database import Database
 from submissions.storage.records import SubmissionRecord
 from submissions.storage.states import State
 from submissions.store import BundleStore
-from submissions.zoo_store import make_zoo_store
+from submissions.zoos.zoo_store import make_zoo_store
 from worker.hints import send_hint
 from worker.sandbox.selftest import try_sandbox
 

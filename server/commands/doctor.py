@@ -30,7 +30,7 @@ from server.commands.common import settings_or_exit
 from server.commands.errors import InputError
 from submissions.settings import Settings
 from submissions.storage.database import Database
-from submissions.zoo_store import make_zoo_store
+from submissions.zoos.zoo_store import make_zoo_store
 from worker.mailer import PostError, SmtpPost
 from worker.sandbox import cgroups
 from worker.sandbox.docker import DockerOptions

@@ -12,7 +12,7 @@ from submissions.phase_zoos import attach_zoo
 from submissions.phases import NewCompetition, PhaseError, PhasePlan, open_phase
 from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, utc_now
-from submissions.zoos import find_zoo
+from submissions.zoos.registry import find_zoo
 
 _ADDRESS = re.compile(r"([^/]+)/([^/]+)")
 _MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]

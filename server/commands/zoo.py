@@ -16,7 +16,7 @@ from model_zoo.summary import GapSummary, summarize_gaps
 from server.commands import zoo_add, zoo_check, zoo_import, zoo_publish, zoo_train
 from server.commands.common import find_zoo, settings_or_exit
 from server.commands.errors import InputError
-from submissions.tracks import in_words
+from submissions.zoos.tracks import in_words
 
 _GOOD_SPREAD = 3
 _cache = click.option(

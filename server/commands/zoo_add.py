@@ -12,8 +12,8 @@ from server.commands.common import find_zoo, ready_database, settings_or_exit
 from server.commands.errors import InputError
 from submissions.settings import Settings
 from submissions.storage.records import ZooRecord, ZooState
-from submissions.zoo_store import make_zoo_store
-from submissions.zoos import COMMAND_LINE, add_zoo, record_check
+from submissions.zoos.registry import COMMAND_LINE, add_zoo, record_check
+from submissions.zoos.zoo_store import make_zoo_store
 from worker.zoo_checks import CheckError, check
 
 _COLOURS = {Verdict.ERROR: "red", Verdict.WARNING: "yellow"}

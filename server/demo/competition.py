@@ -17,7 +17,7 @@ from submissions.competitions import create_competition, find_phase
 from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, SubmissionRecord, UserRecord, utc_now
 from submissions.store import BundleStore
-from submissions.zoos import register_zoo
+from submissions.zoos.registry import register_zoo
 
 ORGANIZER = "organizer"
 COMPETITION = "demo"

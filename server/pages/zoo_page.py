@@ -23,8 +23,8 @@ from submissions.competitions import CompetitionError
 from submissions.phase_zoos import attach_zoo, detach_zoo, replace_zoo, submissions_affected
 from submissions.storage.audit import acts
 from submissions.storage.records import JobKind, PhaseRecord, ZooState
-from submissions.zoo_jobs import enqueue
-from submissions.zoos import ZooDetail, zoo_detail
+from submissions.zoos.jobs import enqueue
+from submissions.zoos.registry import ZooDetail, zoo_detail
 from worker.hints import send_hint, send_zoo_hint
 
 _PICTURES: dict[str, Callable[[CheckReport], dict[str, Any]]] = {

@@ -10,7 +10,7 @@ from server.access import Who, allow
 from server.auth import the_account
 from server.config import services
 from server.pages.forms import text_field
-from submissions.uploads import (
+from submissions.zoos.uploads import (
     FILENAME_LENGTH,
     UploadError,
     WrongOffset,

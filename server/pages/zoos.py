@@ -18,9 +18,9 @@ from server.config import services
 from server.headers import conditional
 from server.pages.forms import LARGEST_ID, paragraph_field, text_field
 from submissions.storage.records import JobKind, JobState, ZooJobRecord, ZooUploadRecord, utc_now
-from submissions.zoo_jobs import enqueue, find_job, recent_jobs
-from submissions.zoo_sources import SourceError, allowed_address
-from submissions.zoos import zoo_list
+from submissions.zoos.allowed_sources import SourceError, allowed_address
+from submissions.zoos.jobs import enqueue, find_job, recent_jobs
+from submissions.zoos.registry import zoo_list
 from worker.hints import send_zoo_hint
 
 OWN_RECIPE = "+"  # the choice in the list of recipes that stands for a pasted one: no recipe's name

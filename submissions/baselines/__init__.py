@@ -42,7 +42,7 @@ class Baseline:
     """A shipped measure: its name on the leaderboard, its file and the folder of it, the paper it comes from, its
     track, and what it costs on a network of the demo's size: s (at most 0.2 s), m (2 s) or h (5 s).
 
-    needs: what of the extended track it cannot do without, as `submissions.tracks` has it.
+    needs: what of the extended track it cannot do without, as `submissions.zoos.tracks` has it.
     """
 
     name: str

@@ -14,7 +14,7 @@ from model_zoo.architectures import Context, Moment, TrainingData
 from model_zoo.zoo import OFFERS
 from submissions.baselines import BASELINES, DEMO, FOLDER, GROUPS, Baseline, baseline_source
 from submissions.bundle import BundleLimits, read_bundle
-from submissions.tracks import Track
+from submissions.zoos.tracks import Track
 from tests.baselines.networks import (
     KINDS,
     around,

@@ -13,7 +13,7 @@ from model_zoo.checks.report import error, warning
 from server.pages.zoo_uploads import CHUNK_BYTES
 from submissions.accounts import create_organizer
 from submissions.storage.records import JobKind
-from submissions.zoo_jobs import claim, enqueue, fail, progress
+from submissions.zoos.jobs import claim, enqueue, fail, progress
 from tests.browser.conftest import PHONE, ServedSite, Watch
 from tests.conftest import RunningSite
 from tests.factories import SQUARED_NORM

@@ -19,7 +19,7 @@ from submissions.settings import Settings
 from submissions.storage.records import SessionRecord, SubmissionRecord, UserRecord
 from submissions.storage.states import State
 from submissions.teams import create_team, join_team, team_of
-from submissions.zoos import record_check
+from submissions.zoos.registry import record_check
 from tests.databases import ready
 from tests.records import PASSWORD, Records
 

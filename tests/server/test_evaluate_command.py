@@ -15,8 +15,8 @@ from server.demo.processes import environment_with
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.migrations import migrate
-from submissions.zoo_store import make_zoo_store
-from submissions.zoos import add_zoo, register_zoo
+from submissions.zoos.registry import add_zoo, register_zoo
+from submissions.zoos.zoo_store import make_zoo_store
 from tests.factories import SQUARED_NORM, make_tiny_zoo, zip_of
 
 SCORES = {"score", "standard_error", "cmi", "kendall_tau"}

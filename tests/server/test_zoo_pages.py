@@ -12,9 +12,8 @@ import pytest
 from sqlalchemy import select
 
 from model_zoo.checks.report import error, warning
-from submissions import zoo_jobs
 from submissions.storage.records import JobKind, JobState, PhaseRecord, SubmissionRecord, ZooJobRecord, ZooRecord
-from submissions.zoos import register_zoo
+from submissions.zoos.registry import jobs, register_zoo
 from tests.records import write_zoo
 from tests.server.site import Site
 
@@ -61,9 +60,9 @@ def test_names_and_texts_of_a_zoo_and_its_report_are_no_html(site: Site) -> None
     with site.db.write() as session:
         record = session.get_one(ZooRecord, zoo)
         record.title = record.source = HOSTILE
-    job = zoo_jobs.enqueue(site.db, JobKind.UPLOAD, {"filename": HOSTILE}, site.olga)
-    zoo_jobs.claim(site.db, "w/1", 60)
-    zoo_jobs.fail(site.db, job, "w/1", HOSTILE)
+    job = jobs.enqueue(site.db, JobKind.UPLOAD, {"filename": HOSTILE}, site.olga)
+    jobs.claim(site.db, "w/1", 60)
+    jobs.fail(site.db, job, "w/1", HOSTILE)
     olga = site.browser("olga")
     for path in ("/organizer/zoos/", f"/organizer/zoos/{zoo}", f"/organizer/zoos/jobs/{job}", "/organizer/phases/new"):
         assert HOSTILE not in olga.get(path).text
@@ -230,25 +229,25 @@ def test_a_recipe_of_ours_and_a_pasted_one_become_jobs(site: Site) -> None:
 
 def test_a_jobs_page_follows_it_and_ends_at_the_zoo(site: Site) -> None:
     zoo, olga = site.zoo("digits-mlp"), site.browser("olga")
-    job = zoo_jobs.enqueue(site.db, JobKind.FOLDER, {"address": "/zoos/digits"}, site.olga)
+    job = jobs.enqueue(site.db, JobKind.FOLDER, {"address": "/zoos/digits"}, site.olga)
     page = f"/organizer/zoos/jobs/{job}"
     assert "It waits for a worker" in olga.get(page).text
-    zoo_jobs.claim(site.db, "w/1", 60)
-    zoo_jobs.progress(site.db, job, "w/1", 3, 96, "checking networks")
+    jobs.claim(site.db, "w/1", 60)
+    jobs.progress(site.db, job, "w/1", 3, 96, "checking networks")
     first = olga.get(f"{page}/progress", HX_Request="true")
     assert "Working Checking networks … 3 of 96" in text_of(first.text)
     assert olga.get(f"{page}/progress", If_None_Match=first.headers["ETag"]).status_code == 304
-    zoo_jobs.progress(site.db, job, "w/1", 4 * 2**20, 8 * 2**20, "storing")
+    jobs.progress(site.db, job, "w/1", 4 * 2**20, 8 * 2**20, "storing")
     assert "4 MiB of 8 MiB" in olga.get(f"{page}/progress", If_None_Match=first.headers["ETag"]).text
-    zoo_jobs.finish(site.db, job, "w/1", zoo)
+    jobs.finish(site.db, job, "w/1", zoo)
     assert olga.get(f"{page}/progress", HX_Request="true").headers["HX-Redirect"] == page
     assert olga.get(page).location == f"/organizer/zoos/{zoo}"
 
 
 def test_a_job_that_failed_says_why_and_is_on_the_list(site: Site) -> None:
-    job = zoo_jobs.enqueue(site.db, JobKind.FOLDER, {"address": "/zoos/digits"}, site.olga)
-    zoo_jobs.claim(site.db, "w/1", 60)
-    zoo_jobs.fail(site.db, job, "w/1", "The disk is full.")
+    job = jobs.enqueue(site.db, JobKind.FOLDER, {"address": "/zoos/digits"}, site.olga)
+    jobs.claim(site.db, "w/1", 60)
+    jobs.fail(site.db, job, "w/1", "The disk is full.")
     olga = site.browser("olga")
     assert "Failed No zoo was added. The disk is full." in text_of(olga.get(f"/organizer/zoos/jobs/{job}").text)
     assert "hx-get" not in olga.get(f"/organizer/zoos/jobs/{job}").text

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 from server.pages.zoo_uploads import CHUNK_BYTES
 from submissions.accounts import create_organizer
 from submissions.storage.records import JobKind, ZooJobRecord, ZooUploadRecord
-from submissions.uploads import uploaded_file
+from submissions.zoos.uploads import uploaded_file
 from tests.records import PASSWORD
 from tests.server.site import Browser, Site
 

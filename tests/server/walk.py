@@ -5,8 +5,8 @@ from typing import Any
 
 from submissions.storage.records import JobKind
 from submissions.tokens import create_token
-from submissions.uploads import begin_upload
-from submissions.zoo_jobs import enqueue
+from submissions.zoos.jobs import enqueue
+from submissions.zoos.uploads import begin_upload
 from tests.server.site import Browser, Site
 
 PEOPLE = ("visitor", "participant", "other participant", "organizer")

@@ -14,7 +14,7 @@ from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, PhaseZooRecord, Purpose, ZooRecord
 from submissions.storage.states import State
 from submissions.store import BundleStore
-from submissions.zoos import add_zoo, register_zoo
+from submissions.zoos.registry import add_zoo, register_zoo
 from tests.factories import Competition, make_competition, make_tiny_zoo
 
 

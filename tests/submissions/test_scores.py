@@ -23,7 +23,7 @@ from submissions.jackknives import jackknives_of
 from submissions.storage.database import Database
 from submissions.storage.records import EvaluationRecord, StandingRecord, SubmissionRecord, ValueRecord
 from submissions.storage.states import State
-from submissions.zoos import record_check
+from submissions.zoos.registry import record_check
 from tests.factories import Competition
 from tests.records import Records, write_zoo
 

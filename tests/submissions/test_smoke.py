@@ -18,7 +18,7 @@ from submissions.storage.database import Database
 from submissions.storage.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ZooRecord, utc_now
 from submissions.storage.states import Reason, State
 from submissions.store import BundleStore
-from submissions.zoos import register_zoo
+from submissions.zoos.registry import register_zoo
 from tests.factories import Competition, bundle_of, make_competition, make_tiny_zoo
 
 

@@ -13,8 +13,8 @@ from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, Purpose, ZooRecord
 from submissions.store import BundleStore
 from submissions.submit import SubmissionRefused
-from submissions.tracks import in_words, refusal
-from submissions.zoos import register_zoo
+from submissions.zoos.registry import register_zoo
+from submissions.zoos.tracks import in_words, refusal
 from tests.factories import Competition, bundle_of, make_competition, make_tiny_zoo, zip_of
 
 EXTENDED = 'TRACK = "extended"\n'

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from submissions import zoo_jobs
 from submissions.accounts import create_organizer
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.records import JobKind, utc_now
-from submissions.uploads import (
+from submissions.zoos.registry import jobs
+from submissions.zoos.uploads import (
     UnknownUpload,
     UploadError,
     WrongOffset,
@@ -66,7 +66,7 @@ def test_an_upload_in_pieces_becomes_a_job(any_db: Database, settings: Settings,
         assert append(any_db, settings, upload_id, olga, offset, piece) == offset + len(piece)
     job_id = finish_upload(any_db, upload_id, olga, sha256=hashlib.sha256(CONTENT).hexdigest())
     assert finish_upload(any_db, upload_id, olga) == job_id
-    job = zoo_jobs.claim(any_db, "w", 60.0)
+    job = jobs.claim(any_db, "w", 60.0)
     assert job is not None
     assert (job.id, job.kind, job.user_id) == (job_id, JobKind.UPLOAD, olga)
     assert job.arguments == {"upload": upload_id, "filename": "my zoo.zip"}
@@ -155,9 +155,9 @@ def test_uploads_left_alone_for_a_week_are_swept(any_db: Database, settings: Set
     (settings.home / "uploads" / "stray").write_bytes(b"without a record")
     assert sweep_uploads(any_db, settings) == 0
     finish_upload(any_db, ended, olga)
-    jobs = [zoo_jobs.claim(any_db, "w", 60.0), zoo_jobs.claim(any_db, "w", 60.0)]
+    jobs = [jobs.claim(any_db, "w", 60.0), jobs.claim(any_db, "w", 60.0)]
     (job_id,) = [job.id for job in jobs if job is not None and job.arguments["upload"] == ended]
-    assert zoo_jobs.fail(any_db, job_id, "w", "no zoo")
+    assert jobs.fail(any_db, job_id, "w", "no zoo")
     assert sweep_uploads(any_db, settings) == 1
     assert files(settings) == {begun, waiting, "stray"}
     assert sweep_uploads(any_db, settings, utc_now() + timedelta(days=6)) == 0

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from model_zoo.store import ZooStore
-from submissions import zoo_jobs
 from submissions.storage.database import Database
 from submissions.storage.records import JobKind, JobState, ZooJobRecord, ZooRecord, ZooState, utc_now
-from submissions.zoo_jobs import Job, enqueue
-from submissions.zoos import add_zoo
+from submissions.zoos.jobs import Job, enqueue
+from submissions.zoos.registry import add_zoo, jobs
 
 LEASE_S = 60.0
 
@@ -22,34 +21,34 @@ def folder_job(db: Database, name: str = "a") -> int:
 
 
 def claimed(db: Database, owner: str = "w") -> Job:
-    job = zoo_jobs.claim(db, owner, LEASE_S)
+    job = jobs.claim(db, owner, LEASE_S)
     assert job is not None
     return job
 
 
 def record(db: Database, job_id: int) -> ZooJobRecord:
     with db.read() as session:
-        found = zoo_jobs.find_job(session, job_id)
+        found = jobs.find_job(session, job_id)
     assert found is not None
     return found
 
 
 def test_jobs_are_claimed_once_each_the_oldest_first(any_db: Database) -> None:
     jobs = [folder_job(any_db, name) for name in "abc"]
-    assert zoo_jobs.waiting(any_db) == 3
+    assert jobs.waiting(any_db) == 3
     first = claimed(any_db)
     assert (first.id, first.kind, first.arguments, first.tries) == (jobs[0], JobKind.FOLDER, {"folder": "/zoos/a"}, 1)
     assert [claimed(any_db, "v").id, claimed(any_db).id] == jobs[1:]
-    assert zoo_jobs.claim(any_db, "w", LEASE_S) is None
-    assert zoo_jobs.owners(any_db) == {"v", "w"}
+    assert jobs.claim(any_db, "w", LEASE_S) is None
+    assert jobs.owners(any_db) == {"v", "w"}
 
 
 def test_workers_that_claim_at_once_get_different_jobs(any_db: Database) -> None:
     jobs = {folder_job(any_db, str(index)) for index in range(8)}
     with ThreadPoolExecutor(4) as executor:
-        got = list(executor.map(lambda index: zoo_jobs.claim(any_db, f"w{index}", LEASE_S), range(12)))
+        got = list(executor.map(lambda index: jobs.claim(any_db, f"w{index}", LEASE_S), range(12)))
     taken = Counter(job.id for job in got if job is not None)
-    while (job := zoo_jobs.claim(any_db, "last", LEASE_S)) is not None:
+    while (job := jobs.claim(any_db, "last", LEASE_S)) is not None:
         taken[job.id] += 1
     assert taken == Counter(jobs)
 
@@ -57,20 +56,20 @@ def test_workers_that_claim_at_once_get_different_jobs(any_db: Database) -> None
 def test_progress_and_the_end_are_on_record(any_db: Database) -> None:
     job_id = folder_job(any_db)
     job = claimed(any_db)
-    assert zoo_jobs.progress(any_db, job.id, "w", 3 * 2**32, 5 * 2**32, "training: 3 of 5")
+    assert jobs.progress(any_db, job.id, "w", 3 * 2**32, 5 * 2**32, "training: 3 of 5")
     now = record(any_db, job_id)
     assert (now.state, now.done, now.total, now.text) == (JobState.RUNNING, 3 * 2**32, 5 * 2**32, "training: 3 of 5")
-    assert zoo_jobs.finish(any_db, job.id, "w", None)
+    assert jobs.finish(any_db, job.id, "w", None)
     ended = record(any_db, job_id)
     assert (ended.state, ended.message, ended.lease_owner) == (JobState.DONE, None, None)
     assert ended.finished_at is not None
-    assert not zoo_jobs.fail(any_db, job.id, "w", "too late")
+    assert not jobs.fail(any_db, job.id, "w", "too late")
     assert record(any_db, job_id).state is JobState.DONE
 
 
 def test_a_failed_job_says_why(any_db: Database) -> None:
     job_id = folder_job(any_db)
-    assert zoo_jobs.fail(any_db, claimed(any_db).id, "w", "There is no such folder. " + "x" * 5000)
+    assert jobs.fail(any_db, claimed(any_db).id, "w", "There is no such folder. " + "x" * 5000)
     failed = record(any_db, job_id)
     assert failed.state is JobState.FAILED
     assert (failed.message or "").startswith("There is no such folder.")
@@ -80,15 +79,15 @@ def test_a_failed_job_says_why(any_db: Database) -> None:
 def test_reports_of_a_worker_that_lost_the_job_change_nothing(any_db: Database) -> None:
     job_id = folder_job(any_db)
     claimed(any_db, "late")
-    assert zoo_jobs.sweep(any_db, utc_now() + timedelta(seconds=LEASE_S + 1)) == 1
+    assert jobs.sweep(any_db, utc_now() + timedelta(seconds=LEASE_S + 1)) == 1
     assert claimed(any_db, "new").tries == 2
     before = record(any_db, job_id)
-    assert not zoo_jobs.heartbeat(any_db, job_id, "late", LEASE_S)
-    assert not zoo_jobs.progress(any_db, job_id, "late", 1, 1, "late")
-    assert not zoo_jobs.name_zoo(any_db, job_id, "late", 1)
-    assert not zoo_jobs.finish(any_db, job_id, "late", None)
-    assert not zoo_jobs.fail(any_db, job_id, "late", "late")
-    assert not zoo_jobs.release(any_db, job_id, "late")
+    assert not jobs.heartbeat(any_db, job_id, "late", LEASE_S)
+    assert not jobs.progress(any_db, job_id, "late", 1, 1, "late")
+    assert not jobs.name_zoo(any_db, job_id, "late", 1)
+    assert not jobs.finish(any_db, job_id, "late", None)
+    assert not jobs.fail(any_db, job_id, "late", "late")
+    assert not jobs.release(any_db, job_id, "late")
     after = record(any_db, job_id)
     assert (after.state, after.text, after.lease_until) == (before.state, before.text, before.lease_until)
 
@@ -97,8 +96,8 @@ def test_a_heartbeat_keeps_the_job(any_db: Database) -> None:
     job_id = folder_job(any_db)
     claimed(any_db)
     later = utc_now() + timedelta(seconds=LEASE_S - 1)
-    assert zoo_jobs.heartbeat(any_db, job_id, "w", LEASE_S, later)
-    assert zoo_jobs.sweep(any_db, later + timedelta(seconds=2)) == 0
+    assert jobs.heartbeat(any_db, job_id, "w", LEASE_S, later)
+    assert jobs.sweep(any_db, later + timedelta(seconds=2)) == 0
     assert record(any_db, job_id).state is JobState.RUNNING
 
 
@@ -108,14 +107,14 @@ def test_a_job_whose_worker_ends_is_tried_three_times(any_db: Database, dead: bo
     for tries in (1, 2, 3):
         assert claimed(any_db, f"w{tries}").tries == tries
         if dead:
-            assert zoo_jobs.return_jobs_of(any_db, [f"w{tries}", "stranger"]) == 1
+            assert jobs.return_jobs_of(any_db, [f"w{tries}", "stranger"]) == 1
         else:
-            zoo_jobs.sweep(any_db, utc_now() + timedelta(seconds=LEASE_S + 1))
+            jobs.sweep(any_db, utc_now() + timedelta(seconds=LEASE_S + 1))
     lost = record(any_db, job_id)
     assert (lost.state, lost.lease_owner) == (JobState.FAILED, None)
     assert "(3 tries)" in (lost.message or "")
     assert lost.finished_at is not None
-    assert zoo_jobs.waiting(any_db) == 0
+    assert jobs.waiting(any_db) == 0
 
 
 @pytest.mark.parametrize("was_ready", [False, True])
@@ -127,7 +126,7 @@ def test_a_zoo_whose_check_was_lost_three_times_is_left_as_failed_unless_it_was_
     job_id = enqueue(any_db, JobKind.RECHECK, {}, None, zoo_id=zoo_id)
     for _ in range(3):
         assert claimed(any_db).zoo_id == zoo_id
-        zoo_jobs.return_jobs_of(any_db, ["w"])
+        jobs.return_jobs_of(any_db, ["w"])
     assert record(any_db, job_id).state is JobState.FAILED
     with any_db.read() as session:
         assert session.get_one(ZooRecord, zoo_id).state is (ZooState.READY if was_ready else ZooState.FAILED)
@@ -137,15 +136,15 @@ def test_a_worker_that_stops_in_good_order_costs_no_try(any_db: Database) -> Non
     job_id = folder_job(any_db)
     for _ in range(5):
         assert claimed(any_db).tries == 1
-        assert zoo_jobs.release(any_db, job_id, "w")
+        assert jobs.release(any_db, job_id, "w")
     assert record(any_db, job_id).state is JobState.QUEUED
 
 
 def test_open_jobs_are_listed_before_those_that_ended(any_db: Database) -> None:
     jobs = [folder_job(any_db, name) for name in "abc"]
-    zoo_jobs.fail(any_db, claimed(any_db).id, "w", "no")
+    jobs.fail(any_db, claimed(any_db).id, "w", "no")
     claimed(any_db)
-    zoo_jobs.fail(any_db, claimed(any_db).id, "w", "no")
+    jobs.fail(any_db, claimed(any_db).id, "w", "no")
     with any_db.read() as session:
-        assert [job.id for job in zoo_jobs.recent_jobs(session)] == [jobs[1], jobs[2], jobs[0]]
-        assert [job.id for job in zoo_jobs.recent_jobs(session, limit=1)] == [jobs[1]]
+        assert [job.id for job in jobs.recent_jobs(session)] == [jobs[1], jobs[2], jobs[0]]
+        assert [job.id for job in jobs.recent_jobs(session, limit=1)] == [jobs[1]]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submissions.zoo_sources import SourceError, allowed_address, allowed_path
+from submissions.zoos.allowed_sources import SourceError, allowed_address, allowed_path
 
 SOURCES = ("/data/zoos", "s3://bucket/zoos/")
 

@@ -14,8 +14,8 @@ from submissions.storage.audit import Act, acts
 from submissions.storage.database import Database
 from submissions.storage.records import JobKind, PhaseRecord, ZooRecord, ZooState, utc_now
 from submissions.store import BundleStore
-from submissions.zoo_jobs import enqueue
-from submissions.zoos import (
+from submissions.zoos.jobs import enqueue
+from submissions.zoos.registry import (
     ZooDetail,
     add_zoo,
     adopt_folders,

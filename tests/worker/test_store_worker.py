@@ -11,7 +11,7 @@ from submissions.storage.database import Database
 from submissions.storage.migrations import migrate
 from submissions.storage.states import State
 from submissions.store import BundleStore
-from submissions.zoo_store import make_zoo_store
+from submissions.zoos.zoo_store import make_zoo_store
 from tests.buckets import Bucket
 from tests.factories import Competition, make_competition_on
 from tests.model_zoo.stores import object_of

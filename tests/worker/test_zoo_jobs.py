@@ -12,14 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from submissions import uploads, zoo_jobs
 from submissions.accounts import create_organizer
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.migrations import migrate
 from submissions.storage.records import JobKind, JobState, ZooJobRecord, ZooRecord, ZooState
-from submissions.zoo_store import make_zoo_store
-from submissions.zoos import ZooDetail, zoo_detail
+from submissions.zoos.registry import ZooDetail, jobs, uploads, zoo_detail
+from submissions.zoos.zoo_store import make_zoo_store
 from tests.buckets import Bucket
 from tests.factories import zip_of
 from tests.services import wait_until
@@ -70,7 +69,7 @@ class Office:
         self.jobs = ZooJobs(settings, self.db, owner_prefix="host/1")
 
     def give(self, kind: JobKind, **arguments: object) -> int:
-        return zoo_jobs.enqueue(self.db, kind, arguments, self.olga)
+        return jobs.enqueue(self.db, kind, arguments, self.olga)
 
     def upload(self, content: bytes, filename: str = "zoo.zip") -> int:
         upload_id = uploads.begin_upload(self.db, self.settings, filename, len(content), self.olga)
@@ -79,7 +78,7 @@ class Office:
 
     def job(self, job_id: int) -> ZooJobRecord:
         with self.db.read() as session:
-            found = zoo_jobs.find_job(session, job_id)
+            found = jobs.find_job(session, job_id)
         assert found is not None
         return found
 
@@ -219,7 +218,7 @@ def test_a_mended_zoo_comes_as_the_next_version_and_the_same_one_keeps_its_recor
 def test_a_check_is_repeated_on_what_the_store_has(office: Office, tiny_zoo: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_zoo, tmp_path / "zoos" / "tiny")
     first = office.done(office.give(JobKind.FOLDER, address=str(tmp_path / "zoos" / "tiny")))
-    again = office.done(zoo_jobs.enqueue(office.db, JobKind.RECHECK, {}, office.olga, zoo_id=first.zoo.id))
+    again = office.done(jobs.enqueue(office.db, JobKind.RECHECK, {}, office.olga, zoo_id=first.zoo.id))
     assert again.zoo.id == first.zoo.id
     assert again.report is not None
     assert first.report is not None
@@ -237,13 +236,13 @@ def test_a_job_whose_process_dies_is_tried_again_and_given_up_after_the_third_ti
     worker = threading.Thread(target=office.jobs.work)
     worker.start()
     killed: set[int] = set()
-    for _ in range(zoo_jobs.MAX_TRIES):
+    for _ in range(jobs.MAX_TRIES):
         wait_until(lambda: bool(_running("worker.zoo_job") - killed), "the job's process")
         for pid in _running("worker.zoo_job") - killed:
             os.kill(pid, signal.SIGKILL)
             killed.add(pid)
     worker.join()
-    assert len(killed) == office.job(job).tries == zoo_jobs.MAX_TRIES
+    assert len(killed) == office.job(job).tries == jobs.MAX_TRIES
     assert office.job(job).state is JobState.FAILED
     assert "ended in the middle" in (office.job(job).message or "")
 

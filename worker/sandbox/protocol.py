@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from submissions.storage.states import Reason
-from submissions.tracks import Track
+from submissions.zoos.tracks import Track
 
 
 @dataclass(frozen=True)

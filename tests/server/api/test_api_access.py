@@ -12,8 +12,8 @@ import pytest
 from server.access import declared, declared_scope
 from submissions.storage.records import JobKind
 from submissions.tokens import Scope
-from submissions.uploads import begin_upload
-from submissions.zoo_jobs import enqueue
+from submissions.zoos.jobs import enqueue
+from submissions.zoos.uploads import begin_upload
 from tests.server.api.clients import ROOT, UNLIMITED, Script, give_code, make_team, script
 from tests.server.site import GOOD_MEASURE, Site
 

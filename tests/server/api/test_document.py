@@ -18,8 +18,8 @@ from schemathesis.schemas import APIOperation
 from sqlalchemy import delete, update
 
 from submissions.storage.records import ApiTokenRecord, JobKind, PhaseRecord, SubmissionRecord
-from submissions.uploads import begin_upload
-from submissions.zoo_jobs import enqueue
+from submissions.zoos.jobs import enqueue
+from submissions.zoos.uploads import begin_upload
 from tests.server.api.clients import ROOT, UNLIMITED, give_code, make_team, script
 from tests.server.site import GOOD_MEASURE, Site
 

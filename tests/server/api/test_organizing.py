@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from submissions import workers
 from submissions.storage.records import ActRecord, PhaseRecord, ZooJobRecord
-from submissions.zoo_jobs import claim, finish
+from submissions.zoos.jobs import claim, finish
 from tests.records import START
 from tests.server.api.clients import ROOT, fields, script
 from tests.server.site import Site

@@ -1,7 +1,7 @@
 """zoos in the store, with versions and a check; jobs, uploads and acts
 
 There is no way down: a zoo in the store has no folder that an older release could read. Restore a backup instead.
-No file is moved here: the folder of a zoo is kept until `submissions.zoos.adopt_folders` has put it into the store.
+No file is moved here: the folder of a zoo is kept until `submissions.zoos.registry.adopt_folders` has put it into the store.
 """
 
 import sqlalchemy as sa

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.records import JobKind, ZooJobRecord, ZooUploadRecord, utc_now
-from submissions.zoo_jobs import add_job
+from submissions.zoos.jobs import add_job
 
 KEPT = timedelta(days=7)
 SPARE_BYTES = 256 * 2**20  # stay free on the disk
