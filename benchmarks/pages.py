@@ -29,7 +29,7 @@ from scoring import compare
 from server.app import create_app
 from server.demo.processes import free_port
 from submissions import intervals
-from submissions.jackknives import jackknives_of
+from submissions.results.jackknives import jackknives_of
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.migrations import migrate

@@ -7,7 +7,7 @@ and 3 s. Colours and fonts are not here: charts.js takes them from the style she
 from collections.abc import Sequence
 from typing import Any
 
-from submissions.points import Point, ZooPoints
+from submissions.results.values_and_targets import Point, ZooPoints
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 LOG_SCALE_RATIO = 100.0

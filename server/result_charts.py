@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from server.charts import LOG_SCALE_RATIO, SCHEMA, target_name
-from submissions.results import AxisNumber, SetCmi, Step
-from submissions.times import TimeBin, is_wide
+from submissions.results.rounded_times import TimeBin, is_wide
+from submissions.results.submission_result import AxisNumber, SetCmi, Step
 
 HEIGHT_PX = 340
 _HALF = 0.5  # a coin's sign error

@@ -13,9 +13,9 @@ from typing import Any
 from scoring.plain import Scalar, rows, set_name
 from server.charts import target_name, value_against_target
 from server.result_charts import bars_by_axis, cumulative, heat_map, histogram
-from submissions.points import ZooPoints
-from submissions.results import Report, Result, SignErrors, ZooResult
-from submissions.times import TimeBin
+from submissions.results.rounded_times import TimeBin
+from submissions.results.submission_result import Report, Result, SignErrors, ZooResult
+from submissions.results.values_and_targets import ZooPoints
 
 Row = tuple[Scalar, ...]
 VALUES = "values"

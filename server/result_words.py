@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from scoring import Comparison
 from server.charts import target_name
-from submissions.results import Result, ZooResult
+from submissions.results.submission_result import Result, ZooResult
 
 LEVEL = 0.05
 _WIDTH = 100.0

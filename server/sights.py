@@ -3,9 +3,9 @@
 from server.access import is_owner
 from server.auth import current_account
 from server.config import services
-from submissions.results import Result, result
+from submissions.results.submission_result import Result, result
+from submissions.results.visibility import Sight, sight
 from submissions.storage.records import SubmissionRecord
-from submissions.visibility import Sight, sight
 
 
 def sight_of(submission: SubmissionRecord) -> Sight:

@@ -1,6 +1,6 @@
 """Two submissions of one phase side by side: the paired test of their scores, zoo by zoo and in all, and their values.
 
-Works on results as a reader may see them (`submissions.results`); called by the page that compares.
+Works on results as a reader may see them (`submissions.results.submission_result`); called by the page that compares.
 """
 
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from model_zoo.store import ZooStore
 from scoring import Comparison, ComparisonError, Jackknives, compare
 from submissions.entrants import team_ids_of
-from submissions.jackknives import jackknives_of
-from submissions.points import zoo_points
-from submissions.results import Result, ZooResult
+from submissions.results.jackknives import jackknives_of
+from submissions.results.submission_result import Result, ZooResult
+from submissions.results.values_and_targets import zoo_points
 from submissions.storage.records import StandingRecord, SubmissionRecord
 from submissions.storage.states import State
 

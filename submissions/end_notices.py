@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 
 from submissions.messages.outbox import SITE, write_mail
 from submissions.progress import seen_score
+from submissions.results.visibility import sight
 from submissions.storage.records import (
     CompetitionRecord,
     NotificationRecord,
@@ -14,7 +15,6 @@ from submissions.storage.records import (
     UserRecord,
 )
 from submissions.storage.states import SENTENCES, State
-from submissions.visibility import sight
 
 
 def tell_end(session: Session, submission_id: int) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from scoring import ComparisonError, Jackknives, RankInterval, rank_intervals
-from submissions.jackknives import jackknives_of
+from submissions.results.jackknives import jackknives_of
 from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, StandingRecord
 

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session, contains_eager
 
 from submissions.entrants import team_ids_of
 from submissions.progress import seen_score
+from submissions.results.visibility import Sight, sight
 from submissions.storage.records import CompetitionRecord, PhaseRecord, SubmissionRecord, UserRecord, utc_now
 from submissions.storage.states import Reason, State
-from submissions.visibility import Sight, sight
 
 PER_PAGE = 50
 

@@ -1,7 +1,7 @@
 """What pages tell about one submission: state, smoke run, progress, scores, failure, repeats.
 
 Read models only, built in a fixed number of queries. Called by the submission pages. Values beside a public truth are
-`submissions.points`'s.
+`submissions.results.values_and_targets`'s.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, aliased, contains_eager
 
 from submissions.counting import SCORE_DIGITS
 from submissions.leaderboard import percent, rounded_tau
+from submissions.results.visibility import Sight, sight
 from submissions.storage.records import (
     EvaluationRecord,
     FailureRecord,
@@ -26,7 +27,6 @@ from submissions.storage.records import (
     ZooRecord,
 )
 from submissions.storage.states import SENTENCES, Reason, State
-from submissions.visibility import Sight, sight
 from submissions.zoos.tracks import in_words
 
 

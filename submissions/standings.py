@@ -15,7 +15,7 @@ from sqlalchemy import update as change
 from sqlalchemy.orm import Session
 
 from submissions.counting import Entry, Rules, counting, decided, on_board, shown_error
-from submissions.jackknives import jackknives_of
+from submissions.results.jackknives import jackknives_of
 from submissions.storage.board_version import next_version
 from submissions.storage.database import Database
 from submissions.storage.records import CountRule, PhaseRecord, StandingRecord, SubmissionRecord, utc_now

@@ -11,10 +11,10 @@ from server.config import services
 from server.problems import Problem
 from server.sights import seen_result
 from submissions.comparison import Compared, compared
-from submissions.points import zoo_points
-from submissions.results import Result
+from submissions.results.submission_result import Result
+from submissions.results.values_and_targets import zoo_points
+from submissions.results.visibility import Sight
 from submissions.storage.records import SubmissionRecord
-from submissions.visibility import Sight
 
 routes = Routes("results", "Results", "Scores with their uncertainty, and comparisons.")
 

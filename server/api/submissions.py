@@ -17,12 +17,12 @@ from submissions.competitions import find_phase
 from submissions.lifecycle import cancel
 from submissions.listing import Listed, own_submissions
 from submissions.progress import progress
+from submissions.results.visibility import Sight
 from submissions.standings import ChoiceRefused, choose
 from submissions.storage.records import SubmissionRecord
 from submissions.storage.states import Reason, State
 from submissions.store import StoreError
 from submissions.tokens import Scope
-from submissions.visibility import Sight
 
 routes = Routes("submissions", "Submissions", "Measures that were sent: listed, watched, cancelled.")
 

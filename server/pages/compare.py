@@ -13,9 +13,9 @@ from server.result_charts import first_against_second
 from server.result_words import difference_sentence, p_words
 from server.sights import seen_result
 from submissions.comparison import Compared, Offered, Pairs, compared, leading_offers, own_offers, pairs
-from submissions.results import Result
+from submissions.results.submission_result import Result
+from submissions.results.visibility import Sight
 from submissions.storage.records import SubmissionRecord
-from submissions.visibility import Sight
 
 pages = Blueprint("compare", __name__)
 pages.add_app_template_filter(p_words, "p_words")

@@ -15,9 +15,9 @@ from server.config import services
 from server.result_pictures import VALUES, Picture, as_csv, pictures, result_rows, values_picture
 from server.result_words import Bullet, Scale, range_words, scale_of, zoo_sentences
 from server.sights import seen_result
-from submissions.points import ZooPoints, zoo_points
-from submissions.results import Result, ZooResult
-from submissions.visibility import Sight
+from submissions.results.submission_result import Result, ZooResult
+from submissions.results.values_and_targets import ZooPoints, zoo_points
+from submissions.results.visibility import Sight
 
 LISTED_NETWORKS = 500
 _SUBMISSION = "/submissions/<id:submission_id>"

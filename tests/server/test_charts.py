@@ -5,7 +5,7 @@ import json
 import pytest
 
 from server.charts import value_against_target
-from submissions.points import Point, ZooPoints
+from submissions.results.values_and_targets import Point, ZooPoints
 from tests.server.site import Site
 
 

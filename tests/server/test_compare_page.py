@@ -10,7 +10,7 @@ import pytest
 from model_zoo.manifest import NetworkTruth
 from scoring import compare
 from server.result_words import difference_sentence
-from submissions.jackknives import jackknives_of
+from submissions.results.jackknives import jackknives_of
 from tests.records import START
 from tests.results import score, the_gap
 from tests.server.site import Site

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from server.result_charts import bars_by_axis, cumulative, first_against_second, heat_map, histogram
-from submissions.results import AxisNumber, SetCmi, Step
-from submissions.times import time_bins
+from submissions.results.rounded_times import time_bins
+from submissions.results.submission_result import AxisNumber, SetCmi, Step
 
 SETS = (
     SetCmi(("width", "learning.rate"), 12.5, False),

@@ -6,8 +6,8 @@ import pytest
 
 from scoring import Comparison
 from server.result_words import Scale, difference_sentence, p_words, range_words, scale_of, zoo_sentences
-from submissions.results import Report, Result, ZooResult
-from submissions.visibility import Sight
+from submissions.results.submission_result import Report, Result, ZooResult
+from submissions.results.visibility import Sight
 
 REPORT = Report(
     p_value=0.001,

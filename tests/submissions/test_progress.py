@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import NoResultFound
 
-from submissions.points import zoo_points
 from submissions.progress import Progress, progress
+from submissions.results.values_and_targets import zoo_points
 from submissions.storage.records import PhaseRecord, SubmissionRecord, TeamRecord
 from submissions.storage.states import SENTENCES, Reason, State
 from tests.records import START, Records

@@ -7,10 +7,10 @@ from sqlalchemy.exc import NoResultFound
 
 from model_zoo.manifest import NetworkTruth
 from submissions.comparison import leading_offers, own_offers
-from submissions.results import Result, result
+from submissions.results.submission_result import Result, result
+from submissions.results.visibility import Sight
 from submissions.storage.database import Database
 from submissions.storage.records import StandingRecord, SubmissionRecord
-from submissions.visibility import Sight
 from tests.records import AXES, Records
 from tests.results import noticeable_zoo, score
 

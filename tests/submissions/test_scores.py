@@ -19,7 +19,7 @@ from model_zoo import ZooTruth, open_zoo
 from model_zoo.checks.report import CheckReport, Numbers, ReferenceNumbers, ok
 from model_zoo.store import ZooStore
 from submissions import lifecycle, queue, scores
-from submissions.jackknives import jackknives_of
+from submissions.results.jackknives import jackknives_of
 from submissions.storage.database import Database
 from submissions.storage.records import EvaluationRecord, StandingRecord, SubmissionRecord, ValueRecord
 from submissions.storage.states import State

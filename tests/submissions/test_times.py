@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submissions.times import LEAST_S, time_bins
+from submissions.results.rounded_times import LEAST_S, time_bins
 
 SECONDS = st.lists(st.floats(0, 10**5), min_size=1, max_size=50).map(sorted)
 

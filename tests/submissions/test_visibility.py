@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from submissions.results.visibility import Sight, sight
 from submissions.storage.records import PhaseRecord, SubmissionRecord
 from submissions.storage.states import State
-from submissions.visibility import Sight, sight
 from tests.records import START
 
 FREEZE = START + timedelta(hours=1)

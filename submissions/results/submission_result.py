@@ -1,7 +1,7 @@
 """What a reader may know of a scored submission: its scores with their uncertainty, and what its pictures are made of.
 
 The one place where pages, charts and downloads of results get their numbers. What the reader must not see is taken out
-here: everything by `submissions.visibility`, and of a zoo whose truth is kept secret the names and values of its axes.
+here: everything by `submissions.results.visibility`, and of a zoo whose truth is kept secret the names and values of its axes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +12,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from submissions.results.rounded_times import TimeBin, time_bins
+from submissions.results.visibility import Sight
 from submissions.storage.records import (
     EvaluationRecord,
     PhaseRecord,
@@ -22,8 +24,6 @@ from submissions.storage.records import (
     ZooRecord,
 )
 from submissions.storage.states import State
-from submissions.times import TimeBin, time_bins
-from submissions.visibility import Sight
 
 _PERCENT = 100.0
 _SURE = 2.0  # standard errors from which a τ has a direction
@@ -172,7 +172,7 @@ class Result:
 def result(session: Session, submission_id: int, sight: Sight, *, sees_secrets: bool) -> Result | None:
     """What this reader sees of the submission's scores, in four queries; None where it is not scored.
 
-    sight: as `submissions.visibility` says. sees_secrets: whether they know secret truths (organizers). Raises
+    sight: as `submissions.results.visibility` says. sees_secrets: whether they know secret truths (organizers). Raises
     NoResultFound for an unknown id.
     """
     submission, phase = session.execute(

@@ -1,7 +1,7 @@
 """How long a measure took, as counts between round numbers: all that is told of times.
 
 A time to the last digit is something a measure could write with: on a zoo whose networks are secret it would be a way
-out of the sandbox. Called by `submissions.results`.
+out of the sandbox. Called by `submissions.results.submission_result`.
 """
 
 import math
