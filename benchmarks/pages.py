@@ -28,7 +28,7 @@ from benchmarks.boards import NOTHING, SUBMISSIONS, change, fill, give_reports
 from scoring import compare
 from server.app import create_app
 from server.demo.processes import free_port
-from submissions import intervals
+from submissions.leaderboard.page import rank_intervals
 from submissions.results.jackknives import jackknives_of
 from submissions.settings import Settings
 from submissions.storage.database import Database
@@ -217,7 +217,7 @@ def rank_intervals(console: Console, records: Records) -> None:
             known = jackknives_of(session, listed)
             read_s = time.process_time() - start
         start = time.process_time()
-        intervals.work_out(records.db, phase_id)
+        rank_intervals.work_out(records.db, phase_id)
         whole_s = time.process_time() - start
         pairs = list(combinations(listed[:NAIVE_ENTRANTS], 2))
         start = time.process_time()

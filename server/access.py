@@ -19,7 +19,7 @@ from server import bearer
 from server.auth import Account, current_account
 from server.bearer import is_api_request
 from server.config import services
-from submissions.entrants import is_member, team_ids_of
+from submissions.leaderboard.entrants import is_member, team_ids_of
 from submissions.storage.records import CompetitionRecord, PhaseRecord, SubmissionRecord
 from submissions.tokens import Scope
 

@@ -7,8 +7,8 @@ from typing import Any
 from markupsafe import escape
 
 from server.charts import SCHEMA
-from submissions.board import Row
-from submissions.board_history import Course
+from submissions.leaderboard.history import Course
+from submissions.leaderboard.model import Row
 
 _LETTER = 6.6  # of the badge's type, on the average
 _PADDING = 12

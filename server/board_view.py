@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from flask import request
 
-from submissions.board import METRICS, PAGE_ROWS, SCORE, SEARCH_LENGTH, Board, Query
+from submissions.leaderboard.model import METRICS, PAGE_ROWS, SCORE, SEARCH_LENGTH, Board, Query
 
 ALL = "all"
 CELLS_OF_A_PAGE = 600  # so that a page of many zoos is no larger than others

@@ -20,7 +20,7 @@ from server.auth import Account
 from server.config import EXTENSION, Services
 from server.headers import CONDITIONAL, etag_of, on_every_answer
 from server.pages.forms import LARGEST_ID
-from submissions.entrants import is_member
+from submissions.leaderboard.entrants import is_member
 from submissions.live import Look, look
 from submissions.storage.database import Database
 from submissions.storage.records import SubmissionRecord, utc_now

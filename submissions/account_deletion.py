@@ -8,8 +8,9 @@ submissions of one's own (description, link, alias) are removed. Called by the a
 from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
-from submissions import standings, teams
+from submissions import teams
 from submissions.accounts import has_password
+from submissions.leaderboard.page import standings
 from submissions.messages import outbox
 from submissions.sessions import end_others
 from submissions.storage.database import Database

@@ -13,8 +13,9 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from model_zoo.store import ZooStore
-from submissions import end_notices, standings
+from submissions import end_notices
 from submissions.attempts import add_attempt, add_repeats, drop_open_work, drop_runs, hold_zoos
+from submissions.leaderboard.page import standings
 from submissions.pooled import left_s, too_long
 from submissions.scores import Scored, foresee, submission_error, submission_score
 from submissions.storage.database import Database

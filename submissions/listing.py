@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, contains_eager
 
-from submissions.entrants import team_ids_of
+from submissions.leaderboard.entrants import team_ids_of
 from submissions.progress import seen_score
 from submissions.results.visibility import Sight, sight
 from submissions.storage.records import CompetitionRecord, PhaseRecord, SubmissionRecord, UserRecord, utc_now

@@ -6,7 +6,8 @@ begins again goes on record once it has begun. Called by pages and the API.
 
 from sqlalchemy.orm import Session
 
-from submissions import lifecycle, standings
+from submissions import lifecycle
+from submissions.leaderboard.page import standings
 from submissions.storage.audit import record_act
 from submissions.storage.database import Database
 from submissions.storage.records import SubmissionRecord

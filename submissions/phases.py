@@ -12,7 +12,6 @@ from datetime import datetime
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
-from submissions import standings
 from submissions.competitions import (
     TEXT_LENGTH,
     TITLE_LENGTH,
@@ -21,6 +20,7 @@ from submissions.competitions import (
     find_phase,
     usable_zoo,
 )
+from submissions.leaderboard.page import standings
 from submissions.phase_zoos import ATTACHED
 from submissions.storage.audit import record_act
 from submissions.storage.database import Database

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from submissions.entrants import entrant_of
+from submissions.leaderboard.entrants import entrant_of
 from submissions.storage.records import PhaseRecord, SubmissionRecord, UserRecord
 from submissions.storage.states import State
 

@@ -19,7 +19,7 @@ import scoring
 from model_zoo import ZooError, ZooTruth
 from model_zoo.checks.report import CheckReport
 from model_zoo.store import ZooStore
-from submissions import standings
+from submissions.leaderboard.page import standings
 from submissions.storage.database import Database
 from submissions.storage.records import (
     EvaluationRecord,

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from model_zoo.store import ZooStore
 from scoring import Jackknife, plain
 from scoring.comparison import competition_estimate
-from submissions import standings
 from submissions.accounts import register, system_user
 from submissions.competitions import find_competition
+from submissions.leaderboard.page import standings
 from submissions.storage.database import Database
 from submissions.storage.records import (
     CompetitionRecord,

@@ -18,8 +18,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from model_zoo import NetworkEntry, Zoo, ZooError
 from model_zoo.store import ZooStore
 from scoring import ScoringError
-from submissions import intervals, lifecycle, queue
+from submissions import lifecycle, queue
 from submissions.bundle import BundleError, BundleLimits, read_bundle
+from submissions.leaderboard.page import rank_intervals
 from submissions.storage.database import Database
 from submissions.storage.records import Purpose
 from submissions.store import BundleStore, StoreError
@@ -97,7 +98,7 @@ class Evaluator:
     def _catch_up(self) -> None:
         """Rank intervals, if that was the last value of a submission."""
         try:
-            intervals.catch_up(self._db)
+            rank_intervals.catch_up(self._db)
         except SQLAlchemyError:
             _log.exception("rank intervals could not be worked out; a sweep tries again")
 

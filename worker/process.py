@@ -19,8 +19,9 @@ from celery import Celery, bootsteps, signals
 from kombu.exceptions import KombuError
 from sqlalchemy.exc import SQLAlchemyError
 
-from submissions import intervals, phase_zoos, queue, workers
+from submissions import phase_zoos, queue, workers
 from submissions.bundle import BundleLimits
+from submissions.leaderboard.page import rank_intervals
 from submissions.scores import Rescoring
 from submissions.settings import Settings
 from submissions.storage.database import Database
@@ -194,7 +195,7 @@ def _sweeper(
             if jobs.sweep(db) and zoos.is_free:
                 send_zoo_hint(settings)
             uploads.sweep_uploads(db, settings)
-            intervals.catch_up(db)
+            rank_intervals.catch_up(db)
             rescoring.step()
         except (SQLAlchemyError, KombuError, OSError):
             _log.exception("the sweep failed; the next one tries again")

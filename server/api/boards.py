@@ -14,9 +14,9 @@ from server.board_charts import badge
 from server.citation import citation_of
 from server.config import services
 from server.problems import Problem
-from submissions import board, leaderboard
-from submissions.board_history import history
-from submissions.entrants import entrant_of
+from submissions.leaderboard.entrants import entrant_of
+from submissions.leaderboard.history import history
+from submissions.leaderboard.page import model, page
 from submissions.storage.records import CountRule, utc_now
 
 routes = Routes("boards", "Leaderboards", "Who stands where.")
@@ -136,7 +136,7 @@ def show(query: BoardQuery) -> Board:
 
     What makes no sense for the board is read as the default: `sort` and `descending` say what was done."""
     phase, account = the_phase(), current_account()
-    asked = board.Query(
+    asked = model.Query(
         sort=query.sort,
         descending=query.descending,
         track=query.track,
@@ -145,7 +145,7 @@ def show(query: BoardQuery) -> Board:
         size=query.per_page,
     )
     with services().db.read() as session:
-        found = leaderboard.page(session, phase.id, asked)
+        found = page.page(session, phase.id, asked)
         own = None if account is None else entrant_of(session, phase.competition_id, account.id)[0]
     return Board(
         total=found.total,
@@ -198,7 +198,7 @@ def show_badge() -> BoardBadge:
     409 while the entrant has no place on the leaderboard."""
     submission = the_submission()
     with services().db.read() as session:
-        row = leaderboard.standing_of(session, submission)
+        row = page.standing_of(session, submission)
     if row is None:
         raise Problem(409, "The submission's entrant has no place on the leaderboard.")
     return BoardBadge(
@@ -208,7 +208,7 @@ def show_badge() -> BoardBadge:
     )
 
 
-def _row(row: board.Row, found: board.Board, *, is_own: bool) -> BoardRow:
+def _row(row: model.Row, found: model.Board, *, is_own: bool) -> BoardRow:
     """The row without the entrant's key, which would name who has an alias."""
     values = {name: getattr(row, name) for name in BoardRow.model_fields if hasattr(row, name)}
     cells = [BoardCell(zoo=column.name, **asdict(cell)) for column, cell in zip(found.columns, row.cells, strict=True)]

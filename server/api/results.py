@@ -10,7 +10,7 @@ from server.api.routes import Routes
 from server.config import services
 from server.problems import Problem
 from server.sights import seen_result
-from submissions.comparison import Compared, compared
+from submissions.leaderboard.comparison import Compared, compared
 from submissions.results.submission_result import Result
 from submissions.results.values_and_targets import zoo_points
 from submissions.results.visibility import Sight

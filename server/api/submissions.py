@@ -14,11 +14,11 @@ from server.auth import current_account, the_account
 from server.config import services
 from server.problems import Problem, faulty
 from submissions.competitions import find_phase
+from submissions.leaderboard.standings import ChoiceRefused, choose
 from submissions.lifecycle import cancel
 from submissions.listing import Listed, own_submissions
 from submissions.progress import progress
 from submissions.results.visibility import Sight
-from submissions.standings import ChoiceRefused, choose
 from submissions.storage.records import SubmissionRecord
 from submissions.storage.states import Reason, State
 from submissions.store import StoreError

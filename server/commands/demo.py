@@ -23,10 +23,11 @@ from server.commands.errors import InputError
 from server.demo.competition import ZOOS, Demo, prepare
 from server.demo.processes import Child, ChildError, environment_with, free_port, is_taken, running
 from server.demo.visitor import PageError, Visitor
-from submissions import in_progress, leaderboard
-from submissions.board import Board, Query
+from submissions import in_progress
 from submissions.competitions import CompetitionError
 from submissions.in_progress import OpenSubmission
+from submissions.leaderboard.model import Board, Query
+from submissions.leaderboard.page import page
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.records import SubmissionRecord
@@ -193,7 +194,7 @@ def _watch_until_scored(site: Site, deadline: float | None = None) -> None:
 
 def _board(site: Site) -> Board:
     with site.db.read() as session:
-        return leaderboard.page(session, site.demo.phase_id, Query(size=None))
+        return page.page(session, site.demo.phase_id, Query(size=None))
 
 
 def _waiting(site: Site) -> tuple[int, tuple[OpenSubmission, ...]]:

@@ -12,7 +12,7 @@ from server.pages.forms import LARGEST_ID
 from server.result_charts import first_against_second
 from server.result_words import difference_sentence, p_words
 from server.sights import seen_result
-from submissions.comparison import Compared, Offered, Pairs, compared, leading_offers, own_offers, pairs
+from submissions.leaderboard.comparison import Compared, Offered, Pairs, compared, leading_offers, own_offers, pairs
 from submissions.results.submission_result import Result
 from submissions.results.visibility import Sight
 from submissions.storage.records import SubmissionRecord

@@ -5,7 +5,7 @@ from flask import Blueprint, render_template
 from server.access import Who, allow, visible_competitions
 from server.auth import current_account
 from server.config import services
-from submissions.board_summaries import board_summaries
+from submissions.leaderboard.summaries import board_summaries
 
 pages = Blueprint("home", __name__)
 

@@ -13,8 +13,9 @@ from server.access import Who, allow, the_submission
 from server.auth import the_account
 from server.config import services
 from server.pages.forms import text_field
-from submissions import leaderboard, moderation, standings
-from submissions.board import Row
+from submissions import moderation
+from submissions.leaderboard.model import Row
+from submissions.leaderboard.page import page, standings
 from submissions.storage.database import Database
 from submissions.storage.records import CountRule
 from submissions.storage.states import State
@@ -43,7 +44,7 @@ def on_board(*, is_owner: bool) -> OnBoard:
     """For the submission that the page is about. is_owner: whether the reader is one of its owners, or an organizer."""
     submission = the_submission()
     with services().db.read() as session:
-        row = leaderboard.standing_of(session, submission, is_owner=is_owner)
+        row = page.standing_of(session, submission, is_owner=is_owner)
     phase = submission.phase
     return OnBoard(
         submission_id=submission.id,

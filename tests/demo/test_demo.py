@@ -15,9 +15,9 @@ import psutil
 from server.demo.processes import free_port
 from server.demo.visitor import Visitor
 from submissions.baselines import DEMO
-from submissions.board import Board
 from submissions.in_progress import open_count, open_submissions
-from submissions.leaderboard import page
+from submissions.leaderboard.model import Board
+from submissions.leaderboard.page import page
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from tests.services import wait_until

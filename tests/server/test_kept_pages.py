@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from server.board_view import Asked, address, asked
 from server.kept_pages import KeptPages
-from submissions.board import METRICS, Query
+from submissions.leaderboard.model import METRICS, Query
 
 sorts = st.sampled_from(["score", "name", "team", "submitted", "tau.zoo", "sign.other-zoo"])
 printable = st.text(st.characters(categories=("L", "N", "P", "S")), max_size=20)

@@ -19,7 +19,7 @@ import pytest
 from werkzeug.serving import make_server
 
 from submissions.accounts import register
-from submissions.standings import rebuild
+from submissions.leaderboard.standings import rebuild
 from submissions.storage.database import Database
 from submissions.storage.states import Reason, State
 from submissions.tokens import create_token, tokens_of

@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from submissions import accounts, links, sessions, standings, teams
+from submissions import accounts, links, sessions, teams
 from submissions.accounts import AccountError
+from submissions.leaderboard.page import standings
 from submissions.storage.database import Database
 from submissions.storage.records import MailRecord, PhaseRecord, UserRecord, utc_now
 from tests.records import PASSWORD, Records

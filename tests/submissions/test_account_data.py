@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from submissions import accounts, sessions, standings, teams, tokens
+from submissions import accounts, sessions, teams, tokens
 from submissions.account_data import write_export
 from submissions.account_deletion import DeletionRefused, delete_account
+from submissions.leaderboard.page import standings
 from submissions.messages import outbox
 from submissions.storage.database import Database
 from submissions.storage.records import (

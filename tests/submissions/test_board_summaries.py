@@ -1,6 +1,6 @@
 """Boards in a few numbers: who counts, what leads, and a phase without a board."""
 
-from submissions.board_summaries import BoardSummary, board_summaries
+from submissions.leaderboard.summaries import BoardSummary, board_summaries
 from tests.records import Records
 
 

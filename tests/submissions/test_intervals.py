@@ -4,7 +4,7 @@ from sqlalchemy import select
 
 from scoring import Jackknife
 from scoring import rank_intervals as found_by_scoring
-from submissions import intervals, leaderboard, standings
+from submissions.leaderboard.page import page, rank_intervals, standings
 from submissions.storage.records import PhaseRecord, StandingRecord, SubmissionRecord
 from tests.records import Records
 from tests.scoring.jackknives import of_mean
@@ -38,28 +38,28 @@ def test_intervals_are_what_scoring_finds_of_the_submissions_that_count(records:
         records.submission(phase, entrant=entrant, jackknives=list(by_zoo.values()))
     records.submission(phase, entrant="e0", cmi=(0.1, 0.1))
     assert not _is_current(records, phase)
-    assert intervals.catch_up(records.db) == 1
+    assert rank_intervals.catch_up(records.db) == 1
     expected = {entrant: (one.lowest, one.highest) for entrant, one in found_by_scoring(jackknives).items()}
     assert len(set(expected.values())) > 1
     assert _intervals(records, phase) == expected
     assert _is_current(records, phase)
-    assert intervals.catch_up(records.db) == 0
+    assert rank_intervals.catch_up(records.db) == 0
 
 
 def test_after_a_change_the_others_keep_theirs_until_new_ones_are_there(records: Records) -> None:
     phase = records.phase(zoos=("digits-mlp",))
     records.submission(phase, records.ann, jackknives=[_around(0.3)])
     records.submission(phase, records.bob, jackknives=[_around(0.1)])
-    intervals.catch_up(records.db)
+    rank_intervals.catch_up(records.db)
     ann, bob = f"u{records.ann}", f"u{records.bob}"
     assert _intervals(records, phase) == {ann: (1, 1), bob: (2, 2)}
     records.submission(phase, records.bob, jackknives=[_around(0.5)])
     assert _intervals(records, phase) == {ann: (1, 1), bob: (None, None)}
     with records.db.read() as session:
-        board = leaderboard.page(session, phase)
+        board = page.page(session, phase)
     assert board.has_old_intervals
     assert [(row.rank, row.lowest, row.highest) for row in board.rows] == [(1, None, None), (2, 1, 2)]
-    intervals.catch_up(records.db)
+    rank_intervals.catch_up(records.db)
     assert _intervals(records, phase) == {ann: (2, 2), bob: (1, 1)}
 
 
@@ -68,7 +68,7 @@ def test_what_has_no_jackknife_and_what_is_only_for_reading_are_left_out(records
     records.submission(phase, entrant="e1", jackknives=[_around(0.3)])
     records.submission(phase, entrant="e2", cmi=(0.2,))
     records.submission(phase, entrant="b1", is_baseline=True, is_reference=True, jackknives=[_around(0.5)])
-    intervals.catch_up(records.db)
+    rank_intervals.catch_up(records.db)
     assert _intervals(records, phase) == {"e1": (1, 1), "e2": (None, None), "b1": (None, None)}
     assert _is_current(records, phase)
 
@@ -78,7 +78,7 @@ def test_of_submissions_on_different_networks_most_are_compared(records: Records
     for entrant, mean in (("e1", 0.3), ("e2", 0.1)):
         records.submission(phase, entrant=entrant, jackknives=[_around(mean)])
     records.submission(phase, entrant="old", jackknives=[of_mean([0.1, 0.2, 0.3])])
-    intervals.catch_up(records.db)
+    rank_intervals.catch_up(records.db)
     assert _intervals(records, phase) == {"e1": (1, 1), "e2": (2, 2), "old": (None, None)}
 
 
@@ -89,6 +89,6 @@ def test_an_empty_board_is_up_to_date_at_once(records: Records) -> None:
         one = session.get_one(SubmissionRecord, submission)
         one.is_hidden = True
         standings.update(session, one)
-    intervals.catch_up(records.db)
+    rank_intervals.catch_up(records.db)
     assert _is_current(records, phase)
     assert _intervals(records, phase) == {}

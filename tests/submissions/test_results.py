@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.exc import NoResultFound
 
 from model_zoo.manifest import NetworkTruth
-from submissions.comparison import leading_offers, own_offers
+from submissions.leaderboard.comparison import leading_offers, own_offers
 from submissions.results.submission_result import Result, result
 from submissions.results.visibility import Sight
 from submissions.storage.database import Database

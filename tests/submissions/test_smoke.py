@@ -11,7 +11,7 @@ from model_zoo.store import ZooStore
 from submissions import lifecycle, queue, submit
 from submissions.competitions import CompetitionError, create_competition
 from submissions.in_progress import open_submissions
-from submissions.leaderboard import page
+from submissions.leaderboard.page import page
 from submissions.quota import Quota, quota_of
 from submissions.smoke import smoke_networks, smoke_zoo
 from submissions.storage.database import Database

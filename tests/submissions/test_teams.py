@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from submissions import entrants, standings, submit, teams
+from submissions import submit, teams
 from submissions.accounts import register
+from submissions.leaderboard.page import entrants, standings
 from submissions.quota import quota_of
 from submissions.storage.database import Database
 from submissions.storage.records import (

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from submissions.standings import rebuild
+from submissions.leaderboard.standings import rebuild
 from submissions.storage.records import SubmissionRecord, utc_now
 from tests.records import START
 from tests.server.api.clients import fields, script

@@ -1,8 +1,8 @@
 """Who stands where in a phase: which submission of each entrant counts, and which score of it may be seen.
 
 The write side of the leaderboard. Whatever can change a standing (a score, a re-run, an organizer's act, a choice, a
-rule) calls it in its own transaction. Standings follow from the submissions alone (`submissions.counting`): `rebuild`
-makes all of a phase's anew and finds the same. `submissions.leaderboard` reads them.
+rule) calls it in its own transaction. Standings follow from the submissions alone (`submissions.leaderboard.counting_rule`): `rebuild`
+makes all of a phase's anew and finds the same. `submissions.leaderboard.page` reads them.
 
 A submission is locked before its phase, here as in `submissions.lifecycle`.
 """
@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy import update as change
 from sqlalchemy.orm import Session
 
-from submissions.counting import Entry, Rules, counting, decided, on_board, shown_error
+from submissions.leaderboard.counting_rule import Entry, Rules, counting, decided, on_board, shown_error
 from submissions.results.jackknives import jackknives_of
 from submissions.storage.board_version import next_version
 from submissions.storage.database import Database

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from model_zoo.store import ZooStore
 from scoring import Comparison, ComparisonError, Jackknives, compare
-from submissions.entrants import team_ids_of
+from submissions.leaderboard.entrants import team_ids_of
 from submissions.results.jackknives import jackknives_of
 from submissions.results.submission_result import Result, ZooResult
 from submissions.results.values_and_targets import zoo_points

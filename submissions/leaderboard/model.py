@@ -1,4 +1,4 @@
-"""A leaderboard as data: what is asked of it, its columns, rows and cells. `submissions.leaderboard` fills it.
+"""A leaderboard as data: what is asked of it, its columns, rows and cells. `submissions.leaderboard.page` fills it.
 
 Pages, API, exports and command line show these numbers as they are: all are rounded already.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from submissions.board_references import References
+from submissions.leaderboard.references import References
 from submissions.storage.records import CountRule
 
 PAGE_ROWS = 50

@@ -1,7 +1,7 @@
 """A phase's leaderboard as it is read: one page of rows in an order, with ranks and rounded numbers.
 
 Rank and rounding are decided here once, so that page, API, exports and command line agree. What counts was decided by
-`submissions.standings`, so that a board costs the same however many submissions a phase has. Only what everybody may
+`submissions.leaderboard.standings`, so that a board costs the same however many submissions a phase has. Only what everybody may
 see is here: of an entrant with an alias nothing else that tells who it is, and in a phase with the Ladder the released
 scores alone.
 """
@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from submissions.board import (
+from submissions.leaderboard.model import (
     METRICS,
     NAME,
     NATURALLY_DESCENDING,
@@ -27,7 +27,7 @@ from submissions.board import (
     Query,
     Row,
 )
-from submissions.board_references import References, references_of
+from submissions.leaderboard.references import References, references_of
 from submissions.storage.records import (
     EvaluationRecord,
     PhaseRecord,

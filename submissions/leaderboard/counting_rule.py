@@ -1,7 +1,7 @@
 """Which of an entrant's submissions counts on a leaderboard, and what may be seen of each one's score. No database.
 
 Everything follows from the submissions as they are now, and from the order in which they were scored. Called by
-`submissions.standings`, which keeps the answers on record.
+`submissions.leaderboard.standings`, which keeps the answers on record.
 """
 
 from collections.abc import Callable, Mapping, Sequence
