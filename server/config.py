@@ -10,7 +10,7 @@ from flask import current_app
 
 from model_zoo.store import ZooStore
 from submissions.bundle import BundleLimits
-from submissions.forecast import Forecasts
+from submissions.evaluation.forecast import Forecasts
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.store import BundleStore

@@ -20,8 +20,8 @@ from server.auth import Account
 from server.config import EXTENSION, Services
 from server.headers import CONDITIONAL, etag_of, on_every_answer
 from server.pages.forms import LARGEST_ID
+from submissions.evaluation.page_state import Look, look
 from submissions.leaderboard.entrants import is_member
-from submissions.live import Look, look
 from submissions.storage.database import Database
 from submissions.storage.records import SubmissionRecord, utc_now
 

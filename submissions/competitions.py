@@ -75,7 +75,7 @@ def create_competition(
     """A competition with its first phase over the given zoos. Returns the phase's id.
 
     smoke_zoo_id: the public zoo on which submissions are tried first; None leaves the choice to
-    `submissions.smoke`. Raises CompetitionError if the slug is taken, no zoo is given, a zoo is unknown or not
+    `submissions.evaluation.smoke_run`. Raises CompetitionError if the slug is taken, no zoo is given, a zoo is unknown or not
     ready, or the smoke zoo is not public.
     """
     if not zoo_ids:

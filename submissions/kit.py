@@ -19,8 +19,8 @@ from sqlalchemy.orm import Session
 from model_zoo.publish import publish
 from model_zoo.store import ZooStore
 from submissions.baselines import baseline_path
+from submissions.evaluation.smoke_run import smoke_zoo
 from submissions.settings import Settings
-from submissions.smoke import smoke_zoo
 from submissions.storage.records import CompetitionRecord, PhaseRecord, PhaseZooRecord, ZooRecord
 from submissions.wheel import wheel, wheel_name
 

@@ -10,8 +10,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, contains_eager
 
+from submissions.evaluation.submission_progress import seen_score
 from submissions.leaderboard.entrants import team_ids_of
-from submissions.progress import seen_score
 from submissions.results.visibility import Sight, sight
 from submissions.storage.records import CompetitionRecord, PhaseRecord, SubmissionRecord, UserRecord, utc_now
 from submissions.storage.states import Reason, State

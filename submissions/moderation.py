@@ -6,7 +6,7 @@ begins again goes on record once it has begun. Called by pages and the API.
 
 from sqlalchemy.orm import Session
 
-from submissions import lifecycle
+from submissions.evaluation import outcomes
 from submissions.leaderboard.page import standings
 from submissions.storage.audit import record_act
 from submissions.storage.database import Database
@@ -43,7 +43,7 @@ def disqualify(
 
 def run_again(db: Database, submission_id: int, *, user_id: int | None, reason: str = "") -> bool:
     """Evaluate a submission that has ended once more, as a new attempt. False where it has not, or was cancelled."""
-    if not lifecycle.rerun(db, submission_id):
+    if not outcomes.rerun(db, submission_id):
         return False
     with db.write() as session:
         submission = session.get_one(SubmissionRecord, submission_id)

@@ -8,8 +8,8 @@ cancelled evaluated anew, as a new attempt. The change and its record are one tr
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
-from submissions import lifecycle
 from submissions.competitions import CompetitionError, usable_zoo
+from submissions.evaluation import outcomes
 from submissions.storage.audit import record_act
 from submissions.storage.database import Database
 from submissions.storage.records import (
@@ -103,7 +103,7 @@ def rerun_outdated(db: Database, phase_id: int | None = None) -> int:
     """
     with db.read() as session:
         outdated = _outdated(session, phase_id)
-    return sum(lifecycle.restart(db, submission_id) for submission_id in outdated)
+    return sum(outcomes.restart(db, submission_id) for submission_id in outdated)
 
 
 def _outdated(session: Session, phase_id: int | None) -> list[int]:

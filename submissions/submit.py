@@ -5,9 +5,9 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from submissions import teams
-from submissions.attempts import add_attempt, hold_zoos
 from submissions.bundle import Bundle
 from submissions.details import alias_refusal
+from submissions.evaluation.attempts import add_attempt, hold_zoos
 from submissions.quota import refusal
 from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, SubmissionRecord, utc_now

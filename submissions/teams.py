@@ -2,7 +2,7 @@
 
 A person is in one team of a competition at most. Who joins brings their own submissions of that competition along; who
 leaves leaves those that were made for the team. Whoever writes locks the person's row first, then the team's, then
-submissions, then phases, so that nobody waits in a circle. Called by pages and by `submissions.lifecycle`.
+submissions, then phases, so that nobody waits in a circle. Called by pages and by `submissions.evaluation.outcomes`.
 """
 
 import re

@@ -16,11 +16,12 @@ from sqlalchemy import func, select
 from model_zoo.manifest import Axis, DatasetCard, NetworkTruth, ZooCard
 from model_zoo.store import ZooStore
 from model_zoo.writer import new_zoo, opaque_ids
-from submissions import lifecycle, queue, submit
+from submissions import submit
 from submissions.accounts import register
 from submissions.bundle import Bundle, BundleLimits, read_bundle
 from submissions.competitions import create_competition
-from submissions.progress import Progress, progress
+from submissions.evaluation import outcomes, queue
+from submissions.evaluation.submission_progress import Progress, progress
 from submissions.storage.database import Database
 from submissions.storage.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ValueRecord, utc_now
 from submissions.storage.states import Reason
@@ -142,13 +143,13 @@ class Competition:
         return queue.claim(self.db, owner, batch=batch, lease_s=60.0)
 
     def record(self, claim: queue.Claim, run: queue.ClaimedRun, value: float = 1.0, wall_s: float = 0.1) -> bool:
-        return lifecycle.record_value(
+        return outcomes.record_value(
             self.db, self.zoos, run.id, claim.owner, value=value, wall_s=wall_s, cpu_s=0.1, peak_bytes=1000, layers={}
         )
 
     def fail(self, claim: queue.Claim, run: queue.ClaimedRun, reason: Reason = Reason.RAISED, **told: Any) -> bool:
         told = {"detail": "ValueError at complexity.py line 2", **told}
-        return lifecycle.record_failure(self.db, run.id, claim.owner, reason=reason, **told)
+        return outcomes.record_failure(self.db, run.id, claim.owner, reason=reason, **told)
 
     def work_through(self, purpose: Purpose | None = None) -> int:
         """Record a value of each network, its id's number, while there is something (of this purpose) to claim."""

@@ -1,7 +1,7 @@
 """Evaluates measures: claimed runs of the database (`Evaluator.work`) or a whole zoo locally (`evaluate_zoo`).
 
 Both walk the same road: code and network files into a sandbox, an outcome back. What an outcome means for a
-submission is decided by `submissions.lifecycle`.
+submission is decided by `submissions.evaluation.outcomes`.
 """
 
 import logging
@@ -18,8 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from model_zoo import NetworkEntry, Zoo, ZooError
 from model_zoo.store import ZooStore
 from scoring import ScoringError
-from submissions import lifecycle, queue
 from submissions.bundle import BundleError, BundleLimits, read_bundle
+from submissions.evaluation import outcomes, queue
 from submissions.leaderboard.page import rank_intervals
 from submissions.storage.database import Database
 from submissions.storage.records import Purpose
@@ -156,7 +156,7 @@ class Evaluator:
     ) -> bool:
         """Put the outcome on record; whether the rest of the claim is still wanted."""
         if isinstance(outcome, Value):
-            return lifecycle.record_value(
+            return outcomes.record_value(
                 self._db,
                 self._zoos,
                 run.id,
@@ -168,7 +168,7 @@ class Evaluator:
                 layers=layers,
             )
         told = tell(outcome, files, shows_logs=claim.shows_logs)
-        is_known = lifecycle.record_failure(
+        is_known = outcomes.record_failure(
             self._db,
             run.id,
             claim.owner,

@@ -19,10 +19,11 @@ from celery import Celery, bootsteps, signals
 from kombu.exceptions import KombuError
 from sqlalchemy.exc import SQLAlchemyError
 
-from submissions import phase_zoos, queue, workers
+from submissions import phase_zoos
 from submissions.bundle import BundleLimits
+from submissions.evaluation import queue, workers
+from submissions.evaluation.score_computation import Rescoring
 from submissions.leaderboard.page import rank_intervals
-from submissions.scores import Rescoring
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.store import BundleStore

@@ -14,7 +14,7 @@ from server.auth import current_account
 from server.config import services
 from server.pages import kit
 from submissions.announcements import announcements_of
-from submissions.smoke import smoke_zoo
+from submissions.evaluation.smoke_run import smoke_zoo
 from submissions.storage.records import (
     CompetitionRecord,
     CountRule,

@@ -14,10 +14,10 @@ from server.auth import current_account, the_account
 from server.config import services
 from server.problems import Problem, faulty
 from submissions.competitions import find_phase
+from submissions.evaluation.outcomes import cancel
+from submissions.evaluation.submission_progress import progress
 from submissions.leaderboard.standings import ChoiceRefused, choose
-from submissions.lifecycle import cancel
 from submissions.listing import Listed, own_submissions
-from submissions.progress import progress
 from submissions.results.visibility import Sight
 from submissions.storage.records import SubmissionRecord
 from submissions.storage.states import Reason, State

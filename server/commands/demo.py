@@ -23,9 +23,9 @@ from server.commands.errors import InputError
 from server.demo.competition import ZOOS, Demo, prepare
 from server.demo.processes import Child, ChildError, environment_with, free_port, is_taken, running
 from server.demo.visitor import PageError, Visitor
-from submissions import in_progress
 from submissions.competitions import CompetitionError
-from submissions.in_progress import OpenSubmission
+from submissions.evaluation import open_submissions
+from submissions.evaluation.open_submissions import OpenSubmission
 from submissions.leaderboard.model import Board, Query
 from submissions.leaderboard.page import page
 from submissions.settings import Settings
@@ -201,7 +201,7 @@ def _waiting(site: Site) -> tuple[int, tuple[OpenSubmission, ...]]:
     """How many submissions are queued or running, and the newest of them."""
     with site.db.read() as session:
         phase_id = site.demo.phase_id
-        return in_progress.open_count(session, phase_id), in_progress.open_submissions(session, phase_id)
+        return open_submissions.open_count(session, phase_id), open_submissions.open_submissions(session, phase_id)
 
 
 def leaderboard_table(board: Board, waiting: Sequence[OpenSubmission] = ()) -> Table:

@@ -8,8 +8,8 @@ from server.access import Who, allow, the_competition
 from server.config import services
 from server.zoo_cards import ZooCard, zoo_card
 from submissions.announcements import announcements_of
+from submissions.evaluation.smoke_run import smoke_zoo
 from submissions.kit import kit_zoo
-from submissions.smoke import smoke_zoo
 from submissions.storage.records import PhaseRecord, PhaseZooRecord, ZooRecord
 
 pages = Blueprint("competitions", __name__)

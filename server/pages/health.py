@@ -6,9 +6,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from server.access import Who, allow
 from server.config import services
-from submissions import queue
+from submissions.evaluation import queue
+from submissions.evaluation.workers import Worker, known_workers
 from submissions.storage.records import utc_now
-from submissions.workers import Worker, known_workers
 from worker.sandbox.layer_table import missing
 
 pages = Blueprint("health", __name__)

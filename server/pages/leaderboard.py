@@ -20,7 +20,7 @@ from server.config import services
 from server.headers import conditional
 from server.kept_pages import KeptPages
 from server.pages.formats import number, phase_status, signed
-from submissions.in_progress import open_count
+from submissions.evaluation.open_submissions import open_count
 from submissions.leaderboard.entrants import entrant_of
 from submissions.leaderboard.model import METRICS, Cell
 from submissions.leaderboard.page import page

@@ -15,12 +15,12 @@ from server.headers import conditional_on
 from server.pages import watch_words
 from server.pages.forms import LARGEST_ID
 from server.polls import interval_of, look_for
-from submissions.lifecycle import cancel
+from submissions.evaluation.outcomes import cancel
+from submissions.evaluation.submission_progress import Progress, progress
+from submissions.evaluation.waiting import Estimate
 from submissions.listing import phase_for_another
 from submissions.own_code import CodeUnavailable, Excerpt, excerpt, stored_files
-from submissions.progress import Progress, progress
 from submissions.storage.records import PhaseRecord, SubmissionRecord, utc_now
-from submissions.waiting import Estimate
 from worker.sandbox.layer_table import TABLE
 
 pages = Blueprint("submissions", __name__)

@@ -17,9 +17,9 @@ from server.pages.submit_form import Draft, Upload, draft_of, open_phase_path, p
 from submissions import details
 from submissions.bundle import MAX_SOURCE_BYTES, Bundle, BundleError, read_bundle
 from submissions.details import DetailsError, details_of
+from submissions.evaluation.smoke_run import smoke_zoo
 from submissions.own_code import as_text
 from submissions.quota import quota_of, refusal
-from submissions.smoke import smoke_zoo
 from submissions.storage.records import utc_now
 from submissions.storage.states import Reason
 from submissions.submit import SubmissionRefused, submit

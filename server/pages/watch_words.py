@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from submissions.progress import Progress
+from submissions.evaluation.submission_progress import Progress
+from submissions.evaluation.waiting import Estimate
 from submissions.storage.records import utc_now
 from submissions.storage.states import State
-from submissions.waiting import Estimate
 
 _AT_ONCE_S = 15.0
 _MINUTE_S, _HOUR_S, _DAY_S = 60.0, 3600.0, 86400.0

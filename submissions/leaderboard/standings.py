@@ -4,7 +4,7 @@ The write side of the leaderboard. Whatever can change a standing (a score, a re
 rule) calls it in its own transaction. Standings follow from the submissions alone (`submissions.leaderboard.counting_rule`): `rebuild`
 makes all of a phase's anew and finds the same. `submissions.leaderboard.page` reads them.
 
-A submission is locked before its phase, here as in `submissions.lifecycle`.
+A submission is locked before its phase, here as in `submissions.evaluation.outcomes`.
 """
 
 from collections.abc import Collection, Sequence

@@ -1,6 +1,6 @@
 """A person's notifications: written by whatever has something to report, listed on the pages and marked as read.
 
-What the end of a submission says is `submissions.end_notices`'s.
+What the end of a submission says is `submissions.evaluation.end_notices`'s.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """The states of a submission and an evaluation, and the only rule of how one follows another.
 
-A pure table: `submissions.lifecycle` asks it what an event does and writes the answer with compare-and-set.
+A pure table: `submissions.evaluation.outcomes` asks it what an event does and writes the answer with compare-and-set.
 """
 
 from enum import StrEnum

@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, ViewportSize, expect
 
-from submissions import workers
+from submissions.evaluation import workers
 from submissions.storage.records import Purpose
 from submissions.storage.states import Reason, State
 from tests.browser.conftest import PHONE, ServedSite, Watch

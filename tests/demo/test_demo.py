@@ -15,7 +15,7 @@ import psutil
 from server.demo.processes import free_port
 from server.demo.visitor import Visitor
 from submissions.baselines import DEMO
-from submissions.in_progress import open_count, open_submissions
+from submissions.evaluation.open_submissions import open_count, open_submissions
 from submissions.leaderboard.model import Board
 from submissions.leaderboard.page import page
 from submissions.settings import Settings

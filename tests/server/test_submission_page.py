@@ -5,8 +5,8 @@ import re
 import pytest
 from sqlalchemy import select
 
-from submissions import workers
-from submissions.attempts import add_repeats
+from submissions.evaluation import workers
+from submissions.evaluation.attempts import add_repeats
 from submissions.storage.records import Purpose, RunRecord, SubmissionRecord, TimeRule, ValueRecord, ZooRecord
 from submissions.storage.states import Reason, State
 from tests.server.site import Site

@@ -8,7 +8,8 @@ import pytest
 
 from server.config import EXTENSION
 from server.pages.watch_words import about, elapsed, forecast_sentence
-from submissions import workers
+from submissions.evaluation import workers
+from submissions.evaluation.waiting import Estimate
 from submissions.storage.records import (
     PhaseRecord,
     Purpose,
@@ -19,7 +20,6 @@ from submissions.storage.records import (
     utc_now,
 )
 from submissions.storage.states import Reason, State
-from submissions.waiting import Estimate
 from tests.factories import zip_of
 from tests.records import START
 from tests.server.site import GOOD_MEASURE, Browser, Site

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from submissions.in_progress import open_count, open_submissions
+from submissions.evaluation.open_submissions import open_count, open_submissions
 from submissions.leaderboard.model import Board, Cell, Query
 from submissions.leaderboard.page import page
 from submissions.leaderboard.references import References

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from submissions import lifecycle, queue, submit
+from submissions import submit
 from submissions.competitions import CompetitionError, create_competition
+from submissions.evaluation import outcomes, queue
 from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, RunRecord, SubmissionRecord, utc_now
 from submissions.storage.states import Reason, State
@@ -105,7 +106,7 @@ def test_a_failure_ends_the_submission_and_empties_its_queue(competition: Compet
     assert claim is not None
     assert competition.record(claim, claim.runs[0])
     run = claim.runs[1]
-    assert lifecycle.record_failure(
+    assert outcomes.record_failure(
         competition.db, run.id, "w", reason=Reason.RAISED, detail="ValueError at complexity.py line 2"
     )
     submission = competition.submission(submission_id)
@@ -120,12 +121,12 @@ def test_a_value_after_the_end_changes_nothing(competition: Competition) -> None
     submission_id = competition.submit(competition.user())
     claim = queue.claim(competition.db, "w", batch=2, lease_s=LEASE_S)
     assert claim is not None
-    assert lifecycle.cancel(competition.db, submission_id)
+    assert outcomes.cancel(competition.db, submission_id)
     assert not competition.record(claim, claim.runs[0])
-    assert not lifecycle.record_failure(competition.db, claim.runs[1].id, "w", reason=Reason.CRASHED, detail="late")
+    assert not outcomes.record_failure(competition.db, claim.runs[1].id, "w", reason=Reason.CRASHED, detail="late")
     assert competition.submission(submission_id).state is State.CANCELLED
     assert not competition.values_recorded(submission_id)
-    assert not lifecycle.cancel(competition.db, submission_id)
+    assert not outcomes.cancel(competition.db, submission_id)
 
 
 def test_a_value_is_recorded_once(competition: Competition) -> None:
@@ -218,7 +219,7 @@ def test_priority_goes_before_everything(competition: Competition) -> None:
 def test_a_rerun_is_a_new_attempt_and_keeps_the_old_values(competition: Competition) -> None:
     submission_id = competition.submit(competition.user())
     competition.work_through()
-    assert lifecycle.rerun(competition.db, submission_id)
+    assert outcomes.rerun(competition.db, submission_id)
     assert competition.submission(submission_id).state is State.QUEUED
     assert competition.work_through() == 20
     submission = competition.submission(submission_id)
@@ -228,14 +229,14 @@ def test_a_rerun_is_a_new_attempt_and_keeps_the_old_values(competition: Competit
 
 def test_a_cancelled_submission_is_not_run_again(competition: Competition) -> None:
     submission_id = competition.submit(competition.user())
-    lifecycle.cancel(competition.db, submission_id)
-    assert not lifecycle.rerun(competition.db, submission_id)
+    outcomes.cancel(competition.db, submission_id)
+    assert not outcomes.rerun(competition.db, submission_id)
 
 
-@pytest.mark.parametrize("act", [lifecycle.cancel, lifecycle.rerun])
+@pytest.mark.parametrize("act", [outcomes.cancel, outcomes.rerun])
 def test_an_unknown_submission_is_an_error(competition: Competition, act: object) -> None:
     assert callable(act)
-    with pytest.raises(lifecycle.UnknownSubmission):
+    with pytest.raises(outcomes.UnknownSubmission):
         act(competition.db, 4711)
 
 

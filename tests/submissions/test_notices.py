@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from submissions import lifecycle, queue, submit, teams
+from submissions import submit, teams
 from submissions.account_deletion import delete_account
+from submissions.evaluation import outcomes, queue
 from submissions.messages import notifications
 from submissions.storage.database import Database
 from submissions.storage.records import (
@@ -84,7 +85,7 @@ def test_our_own_fault_is_told_as_ours(competition: Competition) -> None:
     submission = competition.submit(ada, name=NAME)
     with competition.db.write() as session:
         evaluation = session.get_one(SubmissionRecord, submission).evaluations[0]
-        lifecycle.give_up(session, evaluation, "The worker died three times.")
+        outcomes.give_up(session, evaluation, "The worker died three times.")
     ((_, text),) = _told(competition.db)
     assert "could not be evaluated" in text
     assert "The fault is ours" in text
@@ -92,7 +93,7 @@ def test_our_own_fault_is_told_as_ours(competition: Competition) -> None:
 
 def test_what_the_author_cancels_is_told_to_nobody(competition: Competition) -> None:
     submission = competition.submit(_verified(competition, "ada"))
-    lifecycle.cancel(competition.db, submission)
+    outcomes.cancel(competition.db, submission)
     assert (_told(competition.db), _mails(competition.db)) == ([], [])
 
 
@@ -126,7 +127,7 @@ def test_a_team_is_told_as_well_and_nobody_who_left_or_is_gone(competition: Comp
 def test_a_later_attempt_is_told_on_the_pages_alone(competition: Competition) -> None:
     submission = competition.submit(_verified(competition, "ada"), name=NAME)
     _fail(competition, submission)
-    lifecycle.rerun(competition.db, submission)
+    outcomes.rerun(competition.db, submission)
     _fail(competition, submission)
     assert [text.split(" in ")[0] for _, text in _told(competition.db)] == [
         f"“{NAME}” failed",

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from model_zoo.store import ZooStore
-from submissions import lifecycle
 from submissions.competitions import CompetitionError
+from submissions.evaluation import outcomes
 from submissions.phase_zoos import REPLACED, attach_zoo, detach_zoo, replace_zoo, rerun_outdated, submissions_affected
 from submissions.storage.audit import acts, record_act
 from submissions.storage.database import Database
@@ -48,13 +48,13 @@ def test_a_replaced_zoo_lets_every_submission_run_again_in_its_place(competition
     ada = competition.user()
     scored, failed = competition.submit(ada), competition.submit(ada)
     competition.work_through()
-    lifecycle.rerun(competition.db, failed)
+    outcomes.rerun(competition.db, failed)
     claim = competition.claim(batch=1)
     assert claim is not None
     assert competition.fail(claim, claim.runs[0])
     old_score = competition.submission(scored).score
     running, cancelled = competition.submit(ada), competition.submit(ada)
-    lifecycle.cancel(competition.db, cancelled)
+    outcomes.cancel(competition.db, cancelled)
     late = competition.claim(batch=1)
     assert late is not None
     with competition.db.read() as session:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from submissions import queue
+from submissions.evaluation import queue
 from submissions.storage.database import Database
 from submissions.storage.records import Purpose, TimeRule
 from submissions.storage.states import Reason, State

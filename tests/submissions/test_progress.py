@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import NoResultFound
 
-from submissions.progress import Progress, progress
+from submissions.evaluation.submission_progress import Progress, progress
 from submissions.results.values_and_targets import zoo_points
 from submissions.storage.records import PhaseRecord, SubmissionRecord, TeamRecord
 from submissions.storage.states import SENTENCES, Reason, State

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from submissions import lifecycle, queue
-from submissions.progress import RepeatProgress
+from submissions.evaluation import outcomes, queue
+from submissions.evaluation.submission_progress import RepeatProgress
 from submissions.storage.database import Database
 from submissions.storage.records import Purpose
 from submissions.storage.states import State
@@ -103,7 +103,7 @@ def test_repeats_wait_for_everybody_elses_first_runs(repeating: Competition) -> 
 def test_a_rerun_drops_the_repeats_of_the_attempt_before(repeating: Competition) -> None:
     submission = scored(repeating)
     waiting = claims(repeating)
-    assert lifecycle.rerun(repeating.db, submission)
+    assert outcomes.rerun(repeating.db, submission)
     assert not repeating.record(*waiting[0])
     assert repeating.work_through() == 2 + 20 + 3
     assert repeating.progress(submission).repeats == RepeatProgress(networks=3, done=3, differing=0)

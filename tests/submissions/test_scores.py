@@ -18,7 +18,7 @@ import scoring
 from model_zoo import ZooTruth, open_zoo
 from model_zoo.checks.report import CheckReport, Numbers, ReferenceNumbers, ok
 from model_zoo.store import ZooStore
-from submissions import lifecycle, queue, scores
+from submissions.evaluation import outcomes, queue, score_computation
 from submissions.results.jackknives import jackknives_of
 from submissions.storage.database import Database
 from submissions.storage.records import EvaluationRecord, StandingRecord, SubmissionRecord, ValueRecord
@@ -48,7 +48,7 @@ def test_an_evaluation_keeps_everything_that_scoring_says(competition: Competiti
     reports = {}
     for evaluation in competition.evaluations(submission_id):
         truth = _truth(competition, evaluation.id)
-        report = scoring.report(truth, _values(competition.db, evaluation.id), draws=scores.draws(truth))
+        report = scoring.report(truth, _values(competition.db, evaluation.id), draws=score_computation.draws(truth))
         reports[str(evaluation.zoo_id)] = report
         assert evaluation.report is not None
         assert evaluation.report | {"references": None} == report.as_json()
@@ -74,7 +74,7 @@ def test_what_chance_and_the_hyperparameters_get_is_made_once_for_a_zoo(competit
     competition.work_through()
     kept = []
     for evaluation in competition.evaluations(first):
-        found = scoring.references(_truth(competition, evaluation.id), draws=scores.PERMUTATIONS)
+        found = scoring.references(_truth(competition, evaluation.id), draws=score_computation.PERMUTATIONS)
         floor = {"mean": found.random_floor.mean, "percentile_95": found.random_floor.percentile_95}
         kept.append({"random_floor": floor, "hyperparameter_oracle": found.hyperparameter_oracle})
     for submission_id in (first, second):
@@ -164,7 +164,7 @@ def test_a_submission_cancelled_while_its_score_is_computed_stays_cancelled(comp
 
     class Cancelling(_OtherWriter):
         def truth(self, manifest_sha256: str) -> ZooTruth:
-            lifecycle.cancel(competition.db, submission_id)
+            outcomes.cancel(competition.db, submission_id)
             return self._inner.truth(manifest_sha256)
 
     zoos = Cancelling(competition.zoos, competition.db, submission_id)
@@ -194,7 +194,7 @@ def test_a_jackknife_comes_back_from_the_database_to_the_last_bit(
     shared_db: Database, truth: ZooTruth, one_scored: int, values: list[float]
 ) -> None:
     by_network = dict(zip(sorted(truth.networks), values, strict=True))
-    stored = scores.score_evaluation(truth, "gap", by_network, references={})
+    stored = score_computation.score_evaluation(truth, "gap", by_network, references={})
     expected = scoring.report(scoring.Truth.from_gengap(truth.model_dump()), by_network).jackknife
     with shared_db.read() as session:
         session.execute(update(EvaluationRecord).values(**vars(stored)))
@@ -215,7 +215,7 @@ def _told(competition: Competition, submission_id: int) -> Mapping[str, object]:
     return {
         "submission": competition.submission(submission_id).standard_error,
         "evaluations": [
-            {name: getattr(one, name) for name in scores.Scored.__dataclass_fields__}
+            {name: getattr(one, name) for name in score_computation.Scored.__dataclass_fields__}
             for one in competition.evaluations(submission_id)
         ],
     }
@@ -226,7 +226,7 @@ def test_what_was_scored_before_reports_were_kept_gets_its_own(competition: Comp
     competition.work_through()
     told = _told(competition, submission_id)
     _forget(competition.db, submission_id)
-    rescoring = scores.Rescoring(competition.db, competition.zoos)
+    rescoring = score_computation.Rescoring(competition.db, competition.zoos)
     assert [rescoring.step(1), rescoring.step(1), rescoring.step(1)] == [1, 1, 0]
     assert json.dumps(_told(competition, submission_id)) == json.dumps(told)
     with competition.db.read() as session:
@@ -239,7 +239,7 @@ def test_an_evaluation_whose_zoo_cannot_be_read_is_tried_once(competition: Compe
     competition.work_through()
     _forget(competition.db, submission_id)
     empty = ZooStore(str(tmp_path / "nothing"), tmp_path / "no-cache", 2**30)
-    rescoring = scores.Rescoring(competition.db, empty)
+    rescoring = score_computation.Rescoring(competition.db, empty)
     assert [rescoring.step(1), rescoring.step(1), rescoring.step(1)] == [0, 0, 0]
     assert competition.submission(submission_id).state is State.SCORED
     assert competition.submission(submission_id).standard_error is None
@@ -255,4 +255,4 @@ def test_large_zoos_get_fewer_draws_or_none(shape: tuple[int, ...], permutations
     truth = scoring.Truth.from_arrays(
         [f"n{i}" for i in range(len(coordinates))], np.arange(len(coordinates), dtype=np.float64), axes, coordinates
     )
-    assert scores.draws(truth) == scoring.Draws(permutations, test_sets)
+    assert score_computation.draws(truth) == scoring.Draws(permutations, test_sets)

@@ -8,12 +8,13 @@ from sqlalchemy import select
 
 from model_zoo import open_zoo
 from model_zoo.store import ZooStore
-from submissions import lifecycle, queue, submit
+from submissions import submit
 from submissions.competitions import CompetitionError, create_competition
-from submissions.in_progress import open_submissions
+from submissions.evaluation import outcomes, queue
+from submissions.evaluation.open_submissions import open_submissions
+from submissions.evaluation.smoke_run import smoke_networks, smoke_zoo
 from submissions.leaderboard.page import page
 from submissions.quota import Quota, quota_of
-from submissions.smoke import smoke_networks, smoke_zoo
 from submissions.storage.database import Database
 from submissions.storage.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ZooRecord, utc_now
 from submissions.storage.states import Reason, State
@@ -160,7 +161,7 @@ def test_cancelling_spends_quota_only_once_a_scored_network_was_begun(
         assert all(smoked.record(claim, run) for run in claim.runs)
     if reached == "begun":
         assert smoked.claim(batch=1) is not None
-    assert lifecycle.cancel(smoked.db, submission)
+    assert outcomes.cancel(smoked.db, submission)
     now = quota(smoked, user)
     assert (now.spent, now.held, now.unspent) == (spent, 0, 1 - spent)
 
@@ -172,7 +173,7 @@ def test_uploads_that_spend_no_quota_have_a_bound_of_their_own(
     user = competition.user()
     for _ in range(2):
         fail_in_smoke(competition, user)
-    assert lifecycle.cancel(any_db, competition.submit(user))
+    assert outcomes.cancel(any_db, competition.submit(user))
     with pytest.raises(submit.SubmissionRefused, match=r"3 of your uploads .* failed in their smoke run"):
         competition.submit(user)
     competition.submit(competition.user("bob"))
@@ -216,7 +217,7 @@ def test_a_smoke_run_that_is_our_fault_is_retried_and_breaks_the_submission_in_t
 
 def test_a_rerun_is_tried_anew(smoked: Competition) -> None:
     submission = fail_in_smoke(smoked, smoked.user())
-    assert lifecycle.rerun(smoked.db, submission)
+    assert outcomes.rerun(smoked.db, submission)
     assert smoked.progress(submission).is_in_smoke
     assert smoked.work_through() == 22
     told = smoked.progress(submission)

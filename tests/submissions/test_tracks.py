@@ -7,8 +7,8 @@ import pytest
 from model_zoo.store import ZooStore
 from submissions.bundle import BundleError
 from submissions.competitions import CompetitionError
+from submissions.evaluation.smoke_run import smoke_zoo
 from submissions.phase_zoos import attach_zoo, replace_zoo
-from submissions.smoke import smoke_zoo
 from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, Purpose, ZooRecord
 from submissions.store import BundleStore

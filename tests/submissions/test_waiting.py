@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from submissions import queue, workers
-from submissions.forecast import OVERHEAD_S, Forecasts, forecasts, waiting_stages
+from submissions.evaluation import queue, workers
+from submissions.evaluation.forecast import OVERHEAD_S, Forecasts, forecasts, waiting_stages
+from submissions.evaluation.waiting import MOST_BATCHES, Estimate, Line, Stage, estimates
 from submissions.storage.records import Purpose, SubmissionRecord
 from submissions.storage.states import State
-from submissions.waiting import MOST_BATCHES, Estimate, Line, Stage, estimates
 from tests.factories import SQUARED_NORM, Competition
 from tests.records import START
 

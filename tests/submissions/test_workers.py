@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from submissions import workers
+from submissions.evaluation import workers
 from submissions.storage.database import Database
 from submissions.storage.records import utc_now
 

@@ -12,15 +12,15 @@ import pytest
 
 from model_zoo import open_zoo
 from server.demo.processes import Child, environment_with, running
-from submissions import lifecycle, queue
-from submissions.progress import RepeatProgress
+from submissions.evaluation import outcomes, queue
+from submissions.evaluation.submission_progress import RepeatProgress
+from submissions.evaluation.workers import Worker, known_workers
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.migrations import migrate
 from submissions.storage.records import Purpose, TimeRule
 from submissions.storage.states import Reason, State
 from submissions.store import BundleStore
-from submissions.workers import Worker, known_workers
 from tests.factories import SQUARED_NORM, Competition, make_competition
 from tests.services import wait_until
 from worker.hints import send_hint
@@ -149,7 +149,7 @@ def test_a_cancelled_submission_frees_its_worker(settings: Settings, tiny_zoo: P
     with prepared(settings, tiny_zoo, wall_s=1000.0) as competition, worker(settings):
         endless = competition.submit(competition.user(), SLEEPS)
         wait_until(lambda: len(queue.owners(competition.db)) == 2, "two slots at work")
-        assert lifecycle.cancel(competition.db, endless)
+        assert outcomes.cancel(competition.db, endless)
         normal = competition.submit(competition.user("bob"), SQUARED_NORM)
         wait_until(has_ended(competition, normal), "the next submission")
         assert competition.submission(normal).state is State.SCORED
@@ -172,7 +172,7 @@ def test_cancelling_ends_a_measures_processes_long_before_its_limit(
 
         submission_id = competition.submit(competition.user("bob"), endless)
         wait_until(lambda: len(queue.owners(competition.db)) == 2 and len(measures()) >= 2, "two networks in hand")
-        assert lifecycle.cancel(competition.db, submission_id)
+        assert outcomes.cancel(competition.db, submission_id)
         wait_until(lambda: not measures(), "the end of its processes")
         wait_until(lambda: queue.owners(competition.db) == set(), "free slots")
         assert competition.submission(submission_id).state is State.CANCELLED
@@ -185,7 +185,7 @@ def test_cancelling_in_the_smoke_run_spends_no_quota(settings: Settings, tiny_zo
     with prepared(settings, other_zoo, tiny_zoo, **phase) as competition, worker(settings):
         submission_id = competition.submit(competition.user(), SLEEPS)
         wait_until(lambda: bool(queue.owners(competition.db)), "the smoke run")
-        assert lifecycle.cancel(competition.db, submission_id)
+        assert outcomes.cancel(competition.db, submission_id)
         wait_until(lambda: queue.owners(competition.db) == set(), "free slots")
         submission = competition.submission(submission_id)
         assert (submission.state, submission.spends_quota) == (State.CANCELLED, False)

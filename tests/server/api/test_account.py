@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from sqlalchemy import select
 
-from submissions.end_notices import tell_end
+from submissions.evaluation.end_notices import tell_end
 from submissions.storage.records import MailRecord
 from submissions.tokens import Scope
 from tests.records import PASSWORD

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select
 
-from submissions import workers
+from submissions.evaluation import workers
 from submissions.storage.records import ActRecord, PhaseRecord, ZooJobRecord
 from submissions.zoos.jobs import claim, finish
 from tests.records import START

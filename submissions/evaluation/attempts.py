@@ -1,6 +1,6 @@
 """What an attempt of a submission consists of: its evaluations, and a pending run for each of their networks.
 
-Called by `submissions.lifecycle` inside its transactions. Which of the runs may be claimed is `submissions.queue`'s.
+Called by `submissions.evaluation.outcomes` inside its transactions. Which of the runs may be claimed is `submissions.evaluation.queue`'s.
 """
 
 import random
@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.orm import Session
 
 from model_zoo import ZooError
-from submissions.smoke import smoke_networks, smoke_zoo
+from submissions.evaluation.smoke_run import smoke_networks, smoke_zoo
 from submissions.storage.records import EvaluationRecord, PhaseRecord, Purpose, RunRecord, SubmissionRecord, ZooRecord
 from submissions.storage.states import State
 

@@ -1,4 +1,4 @@
-"""Reads what waits and what is at work from the database, for `submissions.waiting` to play forward.
+"""Reads what waits and what is at work from the database, for `submissions.evaluation.waiting` to play forward.
 
 Called for the pages of submissions that have not ended. All of them share one answer, however many look.
 """
@@ -11,12 +11,12 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from submissions.queue import BATCH
+from submissions.evaluation.queue import BATCH
+from submissions.evaluation.waiting import Estimate, Stage, estimates
+from submissions.evaluation.workers import known_workers
 from submissions.storage.database import Database
 from submissions.storage.records import EvaluationRecord, Purpose, RunRecord, SubmissionRecord, ValueRecord
 from submissions.storage.states import State
-from submissions.waiting import Estimate, Stage, estimates
-from submissions.workers import known_workers
 
 OVERHEAD_S = 0.1  # what a network costs beside the measure's own time: its process, its files, its record
 SAMPLE = 20  # scored evaluations of a zoo by which its networks are timed

@@ -1,6 +1,6 @@
 """Whether a submission's page has anything new to tell: one small query, for pages that look every second.
 
-What the page then shows is `submissions.progress`'s and `submissions.forecast`'s.
+What the page then shows is `submissions.evaluation.submission_progress`'s and `submissions.evaluation.forecast`'s.
 """
 
 from dataclasses import dataclass

@@ -1,10 +1,10 @@
-"""Notifications and mails about the end of a submission. Called by `submissions.lifecycle`."""
+"""Notifications and mails about the end of a submission. Called by `submissions.evaluation.outcomes`."""
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from submissions.evaluation.submission_progress import seen_score
 from submissions.messages.outbox import SITE, write_mail
-from submissions.progress import seen_score
 from submissions.results.visibility import sight
 from submissions.storage.records import (
     CompetitionRecord,

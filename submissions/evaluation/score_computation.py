@@ -1,7 +1,7 @@
 """From recorded values to scores: reads the zoo's truth and asks `scoring`. Outside the sandbox, always.
 
 A score takes a tenth of a second or more, and a database may have one writer. So `foresee` computes before the
-transaction that records an evaluation's last value, and `submissions.lifecycle` puts its answer on record there.
+transaction that records an evaluation's last value, and `submissions.evaluation.outcomes` puts its answer on record there.
 """
 
 import logging

@@ -13,8 +13,8 @@ from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, sel
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session, aliased
 
-from submissions.lifecycle import give_up, lock_submission_of
-from submissions.pooled import left_s
+from submissions.evaluation.outcomes import give_up, lock_submission_of
+from submissions.evaluation.time_pool import left_s
 from submissions.storage.database import Database
 from submissions.storage.records import (
     EvaluationRecord,
