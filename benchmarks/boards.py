@@ -21,8 +21,8 @@ from server.app import create_app
 from server.board_view import Links, asked
 from server.config import services
 from server.pages.leaderboard import METRIC_NAMES, METRIC_TITLES, cells_html
+from submissions.leaderboard import board_page, standings
 from submissions.leaderboard.model import METRICS, Board, Query, Row
-from submissions.leaderboard.page import page, standings
 from submissions.storage.records import EvaluationRecord, PhaseRecord, StandingRecord, SubmissionRecord, UserRecord
 from submissions.storage.states import State
 from tests.records import START, Records
@@ -158,7 +158,7 @@ def app_with_naive_ways() -> Flask:
         phase = the_phase()
         wanted = asked()
         with services().db.read() as session:
-            real = page.page(session, phase.id, Query(size=1))
+            real = board_page.page(session, phase.id, Query(size=1))
             board = _naive(session, phase.id, real)
         path = url_for("leaderboard.show", competition_slug=phase.competition.slug, phase_slug=phase.slug)
         fragment = render_template(
@@ -219,7 +219,7 @@ def _naive(session: Session, phase_id: int, board: Board) -> Board:
     ]
     return replace(
         board,
-        rows=page.with_cells(session, tuple(rows), board.columns),
+        rows=board_page.with_cells(session, tuple(rows), board.columns),
         total=len(ordered),
         pages=-(-len(ordered) // 50),
         query=replace(board.query, size=50),

@@ -28,7 +28,7 @@ from benchmarks.boards import NOTHING, SUBMISSIONS, change, fill, give_reports
 from scoring import compare
 from server.app import create_app
 from server.demo.processes import free_port
-from submissions.leaderboard.page import rank_intervals
+from submissions.leaderboard import rank_intervals
 from submissions.results.jackknives import jackknives_of
 from submissions.settings import Settings
 from submissions.storage.database import Database
@@ -202,7 +202,7 @@ def _polls_in_vain(server: Server, client: Client, path: str) -> float:
     raise StatusError(f"{path} changes with every poll")
 
 
-def rank_intervals(console: Console, records: Records) -> None:
+def time_rank_intervals(console: Console, records: Records) -> None:
     table = Table(title="rank intervals of a board over two zoos of 96 networks: CPU time in a worker")
     for heading in ("entrants", "all of it", "of that read from the database", "pairs one by one (scaled)", "faster"):
         table.add_column(heading, justify="right")

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from submissions import teams
 from submissions.accounts import has_password
-from submissions.leaderboard.page import standings
+from submissions.leaderboard import standings
 from submissions.messages import outbox
 from submissions.sessions import end_others
 from submissions.storage.database import Database

@@ -75,8 +75,8 @@ def create_competition(
     """A competition with its first phase over the given zoos. Returns the phase's id.
 
     smoke_zoo_id: the public zoo on which submissions are tried first; None leaves the choice to
-    `submissions.evaluation.smoke_run`. Raises CompetitionError if the slug is taken, no zoo is given, a zoo is unknown or not
-    ready, or the smoke zoo is not public.
+    `submissions.evaluation.smoke_run`. Raises CompetitionError if the slug is taken, no zoo is given, a zoo is
+    unknown or not ready, or the smoke zoo is not public.
     """
     if not zoo_ids:
         raise CompetitionError("a phase needs at least one zoo")

@@ -7,7 +7,7 @@ begins again goes on record once it has begun. Called by pages and the API.
 from sqlalchemy.orm import Session
 
 from submissions.evaluation import outcomes
-from submissions.leaderboard.page import standings
+from submissions.leaderboard import standings
 from submissions.storage.audit import record_act
 from submissions.storage.database import Database
 from submissions.storage.records import SubmissionRecord

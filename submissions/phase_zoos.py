@@ -22,7 +22,7 @@ from submissions.storage.records import (
     ZooRecord,
 )
 from submissions.storage.states import State
-from submissions.zoos.registry import tracks
+from submissions.zoos import tracks
 
 ATTACHED, DETACHED, REPLACED = "attached", "detached", "replaced"
 

@@ -20,7 +20,7 @@ from submissions.competitions import (
     find_phase,
     usable_zoo,
 )
-from submissions.leaderboard.page import standings
+from submissions.leaderboard import standings
 from submissions.phase_zoos import ATTACHED
 from submissions.storage.audit import record_act
 from submissions.storage.database import Database

@@ -12,7 +12,7 @@ from submissions.quota import refusal
 from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, SubmissionRecord, utc_now
 from submissions.store import BundleStore
-from submissions.zoos.registry import tracks
+from submissions.zoos import tracks
 
 
 class SubmissionRefused(Exception):  # noqa: N818  (a refusal is an answer, not a malfunction)

@@ -14,8 +14,8 @@ from sqlalchemy import and_, delete, exists, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from submissions.leaderboard import standings
 from submissions.leaderboard.entrants import alone, entrant_of, hold_entrant, team_ids_of, together
-from submissions.leaderboard.page import standings
 from submissions.storage.database import Database
 from submissions.storage.records import (
     CompetitionRecord,

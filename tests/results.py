@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from model_zoo.manifest import NetworkTruth
 from submissions.evaluation.score_computation import score_evaluation, submission_error, submission_score
-from submissions.leaderboard.page import standings
+from submissions.leaderboard import standings
 from submissions.storage.records import EvaluationRecord, PhaseRecord, SubmissionRecord, ValueRecord
 from tests.records import Records, write_zoo
 

@@ -20,7 +20,7 @@ from model_zoo.store import ZooStore
 from scoring import ScoringError
 from submissions.bundle import BundleError, BundleLimits, read_bundle
 from submissions.evaluation import outcomes, queue
-from submissions.leaderboard.page import rank_intervals
+from submissions.leaderboard import rank_intervals
 from submissions.storage.database import Database
 from submissions.storage.records import Purpose
 from submissions.store import BundleStore, StoreError

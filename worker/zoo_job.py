@@ -21,8 +21,9 @@ from model_zoo.store import ZooStore
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.records import JobKind, ZooRecord, ZooState
+from submissions.zoos import jobs, uploads
 from submissions.zoos.allowed_sources import SourceError
-from submissions.zoos.registry import add_zoo, begin_check, give_up_check, jobs, record_check, uploads
+from submissions.zoos.registry import add_zoo, begin_check, give_up_check, record_check
 from submissions.zoos.uploads import UploadError
 from submissions.zoos.zoo_store import make_zoo_store
 from worker.zoo_archives import ArchiveError

@@ -19,7 +19,7 @@ from dataclasses import asdict
 
 from submissions.settings import Settings
 from submissions.storage.database import Database
-from submissions.zoos.registry import jobs
+from submissions.zoos import jobs
 from worker.sandbox.spawn import Spawner
 
 LOOK_S = 0.5

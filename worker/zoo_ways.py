@@ -15,8 +15,8 @@ from model_zoo.training_child import Progress, TrainingOptions, train_in_child
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.records import JobKind
+from submissions.zoos import uploads
 from submissions.zoos.allowed_sources import S3, allowed_path
-from submissions.zoos.registry import uploads
 from worker.zoo_archives import ArchiveLimits, unpack_zoo
 from worker.zoo_fetch import fetch_zoo
 

@@ -14,9 +14,9 @@ from server.board_charts import badge
 from server.citation import citation_of
 from server.config import services
 from server.problems import Problem
+from submissions.leaderboard import board_page, model
 from submissions.leaderboard.entrants import entrant_of
 from submissions.leaderboard.history import history
-from submissions.leaderboard.page import model, page
 from submissions.storage.records import CountRule, utc_now
 
 routes = Routes("boards", "Leaderboards", "Who stands where.")
@@ -145,7 +145,7 @@ def show(query: BoardQuery) -> Board:
         size=query.per_page,
     )
     with services().db.read() as session:
-        found = page.page(session, phase.id, asked)
+        found = board_page.page(session, phase.id, asked)
         own = None if account is None else entrant_of(session, phase.competition_id, account.id)[0]
     return Board(
         total=found.total,
@@ -198,7 +198,7 @@ def show_badge() -> BoardBadge:
     409 while the entrant has no place on the leaderboard."""
     submission = the_submission()
     with services().db.read() as session:
-        row = page.standing_of(session, submission)
+        row = board_page.standing_of(session, submission)
     if row is None:
         raise Problem(409, "The submission's entrant has no place on the leaderboard.")
     return BoardBadge(

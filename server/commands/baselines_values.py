@@ -20,7 +20,7 @@ from submissions.baselines import Baseline
 from submissions.baselines.helpers import helpers_sha256
 from submissions.bundle import ENTRY_FILE, Bundle, BundleLimits, read_bundle
 from submissions.storage.states import SENTENCES, Reason
-from submissions.zoos.registry import tracks
+from submissions.zoos import tracks
 from worker.evaluator import evaluate_zoo
 from worker.failures import describe
 from worker.sandbox.pool import SandboxPool

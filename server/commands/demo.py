@@ -26,8 +26,8 @@ from server.demo.visitor import PageError, Visitor
 from submissions.competitions import CompetitionError
 from submissions.evaluation import open_submissions
 from submissions.evaluation.open_submissions import OpenSubmission
+from submissions.leaderboard import board_page
 from submissions.leaderboard.model import Board, Query
-from submissions.leaderboard.page import page
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.records import SubmissionRecord
@@ -194,7 +194,7 @@ def _watch_until_scored(site: Site, deadline: float | None = None) -> None:
 
 def _board(site: Site) -> Board:
     with site.db.read() as session:
-        return page.page(session, site.demo.phase_id, Query(size=None))
+        return board_page.page(session, site.demo.phase_id, Query(size=None))
 
 
 def _waiting(site: Site) -> tuple[int, tuple[OpenSubmission, ...]]:

@@ -18,7 +18,7 @@ from server.commands.score_tables import print_report
 from submissions.bundle import BundleError, BundleLimits, read_bundle
 from submissions.settings import Settings
 from submissions.storage.states import SENTENCES, Reason, State
-from submissions.zoos.registry import tracks
+from submissions.zoos import tracks
 from worker.evaluator import evaluate_zoo
 from worker.failures import describe
 from worker.sandbox.docker import DockerOptions

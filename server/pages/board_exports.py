@@ -17,9 +17,9 @@ from server.board_view import asked
 from server.citation import citation_of
 from server.config import services
 from server.headers import conditional
+from submissions.leaderboard import board_page
 from submissions.leaderboard.history import Course, history
 from submissions.leaderboard.model import Board
-from submissions.leaderboard.page import page
 from submissions.storage.records import PhaseRecord, utc_now
 
 pages = Blueprint("board_exports", __name__)
@@ -76,7 +76,7 @@ def badge_of(**_named: object) -> ResponseReturnValue:
     """Rank and score of the submission's entrant, for other sites; what only some may see is kept by nobody."""
     submission = the_submission()
     with services().db.read() as session:
-        row = page.standing_of(session, submission)
+        row = board_page.standing_of(session, submission)
     if row is None:
         abort(404)
     response = Response(badge(row, submission.phase.competition.title), mimetype="image/svg+xml")
@@ -97,7 +97,7 @@ def _export(ending: str, mimetype: str, write: Callable[[Board, PhaseRecord], st
 
     def render() -> str:
         with services().db.read() as session:
-            return write(page.page(session, phase.id, query), phase)
+            return write(board_page.page(session, phase.id, query), phase)
 
     response = conditional(
         render,

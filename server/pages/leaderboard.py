@@ -21,9 +21,9 @@ from server.headers import conditional
 from server.kept_pages import KeptPages
 from server.pages.formats import number, phase_status, signed
 from submissions.evaluation.open_submissions import open_count
+from submissions.leaderboard import board_page
 from submissions.leaderboard.entrants import entrant_of
 from submissions.leaderboard.model import METRICS, Cell
-from submissions.leaderboard.page import page
 from submissions.leaderboard.references import References
 from submissions.storage.records import PhaseRecord, utc_now
 
@@ -104,9 +104,9 @@ def mine(competition_slug: str, phase_slug: str) -> ResponseReturnValue:
     phase, wanted = the_phase(), asked()
     with services().db.read() as db_session:
         entrant, _ = entrant_of(db_session, phase.competition_id, the_account().id)
-        zoos = page.zoo_count(db_session, phase.id)
+        zoos = board_page.zoo_count(db_session, phase.id)
         query = replace(wanted.query, size=rows_of_a_page(wanted, zoos))
-        found = page.place_of(db_session, phase.id, entrant, query)
+        found = board_page.place_of(db_session, phase.id, entrant, query)
     path = url_for("leaderboard.show", competition_slug=competition_slug, phase_slug=phase_slug)
     if found is None:
         return redirect(address(path, Asked(wanted.query, wanted.show)))
@@ -133,9 +133,9 @@ def is_frozen(phase: PhaseRecord) -> bool:
 
 def _board(phase: PhaseRecord, wanted: Asked, waiting: int) -> KeptBoard:
     with services().db.read() as db_session:
-        zoos = page.zoo_count(db_session, phase.id)
+        zoos = board_page.zoo_count(db_session, phase.id)
         query = replace(wanted.query, size=rows_of_a_page(wanted, zoos))
-        board = page.page(db_session, phase.id, query)
+        board = board_page.page(db_session, phase.id, query)
     path = url_for("leaderboard.show", competition_slug=phase.competition.slug, phase_slug=phase.slug)
     links = Links(board, wanted.show, path)
     metrics = wanted.metrics(len(board.columns))

@@ -14,8 +14,8 @@ from server.auth import the_account
 from server.config import services
 from server.pages.forms import text_field
 from submissions import moderation
+from submissions.leaderboard import board_page, standings
 from submissions.leaderboard.model import Row
-from submissions.leaderboard.page import page, standings
 from submissions.storage.database import Database
 from submissions.storage.records import CountRule
 from submissions.storage.states import State
@@ -44,7 +44,7 @@ def on_board(*, is_owner: bool) -> OnBoard:
     """For the submission that the page is about. is_owner: whether the reader is one of its owners, or an organizer."""
     submission = the_submission()
     with services().db.read() as session:
-        row = page.standing_of(session, submission, is_owner=is_owner)
+        row = board_page.standing_of(session, submission, is_owner=is_owner)
     phase = submission.phase
     return OnBoard(
         submission_id=submission.id,

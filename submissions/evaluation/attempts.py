@@ -1,6 +1,7 @@
 """What an attempt of a submission consists of: its evaluations, and a pending run for each of their networks.
 
-Called by `submissions.evaluation.outcomes` inside its transactions. Which of the runs may be claimed is `submissions.evaluation.queue`'s.
+Called by `submissions.evaluation.outcomes` inside its transactions. Which of the runs may be claimed is
+`submissions.evaluation.queue`'s.
 """
 
 import random

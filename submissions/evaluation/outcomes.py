@@ -1,8 +1,8 @@
 """How a submission ends or begins again: cancel, re-run, record a value or a failure, score, give up.
 
 Every transition is a compare-and-set of `submissions.storage.states`: a late writer changes nothing. Called by pages
-(cancel, re-run) and by workers (the rest). Which run comes next is decided in `submissions.evaluation.queue`, what an attempt
-consists of in `submissions.evaluation.attempts`, how a submission comes to be in `submissions.submit`.
+(cancel, re-run) and by workers (the rest). Which run comes next is decided in `submissions.evaluation.queue`, what an
+attempt consists of in `submissions.evaluation.attempts`, how a submission comes to be in `submissions.submit`.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from submissions.evaluation import end_notices
 from submissions.evaluation.attempts import add_attempt, add_repeats, drop_open_work, drop_runs, hold_zoos
 from submissions.evaluation.score_computation import Scored, foresee, submission_error, submission_score
 from submissions.evaluation.time_pool import left_s, too_long
-from submissions.leaderboard.page import standings
+from submissions.leaderboard import standings
 from submissions.storage.database import Database
 from submissions.storage.records import (
     EvaluationRecord,

@@ -1,7 +1,8 @@
 """From recorded values to scores: reads the zoo's truth and asks `scoring`. Outside the sandbox, always.
 
 A score takes a tenth of a second or more, and a database may have one writer. So `foresee` computes before the
-transaction that records an evaluation's last value, and `submissions.evaluation.outcomes` puts its answer on record there.
+transaction that records an evaluation's last value, and `submissions.evaluation.outcomes` puts its answer on record
+there.
 """
 
 import logging
@@ -19,7 +20,7 @@ import scoring
 from model_zoo import ZooError, ZooTruth
 from model_zoo.checks.report import CheckReport
 from model_zoo.store import ZooStore
-from submissions.leaderboard.page import standings
+from submissions.leaderboard import standings
 from submissions.storage.database import Database
 from submissions.storage.records import (
     EvaluationRecord,

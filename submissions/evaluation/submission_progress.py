@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session, aliased, contains_eager
 
+from submissions.leaderboard.board_page import percent, rounded_tau
 from submissions.leaderboard.counting_rule import SCORE_DIGITS
-from submissions.leaderboard.page import percent, rounded_tau
 from submissions.results.visibility import Sight, sight
 from submissions.storage.records import (
     EvaluationRecord,

@@ -1,7 +1,8 @@
 """When a waiting submission's turn comes and when it will be through: a pure estimate that plays the queue forward.
 
 `Line` chooses as `queue.claim` does (a test holds the two together); `estimates` lets the slots of the workers draw
-from it, each network taking as long as such networks took so far. What waits is read by `submissions.evaluation.forecast`.
+from it, each network taking as long as such networks took so far. What waits is read by
+`submissions.evaluation.forecast`.
 """
 
 import heapq

@@ -12,9 +12,9 @@ from datetime import datetime
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
+from submissions.leaderboard import board_page
 from submissions.leaderboard.counting_rule import Rules
 from submissions.leaderboard.model import Query, Row
-from submissions.leaderboard.page import page
 from submissions.storage.records import CountRule, PhaseRecord, SubmissionRecord
 from submissions.storage.states import State
 
@@ -48,7 +48,7 @@ def history(session: Session, phase_id: int, first: int = FIRST) -> tuple[Course
     """The courses of the first entrants, best first; what is only to read the board by is not among them."""
     phase = session.get_one(PhaseRecord, phase_id)
     rules = Rules(phase.count_rule, phase.uses_ladder, phase.freezes_at)
-    rows = [row for row in page.page(session, phase_id, Query(size=2 * first)).rows if row.rank is not None]
+    rows = [row for row in board_page.page(session, phase_id, Query(size=2 * first)).rows if row.rank is not None]
     steps = _scored(session, phase_id, rows[:first], rules)
     return tuple(
         Course(row, tuple(_course(found, row, rules))) for row in rows[:first] if (found := steps.get(row.entrant))

@@ -1,4 +1,4 @@
-"""A leaderboard as data: what is asked of it, its columns, rows and cells. `submissions.leaderboard.page` fills it.
+"""A leaderboard as data: the query, columns, rows and cells. `submissions.leaderboard.board_page` fills it.
 
 Pages, API, exports and command line show these numbers as they are: all are rounded already.
 """

@@ -1,8 +1,9 @@
 """Who stands where in a phase: which submission of each entrant counts, and which score of it may be seen.
 
 The write side of the leaderboard. Whatever can change a standing (a score, a re-run, an organizer's act, a choice, a
-rule) calls it in its own transaction. Standings follow from the submissions alone (`submissions.leaderboard.counting_rule`): `rebuild`
-makes all of a phase's anew and finds the same. `submissions.leaderboard.page` reads them.
+rule) calls it in its own transaction. Standings follow from the submissions alone
+(`submissions.leaderboard.counting_rule`): `rebuild` makes all of a phase's anew and finds the same.
+`submissions.leaderboard.board_page` reads them.
 
 A submission is locked before its phase, here as in `submissions.evaluation.outcomes`.
 """

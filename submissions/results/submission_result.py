@@ -1,7 +1,8 @@
 """What a reader may know of a scored submission: its scores with their uncertainty, and what its pictures are made of.
 
 The one place where pages, charts and downloads of results get their numbers. What the reader must not see is taken out
-here: everything by `submissions.results.visibility`, and of a zoo whose truth is kept secret the names and values of its axes.
+here: everything by `submissions.results.visibility`, and of a zoo whose truth is kept secret the names and values of
+its axes.
 """
 
 from collections.abc import Mapping, Sequence

@@ -16,8 +16,8 @@ from server.demo.processes import free_port
 from server.demo.visitor import Visitor
 from submissions.baselines import DEMO
 from submissions.evaluation.open_submissions import open_count, open_submissions
+from submissions.leaderboard.board_page import page
 from submissions.leaderboard.model import Board
-from submissions.leaderboard.page import page
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from tests.services import wait_until

@@ -13,7 +13,8 @@ from sqlalchemy import select
 
 from model_zoo.checks.report import error, warning
 from submissions.storage.records import JobKind, JobState, PhaseRecord, SubmissionRecord, ZooJobRecord, ZooRecord
-from submissions.zoos.registry import jobs, register_zoo
+from submissions.zoos import jobs
+from submissions.zoos.registry import register_zoo
 from tests.records import write_zoo
 from tests.server.site import Site
 
@@ -27,7 +28,7 @@ def text_of(html: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", html).split()).replace("&#39;", "'").replace("&#34;", '"')
 
 
-def jobs(site: Site) -> list[ZooJobRecord]:
+def jobs_on_record(site: Site) -> list[ZooJobRecord]:
     with site.db.read() as session:
         return list(session.scalars(select(ZooJobRecord).order_by(ZooJobRecord.id)))
 
@@ -139,10 +140,10 @@ def test_a_zoo_is_checked_again_by_a_job_and_once_at_a_time(site: Site) -> None:
     zoo, olga = site.checked("digits-mlp"), site.browser("olga")
     for _ in range(2):
         olga.post(f"/organizer/zoos/{zoo}/check")
-    assert [(job.kind, job.zoo_id, job.user_id) for job in jobs(site)] == [(JobKind.RECHECK, zoo, site.olga)]
+    assert [(job.kind, job.zoo_id, job.user_id) for job in jobs_on_record(site)] == [(JobKind.RECHECK, zoo, site.olga)]
     shown = olga.get(f"/organizer/zoos/{zoo}").text
     assert "Check again" not in shown
-    assert f"/organizer/zoos/jobs/{jobs(site)[0].id}/progress" in shown
+    assert f"/organizer/zoos/jobs/{jobs_on_record(site)[0].id}/progress" in shown
 
 
 def test_the_pictures_are_those_of_the_report_and_no_others(site: Site) -> None:
@@ -175,8 +176,8 @@ def test_a_folder_and_a_pgdl_task_below_the_allowed_ones_become_jobs(make_site: 
         assert f"Zoo from {address}" in olga.get(answer.location).text
     fields = {"task": "/data/zoos/task1/", "name": "task1", "test_size": "1000", "truth_public": "on"}
     olga.post("/organizer/zoos/add/pgdl", fields)
-    assert [job.kind for job in jobs(site)] == [JobKind.FOLDER, JobKind.FOLDER, JobKind.PGDL]
-    assert jobs(site)[-1].arguments == {
+    assert [job.kind for job in jobs_on_record(site)] == [JobKind.FOLDER, JobKind.FOLDER, JobKind.PGDL]
+    assert jobs_on_record(site)[-1].arguments == {
         "task": "/data/zoos/task1",
         "reference": "",
         "name": "task1",
@@ -207,7 +208,7 @@ def test_what_cannot_be_added_is_told_beside_its_form(
     answer = site.browser("olga").post(f"/organizer/zoos/add/{way}", fields)
     assert answer.status_code == 422
     assert said in text_of(answer.text)
-    assert jobs(site) == []
+    assert jobs_on_record(site) == []
 
 
 def test_without_sources_the_page_names_the_setting_and_the_form_is_refused(site: Site) -> None:
@@ -221,7 +222,7 @@ def test_a_recipe_of_ours_and_a_pasted_one_become_jobs(site: Site) -> None:
     answer = olga.post("/organizer/zoos/add/recipe", {"recipe": "digits-cnn", "toml": "ignored"})
     assert "Training of digits-cnn" in olga.get(answer.location).text
     olga.post("/organizer/zoos/add/recipe", {"recipe": "+", "toml": RECIPE.read_text().replace("\n", "\r\n")})
-    assert [job.arguments for job in jobs(site)] == [
+    assert [job.arguments for job in jobs_on_record(site)] == [
         {"name": "digits-cnn"},
         {"name": "digits-mlp", "toml": RECIPE.read_text().strip()},
     ]
@@ -252,7 +253,7 @@ def test_a_job_that_failed_says_why_and_is_on_the_list(site: Site) -> None:
     assert "Failed No zoo was added. The disk is full." in text_of(olga.get(f"/organizer/zoos/jobs/{job}").text)
     assert "hx-get" not in olga.get(f"/organizer/zoos/jobs/{job}").text
     assert "Zoo from /zoos/digits" in olga.get("/organizer/zoos/").text
-    assert jobs(site)[0].state is JobState.FAILED
+    assert jobs_on_record(site)[0].state is JobState.FAILED
 
 
 @pytest.mark.parametrize("path", ["99", "99/pictures/gaps.json", "99/public.zip", "jobs/99", "jobs/99/progress"])

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from submissions import accounts, links, sessions, teams
 from submissions.accounts import AccountError
-from submissions.leaderboard.page import standings
+from submissions.leaderboard import standings
 from submissions.storage.database import Database
 from submissions.storage.records import MailRecord, PhaseRecord, UserRecord, utc_now
 from tests.records import PASSWORD, Records

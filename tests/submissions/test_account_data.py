@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from submissions import accounts, sessions, teams, tokens
 from submissions.account_data import write_export
 from submissions.account_deletion import DeletionRefused, delete_account
-from submissions.leaderboard.page import standings
+from submissions.leaderboard import standings
 from submissions.messages import outbox
 from submissions.storage.database import Database
 from submissions.storage.records import (

@@ -4,7 +4,7 @@ from sqlalchemy import select
 
 from scoring import Jackknife
 from scoring import rank_intervals as found_by_scoring
-from submissions.leaderboard.page import page, rank_intervals, standings
+from submissions.leaderboard import board_page, rank_intervals, standings
 from submissions.storage.records import PhaseRecord, StandingRecord, SubmissionRecord
 from tests.records import Records
 from tests.scoring.jackknives import of_mean
@@ -56,7 +56,7 @@ def test_after_a_change_the_others_keep_theirs_until_new_ones_are_there(records:
     records.submission(phase, records.bob, jackknives=[_around(0.5)])
     assert _intervals(records, phase) == {ann: (1, 1), bob: (None, None)}
     with records.db.read() as session:
-        board = page.page(session, phase)
+        board = board_page.page(session, phase)
     assert board.has_old_intervals
     assert [(row.rank, row.lowest, row.highest) for row in board.rows] == [(1, None, None), (2, 1, 2)]
     rank_intervals.catch_up(records.db)

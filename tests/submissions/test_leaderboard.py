@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import event
 
 from submissions.evaluation.open_submissions import open_count, open_submissions
+from submissions.leaderboard import board_page
 from submissions.leaderboard.model import Board, Cell, Query
-from submissions.leaderboard.page import page
 from submissions.leaderboard.references import References
 from submissions.storage.database import Database
 from submissions.storage.records import EvaluationRecord, StandingRecord, SubmissionRecord, TeamRecord, ZooRecord
@@ -20,7 +20,7 @@ from tests.records import START, Records
 
 def _board(records: Records, phase_id: int, query: Query | None = None) -> Board:
     with records.db.read() as session:
-        return page.page(session, phase_id, query)
+        return board_page.page(session, phase_id, query)
 
 
 def _names(records: Records, phase_id: int, **query: object) -> list[str]:
@@ -189,7 +189,7 @@ def test_ones_own_row_is_found_whatever_the_order(records: Records) -> None:
     entrant = f"u{records.ann}"
     with records.db.read() as session:
         found = [
-            page.place_of(session, phase, entrant, Query(size=2, **asked))  # type: ignore[arg-type]
+            board_page.place_of(session, phase, entrant, Query(size=2, **asked))  # type: ignore[arg-type]
             for asked in ({}, {"sort": "name"}, {"search": "mi"}, {"search": "4"})
         ]
     assert found == [(2, mine), (3, mine), (1, mine), None]
@@ -288,4 +288,4 @@ def test_the_standing_of_a_submissions_entrant_is_its_row(records: Records) -> N
     (_, row) = _board(records, phase).rows
     with records.db.read() as session:
         submission = session.get_one(SubmissionRecord, worse)
-        assert page.standing_of(session, submission) == replace(row, cells=())
+        assert board_page.standing_of(session, submission) == replace(row, cells=())

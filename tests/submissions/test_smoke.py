@@ -13,7 +13,7 @@ from submissions.competitions import CompetitionError, create_competition
 from submissions.evaluation import outcomes, queue
 from submissions.evaluation.open_submissions import open_submissions
 from submissions.evaluation.smoke_run import smoke_networks, smoke_zoo
-from submissions.leaderboard.page import page
+from submissions.leaderboard.board_page import page
 from submissions.quota import Quota, quota_of
 from submissions.storage.database import Database
 from submissions.storage.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ZooRecord, utc_now

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from scoring import Jackknife, ladder
-from submissions.leaderboard.page import standings
+from submissions.leaderboard import standings
 from submissions.storage import board_version
 from submissions.storage.database import Database
 from submissions.storage.migrations import migrate

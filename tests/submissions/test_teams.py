@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from submissions import submit, teams
 from submissions.accounts import register
-from submissions.leaderboard.page import entrants, standings
+from submissions.leaderboard import entrants, standings
 from submissions.quota import quota_of
 from submissions.storage.database import Database
 from submissions.storage.records import (

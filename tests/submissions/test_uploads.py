@@ -16,7 +16,7 @@ from submissions.accounts import create_organizer
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.records import JobKind, utc_now
-from submissions.zoos.registry import jobs
+from submissions.zoos import jobs
 from submissions.zoos.uploads import (
     UnknownUpload,
     UploadError,
@@ -155,8 +155,8 @@ def test_uploads_left_alone_for_a_week_are_swept(any_db: Database, settings: Set
     (settings.home / "uploads" / "stray").write_bytes(b"without a record")
     assert sweep_uploads(any_db, settings) == 0
     finish_upload(any_db, ended, olga)
-    jobs = [jobs.claim(any_db, "w", 60.0), jobs.claim(any_db, "w", 60.0)]
-    (job_id,) = [job.id for job in jobs if job is not None and job.arguments["upload"] == ended]
+    claimed = [jobs.claim(any_db, "w", 60.0), jobs.claim(any_db, "w", 60.0)]
+    (job_id,) = [job.id for job in claimed if job is not None and job.arguments["upload"] == ended]
     assert jobs.fail(any_db, job_id, "w", "no zoo")
     assert sweep_uploads(any_db, settings) == 1
     assert files(settings) == {begun, waiting, "stray"}

@@ -10,8 +10,9 @@ import pytest
 from model_zoo.store import ZooStore
 from submissions.storage.database import Database
 from submissions.storage.records import JobKind, JobState, ZooJobRecord, ZooRecord, ZooState, utc_now
+from submissions.zoos import jobs
 from submissions.zoos.jobs import Job, enqueue
-from submissions.zoos.registry import add_zoo, jobs
+from submissions.zoos.registry import add_zoo
 
 LEASE_S = 60.0
 

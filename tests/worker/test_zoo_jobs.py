@@ -17,7 +17,8 @@ from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.migrations import migrate
 from submissions.storage.records import JobKind, JobState, ZooJobRecord, ZooRecord, ZooState
-from submissions.zoos.registry import ZooDetail, jobs, uploads, zoo_detail
+from submissions.zoos import jobs, uploads
+from submissions.zoos.registry import ZooDetail, zoo_detail
 from submissions.zoos.zoo_store import make_zoo_store
 from tests.buckets import Bucket
 from tests.factories import zip_of

@@ -29,9 +29,9 @@ class PhaseRecord(Record):
     """Dates, zoos, limits and visibility inside a competition. `target`: what measures are to predict on each zoo.
 
     Limits are per network; `time_rule` says whether `wall_s` is. Before its scored runs a submission is tried on
-    `smoke_networks` networks of a public zoo (0: never): `smoke_zoo`, or one that `submissions.evaluation.smoke_run` finds.
-    After its score `repeat_networks` random networks are evaluated once more. `daily_smoke_failures` bounds the
-    uploads that end before they spend quota; None stands for ten times the quota, at least 50.
+    `smoke_networks` networks of a public zoo (0: never): `smoke_zoo`, or one that `submissions.evaluation.smoke_run`
+    finds. After its score `repeat_networks` random networks are evaluated once more. `daily_smoke_failures` bounds
+    the uploads that end before they spend quota; None stands for ten times the quota, at least 50.
 
     The leaderboard shows one submission of each team, by `count_rule`; with `uses_ladder` a new score only where it
     is better by more than chance. What is scored after `freezes_at` is left out of it until that is None again.

@@ -1,9 +1,9 @@
 """A phase's leaderboard as it is read: one page of rows in an order, with ranks and rounded numbers.
 
 Rank and rounding are decided here once, so that page, API, exports and command line agree. What counts was decided by
-`submissions.leaderboard.standings`, so that a board costs the same however many submissions a phase has. Only what everybody may
-see is here: of an entrant with an alias nothing else that tells who it is, and in a phase with the Ladder the released
-scores alone.
+`submissions.leaderboard.standings`, so that a board costs the same however many submissions a phase has. Only what
+everybody may see is here: of an entrant with an alias nothing else that tells who it is, and in a phase with the
+Ladder the released scores alone.
 """
 
 from collections.abc import Sequence
