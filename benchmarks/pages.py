@@ -246,7 +246,7 @@ def main() -> None:
         with serving(settings) as server:
             boards(console, server, records, cookie, sizes)
             live_page(console, server, records, cookie)
-        rank_intervals(console, records)
+        time_rank_intervals(console, records)
         db.close()
 
 

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from submissions import teams
 from submissions.accounts import has_password
-from submissions.leaderboard import standings
 from submissions.messages import outbox
 from submissions.sessions import end_others
+from submissions.storage import board_version
 from submissions.storage.database import Database
 from submissions.storage.records import (
     ApiTokenRecord,
@@ -56,7 +56,7 @@ def delete_account(db: Database, user_id: int, password: str) -> None:
         user.role = "participant"
         user.deleted_at = utc_now()
         session.flush()
-        standings.name_changed(session, [f"u{user_id}"])
+        board_version.name_changed(session, [f"u{user_id}"])
 
 
 def _has_other_organizer(session: Session, user_id: int) -> bool:

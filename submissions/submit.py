@@ -4,10 +4,10 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from submissions import teams
 from submissions.bundle import Bundle
 from submissions.details import alias_refusal
 from submissions.evaluation.attempts import add_attempt, hold_zoos
+from submissions.leaderboard.entrants import hold_entrant
 from submissions.quota import refusal
 from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, SubmissionRecord, utc_now
@@ -78,7 +78,7 @@ def _hold_entrant(session: Session, phase_id: int, user_id: int) -> tuple[str, i
     phase = session.get(PhaseRecord, phase_id)
     if phase is None:
         raise SubmissionRefused("This phase does not exist.")
-    return teams.hold_entrant(session, phase.competition_id, user_id)
+    return hold_entrant(session, phase.competition_id, user_id)
 
 
 def _baseline(bundle: Bundle) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from submissions import submit, teams
+from submissions import teams
 from submissions.accounts import register
 from submissions.leaderboard import entrants, standings
 from submissions.quota import quota_of
@@ -21,6 +21,7 @@ from submissions.storage.records import (
     TeamRecord,
     utc_now,
 )
+from submissions.submit import SubmissionRefused
 from submissions.teams import TeamRefused
 from tests.factories import SQUARED_NORM, Competition, bundle_of
 from tests.records import PASSWORD, START, Records
@@ -313,7 +314,7 @@ def test_a_submission_is_its_teams_and_two_members_do_not_share_a_quotas_rest(co
     def submit(user_id: int) -> None:
         try:
             competition.submit(user_id)
-        except submit.SubmissionRefused as error:
+        except SubmissionRefused as error:
             refused.append(str(error))
 
     threads = [threading.Thread(target=submit, args=(user_id,)) for user_id in (ada, bea, ada, bea)]

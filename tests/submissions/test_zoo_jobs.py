@@ -35,23 +35,28 @@ def record(db: Database, job_id: int) -> ZooJobRecord:
 
 
 def test_jobs_are_claimed_once_each_the_oldest_first(any_db: Database) -> None:
-    jobs = [folder_job(any_db, name) for name in "abc"]
+    job_ids = [folder_job(any_db, name) for name in "abc"]
     assert jobs.waiting(any_db) == 3
     first = claimed(any_db)
-    assert (first.id, first.kind, first.arguments, first.tries) == (jobs[0], JobKind.FOLDER, {"folder": "/zoos/a"}, 1)
-    assert [claimed(any_db, "v").id, claimed(any_db).id] == jobs[1:]
+    assert (first.id, first.kind, first.arguments, first.tries) == (
+        job_ids[0],
+        JobKind.FOLDER,
+        {"folder": "/zoos/a"},
+        1,
+    )
+    assert [claimed(any_db, "v").id, claimed(any_db).id] == job_ids[1:]
     assert jobs.claim(any_db, "w", LEASE_S) is None
     assert jobs.owners(any_db) == {"v", "w"}
 
 
 def test_workers_that_claim_at_once_get_different_jobs(any_db: Database) -> None:
-    jobs = {folder_job(any_db, str(index)) for index in range(8)}
+    job_ids = {folder_job(any_db, str(index)) for index in range(8)}
     with ThreadPoolExecutor(4) as executor:
         got = list(executor.map(lambda index: jobs.claim(any_db, f"w{index}", LEASE_S), range(12)))
     taken = Counter(job.id for job in got if job is not None)
     while (job := jobs.claim(any_db, "last", LEASE_S)) is not None:
         taken[job.id] += 1
-    assert taken == Counter(jobs)
+    assert taken == Counter(job_ids)
 
 
 def test_progress_and_the_end_are_on_record(any_db: Database) -> None:
@@ -142,10 +147,10 @@ def test_a_worker_that_stops_in_good_order_costs_no_try(any_db: Database) -> Non
 
 
 def test_open_jobs_are_listed_before_those_that_ended(any_db: Database) -> None:
-    jobs = [folder_job(any_db, name) for name in "abc"]
+    job_ids = [folder_job(any_db, name) for name in "abc"]
     jobs.fail(any_db, claimed(any_db).id, "w", "no")
     claimed(any_db)
     jobs.fail(any_db, claimed(any_db).id, "w", "no")
     with any_db.read() as session:
-        assert [job.id for job in jobs.recent_jobs(session)] == [jobs[1], jobs[2], jobs[0]]
-        assert [job.id for job in jobs.recent_jobs(session, limit=1)] == [jobs[1]]
+        assert [job.id for job in jobs.recent_jobs(session)] == [job_ids[1], job_ids[2], job_ids[0]]
+        assert [job.id for job in jobs.recent_jobs(session, limit=1)] == [job_ids[1]]
