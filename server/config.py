@@ -9,11 +9,11 @@ from typing import cast
 from flask import current_app
 
 from model_zoo.store import ZooStore
-from submissions.bundle import BundleLimits
 from submissions.evaluation.forecast import Forecasts
+from submissions.intake.bundle import BundleLimits
+from submissions.intake.bundle_store import BundleStore
 from submissions.settings import Settings
 from submissions.storage.database import Database
-from submissions.store import BundleStore
 from submissions.zoos.zoo_store import make_zoo_store
 
 FORM_OVERHEAD_BYTES = 64 * 1024  # multipart boundaries and the small fields around an upload

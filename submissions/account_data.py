@@ -10,6 +10,7 @@ from typing import IO, Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from submissions.intake.bundle_store import BundleStore, StoreError
 from submissions.results.visibility import Sight, sight
 from submissions.sessions import sessions_of
 from submissions.storage.database import Database
@@ -26,7 +27,6 @@ from submissions.storage.records import (
     ValueRecord,
     ZooRecord,
 )
-from submissions.store import BundleStore, StoreError
 
 
 def write_export(db: Database, store: BundleStore, user_id: int, file: IO[bytes]) -> None:

@@ -14,9 +14,9 @@ from model_zoo.store import ZooStore
 from server.commands.common import make_zoo
 from server.demo.processes import Child, environment_with, free_port, running
 from server.demo.visitor import Visitor
+from submissions.intake.bundle_store import BundleStore
 from submissions.settings import Settings
 from submissions.storage.database import Database
-from submissions.store import BundleStore
 from tests.buckets import Bucket
 from tests.databases import on_postgres, ready
 from tests.factories import Competition, make_competition, make_tiny_zoo, zoo_store_beside

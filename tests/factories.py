@@ -16,16 +16,16 @@ from sqlalchemy import func, select
 from model_zoo.manifest import Axis, DatasetCard, NetworkTruth, ZooCard
 from model_zoo.store import ZooStore
 from model_zoo.writer import new_zoo, opaque_ids
-from submissions import submit
 from submissions.accounts import register
-from submissions.bundle import Bundle, BundleLimits, read_bundle
 from submissions.competitions import create_competition
 from submissions.evaluation import outcomes, queue
 from submissions.evaluation.submission_progress import Progress, progress
+from submissions.intake import submit
+from submissions.intake.bundle import Bundle, BundleLimits, read_bundle
+from submissions.intake.bundle_store import BundleStore
 from submissions.storage.database import Database
 from submissions.storage.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ValueRecord, utc_now
 from submissions.storage.states import Reason
-from submissions.store import BundleStore
 from submissions.zoos.registry import register_zoo
 
 SQUARED_NORM = b"""

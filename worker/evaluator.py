@@ -18,12 +18,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from model_zoo import NetworkEntry, Zoo, ZooError
 from model_zoo.store import ZooStore
 from scoring import ScoringError
-from submissions.bundle import BundleError, BundleLimits, read_bundle
 from submissions.evaluation import outcomes, queue
+from submissions.intake.bundle import BundleError, BundleLimits, read_bundle
+from submissions.intake.bundle_store import BundleStore, StoreError
 from submissions.leaderboard import rank_intervals
 from submissions.storage.database import Database
 from submissions.storage.records import Purpose
-from submissions.store import BundleStore, StoreError
 from submissions.zoos.tracks import Track
 from worker.failures import tell
 from worker.sandbox.pool import SandboxPool

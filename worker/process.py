@@ -20,13 +20,13 @@ from kombu.exceptions import KombuError
 from sqlalchemy.exc import SQLAlchemyError
 
 from submissions import phase_zoos
-from submissions.bundle import BundleLimits
 from submissions.evaluation import queue, workers
 from submissions.evaluation.score_computation import Rescoring
+from submissions.intake.bundle import BundleLimits
+from submissions.intake.bundle_store import BundleStore
 from submissions.leaderboard import rank_intervals
 from submissions.settings import Settings
 from submissions.storage.database import Database
-from submissions.store import BundleStore
 from submissions.zoos import jobs, uploads
 from submissions.zoos.zoo_store import make_zoo_store
 from worker.celery_app import MAIL, WORK, ZOO_WORK, make_celery

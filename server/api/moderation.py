@@ -9,7 +9,7 @@ from server.api.submissions import Submission, told
 from server.auth import the_account
 from server.config import services
 from server.problems import Problem
-from submissions.moderation import disqualify, hide, run_again
+from submissions.intake.moderation import disqualify, hide, run_again
 from submissions.tokens import Scope
 from worker.hints import send_hint
 

@@ -13,12 +13,12 @@ from server.auth import current_account, the_account
 from server.config import services
 from server.pages.submit import ONE_AT_A_TIME
 from server.problems import Problem, faulty
-from submissions.bundle import BundleError, read_bundle
-from submissions.details import DetailsError, details_of
-from submissions.quota import quota_of, refusal
+from submissions.intake.bundle import BundleError, read_bundle
+from submissions.intake.bundle_store import StoreError
+from submissions.intake.details import DetailsError, details_of
+from submissions.intake.quota import quota_of, refusal
+from submissions.intake.submit import SubmissionRefused, submit
 from submissions.storage.records import SubmissionRecord, utc_now
-from submissions.store import StoreError
-from submissions.submit import SubmissionRefused, submit
 from submissions.tokens import Scope
 from worker.hints import send_hint
 

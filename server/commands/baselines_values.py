@@ -18,7 +18,7 @@ from model_zoo import Zoo
 from server.commands.errors import InputError
 from submissions.baselines import Baseline
 from submissions.baselines.helpers import helpers_sha256
-from submissions.bundle import ENTRY_FILE, Bundle, BundleLimits, read_bundle
+from submissions.intake.bundle import ENTRY_FILE, Bundle, BundleLimits, read_bundle
 from submissions.storage.states import SENTENCES, Reason
 from submissions.zoos import tracks
 from worker.evaluator import evaluate_zoo

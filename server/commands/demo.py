@@ -26,13 +26,13 @@ from server.demo.visitor import PageError, Visitor
 from submissions.competitions import CompetitionError
 from submissions.evaluation import open_submissions
 from submissions.evaluation.open_submissions import OpenSubmission
+from submissions.intake.bundle_store import BundleStore
 from submissions.leaderboard import board_page
 from submissions.leaderboard.model import Board, Query
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.records import SubmissionRecord
 from submissions.storage.states import State
-from submissions.store import BundleStore
 from submissions.zoos.zoo_store import make_zoo_store
 from worker.hints import send_hint
 from worker.sandbox.selftest import try_sandbox

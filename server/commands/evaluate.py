@@ -15,7 +15,7 @@ from model_zoo import Zoo, ZooError
 from server.commands.common import find_zoo, settings_or_exit
 from server.commands.errors import InputError
 from server.commands.score_tables import print_report
-from submissions.bundle import BundleError, BundleLimits, read_bundle
+from submissions.intake.bundle import BundleError, BundleLimits, read_bundle
 from submissions.settings import Settings
 from submissions.storage.states import SENTENCES, Reason, State
 from submissions.zoos import tracks

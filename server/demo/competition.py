@@ -9,14 +9,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from model_zoo.store import ZooStore
-from submissions import submit
 from submissions.accounts import create_organizer, system_user
 from submissions.baselines import DEMO, baseline_source
-from submissions.bundle import BundleLimits, read_bundle
 from submissions.competitions import create_competition, find_phase
+from submissions.intake import submit
+from submissions.intake.bundle import BundleLimits, read_bundle
+from submissions.intake.bundle_store import BundleStore
 from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, SubmissionRecord, UserRecord, utc_now
-from submissions.store import BundleStore
 from submissions.zoos.registry import register_zoo
 
 ORGANIZER = "organizer"

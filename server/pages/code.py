@@ -6,8 +6,8 @@ from flask import Blueprint, Response, abort, current_app, render_template, send
 
 from server.access import Who, allow, the_submission
 from server.config import services
-from submissions.own_code import CodeUnavailable, readable, stored_files
-from submissions.store import StoreError
+from submissions.intake.bundle_store import StoreError
+from submissions.intake.own_code import CodeUnavailable, readable, stored_files
 
 pages = Blueprint("code", __name__)
 _CODE = "/submissions/<int(max=2147483647):submission_id>/code"

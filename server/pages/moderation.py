@@ -13,7 +13,7 @@ from server.access import Who, allow, the_submission
 from server.auth import the_account
 from server.config import services
 from server.pages.forms import text_field
-from submissions import moderation
+from submissions.intake import moderation
 from submissions.leaderboard import board_page, standings
 from submissions.leaderboard.model import Row
 from submissions.storage.database import Database

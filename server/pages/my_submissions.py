@@ -7,7 +7,7 @@ from server.access import Who, allow
 from server.auth import the_account
 from server.config import services
 from server.pages.forms import LARGEST_ID
-from submissions.listing import own_phases, own_submissions
+from submissions.intake.listing import own_phases, own_submissions
 
 MOST_PAGES = 100_000
 

@@ -18,8 +18,8 @@ from server.polls import interval_of, look_for
 from submissions.evaluation.outcomes import cancel
 from submissions.evaluation.submission_progress import Progress, progress
 from submissions.evaluation.waiting import Estimate
-from submissions.listing import phase_for_another
-from submissions.own_code import CodeUnavailable, Excerpt, excerpt, stored_files
+from submissions.intake.listing import phase_for_another
+from submissions.intake.own_code import CodeUnavailable, Excerpt, excerpt, stored_files
 from submissions.storage.records import PhaseRecord, SubmissionRecord, utc_now
 from worker.sandbox.layer_table import TABLE
 

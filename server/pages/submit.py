@@ -14,15 +14,15 @@ from server.auth import the_account
 from server.config import services
 from server.pages.forms import LARGEST_ID
 from server.pages.submit_form import Draft, Upload, draft_of, open_phase_path, posted_draft, posted_upload
-from submissions import details
-from submissions.bundle import MAX_SOURCE_BYTES, Bundle, BundleError, read_bundle
-from submissions.details import DetailsError, details_of
 from submissions.evaluation.smoke_run import smoke_zoo
-from submissions.own_code import as_text
-from submissions.quota import quota_of, refusal
+from submissions.intake import details
+from submissions.intake.bundle import MAX_SOURCE_BYTES, Bundle, BundleError, read_bundle
+from submissions.intake.details import DetailsError, details_of
+from submissions.intake.own_code import as_text
+from submissions.intake.quota import quota_of, refusal
+from submissions.intake.submit import SubmissionRefused, submit
 from submissions.storage.records import utc_now
 from submissions.storage.states import Reason
-from submissions.submit import SubmissionRefused, submit
 from worker.hints import send_hint
 
 SHOWN_LENGTH = 200  # characters of the line at fault

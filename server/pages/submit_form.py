@@ -13,11 +13,11 @@ from server.access import is_owner_or_organizer, the_phase
 from server.auth import the_account
 from server.config import services
 from server.pages.forms import id_field, paragraph_field, text_field
-from submissions.bundle import BundleError
-from submissions.details import ALIAS_LENGTH, DESCRIPTION_LENGTH, LINK_LENGTH, NAME_LENGTH
-from submissions.own_code import as_text
+from submissions.intake.bundle import BundleError
+from submissions.intake.bundle_store import StoreError
+from submissions.intake.details import ALIAS_LENGTH, DESCRIPTION_LENGTH, LINK_LENGTH, NAME_LENGTH
+from submissions.intake.own_code import as_text
 from submissions.storage.records import SubmissionRecord
-from submissions.store import StoreError
 
 DEFAULT_FILENAME = "complexity.py"
 TRACKS = ("", "standard", "extended")

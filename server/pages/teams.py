@@ -9,7 +9,7 @@ from server.auth import the_account
 from server.config import services
 from server.pages.forms import text_field
 from submissions import teams
-from submissions.listing import own_submissions
+from submissions.intake.listing import own_submissions
 from submissions.storage.records import CompetitionRecord
 from submissions.teams import NAME_LENGTHS, Team, TeamRefused
 

@@ -2,7 +2,7 @@
 
 Every transition is a compare-and-set of `submissions.storage.states`: a late writer changes nothing. Called by pages
 (cancel, re-run) and by workers (the rest). Which run comes next is decided in `submissions.evaluation.queue`, what an
-attempt consists of in `submissions.evaluation.attempts`, how a submission comes to be in `submissions.submit`.
+attempt consists of in `submissions.evaluation.attempts`, how a submission comes to be in `submissions.intake.submit`.
 """
 
 from collections.abc import Mapping

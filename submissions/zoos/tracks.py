@@ -1,6 +1,7 @@
 """What a track offers: what a measure needs of zoos, compared with what the zoos have.
 
-`submissions.declaration` reads the needs from a source, `submissions.submit` refuses what a phase cannot serve.
+`submissions.intake.declaration` reads the needs from a source, `submissions.intake.submit` refuses what a phase
+cannot serve.
 """
 
 from collections.abc import Iterable, Sequence

@@ -13,7 +13,7 @@ from model_zoo import Zoo, networks, open_zoo
 from model_zoo.architectures import Context, Moment, TrainingData
 from model_zoo.zoo import OFFERS
 from submissions.baselines import BASELINES, DEMO, FOLDER, GROUPS, Baseline, baseline_source
-from submissions.bundle import BundleLimits, read_bundle
+from submissions.intake.bundle import BundleLimits, read_bundle
 from submissions.zoos.tracks import Track
 from tests.baselines.networks import (
     KINDS,

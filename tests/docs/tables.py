@@ -11,7 +11,7 @@ import click
 
 from server.cli import main
 from submissions.baselines import BASELINES, HELPERS
-from submissions.bundle import MAX_SOURCE_BYTES, MAX_SOURCES_BYTES, BundleLimits
+from submissions.intake.bundle import MAX_SOURCE_BYTES, MAX_SOURCES_BYTES, BundleLimits
 from submissions.settings import Settings
 from submissions.storage.records import PhaseRecord
 from submissions.storage.states import SENTENCES, Reason

@@ -18,7 +18,7 @@ from torch import nn
 from model_zoo.architectures import Context, Moment, TrainingData
 from server.cli import main
 from server.commands.logins import TOKEN_VARIABLE, URL_VARIABLE
-from submissions.bundle import BundleLimits, read_bundle
+from submissions.intake.bundle import BundleLimits, read_bundle
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, UserRecord, utc_now

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from submissions.bundle import BundleError, BundleLimits, read_bundle
+from submissions.intake.bundle import BundleError, BundleLimits, read_bundle
 
 LIMITS = BundleLimits(upload_bytes=2**20, unpacked_bytes=2**21, unpacked_files=20)
 MEASURE = b"def complexity(model, dataset):\n    return 1.0\n"

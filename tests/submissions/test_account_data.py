@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from submissions import accounts, sessions, teams, tokens
 from submissions.account_data import write_export
 from submissions.account_deletion import DeletionRefused, delete_account
+from submissions.intake.bundle_store import BundleStore
 from submissions.leaderboard import standings
 from submissions.messages import outbox
 from submissions.storage.database import Database
@@ -26,7 +27,6 @@ from submissions.storage.records import (
     UserRecord,
     utc_now,
 )
-from submissions.store import BundleStore
 from tests.records import PASSWORD, Records
 
 CODE = b"def complexity(model, dataset):\n    return 1.0\n"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submissions.bundle import BundleError, read_bundle
+from submissions.intake.bundle import BundleError, read_bundle
 from tests.submissions.bundles import LIMITS, MEASURE, refusal, zipped, zipped_entry
 
 

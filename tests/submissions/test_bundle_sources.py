@@ -2,7 +2,7 @@
 
 import pytest
 
-from submissions.bundle import MAX_SOURCE_BYTES, MAX_SOURCES_BYTES, BundleError, BundleLimits, read_bundle
+from submissions.intake.bundle import MAX_SOURCE_BYTES, MAX_SOURCES_BYTES, BundleError, BundleLimits, read_bundle
 from submissions.storage.states import Reason
 from tests.submissions.bundles import LIMITS, MEASURE, refusal, zipped
 

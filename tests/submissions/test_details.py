@@ -4,9 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submissions.details import ALIAS_LENGTH, DESCRIPTION_LENGTH, LINK_LENGTH, NAME_LENGTH, DetailsError, details_of
+from submissions.intake.details import (
+    ALIAS_LENGTH,
+    DESCRIPTION_LENGTH,
+    LINK_LENGTH,
+    NAME_LENGTH,
+    DetailsError,
+    details_of,
+)
+from submissions.intake.submit import SubmissionRefused, submit
 from submissions.storage.records import PhaseRecord, SubmissionRecord, TeamRecord
-from submissions.submit import SubmissionRefused, submit
 from tests.factories import SQUARED_NORM, Competition, bundle_of
 
 FIELDS = {"name", "description", "link", "alias"}

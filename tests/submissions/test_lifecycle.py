@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from submissions import submit
 from submissions.competitions import CompetitionError, create_competition
 from submissions.evaluation import outcomes, queue
+from submissions.intake import submit
+from submissions.intake.bundle_store import BundleStore
 from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, RunRecord, SubmissionRecord, utc_now
 from submissions.storage.states import Reason, State
-from submissions.store import BundleStore
 from tests.factories import SQUARED_NORM, Competition, bundle_of, make_competition
 
 LEASE_S = 60.0

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from submissions.listing import ListedPage, own_phases, own_submissions, phase_for_another
+from submissions.intake.listing import ListedPage, own_phases, own_submissions, phase_for_another
 from submissions.storage.records import PhaseRecord, SubmissionRecord, TeamMemberRecord, TeamRecord
 from submissions.storage.states import Reason, State
 from tests.records import START, Records

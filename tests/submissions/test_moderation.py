@@ -2,8 +2,8 @@
 
 from sqlalchemy import select
 
+from submissions.intake.moderation import disqualify, hide, run_again
 from submissions.leaderboard.standings import rebuild
-from submissions.moderation import disqualify, hide, run_again
 from submissions.storage.records import ActRecord, StandingRecord, SubmissionRecord
 from submissions.storage.states import State
 from tests.records import Records

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from submissions import submit, teams
+from submissions import teams
 from submissions.account_deletion import delete_account
 from submissions.evaluation import outcomes, queue
+from submissions.intake import submit
 from submissions.messages import notifications
 from submissions.storage.database import Database
 from submissions.storage.records import (

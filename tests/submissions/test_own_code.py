@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submissions.bundle import BundleLimits
-from submissions.own_code import AROUND, CodeUnavailable, as_text, excerpt, readable, stored_files
-from submissions.store import BundleStore
+from submissions.intake.bundle import BundleLimits
+from submissions.intake.bundle_store import BundleStore
+from submissions.intake.own_code import AROUND, CodeUnavailable, as_text, excerpt, readable, stored_files
 from tests.factories import SQUARED_NORM, zip_of
 
 SOURCE = "".join(f"line {number}\n" for number in range(1, 21)).encode()

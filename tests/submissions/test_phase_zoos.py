@@ -8,12 +8,12 @@ import pytest
 from model_zoo.store import ZooStore
 from submissions.competitions import CompetitionError
 from submissions.evaluation import outcomes
+from submissions.intake.bundle_store import BundleStore
 from submissions.phase_zoos import REPLACED, attach_zoo, detach_zoo, replace_zoo, rerun_outdated, submissions_affected
 from submissions.storage.audit import acts, record_act
 from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, PhaseZooRecord, Purpose, ZooRecord
 from submissions.storage.states import State
-from submissions.store import BundleStore
 from submissions.zoos.registry import add_zoo, register_zoo
 from tests.factories import Competition, make_competition, make_tiny_zoo
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from submissions.evaluation import queue
+from submissions.intake.bundle_store import BundleStore
 from submissions.storage.database import Database
 from submissions.storage.records import Purpose, TimeRule
 from submissions.storage.states import Reason, State
-from submissions.store import BundleStore
 from tests.factories import Competition, make_competition
 
 LIMIT_S = 8 * 10.0

@@ -7,10 +7,10 @@ import pytest
 
 from submissions.evaluation import outcomes, queue
 from submissions.evaluation.submission_progress import RepeatProgress
+from submissions.intake.bundle_store import BundleStore
 from submissions.storage.database import Database
 from submissions.storage.records import Purpose
 from submissions.storage.states import State
-from submissions.store import BundleStore
 from tests.factories import Competition, make_competition
 
 

@@ -8,17 +8,17 @@ from sqlalchemy import select
 
 from model_zoo import open_zoo
 from model_zoo.store import ZooStore
-from submissions import submit
 from submissions.competitions import CompetitionError, create_competition
 from submissions.evaluation import outcomes, queue
 from submissions.evaluation.open_submissions import open_submissions
 from submissions.evaluation.smoke_run import smoke_networks, smoke_zoo
+from submissions.intake import submit
+from submissions.intake.bundle_store import BundleStore
+from submissions.intake.quota import Quota, quota_of
 from submissions.leaderboard.board_page import page
-from submissions.quota import Quota, quota_of
 from submissions.storage.database import Database
 from submissions.storage.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ZooRecord, utc_now
 from submissions.storage.states import Reason, State
-from submissions.store import BundleStore
 from submissions.zoos.registry import register_zoo
 from tests.factories import Competition, bundle_of, make_competition, make_tiny_zoo
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submissions.store import BundleStore, StoreError
+from submissions.intake.bundle_store import BundleStore, StoreError
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from sqlalchemy import select
 
 from submissions import teams
 from submissions.accounts import register
+from submissions.intake.quota import quota_of
+from submissions.intake.submit import SubmissionRefused
 from submissions.leaderboard import entrants, standings
-from submissions.quota import quota_of
 from submissions.storage.database import Database
 from submissions.storage.records import (
     CompetitionRecord,
@@ -21,7 +22,6 @@ from submissions.storage.records import (
     TeamRecord,
     utc_now,
 )
-from submissions.submit import SubmissionRefused
 from submissions.teams import TeamRefused
 from tests.factories import SQUARED_NORM, Competition, bundle_of
 from tests.records import PASSWORD, START, Records

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from model_zoo.store import ZooStore
-from submissions.bundle import BundleError
 from submissions.competitions import CompetitionError
 from submissions.evaluation.smoke_run import smoke_zoo
+from submissions.intake.bundle import BundleError
+from submissions.intake.bundle_store import BundleStore
+from submissions.intake.submit import SubmissionRefused
 from submissions.phase_zoos import attach_zoo, replace_zoo
 from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, Purpose, ZooRecord
-from submissions.store import BundleStore
-from submissions.submit import SubmissionRefused
 from submissions.zoos.registry import register_zoo
 from submissions.zoos.tracks import in_words, refusal
 from tests.factories import Competition, bundle_of, make_competition, make_tiny_zoo, zip_of

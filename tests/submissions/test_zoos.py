@@ -10,10 +10,10 @@ from model_zoo.checks.report import CheckReport, Item, Verdict
 from model_zoo.store import ZooStore
 from submissions.accounts import create_organizer
 from submissions.competitions import CompetitionError, create_competition
+from submissions.intake.bundle_store import BundleStore
 from submissions.storage.audit import Act, acts
 from submissions.storage.database import Database
 from submissions.storage.records import JobKind, PhaseRecord, ZooRecord, ZooState, utc_now
-from submissions.store import BundleStore
 from submissions.zoos.jobs import enqueue
 from submissions.zoos.registry import (
     ZooDetail,

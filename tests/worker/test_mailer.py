@@ -10,12 +10,12 @@ import trustme
 from sqlalchemy import select
 
 from server.demo.processes import Child, environment_with, free_port, running
+from submissions.intake.bundle_store import BundleStore
 from submissions.messages.outbox import write_mail
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.migrations import migrate
 from submissions.storage.records import MailRecord, UserRecord, utc_now
-from submissions.store import BundleStore
 from tests.factories import make_competition
 from tests.mail_server import mail_server
 from tests.services import wait_until

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from model_zoo import open_zoo
+from submissions.intake.bundle_store import BundleStore
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.migrations import migrate
 from submissions.storage.states import State
-from submissions.store import BundleStore
 from submissions.zoos.zoo_store import make_zoo_store
 from tests.buckets import Bucket
 from tests.factories import Competition, make_competition_on

@@ -15,12 +15,12 @@ from server.demo.processes import Child, environment_with, running
 from submissions.evaluation import outcomes, queue
 from submissions.evaluation.submission_progress import RepeatProgress
 from submissions.evaluation.workers import Worker, known_workers
+from submissions.intake.bundle_store import BundleStore
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.migrations import migrate
 from submissions.storage.records import Purpose, TimeRule
 from submissions.storage.states import Reason, State
-from submissions.store import BundleStore
 from tests.factories import SQUARED_NORM, Competition, make_competition
 from tests.services import wait_until
 from worker.hints import send_hint

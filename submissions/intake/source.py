@@ -1,4 +1,4 @@
-"""What a measure's Python sources must look like, judged from their text alone; `submissions.bundle` asks.
+"""What a measure's Python sources must look like, judged from their text alone; `submissions.intake.bundle` asks.
 
 Sources are parsed, never compiled: compiling nested `finally` blocks doubles the code at every level.
 """

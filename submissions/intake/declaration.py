@@ -1,4 +1,4 @@
-"""What a measure declares of itself, read from its source without importing it. `submissions.bundle` calls it.
+"""What a measure declares of itself, read from its source without importing it. `submissions.intake.bundle` calls it.
 
 A module says it at its top level: `TRACK = "extended"` and, if it cannot do without them, `NEEDS = ("siblings", …)`.
 """
@@ -9,7 +9,7 @@ import reprlib
 from dataclasses import dataclass
 
 from model_zoo.zoo import OFFERS
-from submissions.source import SourceError, module_statements, parse
+from submissions.intake.source import SourceError, module_statements, parse
 from submissions.zoos.tracks import TRACKS, Track
 
 _TRACK, _NEEDS = "TRACK", "NEEDS"

@@ -1,7 +1,7 @@
 """An upload before anyone runs it: a `.py` or a `.zip`, checked and unpacked in memory, never imported.
 
 The upload form and the demo read bundles before they store them; workers read the stored bytes again. This
-module owns size and archive safety; what the Python sources must look like is `submissions.source`'s.
+module owns size and archive safety; what the Python sources must look like is `submissions.intake.source`'s.
 """
 
 import hashlib
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Self
 
-from submissions.declaration import Declaration, read_declaration
+from submissions.intake.declaration import Declaration, read_declaration
+from submissions.intake.source import SourceError, check_entry, check_source
 from submissions.settings import Settings
-from submissions.source import SourceError, check_entry, check_source
 from submissions.storage.states import Reason
 from submissions.zoos.tracks import Track
 

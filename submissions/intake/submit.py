@@ -4,14 +4,14 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from submissions.bundle import Bundle
-from submissions.details import alias_refusal
 from submissions.evaluation.attempts import add_attempt, hold_zoos
+from submissions.intake.bundle import Bundle
+from submissions.intake.bundle_store import BundleStore
+from submissions.intake.details import alias_refusal
+from submissions.intake.quota import refusal
 from submissions.leaderboard.entrants import hold_entrant
-from submissions.quota import refusal
 from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, SubmissionRecord, utc_now
-from submissions.store import BundleStore
 from submissions.zoos import tracks
 
 
@@ -38,7 +38,7 @@ def submit(
     """Queue a measure: the submission, its evaluations and their pending runs in one transaction.
 
     The bundle's bytes are stored first: a crash in between leaves an unused file, never a submission without
-    its code. description, link and alias: as `submissions.details` lets them through. parent_id: what it is
+    its code. description, link and alias: as `submissions.intake.details` lets them through. parent_id: what it is
     resubmitted from. verified_mail_needed: as the setting says. Returns the submission's id. Raises SubmissionRefused
     (dates, quota, an unverified address, what the zoos do not offer, an alias that is somebody's name).
     """

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from submissions.bundle import ENTRY_FILE, MAX_SOURCE_BYTES, BundleError, BundleLimits, read_bundle
-from submissions.store import BundleStore, StoreError
+from submissions.intake.bundle import ENTRY_FILE, MAX_SOURCE_BYTES, BundleError, BundleLimits, read_bundle
+from submissions.intake.bundle_store import BundleStore, StoreError
 
 AROUND = 3  # lines shown before and after the one that failed
 _PLACE = re.compile(r"\bat (?P<path>\S.*) line (?P<line>[0-9]{1,7})$")
