@@ -17,7 +17,7 @@ from model_zoo.manifest import Axis, DatasetCard, NetworkTruth, ZooCard
 from model_zoo.store import ZooStore
 from model_zoo.writer import new_zoo, opaque_ids
 from submissions.accounts import register
-from submissions.competitions import create_competition
+from submissions.competitions.competitions import create_competition
 from submissions.evaluation import outcomes, queue
 from submissions.evaluation.submission_progress import Progress, progress
 from submissions.intake import submit

@@ -19,7 +19,7 @@ from celery import Celery, bootsteps, signals
 from kombu.exceptions import KombuError
 from sqlalchemy.exc import SQLAlchemyError
 
-from submissions import phase_zoos
+from submissions.competitions import phase_zoos
 from submissions.evaluation import queue, workers
 from submissions.evaluation.score_computation import Rescoring
 from submissions.intake.bundle import BundleLimits

@@ -13,7 +13,7 @@ from server.api.routes import Routes
 from server.auth import current_account
 from server.config import services
 from server.pages import kit
-from submissions.announcements import announcements_of
+from submissions.competitions.announcements import announcements_of
 from submissions.evaluation.smoke_run import smoke_zoo
 from submissions.storage.records import (
     CompetitionRecord,

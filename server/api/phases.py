@@ -16,10 +16,15 @@ from server.api.routes import Created, Routes
 from server.auth import the_account
 from server.config import services
 from server.problems import Problem, faulty
-from submissions.announcements import announce, announcements_of, withdraw
-from submissions.competitions import CompetitionError, CompetitionRefused, CompetitionTexts, change_competition
-from submissions.phase_zoos import attach_zoo, detach_zoo, replace_zoo
-from submissions.phases import (
+from submissions.competitions.announcements import announce, announcements_of, withdraw
+from submissions.competitions.competitions import (
+    CompetitionError,
+    CompetitionRefused,
+    CompetitionTexts,
+    change_competition,
+)
+from submissions.competitions.phase_zoos import attach_zoo, detach_zoo, replace_zoo
+from submissions.competitions.phases import (
     NewCompetition,
     PhaseError,
     PhasePlan,

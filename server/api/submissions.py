@@ -13,7 +13,7 @@ from server.api.routes import Routes
 from server.auth import current_account, the_account
 from server.config import services
 from server.problems import Problem, faulty
-from submissions.competitions import find_phase
+from submissions.competitions.competitions import find_phase
 from submissions.evaluation.outcomes import cancel
 from submissions.evaluation.submission_progress import progress
 from submissions.intake.bundle_store import StoreError

@@ -23,7 +23,7 @@ from server.commands.errors import InputError
 from server.demo.competition import ZOOS, Demo, prepare
 from server.demo.processes import Child, ChildError, environment_with, free_port, is_taken, running
 from server.demo.visitor import PageError, Visitor
-from submissions.competitions import CompetitionError
+from submissions.competitions.competitions import CompetitionError
 from submissions.evaluation import open_submissions
 from submissions.evaluation.open_submissions import OpenSubmission
 from submissions.intake.bundle_store import BundleStore

@@ -7,9 +7,9 @@ import click
 
 from server.commands.common import ready_database, settings_or_exit
 from server.commands.errors import InputError
-from submissions.competitions import CompetitionError, find_competition, find_phase
-from submissions.phase_zoos import attach_zoo
-from submissions.phases import NewCompetition, PhaseError, PhasePlan, open_phase
+from submissions.competitions.competitions import CompetitionError, find_competition, find_phase
+from submissions.competitions.phase_zoos import attach_zoo
+from submissions.competitions.phases import NewCompetition, PhaseError, PhasePlan, open_phase
 from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, utc_now
 from submissions.zoos.registry import find_zoo

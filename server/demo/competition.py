@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from model_zoo.store import ZooStore
 from submissions.accounts import create_organizer, system_user
 from submissions.baselines import DEMO, baseline_source
-from submissions.competitions import create_competition, find_phase
+from submissions.competitions.competitions import create_competition, find_phase
 from submissions.intake import submit
 from submissions.intake.bundle import BundleLimits, read_bundle
 from submissions.intake.bundle_store import BundleStore

@@ -7,8 +7,8 @@ from server.access import Who, allow
 from server.auth import the_account
 from server.config import services
 from server.pages.forms import LARGEST_ID, paragraph_field, text_field
-from submissions.announcements import announce, announcements_of, withdraw
-from submissions.competitions import (
+from submissions.competitions.announcements import announce, announcements_of, withdraw
+from submissions.competitions.competitions import (
     TEXT_LENGTH,
     TITLE_LENGTH,
     CompetitionRefused,

@@ -7,9 +7,9 @@ from model_zoo import ZooError
 from server.access import Who, allow, the_competition
 from server.config import services
 from server.zoo_cards import ZooCard, zoo_card
-from submissions.announcements import announcements_of
+from submissions.competitions.announcements import announcements_of
+from submissions.competitions.starting_kit import kit_zoo
 from submissions.evaluation.smoke_run import smoke_zoo
-from submissions.kit import kit_zoo
 from submissions.storage.records import PhaseRecord, PhaseZooRecord, ZooRecord
 
 pages = Blueprint("competitions", __name__)

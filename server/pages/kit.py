@@ -6,7 +6,7 @@ from model_zoo import ZooError
 from server.access import Who, allow, the_competition
 from server.addresses import full_address
 from server.config import services
-from submissions.kit import kit_file, kit_plan
+from submissions.competitions.starting_kit import kit_file, kit_plan
 
 pages = Blueprint("kit", __name__)
 

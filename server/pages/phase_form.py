@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from flask import request
 
 from server.pages.forms import text_field
-from submissions.competitions import TITLE_LENGTH
-from submissions.phases import MEBIBYTE, SLUG_LENGTH, PhasePlan
+from submissions.competitions.competitions import TITLE_LENGTH
+from submissions.competitions.phases import MEBIBYTE, SLUG_LENGTH, PhasePlan
 from submissions.storage.records import CountRule, TimeRule
 
 _MOMENT = "%Y-%m-%dT%H:%M"

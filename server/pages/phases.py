@@ -9,8 +9,8 @@ from server.auth import the_account
 from server.config import services
 from server.pages.forms import LARGEST_ID, ids_field, paragraph_field, text_field
 from server.pages.phase_form import PhaseFields, fields_of, plan_in, posted_fields
-from submissions.competitions import TEXT_LENGTH, TITLE_LENGTH
-from submissions.phases import (
+from submissions.competitions.competitions import TEXT_LENGTH, TITLE_LENGTH
+from submissions.competitions.phases import (
     SLUG_LENGTH,
     NewCompetition,
     PhaseError,

@@ -19,8 +19,8 @@ from server.access import Who, allow
 from server.auth import the_account
 from server.config import services
 from server.pages.forms import LARGEST_ID, id_field
-from submissions.competitions import CompetitionError
-from submissions.phase_zoos import attach_zoo, detach_zoo, replace_zoo, submissions_affected
+from submissions.competitions.competitions import CompetitionError
+from submissions.competitions.phase_zoos import attach_zoo, detach_zoo, replace_zoo, submissions_affected
 from submissions.storage.audit import acts
 from submissions.storage.records import JobKind, PhaseRecord, ZooState
 from submissions.zoos.jobs import enqueue

@@ -14,7 +14,7 @@ from model_zoo.checks.report import AxisNumbers, CheckReport, Item, NetworkNumbe
 from server.app import create_app
 from server.config import EXTENSION, Services
 from submissions.accounts import create_organizer
-from submissions.competitions import find_competition
+from submissions.competitions.competitions import find_competition
 from submissions.settings import Settings
 from submissions.storage.records import SessionRecord, SubmissionRecord, UserRecord
 from submissions.storage.states import State

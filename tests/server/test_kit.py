@@ -4,7 +4,7 @@ import io
 import json
 import zipfile
 
-from submissions.wheel import wheel_name
+from submissions.competitions.wheel import wheel_name
 from tests.server.site import Site
 
 PATH = "/competitions/demo/kit.zip"

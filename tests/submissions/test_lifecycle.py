@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from submissions.competitions import CompetitionError, create_competition
+from submissions.competitions.competitions import CompetitionError, create_competition
 from submissions.evaluation import outcomes, queue
 from submissions.intake import submit
 from submissions.intake.bundle_store import BundleStore

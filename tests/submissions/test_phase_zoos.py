@@ -6,10 +6,17 @@ from pathlib import Path
 import pytest
 
 from model_zoo.store import ZooStore
-from submissions.competitions import CompetitionError
+from submissions.competitions.competitions import CompetitionError
+from submissions.competitions.phase_zoos import (
+    REPLACED,
+    attach_zoo,
+    detach_zoo,
+    replace_zoo,
+    rerun_outdated,
+    submissions_affected,
+)
 from submissions.evaluation import outcomes
 from submissions.intake.bundle_store import BundleStore
-from submissions.phase_zoos import REPLACED, attach_zoo, detach_zoo, replace_zoo, rerun_outdated, submissions_affected
 from submissions.storage.audit import acts, record_act
 from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, PhaseZooRecord, Purpose, ZooRecord

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from submissions.accounts import create_organizer
-from submissions.phases import (
+from submissions.competitions.phases import (
     NewCompetition,
     PhaseError,
     PhasePlan,

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from model_zoo import open_zoo
 from model_zoo.store import ZooStore
-from submissions.competitions import CompetitionError, create_competition
+from submissions.competitions.competitions import CompetitionError, create_competition
 from submissions.evaluation import outcomes, queue
 from submissions.evaluation.open_submissions import open_submissions
 from submissions.evaluation.smoke_run import smoke_networks, smoke_zoo

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from model_zoo.store import ZooStore
-from submissions.competitions import CompetitionError
+from submissions.competitions.competitions import CompetitionError
+from submissions.competitions.phase_zoos import attach_zoo, replace_zoo
 from submissions.evaluation.smoke_run import smoke_zoo
 from submissions.intake.bundle import BundleError
 from submissions.intake.bundle_store import BundleStore
 from submissions.intake.submit import SubmissionRefused
-from submissions.phase_zoos import attach_zoo, replace_zoo
 from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, Purpose, ZooRecord
 from submissions.zoos.registry import register_zoo

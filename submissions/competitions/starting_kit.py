@@ -19,10 +19,10 @@ from sqlalchemy.orm import Session
 from model_zoo.publish import publish
 from model_zoo.store import ZooStore
 from submissions.baselines import baseline_path
+from submissions.competitions.wheel import wheel, wheel_name
 from submissions.evaluation.smoke_run import smoke_zoo
 from submissions.settings import Settings
 from submissions.storage.records import CompetitionRecord, PhaseRecord, PhaseZooRecord, ZooRecord
-from submissions.wheel import wheel, wheel_name
 
 BASELINES = ("Squared norm", "Inverse squared margin", "Label-wise mixup")
 _FOLDER = Path(__file__).parent / "starting_kit"

@@ -8,7 +8,7 @@ cancelled evaluated anew, as a new attempt. The change and its record are one tr
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
-from submissions.competitions import CompetitionError, usable_zoo
+from submissions.competitions.competitions import CompetitionError, usable_zoo
 from submissions.evaluation import outcomes
 from submissions.storage.audit import record_act
 from submissions.storage.database import Database

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from submissions.competitions import TEXT_LENGTH, TITLE_LENGTH, CompetitionRefused
+from submissions.competitions.competitions import TEXT_LENGTH, TITLE_LENGTH, CompetitionRefused
 from submissions.storage.audit import record_act
 from submissions.storage.database import Database
 from submissions.storage.records import AnnouncementRecord, CompetitionRecord, UserRecord

@@ -1,6 +1,7 @@
 """Phases as organizers open and change them: what they set, what is refused, who did it. Called by pages and commands.
 
-Which zoos a phase gets later is `submissions.phase_zoos`'s: attaching, detaching and replacing have consequences.
+Which zoos a phase gets later is `submissions.competitions.phase_zoos`'s: attaching, detaching and replacing have
+consequences.
 """
 
 import math
@@ -12,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
-from submissions.competitions import (
+from submissions.competitions.competitions import (
     TEXT_LENGTH,
     TITLE_LENGTH,
     CompetitionError,
@@ -20,8 +21,8 @@ from submissions.competitions import (
     find_phase,
     usable_zoo,
 )
+from submissions.competitions.phase_zoos import ATTACHED
 from submissions.leaderboard import standings
-from submissions.phase_zoos import ATTACHED
 from submissions.storage.audit import record_act
 from submissions.storage.database import Database
 from submissions.storage.records import (
