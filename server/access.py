@@ -20,8 +20,8 @@ from server.auth import Account, current_account
 from server.bearer import is_api_request
 from server.config import services
 from submissions.leaderboard.entrants import is_member, team_ids_of
+from submissions.people.tokens import Scope
 from submissions.storage.records import CompetitionRecord, PhaseRecord, SubmissionRecord
-from submissions.tokens import Scope
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")

@@ -1,6 +1,6 @@
 """Who is logged in: the session cookie, logging in and out, and where to go next. Called by access and pages.
 
-The cookie holds a user's id and the key of a session, which `submissions.sessions` has on record until it ends.
+The cookie holds a user's id and the key of a session, which `submissions.people.sessions` has on record until it ends.
 """
 
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from flask_login import LoginManager, current_user, login_user
 from itsdangerous import URLSafeTimedSerializer
 
 from server.config import services
-from submissions import sessions
+from submissions.people import sessions
 from submissions.storage.database import Database
 from submissions.storage.records import UserRecord
 

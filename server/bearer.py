@@ -11,7 +11,7 @@ from flask import Flask, g, request
 from server import auth
 from server.config import services
 from server.problems import Problem
-from submissions.tokens import Scope, TokenHolder, authenticate_token
+from submissions.people.tokens import Scope, TokenHolder, authenticate_token
 
 PREFIX = "/api/"  # everything below answers in JSON, errors as well
 VERSION_PREFIX = f"{PREFIX}v1"

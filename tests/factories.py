@@ -16,13 +16,13 @@ from sqlalchemy import func, select
 from model_zoo.manifest import Axis, DatasetCard, NetworkTruth, ZooCard
 from model_zoo.store import ZooStore
 from model_zoo.writer import new_zoo, opaque_ids
-from submissions.accounts import register
 from submissions.competitions.competitions import create_competition
 from submissions.evaluation import outcomes, queue
 from submissions.evaluation.submission_progress import Progress, progress
 from submissions.intake import submit
 from submissions.intake.bundle import Bundle, BundleLimits, read_bundle
 from submissions.intake.bundle_store import BundleStore
+from submissions.people.accounts import register
 from submissions.storage.database import Database
 from submissions.storage.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ValueRecord, utc_now
 from submissions.storage.states import Reason

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from model_zoo.store import ZooStore
 from scoring import Jackknife, plain
 from scoring.comparison import competition_estimate
-from submissions.accounts import register, system_user
 from submissions.competitions.competitions import find_competition
 from submissions.leaderboard import standings
+from submissions.people.accounts import register, system_user
 from submissions.storage.database import Database
 from submissions.storage.records import (
     CompetitionRecord,

@@ -13,10 +13,10 @@ from server.browsers import browser_name
 from server.config import services
 from server.pages import account as account_page
 from server.problems import Problem, faulty
-from submissions import accounts, sessions
-from submissions.account_deletion import DeletionRefused, delete_account
-from submissions.accounts import AccountError
-from submissions.tokens import Scope
+from submissions.people import accounts, sessions
+from submissions.people.account_deletion import DeletionRefused, delete_account
+from submissions.people.accounts import AccountError
+from submissions.people.tokens import Scope
 from worker.hints import send_mail_hint
 
 routes = Routes("account", "Account", "Your account: shown, changed, exported, deleted.")

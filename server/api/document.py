@@ -14,7 +14,7 @@ from server.api.routes import JSON, cacheable
 from server.bearer import VERSION_PREFIX
 from server.headers import conditional
 from server.problems import ProblemDetails
-from submissions.tokens import SCOPES, Scope
+from submissions.people.tokens import SCOPES, Scope
 
 _TEXT = """Everything that the pages do, in JSON. Make a token on your account's page or with `gengap login`, and send
 it as `Authorization: Bearer gengap_…`; what visitors see needs none. Errors are problem details (RFC 9457). Lists come

@@ -10,7 +10,7 @@ from server.auth import the_account
 from server.config import services
 from server.problems import Problem
 from submissions.intake.moderation import disqualify, hide, run_again
-from submissions.tokens import Scope
+from submissions.people.tokens import Scope
 from worker.hints import send_hint
 
 routes = Routes("moderation", "Moderation", "What organizers do to single submissions; each act is on record.")

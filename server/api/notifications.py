@@ -10,7 +10,7 @@ from server.api.routes import Routes
 from server.auth import the_account
 from server.config import services
 from submissions.messages.notifications import SHOWN, mark_read, notices_of
-from submissions.tokens import Scope
+from submissions.people.tokens import Scope
 
 routes = Routes("notifications", "Notifications", "What has happened to your submissions.")
 

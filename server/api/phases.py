@@ -34,8 +34,8 @@ from submissions.competitions.phases import (
     plan_of,
     unfreeze,
 )
+from submissions.people.tokens import Scope
 from submissions.storage.records import PhaseRecord
-from submissions.tokens import Scope
 from worker.hints import send_hint
 
 routes = Routes("phases", "Organizing competitions", "Competitions and phases, opened and changed by organizers.")

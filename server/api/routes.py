@@ -24,7 +24,7 @@ from server.access import Who, allow
 from server.api.fields import Body, Id, Listing, Query, Secret, Slug
 from server.bearer import VERSION_PREFIX
 from server.problems import MEDIA_TYPE, FieldError, Problem, ProblemDetails
-from submissions.tokens import Scope
+from submissions.people.tokens import Scope
 
 View = TypeVar("View", bound=Callable[..., Any])
 AnyModel = TypeVar("AnyModel", bound=BaseModel)

@@ -19,10 +19,10 @@ from submissions.evaluation.submission_progress import progress
 from submissions.intake.bundle_store import StoreError
 from submissions.intake.listing import Listed, own_submissions
 from submissions.leaderboard.standings import ChoiceRefused, choose
+from submissions.people.tokens import Scope
 from submissions.results.visibility import Sight
 from submissions.storage.records import SubmissionRecord
 from submissions.storage.states import Reason, State
-from submissions.tokens import Scope
 
 routes = Routes("submissions", "Submissions", "Measures that were sent: listed, watched, cancelled.")
 

@@ -18,8 +18,8 @@ from submissions.intake.bundle_store import StoreError
 from submissions.intake.details import DetailsError, details_of
 from submissions.intake.quota import quota_of, refusal
 from submissions.intake.submit import SubmissionRefused, submit
+from submissions.people.tokens import Scope
 from submissions.storage.records import SubmissionRecord, utc_now
-from submissions.tokens import Scope
 from worker.hints import send_hint
 
 routes = Routes("submitting", "Submitting", "Measures: checked and sent.")

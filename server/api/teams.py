@@ -12,10 +12,10 @@ from server.api.routes import Created, Routes
 from server.auth import current_account, the_account
 from server.config import services
 from server.problems import Problem
-from submissions import teams
+from submissions.people import teams
+from submissions.people.teams import TeamRefused
+from submissions.people.tokens import Scope
 from submissions.storage.records import CompetitionRecord
-from submissions.teams import TeamRefused
-from submissions.tokens import Scope
 
 routes = Routes("teams", "Teams", "People who take part in a competition together.")
 

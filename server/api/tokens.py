@@ -12,9 +12,9 @@ from server.auth import the_account
 from server.bearer import the_holder
 from server.config import services
 from server.problems import Problem, faulty
-from submissions.accounts import authenticate
+from submissions.people.accounts import authenticate
+from submissions.people.tokens import Scope, TokenError, create_token, revoke_token, tokens_of
 from submissions.storage.records import ApiTokenRecord
-from submissions.tokens import Scope, TokenError, create_token, revoke_token, tokens_of
 
 routes = Routes("tokens", "Tokens", "Keys with which scripts act for an account, within scopes.")
 

@@ -11,7 +11,7 @@ from server.auth import the_account
 from server.config import services
 from server.pages.zoo_uploads import CHUNK_BYTES
 from server.problems import Problem
-from submissions.tokens import Scope
+from submissions.people.tokens import Scope
 from submissions.zoos.uploads import (
     UnknownUpload,
     UploadError,

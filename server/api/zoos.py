@@ -17,9 +17,9 @@ from server.pages import zoo_page
 from server.pages import zoos as zoo_pages
 from server.problems import faulty
 from submissions.evaluation.workers import known_workers
+from submissions.people.tokens import Scope
 from submissions.storage.audit import acts
 from submissions.storage.records import JobKind, JobState, ZooJobRecord, ZooState
-from submissions.tokens import Scope
 from submissions.zoos.allowed_sources import SourceError, allowed_address
 from submissions.zoos.jobs import enqueue, find_job, recent_jobs
 from submissions.zoos.registry import PhaseUse, zoo_detail, zoo_list

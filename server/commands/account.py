@@ -6,8 +6,8 @@ import click
 
 from server.commands.common import ready_database, settings_or_exit
 from server.commands.errors import InputError
-from submissions.accounts import AccountError, create_organizer, find_user, set_password
-from submissions.links import RESET_FOR, reset_path
+from submissions.people.accounts import AccountError, create_organizer, find_user, set_password
+from submissions.people.mailed_links import RESET_FOR, reset_path
 from submissions.storage.database import Database
 from submissions.storage.records import UserRecord
 

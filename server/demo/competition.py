@@ -9,12 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from model_zoo.store import ZooStore
-from submissions.accounts import create_organizer, system_user
 from submissions.baselines import DEMO, baseline_source
 from submissions.competitions.competitions import create_competition, find_phase
 from submissions.intake import submit
 from submissions.intake.bundle import BundleLimits, read_bundle
 from submissions.intake.bundle_store import BundleStore
+from submissions.people.accounts import create_organizer, system_user
 from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, SubmissionRecord, UserRecord, utc_now
 from submissions.zoos.registry import register_zoo

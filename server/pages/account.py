@@ -9,10 +9,10 @@ from server import auth
 from server.access import Who, allow
 from server.config import services
 from server.pages.forms import text_field
-from submissions import accounts
-from submissions.account_data import write_export
-from submissions.account_deletion import DeletionRefused, delete_account
-from submissions.accounts import EMAIL_LENGTH, NAME_LENGTHS, PASSWORD_LENGTHS, AccountError
+from submissions.people import accounts
+from submissions.people.account_deletion import DeletionRefused, delete_account
+from submissions.people.account_export import write_export
+from submissions.people.accounts import EMAIL_LENGTH, NAME_LENGTHS, PASSWORD_LENGTHS, AccountError
 from worker.hints import send_mail_hint
 
 pages = Blueprint("account", __name__)

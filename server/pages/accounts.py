@@ -7,7 +7,7 @@ from server import auth
 from server.access import Who, allow
 from server.config import services
 from server.pages.forms import text_field
-from submissions.accounts import (
+from submissions.people.accounts import (
     EMAIL_LENGTH,
     NAME_LENGTHS,
     PASSWORD_LENGTHS,

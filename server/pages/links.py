@@ -10,9 +10,9 @@ from server import auth
 from server.access import Who, allow
 from server.config import services
 from server.pages.forms import text_field
-from submissions import accounts
-from submissions.accounts import EMAIL_LENGTH, PASSWORD_LENGTHS, AccountError
-from submissions.links import read_link
+from submissions.people import accounts
+from submissions.people.accounts import EMAIL_LENGTH, PASSWORD_LENGTHS, AccountError
+from submissions.people.mailed_links import read_link
 from worker.hints import send_mail_hint
 
 pages = Blueprint("links", __name__)

@@ -8,7 +8,7 @@ from server.access import Who, allow
 from server.browsers import browser_name
 from server.config import services
 from server.pages.forms import LARGEST_ID
-from submissions import sessions
+from submissions.people import sessions
 
 pages = Blueprint("sessions", __name__)
 pages.add_app_template_filter(browser_name, "browser")

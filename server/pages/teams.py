@@ -8,10 +8,10 @@ from server.addresses import full_address
 from server.auth import the_account
 from server.config import services
 from server.pages.forms import text_field
-from submissions import teams
 from submissions.intake.listing import own_submissions
+from submissions.people import teams
+from submissions.people.teams import NAME_LENGTHS, Team, TeamRefused
 from submissions.storage.records import CompetitionRecord
-from submissions.teams import NAME_LENGTHS, Team, TeamRefused
 
 pages = Blueprint("teams", __name__)
 _TEAM = "/competitions/<slug:competition_slug>/team"

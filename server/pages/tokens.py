@@ -9,8 +9,8 @@ from server.access import Who, allow
 from server.auth import the_account
 from server.config import services
 from server.pages.forms import LARGEST_ID, text_field
+from submissions.people.tokens import NAME_LENGTH, SCOPES, Scope, TokenError, create_token, revoke_token, tokens_of
 from submissions.storage.records import utc_now
-from submissions.tokens import NAME_LENGTH, SCOPES, Scope, TokenError, create_token, revoke_token, tokens_of
 
 LIFETIMES = {"30": "30 days", "90": "90 days", "365": "a year", "": "no end"}  # days: in words
 

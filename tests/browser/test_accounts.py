@@ -6,7 +6,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
-from submissions import accounts, sessions, tokens
+from submissions.people import accounts, sessions, tokens
 from submissions.storage.records import MailRecord, NotificationRecord
 from tests.browser.conftest import PHONE, ServedSite, Watch
 from tests.records import PASSWORD

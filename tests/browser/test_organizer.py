@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, FilePayload, Page, ViewportSize, expect
 
 from model_zoo.checks.report import error, warning
 from server.pages.zoo_uploads import CHUNK_BYTES
-from submissions.accounts import create_organizer
+from submissions.people.accounts import create_organizer
 from submissions.storage.records import JobKind
 from submissions.zoos.jobs import claim, enqueue, fail, progress
 from tests.browser.conftest import PHONE, ServedSite, Watch

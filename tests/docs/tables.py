@@ -12,10 +12,10 @@ import click
 from server.cli import main
 from submissions.baselines import BASELINES, HELPERS
 from submissions.intake.bundle import MAX_SOURCE_BYTES, MAX_SOURCES_BYTES, BundleLimits
+from submissions.people.tokens import SCOPES
 from submissions.settings import Settings
 from submissions.storage.records import PhaseRecord
 from submissions.storage.states import SENTENCES, Reason
-from submissions.tokens import SCOPES
 from tests.worker import (
     test_matrix_answers,
     test_matrix_carry,

@@ -13,12 +13,12 @@ from werkzeug.test import TestResponse
 from model_zoo.checks.report import AxisNumbers, CheckReport, Item, NetworkNumbers, Numbers, ok
 from server.app import create_app
 from server.config import EXTENSION, Services
-from submissions.accounts import create_organizer
 from submissions.competitions.competitions import find_competition
+from submissions.people.accounts import create_organizer
+from submissions.people.teams import create_team, join_team, team_of
 from submissions.settings import Settings
 from submissions.storage.records import SessionRecord, SubmissionRecord, UserRecord
 from submissions.storage.states import State
-from submissions.teams import create_team, join_team, team_of
 from submissions.zoos.registry import record_check
 from tests.databases import ready
 from tests.records import PASSWORD, Records

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from server.cli import main
-from submissions.accounts import authenticate, register, reset_user
-from submissions.sessions import begin, sessions_of
+from submissions.people.accounts import authenticate, register, reset_user
+from submissions.people.sessions import begin, sessions_of
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.migrations import migrate

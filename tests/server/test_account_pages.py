@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from submissions import accounts, tokens
+from submissions.people import accounts, tokens
 from submissions.storage.records import ApiTokenRecord, MailRecord, utc_now
 from tests.records import PASSWORD
 from tests.server.site import GOOD_MEASURE, Browser, Site

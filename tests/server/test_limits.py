@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from server.counts import Counts
 from server.limits import RATES, UNCOUNTED, Rate
+from submissions.people.tokens import Scope
 from submissions.settings import Settings
-from submissions.tokens import Scope
 from tests.server.api.clients import script
 from tests.server.site import Site
 

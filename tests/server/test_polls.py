@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 from werkzeug.test import Client, TestResponse
 
 from server.polls import Polls
-from submissions.sessions import end_others
+from submissions.people.sessions import end_others
 from submissions.storage.records import PhaseRecord, SubmissionRecord, TeamRecord
 from submissions.storage.states import Reason, State
 from tests.server.site import Browser, Site

@@ -18,11 +18,11 @@ from pathlib import Path
 import pytest
 from werkzeug.serving import make_server
 
-from submissions.accounts import register
 from submissions.leaderboard.standings import rebuild
+from submissions.people.accounts import register
+from submissions.people.tokens import create_token, tokens_of
 from submissions.storage.database import Database
 from submissions.storage.states import Reason, State
-from submissions.tokens import create_token, tokens_of
 from tests.conftest import RunningSite
 from tests.factories import SQUARED_NORM
 from tests.records import PASSWORD

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from server.pages.zoo_uploads import CHUNK_BYTES
-from submissions.accounts import create_organizer
+from submissions.people.accounts import create_organizer
 from submissions.storage.records import JobKind, ZooJobRecord, ZooUploadRecord
 from submissions.zoos.uploads import uploaded_file
 from tests.records import PASSWORD

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from submissions.people.tokens import create_token
 from submissions.storage.records import JobKind
-from submissions.tokens import create_token
 from submissions.zoos.jobs import enqueue
 from submissions.zoos.uploads import begin_upload
 from tests.server.site import Browser, Site

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from submissions import accounts, links, sessions, teams
-from submissions.accounts import AccountError
 from submissions.leaderboard import standings
+from submissions.people import accounts, mailed_links, sessions, teams
+from submissions.people.accounts import AccountError
 from submissions.storage.database import Database
 from submissions.storage.records import MailRecord, PhaseRecord, UserRecord, utc_now
 from tests.records import PASSWORD, Records
@@ -45,7 +45,7 @@ def test_registering_mails_a_link_that_verifies_the_address_once(records: Record
     db = records.db
     user_id = accounts.register(db, "cem", "Cem@example.org", PASSWORD, secret=SECRET)
     (mail,) = _mails(db)
-    assert (mail.address, mail.subject) == ("cem@example.org", links.VERIFY_SUBJECT)
+    assert (mail.address, mail.subject) == ("cem@example.org", mailed_links.VERIFY_SUBJECT)
     assert _user(records, user_id).email_verified_at is None
     token = _token(db, "verify")
     verified = accounts.verify_email(db, SECRET, token)
@@ -61,11 +61,13 @@ def test_a_refused_registration_mails_nothing(records: Records) -> None:
     assert _mails(records.db) == []
 
 
-@pytest.mark.parametrize("wait", [links.VERIFY_FOR - timedelta(minutes=1), links.VERIFY_FOR + timedelta(minutes=1)])
+@pytest.mark.parametrize(
+    "wait", [mailed_links.VERIFY_FOR - timedelta(minutes=1), mailed_links.VERIFY_FOR + timedelta(minutes=1)]
+)
 def test_a_link_to_verify_ends_after_three_days(records: Records, wait: timedelta) -> None:
     assert accounts.ask_to_verify(records.db, SECRET, records.ann)
     verified = accounts.verify_email(records.db, SECRET, _token(records.db, "verify"), utc_now() + wait)
-    assert (verified is not None) == (wait < links.VERIFY_FOR)
+    assert (verified is not None) == (wait < mailed_links.VERIFY_FOR)
 
 
 def test_no_other_token_verifies_or_resets(records: Records) -> None:
@@ -113,7 +115,7 @@ def test_a_new_password_by_mail_works_once_and_ends_every_session(records: Recor
 
 def test_a_link_for_a_new_password_ends_after_two_hours(records: Records) -> None:
     accounts.ask_to_reset(records.db, SECRET, "ann@example.org")
-    token, late = _token(records.db, "reset"), utc_now() + links.RESET_FOR
+    token, late = _token(records.db, "reset"), utc_now() + mailed_links.RESET_FOR
     assert accounts.reset_user(records.db, SECRET, token, late) is None
     assert accounts.reset_password(records.db, SECRET, token, NEW, late) is None
     assert accounts.reset_user(records.db, SECRET, token, late - timedelta(minutes=1)) is not None

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from submissions import accounts, sessions, teams, tokens
-from submissions.account_data import write_export
-from submissions.account_deletion import DeletionRefused, delete_account
 from submissions.intake.bundle_store import BundleStore
 from submissions.leaderboard import standings
 from submissions.messages import outbox
+from submissions.people import accounts, sessions, teams, tokens
+from submissions.people.account_deletion import DeletionRefused, delete_account
+from submissions.people.account_export import write_export
 from submissions.storage.database import Database
 from submissions.storage.records import (
     ApiTokenRecord,

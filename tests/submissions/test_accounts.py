@@ -5,7 +5,7 @@ from argon2 import PasswordHasher
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submissions.accounts import AccountError, authenticate, create_organizer, register, system_user
+from submissions.people.accounts import AccountError, authenticate, create_organizer, register, system_user
 from submissions.storage.database import Database
 from submissions.storage.records import UserRecord
 

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from submissions import teams
-from submissions.account_deletion import delete_account
 from submissions.evaluation import outcomes, queue
 from submissions.intake import submit
 from submissions.messages import notifications
+from submissions.people import teams
+from submissions.people.account_deletion import delete_account
 from submissions.storage.database import Database
 from submissions.storage.records import (
     MailRecord,

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from submissions.accounts import create_organizer
 from submissions.competitions.phases import (
     NewCompetition,
     PhaseError,
@@ -18,6 +17,7 @@ from submissions.competitions.phases import (
     plan_of,
     ready_zoos,
 )
+from submissions.people.accounts import create_organizer
 from submissions.storage.audit import acts
 from submissions.storage.database import Database
 from submissions.storage.records import CompetitionRecord, PhaseRecord, TimeRule, ZooRecord, ZooState

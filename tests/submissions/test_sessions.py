@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from submissions import sessions
+from submissions.people import sessions
 from submissions.storage.database import Database
 from submissions.storage.records import SessionRecord, UserRecord
 from tests.records import START, Records

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from submissions import teams
-from submissions.accounts import register
 from submissions.intake.quota import quota_of
 from submissions.intake.submit import SubmissionRefused
 from submissions.leaderboard import entrants, standings
+from submissions.people import teams
+from submissions.people.accounts import register
+from submissions.people.teams import TeamRefused
 from submissions.storage.database import Database
 from submissions.storage.records import (
     CompetitionRecord,
@@ -22,7 +23,6 @@ from submissions.storage.records import (
     TeamRecord,
     utc_now,
 )
-from submissions.teams import TeamRefused
 from tests.factories import SQUARED_NORM, Competition, bundle_of
 from tests.records import PASSWORD, START, Records
 

@@ -6,10 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from submissions.accounts import create_organizer, register
-from submissions.storage.database import Database
-from submissions.storage.records import ApiTokenRecord, UserRecord, utc_now
-from submissions.tokens import (
+from submissions.people.accounts import create_organizer, register
+from submissions.people.tokens import (
     MOST_TOKENS,
     PREFIX,
     SCOPES,
@@ -20,6 +18,8 @@ from submissions.tokens import (
     revoke_token,
     tokens_of,
 )
+from submissions.storage.database import Database
+from submissions.storage.records import ApiTokenRecord, UserRecord, utc_now
 from tests.records import PASSWORD
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from submissions.accounts import create_organizer
+from submissions.people.accounts import create_organizer
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.records import JobKind, utc_now

@@ -8,9 +8,9 @@ from sqlalchemy import update
 from model_zoo import ZooError, open_zoo
 from model_zoo.checks.report import CheckReport, Item, Verdict
 from model_zoo.store import ZooStore
-from submissions.accounts import create_organizer
 from submissions.competitions.competitions import CompetitionError, create_competition
 from submissions.intake.bundle_store import BundleStore
+from submissions.people.accounts import create_organizer
 from submissions.storage.audit import Act, acts
 from submissions.storage.database import Database
 from submissions.storage.records import JobKind, PhaseRecord, ZooRecord, ZooState, utc_now

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from submissions.accounts import create_organizer
+from submissions.people.accounts import create_organizer
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.migrations import migrate

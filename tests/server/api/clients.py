@@ -10,9 +10,9 @@ from werkzeug.test import TestResponse
 
 from server.config import EXTENSION, Services
 from server.limits import Rate
+from submissions.people.teams import create_team, team_of
+from submissions.people.tokens import Scope, create_token
 from submissions.storage.records import PhaseRecord, SubmissionRecord
-from submissions.teams import create_team, team_of
-from submissions.tokens import Scope, create_token
 from tests.server.site import Site
 
 ROOT = "/api/v1"

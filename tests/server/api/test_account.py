@@ -8,8 +8,8 @@ from collections.abc import Callable
 from sqlalchemy import select
 
 from submissions.evaluation.end_notices import tell_end
+from submissions.people.tokens import Scope
 from submissions.storage.records import MailRecord
-from submissions.tokens import Scope
 from tests.records import PASSWORD
 from tests.server.api.clients import Script, fields, script
 from tests.server.site import Site

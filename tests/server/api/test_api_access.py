@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from server.access import declared, declared_scope
+from submissions.people.tokens import Scope
 from submissions.storage.records import JobKind
-from submissions.tokens import Scope
 from submissions.zoos.jobs import enqueue
 from submissions.zoos.uploads import begin_upload
 from tests.server.api.clients import ROOT, UNLIMITED, Script, give_code, make_team, script

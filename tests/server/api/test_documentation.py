@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from submissions.accounts import register
+from submissions.people.accounts import register
+from submissions.people.tokens import create_token
 from submissions.storage.database import Database
-from submissions.tokens import create_token
 from tests.conftest import RunningSite
 from tests.factories import SQUARED_NORM
 from tests.records import PASSWORD

@@ -8,7 +8,7 @@ from werkzeug.test import TestResponse
 
 from server.access import Who, allow
 from server.api import PARTS
-from submissions.tokens import Scope
+from submissions.people.tokens import Scope
 from tests.server.api.clients import ROOT, fields, script
 from tests.server.site import Site
 

@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import select
 
+from submissions.people.tokens import Scope
 from submissions.storage.records import ApiTokenRecord, UserRecord, utc_now
-from submissions.tokens import Scope
 from tests.records import PASSWORD
 from tests.server.api.clients import Script, fields, script
 from tests.server.site import Site

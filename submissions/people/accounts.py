@@ -1,7 +1,7 @@
 """Accounts: registering, checking passwords, changing what an account is, organizers, the system user.
 
 Called by pages, the API and commands. What may be changed by whoever reads a mail comes with a link of
-`submissions.links`; a new address counts once it is verified.
+`submissions.people.mailed_links`; a new address counts once it is verified.
 
 Passwords are hashed with argon2id at OWASP's smaller setting (19 MiB), two at a time: eight threads of the
 web process hashing at argon2-cffi's default (64 MiB) would need half a gigabyte.
@@ -19,9 +19,9 @@ from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from submissions import links
 from submissions.messages.outbox import SITE, write_mail
-from submissions.sessions import end_others
+from submissions.people import mailed_links
+from submissions.people.sessions import end_others
 from submissions.storage import board_version
 from submissions.storage.database import Database
 from submissions.storage.records import TeamRecord, UserRecord, utc_now
@@ -164,7 +164,7 @@ def ask_to_verify(db: Database, secret: str, user_id: int) -> bool:
         user = session.get_one(UserRecord, user_id)
         if user.email is None or user.email_verified_at is not None:
             return True
-        return links.write_verification(session, secret, user, user.email)
+        return mailed_links.write_verification(session, secret, user, user.email)
 
 
 def change_email(db: Database, secret: str, user_id: int, password: str, email: str) -> None:
@@ -176,7 +176,7 @@ def change_email(db: Database, secret: str, user_id: int, password: str, email: 
         if not messages and email == user.email:
             messages = {"email": "This is your email address already."}
         messages |= _taken(session, None, email, but=user_id)
-        if not messages and not links.write_verification(session, secret, user, email):
+        if not messages and not mailed_links.write_verification(session, secret, user, email):
             messages = {"email": "Too many mails went to this address in the last hour. Try again later."}
         if messages:
             raise AccountError(messages)
@@ -187,7 +187,7 @@ def verify_email(db: Database, secret: str, token: str, now: datetime | None = N
     moment = now or utc_now()
     try:
         with db.write() as session:
-            link = links.read_link(session, secret, "verify", token, moment)
+            link = mailed_links.read_link(session, secret, "verify", token, moment)
             if link is None or _taken(session, None, link.address, but=link.user.id):
                 return None
             user, old = link.user, link.user.email
@@ -205,13 +205,13 @@ def ask_to_reset(db: Database, secret: str, email: str) -> None:
     with db.write() as session:
         user = session.scalar(select(UserRecord).where(UserRecord.email == email.strip().lower()))
         if user is not None and user.password_hash is not None:
-            links.write_reset(session, secret, user)
+            mailed_links.write_reset(session, secret, user)
 
 
 def reset_user(db: Database, secret: str, token: str, now: datetime | None = None) -> UserRecord | None:
     """Whose password a link lets one choose; None where the link does not hold (any more)."""
     with db.read() as session:
-        link = links.read_link(session, secret, "reset", token, now)
+        link = mailed_links.read_link(session, secret, "reset", token, now)
         return None if link is None else link.user
 
 
@@ -226,7 +226,7 @@ def reset_password(
         raise AccountError(messages)
     new_hash = _hash(password)
     with db.write() as session:
-        link = links.read_link(session, secret, "reset", token, now)
+        link = mailed_links.read_link(session, secret, "reset", token, now)
         if link is None:
             return None
         _set_password(session, link.user, new_hash, None)
@@ -302,7 +302,7 @@ def _create(
             session.add(user)
             session.flush()
             if email is not None and secret is not None:
-                links.write_verification(session, secret, user, email)
+                mailed_links.write_verification(session, secret, user, email)
             return user.id
     except IntegrityError:  # someone took the name or the address since we looked
         with db.read() as session:

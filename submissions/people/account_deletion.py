@@ -8,10 +8,10 @@ submissions of one's own (description, link, alias) are removed. Called by the a
 from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
-from submissions import teams
-from submissions.accounts import has_password
 from submissions.messages import outbox
-from submissions.sessions import end_others
+from submissions.people import teams
+from submissions.people.accounts import has_password
+from submissions.people.sessions import end_others
 from submissions.storage import board_version
 from submissions.storage.database import Database
 from submissions.storage.records import (

@@ -1,7 +1,7 @@
 """Links that let whoever reads a mail verify an address or choose a new password: signed, expiring, for one use.
 
 Nothing is stored for them. A link names the account, when it ends and, as a fingerprint, what the account was when it
-was made; using a link changes that, so it works once. Called by `submissions.accounts` and the command line.
+was made; using a link changes that, so it works once. Called by `submissions.people.accounts` and the command line.
 """
 
 import hashlib

@@ -11,8 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from submissions.intake.bundle_store import BundleStore, StoreError
+from submissions.people.sessions import sessions_of
 from submissions.results.visibility import Sight, sight
-from submissions.sessions import sessions_of
 from submissions.storage.database import Database
 from submissions.storage.records import (
     ApiTokenRecord,
