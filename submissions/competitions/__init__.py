@@ -1,0 +1,1 @@
+"""Competitions, their phases and the zoos of each, announcements, the starting kit."""

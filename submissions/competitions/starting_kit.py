@@ -25,7 +25,7 @@ from submissions.settings import Settings
 from submissions.storage.records import CompetitionRecord, PhaseRecord, PhaseZooRecord, ZooRecord
 
 BASELINES = ("Squared norm", "Inverse squared margin", "Label-wise mixup")
-_FOLDER = Path(__file__).parent / "starting_kit"
+_FOLDER = Path(__file__).parents[1] / "starting_kit"
 _README, _MEASURE, _NOTEBOOK = "README.md", "measure.py", "first_look.ipynb"
 _ONE_AT_A_TIME = threading.Lock()
 

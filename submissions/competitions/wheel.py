@@ -15,7 +15,7 @@ from pathlib import Path
 
 DISTRIBUTION = "gengap"
 _PACKAGES = ("model_zoo", "scoring", "server", "submissions", "worker")
-_ROOT = Path(__file__).parent.parent  # where the packages lie side by side
+_ROOT = Path(__file__).parents[2]  # where the packages lie side by side
 _MOMENT = (1980, 1, 1, 0, 0, 0)  # the same content, the same bytes
 _MODE = 0o100644 << 16
 

@@ -1,0 +1,1 @@
+"""From an accepted submission to its scores: the queue, attempts, outcomes, progress."""

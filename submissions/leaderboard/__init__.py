@@ -1,0 +1,1 @@
+"""Which submission of each entrant counts, who stands where, and the page that shows it."""

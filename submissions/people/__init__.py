@@ -1,0 +1,1 @@
+"""Accounts, sessions, tokens, mailed links, teams; the export and deletion of an account."""

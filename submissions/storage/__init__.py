@@ -1,0 +1,1 @@
+"""Tables, migrations, states and the audit: what the rest of the domain stands on."""

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from submissions.intake.quota import quota_of
-from submissions.intake.submit import SubmissionRefused
+from submissions.intake.submit import SubmissionRefused, submit
 from submissions.leaderboard import entrants, standings
 from submissions.people import teams
 from submissions.people.accounts import register
@@ -331,7 +331,7 @@ def test_a_baseline_is_never_a_teams(competition: Competition) -> None:
     db = competition.db
     ada = competition.user("ada")
     teams.create_team(db, _competition_of(db, competition.phase_id), ada, "gaps")
-    made = submit.submit(
+    made = submit(
         db,
         competition.store,
         phase_id=competition.phase_id,
