@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 
 from scoring import Truth, report
 from scoring.jackknife import standard_error_of
-from server.access import Who, allow, the_phase
 from server.app import create_app
+from server.auth.access import Who, allow, the_phase
 from server.board_view import Links, asked
 from server.config import services
 from server.pages.leaderboard import METRIC_NAMES, METRIC_TITLES, cells_html

@@ -8,9 +8,11 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
-from server import access, addresses, api, auth, bearer, headers, limits, polls
+from server import api, polls
 from server.api import document
+from server.auth import access, bearer, login
 from server.config import EXTENSION, flask_config, make_services
+from server.http import headers, public_urls, rates
 from server.pages import (
     account,
     accounts,
@@ -88,11 +90,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.proxies:
         trusted = {f"x_{name}": settings.proxies for name in ("for", "proto", "host")}
         app.wsgi_app = ProxyFix(app.wsgi_app, **trusted)  # type: ignore[method-assign]
-    addresses.init_app(app)
+    public_urls.init_app(app)
     headers.init_app(app)
     bearer.init_app(app)  # before whatever asks who is there
-    auth.init_app(app)
-    limits.init_app(app, settings)
+    login.init_app(app)
+    rates.init_app(app, settings)
     access.init_app(app)  # before CSRF: whoever may not post gets no further, whatever the token
     zoo_uploads.init_app(app)
     csrf = CSRFProtect(app)

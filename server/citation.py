@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 
-from server.addresses import full_address
+from server.http.public_urls import full_address
 from submissions.storage.records import PhaseRecord
 
 

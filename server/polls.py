@@ -15,10 +15,10 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.http import parse_etags, quote_etag
 
-from server import auth
-from server.auth import Account
+from server.auth import login
+from server.auth.login import Account
 from server.config import EXTENSION, Services
-from server.headers import CONDITIONAL, etag_of, on_every_answer
+from server.http.headers import CONDITIONAL, etag_of, on_every_answer
 from server.pages.forms import LARGEST_ID
 from submissions.evaluation.page_state import Look, look
 from submissions.leaderboard.entrants import is_member
@@ -86,7 +86,7 @@ class Polls:
     def _unchanged(self, environ: "WSGIEnvironment", submission_id: int) -> str | None:
         """The ETag of what the browser has, if it is what the view would send it."""
         try:
-            poll = look_for(self._db, auth.account_of(self._app, self._db, environ), submission_id)
+            poll = look_for(self._db, login.account_of(self._app, self._db, environ), submission_id)
         except SQLAlchemyError:
             return None  # the view will meet it too, and has a page for it
         if poll is None or not parse_etags(environ["HTTP_IF_NONE_MATCH"]).contains(poll.etag):

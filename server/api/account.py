@@ -5,14 +5,14 @@ from datetime import datetime
 from flask import Response, url_for
 from pydantic import Field
 
-from server.access import Who
 from server.api.fields import Answer, Body, Line
 from server.api.routes import Created, Routes
-from server.auth import the_account
+from server.auth.access import Who
+from server.auth.login import the_account
 from server.browsers import browser_name
 from server.config import services
+from server.http.problems import Problem, faulty
 from server.pages import account as account_page
-from server.problems import Problem, faulty
 from submissions.people import accounts, sessions
 from submissions.people.account_deletion import DeletionRefused, delete_account
 from submissions.people.accounts import AccountError

@@ -5,15 +5,15 @@ from datetime import datetime
 
 from pydantic import Field
 
-from server.access import Who, the_phase, the_submission
-from server.addresses import full_address
 from server.api.fields import LARGEST_PAGE, MOST_PER_PAGE, Answer, Line, Listing, Query
 from server.api.routes import Routes
-from server.auth import current_account
+from server.auth.access import Who, the_phase, the_submission
+from server.auth.login import current_account
 from server.board_charts import badge
 from server.citation import citation_of
 from server.config import services
-from server.problems import Problem
+from server.http.problems import Problem
+from server.http.public_urls import full_address
 from submissions.leaderboard import board_page, model
 from submissions.leaderboard.entrants import entrant_of
 from submissions.leaderboard.history import history

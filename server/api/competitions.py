@@ -7,10 +7,10 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from server.access import Who, the_competition, the_phase, visible_competitions
 from server.api.fields import Answer, Listing, Paging
 from server.api.routes import Routes
-from server.auth import current_account
+from server.auth.access import Who, the_competition, the_phase, visible_competitions
+from server.auth.login import current_account
 from server.config import services
 from server.pages import kit
 from submissions.competitions.announcements import announcements_of

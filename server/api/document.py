@@ -8,12 +8,12 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.models.security_scheme import SecurityScheme
 from flask_openapi3.openapi import OpenAPI
 
-from server.access import Who, allow
 from server.api.browse import models, parts
 from server.api.routes import JSON, cacheable
-from server.bearer import VERSION_PREFIX
-from server.headers import conditional
-from server.problems import ProblemDetails
+from server.auth.access import Who, allow
+from server.auth.bearer import VERSION_PREFIX
+from server.http.headers import conditional
+from server.http.problems import ProblemDetails
 from submissions.people.tokens import SCOPES, Scope
 
 _TEXT = """Everything that the pages do, in JSON. Make a token on your account's page or with `gengap login`, and send

@@ -2,13 +2,13 @@
 
 from pydantic import Field
 
-from server.access import Who
 from server.api.fields import Body, Line
 from server.api.routes import Routes
 from server.api.submissions import Submission, told
-from server.auth import the_account
+from server.auth.access import Who
+from server.auth.login import the_account
 from server.config import services
-from server.problems import Problem
+from server.http.problems import Problem
 from submissions.intake.moderation import disqualify, hide, run_again
 from submissions.people.tokens import Scope
 from worker.hints import send_hint

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from pydantic import Field
 
-from server.access import Who
 from server.api.fields import Answer
 from server.api.routes import Routes
-from server.auth import the_account
+from server.auth.access import Who
+from server.auth.login import the_account
 from server.config import services
 from submissions.messages.notifications import SHOWN, mark_read, notices_of
 from submissions.people.tokens import Scope

@@ -8,14 +8,14 @@ from typing import Any, get_type_hints
 from flask import url_for
 from pydantic import Field, create_model
 
-from server.access import Who, the_competition, the_phase
 from server.api import competitions
 from server.api.competitions import Announcement, Competition, Phase
 from server.api.fields import Answer, Body, Count, Id, Line, Listing, Moment, Paging, Paragraphs
 from server.api.routes import Created, Routes
-from server.auth import the_account
+from server.auth.access import Who, the_competition, the_phase
+from server.auth.login import the_account
 from server.config import services
-from server.problems import Problem, faulty
+from server.http.problems import Problem, faulty
 from submissions.competitions.announcements import announce, announcements_of, withdraw
 from submissions.competitions.competitions import (
     CompetitionError,

@@ -20,10 +20,10 @@ from flask_openapi3.models.schema import Schema
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, Field, ValidationError, create_model
 
-from server.access import Who, allow
 from server.api.fields import Body, Id, Listing, Query, Secret, Slug
-from server.bearer import VERSION_PREFIX
-from server.problems import MEDIA_TYPE, FieldError, Problem, ProblemDetails
+from server.auth.access import Who, allow
+from server.auth.bearer import VERSION_PREFIX
+from server.http.problems import MEDIA_TYPE, FieldError, Problem, ProblemDetails
 from submissions.people.tokens import Scope
 
 View = TypeVar("View", bound=Callable[..., Any])

@@ -5,14 +5,14 @@ from typing import Any
 from flask import request, url_for
 from pydantic import ConfigDict, Field
 
-from server.access import Who, is_owner_or_organizer, the_phase
 from server.api.fields import Answer, Body, Id, Line, Paragraphs, Query
 from server.api.routes import JSON, Created, Routes, checked, read_body
 from server.api.submissions import Submission, told
-from server.auth import current_account, the_account
+from server.auth.access import Who, is_owner_or_organizer, the_phase
+from server.auth.login import current_account, the_account
 from server.config import services
+from server.http.problems import Problem, faulty
 from server.pages.submit import ONE_AT_A_TIME
-from server.problems import Problem, faulty
 from submissions.intake.bundle import BundleError, read_bundle
 from submissions.intake.bundle_store import StoreError
 from submissions.intake.details import DetailsError, details_of

@@ -6,12 +6,12 @@ from flask import abort, url_for
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from server.access import Who, the_competition, visible_competitions
 from server.api.fields import Answer, Body, Line
 from server.api.routes import Created, Routes
-from server.auth import current_account, the_account
+from server.auth.access import Who, the_competition, visible_competitions
+from server.auth.login import current_account, the_account
 from server.config import services
-from server.problems import Problem
+from server.http.problems import Problem
 from submissions.people import teams
 from submissions.people.teams import TeamRefused
 from submissions.people.tokens import Scope

@@ -5,13 +5,13 @@ from datetime import datetime
 from flask import url_for
 from pydantic import Field
 
-from server.access import Who
 from server.api.fields import Answer, Body, Line, Moment
 from server.api.routes import Created, Routes
-from server.auth import the_account
-from server.bearer import the_holder
+from server.auth.access import Who
+from server.auth.bearer import the_holder
+from server.auth.login import the_account
 from server.config import services
-from server.problems import Problem, faulty
+from server.http.problems import Problem, faulty
 from submissions.people.accounts import authenticate
 from submissions.people.tokens import Scope, TokenError, create_token, revoke_token, tokens_of
 from submissions.storage.records import ApiTokenRecord

@@ -3,14 +3,14 @@
 from flask import request, url_for
 from pydantic import Field
 
-from server.access import Who
 from server.api.fields import Answer, Body, Count, Line, Query
 from server.api.routes import Created, Routes
 from server.api.zoos import Job, begun_job
-from server.auth import the_account
+from server.auth.access import Who
+from server.auth.login import the_account
 from server.config import services
+from server.http.problems import Problem
 from server.pages.zoo_uploads import CHUNK_BYTES
-from server.problems import Problem
 from submissions.people.tokens import Scope
 from submissions.zoos.uploads import (
     UnknownUpload,

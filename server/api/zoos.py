@@ -8,14 +8,14 @@ from pydantic import Field
 from model_zoo import ZooError
 from model_zoo.checks.report import CheckReport
 from model_zoo.recipes import RECIPES, named_recipe
-from server.access import Who
 from server.api.fields import Answer, Body, Count, Id, Line, Listing, Paging, Paragraphs, Query
 from server.api.routes import JSON, Created, Routes
-from server.auth import the_account
+from server.auth.access import Who
+from server.auth.login import the_account
 from server.config import services
+from server.http.problems import faulty
 from server.pages import zoo_page
 from server.pages import zoos as zoo_pages
-from server.problems import faulty
 from submissions.evaluation.workers import known_workers
 from submissions.people.tokens import Scope
 from submissions.storage.audit import acts

@@ -5,8 +5,8 @@ import tempfile
 from flask import Blueprint, Response, flash, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
-from server import auth
-from server.access import Who, allow
+from server.auth import login
+from server.auth.access import Who, allow
 from server.config import services
 from server.pages.forms import text_field
 from submissions.people import accounts
@@ -31,7 +31,7 @@ def show() -> str:
 def change_name() -> ResponseReturnValue:
     name = text_field("name", NAME_LENGTHS[1] + 1)
     try:
-        accounts.change_name(services().db, auth.the_account().id, name)
+        accounts.change_name(services().db, login.the_account().id, name)
     except AccountError as error:
         return _page(error.messages, name=name), 422
     flash(f"You are {name} now.")
@@ -44,7 +44,7 @@ def change_email() -> ResponseReturnValue:
     email, password = text_field("email", EMAIL_LENGTH + 1), request.form.get("email_current", "")
     secret = services().settings.secret_key()
     try:
-        accounts.change_email(services().db, secret, auth.the_account().id, password, email)
+        accounts.change_email(services().db, secret, login.the_account().id, password, email)
     except AccountError as error:
         messages = {"email_current" if field == "current" else field: text for field, text in error.messages.items()}
         return _page(messages, email=email), 422
@@ -56,7 +56,7 @@ def change_email() -> ResponseReturnValue:
 @pages.post("/account/password")
 @allow(Who.PARTICIPANT)
 def change_password() -> ResponseReturnValue:
-    account = auth.the_account()
+    account = login.the_account()
     try:
         accounts.change_password(
             services().db,
@@ -76,7 +76,7 @@ def change_password() -> ResponseReturnValue:
 @allow(Who.PARTICIPANT)
 def set_wants_mail() -> ResponseReturnValue:
     wants_mail = "wants_mail" in request.form
-    accounts.set_wants_mail(services().db, auth.the_account().id, wants_mail)
+    accounts.set_wants_mail(services().db, login.the_account().id, wants_mail)
     flash("You get mails about your submissions." if wants_mail else "You get no more mails about your submissions.")
     return redirect(url_for("account.show"))
 
@@ -84,7 +84,7 @@ def set_wants_mail() -> ResponseReturnValue:
 @pages.post("/account/verify")
 @allow(Who.PARTICIPANT)
 def ask_to_verify() -> ResponseReturnValue:
-    was_sent = accounts.ask_to_verify(services().db, services().settings.secret_key(), auth.the_account().id)
+    was_sent = accounts.ask_to_verify(services().db, services().settings.secret_key(), login.the_account().id)
     send_mail_hint(services().settings)
     flash("A mail with a link is on its way to you." if was_sent else _WAIT)
     return redirect(url_for("account.show"))
@@ -93,7 +93,7 @@ def ask_to_verify() -> ResponseReturnValue:
 @pages.get("/account/export")
 @allow(Who.PARTICIPANT)
 def export() -> Response:
-    account = auth.the_account()
+    account = login.the_account()
     file = tempfile.TemporaryFile()  # noqa: SIM115  (whoever sends it closes it)
     write_export(services().db, services().store, account.id, file)
     file.seek(0)
@@ -113,16 +113,16 @@ def delete_form() -> str:
 @allow(Who.PARTICIPANT)
 def delete() -> ResponseReturnValue:
     try:
-        delete_account(services().db, auth.the_account().id, request.form.get("password", ""))
+        delete_account(services().db, login.the_account().id, request.form.get("password", ""))
     except DeletionRefused as error:
         return render_template("account/delete.html", message=str(error)), 422
-    auth.log_out()
+    login.log_out()
     flash("Your account is deleted. Thank you for having taken part.")
     return redirect(url_for("home.home"))
 
 
 def _page(messages: dict[str, str] | None = None, *, name: str | None = None, email: str = "") -> str:
-    user = accounts.account_of(services().db, auth.the_account().id)
+    user = accounts.account_of(services().db, login.the_account().id)
     return render_template(
         "account/show.html",
         user=user,

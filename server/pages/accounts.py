@@ -3,8 +3,8 @@
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from server import auth
-from server.access import Who, allow
+from server.auth import login
+from server.auth.access import Who, allow
 from server.config import services
 from server.pages.forms import text_field
 from submissions.people.accounts import (
@@ -41,16 +41,16 @@ def register_account() -> ResponseReturnValue:
     if user is None:
         abort(500)
     send_mail_hint(services().settings)
-    auth.log_in(user)
+    login.log_in(user)
     flash(f"Welcome, {user.name}. Your account is ready; a mail to {user.email} asks you to verify the address.")
-    return redirect(auth.safe_next(url_for("home.home")))
+    return redirect(login.safe_next(url_for("home.home")))
 
 
 @pages.get("/login")
 @allow(Who.VISITOR)
 def log_in_form() -> ResponseReturnValue:
-    if auth.current_account() is not None:
-        return redirect(auth.safe_next(url_for("home.home")))
+    if login.current_account() is not None:
+        return redirect(login.safe_next(url_for("home.home")))
     return _log_in_page()
 
 
@@ -61,14 +61,14 @@ def log_in() -> ResponseReturnValue:
     user = authenticate(services().db, name, request.form.get("password", ""))
     if user is None:
         return _log_in_page(name, "This name and password do not belong together."), 422
-    auth.log_in(user)
-    return redirect(auth.safe_next(url_for("home.home")))
+    login.log_in(user)
+    return redirect(login.safe_next(url_for("home.home")))
 
 
 @pages.post("/logout")
 @allow(Who.PARTICIPANT)
 def log_out() -> ResponseReturnValue:
-    auth.log_out()
+    login.log_out()
     flash("You are logged out.")
     return redirect(url_for("home.home"))
 
@@ -79,7 +79,7 @@ def _register_page(name: str = "", email: str = "", messages: dict[str, str] | N
         name=name,
         email=email,
         messages=messages or {},
-        next=auth.safe_next(""),
+        next=login.safe_next(""),
         is_open=services().settings.registration_open,
         name_lengths=NAME_LENGTHS,
         password_lengths=PASSWORD_LENGTHS,
@@ -87,4 +87,4 @@ def _register_page(name: str = "", email: str = "", messages: dict[str, str] | N
 
 
 def _log_in_page(name: str = "", message: str = "") -> str:
-    return render_template("login.html", name=name, message=message, next=auth.safe_next(""))
+    return render_template("login.html", name=name, message=message, next=login.safe_next(""))

@@ -4,7 +4,7 @@ import io
 
 from flask import Blueprint, Response, abort, current_app, render_template, send_file
 
-from server.access import Who, allow, the_submission
+from server.auth.access import Who, allow, the_submission
 from server.config import services
 from submissions.intake.bundle_store import StoreError
 from submissions.intake.own_code import CodeUnavailable, readable, stored_files

@@ -4,7 +4,7 @@ from flask import Blueprint, current_app, render_template
 from sqlalchemy import select
 
 from model_zoo import ZooError
-from server.access import Who, allow, the_competition
+from server.auth.access import Who, allow, the_competition
 from server.config import services
 from server.zoo_cards import ZooCard, zoo_card
 from submissions.competitions.announcements import announcements_of

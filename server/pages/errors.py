@@ -5,9 +5,9 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge, TooManyRequests
 
-from server import limits, problems
-from server.bearer import is_api_request
+from server.auth.bearer import is_api_request
 from server.config import services
+from server.http import problems, rates
 from server.pages import submit, submit_form
 from server.pages.formats import size
 
@@ -51,7 +51,7 @@ def _too_large(error: RequestEntityTooLarge) -> ResponseReturnValue:
 
 
 def _too_many(error: TooManyRequests) -> ResponseReturnValue:
-    limits.tell_when(error)
+    rates.tell_when(error)
     answer = make_response(_http_error(error))
     answer.headers["Retry-After"] = str(error.retry_after)
     return answer

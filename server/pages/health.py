@@ -4,7 +4,7 @@ from flask import Blueprint, current_app
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
-from server.access import Who, allow
+from server.auth.access import Who, allow
 from server.config import services
 from submissions.evaluation import queue
 from submissions.evaluation.workers import Worker, known_workers

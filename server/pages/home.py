@@ -2,8 +2,8 @@
 
 from flask import Blueprint, render_template
 
-from server.access import Who, allow, visible_competitions
-from server.auth import current_account
+from server.auth.access import Who, allow, visible_competitions
+from server.auth.login import current_account
 from server.config import services
 from submissions.leaderboard.summaries import board_summaries
 

@@ -3,9 +3,9 @@
 from flask import Blueprint, Response, abort, current_app, send_file
 
 from model_zoo import ZooError
-from server.access import Who, allow, the_competition
-from server.addresses import full_address
+from server.auth.access import Who, allow, the_competition
 from server.config import services
+from server.http.public_urls import full_address
 from submissions.competitions.starting_kit import kit_file, kit_plan
 
 pages = Blueprint("kit", __name__)

@@ -12,13 +12,13 @@ from flask import Blueprint, Response, current_app, redirect, render_template, r
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
-from server.access import Who, allow, the_phase
-from server.addresses import site_address
-from server.auth import current_account, the_account
+from server.auth.access import Who, allow, the_phase
+from server.auth.login import current_account, the_account
 from server.board_view import Asked, Links, address, asked, rows_of_a_page
 from server.config import services
-from server.headers import conditional
-from server.kept_pages import KeptPages
+from server.http.headers import conditional
+from server.http.page_cache import KeptPages
+from server.http.public_urls import site_address
 from server.pages.formats import number, phase_status, signed
 from submissions.evaluation.open_submissions import open_count
 from submissions.leaderboard import board_page

@@ -6,8 +6,8 @@ Opening a link changes nothing, because programs that look through mails open li
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from server import auth
-from server.access import Who, allow
+from server.auth import login
+from server.auth.access import Who, allow
 from server.config import services
 from server.pages.forms import text_field
 from submissions.people import accounts
@@ -36,7 +36,7 @@ def verify(token: str) -> ResponseReturnValue:
         return _spent()
     send_mail_hint(services().settings)
     flash(f"Thank you, {user.name}: your address {user.email} is verified.")
-    return redirect(url_for("home.home" if auth.current_account() is None else "account.show"))
+    return redirect(url_for("home.home" if login.current_account() is None else "account.show"))
 
 
 @pages.get("/reset")
@@ -72,7 +72,7 @@ def reset(token: str) -> ResponseReturnValue:
     if user is None:
         return _spent(is_reset=True)
     send_mail_hint(services().settings)
-    auth.log_out()
+    login.log_out()
     flash("Your password has changed, and all your sessions have ended. Log in with the new one.")
     return redirect(url_for("accounts.log_in_form"))
 

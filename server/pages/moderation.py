@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from flask import Blueprint, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from server.access import Who, allow, the_submission
-from server.auth import the_account
+from server.auth.access import Who, allow, the_submission
+from server.auth.login import the_account
 from server.config import services
 from server.pages.forms import text_field
 from submissions.intake import moderation

@@ -3,8 +3,8 @@
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from server.access import Who, allow
-from server.auth import the_account
+from server.auth.access import Who, allow
+from server.auth.login import the_account
 from server.config import services
 from server.pages.forms import LARGEST_ID
 from submissions.intake.listing import own_phases, own_submissions

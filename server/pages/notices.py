@@ -3,8 +3,8 @@
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from server.access import Who, allow
-from server.auth import the_account
+from server.auth.access import Who, allow
+from server.auth.login import the_account
 from server.config import services
 from server.pages.forms import LARGEST_ID
 from submissions.messages.notifications import SHOWN, mark_read, notices_of

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, render_template
 
-from server.access import Who, allow
+from server.auth.access import Who, allow
 from server.config import services
 from submissions.evaluation.workers import known_workers
 from worker.sandbox.layer_table import TABLE

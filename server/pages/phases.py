@@ -4,8 +4,8 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import joinedload
 
-from server.access import Who, allow
-from server.auth import the_account
+from server.auth.access import Who, allow
+from server.auth.login import the_account
 from server.config import services
 from server.pages.forms import LARGEST_ID, ids_field, paragraph_field, text_field
 from server.pages.phase_form import PhaseFields, fields_of, plan_in, posted_fields

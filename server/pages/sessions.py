@@ -3,8 +3,8 @@
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from server import auth
-from server.access import Who, allow
+from server.auth import login
+from server.auth.access import Who, allow
 from server.browsers import browser_name
 from server.config import services
 from server.pages.forms import LARGEST_ID
@@ -18,16 +18,16 @@ pages.add_app_template_filter(browser_name, "browser")
 @allow(Who.PARTICIPANT)
 def overview() -> str:
     with services().db.read() as session:
-        listed = sessions.sessions_of(session, auth.the_account().id)
+        listed = sessions.sessions_of(session, login.the_account().id)
     return render_template("account/sessions.html", listed=listed)
 
 
 @pages.post(f"/account/sessions/<int(max={LARGEST_ID}):session_id>/end")
 @allow(Who.PARTICIPANT)
 def end(session_id: int) -> ResponseReturnValue:
-    account = auth.the_account()
+    account = login.the_account()
     if session_id == account.session_id:
-        auth.log_out()
+        login.log_out()
         flash("You are logged out.")
         return redirect(url_for("home.home"))
     if not sessions.end(services().db, account.id, session_id):
@@ -39,7 +39,7 @@ def end(session_id: int) -> ResponseReturnValue:
 @pages.post("/account/sessions/end-others")
 @allow(Who.PARTICIPANT)
 def end_others() -> ResponseReturnValue:
-    account = auth.the_account()
+    account = login.the_account()
     with services().db.write() as session:
         sessions.end_others(session, account.id, account.session_id)
     flash("You are logged in here alone now.")

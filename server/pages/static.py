@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, request, send_from_directory, url_for
 
-from server.access import Who, allow
+from server.auth.access import Who, allow
 
 FOLDER = Path(__file__).parent.parent / "static"
 _FOREVER = "public, max-age=31536000, immutable"

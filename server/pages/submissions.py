@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from flask import Blueprint, Response, abort, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from server.access import Who, allow, is_owner, is_owner_or_organizer, named_in_query, the_submission
-from server.auth import Account, current_account
+from server.auth.access import Who, allow, is_owner, is_owner_or_organizer, named_in_query, the_submission
+from server.auth.login import Account, current_account
 from server.config import services
-from server.headers import conditional_on
+from server.http.headers import conditional_on
 from server.pages import watch_words
 from server.pages.forms import LARGEST_ID
 from server.polls import interval_of, look_for

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from server.access import Who, allow, the_phase
-from server.auth import the_account
+from server.auth.access import Who, allow, the_phase
+from server.auth.login import the_account
 from server.config import services
 from server.pages.forms import LARGEST_ID
 from server.pages.submit_form import Draft, Upload, draft_of, open_phase_path, posted_draft, posted_upload

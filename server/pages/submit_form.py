@@ -9,8 +9,8 @@ from flask import abort, request
 from sqlalchemy import select
 from werkzeug.datastructures import FileStorage
 
-from server.access import is_owner_or_organizer, the_phase
-from server.auth import the_account
+from server.auth.access import is_owner_or_organizer, the_phase
+from server.auth.login import the_account
 from server.config import services
 from server.pages.forms import id_field, paragraph_field, text_field
 from submissions.intake.bundle import BundleError

@@ -3,10 +3,10 @@
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from server.access import Who, allow, the_competition, visible_competitions
-from server.addresses import full_address
-from server.auth import the_account
+from server.auth.access import Who, allow, the_competition, visible_competitions
+from server.auth.login import the_account
 from server.config import services
+from server.http.public_urls import full_address
 from server.pages.forms import text_field
 from submissions.intake.listing import own_submissions
 from submissions.people import teams

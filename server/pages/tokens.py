@@ -5,8 +5,8 @@ from datetime import timedelta
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from server.access import Who, allow
-from server.auth import the_account
+from server.auth.access import Who, allow
+from server.auth.login import the_account
 from server.config import services
 from server.pages.forms import LARGEST_ID, text_field
 from submissions.people.tokens import NAME_LENGTH, SCOPES, Scope, TokenError, create_token, revoke_token, tokens_of

@@ -6,8 +6,8 @@ whoever began it; to anybody else it does not exist.
 
 from flask import Blueprint, Flask, Response, jsonify, request, url_for
 
-from server.access import Who, allow
-from server.auth import the_account
+from server.auth.access import Who, allow
+from server.auth.login import the_account
 from server.config import services
 from server.pages.forms import text_field
 from submissions.zoos.uploads import (

@@ -12,10 +12,10 @@ from sqlalchemy import select
 from model_zoo import ZooError
 from model_zoo.manifest import Name, faults
 from model_zoo.recipes import RECIPES, Recipe, named_recipe
-from server.access import Who, allow
-from server.auth import the_account
+from server.auth.access import Who, allow
+from server.auth.login import the_account
 from server.config import services
-from server.headers import conditional
+from server.http.headers import conditional
 from server.pages.forms import LARGEST_ID, paragraph_field, text_field
 from submissions.storage.records import JobKind, JobState, ZooJobRecord, ZooUploadRecord, utc_now
 from submissions.zoos.allowed_sources import SourceError, allowed_address

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from server.access import Who, allow, declared
+from server.auth.access import Who, allow, declared
 from tests.server.site import Site
 from tests.server.walk import LOGIN, MOVED, Walk, make_walk
 

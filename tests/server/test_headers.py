@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from server.headers import CONTENT_SECURITY_POLICY
+from server.http.headers import CONTENT_SECURITY_POLICY
 from tests.server.site import Site
 
 BOARD = "/competitions/demo/main/leaderboard"

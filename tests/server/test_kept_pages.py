@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.board_view import Asked, address, asked
-from server.kept_pages import KeptPages
+from server.http.page_cache import KeptPages
 from submissions.leaderboard.model import METRICS, Query
 
 sorts = st.sampled_from(["score", "name", "team", "submitted", "tau.zoo", "sign.other-zoo"])

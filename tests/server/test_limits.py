@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 from pydantic import ValidationError
 
-from server.counts import Counts
-from server.limits import RATES, UNCOUNTED, Rate
+from server.http.counts import Counts
+from server.http.rates import RATES, UNCOUNTED, Rate
 from submissions.people.tokens import Scope
 from submissions.settings import Settings
 from tests.server.api.clients import script

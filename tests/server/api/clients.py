@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from server.config import EXTENSION, Services
-from server.limits import Rate
+from server.http.rates import Rate
 from submissions.people.teams import create_team, team_of
 from submissions.people.tokens import Scope, create_token
 from submissions.storage.records import PhaseRecord, SubmissionRecord

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from server.access import declared, declared_scope
+from server.auth.access import declared, declared_scope
 from submissions.people.tokens import Scope
 from submissions.storage.records import JobKind
 from submissions.zoos.jobs import enqueue

@@ -6,8 +6,8 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from server.access import Who, allow
 from server.api import PARTS
+from server.auth.access import Who, allow
 from submissions.people.tokens import Scope
 from tests.server.api.clients import ROOT, fields, script
 from tests.server.site import Site

@@ -8,9 +8,9 @@ from typing import cast
 
 from flask import Flask, g, request
 
-from server import auth
+from server.auth import login
 from server.config import services
-from server.problems import Problem
+from server.http.problems import Problem
 from submissions.people.tokens import Scope, TokenHolder, authenticate_token
 
 PREFIX = "/api/"  # everything below answers in JSON, errors as well
@@ -59,4 +59,4 @@ def _read_token() -> None:
     holder = authenticate_token(services().db, text.strip()) if kind.lower() == "bearer" else None
     g.token_holder = holder
     user = holder.user if holder is not None else None
-    auth.act_as(None if user is None else auth.Account(id=user.id, name=user.name, role=user.role))
+    login.act_as(None if user is None else login.Account(id=user.id, name=user.name, role=user.role))

@@ -12,9 +12,9 @@ from flask import Flask, current_app, request
 from flask_limiter import Limiter
 from werkzeug.exceptions import TooManyRequests
 
-from server import counts
-from server.auth import current_account
+from server.auth.login import current_account
 from server.config import services
+from server.http import counts
 from submissions.settings import Settings
 
 

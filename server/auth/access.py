@@ -15,9 +15,9 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import Select, and_, bindparam, or_, select
 from sqlalchemy.orm import contains_eager
 
-from server import bearer
-from server.auth import Account, current_account
-from server.bearer import is_api_request
+from server.auth import bearer
+from server.auth.bearer import is_api_request
+from server.auth.login import Account, current_account
 from server.config import services
 from submissions.leaderboard.entrants import is_member, team_ids_of
 from submissions.people.tokens import Scope

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from flask import Flask, Response, make_response, request, session
 from flask_wtf.csrf import generate_csrf
 
-from server.auth import current_account
+from server.auth.login import current_account
 from server.config import services
 from submissions.settings import Settings
 

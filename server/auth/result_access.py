@@ -1,7 +1,7 @@
 """What the reader of this request may see of a submission's result. Called by pages and downloads that tell scores."""
 
-from server.access import is_owner
-from server.auth import current_account
+from server.auth.access import is_owner
+from server.auth.login import current_account
 from server.config import services
 from submissions.results.submission_result import Result, result
 from submissions.results.visibility import Sight, sight
