@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scoring import Comparison
-from server.charts import target_name
+from server.charts.specifications import target_name
 from submissions.results.submission_result import Result, ZooResult
 
 LEVEL = 0.05

@@ -4,8 +4,8 @@
 """
 
 from model_zoo.checks.report import CheckReport, Verdict
+from server.charts.zoo_charts import PICTURES
 from server.standalone_page import chart_address, standalone_page
-from server.zoo_charts import PICTURES
 
 
 def page(report: CheckReport) -> str:

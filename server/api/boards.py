@@ -9,7 +9,7 @@ from server.api.fields import LARGEST_PAGE, MOST_PER_PAGE, Answer, Line, Listing
 from server.api.routes import Routes
 from server.auth.access import Who, the_phase, the_submission
 from server.auth.login import current_account
-from server.board_charts import badge
+from server.charts.board_charts import badge
 from server.citation import citation_of
 from server.config import services
 from server.http.problems import Problem

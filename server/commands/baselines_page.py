@@ -6,7 +6,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from server.charts import SCHEMA, target_name
+from server.charts.specifications import SCHEMA, target_name
 from server.commands.baselines_scores import ZooScores, reference_scores
 from server.standalone_page import chart_address, standalone_page
 

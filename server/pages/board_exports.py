@@ -12,8 +12,8 @@ from flask import Blueprint, Response, abort, jsonify, render_template
 from flask.typing import ResponseReturnValue
 
 from server.auth.access import Who, allow, the_phase, the_submission
-from server.board_charts import badge, history_chart
 from server.board_view import asked
+from server.charts.board_charts import badge, history_chart
 from server.citation import citation_of
 from server.config import services
 from server.http.headers import conditional

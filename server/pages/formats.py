@@ -4,7 +4,7 @@ from datetime import datetime
 
 from flask import Flask
 
-from server.charts import target_name
+from server.charts.specifications import target_name
 from submissions.evaluation.submission_progress import Progress
 from submissions.storage.records import CountRule, PhaseRecord, TimeRule, utc_now
 from submissions.storage.states import State

@@ -14,9 +14,9 @@ from sqlalchemy.orm import joinedload
 from model_zoo import ZooError
 from model_zoo.checks.report import CheckReport, Verdict
 from model_zoo.publish import publish
-from server import zoo_charts
 from server.auth.access import Who, allow
 from server.auth.login import the_account
+from server.charts import zoo_charts
 from server.config import services
 from server.pages.forms import LARGEST_ID, id_field
 from submissions.competitions.competitions import CompetitionError

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from server.charts import value_against_target
+from server.charts.specifications import value_against_target
 from submissions.results.values_and_targets import Point, ZooPoints
 from tests.server.site import Site
 

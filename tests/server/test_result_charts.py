@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from server.result_charts import bars_by_axis, cumulative, first_against_second, heat_map, histogram
+from server.charts.result_charts import bars_by_axis, cumulative, first_against_second, heat_map, histogram
 from submissions.results.rounded_times import time_bins
 from submissions.results.submission_result import AxisNumber, SetCmi, Step
 

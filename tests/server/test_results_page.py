@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from model_zoo.manifest import NetworkTruth
-from server.result_pictures import VALUES
+from server.charts.result_pictures import VALUES
 from submissions.storage.records import EvaluationRecord, StandingRecord, SubmissionRecord
 from tests.records import AXES, START, write_zoo
 from tests.results import noticeable_zoo, score, the_gap

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from model_zoo.checks.report import AxisNumbers, CheckReport, NetworkNumbers, Numbers
-from server.zoo_charts import PICTURES, gap_by_axis, histogram, training_against_test
+from server.charts.zoo_charts import PICTURES, gap_by_axis, histogram, training_against_test
 
 
 def report_of(*networks: NetworkNumbers, axes: list[AxisNumbers]) -> CheckReport:

@@ -1,6 +1,6 @@
 """The pictures of a result, each with its title, how to read it, and its numbers as a table, for pages and downloads.
 
-Called by `server.pages.results`. `server.result_charts` draws them.
+Called by `server.pages.results`. `server.charts.result_charts` draws them.
 """
 
 import csv
@@ -11,8 +11,8 @@ from functools import partial
 from typing import Any
 
 from scoring.plain import Scalar, rows, set_name
-from server.charts import target_name, value_against_target
-from server.result_charts import bars_by_axis, cumulative, heat_map, histogram
+from server.charts.result_charts import bars_by_axis, cumulative, heat_map, histogram
+from server.charts.specifications import target_name, value_against_target
 from submissions.results.rounded_times import TimeBin
 from submissions.results.submission_result import Report, Result, SignErrors, ZooResult
 from submissions.results.values_and_targets import ZooPoints

@@ -1,14 +1,14 @@
-"""The pictures of a submission's result as Vega-Lite specifications, as in `server.charts`.
+"""The pictures of a submission's result as Vega-Lite specifications, as in `server.charts.specifications`.
 
-Called by `server.result_pictures`, which has the same numbers as tables. Each picture is as wide as its box and exactly
-`HEIGHT_PX` high, with axes and legend, so that nothing on the page moves when it appears. What marks look like is named
-by style, and charts.js takes the styles from the style sheet.
+Called by `server.charts.result_pictures`, which has the same numbers as tables. Each picture is as wide as its box
+and exactly `HEIGHT_PX` high, with axes and legend, so that nothing on the page moves when it appears. What marks look
+like is named by style, and charts.js takes the styles from the style sheet.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-from server.charts import LOG_SCALE_RATIO, SCHEMA, target_name
+from server.charts.specifications import LOG_SCALE_RATIO, SCHEMA, target_name
 from submissions.results.rounded_times import TimeBin, is_wide
 from submissions.results.submission_result import AxisNumber, SetCmi, Step
 

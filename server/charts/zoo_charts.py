@@ -1,4 +1,4 @@
-"""The pictures of a zoo's check as Vega-Lite specifications, as in `server.charts`. Commands and pages call it.
+"""The pictures of a zoo's check as Vega-Lite specifications, as in `server.charts.specifications`. Commands and pages call it.
 
 Colours and fonts come from whoever draws. Each picture is as wide as its box, also on a phone.
 """
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from model_zoo.checks.report import AxisNumbers, CheckReport, NetworkNumbers
-from server.charts import SCHEMA
+from server.charts.specifications import SCHEMA
 
 _BINS = 24
 _ROW_PX = 22

@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import escape
 
-from server.charts import SCHEMA
+from server.charts.specifications import SCHEMA
 from submissions.leaderboard.history import Course
 from submissions.leaderboard.model import Row
 
