@@ -18,8 +18,8 @@ from scoring import Truth, report
 from scoring.jackknife import standard_error_of
 from server.app import create_app
 from server.auth.access import Who, allow, the_phase
-from server.board_view import Links, asked
 from server.config import services
+from server.forms.board_query import Links, asked
 from server.pages.leaderboard import METRIC_NAMES, METRIC_TITLES, cells_html
 from submissions.leaderboard import board_page, standings
 from submissions.leaderboard.model import METRICS, Board, Query, Row

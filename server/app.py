@@ -23,7 +23,6 @@ from server.pages import (
     competitions,
     documentation,
     errors,
-    formats,
     health,
     home,
     kit,
@@ -41,11 +40,11 @@ from server.pages import (
     submit,
     teams,
     tokens,
-    zoo_formats,
     zoo_page,
     zoo_uploads,
     zoos,
 )
+from server.presentation import formats, zoo_formats
 from submissions.settings import Settings
 
 PAGES = (

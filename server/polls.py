@@ -18,8 +18,8 @@ from werkzeug.http import parse_etags, quote_etag
 from server.auth import login
 from server.auth.login import Account
 from server.config import EXTENSION, Services
+from server.forms.fields import LARGEST_ID
 from server.http.headers import CONDITIONAL, etag_of, on_every_answer
-from server.pages.forms import LARGEST_ID
 from submissions.evaluation.page_state import Look, look
 from submissions.leaderboard.entrants import is_member
 from submissions.storage.database import Database

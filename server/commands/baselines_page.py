@@ -8,7 +8,7 @@ from typing import Any
 
 from server.charts.specifications import SCHEMA, target_name
 from server.commands.baselines_scores import ZooScores, reference_scores
-from server.standalone_page import chart_address, standalone_page
+from server.presentation.standalone_page import chart_address, standalone_page
 
 _ROW_PX = 21
 _FEWEST_ROWS = 8

@@ -17,7 +17,7 @@ from model_zoo import ZooError
 from model_zoo.checks.report import CheckReport, Verdict
 from server.commands.common import find_zoo, settings_or_exit
 from server.commands.errors import InputError
-from server.zoo_report_page import page
+from server.presentation.zoo_report_page import page
 from submissions.settings import Settings
 from submissions.zoo_check import Watch
 from worker.zoo_checks import CheckError, check

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from server.auth import login
 from server.auth.access import Who, allow
 from server.config import services
-from server.pages.forms import text_field
+from server.forms.fields import text_field
 from submissions.people import accounts
 from submissions.people.account_deletion import DeletionRefused, delete_account
 from submissions.people.account_export import write_export

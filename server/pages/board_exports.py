@@ -12,11 +12,11 @@ from flask import Blueprint, Response, abort, jsonify, render_template
 from flask.typing import ResponseReturnValue
 
 from server.auth.access import Who, allow, the_phase, the_submission
-from server.board_view import asked
 from server.charts.board_charts import badge, history_chart
-from server.citation import citation_of
 from server.config import services
+from server.forms.board_query import asked
 from server.http.headers import conditional
+from server.presentation.citation import citation_of
 from submissions.leaderboard import board_page
 from submissions.leaderboard.history import Course, history
 from submissions.leaderboard.model import Board

@@ -10,8 +10,8 @@ from server.auth.login import current_account
 from server.auth.result_access import seen_result
 from server.charts.result_charts import first_against_second
 from server.config import services
-from server.pages.forms import LARGEST_ID
-from server.result_words import difference_sentence, p_words
+from server.forms.fields import LARGEST_ID
+from server.presentation.result_sentences import difference_sentence, p_words
 from submissions.leaderboard.comparison import Compared, Offered, Pairs, compared, leading_offers, own_offers, pairs
 from submissions.results.submission_result import Result
 from submissions.results.visibility import Sight

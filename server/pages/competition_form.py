@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from server.auth.access import Who, allow
 from server.auth.login import the_account
 from server.config import services
-from server.pages.forms import LARGEST_ID, paragraph_field, text_field
+from server.forms.fields import LARGEST_ID, paragraph_field, text_field
 from submissions.competitions.announcements import announce, announcements_of, withdraw
 from submissions.competitions.competitions import (
     TEXT_LENGTH,

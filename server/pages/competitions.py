@@ -6,7 +6,7 @@ from sqlalchemy import select
 from model_zoo import ZooError
 from server.auth.access import Who, allow, the_competition
 from server.config import services
-from server.zoo_cards import ZooCard, zoo_card
+from server.presentation.zoo_cards import ZooCard, zoo_card
 from submissions.competitions.announcements import announcements_of
 from submissions.competitions.starting_kit import kit_zoo
 from submissions.evaluation.smoke_run import smoke_zoo

@@ -5,8 +5,8 @@ from functools import lru_cache
 from flask import Blueprint, Response, abort, current_app, render_template, send_from_directory, url_for
 
 from server.auth.access import Who, allow
-from server.help_pages import FOLDER, HelpPage, help_images, help_index, help_names, render
 from server.http.headers import conditional
+from server.presentation.help_pages import FOLDER, HelpPage, help_images, help_index, help_names, render
 
 _A_DAY = "public, max-age=86400"
 INDEX = "index"

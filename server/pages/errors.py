@@ -7,9 +7,10 @@ from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntit
 
 from server.auth.bearer import is_api_request
 from server.config import services
+from server.forms import submit_form
 from server.http import problems, rates
-from server.pages import submit, submit_form
-from server.pages.formats import size
+from server.pages import submit
+from server.presentation.formats import size
 
 _DRAIN_BYTES = 64 * 2**20
 _CHUNK_BYTES = 256 * 2**10

@@ -1,7 +1,7 @@
 """A phase's leaderboard: the page most people come for. A 304 while nothing changed, and else mostly from memory.
 
 What everybody sees of a board is rendered once for each of its versions and kept; a reader's own row is marked in it
-afterwards. `server.board_view` reads what was asked, `server.pages.board_exports` has the same in other forms.
+afterwards. `server.forms.board_query` reads what was asked, `server.pages.board_exports` has the same in other forms.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,12 +14,12 @@ from markupsafe import Markup
 
 from server.auth.access import Who, allow, the_phase
 from server.auth.login import current_account, the_account
-from server.board_view import Asked, Links, address, asked, rows_of_a_page
 from server.config import services
+from server.forms.board_query import Asked, Links, address, asked, rows_of_a_page
 from server.http.headers import conditional
 from server.http.page_cache import KeptPages
 from server.http.public_urls import site_address
-from server.pages.formats import number, phase_status, signed
+from server.presentation.formats import number, phase_status, signed
 from submissions.evaluation.open_submissions import open_count
 from submissions.leaderboard import board_page
 from submissions.leaderboard.entrants import entrant_of

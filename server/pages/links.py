@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from server.auth import login
 from server.auth.access import Who, allow
 from server.config import services
-from server.pages.forms import text_field
+from server.forms.fields import text_field
 from submissions.people import accounts
 from submissions.people.accounts import EMAIL_LENGTH, PASSWORD_LENGTHS, AccountError
 from submissions.people.mailed_links import read_link

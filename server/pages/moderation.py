@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from server.auth.access import Who, allow, the_submission
 from server.auth.login import the_account
 from server.config import services
-from server.pages.forms import text_field
+from server.forms.fields import text_field
 from submissions.intake import moderation
 from submissions.leaderboard import board_page, standings
 from submissions.leaderboard.model import Row

@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from server.auth.access import Who, allow
 from server.auth.login import the_account
 from server.config import services
-from server.pages.forms import LARGEST_ID
+from server.forms.fields import LARGEST_ID
 from submissions.messages.notifications import SHOWN, mark_read, notices_of
 
 pages = Blueprint("notices", __name__)

@@ -7,8 +7,8 @@ from sqlalchemy.orm import joinedload
 from server.auth.access import Who, allow
 from server.auth.login import the_account
 from server.config import services
-from server.pages.forms import LARGEST_ID, ids_field, paragraph_field, text_field
-from server.pages.phase_form import PhaseFields, fields_of, plan_in, posted_fields
+from server.forms.fields import LARGEST_ID, ids_field, paragraph_field, text_field
+from server.forms.phase_form import PhaseFields, fields_of, plan_in, posted_fields
 from submissions.competitions.competitions import TEXT_LENGTH, TITLE_LENGTH
 from submissions.competitions.phases import (
     SLUG_LENGTH,

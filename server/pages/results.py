@@ -14,7 +14,7 @@ from server.auth.access import Who, allow, the_submission
 from server.auth.result_access import seen_result
 from server.charts.result_pictures import VALUES, Picture, as_csv, pictures, result_rows, values_picture
 from server.config import services
-from server.result_words import Bullet, Scale, range_words, scale_of, zoo_sentences
+from server.presentation.result_sentences import Bullet, Scale, range_words, scale_of, zoo_sentences
 from submissions.results.submission_result import Result, ZooResult
 from submissions.results.values_and_targets import ZooPoints, zoo_points
 from submissions.results.visibility import Sight

@@ -5,9 +5,9 @@ from flask.typing import ResponseReturnValue
 
 from server.auth import login
 from server.auth.access import Who, allow
-from server.browsers import browser_name
 from server.config import services
-from server.pages.forms import LARGEST_ID
+from server.forms.fields import LARGEST_ID
+from server.presentation.browser_names import browser_name
 from submissions.people import sessions
 
 pages = Blueprint("sessions", __name__)

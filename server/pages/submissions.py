@@ -11,10 +11,10 @@ from flask.typing import ResponseReturnValue
 from server.auth.access import Who, allow, is_owner, is_owner_or_organizer, named_in_query, the_submission
 from server.auth.login import Account, current_account
 from server.config import services
+from server.forms.fields import LARGEST_ID
 from server.http.headers import conditional_on
-from server.pages import watch_words
-from server.pages.forms import LARGEST_ID
 from server.polls import interval_of, look_for
+from server.presentation import watch_words
 from submissions.evaluation.outcomes import cancel
 from submissions.evaluation.submission_progress import Progress, progress
 from submissions.evaluation.waiting import Estimate

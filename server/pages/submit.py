@@ -12,8 +12,8 @@ from flask.typing import ResponseReturnValue
 from server.auth.access import Who, allow, the_phase
 from server.auth.login import the_account
 from server.config import services
-from server.pages.forms import LARGEST_ID
-from server.pages.submit_form import Draft, Upload, draft_of, open_phase_path, posted_draft, posted_upload
+from server.forms.fields import LARGEST_ID
+from server.forms.submit_form import Draft, Upload, draft_of, open_phase_path, posted_draft, posted_upload
 from submissions.evaluation.smoke_run import smoke_zoo
 from submissions.intake import details
 from submissions.intake.bundle import MAX_SOURCE_BYTES, Bundle, BundleError, read_bundle

@@ -6,8 +6,8 @@ from flask.typing import ResponseReturnValue
 from server.auth.access import Who, allow, the_competition, visible_competitions
 from server.auth.login import the_account
 from server.config import services
+from server.forms.fields import text_field
 from server.http.public_urls import full_address
-from server.pages.forms import text_field
 from submissions.intake.listing import own_submissions
 from submissions.people import teams
 from submissions.people.teams import NAME_LENGTHS, Team, TeamRefused

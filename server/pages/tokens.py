@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from server.auth.access import Who, allow
 from server.auth.login import the_account
 from server.config import services
-from server.pages.forms import LARGEST_ID, text_field
+from server.forms.fields import LARGEST_ID, text_field
 from submissions.people.tokens import NAME_LENGTH, SCOPES, Scope, TokenError, create_token, revoke_token, tokens_of
 from submissions.storage.records import utc_now
 

@@ -18,7 +18,7 @@ from server.auth.access import Who, allow
 from server.auth.login import the_account
 from server.charts import zoo_charts
 from server.config import services
-from server.pages.forms import LARGEST_ID, id_field
+from server.forms.fields import LARGEST_ID, id_field
 from submissions.competitions.competitions import CompetitionError
 from submissions.competitions.phase_zoos import attach_zoo, detach_zoo, replace_zoo, submissions_affected
 from submissions.storage.audit import acts

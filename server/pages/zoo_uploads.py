@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, Response, jsonify, request, url_for
 from server.auth.access import Who, allow
 from server.auth.login import the_account
 from server.config import services
-from server.pages.forms import text_field
+from server.forms.fields import text_field
 from submissions.zoos.uploads import (
     FILENAME_LENGTH,
     UploadError,

@@ -15,8 +15,8 @@ from model_zoo.recipes import RECIPES, Recipe, named_recipe
 from server.auth.access import Who, allow
 from server.auth.login import the_account
 from server.config import services
+from server.forms.fields import LARGEST_ID, paragraph_field, text_field
 from server.http.headers import conditional
-from server.pages.forms import LARGEST_ID, paragraph_field, text_field
 from submissions.storage.records import JobKind, JobState, ZooJobRecord, ZooUploadRecord, utc_now
 from submissions.zoos.allowed_sources import SourceError, allowed_address
 from submissions.zoos.jobs import enqueue, find_job, recent_jobs

@@ -9,7 +9,7 @@ import pytest
 
 from model_zoo.manifest import NetworkTruth
 from scoring import compare
-from server.result_words import difference_sentence
+from server.presentation.result_sentences import difference_sentence
 from submissions.results.jackknives import jackknives_of
 from tests.records import START
 from tests.results import score, the_gap

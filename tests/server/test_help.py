@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from server.help_pages import FOLDER, help_names, slug
+from server.presentation.help_pages import FOLDER, help_names, slug
 from tests.server.site import Browser, Site
 
 

@@ -5,7 +5,7 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.board_view import Asked, address, asked
+from server.forms.board_query import Asked, address, asked
 from server.http.page_cache import KeptPages
 from submissions.leaderboard.model import METRICS, Query
 

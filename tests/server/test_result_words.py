@@ -5,7 +5,14 @@ from dataclasses import replace
 import pytest
 
 from scoring import Comparison
-from server.result_words import Scale, difference_sentence, p_words, range_words, scale_of, zoo_sentences
+from server.presentation.result_sentences import (
+    Scale,
+    difference_sentence,
+    p_words,
+    range_words,
+    scale_of,
+    zoo_sentences,
+)
 from submissions.results.submission_result import Report, Result, ZooResult
 from submissions.results.visibility import Sight
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from server.browsers import browser_name
+from server.presentation.browser_names import browser_name
 from tests.server.site import Browser, Site
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from server.config import EXTENSION
-from server.pages.watch_words import about, elapsed, forecast_sentence
+from server.presentation.watch_words import about, elapsed, forecast_sentence
 from submissions.evaluation import workers
 from submissions.evaluation.waiting import Estimate
 from submissions.storage.records import (

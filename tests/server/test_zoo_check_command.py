@@ -9,7 +9,7 @@ import pytest
 
 from model_zoo import open_zoo
 from model_zoo.checks import CheckReport, Verdict
-from server.zoo_report_page import page
+from server.presentation.zoo_report_page import page
 from tests.model_zoo.checks.zoos import check, edit, item, make_sound_zoo
 from tests.server.test_evaluate_command import gengap
 

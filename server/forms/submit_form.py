@@ -12,7 +12,7 @@ from werkzeug.datastructures import FileStorage
 from server.auth.access import is_owner_or_organizer, the_phase
 from server.auth.login import the_account
 from server.config import services
-from server.pages.forms import id_field, paragraph_field, text_field
+from server.forms.fields import id_field, paragraph_field, text_field
 from submissions.intake.bundle import BundleError
 from submissions.intake.bundle_store import StoreError
 from submissions.intake.details import ALIAS_LENGTH, DESCRIPTION_LENGTH, LINK_LENGTH, NAME_LENGTH

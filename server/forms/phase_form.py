@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from flask import request
 
-from server.pages.forms import text_field
+from server.forms.fields import text_field
 from submissions.competitions.competitions import TITLE_LENGTH
 from submissions.competitions.phases import MEBIBYTE, SLUG_LENGTH, PhasePlan
 from submissions.storage.records import CountRule, TimeRule

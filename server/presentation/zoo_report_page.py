@@ -5,7 +5,7 @@
 
 from model_zoo.checks.report import CheckReport, Verdict
 from server.charts.zoo_charts import PICTURES
-from server.standalone_page import chart_address, standalone_page
+from server.presentation.standalone_page import chart_address, standalone_page
 
 
 def page(report: CheckReport) -> str:

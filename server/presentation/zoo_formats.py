@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from server.pages.formats import size
+from server.presentation.formats import size
 from submissions.storage.records import JobKind, JobState, ZooJobRecord, ZooState
 
 ZOO_STATE_WORDS = {

@@ -1,6 +1,6 @@
 """Pages that need nothing else, to be kept, mailed or opened without a server: style, fonts, charts all inside.
 
-`server.zoo_report_page` and `gengap baselines run --html` make theirs with it.
+`server.presentation.zoo_report_page` and `gengap baselines run --html` make theirs with it.
 """
 
 import base64
@@ -11,7 +11,7 @@ from importlib.resources.abc import Traversable
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from server.pages.formats import number, signed
+from server.presentation.formats import number, signed
 
 _SCRIPTS = ("vendor/vega.min.js", "vendor/vega-lite.min.js", "vendor/vega-embed.min.js", "charts.js")
 _FONT = re.compile(r'url\("(vendor/[^"]+\.woff2)"\)')
