@@ -20,7 +20,7 @@ from server.app import create_app
 from server.auth.access import Who, allow, the_phase
 from server.config import services
 from server.forms.board_query import Links, asked
-from server.pages.leaderboard import METRIC_NAMES, METRIC_TITLES, cells_html
+from server.pages.competition.leaderboard import METRIC_NAMES, METRIC_TITLES, cells_html
 from submissions.leaderboard import board_page, standings
 from submissions.leaderboard.model import METRICS, Board, Query, Row
 from submissions.storage.records import EvaluationRecord, PhaseRecord, StandingRecord, SubmissionRecord, UserRecord

@@ -13,47 +13,30 @@ from server.api import document
 from server.auth import access, bearer, login
 from server.config import EXTENSION, flask_config, make_services
 from server.http import headers, public_urls, rates
-from server.pages import (
+from server.pages.account import (
     account,
-    accounts,
-    board_exports,
-    code,
-    compare,
-    competition_form,
-    competitions,
-    documentation,
-    errors,
-    health,
-    home,
-    kit,
-    leaderboard,
-    links,
-    moderation,
+    mailed_links,
     my_submissions,
-    notices,
-    organizer,
-    phases,
-    results,
+    notifications,
+    registration,
     sessions,
-    static,
-    submissions,
-    submit,
     teams,
     tokens,
-    zoo_page,
-    zoo_uploads,
-    zoos,
 )
+from server.pages.competition import board_exports, competition, leaderboard, starting_kit
+from server.pages.organizer import edit_competition, phases, workers, zoo, zoo_uploads, zoos
+from server.pages.site import documentation, errors, health, home, static
+from server.pages.submission import code, compare, moderation, result, submission, submit
 from server.presentation import formats, zoo_formats
 from submissions.settings import Settings
 
 PAGES = (
-    *(account, links, notices, teams, tokens),
+    *(account, mailed_links, notifications, teams, tokens),
     *(board_exports, moderation),
     *(code, my_submissions),
-    *(compare, competition_form, document, documentation, kit, results),
-    *(accounts, competitions, health, home, leaderboard, organizer, phases, sessions, static, submissions, submit),
-    *(zoo_page, zoo_uploads, zoos),
+    *(compare, edit_competition, document, documentation, starting_kit, result),
+    *(registration, competition, health, home, leaderboard, workers, phases, sessions, static, submission, submit),
+    *(zoo, zoo_uploads, zoos),
 )
 
 

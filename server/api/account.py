@@ -11,7 +11,7 @@ from server.auth.access import Who
 from server.auth.login import the_account
 from server.config import services
 from server.http.problems import Problem, faulty
-from server.pages import account as account_page
+from server.pages.account import account as account_page
 from server.presentation.browser_names import browser_name
 from submissions.people import accounts, sessions
 from submissions.people.account_deletion import DeletionRefused, delete_account

@@ -10,7 +10,7 @@ from server.auth.access import Who
 from server.auth.login import the_account
 from server.config import services
 from server.http.problems import Problem
-from server.pages.zoo_uploads import CHUNK_BYTES
+from server.pages.organizer.zoo_uploads import CHUNK_BYTES
 from submissions.people.tokens import Scope
 from submissions.zoos.uploads import (
     UnknownUpload,

@@ -14,8 +14,8 @@ from server.auth.access import Who
 from server.auth.login import the_account
 from server.config import services
 from server.http.problems import faulty
-from server.pages import zoo_page
-from server.pages import zoos as zoo_pages
+from server.pages.organizer import zoo
+from server.pages.organizer import zoos as zoo_pages
 from submissions.evaluation.workers import known_workers
 from submissions.people.tokens import Scope
 from submissions.storage.audit import acts
@@ -177,13 +177,13 @@ def show(zoo_id: int) -> ZooDetail:
 @routes.get("/zoos/<id:zoo_id>/pictures/<slug:picture>", Who.ORGANIZER, Scope.ORGANIZE, download=JSON)
 def picture(zoo_id: int, picture: str) -> Response:
     """A picture of a zoo's truth as a Vega-Lite specification: gaps, axes or accuracies"""
-    return zoo_page.chart(zoo_id, picture)
+    return zoo.chart(zoo_id, picture)
 
 
 @routes.get("/zoos/<id:zoo_id>/public-part", Who.ORGANIZER, Scope.ORGANIZE, download="application/zip", may_lack=True)
 def public_part(zoo_id: int) -> Response:
     """The part of a zoo that participants may see, as a zip"""
-    return zoo_page.public_part(zoo_id)
+    return zoo.public_part(zoo_id)
 
 
 @routes.post("/zoos/<id:zoo_id>/check", Who.ORGANIZER, Scope.ORGANIZE, accepted=True)

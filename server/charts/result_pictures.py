@@ -1,6 +1,6 @@
 """The pictures of a result, each with its title, how to read it, and its numbers as a table, for pages and downloads.
 
-Called by `server.pages.results`. `server.charts.result_charts` draws them.
+Called by `server.pages.submission.result`. `server.charts.result_charts` draws them.
 """
 
 import csv

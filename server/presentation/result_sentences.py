@@ -1,6 +1,6 @@
 """A result in plain sentences, and its scores on one scale beside what chance and the hyperparameters get.
 
-Pure functions, called by the templates of `server.pages.results` and `server.pages.compare`.
+Pure functions, called by the templates of `server.pages.submission.result` and `server.pages.submission.compare`.
 """
 
 import math

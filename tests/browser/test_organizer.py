@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, FilePayload, Page, ViewportSize, expect
 
 from model_zoo.checks.report import error, warning
-from server.pages.zoo_uploads import CHUNK_BYTES
+from server.pages.organizer.zoo_uploads import CHUNK_BYTES
 from submissions.people.accounts import create_organizer
 from submissions.storage.records import JobKind
 from submissions.zoos.jobs import claim, enqueue, fail, progress

@@ -3,7 +3,7 @@
 import hashlib
 import re
 
-from server.pages.static import FOLDER
+from server.pages.site.static import FOLDER
 
 VENDOR = FOLDER / "vendor"
 

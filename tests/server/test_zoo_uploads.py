@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from server.pages.zoo_uploads import CHUNK_BYTES
+from server.pages.organizer.zoo_uploads import CHUNK_BYTES
 from submissions.people.accounts import create_organizer
 from submissions.storage.records import JobKind, ZooJobRecord, ZooUploadRecord
 from submissions.zoos.uploads import uploaded_file

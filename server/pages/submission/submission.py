@@ -1,6 +1,6 @@
 """A submission's page, the fragment that its page polls, and cancelling it.
 
-The result part of the page is `server.pages.results`'s, the code behind it `server.pages.code`'s.
+The result part of the page is `server.pages.submission.result`'s, the code behind it `server.pages.submission.code`'s.
 """
 
 from dataclasses import dataclass

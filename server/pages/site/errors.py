@@ -9,7 +9,7 @@ from server.auth.bearer import is_api_request
 from server.config import services
 from server.forms import submit_form
 from server.http import problems, rates
-from server.pages import submit
+from server.pages.submission import submit
 from server.presentation.formats import size
 
 _DRAIN_BYTES = 64 * 2**20

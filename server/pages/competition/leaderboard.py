@@ -1,7 +1,8 @@
 """A phase's leaderboard: the page most people come for. A 304 while nothing changed, and else mostly from memory.
 
 What everybody sees of a board is rendered once for each of its versions and kept; a reader's own row is marked in it
-afterwards. `server.forms.board_query` reads what was asked, `server.pages.board_exports` has the same in other forms.
+afterwards. `server.forms.board_query` reads what was asked, `server.pages.competition.board_exports` has the same in
+other forms.
 """
 
 from collections.abc import Callable, Mapping, Sequence
