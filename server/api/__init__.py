@@ -2,21 +2,10 @@
 
 from flask_openapi3.openapi import OpenAPI
 
-from server.api import (
-    account,
-    boards,
-    competitions,
-    moderation,
-    notifications,
-    phases,
-    results,
-    submissions,
-    submitting,
-    teams,
-    tokens,
-    uploads,
-    zoos,
-)
+from server.api.account import account, notifications, teams, tokens
+from server.api.competition import boards, competitions
+from server.api.organizer import phases, uploads, zoos
+from server.api.submission import moderation, results, submissions, submitting
 
 PARTS = (
     *(competitions, boards, submitting, submissions, results, teams, account, notifications, tokens),

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from server.api.fields import Body, Line
 from server.api.routes import Routes
-from server.api.submissions import Submission, told
+from server.api.submission.submissions import Submission, told
 from server.auth.access import Who
 from server.auth.login import the_account
 from server.config import services

@@ -8,8 +8,8 @@ from typing import Any, get_type_hints
 from flask import url_for
 from pydantic import Field, create_model
 
-from server.api import competitions
-from server.api.competitions import Announcement, Competition, Phase
+from server.api.competition import competitions
+from server.api.competition.competitions import Announcement, Competition, Phase
 from server.api.fields import Answer, Body, Count, Id, Line, Listing, Moment, Paging, Paragraphs
 from server.api.routes import Created, Routes
 from server.auth.access import Who, the_competition, the_phase

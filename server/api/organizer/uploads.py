@@ -4,8 +4,8 @@ from flask import request, url_for
 from pydantic import Field
 
 from server.api.fields import Answer, Body, Count, Line, Query
+from server.api.organizer.zoos import Job, begun_job
 from server.api.routes import Created, Routes
-from server.api.zoos import Job, begun_job
 from server.auth.access import Who
 from server.auth.login import the_account
 from server.config import services

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 
 from server.api.fields import Answer, Body, Id, Line, Paragraphs, Query
 from server.api.routes import JSON, Created, Routes, checked, read_body
-from server.api.submissions import Submission, told
+from server.api.submission.submissions import Submission, told
 from server.auth.access import Who, is_owner_or_organizer, the_phase
 from server.auth.login import current_account, the_account
 from server.config import services
