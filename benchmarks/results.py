@@ -10,10 +10,10 @@ from pathlib import Path
 import click
 
 from benchmarks import results_page, results_pictures
-from server.commands.baselines import evaluate_all, job_of, sandboxes
-from server.commands.baselines_scores import as_csv, zoo_scores
-from server.commands.baselines_values import Keeper, bundle_of
 from server.commands.common import settings_or_exit
+from server.commands.local.baselines import evaluate_all, job_of, sandboxes
+from server.commands.local.baselines_scores import as_csv, zoo_scores
+from server.commands.local.baselines_values import Keeper, bundle_of
 from submissions.baselines import BASELINES
 from worker.sandbox.protocol import Limits
 

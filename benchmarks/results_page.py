@@ -13,8 +13,8 @@ import torch
 
 from benchmarks.results_pictures import by_measure
 from model_zoo.manifest import ZooManifest
-from server.commands.baselines_scores import Row, ZooScores
-from server.commands.baselines_values import State
+from server.commands.local.baselines_scores import Row, ZooScores
+from server.commands.local.baselines_values import State
 
 TASKS = ("1", "2", "4", "5", "6", "7", "8", "9")
 # 100 x CMI as published by the teams and in later papers, in the order of TASKS; None where not published.

@@ -8,7 +8,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from server.commands.baselines_scores import Row, ZooScores
+from server.commands.local.baselines_scores import Row, ZooScores
 
 mpl.use("svg")
 # Text stays text, and nothing depends on the time or on chance.

@@ -17,7 +17,7 @@ from torch import nn
 
 from model_zoo.architectures import Context, Moment, TrainingData
 from server.cli import main
-from server.commands.logins import TOKEN_VARIABLE, URL_VARIABLE
+from server.commands.participant.stored_logins import TOKEN_VARIABLE, URL_VARIABLE
 from submissions.intake.bundle import BundleLimits, read_bundle
 from submissions.settings import Settings
 from submissions.storage.database import Database

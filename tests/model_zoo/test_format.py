@@ -373,7 +373,7 @@ def test_reading_and_publishing_a_zoo_does_not_import_torch(tiny_zoo: Path, tmp_
     program = (
         "import sys\n"
         "from model_zoo import open_zoo\n"
-        "import model_zoo.cache, model_zoo.summary, model_zoo.writer, server.commands.zoo\n"
+        "import model_zoo.cache, model_zoo.summary, model_zoo.writer, server.commands.zoo.zoo\n"
         "import model_zoo.publish, pathlib\n"
         "zoo = open_zoo(sys.argv[1]); zoo.verify(); zoo.truth().gaps()\n"
         "model_zoo.publish.publish(zoo, pathlib.Path(sys.argv[2]))\n"

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from model_zoo import Zoo, ZooError, open_zoo
 from model_zoo.publish import publish
 from model_zoo.zoo import sha256_of
-from server.commands.zoo import command
+from server.commands.zoo.zoo import command
 from tests.factories import make_tiny_zoo
 from tests.model_zoo.whole import make_whole_zoo
 

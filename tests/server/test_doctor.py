@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 from sqlalchemy import text
 
 from server.commands.common import settings_or_exit
-from server.commands.doctor import Check, Found, examine, store
-from server.commands.doctor import command as doctor
+from server.commands.operate.doctor import Check, Found, examine, store
+from server.commands.operate.doctor import command as doctor
 from submissions.storage.database import Database
 from tests.buckets import Bucket
 from tests.mail_server import mail_server
@@ -56,7 +56,7 @@ def test_it_makes_nothing(home: Path) -> None:
 
 
 def test_it_imports_no_torch() -> None:
-    code = "import sys, server.commands.doctor; sys.exit('torch' in sys.modules)"
+    code = "import sys, server.commands.operate.doctor; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

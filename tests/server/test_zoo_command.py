@@ -10,7 +10,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from model_zoo.recipes import RECIPES
-from server.commands.zoo import command
+from server.commands.zoo.zoo import command
 
 
 def test_make_prints_the_folder_alone_on_stdout(digits_cnn: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from server.commands.doctor import Found, layer_checks
+from server.commands.operate.doctor import Found, layer_checks
 from tests.worker.conftest import Evaluate
 from tests.worker.sandboxed import NORMAL, function, make_sandbox, value_of
 from worker.harness import landlock

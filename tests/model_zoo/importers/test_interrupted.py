@@ -133,7 +133,7 @@ def test_a_child_that_dies_is_told(task: Task, place: Path) -> None:
 
 def test_asking_for_an_import_loads_no_torch() -> None:
     """The web process and the worker's supervisor do it."""
-    told = "import sys, model_zoo.importers.child, server.commands.zoo_import; print('torch' in sys.modules)"
+    told = "import sys, model_zoo.importers.child, server.commands.zoo.zoo_import; print('torch' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     assert ran.stdout == "False\n"
 

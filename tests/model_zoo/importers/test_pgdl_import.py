@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from model_zoo import ZooError, open_zoo
 from model_zoo.importers.pgdl import import_pgdl
 from model_zoo.importers.requests import PgdlRequest
-from server.commands.zoo import command
+from server.commands.zoo.zoo import command
 from tests.model_zoo.importers.tasks import Task, edit, left_beside, unwatched, write_task
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from model_zoo import ZooError, open_zoo
 from model_zoo.importers.requests import ImportReport, TorchRequest
 from model_zoo.importers.weight_folder import import_torch
-from server.commands.zoo import command
+from server.commands.zoo.zoo import command
 from tests.model_zoo.importers.tasks import unwatched
 
 Row = dict[str, object]

@@ -13,9 +13,9 @@ from model_zoo.manifest import AxisValue
 from model_zoo.recipes import RECIPES, Recipe, named_recipe
 from model_zoo.recipes.datasets import FileData
 from model_zoo.summary import GapSummary, summarize_gaps
-from server.commands import zoo_add, zoo_check, zoo_import, zoo_publish, zoo_train
 from server.commands.common import find_zoo, settings_or_exit
 from server.commands.errors import InputError
+from server.commands.zoo import zoo_add, zoo_check, zoo_import, zoo_publish, zoo_train
 from submissions.zoos.tracks import in_words
 
 _GOOD_SPREAD = 3

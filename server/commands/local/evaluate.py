@@ -14,7 +14,7 @@ import scoring
 from model_zoo import Zoo, ZooError
 from server.commands.common import find_zoo, settings_or_exit
 from server.commands.errors import InputError
-from server.commands.score_tables import print_report
+from server.commands.local.score_tables import print_report
 from submissions.intake.bundle import BundleError, BundleLimits, read_bundle
 from submissions.settings import Settings
 from submissions.storage.states import SENTENCES, Reason, State

@@ -7,10 +7,10 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from server.commands.client import Client
 from server.commands.errors import InputError
-from server.commands.logins import current_login
-from server.commands.printing import as_json, console, plain, print_json
+from server.commands.participant.client import Client
+from server.commands.participant.printing import as_json, console, plain, print_json
+from server.commands.participant.stored_logins import current_login
 
 _ADDRESS = re.compile(r"([A-Za-z0-9._-]+)/([A-Za-z0-9._-]+)")
 

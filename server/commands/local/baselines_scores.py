@@ -14,7 +14,7 @@ from typing import Any
 import scoring
 from model_zoo import Zoo
 from scoring.plain import plain
-from server.commands.baselines_values import Kept, State
+from server.commands.local.baselines_values import Kept, State
 from submissions.baselines import Baseline
 
 DRAWS = 1000

@@ -2,9 +2,9 @@
 
 import click
 
-from server.commands.client import Client
-from server.commands.logins import current_login
-from server.commands.printing import as_json, print_json
+from server.commands.participant.client import Client
+from server.commands.participant.printing import as_json, print_json
+from server.commands.participant.stored_logins import current_login
 
 
 @click.command()

@@ -2,9 +2,9 @@
 
 import click
 
-from server.commands.client import Client, Refused
-from server.commands.logins import forget_login, stored_login
-from server.commands.printing import as_json, print_json
+from server.commands.participant.client import Client, Refused
+from server.commands.participant.printing import as_json, print_json
+from server.commands.participant.stored_logins import forget_login, stored_login
 
 
 @click.command()

@@ -17,12 +17,12 @@ from rich.text import Text
 
 import scoring
 from model_zoo import Zoo, ZooError
-from server.commands import baselines_page
-from server.commands.baselines_scores import Floor, ZooScores, as_csv, as_json, floor, zoo_scores
-from server.commands.baselines_tables import print_list, print_scores
-from server.commands.baselines_values import Keeper, Kept, State, bundle_of, evaluate
 from server.commands.common import find_zoo, settings_or_exit
 from server.commands.errors import InputError
+from server.commands.local import baselines_page
+from server.commands.local.baselines_scores import Floor, ZooScores, as_csv, as_json, floor, zoo_scores
+from server.commands.local.baselines_tables import print_list, print_scores
+from server.commands.local.baselines_values import Keeper, Kept, State, bundle_of, evaluate
 from submissions.baselines import BASELINES, Baseline
 from submissions.settings import Settings
 from worker.sandbox.docker import DockerOptions

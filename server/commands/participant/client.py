@@ -16,7 +16,7 @@ import click
 import httpx
 
 from server.commands.errors import InputError
-from server.commands.logins import Login
+from server.commands.participant.stored_logins import Login
 
 TIMEOUT_S = 30.0
 MOST_WAITS = 5

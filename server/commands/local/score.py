@@ -1,7 +1,7 @@
 """`gengap score`: scores a file of values against a file with the truth; needs no server, no database.
 
 Owns reading the files strictly, and what scripts get of a score: JSON and CSV. `scoring` makes it,
-`server.commands.score_tables` prints it for people. Called by `server.cli`.
+`server.commands.local.score_tables` prints it for people. Called by `server.cli`.
 """
 
 import csv
@@ -24,7 +24,7 @@ import scoring
 from scoring import DERIVED_TARGETS, VARIANTS, Draws, ScoringError, Truth, Variant, ZooReport
 from scoring.plain import Row, Scalar, plain, rows
 from server.commands.errors import InputError
-from server.commands.score_tables import Compared, Scored, print_report
+from server.commands.local.score_tables import Compared, Scored, print_report
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 STANDARD_ERRORS_OF_95_PERCENT = NormalDist().inv_cdf(0.975)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from server.commands.client import Client
 from server.commands.errors import InputError
-from server.commands.logins import current_login
-from server.commands.printing import as_json, print_json
-from server.commands.watching import watch
+from server.commands.participant.client import Client
+from server.commands.participant.printing import as_json, print_json
+from server.commands.participant.stored_logins import current_login
+from server.commands.participant.watching import watch
 
 _ADDRESS = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
 

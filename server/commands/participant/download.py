@@ -9,10 +9,10 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-from server.commands.client import Client
 from server.commands.errors import InputError
-from server.commands.logins import current_login
-from server.commands.printing import as_json, print_json
+from server.commands.participant.client import Client
+from server.commands.participant.printing import as_json, print_json
+from server.commands.participant.stored_logins import current_login
 
 _NAMED = re.compile(r'filename="?([A-Za-z0-9][A-Za-z0-9._-]*)"?')
 

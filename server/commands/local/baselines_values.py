@@ -1,6 +1,7 @@
 """The values of shipped measures on zoos: evaluated in the sandbox, kept as files, so that no work is done twice.
 
-Owns what a run does to one measure and one zoo, and the file that remembers it. `server.commands.baselines` calls it.
+Owns what a run does to one measure and one zoo, and the file that remembers it. `server.commands.local.baselines`
+calls it.
 """
 
 import hashlib

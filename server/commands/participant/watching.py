@@ -7,8 +7,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from server.commands.client import Client, SubmissionTold
-from server.commands.printing import FINAL, plain, print_json, print_submission
+from server.commands.participant.client import Client, SubmissionTold
+from server.commands.participant.printing import FINAL, plain, print_json, print_submission
 
 SMOKE_POLL_S, POLL_S = 0.5, 2.0
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from server.charts.specifications import SCHEMA, target_name
-from server.commands.baselines_scores import ZooScores, reference_scores
+from server.commands.local.baselines_scores import ZooScores, reference_scores
 from server.presentation.standalone_page import chart_address, standalone_page
 
 _ROW_PX = 21

@@ -1,6 +1,6 @@
 """The scores of shipped measures as tables in a terminal: rounded, sorted by score, with a reason where there is none.
 
-`server.commands.baselines` calls it.
+`server.commands.local.baselines` calls it.
 """
 
 from rich import box
@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from server.commands.baselines_scores import Row, ZooScores, reference_scores
-from server.commands.baselines_values import State
+from server.commands.local.baselines_scores import Row, ZooScores, reference_scores
+from server.commands.local.baselines_values import State
 from submissions.baselines import BASELINES
 
 UNDEFINED = "—"

@@ -1,6 +1,6 @@
 """A zoo's report, and a comparison of two measures, as tables for people: rounded, with a reason for every gap.
 
-Owns what a terminal shows of a score. Called by `server.commands.score` and `server.commands.evaluate`.
+Owns what a terminal shows of a score. Called by `server.commands.local.score` and `server.commands.local.evaluate`.
 """
 
 from collections import Counter

@@ -4,11 +4,19 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from server.commands.client import Client, SubmissionListed
 from server.commands.errors import InputError
-from server.commands.logins import current_login
-from server.commands.printing import as_json, console, moment, plain, print_json, print_submission, state_text
-from server.commands.watching import watch
+from server.commands.participant.client import Client, SubmissionListed
+from server.commands.participant.printing import (
+    as_json,
+    console,
+    moment,
+    plain,
+    print_json,
+    print_submission,
+    state_text,
+)
+from server.commands.participant.stored_logins import current_login
+from server.commands.participant.watching import watch
 
 LISTED = 20
 

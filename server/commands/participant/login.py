@@ -5,9 +5,9 @@ from typing import TextIO
 
 import click
 
-from server.commands.client import Client, Refused
-from server.commands.logins import DEFAULT_URL, Login, keep_login, stored_login
-from server.commands.printing import as_json, print_json
+from server.commands.participant.client import Client, Refused
+from server.commands.participant.printing import as_json, print_json
+from server.commands.participant.stored_logins import DEFAULT_URL, Login, keep_login, stored_login
 
 SCOPES = ["read", "submit"]
 

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from server.commands.client import SubmissionTold
+from server.commands.participant.client import SubmissionTold
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
