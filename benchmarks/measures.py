@@ -31,7 +31,7 @@ from submissions.baselines import BASELINES, HELPERS, Baseline, baseline_source
 from submissions.settings import Settings
 from submissions.zoos.tracks import Track
 from worker.evaluator import network_files
-from worker.sandbox.bubblewrap import BubblewrapLauncher
+from worker.sandbox.backends.bubblewrap import BubblewrapLauncher
 from worker.sandbox.protocol import Code, Limits, NetworkFiles, Value
 from worker.sandbox.spawn import Spawner
 from worker.sandbox.zygote_sandbox import ZygoteSandbox

@@ -18,8 +18,8 @@ from docker.errors import DockerException
 from model_zoo import open_zoo
 from tests.factories import make_tiny_zoo
 from worker.evaluator import network_files
-from worker.sandbox.bubblewrap import command_line
-from worker.sandbox.docker import DockerOptions
+from worker.sandbox.backends.bubblewrap import command_line
+from worker.sandbox.backends.docker import DockerOptions
 from worker.sandbox.protocol import NetworkFiles
 
 PROGRAM = """

@@ -31,7 +31,7 @@ from model_zoo import open_zoo
 from tests.factories import make_tiny_zoo
 from worker.evaluator import network_files
 from worker.sandbox import zygote_sandbox
-from worker.sandbox.bubblewrap import BubblewrapLauncher
+from worker.sandbox.backends.bubblewrap import BubblewrapLauncher
 from worker.sandbox.handover import introduction
 from worker.sandbox.protocol import Code, Limits, NetworkFiles, SandboxError, Value
 from worker.sandbox.spawn import Spawner

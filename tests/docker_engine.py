@@ -14,8 +14,8 @@ import docker
 import pytest
 from docker.errors import DockerException
 
-from worker.sandbox.docker import DockerLauncher, DockerOptions, build_command
-from worker.sandbox.docker_remains import Owner, containers
+from worker.sandbox.backends.docker import DockerLauncher, DockerOptions, build_command
+from worker.sandbox.backends.docker_cleanup import Owner, containers
 
 SOCKET = os.environ.get("GENGAP_DOCKER_SOCKET", "")  # read now: a test's settings are not this machine's
 HINT = "start one with .ci/docker-engine and set DOCKER_HOST"

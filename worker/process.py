@@ -33,7 +33,7 @@ from worker.celery_app import MAIL, WORK, ZOO_WORK, make_celery
 from worker.evaluator import Evaluator
 from worker.hints import send_hint, send_zoo_hint
 from worker.mailer import Mailer
-from worker.sandbox.docker import DockerOptions
+from worker.sandbox.backends.docker import DockerOptions
 from worker.sandbox.pool import SandboxPool, make_pool
 from worker.sandbox.protocol import SandboxError
 from worker.zoo_tasks import ZooJobs

@@ -14,7 +14,7 @@ from model_zoo.checks.report import CheckReport
 from submissions.settings import Settings
 from submissions.zoo_check import CheckError, Watch, check_in_child, with_references
 from worker.evaluator import network_files
-from worker.sandbox.docker import DockerOptions
+from worker.sandbox.backends.docker import DockerOptions
 from worker.sandbox.pool import SandboxPool, make_pool
 from worker.sandbox.protocol import Code, Failure, Limits, NetworkFiles, SandboxError
 

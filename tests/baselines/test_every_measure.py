@@ -27,7 +27,7 @@ from tests.baselines.networks import (
 )
 from tests.factories import make_tiny_zoo
 from worker.evaluator import network_files
-from worker.sandbox.bubblewrap import BubblewrapLauncher
+from worker.sandbox.backends.bubblewrap import BubblewrapLauncher
 from worker.sandbox.protocol import Code, Failure, Limits, Value
 from worker.sandbox.spawn import Spawner
 from worker.sandbox.zygote_sandbox import ZygoteSandbox

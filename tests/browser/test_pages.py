@@ -11,7 +11,7 @@ from submissions.storage.records import Purpose
 from submissions.storage.states import Reason, State
 from tests.browser.conftest import PHONE, ServedSite, Watch
 from tests.records import PASSWORD
-from worker.sandbox.layer_table import TABLE
+from worker.sandbox.layers.layer_table import TABLE
 
 LONG_NAME = "Consistency_of_representations_under_small_rotations_and_translations_of_inputs"
 

@@ -10,7 +10,7 @@ from submissions.evaluation.attempts import add_repeats
 from submissions.storage.records import Purpose, RunRecord, SubmissionRecord, TimeRule, ValueRecord, ZooRecord
 from submissions.storage.states import Reason, State
 from tests.server.site import Site
-from worker.sandbox.layer_table import TABLE
+from worker.sandbox.layers.layer_table import TABLE
 
 
 def read(site: Site, submission: int, name: str | None = "ann", part: str = "/status") -> str:

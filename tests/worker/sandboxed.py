@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from tests.docker_engine import docker_launcher
-from worker.sandbox.bubblewrap import BubblewrapLauncher
+from worker.sandbox.backends.bubblewrap import BubblewrapLauncher
 from worker.sandbox.protocol import Failure, Outcome, Value
 from worker.sandbox.spawn import Spawner
 from worker.sandbox.zygote_sandbox import Launcher, ZygoteSandbox

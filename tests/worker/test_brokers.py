@@ -12,7 +12,7 @@ from submissions.settings import Settings
 from worker import file_broker
 from worker.celery_app import make_celery
 from worker.hints import send_hint
-from worker.sandbox.bubblewrap import BubblewrapLauncher
+from worker.sandbox.backends.bubblewrap import BubblewrapLauncher
 from worker.sandbox.protocol import Code, Limits, NetworkFiles, Value
 from worker.sandbox.spawn import Spawner
 from worker.sandbox.zygote_sandbox import ZygoteSandbox

@@ -11,7 +11,7 @@ import pytest
 
 from tests.services import wait_until
 from tests.worker.kernel_groups import KernelGroups
-from worker.sandbox import cgroups, cgroups_v1, cgroups_v2
+from worker.sandbox.limits import cgroups, cgroups_v1, cgroups_v2
 
 MIB = 2**20
 MOUNTS = Path("/proc/self/mountinfo").read_text()

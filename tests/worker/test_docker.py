@@ -18,10 +18,10 @@ import pytest
 from tests.docker_engine import containers_of_this_process, docker_options, engine, our_containers, require_image
 from tests.services import wait_until
 from tests.worker.sandboxed import NORMAL, failure_of, function, value_of
-from worker.sandbox.docker import DockerLauncher, DockerOptions, DockerZygote
-from worker.sandbox.docker_remains import LABELS, OWNER_LABEL, Owner
+from worker.sandbox.backends.docker import DockerLauncher, DockerOptions, DockerZygote
+from worker.sandbox.backends.docker_cleanup import LABELS, OWNER_LABEL, Owner
+from worker.sandbox.layers.seccomp import container_profile
 from worker.sandbox.protocol import Code, Limits, NetworkFiles, SandboxError
-from worker.sandbox.seccomp import container_profile
 from worker.sandbox.zygote_sandbox import ZygoteSandbox
 
 MIB = 2**20

@@ -10,10 +10,11 @@ from server.commands.operate.doctor import Found, layer_checks
 from tests.worker.conftest import Evaluate
 from tests.worker.sandboxed import NORMAL, function, make_sandbox, value_of
 from worker.harness import landlock
-from worker.sandbox import bubblewrap, cgroups
-from worker.sandbox.docker import DockerZygote
-from worker.sandbox.layer_table import TABLE, missing
-from worker.sandbox.layers import probe
+from worker.sandbox.backends import bubblewrap
+from worker.sandbox.backends.docker import DockerZygote
+from worker.sandbox.layers.layer_check import probe
+from worker.sandbox.layers.layer_table import TABLE, missing
+from worker.sandbox.limits import cgroups
 from worker.sandbox.pool import make_pool
 from worker.sandbox.protocol import Code, Fences, Limits, NetworkFiles, Outcome, SandboxError
 from worker.sandbox.zygote_sandbox import SANDBOX_ID, ZygoteSandbox

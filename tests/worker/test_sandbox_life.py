@@ -12,7 +12,7 @@ import pytest
 
 from tests.services import wait_until
 from tests.worker.sandboxed import NORMAL, function, make_sandbox, processes, value_of
-from worker.sandbox import cgroups
+from worker.sandbox.limits import cgroups
 from worker.sandbox.protocol import Code, Limits, NetworkFiles, Sandbox, SandboxError
 
 pytestmark = pytest.mark.usefixtures("the_next_network_is_unaffected")

@@ -7,7 +7,7 @@ import pytest
 from submissions.storage.states import Reason
 from tests.worker.conftest import Evaluate
 from tests.worker.sandboxed import MIB, NORMAL, failure_of, function, make_sandbox, value_of
-from worker.sandbox import cgroups
+from worker.sandbox.limits import cgroups
 from worker.sandbox.protocol import Code, Limits, NetworkFiles, Outcome, Sandbox, Value
 
 pytestmark = pytest.mark.usefixtures("the_next_network_is_unaffected")

@@ -2,9 +2,11 @@
 
 import pytest
 
-from worker.sandbox import bubblewrap, seccomp, zygote_sandbox
+from worker.sandbox import zygote_sandbox
+from worker.sandbox.backends import bubblewrap
+from worker.sandbox.layers import seccomp
+from worker.sandbox.layers.selftest import try_sandbox
 from worker.sandbox.protocol import Fences
-from worker.sandbox.selftest import try_sandbox
 
 
 def test_a_sandbox_that_holds_passes() -> None:

@@ -1,6 +1,6 @@
 """The zygote's beginning in a container: it fetches its control socket, since nothing can be inherited there.
 
-A container's command (`worker.sandbox.docker`) runs `main`.
+A container's command (`worker.sandbox.backends.docker`) runs `main`.
 """
 
 import importlib

@@ -1,6 +1,6 @@
 """The zygote: imports torch and its companions once, then forks one fresh process per network.
 
-A backend (`worker.sandbox.bubblewrap`, …) starts it inside a sandbox with a control socket. Each
+A backend (`worker.sandbox.backends.bubblewrap`, …) starts it inside a sandbox with a control socket. Each
 message on that socket is one network: names of `Descriptors`, and the descriptors in that order. Per network:
 
     zygote ── clone ──> init: process 1 in new namespaces, mounts, drops every right, reports the end

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from submissions.settings import Backend
-from worker.sandbox import cgroups
-from worker.sandbox.bubblewrap import BubblewrapLauncher
-from worker.sandbox.docker import DockerLauncher, DockerOptions
-from worker.sandbox.layer_table import missing
-from worker.sandbox.layers import Layers
+from worker.sandbox.backends.bubblewrap import BubblewrapLauncher
+from worker.sandbox.backends.docker import DockerLauncher, DockerOptions
+from worker.sandbox.layers.layer_check import Layers
+from worker.sandbox.layers.layer_table import missing
+from worker.sandbox.limits import cgroups
 from worker.sandbox.protocol import Sandbox
 from worker.sandbox.spawn import Spawner
 from worker.sandbox.zygote_sandbox import Launcher, ZygoteSandbox

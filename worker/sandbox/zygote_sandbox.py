@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from worker.sandbox import cgroups
 from worker.sandbox.handover import FORK_S, SealedCode, introduction, sealed, sealed_code, socket_pair
-from worker.sandbox.layers import Layers
+from worker.sandbox.layers.layer_check import Layers
+from worker.sandbox.layers.seccomp import participant_filter
+from worker.sandbox.limits import cgroups
+from worker.sandbox.limits.supervise import Run
 from worker.sandbox.protocol import Code, ContextFiles, Fences, Limits, NetworkFiles, Outcome, SandboxError
-from worker.sandbox.seccomp import participant_filter
-from worker.sandbox.supervise import Run
 from worker.sandbox.verdict import judge
 
 ZYGOTE_START_S = 120.0

@@ -25,7 +25,7 @@ from server.commands.local.baselines_tables import print_list, print_scores
 from server.commands.local.baselines_values import Keeper, Kept, State, bundle_of, evaluate
 from submissions.baselines import BASELINES, Baseline
 from submissions.settings import Settings
-from worker.sandbox.docker import DockerOptions
+from worker.sandbox.backends.docker import DockerOptions
 from worker.sandbox.pool import SandboxPool, make_pool
 from worker.sandbox.protocol import Limits, SandboxError
 

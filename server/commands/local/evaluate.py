@@ -21,7 +21,7 @@ from submissions.storage.states import SENTENCES, Reason, State
 from submissions.zoos import tracks
 from worker.evaluator import evaluate_zoo
 from worker.failures import describe
-from worker.sandbox.docker import DockerOptions
+from worker.sandbox.backends.docker import DockerOptions
 from worker.sandbox.pool import make_pool
 from worker.sandbox.protocol import Code, Failure, Limits, Outcome, SandboxError
 

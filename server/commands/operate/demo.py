@@ -35,7 +35,7 @@ from submissions.storage.records import SubmissionRecord
 from submissions.storage.states import State
 from submissions.zoos.zoo_store import make_zoo_store
 from worker.hints import send_hint
-from worker.sandbox.selftest import try_sandbox
+from worker.sandbox.layers.selftest import try_sandbox
 
 START_S = 60.0
 CHECK_S = 900.0

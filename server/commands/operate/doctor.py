@@ -32,11 +32,11 @@ from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.zoos.zoo_store import make_zoo_store
 from worker.mailer import PostError, SmtpPost
-from worker.sandbox import cgroups
-from worker.sandbox.docker import DockerOptions
-from worker.sandbox.layer_table import TABLE, Layer
-from worker.sandbox.seccomp import participant_filter
-from worker.sandbox.selftest import SelfTest, try_sandbox
+from worker.sandbox.backends.docker import DockerOptions
+from worker.sandbox.layers.layer_table import TABLE, Layer
+from worker.sandbox.layers.seccomp import participant_filter
+from worker.sandbox.layers.selftest import SelfTest, try_sandbox
+from worker.sandbox.limits import cgroups
 
 PROBE_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5

@@ -5,7 +5,7 @@ from flask import Blueprint, render_template
 from server.auth.access import Who, allow
 from server.config import services
 from submissions.evaluation.workers import known_workers
-from worker.sandbox.layer_table import TABLE
+from worker.sandbox.layers.layer_table import TABLE
 
 pages = Blueprint("organizer", __name__)
 

@@ -9,7 +9,7 @@ from server.config import services
 from submissions.evaluation import queue
 from submissions.evaluation.workers import Worker, known_workers
 from submissions.storage.records import utc_now
-from worker.sandbox.layer_table import missing
+from worker.sandbox.layers.layer_table import missing
 
 pages = Blueprint("health", __name__)
 

@@ -21,7 +21,7 @@ from submissions.evaluation.waiting import Estimate
 from submissions.intake.listing import phase_for_another
 from submissions.intake.own_code import CodeUnavailable, Excerpt, excerpt, stored_files
 from submissions.storage.records import PhaseRecord, SubmissionRecord, utc_now
-from worker.sandbox.layer_table import TABLE
+from worker.sandbox.layers.layer_table import TABLE
 
 pages = Blueprint("submissions", __name__)
 pages.add_app_template_filter(watch_words.elapsed, "elapsed")

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from submissions.settings import Backend
-from worker.sandbox.docker import DockerOptions
-from worker.sandbox.layers import throwaway_network
+from worker.sandbox.backends.docker import DockerOptions
+from worker.sandbox.layers.layer_check import throwaway_network
 from worker.sandbox.pool import make_pool
 from worker.sandbox.protocol import Code, Failure, Limits, SandboxError
 

@@ -11,9 +11,9 @@ import socket
 import time
 from dataclasses import dataclass, field
 
-from worker.sandbox.cgroups import ControlGroup
+from worker.sandbox.limits.cgroups import ControlGroup
+from worker.sandbox.limits.usage import Usage
 from worker.sandbox.protocol import Limits
-from worker.sandbox.usage import Usage
 from worker.sandbox.verdict import FRAME_BYTES, LOG_TAIL_BYTES, Evidence, Stop
 
 MEMORY_POLL_S = 0.02

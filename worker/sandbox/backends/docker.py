@@ -25,11 +25,11 @@ from docker.types import LogConfig, Ulimit
 from requests.exceptions import RequestException
 
 from submissions.settings import Settings
-from worker.sandbox import cgroups
-from worker.sandbox.docker_image import holds_our_harness
-from worker.sandbox.docker_remains import LABELS, OWNER_LABEL, Owner, meeting_place, remove_left_behind
+from worker.sandbox.backends.docker_cleanup import LABELS, OWNER_LABEL, Owner, meeting_place, remove_left_behind
+from worker.sandbox.backends.docker_image import holds_our_harness
+from worker.sandbox.layers.seccomp import container_profile
+from worker.sandbox.limits import cgroups
 from worker.sandbox.protocol import Limits, SandboxError
-from worker.sandbox.seccomp import container_profile
 from worker.sandbox.zygote_sandbox import ENVIRONMENT, SANDBOX_ID, await_ready
 
 ENGINE_TIMEOUT_S = 60

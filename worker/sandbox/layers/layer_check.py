@@ -18,8 +18,8 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from submissions.storage.states import Reason
-from worker.sandbox import layer_probes as probes
-from worker.sandbox.layer_table import TABLE
+from worker.sandbox.layers import layer_probes as probes
+from worker.sandbox.layers.layer_table import TABLE
 from worker.sandbox.protocol import Code, Failure, Fences, Limits, NetworkFiles, Outcome, SandboxError, Value
 
 MIB = 2**20

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-from worker.sandbox import cgroups_v1, cgroups_v2
+from worker.sandbox.limits import cgroups_v1, cgroups_v2
 
 PREFIX = "gengap"
 INIT = 1  # the network's trusted first process, which is in the group as well

@@ -13,8 +13,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from worker.sandbox import cgroups
 from worker.sandbox.handover import socket_pair
+from worker.sandbox.limits import cgroups
 from worker.sandbox.protocol import Limits, SandboxError
 from worker.sandbox.spawn import Spawner
 from worker.sandbox.zygote_sandbox import ENVIRONMENT, SANDBOX_ID, await_ready

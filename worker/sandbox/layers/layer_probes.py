@@ -5,7 +5,7 @@
 
 from collections.abc import Sequence
 
-from worker.sandbox.seccomp import call_numbers
+from worker.sandbox.layers.seccomp import call_numbers
 
 FORBIDDEN = (
     "socket",
