@@ -35,7 +35,7 @@ from model_zoo.training.course import initial_weights, looks_after
 from model_zoo.training.datasets import load_split
 from model_zoo.training.plan import NetworkPlan, PlannedNetwork, grouped, planned_networks
 from model_zoo.training.pool import training_set
-from submissions.zoo_check import check_in_child
+from worker.zoo_intake.check_process import check_in_child
 
 DEMO_RECIPES = ("digits-mlp", "digits-cnn")
 SAMPLE = Path(__file__).parents[2] / "shared" / "data" / "pgdl_sample"

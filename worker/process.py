@@ -36,7 +36,7 @@ from worker.mailer import Mailer
 from worker.sandbox.backends.docker import DockerOptions
 from worker.sandbox.pool import SandboxPool, make_pool
 from worker.sandbox.protocol import SandboxError
-from worker.zoo_tasks import ZooJobs
+from worker.zoo_intake.job_supervisor import ZooJobs
 
 ZOO_SLOTS = 1  # threads beside those that evaluate: a zoo that is trained must keep no submission waiting
 SWEEPS_TO_A_NEW_TRIAL = 12

@@ -3,7 +3,7 @@
     {"done": 3, "total": 96, "text": "networks"}
     {"report": {…}}
 
-`submissions.zoo_check` runs it and reads the lines. An error of ours is one line on stderr and exit status 1.
+`worker.zoo_intake.check_process` runs it and reads the lines. An error of ours is one line on stderr and exit status 1.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The walk through a zoo's items. `python -m model_zoo.checks` calls it with torch, `worker.zoo_checks` without.
+"""The walk through a zoo's items. `python -m model_zoo.checks` calls it with torch, `worker.zoo_intake.zoo_check` without.
 
 What an item means and when it fires is said in its own module; the order here is from what everything else rests on
 to what rests on all: files, data, truth, networks, leaks, cost.
@@ -37,7 +37,7 @@ def check_folder(
 
 
 def check_zoo(zoo: Zoo, *, watch: Watch, measured: Measure, jobs: int | None = None) -> CheckReport:
-    """Every item about a zoo but those that need scoring, which `submissions.zoo_check` adds.
+    """Every item about a zoo but those that need scoring, which `worker.zoo_intake.check_process` adds.
 
     watch: called with networks done, networks in all, and what is being done. measured: measures one network; called
     from `jobs` threads (default: one per processor), each with one network in memory. Damaged files end the check:

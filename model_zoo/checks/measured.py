@@ -1,6 +1,7 @@
 """Are the networks what the truth says of them? Compares what was measured anew with what is recorded. No torch.
 
-Who measures is chosen by `check_zoo`'s caller: `checks.measuring` with torch, or `worker.zoo_checks` in a sandbox.
+Who measures is chosen by `check_zoo`'s caller: `checks.measuring` with torch, or `worker.zoo_intake.zoo_check` in a
+sandbox.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,6 +1,7 @@
 """What a check of a zoo says: a verdict per item, and the numbers behind its pictures. Plain data that survives JSON.
 
-`model_zoo.checks` fills it, `submissions.zoo_check` adds what scoring knows, commands and pages show it. No torch.
+`model_zoo.checks` fills it, `worker.zoo_intake.check_process` adds what scoring knows, commands and pages show it. No
+torch.
 """
 
 from collections.abc import Iterable

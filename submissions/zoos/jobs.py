@@ -2,7 +2,7 @@
 
 Pages and commands enqueue; a worker claims one job at a time under a lease, tells its progress and ends it. A Celery
 message is only a hint. Every report names the owner of the lease, so that a late one changes nothing. What the kinds
-do is `worker.zoo_tasks`'s; how an upload arrives is `submissions.zoos.uploads`'s.
+do is `worker.zoo_intake.job_supervisor`'s; how an upload arrives is `submissions.zoos.uploads`'s.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -11,8 +11,8 @@ import pytest
 import scoring
 from model_zoo import open_zoo
 from model_zoo.checks import CheckReport, Verdict
-from submissions.zoo_check import DRAWS, CheckError, check_in_child, references
 from tests.model_zoo.checks.zoos import edit, fired, item, make_sound_zoo
+from worker.zoo_intake.check_process import DRAWS, CheckError, check_in_child, references
 
 
 @pytest.fixture(scope="module")
@@ -123,14 +123,15 @@ def test_a_child_that_dies_is_told_with_its_last_words(monkeypatch: pytest.Monke
 
 
 def test_checking_imports_no_torch_here() -> None:
-    code = (
-        "import sys, submissions.zoo_check, worker.zoo_checks, server.charts.zoo_charts; print('torch' in sys.modules)"
-    )
-    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
+    code = "import sys, worker.zoo_intake.check_process, worker.zoo_intake.zoo_check, server.charts.zoo_charts;
+    print('torch' in sys.modules)" assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() ==
+    "False"
 
 
 def test_a_grid_of_many_combinations_gets_fewer_draws(monkeypatch: pytest.MonkeyPatch, sound_zoo: Path) -> None:
-    monkeypatch.setattr("submissions.zoo_check.CELLS_AT_MOST", 100 * (16 + 2 * 144))  # its pairs: 2·2, 2·6 and 2·6
+    monkeypatch.setattr(
+        "worker.zoo_intake.check_process.CELLS_AT_MOST", 100 * (16 + 2 * 144)
+    )  # its pairs: 2·2, 2·6 and 2·6
     told: list[str] = []
     empty = CheckReport(zoo="sound", title="", manifest_sha256=None, targets=["gap"], items=[])
     references(empty, open_zoo(sound_zoo).truth(), lambda _done, _total, text: told.append(text))

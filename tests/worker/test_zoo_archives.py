@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.factories import zip_of
-from worker.zoo_archives import ArchiveError, ArchiveLimits, unpack_zoo
+from worker.zoo_intake.archives import ArchiveError, ArchiveLimits, unpack_zoo
 
 LIMITS = ArchiveLimits(unpacked_bytes=2**30)
 Files = Mapping[str, bytes]

@@ -8,9 +8,9 @@ import pytest
 
 from model_zoo.checks import CheckReport, Verdict
 from submissions.settings import Settings
-from submissions.zoo_check import CheckError
 from tests.model_zoo.checks.zoos import OWN_ARCHITECTURE, edit, edit_tensors, fired, item, make_sound_zoo, relist
-from worker.zoo_checks import check
+from worker.zoo_intake.check_process import CheckError
+from worker.zoo_intake.zoo_check import check
 
 Check = Callable[[Path], CheckReport]
 SMALL_FLOOR = {"scoring: gap": Verdict.WARNING}  # 12 networks are few

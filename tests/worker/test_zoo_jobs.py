@@ -23,7 +23,7 @@ from submissions.zoos.zoo_store import make_zoo_store
 from tests.buckets import Bucket
 from tests.factories import zip_of
 from tests.services import wait_until
-from worker.zoo_tasks import ZooJobs
+from worker.zoo_intake.job_supervisor import ZooJobs
 
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "pgdl_sample"
 TINY_RECIPE = """
@@ -238,8 +238,8 @@ def test_a_job_whose_process_dies_is_tried_again_and_given_up_after_the_third_ti
     worker.start()
     killed: set[int] = set()
     for _ in range(jobs.MAX_TRIES):
-        wait_until(lambda: bool(_running("worker.zoo_job") - killed), "the job's process")
-        for pid in _running("worker.zoo_job") - killed:
+        wait_until(lambda: bool(_running("worker.zoo_intake.job_process") - killed), "the job's process")
+        for pid in _running("worker.zoo_intake.job_process") - killed:
             os.kill(pid, signal.SIGKILL)
             killed.add(pid)
     worker.join()

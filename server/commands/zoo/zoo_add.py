@@ -14,7 +14,7 @@ from submissions.settings import Settings
 from submissions.storage.records import ZooRecord, ZooState
 from submissions.zoos.registry import COMMAND_LINE, add_zoo, record_check
 from submissions.zoos.zoo_store import make_zoo_store
-from worker.zoo_checks import CheckError, check
+from worker.zoo_intake.zoo_check import CheckError, check
 
 _COLOURS = {Verdict.ERROR: "red", Verdict.WARNING: "yellow"}
 

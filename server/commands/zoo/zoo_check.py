@@ -1,6 +1,7 @@
 """`gengap zoo check`: may this zoo be opened to participants? A verdict per item, what to do, and pictures.
 
-Owns what a terminal, a script and a file get of the report; `worker.zoo_checks` makes it, in a child or a sandbox.
+Owns what a terminal, a script and a file get of the report; `worker.zoo_intake.zoo_check` makes it, in a child or a
+sandbox.
 """
 
 from collections.abc import Iterator
@@ -19,8 +20,8 @@ from server.commands.common import find_zoo, settings_or_exit
 from server.commands.errors import InputError
 from server.presentation.zoo_report_page import page
 from submissions.settings import Settings
-from submissions.zoo_check import Watch
-from worker.zoo_checks import CheckError, check
+from worker.zoo_intake.check_process import Watch
+from worker.zoo_intake.zoo_check import CheckError, check
 
 REFUSED = 1
 _COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.ERROR: "bold red"}

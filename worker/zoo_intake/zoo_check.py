@@ -12,11 +12,11 @@ from model_zoo.checks.check import check_zoo
 from model_zoo.checks.measured import Fit, Measured
 from model_zoo.checks.report import CheckReport
 from submissions.settings import Settings
-from submissions.zoo_check import CheckError, Watch, check_in_child, with_references
 from worker.evaluator import network_files
 from worker.sandbox.backends.docker import DockerOptions
 from worker.sandbox.pool import SandboxPool, make_pool
 from worker.sandbox.protocol import Code, Failure, Limits, NetworkFiles, SandboxError
+from worker.zoo_intake.check_process import CheckError, Watch, check_in_child, with_references
 
 __all__ = ["CheckError", "check"]
 

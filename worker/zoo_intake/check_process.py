@@ -1,6 +1,6 @@
 """A zoo's check for pages and commands, which have no torch: it runs in a child process, scoring adds its rows here.
 
-`worker.zoo_checks.check` calls it, and knows the way for zoos that bring code of their own.
+`worker.zoo_intake.zoo_check.check` calls it, and knows the way for zoos that bring code of their own.
 """
 
 import itertools

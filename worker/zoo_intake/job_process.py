@@ -1,8 +1,8 @@
 """One job on a zoo, in a process of its own: fetched, imported or trained, then checked, then put into the store.
 
-`worker.zoo_tasks` starts `python -m worker.zoo_job` and writes to its stdin which job of which settings; the process
-tells its progress to the database itself and ends the job there. Exit status 0: the job has ended, done or failed by
-what it was given; anything else is our fault, and another attempt may follow.
+`worker.zoo_intake.job_supervisor` starts `python -m worker.zoo_intake.job_process` and writes to its stdin which job
+of which settings; the process tells its progress to the database itself and ends the job there. Exit status 0: the
+job has ended, done or failed by what it was given; anything else is our fault, and another attempt may follow.
 """
 
 import json
@@ -26,9 +26,9 @@ from submissions.zoos.allowed_sources import SourceError
 from submissions.zoos.registry import add_zoo, begin_check, give_up_check, record_check
 from submissions.zoos.uploads import UploadError
 from submissions.zoos.zoo_store import make_zoo_store
-from worker.zoo_archives import ArchiveError
-from worker.zoo_checks import CheckError, check
-from worker.zoo_ways import Request, bring
+from worker.zoo_intake.archives import ArchiveError
+from worker.zoo_intake.origins import Request, bring
+from worker.zoo_intake.zoo_check import CheckError, check
 
 NICENESS = 10
 TELL_EVERY_S = 1.0

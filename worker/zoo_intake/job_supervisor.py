@@ -1,8 +1,8 @@
 """A worker's share of the jobs on zoos: at most one at a time, in a child process that is watched and can be ended.
 
 The Celery task calls `ZooJobs.work`; the queue of record is `submissions.zoos.jobs`. What a job does is the part of
-`worker.zoo_job`, in a process group of its own that stands back for evaluations: its memory is given back whole, and
-whatever it has started ends with it.
+`worker.zoo_intake.job_process`, in a process group of its own that stands back for evaluations: its memory is given
+back whole, and whatever it has started ends with it.
 """
 
 import contextlib
@@ -67,7 +67,7 @@ class ZooJobs:
     def _run(self, job: jobs.Job) -> None:
         """Watch the job's process to its end, renewing the lease; end it where the lease is lost or we stop."""
         process = self._spawner.start(
-            [sys.executable, "-P", "-m", "worker.zoo_job"],
+            [sys.executable, "-P", "-m", "worker.zoo_intake.job_process"],
             stdin=subprocess.PIPE,
             start_new_session=True,
             preexec_fn=_end_with_us,

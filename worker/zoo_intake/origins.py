@@ -1,6 +1,7 @@
 """The ways in which a zoo comes to this server: unpacked, taken from a folder or S3, imported from PGDL, trained.
 
-`worker.zoo_job` calls `bring`. Every way ends with a zoo's folder on this machine; the check that follows judges it.
+`worker.zoo_intake.job_process` calls `bring`. Every way ends with a zoo's folder on this machine; the check that
+follows judges it.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,8 +18,8 @@ from submissions.storage.database import Database
 from submissions.storage.records import JobKind
 from submissions.zoos import uploads
 from submissions.zoos.allowed_sources import S3, allowed_path
-from worker.zoo_archives import ArchiveLimits, unpack_zoo
-from worker.zoo_fetch import fetch_zoo
+from worker.zoo_intake.archives import ArchiveLimits, unpack_zoo
+from worker.zoo_intake.s3_folder import fetch_zoo
 
 UNPACKED_PER_UPLOAD = 4  # times the largest upload, an archive may unpack to
 _ASKED_OF_PGDL = ("name", "title", "test_size", "truth_public")
