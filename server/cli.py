@@ -4,6 +4,12 @@ import importlib
 
 import click
 
+FOLDERS = {
+    "participant": ("login", "submit", "status", "cancel", "leaderboard", "download", "logout"),
+    "local": ("evaluate", "score", "baselines"),
+    "zoo": ("zoo",),
+    "operate": ("demo", "serve", "worker", "doctor", "account", "phase"),
+}
 COMMANDS = {
     "demo": "Set up everything and run a small real competition.",
     "serve": "Run the web server.",
@@ -35,7 +41,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         try:
-            command = importlib.import_module(f"server.commands.{cmd_name}").command
+            command = importlib.import_module(_module_of(cmd_name)).command
         except ModuleNotFoundError as error:  # in the server's image, which has no more than `serve` needs
             where = "use a worker's image, or a checkout after `make setup`"
             raise click.ClickException(
@@ -47,6 +53,11 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _module_of(command: str) -> str:
+    (folder,) = (folder for folder, commands in FOLDERS.items() if command in commands)
+    return f"server.commands.{folder}.{command}"
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

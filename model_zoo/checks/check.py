@@ -1,4 +1,4 @@
-"""The walk through a zoo's items. `python -m model_zoo.checks` calls it with torch, `worker.zoo_intake.zoo_check` without.
+"""Runs every item of a zoo's check, in order. Called by `python -m model_zoo.checks` and `worker.zoo_intake.zoo_check`.
 
 What an item means and when it fires is said in its own module; the order here is from what everything else rests on
 to what rests on all: files, data, truth, networks, leaks, cost.

@@ -13,7 +13,7 @@ from server.api.routes import JSON, cacheable
 from server.auth.access import Who, allow
 from server.auth.bearer import VERSION_PREFIX
 from server.http.headers import conditional
-from server.http.problems import ProblemDetails
+from server.problems import ProblemDetails
 from submissions.people.tokens import SCOPES, Scope
 
 _TEXT = """Everything that the pages do, in JSON. Make a token on your account's page or with `gengap login`, and send

@@ -23,7 +23,7 @@ from pydantic import BaseModel, Field, ValidationError, create_model
 from server.api.fields import Body, Id, Listing, Query, Secret, Slug
 from server.auth.access import Who, allow
 from server.auth.bearer import VERSION_PREFIX
-from server.http.problems import MEDIA_TYPE, FieldError, Problem, ProblemDetails
+from server.problems import MEDIA_TYPE, FieldError, Problem, ProblemDetails
 from submissions.people.tokens import Scope
 
 View = TypeVar("View", bound=Callable[..., Any])

@@ -10,7 +10,7 @@ from flask import Flask, g, request
 
 from server.auth import login
 from server.config import services
-from server.http.problems import Problem
+from server.problems import Problem
 from submissions.people.tokens import Scope, TokenHolder, authenticate_token
 
 PREFIX = "/api/"  # everything below answers in JSON, errors as well

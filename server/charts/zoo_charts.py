@@ -1,4 +1,4 @@
-"""The pictures of a zoo's check as Vega-Lite specifications, as in `server.charts.specifications`. Commands and pages call it.
+"""The pictures of a zoo's check as Vega-Lite specifications. Commands and pages call it.
 
 Colours and fonts come from whoever draws. Each picture is as wide as its box, also on a phone.
 """

@@ -1,0 +1,1 @@
+"""Reading what a form or an address asks for: shared by pages and the API."""

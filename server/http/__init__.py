@@ -1,0 +1,1 @@
+"""What every answer passes through: headers, ETags, rates, public addresses, problem details."""

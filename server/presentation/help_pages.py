@@ -13,7 +13,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-_ROOM = Path(__file__).parent
+_ROOM = Path(__file__).parents[1]
 FOLDER = next((folder for folder in (_ROOM / "docs", _ROOM.parent / "docs") if folder.is_dir()), _ROOM / "docs")
 _EXTERNAL = re.compile(r"[a-z]+://|mailto:")
 

@@ -123,15 +123,14 @@ def test_a_child_that_dies_is_told_with_its_last_words(monkeypatch: pytest.Monke
 
 
 def test_checking_imports_no_torch_here() -> None:
-    code = "import sys, worker.zoo_intake.check_process, worker.zoo_intake.zoo_check, server.charts.zoo_charts;
-    print('torch' in sys.modules)" assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() ==
-    "False"
+    modules = "worker.zoo_intake.check_process, worker.zoo_intake.zoo_check, server.charts.zoo_charts"
+    code = f"import sys, {modules}; print('torch' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
 
 
 def test_a_grid_of_many_combinations_gets_fewer_draws(monkeypatch: pytest.MonkeyPatch, sound_zoo: Path) -> None:
-    monkeypatch.setattr(
-        "worker.zoo_intake.check_process.CELLS_AT_MOST", 100 * (16 + 2 * 144)
-    )  # its pairs: 2·2, 2·6 and 2·6
+    pairs = 16 + 2 * 144  # 2·2, 2·6 and 2·6
+    monkeypatch.setattr("worker.zoo_intake.check_process.CELLS_AT_MOST", 100 * pairs)
     told: list[str] = []
     empty = CheckReport(zoo="sound", title="", manifest_sha256=None, targets=["gap"], items=[])
     references(empty, open_zoo(sound_zoo).truth(), lambda _done, _total, text: told.append(text))

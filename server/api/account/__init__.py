@@ -1,0 +1,1 @@
+"""The API for a person: account, notifications, teams, tokens."""

@@ -10,9 +10,9 @@ from server.api.routes import Created, Routes
 from server.auth.access import Who
 from server.auth.login import the_account
 from server.config import services
-from server.http.problems import Problem, faulty
 from server.pages.account import account as account_page
 from server.presentation.browser_names import browser_name
+from server.problems import Problem, faulty
 from submissions.people import accounts, sessions
 from submissions.people.account_deletion import DeletionRefused, delete_account
 from submissions.people.accounts import AccountError

@@ -11,7 +11,7 @@ from server.api.routes import Created, Routes
 from server.auth.access import Who, the_competition, visible_competitions
 from server.auth.login import current_account, the_account
 from server.config import services
-from server.http.problems import Problem
+from server.problems import Problem
 from submissions.people import teams
 from submissions.people.teams import TeamRefused
 from submissions.people.tokens import Scope

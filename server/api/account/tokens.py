@@ -11,7 +11,7 @@ from server.auth.access import Who
 from server.auth.bearer import the_holder
 from server.auth.login import the_account
 from server.config import services
-from server.http.problems import Problem, faulty
+from server.problems import Problem, faulty
 from submissions.people.accounts import authenticate
 from submissions.people.tokens import Scope, TokenError, create_token, revoke_token, tokens_of
 from submissions.storage.records import ApiTokenRecord

@@ -1,0 +1,1 @@
+"""The API for competitions: phases, kits, leaderboards."""

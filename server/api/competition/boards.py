@@ -11,9 +11,9 @@ from server.auth.access import Who, the_phase, the_submission
 from server.auth.login import current_account
 from server.charts.board_charts import badge
 from server.config import services
-from server.http.problems import Problem
 from server.http.public_urls import full_address
 from server.presentation.citation import citation_of
+from server.problems import Problem
 from submissions.leaderboard import board_page, model
 from submissions.leaderboard.entrants import entrant_of
 from submissions.leaderboard.history import history

@@ -1,0 +1,1 @@
+"""The API for organizers: phases, zoos, uploads."""

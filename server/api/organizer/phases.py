@@ -15,7 +15,7 @@ from server.api.routes import Created, Routes
 from server.auth.access import Who, the_competition, the_phase
 from server.auth.login import the_account
 from server.config import services
-from server.http.problems import Problem, faulty
+from server.problems import Problem, faulty
 from submissions.competitions.announcements import announce, announcements_of, withdraw
 from submissions.competitions.competitions import (
     CompetitionError,

@@ -9,8 +9,8 @@ from server.api.routes import Created, Routes
 from server.auth.access import Who
 from server.auth.login import the_account
 from server.config import services
-from server.http.problems import Problem
 from server.pages.organizer.zoo_uploads import CHUNK_BYTES
+from server.problems import Problem
 from submissions.people.tokens import Scope
 from submissions.zoos.uploads import (
     UnknownUpload,

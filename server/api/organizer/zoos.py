@@ -13,9 +13,9 @@ from server.api.routes import JSON, Created, Routes
 from server.auth.access import Who
 from server.auth.login import the_account
 from server.config import services
-from server.http.problems import faulty
 from server.pages.organizer import zoo
 from server.pages.organizer import zoos as zoo_pages
+from server.problems import faulty
 from submissions.evaluation.workers import known_workers
 from submissions.people.tokens import Scope
 from submissions.storage.audit import acts

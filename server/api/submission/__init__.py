@@ -1,0 +1,1 @@
+"""The API for submissions: submitting, watching, results, moderation."""

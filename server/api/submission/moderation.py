@@ -8,7 +8,7 @@ from server.api.submission.submissions import Submission, told
 from server.auth.access import Who
 from server.auth.login import the_account
 from server.config import services
-from server.http.problems import Problem
+from server.problems import Problem
 from submissions.intake.moderation import disqualify, hide, run_again
 from submissions.people.tokens import Scope
 from worker.hints import send_hint

@@ -9,7 +9,7 @@ from server.api.routes import Routes
 from server.auth.access import Who, named_in_query, the_submission
 from server.auth.result_access import seen_result
 from server.config import services
-from server.http.problems import Problem
+from server.problems import Problem
 from submissions.leaderboard.comparison import Compared, compared
 from submissions.results.submission_result import Result
 from submissions.results.values_and_targets import zoo_points

@@ -12,7 +12,7 @@ from server.api.routes import Routes
 from server.auth.access import Who, is_owner_or_organizer, the_submission
 from server.auth.login import current_account, the_account
 from server.config import services
-from server.http.problems import Problem, faulty
+from server.problems import Problem, faulty
 from submissions.competitions.competitions import find_phase
 from submissions.evaluation.outcomes import cancel
 from submissions.evaluation.submission_progress import progress

@@ -1,0 +1,1 @@
+"""Commands for whoever runs a server: demo, serve, worker, doctor, accounts, phases."""

@@ -1,0 +1,1 @@
+"""`gengap zoo` and its subcommands."""

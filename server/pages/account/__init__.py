@@ -1,0 +1,1 @@
+"""Pages of a person: account, log-in, mailed links, sessions, tokens, teams, their submissions."""

@@ -1,0 +1,1 @@
+"""Pages of a competition: its own, the leaderboard and its downloads, the starting kit."""

@@ -1,0 +1,1 @@
+"""Pages for organizers: workers, phases, zoos, the texts of a competition."""

@@ -1,0 +1,1 @@
+"""Pages of the site itself: home, help, health, errors, static files."""

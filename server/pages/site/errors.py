@@ -5,10 +5,11 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge, TooManyRequests
 
+from server import problems
 from server.auth.bearer import is_api_request
 from server.config import services
 from server.forms import submit_form
-from server.http import problems, rates
+from server.http import rates
 from server.pages.submission import submit
 from server.presentation.formats import size
 

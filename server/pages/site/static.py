@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request, send_from_directory, url_for
 
 from server.auth.access import Who, allow
 
-FOLDER = Path(__file__).parent.parent / "static"
+FOLDER = Path(__file__).parents[2] / "static"
 _FOREVER = "public, max-age=31536000, immutable"
 _A_DAY = "public, max-age=86400"
 

@@ -1,0 +1,1 @@
+"""Pages of a submission: submitting, watching, the result, the code, comparing, moderating."""

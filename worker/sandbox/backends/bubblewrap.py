@@ -30,7 +30,7 @@ from worker.harness.zygote import main
 main(int(sys.argv[2]))
 """
 _INSIDE = Path("/gengap/environment")
-_ROOM = Path(__file__).resolve().parents[2]
+_ROOM = Path(__file__).resolve().parents[3]
 
 
 class BubblewrapLauncher:

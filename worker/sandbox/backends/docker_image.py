@@ -10,7 +10,7 @@ from pathlib import Path
 from docker.errors import NotFound
 from docker.models.containers import Container
 
-_ROOM = Path(__file__).resolve().parents[2]
+_ROOM = Path(__file__).resolve().parents[3]
 _INSIDE = "/opt/inside"  # as in the Dockerfile's target `sandbox`
 _PARTS = {  # ours: its place inside
     "worker/harness": "worker/harness",

@@ -1,0 +1,1 @@
+"""Limits enforced from outside: control groups, time, memory, processes."""
