@@ -3,6 +3,7 @@
 Called by `server.pages.submission.submit`. What is typed survives every error, so all of it is kept here as it came.
 """
 
+import threading
 from dataclasses import dataclass, replace
 
 from flask import abort, request
@@ -21,6 +22,8 @@ from submissions.storage.records import SubmissionRecord
 
 DEFAULT_FILENAME = "complexity.py"
 TRACKS = ("", "standard", "extended")
+# An upload in hand takes up to 60 MB, unpacked beside packed: eight at once would not fit the web process.
+ONE_AT_A_TIME = threading.Lock()
 _CODE_LENGTH = 400_000  # more than a source may have, so that its author is told and not cut short
 
 

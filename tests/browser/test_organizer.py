@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, FilePayload, Page, ViewportSize, expect
 
 from model_zoo.checks.report import error, warning
-from server.pages.organizer.zoo_uploads import CHUNK_BYTES
+from server.forms.zoo_fields import PIECE_BYTES
 from submissions.people.accounts import create_organizer
 from submissions.storage.records import JobKind
 from submissions.zoos.jobs import claim, enqueue, fail, progress
@@ -52,7 +52,7 @@ def organizer(chromium: Browser, running_site: RunningSite) -> Iterator[Page]:
 
 def upload_with_an_interruption(page: Page, archive: Path) -> None:
     """The connection breaks after the first piece, and the page is loaded anew before it comes back."""
-    second_piece = re.compile(rf"/uploads/.*offset={CHUNK_BYTES}$")
+    second_piece = re.compile(rf"/uploads/.*offset={PIECE_BYTES}$")
     page.route(second_piece, lambda route: route.abort())
     page.get_by_label("A zoo's folder as .zip").set_input_files(archive)
     expect(page.locator("[data-told]")).to_contain_text("The connection is lost", timeout=WORK_MS)

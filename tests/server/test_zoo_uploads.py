@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from server.pages.organizer.zoo_uploads import CHUNK_BYTES
+from server.forms.zoo_fields import PIECE_BYTES
 from submissions.people.accounts import create_organizer
 from submissions.storage.records import JobKind, ZooJobRecord, ZooUploadRecord
 from submissions.zoos.uploads import uploaded_file
@@ -46,7 +46,7 @@ def sender(site: Site, name: str = "olga") -> Sender:
 def test_pieces_arrive_as_the_file_that_was_sent_and_become_a_job(site: Site) -> None:
     olga = sender(site)
     begun = olga.begin().get_json()
-    assert (begun["received"], begun["piece_bytes"]) == (0, CHUNK_BYTES)
+    assert (begun["received"], begun["piece_bytes"]) == (0, PIECE_BYTES)
     for offset in range(0, len(CONTENT), 3000):
         answer = olga.send(begun["location"], offset, CONTENT[offset : offset + 3000])
         assert answer.get_json() == {"received": min(offset + 3000, len(CONTENT))}
@@ -83,8 +83,8 @@ def test_a_piece_at_the_wrong_place_is_told_the_right_one(site: Site) -> None:
 def test_a_piece_that_is_too_large_is_refused_before_it_is_read(site: Site) -> None:
     olga = sender(site)
     location = olga.begin(size=100 * 2**20).get_json()["location"]
-    assert olga.send(location, 0, bytes(CHUNK_BYTES + 1)).status_code == 413
-    assert olga.send(location, 0, bytes(CHUNK_BYTES)).get_json() == {"received": CHUNK_BYTES}
+    assert olga.send(location, 0, bytes(PIECE_BYTES + 1)).status_code == 413
+    assert olga.send(location, 0, bytes(PIECE_BYTES)).get_json() == {"received": PIECE_BYTES}
 
 
 def test_a_piece_may_be_larger_than_a_measure(make_site: Callable[..., Site]) -> None:

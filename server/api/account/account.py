@@ -10,7 +10,7 @@ from server.api.routes import Created, Routes
 from server.auth.access import Who
 from server.auth.login import the_account
 from server.config import services
-from server.pages.account import account as account_page
+from server.downloads.account_export import account_export
 from server.presentation.browser_names import browser_name
 from server.problems import Problem, faulty
 from submissions.people import accounts, sessions
@@ -153,7 +153,7 @@ def ask_to_verify() -> None:
 @routes.get("/account/export", Who.PARTICIPANT, download="application/zip")
 def export() -> Response:
     """Everything that is kept of your account, as a zip"""
-    return account_page.export()
+    return account_export()
 
 
 @routes.post("/account/deletion", Who.PARTICIPANT, Scope.ACCOUNT)

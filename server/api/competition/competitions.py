@@ -12,7 +12,7 @@ from server.api.routes import Routes
 from server.auth.access import Who, the_competition, the_phase, visible_competitions
 from server.auth.login import current_account
 from server.config import services
-from server.pages.competition import starting_kit
+from server.downloads.starting_kit import starting_kit
 from submissions.competitions.announcements import announcements_of
 from submissions.evaluation.smoke_run import smoke_zoo
 from submissions.storage.records import (
@@ -132,7 +132,7 @@ def show_phase() -> Phase:
 @routes.get("/competitions/<slug:competition_slug>/kit", Who.VISITOR, download="application/zip", may_lack=True)
 def download_kit() -> Response:
     """The starting kit: a measure to change, baselines, a public zoo, a notebook"""
-    return starting_kit.download()
+    return starting_kit()
 
 
 def told(record: CompetitionRecord) -> Competition:

@@ -9,7 +9,7 @@ from server.api.routes import Created, Routes
 from server.auth.access import Who
 from server.auth.login import the_account
 from server.config import services
-from server.pages.organizer.zoo_uploads import CHUNK_BYTES
+from server.forms.zoo_fields import PIECE_BYTES
 from server.problems import Problem
 from submissions.people.tokens import Scope
 from submissions.zoos.uploads import (
@@ -23,7 +23,7 @@ from submissions.zoos.uploads import (
 )
 from worker.hints import send_zoo_hint
 
-routes = Routes("uploads", "Uploading zoos", f"Packed zoos in pieces of at most {CHUNK_BYTES} bytes.")
+routes = Routes("uploads", "Uploading zoos", f"Packed zoos in pieces of at most {PIECE_BYTES} bytes.")
 
 _BYTES = "application/octet-stream"
 _UPLOAD = "/zoo-uploads/<token:upload_id>"
@@ -76,7 +76,7 @@ def append_piece(upload_id: str, query: Offset) -> Upload:
     """Append a piece
 
     409 where another offset is wanted: ask how far the upload is."""
-    request.max_content_length = CHUNK_BYTES
+    request.max_content_length = PIECE_BYTES
     if request.mimetype != _BYTES:
         raise Problem(415, f"Send the piece as {_BYTES}.")
     piece = request.get_data(cache=False)

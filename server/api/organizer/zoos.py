@@ -13,8 +13,9 @@ from server.api.routes import JSON, Created, Routes
 from server.auth.access import Who
 from server.auth.login import the_account
 from server.config import services
-from server.pages.organizer import zoo
-from server.pages.organizer import zoos as zoo_pages
+from server.downloads import zoo as zoo_downloads
+from server.downloads.zoo import zoo_picture
+from server.forms.zoo_fields import is_zoo_name, own_recipe
 from server.problems import faulty
 from submissions.evaluation.workers import known_workers
 from submissions.people.tokens import Scope
@@ -177,13 +178,13 @@ def show(zoo_id: int) -> ZooDetail:
 @routes.get("/zoos/<id:zoo_id>/pictures/<slug:picture>", Who.ORGANIZER, Scope.ORGANIZE, download=JSON)
 def picture(zoo_id: int, picture: str) -> Response:
     """A picture of a zoo's truth as a Vega-Lite specification: gaps, axes or accuracies"""
-    return zoo.chart(zoo_id, picture)
+    return zoo_picture(zoo_id, picture)
 
 
 @routes.get("/zoos/<id:zoo_id>/public-part", Who.ORGANIZER, Scope.ORGANIZE, download="application/zip", may_lack=True)
 def public_part(zoo_id: int) -> Response:
     """The part of a zoo that participants may see, as a zip"""
-    return zoo.public_part(zoo_id)
+    return zoo_downloads.public_part(zoo_id)
 
 
 @routes.post("/zoos/<id:zoo_id>/check", Who.ORGANIZER, Scope.ORGANIZE, accepted=True)
@@ -226,7 +227,7 @@ def add_folder(body: FromFolder) -> Created[Job]:
 @routes.post("/zoo-jobs/pgdl", Who.ORGANIZER, Scope.ORGANIZE)
 def add_pgdl(body: FromPgdl) -> Created[Job]:
     """Import a task of the PGDL competition"""
-    if body.name and not zoo_pages.is_name(body.name):
+    if body.name and not is_zoo_name(body.name):
         raise faulty({"name": "A zoo's name has small letters, digits, dashes and underscores."})
     folders = [source for source in services().settings.zoo_sources if source.startswith("/")]
     addresses = {}
@@ -246,7 +247,7 @@ def add_recipe(body: FromRecipe) -> Created[Job]:
         raise faulty({"name": "Give either the name of a recipe, or one of your own as toml."})
     try:
         if body.toml is not None:
-            return _created(_begun(JobKind.RECIPE, {"name": zoo_pages.own_recipe(body.toml).name, "toml": body.toml}))
+            return _created(_begun(JobKind.RECIPE, {"name": own_recipe(body.toml).name, "toml": body.toml}))
         return _created(_begun(JobKind.RECIPE, {"name": named_recipe(body.name or "").name}))
     except ZooError as error:
         raise faulty({"toml" if body.toml is not None else "name": str(error)}) from None

@@ -11,7 +11,7 @@ from server.api.submission.submissions import Submission, told
 from server.auth.access import Who, is_owner_or_organizer, the_phase
 from server.auth.login import current_account, the_account
 from server.config import services
-from server.pages.submission.submit import ONE_AT_A_TIME
+from server.forms.submit_form import ONE_AT_A_TIME
 from server.problems import Problem, faulty
 from submissions.intake.bundle import BundleError, read_bundle
 from submissions.intake.bundle_store import StoreError

@@ -1,17 +1,15 @@
 """A person's own account: name, address, password, mails; the export of their data and deleting the account."""
 
-import tempfile
-
-from flask import Blueprint, Response, flash, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from server.auth import login
 from server.auth.access import Who, allow
 from server.config import services
+from server.downloads.account_export import account_export
 from server.forms.fields import text_field
 from submissions.people import accounts
 from submissions.people.account_deletion import DeletionRefused, delete_account
-from submissions.people.account_export import write_export
 from submissions.people.accounts import EMAIL_LENGTH, NAME_LENGTHS, PASSWORD_LENGTHS, AccountError
 from worker.hints import send_mail_hint
 
@@ -93,14 +91,7 @@ def ask_to_verify() -> ResponseReturnValue:
 @pages.get("/account/export")
 @allow(Who.PARTICIPANT)
 def export() -> Response:
-    account = login.the_account()
-    file = tempfile.TemporaryFile()  # noqa: SIM115  (whoever sends it closes it)
-    write_export(services().db, services().store, account.id, file)
-    file.seek(0)
-    name = f"gengap-{account.name}.zip"
-    response = send_file(file, mimetype="application/zip", as_attachment=True, download_name=name)
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
+    return account_export()
 
 
 @pages.get("/account/delete")

@@ -1,12 +1,9 @@
 """The download of a competition's starting kit."""
 
-from flask import Blueprint, Response, abort, current_app, send_file
+from flask import Blueprint, Response
 
-from model_zoo import ZooError
-from server.auth.access import Who, allow, the_competition
-from server.config import services
-from server.http.public_urls import full_address
-from submissions.competitions.starting_kit import kit_file, kit_plan
+from server.auth.access import Who, allow
+from server.downloads.starting_kit import starting_kit
 
 pages = Blueprint("kit", __name__)
 
@@ -14,17 +11,4 @@ pages = Blueprint("kit", __name__)
 @pages.get("/competitions/<slug:competition_slug>/kit.zip")
 @allow(Who.VISITOR)
 def download(**_named: object) -> Response:
-    competition = the_competition()
-    page_url = full_address("competitions.show", competition_slug=competition.slug)
-    with services().db.read() as session:
-        plan = kit_plan(session, competition, competition.phases, page_url)
-    if plan is None:
-        abort(404)
-    try:
-        path = kit_file(services().settings, services().zoos, plan)
-    except ZooError:
-        current_app.logger.exception("The kit of %s cannot be made.", competition.slug)
-        abort(503)
-    response = send_file(path, download_name=plan.filename, as_attachment=True, etag=path.stem)
-    response.headers["Cache-Control"] = "private, no-cache"
-    return response
+    return starting_kit()

@@ -1,37 +1,25 @@
 """One version of a zoo, for organizers: its check, the phases that use it, its public part, its history."""
 
-import contextlib
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
-from flask import Blueprint, Response, abort, flash, jsonify, redirect, render_template, send_file, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from model_zoo import ZooError
-from model_zoo.checks.report import CheckReport, Verdict
-from model_zoo.publish import publish
+from model_zoo.checks.report import Verdict
 from server.auth.access import Who, allow
 from server.auth.login import the_account
-from server.charts import zoo_charts
 from server.config import services
+from server.downloads import zoo as zoo_downloads
+from server.downloads.zoo import the_zoo, zoo_picture
 from server.forms.fields import LARGEST_ID, id_field
 from submissions.competitions.competitions import CompetitionError
 from submissions.competitions.phase_zoos import attach_zoo, detach_zoo, replace_zoo, submissions_affected
 from submissions.storage.audit import acts
 from submissions.storage.records import JobKind, PhaseRecord, ZooState
 from submissions.zoos.jobs import enqueue
-from submissions.zoos.registry import ZooDetail, zoo_detail
 from worker.hints import send_hint, send_zoo_hint
-
-_PICTURES: dict[str, Callable[[CheckReport], dict[str, Any]]] = {
-    "gaps": zoo_charts.histogram,
-    "axes": zoo_charts.gap_by_axis,
-    "accuracies": zoo_charts.training_against_test,
-}
 
 pages = Blueprint("zoo_page", __name__)
 _ZOO = f"/organizer/zoos/<int(max={LARGEST_ID}):zoo_id>"
@@ -46,34 +34,19 @@ def show(zoo_id: int) -> str:
 @pages.get(f"{_ZOO}/pictures/<slug:picture>.json")
 @allow(Who.ORGANIZER)
 def chart(zoo_id: int, picture: str) -> Response:
-    report = _the_zoo(zoo_id).report
-    if report is None or picture not in _PICTURES or not report.numbers.networks:
-        abort(404)
-    return jsonify(_PICTURES[picture](report))
+    return zoo_picture(zoo_id, picture)
 
 
 @pages.get(f"{_ZOO}/public.zip")
 @allow(Who.ORGANIZER)
 def public_part(zoo_id: int) -> Response:
-    """The part of the zoo that participants may see, packed to disk first and sent from there."""
-    record = _the_zoo(zoo_id).zoo
-    with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(dir=services().settings.home, prefix=".publish-"))
-        try:
-            zoo = services().zoos.open(record.manifest_sha256)
-            with services().zoos.fetched(zoo):
-                packed = publish(zoo, Path(folder) / "zoo.zip")
-        except ZooError as error:
-            abort(503, description=str(error))
-        response = send_file(packed, download_name=f"{record.name}-{record.version}-public.zip", as_attachment=True)
-        response.call_on_close(stack.pop_all().close)
-    return response
+    return zoo_downloads.public_part(zoo_id)
 
 
 @pages.post(f"{_ZOO}/check")
 @allow(Who.ORGANIZER)
 def check_again(zoo_id: int) -> ResponseReturnValue:
-    detail = _the_zoo(zoo_id)
+    detail = the_zoo(zoo_id)
     if detail.job is None or detail.job.state.is_final:
         enqueue(services().db, JobKind.RECHECK, {"zoo": detail.zoo.label}, the_account().id, zoo_id=zoo_id)
         send_zoo_hint(services().settings)
@@ -83,21 +56,21 @@ def check_again(zoo_id: int) -> ResponseReturnValue:
 @pages.post(f"{_ZOO}/attach")
 @allow(Who.ORGANIZER)
 def attach(zoo_id: int) -> ResponseReturnValue:
-    _the_zoo(zoo_id)
+    the_zoo(zoo_id)
     return _change(zoo_id, lambda phase_id: attach_zoo(services().db, phase_id, zoo_id, the_account().id), "Attached.")
 
 
 @pages.post(f"{_ZOO}/detach")
 @allow(Who.ORGANIZER)
 def detach(zoo_id: int) -> ResponseReturnValue:
-    _the_zoo(zoo_id)
+    the_zoo(zoo_id)
     return _change(zoo_id, lambda phase_id: detach_zoo(services().db, phase_id, zoo_id, the_account().id), "Detached.")
 
 
 @pages.post(f"{_ZOO}/replace")
 @allow(Who.ORGANIZER)
 def replace(zoo_id: int) -> ResponseReturnValue:
-    _the_zoo(zoo_id)
+    the_zoo(zoo_id)
     by = id_field("by")
     if by is None:
         return _page(zoo_id, "Choose the version that takes its place."), 422
@@ -123,7 +96,7 @@ def _change(zoo_id: int, act: Callable[[int], int], done: str) -> ResponseReturn
 
 
 def _page(zoo_id: int, error: str = "") -> str:
-    detail = _the_zoo(zoo_id)
+    detail = the_zoo(zoo_id)
     zoo, report = detail.zoo, detail.report
     with services().db.read() as session:
         phases = session.scalars(select(PhaseRecord).options(joinedload(PhaseRecord.competition))).all()
@@ -150,9 +123,3 @@ def _page(zoo_id: int, error: str = "") -> str:
         acts=history,
         error=error,
     )
-
-
-def _the_zoo(zoo_id: int) -> ZooDetail:
-    with services().db.read() as session:
-        detail = zoo_detail(session, zoo_id)
-    return detail if detail is not None else abort(404)

@@ -1,6 +1,6 @@
 """Uploading a packed zoo in pieces: begin or take up again, append, finish. Called by static/upload.js, in JSON.
 
-A piece is at most `CHUNK_BYTES`, so that the web process stays small however large a zoo is. An upload belongs to
+A piece is at most `PIECE_BYTES`, so that the web process stays small however large a zoo is. An upload belongs to
 whoever began it; to anybody else it does not exist.
 """
 
@@ -10,6 +10,7 @@ from server.auth.access import Who, allow
 from server.auth.login import the_account
 from server.config import services
 from server.forms.fields import text_field
+from server.forms.zoo_fields import PIECE_BYTES
 from submissions.zoos.uploads import (
     FILENAME_LENGTH,
     UploadError,
@@ -21,7 +22,6 @@ from submissions.zoos.uploads import (
 )
 from worker.hints import send_zoo_hint
 
-CHUNK_BYTES = 8 * 2**20
 _NUMBER_DIGITS = 15
 _APPEND = "zoo_uploads.append_piece"
 
@@ -51,7 +51,7 @@ def begin() -> Answer:
             already = received(session, upload_id, user_id)
     except UploadError as error:
         return _refused(str(error))
-    return jsonify(location=url_for(_APPEND, upload_id=upload_id), received=already, piece_bytes=CHUNK_BYTES), 200
+    return jsonify(location=url_for(_APPEND, upload_id=upload_id), received=already, piece_bytes=PIECE_BYTES), 200
 
 
 @pages.post(_UPLOAD)
@@ -93,4 +93,4 @@ def _refused(sentence: str) -> Answer:
 
 def _bound_the_body() -> None:
     if request.endpoint == _APPEND:
-        request.max_content_length = CHUNK_BYTES
+        request.max_content_length = PIECE_BYTES

@@ -1,21 +1,19 @@
 """The organizers' list of zoos, the ways to add one, and the page that follows the job of adding it."""
 
-import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
 
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select
 
 from model_zoo import ZooError
-from model_zoo.manifest import Name, faults
-from model_zoo.recipes import RECIPES, Recipe, named_recipe
+from model_zoo.recipes import RECIPES, named_recipe
 from server.auth.access import Who, allow
 from server.auth.login import the_account
 from server.config import services
 from server.forms.fields import LARGEST_ID, paragraph_field, text_field
+from server.forms.zoo_fields import is_zoo_name, own_recipe
 from server.http.headers import conditional
 from submissions.storage.records import JobKind, JobState, ZooJobRecord, ZooUploadRecord, utc_now
 from submissions.zoos.allowed_sources import SourceError, allowed_address
@@ -59,7 +57,7 @@ def add_pgdl() -> ResponseReturnValue:
         reference = allowed_address(reference, sources) if reference else ""
     except SourceError as error:
         return _overview_page({"pgdl": str(error)}), 422
-    if name and not is_name(name):
+    if name and not is_zoo_name(name):
         return _overview_page({"pgdl": "A zoo's name has small letters, digits, dashes and underscores."}), 422
     if test_size and not (test_size.isascii() and test_size.isdecimal() and int(test_size)):
         return _overview_page({"pgdl": "Give the number of test examples, or leave it to the importer."}), 422
@@ -142,23 +140,6 @@ def _begin(kind: JobKind, arguments: Mapping[str, object]) -> ResponseReturnValu
     job_id = enqueue(services().db, kind, arguments, the_account().id)
     send_zoo_hint(services().settings)
     return redirect(url_for("zoos.job", job_id=job_id))
-
-
-def own_recipe(text: str) -> Recipe:
-    try:
-        return Recipe.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ZooError(f"This is not TOML: {error}.") from None
-    except ValidationError as error:
-        raise ZooError(f"The recipe is wrong: {faults(error)}.") from None
-
-
-def is_name(text: str) -> bool:
-    try:
-        TypeAdapter(Name).validate_python(text)
-    except ValidationError:
-        return False
-    return True
 
 
 def _the_job(job_id: int) -> ZooJobRecord:

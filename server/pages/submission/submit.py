@@ -3,7 +3,6 @@
 The same check answers by itself while somebody types (`check`); it stores nothing.
 """
 
-import threading
 from dataclasses import dataclass
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -13,7 +12,15 @@ from server.auth.access import Who, allow, the_phase
 from server.auth.login import the_account
 from server.config import services
 from server.forms.fields import LARGEST_ID
-from server.forms.submit_form import Draft, Upload, draft_of, open_phase_path, posted_draft, posted_upload
+from server.forms.submit_form import (
+    ONE_AT_A_TIME,
+    Draft,
+    Upload,
+    draft_of,
+    open_phase_path,
+    posted_draft,
+    posted_upload,
+)
 from submissions.evaluation.smoke_run import smoke_zoo
 from submissions.intake import details
 from submissions.intake.bundle import MAX_SOURCE_BYTES, Bundle, BundleError, read_bundle
@@ -30,9 +37,6 @@ ADVICE = {
     Reason.IMPORT_ERROR: "Python could not import it. Correct this line, or the one before it.",
     Reason.MISSING_FUNCTION: "The server calls this function once for each network.",
 }
-
-# An upload in hand takes up to 60 MB, unpacked beside packed: eight at once would not fit the web process.
-ONE_AT_A_TIME = threading.Lock()
 
 pages = Blueprint("submit", __name__)
 _FORM = "/competitions/<slug:competition_slug>/<slug:phase_slug>/submit"

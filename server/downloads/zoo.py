@@ -1,0 +1,53 @@
+"""What organizers download of a zoo: its pictures as specifications, and its public part."""
+
+import contextlib
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flask import Response, abort, jsonify, send_file
+
+from model_zoo import ZooError
+from model_zoo.checks.report import CheckReport
+from model_zoo.publish import publish
+from server.charts import zoo_charts
+from server.config import services
+from submissions.zoos.registry import ZooDetail, zoo_detail
+
+_PICTURES: dict[str, Callable[[CheckReport], dict[str, Any]]] = {
+    "gaps": zoo_charts.histogram,
+    "axes": zoo_charts.gap_by_axis,
+    "accuracies": zoo_charts.training_against_test,
+}
+
+
+def the_zoo(zoo_id: int) -> ZooDetail:
+    """Everything about this version of a zoo; 404 where there is none."""
+    with services().db.read() as session:
+        detail = zoo_detail(session, zoo_id)
+    return detail if detail is not None else abort(404)
+
+
+def zoo_picture(zoo_id: int, picture: str) -> Response:
+    """A picture of the zoo's check as a Vega-Lite specification; 404 where there is none."""
+    report = the_zoo(zoo_id).report
+    if report is None or picture not in _PICTURES or not report.numbers.networks:
+        abort(404)
+    return jsonify(_PICTURES[picture](report))
+
+
+def public_part(zoo_id: int) -> Response:
+    """The part of the zoo that participants may see, packed to disk first and sent from there."""
+    record = the_zoo(zoo_id).zoo
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(dir=services().settings.home, prefix=".publish-"))
+        try:
+            zoo = services().zoos.open(record.manifest_sha256)
+            with services().zoos.fetched(zoo):
+                packed = publish(zoo, Path(folder) / "zoo.zip")
+        except ZooError as error:
+            abort(503, description=str(error))
+        response = send_file(packed, download_name=f"{record.name}-{record.version}-public.zip", as_attachment=True)
+        response.call_on_close(stack.pop_all().close)
+    return response

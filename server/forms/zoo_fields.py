@@ -1,0 +1,30 @@
+"""Reading what organizers type about a zoo: its name, and a recipe of their own."""
+
+import tomllib
+
+from pydantic import TypeAdapter, ValidationError
+
+from model_zoo import ZooError
+from model_zoo.manifest import Name, faults
+from model_zoo.recipes import Recipe
+
+PIECE_BYTES = 8 * 2**20  # of an upload in pieces: the web process stays small however large a zoo is
+
+
+def own_recipe(text: str) -> Recipe:
+    """The recipe in this TOML text. Raises ZooError with what is wrong in it."""
+    try:
+        return Recipe.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ZooError(f"This is not TOML: {error}.") from None
+    except ValidationError as error:
+        raise ZooError(f"The recipe is wrong: {faults(error)}.") from None
+
+
+def is_zoo_name(text: str) -> bool:
+    """Whether a zoo may be called so."""
+    try:
+        TypeAdapter(Name).validate_python(text)
+    except ValidationError:
+        return False
+    return True
