@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, ViewportSize
 
 from submissions.storage.states import Reason, State
 from tests.browser.conftest import PHONE, ServedSite
-from tests.server.walk import Walk, make_walk
+from tests.server.auth.walk import Walk, make_walk
 
 DESK: ViewportSize = {"width": 1200, "height": 800}
 COOKIE = "gengap_session"

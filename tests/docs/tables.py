@@ -16,7 +16,7 @@ from submissions.people.tokens import SCOPES
 from submissions.settings import Settings
 from submissions.storage.records import PhaseRecord
 from submissions.storage.states import SENTENCES, Reason
-from tests.worker import (
+from tests.worker.matrix import (
     test_matrix_answers,
     test_matrix_carry,
     test_matrix_forgery,
@@ -24,9 +24,9 @@ from tests.worker import (
     test_matrix_limits,
     test_matrix_reach,
 )
-from tests.worker.probes import Probe
-from tests.worker.test_matrix_carry import Carry
-from tests.worker.test_matrix_legitimate import HONEST
+from tests.worker.matrix.test_matrix_carry import Carry
+from tests.worker.matrix.test_matrix_legitimate import HONEST
+from tests.worker.sandbox.probes import Probe
 
 DOCS = Path(__file__).parents[2] / "docs"
 COMPUTED_DEFAULTS = {

@@ -3,7 +3,7 @@
 import re
 
 from tests.docs.tables import DOCS, MATRIX, probes_of
-from tests.worker.probes import Layer
+from tests.worker.sandbox.probes import Layer
 
 
 def test_each_layer_is_explained_once() -> None:

@@ -11,10 +11,10 @@ import pytest
 from model_zoo import open_zoo
 from tests.docker_engine import close_docker_launcher, wait_for_the_spare
 from tests.services import wait_until
-from tests.worker.leftovers import containers_of, traces
-from tests.worker.outside import Outside
-from tests.worker.probes import Attempt, Prey
-from tests.worker.sandboxed import BACKENDS, NORMAL, make_sandbox, value_of
+from tests.worker.sandbox.leftovers import containers_of, traces
+from tests.worker.sandbox.outside import Outside
+from tests.worker.sandbox.probes import Attempt, Prey
+from tests.worker.sandbox.sandboxed import BACKENDS, NORMAL, make_sandbox, value_of
 from worker.evaluator import network_files
 from worker.sandbox.protocol import Code, Limits, NetworkFiles, Outcome
 from worker.sandbox.zygote_sandbox import ZygoteSandbox

@@ -11,8 +11,8 @@ from submissions.settings import Settings
 from submissions.storage.states import State
 from tests.factories import make_tiny_zoo
 from tests.services import wait_until
-from tests.worker.sandboxed import failure_of, function, value_of
-from tests.worker.test_own_architecture import OWN, WEIGHT, custom_zoo
+from tests.worker.sandbox.sandboxed import failure_of, function, value_of
+from tests.worker.sandbox.test_own_architecture import OWN, WEIGHT, custom_zoo
 from tests.worker.test_worker import has_ended, prepared, worker
 from worker.evaluator import network_files
 from worker.hints import send_hint

@@ -1,0 +1,89 @@
+"""The sandbox itself: interrupted, killed, given damaged files; whatever is our fault is told as ours."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.services import wait_until
+from tests.worker.sandbox.sandboxed import NORMAL, function, make_sandbox, processes, value_of
+from worker.sandbox.limits import cgroups
+from worker.sandbox.protocol import Code, Limits, NetworkFiles, Sandbox, SandboxError
+
+pytestmark = pytest.mark.usefixtures("the_next_network_is_unaffected")
+
+
+def test_an_evaluation_can_be_interrupted(sandbox: Sandbox, network: NetworkFiles) -> None:
+    sandbox.start(Code({"complexity.py": function("time.sleep(1000)").encode()}, "d"), Limits(wall_s=1000))
+    raised: list[SandboxError] = []
+
+    def evaluate_it() -> None:
+        try:
+            sandbox.evaluate(network, 1)
+        except SandboxError as error:
+            raised.append(error)
+
+    def has_ended() -> bool:
+        sandbox.interrupt()  # without effect before the evaluation has begun
+        return not thread.is_alive()
+
+    thread = threading.Thread(target=evaluate_it)
+    thread.start()
+    wait_until(has_ended, "the end of the evaluation")
+    assert [str(error) for error in raised] == ["the evaluation was interrupted"]
+
+
+def test_a_zygote_that_died_is_our_fault_and_the_next_start_mends_it(network: NetworkFiles) -> None:
+    sandbox = make_sandbox()
+    code = Code({"complexity.py": NORMAL.encode()}, "d")
+    before = processes()
+    try:
+        sandbox.start(code, Limits())
+        for pid in processes() - before:
+            os.kill(pid, signal.SIGKILL)
+        with pytest.raises(SandboxError):
+            sandbox.evaluate(network, 1)
+        sandbox.start(code, Limits())
+        assert value_of(sandbox.evaluate(network, 1)) == 20.0
+    finally:
+        sandbox.close()
+
+
+def test_a_damaged_weight_file_is_our_fault(sandbox: Sandbox, network: NetworkFiles, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(network.weights.read_bytes()[:100])
+    sandbox.start(Code({"complexity.py": NORMAL.encode()}, "d"), Limits())
+    files = NetworkFiles(network.architecture, damaged, None, network.training_data, network.classes)
+    with pytest.raises(SandboxError, match="could not load"):
+        sandbox.evaluate(files, 1)
+
+
+def test_a_supervisor_killed_leaves_no_process(tiny_zoo: Path) -> None:
+    """A process that holds a busy sandbox is killed with SIGKILL: everything below it goes."""
+    script = f"""
+from pathlib import Path
+from model_zoo import open_zoo
+from worker.evaluator import network_files
+from tests.worker.sandboxed import make_sandbox
+from worker.sandbox.protocol import Code, Limits
+zoo = open_zoo({str(tiny_zoo)!r})
+sandbox = make_sandbox()
+sandbox.start(Code({{"complexity.py": {function("time.sleep(1000)").encode()!r}}}, "d"), Limits(wall_s=1000))
+print("started", flush=True)
+sandbox.evaluate(network_files(zoo, zoo.networks[0].id), 1)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"started\n"
+        supervisor = psutil.Process(process.pid)
+        wait_until(lambda: len(supervisor.children(recursive=True)) >= 5, "the measure's process")
+        below = supervisor.children(recursive=True)
+        process.kill()
+        process.wait()
+        wait_until(lambda: not any(child.is_running() for child in below), "the end of all processes")
+    cgroups.remove_stale()
