@@ -48,7 +48,7 @@ TABLE: dict[tuple[str, str], tuple[int | str, ...]] = {
         MOVED,
         MOVED,
         MOVED,
-    ),  # another's stays unread: tests/server/pages/test_notifications_page.py
+    ),  # another's stays unread, tested elsewhere
     ("GET", "teams.mine"): (LOGIN, OK, OK, OK),
     ("GET", "teams.show"): (LOGIN, OK, OK, OK),
     ("POST", "teams.create"): (LOGIN, 422, 422, 422),
