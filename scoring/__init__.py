@@ -12,7 +12,10 @@ from scoring.errors import ComparisonError, GridError, HoldoutError, ScoringErro
 from scoring.holdout import GenericHoldout
 from scoring.jackknife import Jackknife
 from scoring.ladder import Release, in_steps, ladder, release, step_of
+from scoring.metric import Direction, Metric, Undefined, mean_over_zoos
+from scoring.metrics import METRICS
 from scoring.plain import plain
+from scoring.prepared import PreparedZoo
 from scoring.reference import References, references
 from scoring.report import NO_DRAWS, CompetitionReport, Draws, ZooReport, competition, competition_score, report
 from scoring.truth import DERIVED_TARGETS, Truth, parse_truth
@@ -20,6 +23,7 @@ from scoring.variants import VARIANTS, Variant
 
 __all__ = [
     "DERIVED_TARGETS",
+    "METRICS",
     "NO_DRAWS",
     "VARIANTS",
     "Cmi",
@@ -27,18 +31,22 @@ __all__ = [
     "ComparisonError",
     "CompetitionReport",
     "ConditioningSet",
+    "Direction",
     "Draws",
     "GenericHoldout",
     "GridError",
     "HoldoutError",
     "Jackknife",
     "Jackknives",
+    "Metric",
+    "PreparedZoo",
     "RankInterval",
     "References",
     "Release",
     "ScoringError",
     "Truth",
     "TruthError",
+    "Undefined",
     "ValuesError",
     "Variant",
     "ZooReport",
@@ -48,6 +56,7 @@ __all__ = [
     "holm",
     "in_steps",
     "ladder",
+    "mean_over_zoos",
     "parse_truth",
     "plain",
     "rank_intervals",

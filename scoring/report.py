@@ -10,17 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from scoring.cmi import Cmi, ConditionalMutualInformation
+from scoring.cmi import Cmi
 from scoring.comparison import SCALE, Jackknives, competition_estimate
 from scoring.errors import ComparisonError, ScoringError
-from scoring.granulated import GranulatedKendall, granulated_kendall
-from scoring.jackknife import Jackknife, jackknife
+from scoring.granulated import GranulatedKendall
+from scoring.jackknife import Jackknife
+from scoring.metric import Metric, Undefined, mean_over_zoos
+from scoring.metrics import METRICS
 from scoring.pairs import FloatArray
 from scoring.plain import plain
-from scoring.rank import Correlations, KendallTau, correlations, kendall_tau
+from scoring.prepared import PreparedZoo
+from scoring.rank import Correlations, KendallTau
 from scoring.reference import References
-from scoring.regression import Regression, regression
-from scoring.sign_error import RobustSignError, robust_sign_error
+from scoring.regression import Regression
+from scoring.sign_error import RobustSignError
 from scoring.truth import Truth
 from scoring.uncertainty import (
     ROUNDING,
@@ -56,7 +59,9 @@ class ZooReport:
     what other test sets would have made of it; None without draws, or where the truth does not record test
     accuracies and the size of the test set. kendall, correlations, granulated: rank metrics. sign_error: None
     where the target is not made of test accuracies or the size of the test set is not known. references: the
-    zoo's random floor and hyperparameter oracle, where they were given.
+    zoo's random floor and hyperparameter oracle, where they were given. metrics: every metric of the registry by
+    its key, not scaled; None where it is undefined. metric_errors: the standard errors of those that have one.
+    undefined: why a metric is None, by its key.
     """
 
     variant: Variant
@@ -72,6 +77,9 @@ class ZooReport:
     sign_error: RobustSignError | None
     regression: Regression
     references: References | None
+    metrics: Mapping[str, float | None]
+    metric_errors: Mapping[str, float]
+    undefined: Mapping[str, str]
 
     @property
     def score(self) -> float:
@@ -115,6 +123,7 @@ class CompetitionReport:
     random_floor_percentile_95: float | None
     hyperparameter_oracle: float | None
     kendall_tau: float
+    metrics: Mapping[str, float | None]
     zoos: Mapping[str, ZooReport]
 
     @property
@@ -148,6 +157,7 @@ def report(
     test_examples: int | None = None,
     references: References | None = None,
     progress: Progress = silent,
+    metrics: Mapping[str, Metric] = METRICS,
 ) -> ZooReport:
     """Everything about one measure's values (network id → number) on a zoo.
 
@@ -159,31 +169,34 @@ def report(
     """
     if test_examples is not None:
         truth = replace(truth, test_examples=test_examples)
-    aligned = truth.align(values)
+    zoo = PreparedZoo(truth, truth.align(values), variant)
     if references is not None:
         _require_of_this_zoo(references, truth, variant)
-    cmi = ConditionalMutualInformation(truth.targets, truth.grid, variant)
-    score = cmi.score(aligned)
+    score = zoo.cmi  # first: it raises where the zoo cannot be scored
     measured = None if truth.test_examples is None else truth.test_accuracies()
-    sign_error = None
-    if truth.is_of_test_accuracy and truth.test_examples is not None:
-        sign_error = robust_sign_error(aligned, truth.targets, truth.grid, truth.test_examples)
+    computed = {key: metric.compute(zoo) for key, metric in metrics.items()}
+    errors = {key: metric.standard_error(zoo) for key, metric in metrics.items() if metric.standard_error is not None}
     return ZooReport(
         variant=variant,
         target=truth.target,
         networks=len(truth.ids),
         cmi=score,
-        jackknife=jackknife(cmi, aligned),
+        jackknife=zoo.jackknife,
         permutation=(
-            permutation_test(cmi, aligned, draws.permutations, draws.seed, progress) if draws.permutations else None
+            permutation_test(zoo.cmi_scorer, zoo.values, draws.permutations, draws.seed, progress)
+            if draws.permutations
+            else None
         ),
-        noise=_noise(cmi, truth, aligned, measured, draws, progress),
-        kendall=kendall_tau(aligned, truth.targets),
-        correlations=correlations(aligned, truth.targets),
-        granulated=granulated_kendall(aligned, truth.targets, truth.grid),
-        sign_error=sign_error,
-        regression=regression(aligned, truth.targets, truth.grid),
+        noise=_noise(zoo, measured, draws, progress),
+        kendall=zoo.kendall,
+        correlations=zoo.correlations,
+        granulated=zoo.granulated,
+        sign_error=zoo.sign_error,
+        regression=zoo.regression,
         references=references,
+        metrics={key: None if isinstance(value, Undefined) else value for key, value in computed.items()},
+        metric_errors={key: error for key, error in errors.items() if error is not None},
+        undefined={key: value.reason for key, value in computed.items() if isinstance(value, Undefined)},
     )
 
 
@@ -215,6 +228,7 @@ def competition(reports: Mapping[str, ZooReport]) -> CompetitionReport:
             else None
         ),
         kendall_tau=math.fsum(zoo.kendall.tau_a for zoo in zoos) / len(zoos),
+        metrics={key: mean_over_zoos([zoo.metrics.get(key) for zoo in zoos]) for key in zoos[0].metrics},
         zoos=dict(reports),
     )
 
@@ -227,23 +241,18 @@ def competition_score(zoo_cmis: Sequence[float]) -> float:
 
 
 def _noise(
-    cmi: ConditionalMutualInformation,
-    truth: Truth,
-    values: FloatArray,
-    measured: tuple[FloatArray, float] | None,
-    draws: Draws,
-    progress: Progress,
+    zoo: PreparedZoo, measured: tuple[FloatArray, float] | None, draws: Draws, progress: Progress
 ) -> NoiseFromTestSet | None:
-    if not draws.test_sets or truth.test_examples is None or measured is None:
+    if not draws.test_sets or zoo.truth.test_examples is None or measured is None:
         return None
     accuracies, slope = measured
     return noise_from_test_set(
-        cmi,
-        values,
-        truth.targets,
+        zoo.cmi_scorer,
+        zoo.values,
+        zoo.targets,
         accuracies,
         slope=slope,
-        test_examples=truth.test_examples,
+        test_examples=zoo.truth.test_examples,
         draws=draws.test_sets,
         seed=draws.seed,
         progress=progress,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring import VARIANTS, Cmi, Draws, Truth, Variant, parse_truth, report
+from scoring import VARIANTS, Cmi, Draws, Truth, Variant, parse_truth, references, report
 from scoring.errors import NoUncertaintyError
 from scoring.pairs import DENSE_NETWORKS
 from tests.scoring import literal, original
@@ -153,6 +153,21 @@ def test_the_papers_variant_leaves_such_pairs_out() -> None:
     assert score.table["axis0", "axis1"] is None
     assert score.minimum == pytest.approx(1)
     assert list(score.table)[:4] == [(), ("axis0",), ("axis1",), ("axis2",)]
+
+
+@pytest.mark.parametrize("variant", ["symmetrised", "paper"])
+def test_sets_that_leave_nothing_to_predict_are_left_out_wherever_many_values_are_scored(variant: Variant) -> None:
+    # The first two axes determine the network. If that set counted as 0, every minimum would be 0.
+    zoo = Zoo((2, 2, 1), list(np.ndindex(2, 2, 1)), [1.0, 2.0, 3.0, 4.0], [0.1, 0.2, 0.3, 0.4])
+    result = report(zoo.truth(), zoo.named_values, variant, draws=Draws(permutations=20, test_sets=0))
+    assert ("axis0", "axis1") in result.cmi.without_uncertainty
+    assert result.cmi.minimum > 0.1
+    assert result.jackknife is not None
+    assert result.jackknife.estimate == pytest.approx(result.cmi.minimum, abs=1e-12)
+    assert min(result.jackknife.left_out.values()) > 0.1
+    assert result.permutation is not None
+    assert max(result.permutation.scores) > 0.01
+    assert references(zoo.truth(), variant, draws=20).random_floor.mean > 0.001
 
 
 def test_an_axis_with_one_value_makes_sets_that_condition_on_the_other_axis_alone() -> None:
