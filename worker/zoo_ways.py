@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model_zoo.cache import cached_zoo
-from model_zoo.importers.child import import_in_child
+from model_zoo.importers.import_process import import_in_child
 from model_zoo.manifest import MANIFEST
-from model_zoo.training_child import Progress, TrainingOptions, train_in_child
+from model_zoo.training.trained_zoos import cached_zoo
+from model_zoo.training.training_process import Progress, TrainingOptions, train_in_child
 from submissions import uploads
 from submissions.database import Database
 from submissions.records import JobKind

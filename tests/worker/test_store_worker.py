@@ -13,7 +13,7 @@ from submissions.states import State
 from submissions.store import BundleStore, make_zoo_store
 from tests.buckets import Bucket
 from tests.factories import Competition, make_competition_on
-from tests.model_zoo.stores import object_of
+from tests.model_zoo.store.stores import object_of
 from tests.services import wait_until
 from tests.worker.test_worker import has_ended, worker
 
