@@ -12,7 +12,7 @@ from model_zoo import ZooError, open_zoo
 from model_zoo.manifest import TRAINING_DATA
 from model_zoo.store import ZooStore, ZooStoreError
 from model_zoo.store.objects import FIXED_TIME
-from model_zoo.store.remote import PART_BYTES
+from model_zoo.store.schemes.s3 import PART_BYTES
 from tests.buckets import Bucket
 from tests.factories import make_tiny_zoo
 from tests.model_zoo.store.stores import ROOMY, Place, object_of

@@ -1,4 +1,7 @@
-"""Objects as files of a local folder: written beside their place, then renamed; read-only from then on."""
+"""The zoo store in a local folder, `file:///path` or a plain path.
+
+An object is a file, written under another name beside its place and then renamed; it is read-only from then on.
+"""
 
 import errno
 import hashlib
@@ -8,20 +11,36 @@ import tempfile
 from pathlib import Path
 
 from model_zoo.manifest import FileDigest
-from model_zoo.store.objects import BROUGHT, FIXED_TIME, PIECE_BYTES, WRITTEN, changed, told
+from model_zoo.store.objects import BROUGHT, FIXED_TIME, PIECE_BYTES, WRITTEN, changed, naming
 from model_zoo.zoo import sha256_of
 
 _UNFINISHED = ".unfinished-"
 _NO_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
-class LocalObjects:
-    """The folder and its files are for their owner alone: zoos hold truths."""
+SETTINGS = "GENGAP_STORE_URL, or GENGAP_HOME where that is empty; the folder must be writable for this user"
+
+
+def connect(url: str, _endpoint: str) -> "FolderObjects":
+    """The objects in the folder that the URL names. Nothing is made yet."""
+    return FolderObjects(Path(url.removeprefix("file://")))
+
+
+class FolderObjects:
+    """Objects as files of a folder. Folder and files are readable by their owner alone: zoos hold truths."""
 
     parallel = 2
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    def is_made_later(self) -> bool:
+        """True where there is no folder yet: then it is tried whether it could be made."""
+        if self._folder.exists():
+            return False
+        existing = next(parent for parent in self._folder.absolute().parents if os.access(parent, os.F_OK))
+        with naming(str(self._folder), "made"), tempfile.TemporaryFile(dir=existing):
+            return True
 
     def address(self, name: str) -> str:
         return str(self._folder / name)
@@ -38,7 +57,7 @@ class LocalObjects:
 
     def keep_file(self, name: str, source: Path, digest: FileDigest) -> None:
         path = self._folder / name
-        with told(str(path), WRITTEN):
+        with naming(str(path), WRITTEN):
             unfinished = self._unfinished(path)
             try:
                 found = hashlib.sha256()
@@ -53,7 +72,7 @@ class LocalObjects:
                 unfinished.unlink(missing_ok=True)
 
     def settle(self, names: list[str]) -> None:
-        with told(str(self._folder), WRITTEN):
+        with naming(str(self._folder), WRITTEN):
             paths = [self._folder / name for name in names]
             folders = {parent for path in paths for parent in (path.parent, path.parent.parent)}
             for path in (*paths, *folders, self._folder):
@@ -61,7 +80,7 @@ class LocalObjects:
 
     def keep(self, name: str, content: bytes) -> None:
         path = self._folder / name
-        with told(str(path), WRITTEN):
+        with naming(str(path), WRITTEN):
             unfinished = self._unfinished(path)
             try:
                 unfinished.write_bytes(content)
@@ -73,12 +92,12 @@ class LocalObjects:
 
     def read(self, name: str) -> bytes:
         path = self._folder / name
-        with told(str(path), "read"):
+        with naming(str(path), "read"):
             return path.read_bytes()
 
     def link(self, name: str, target: Path) -> bool:
         path = self._folder / name
-        with told(str(path), "linked"):
+        with naming(str(path), "linked"):
             try:
                 target.hardlink_to(path)
             except OSError as error:
@@ -89,11 +108,11 @@ class LocalObjects:
 
     def bring(self, name: str, target: Path) -> None:
         path = self._folder / name
-        with told(str(path), BROUGHT), path.open("rb") as reader, target.open("xb") as writer:
+        with naming(str(path), BROUGHT), path.open("rb") as reader, target.open("xb") as writer:
             shutil.copyfileobj(reader, writer, PIECE_BYTES)
 
     def names(self, prefix: str) -> list[str]:
-        with told(self.address(prefix), "listed"):
+        with naming(self.address(prefix), "listed"):
             return sorted(
                 path.relative_to(self._folder).as_posix()
                 for path in (self._folder / prefix).rglob("*")
@@ -101,7 +120,7 @@ class LocalObjects:
             )
 
     def remove(self, name: str) -> None:
-        with told(self.address(name), "removed"):
+        with naming(self.address(name), "removed"):
             (self._folder / name).unlink(missing_ok=True)
 
     def _unfinished(self, path: Path) -> Path:
