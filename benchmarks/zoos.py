@@ -27,12 +27,12 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from model_zoo import Zoo, open_zoo
 from model_zoo.architectures import build
-from model_zoo.importers.child import import_in_child
-from model_zoo.networks import load_network
+from model_zoo.importers.import_process import import_in_child
+from model_zoo.loading import load_network
 from model_zoo.recipes import Recipe, named_recipe
-from model_zoo.training import train_zoo
-from model_zoo.training.course import initial_weights, looks_after
+from model_zoo.training.batched.course import initial_weights, looks_after
 from model_zoo.training.datasets import load_split
+from model_zoo.training.make import train_zoo
 from model_zoo.training.plan import NetworkPlan, PlannedNetwork, grouped, planned_networks
 from model_zoo.training.pool import training_set
 from worker.zoo_intake.check_process import check_in_child

@@ -35,7 +35,7 @@ from model_zoo.manifest import (
     dump,
     faults,
 )
-from model_zoo.tensor_files import Arrays, write_tensors
+from model_zoo.safetensors_writer import Arrays, write_tensors
 
 _ID_BYTES = 6
 

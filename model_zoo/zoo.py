@@ -1,12 +1,10 @@
 """Opening a zoo folder and checking its files, without torch. Every room above calls `open_zoo`."""
 
 import hashlib
-import importlib
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from model_zoo.manifest import (
     ARCHITECTURE_CODE,
@@ -24,11 +22,6 @@ from model_zoo.manifest import (
     ZooTruth,
     parse,
 )
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from model_zoo.architectures import TrainingData
 
 _CHUNK_BYTES = 2**20
 _CUSTOM = "custom"  # as in model_zoo.architectures, which needs torch
@@ -139,24 +132,6 @@ class Zoo:
                 raise ZooError(f"{path}: {error}") from None
         return truth
 
-    def load_network(self, network_id: str) -> "nn.Module":
-        """The network in eval mode, its parameters requiring gradients; `.initial` is a network or None.
-
-        Raises ZooError, also for a network that the zoo's own architecture.py builds: it runs only in a sandbox.
-        """
-        network: nn.Module = _with_torch().load_network(self, network_id)
-        return network
-
-    def training_data(self) -> "TrainingData":
-        """Training inputs (n, C, H, W) and labels (n,). Raises ZooError."""
-        data: TrainingData = _with_torch().training_data(self)
-        return data
-
-    def test_data(self) -> "TrainingData":
-        """Test inputs and labels, in the same shape. Raises ZooError where the zoo carries none."""
-        data: TrainingData = _with_torch().test_data(self)
-        return data
-
     def verify(self) -> None:
         """Read every file and compare size and sha256. Raises ZooError naming the first that differs."""
         for name, digest in self.manifest.files.items():
@@ -209,11 +184,6 @@ def _check_files_are_listed(network: NetworkFilesEntry, manifest: ZooManifest, p
             raise ZooError(f"{path}: {name} of network {network.id} is not listed in {MANIFEST}")
     if network.architecture.get("family") == _CUSTOM and ARCHITECTURE_CODE not in manifest.files:
         raise ZooError(f"{path}: the family {_CUSTOM!r} of network {network.id} needs {ARCHITECTURE_CODE} in the zoo")
-
-
-def _with_torch() -> Any:
-    """`model_zoo.networks`, imported when a network or data is asked for: whoever reads manifests has no torch."""
-    return importlib.import_module("model_zoo.networks")
 
 
 def sha256_of(path: Path) -> str:

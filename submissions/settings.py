@@ -8,6 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from model_zoo.store import ZooStoreError
+from model_zoo.store.schemes import scheme_of
+
 Backend = Literal["bubblewrap", "docker"]
 SmtpSecurity = Literal["starttls", "tls", "none"]
 _RATE = r"\d{1,6} ?/ ?(second|minute|hour|day)"
@@ -29,8 +32,8 @@ class Settings(BaseSettings):
 
     home: Path = Field(default_factory=lambda: _data_home() / "gengap", description="Database, store and keys")
     cache: Path = Field(default_factory=lambda: _cache_home() / "gengap", description="Trained demo zoos")
-    store_url: str = Field("", description="Where zoos are kept; empty: in the home folder; else a folder or s3://…")
-    store_endpoint: str = Field("", description="Address of the S3 service; empty: the provider's own")
+    store_url: str = Field("", description="Where zoos are kept: a folder or a store's URL; empty: in the home folder")
+    store_endpoint: str = Field("", description="Address of the store's service, such as S3; empty: the provider's own")
     zoo_cache: Path = Field(
         default_factory=lambda settings: settings["cache"] / "zoos",
         description="Where a machine keeps the zoos' files that it works with; no backup needed, but private",
@@ -103,6 +106,15 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
+
+    @field_validator("store_url", mode="after")
+    @classmethod
+    def _of_a_known_scheme(cls, url: str) -> str:
+        try:
+            scheme_of(url)
+        except ZooStoreError as error:
+            raise ValueError(str(error)) from None
+        return url
 
     @property
     def effective_database_url(self) -> str:

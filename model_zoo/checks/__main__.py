@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 import torch
 
-from model_zoo.checks.check import check_folder
-from model_zoo.checks.measuring import Measurer
+from model_zoo.checks.runner import check_folder
+from model_zoo.checks.torch_measurer import Measurer
 from model_zoo.manifest import ZooError
 
 

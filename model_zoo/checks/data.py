@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.checks.report import Item, error, ok, some, warning
-from model_zoo.checks.tensors import opened
+from model_zoo.checks.safetensors_reader import opened
 from model_zoo.manifest import ZooError
 from model_zoo.zoo import Zoo
 

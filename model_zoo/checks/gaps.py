@@ -8,8 +8,8 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+import scipy  # loads scipy.stats, which takes a second, only where it is used
 
-from model_zoo.checks.kendall import tau_b
 from model_zoo.checks.report import AxisNumbers, Item, NetworkNumbers, error, ok, some, warning
 from model_zoo.manifest import ZooTruth
 
@@ -45,7 +45,7 @@ def axis_numbers(truth: ZooTruth, target: Mapping[str, float]) -> list[AxisNumbe
                 name=axis.name,
                 values=axis.values,
                 mean_gaps=[_mean_at(place, positions, values) for place in range(len(axis.values))],
-                tau_b=tau_b(positions, values),
+                tau_b=_tau_b(positions, values),
                 share=_share(positions, values),
             )
         )
@@ -153,6 +153,12 @@ def _with(ids: Sequence[str], numbers: Mapping[str, float]) -> Iterator[str]:
 def _mean_at(place: int, positions: Sequence[int], values: Sequence[float]) -> float | None:
     at = [value for position, value in zip(positions, values, strict=True) if position == place]
     return statistics.fmean(at) if at else None
+
+
+def _tau_b(positions: Sequence[int], values: Sequence[float]) -> float | None:
+    """Kendall's tau-b; None where one of the series is constant."""
+    tau = float(scipy.stats.kendalltau(positions, values).statistic) if len(values) > 1 else math.nan
+    return None if math.isnan(tau) else tau
 
 
 def _share(groups: Sequence[int], values: Sequence[float]) -> float | None:

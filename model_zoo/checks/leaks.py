@@ -13,7 +13,7 @@ import numpy as np
 
 from model_zoo.checks.order import Told, told_by_order, told_by_times
 from model_zoo.checks.report import Item, error, ok, some, warning
-from model_zoo.checks.tensors import opened
+from model_zoo.checks.safetensors_reader import opened
 from model_zoo.manifest import COUNTER, MANIFEST, NETWORKS, ZooError, ZooTruth
 from model_zoo.zoo import Zoo
 

@@ -3,13 +3,14 @@
 An order made by chance correlates with nothing. What is asked here is whether chance would do as well.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # loads scipy.stats, which takes a second, only where it is used
 from numpy.typing import NDArray
 
-from model_zoo.checks.kendall import chance
 from model_zoo.manifest import ZooTruth
 
 DOUBTFUL = 1e-3  # the probability that chance does as well, for all questions together
@@ -40,7 +41,7 @@ def told_by_order(order: Sequence[str], truth: ZooTruth, targets: Mapping[str, M
         return Told("it runs through the grid of hyperparameters", certain=True)
     series = {axis.name: places[:, column].tolist() for column, axis in enumerate(truth.axes)}
     series |= {name: [of[identifier] for identifier in order] for name, of in targets.items()}
-    clearest = min((chance(range(len(order)), numbers), name) for name, numbers in series.items())
+    clearest = min((_p_value(range(len(order)), numbers), name) for name, numbers in series.items())
     if (likely := clearest[0] * len(series)) < DOUBTFUL:
         return Told(f"it goes with {clearest[1]}", certain=likely < CERTAIN)
     if _neighbours_are_alike(places):
@@ -57,9 +58,17 @@ def told_by_times(times: Mapping[str, int], truth: ZooTruth, targets: Mapping[st
     series = {axis.name: _column(times, truth, axis.name) for axis in truth.axes}
     series |= {name: [of[identifier] for identifier in times] for name, of in targets.items()}
     when = list(times.values())
-    clearest = min((chance(when, numbers), name) for name, numbers in series.items())
+    clearest = min((_p_value(when, numbers), name) for name, numbers in series.items())
     likely = clearest[0] * len(series)
     return Told(f"they go with {clearest[1]}", certain=likely < CERTAIN) if likely < DOUBTFUL else None
+
+
+def _p_value(first: Sequence[float], second: Sequence[float]) -> float:
+    """Of Kendall's test of no association, two-sided by the normal approximation; 1 where a series is constant."""
+    if len(first) < 3:
+        return 1.0
+    found = float(scipy.stats.kendalltau(first, second, method="asymptotic").pvalue)
+    return 1.0 if math.isnan(found) else found
 
 
 def _column(ids: Mapping[str, int], truth: ZooTruth, axis_name: str) -> list[float]:

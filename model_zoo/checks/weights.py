@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from model_zoo.checks.report import Item, error, ok, some
-from model_zoo.checks.tensors import opened
+from model_zoo.checks.safetensors_reader import opened
 from model_zoo.manifest import ZooError
 from model_zoo.zoo import NetworkEntry
 

@@ -13,8 +13,8 @@ import sys
 import click
 from pydantic import ValidationError
 
+from model_zoo.importers.import_request import PgdlRequest, TorchRequest
 from model_zoo.importers.pgdl import import_pgdl
-from model_zoo.importers.requests import PgdlRequest, TorchRequest
 from model_zoo.importers.weight_folder import import_torch
 from model_zoo.manifest import ZooError, faults
 

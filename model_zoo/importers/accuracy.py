@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from model_zoo.architectures import ArchitectureError, build
 from model_zoo.importers.examples import Examples
-from model_zoo.importers.requests import Device
+from model_zoo.importers.import_request import Device
 from model_zoo.manifest import ZooError
 
 _ACTIVATION_BYTES = 2**27

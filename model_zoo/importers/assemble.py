@@ -21,12 +21,12 @@ import torch
 from torch import nn
 
 from model_zoo.importers.accuracy import accuracy, chosen_device, with_weights
+from model_zoo.importers.example_count import inferred_test_size
 from model_zoo.importers.examples import Examples
-from model_zoo.importers.grid import HiddenTruth
-from model_zoo.importers.requests import ImportReport, Wanted
-from model_zoo.importers.test_size import inferred_test_size
+from model_zoo.importers.hidden_truth import HiddenTruth
+from model_zoo.importers.import_request import ImportReport, Wanted
 from model_zoo.manifest import TARGETS, DatasetCard, NetworkTruth, ZooCard, ZooError
-from model_zoo.tensor_files import Arrays
+from model_zoo.safetensors_writer import Arrays
 from model_zoo.writer import ZooWriter, new_zoo, opaque_ids, unfinished_prefix
 
 Watch = Callable[[int, int, str], None]

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo.importers.files import plain_file, plain_folder
-from model_zoo.importers.protobuf import WireError, example_features, parse_tensor
-from model_zoo.importers.tfrecord import records
+from model_zoo.importers.plain_files import plain_file, plain_folder
+from model_zoo.importers.tensorflow_files.protobuf import WireError, example_features, parse_tensor
+from model_zoo.importers.tensorflow_files.tfrecord import records
 from model_zoo.manifest import ZooError
 
 _INPUTS = "inputs"

@@ -10,10 +10,10 @@ from pathlib import Path
 from model_zoo.importers.accuracy import declared
 from model_zoo.importers.assemble import Candidate, Source, Watch, write_zoo
 from model_zoo.importers.examples import spool_shards
-from model_zoo.importers.files import is_there, plain_file, plain_folder, plain_name
-from model_zoo.importers.keras import KerasNetwork, read_network
-from model_zoo.importers.reference import PREFIX, find_reference, read_reference
-from model_zoo.importers.requests import ImportReport, PgdlRequest
+from model_zoo.importers.import_request import ImportReport, PgdlRequest
+from model_zoo.importers.pgdl_reference import PREFIX, find_reference, read_reference
+from model_zoo.importers.plain_files import is_there, plain_file, plain_folder, plain_name
+from model_zoo.importers.tensorflow_files.keras import KerasNetwork, read_network
 from model_zoo.manifest import ZooError
 
 _CONFIG, _WEIGHTS, _INITIAL = "config.json", "weights.hdf5", "weights_init.hdf5"

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_zoo.importers.files import plain_file, read_json
-from model_zoo.importers.grid import HiddenTruth, find_value, finite_metrics, require_complete, written_values
+from model_zoo.importers.hidden_truth import HiddenTruth, find_value, finite_metrics, require_complete, written_values
+from model_zoo.importers.plain_files import plain_file, read_json
 from model_zoo.manifest import Axis, AxisValue, ZooError
 
 _AXIS, _METRIC = "hp.", "metric."

@@ -16,11 +16,11 @@ from model_zoo.architectures import WeightsError, load_weights
 from model_zoo.importers.accuracy import declared
 from model_zoo.importers.assemble import Candidate, Source, Watch, write_zoo
 from model_zoo.importers.examples import Examples, checked_examples
-from model_zoo.importers.files import below, is_there, plain_file, plain_folder, read_json
-from model_zoo.importers.requests import ImportReport, TorchRequest
+from model_zoo.importers.import_request import ImportReport, TorchRequest
+from model_zoo.importers.plain_files import below, is_there, plain_file, plain_folder, read_json
 from model_zoo.importers.table import Row, read_table
 from model_zoo.manifest import COUNTER, ZooError
-from model_zoo.tensor_files import Arrays
+from model_zoo.safetensors_writer import Arrays
 
 _PICKLES = (".pt", ".pth", ".bin")
 _SAFETENSORS = ".safetensors"

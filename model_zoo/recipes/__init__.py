@@ -1,4 +1,4 @@
-"""Recipes: how a zoo is trained, each a TOML file in this folder. The training and `gengap zoo` read them; no torch."""
+"""Recipes, the TOML files that say how a zoo is trained: their schema, and those shipped in `shipped/`. No torch."""
 
 import tomllib
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ __all__ = [
     "read_recipe",
 ]
 
-RECIPES: Mapping[str, Path] = {path.stem: path for path in sorted(Path(__file__).parent.glob("*.toml"))}
+RECIPES: Mapping[str, Path] = {path.stem: path for path in sorted((Path(__file__).parent / "shipped").glob("*.toml"))}
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -1,6 +1,7 @@
-"""What a store is made of: named objects that appear whole or not at all. Two backends: `local` and `remote`.
+"""The interface of a zoo store's backends: named objects that appear whole or not at all.
 
-Only `zoo_store` calls them. Names are ours: `files/<two digits>/<sha256>` and `zoos/<sha256 of zoo.json>.json`.
+`schemes` has the backends, `zoo_store` calls them. Names are `files/<two digits>/<sha256>` and
+`zoos/<sha256 of zoo.json>.json`.
 """
 
 import errno
@@ -8,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from model_zoo.manifest import FileDigest, ZooError
 
@@ -32,6 +31,12 @@ class Objects(Protocol):
     """One place that keeps objects. Every method raises ZooStoreError; safe with many threads and processes."""
 
     parallel: int  # how many transfers at a time are worth it
+
+    def is_made_later(self) -> bool:
+        """Whether the place does not exist yet and is made with the first object.
+
+        Raises ZooStoreError if it cannot be made.
+        """
 
     def address(self, name: str) -> str:
         """The object's full address, for messages."""
@@ -65,11 +70,22 @@ class Objects(Protocol):
 
 
 @contextmanager
-def told(address: str, what: str) -> Iterator[None]:
-    """Turn what a backend raises into sentences about the object at `address`."""
+def naming(address: str, what: str, faults: tuple[type[Exception], ...] = (OSError,)) -> Iterator[None]:
+    """Turn `faults`, which a backend's library raises, into a ZooStoreError that names the object at `address`.
+
+    Parameters
+    ----------
+    address : str
+        The object's address, as `Objects.address` gives it.
+    what : str
+        What is being done to it, as a past participle: "fetched", "written", "listed".
+    faults : tuple of exception classes
+        What to turn. An OSError of a missing file becomes an ObjectMissingError; one of a full disk passes through
+        while an object is being fetched.
+    """
     try:
         yield
-    except (OSError, BotoCoreError, ClientError) as error:
+    except faults as error:
         if what != WRITTEN and isinstance(error, FileNotFoundError):
             raise ObjectMissingError(
                 f"{address}: not in the store; restore it from a backup, or add the zoo again"

@@ -18,13 +18,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from model_zoo.manifest import MANIFEST, FileDigest, ZooManifest, ZooTruth, parse
+from model_zoo.store import schemes
 from model_zoo.store.cache import JSON_FILES, Source, Wanted, ZooCache
-from model_zoo.store.local import LocalObjects
-from model_zoo.store.objects import ObjectMissingError, Objects, ZooStoreError, changed
-from model_zoo.store.remote import RemoteObjects
+from model_zoo.store.objects import ObjectMissingError, ZooStoreError, changed
 from model_zoo.zoo import Zoo, open_zoo
 
-S3 = "s3://"
 _FILES, _ZOOS, _PROBE = "files/", "zoos/", "probe-"
 _OPEN_ZOOS = 64
 _TRUTHS = 16
@@ -36,13 +34,13 @@ T = TypeVar("T")
 class ZooStore:
     """Zoos in one place, seen through this machine's cache. Safe with many threads and processes.
 
-    url: a folder, or s3://bucket/prefix. cache: the folder for what is fetched, about `cache_bytes` at most.
-    endpoint: address of the S3 service; empty: the provider's own.
+    url: a folder, or a URL of one of `schemes`. cache: the folder for what is fetched, about `cache_bytes` at most.
+    endpoint: address of the service; empty: the provider's own. Raises ZooStoreError for an unknown scheme.
     """
 
     def __init__(self, url: str, cache: Path, cache_bytes: int, *, endpoint: str = "") -> None:
         self.url = url
-        self._objects: Objects = RemoteObjects(url, endpoint) if url.startswith(S3) else LocalObjects(Path(url))
+        self._objects = schemes.connect(url, endpoint)
         self._cache = ZooCache(cache, cache_bytes)
         self._guard = threading.Lock()  # of the two below
         self._zoos: OrderedDict[str, Zoo] = OrderedDict()
@@ -81,8 +79,21 @@ class ZooStore:
         if not self._objects.holds(name, digest):
             self._objects.keep_file(name, path, digest)
 
-    def probe(self) -> None:
-        """Write, read and remove a small object, so that who sets a store up knows at once. Raises ZooStoreError."""
+    def probe(self) -> str:
+        """Write, read and remove a small object, or see whether the store can be made where it does not exist yet.
+
+        Returns
+        -------
+        str
+            What was done, for the table of `gengap doctor`.
+
+        Raises
+        ------
+        ZooStoreError
+            If it did not work.
+        """
+        if self._objects.is_made_later():
+            return "made at first start"
         content = secrets.token_bytes(16)
         name = f"{_PROBE}{content.hex()}"
         self._objects.keep(name, content)
@@ -91,6 +102,7 @@ class ZooStore:
                 raise ZooStoreError(f"{self._objects.address(name)}: is not what was written; look at the store")
         finally:
             self._objects.remove(name)
+        return "written, read and removed"
 
     def has(self, manifest_sha256: str) -> bool:
         """Whether the store has this zoo."""

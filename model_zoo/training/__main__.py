@@ -15,8 +15,8 @@ from rich.console import Console
 from model_zoo.manifest import ZooError
 from model_zoo.recipes import Recipe, named_recipe, read_recipe
 from model_zoo.training.make import make_zoo, train_zoo
-from model_zoo.training_bar import training_bar
-from model_zoo.training_child import TrainingOptions, Watcher
+from model_zoo.training.progress_bar import training_bar
+from model_zoo.training.training_process import TrainingOptions, Watcher
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 

@@ -12,15 +12,15 @@ from typing import Any
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model_zoo.cache import cached_zoo, recipe_digest, zoo_folder
 from model_zoo.manifest import NetworkTruth, RecipeMark, ZooCard, ZooError
 from model_zoo.recipes import Recipe, named_recipe
-from model_zoo.training.course import initial_weights
+from model_zoo.training.batched.course import initial_weights
 from model_zoo.training.datasets import Split, load_split
 from model_zoo.training.plan import PlannedNetwork, planned_networks
 from model_zoo.training.pool import DivergedError, Task, train_all
-from model_zoo.training.work import WorkFolder, work_folder
-from model_zoo.training_child import ON_THIS_MACHINE, TrainingOptions, Watcher
+from model_zoo.training.trained_zoos import cached_zoo, recipe_digest, zoo_folder
+from model_zoo.training.training_process import ON_THIS_MACHINE, TrainingOptions, Watcher
+from model_zoo.training.work_folder import WorkFolder, work_folder
 from model_zoo.writer import ZooWriter, new_zoo, opaque_ids, unfinished_prefix
 
 SNAPSHOT_S = 20.0

@@ -16,12 +16,12 @@ import torch
 from model_zoo.architectures import build
 from model_zoo.manifest import ZooError
 from model_zoo.recipes import Recipe, RecipeAugmentation, TrainingSettings
-from model_zoo.training.course import Course, Passed, TrainedNetwork, TrainingSet
+from model_zoo.training.batched.course import Course, Passed, TrainedNetwork, TrainingSet
 from model_zoo.training.datasets import Split, load_split
+from model_zoo.training.network_metrics import metrics
 from model_zoo.training.plan import PlannedNetwork, grouped, planned_networks, relative_cost
-from model_zoo.training.truths import metrics
-from model_zoo.training.work import FinishedNetwork, WorkFolder
-from model_zoo.training_child import Progress, Watcher
+from model_zoo.training.training_process import Progress, Watcher
+from model_zoo.training.work_folder import FinishedNetwork, WorkFolder
 
 _DIED = "a training process died (out of memory?); run it again, it goes on where it stood"
 _TELL_S = 0.25

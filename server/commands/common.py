@@ -8,8 +8,8 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from model_zoo import Zoo, open_zoo
-from model_zoo.cache import make_zoo_in_child
 from model_zoo.recipes import RECIPES
+from model_zoo.training.trained_zoos import make_zoo_in_child
 from server.commands.errors import InputError
 from submissions.settings import Settings
 from submissions.storage.database import Database

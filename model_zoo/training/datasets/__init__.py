@@ -5,7 +5,7 @@ from pathlib import Path
 
 from model_zoo.recipes.datasets import DigitsData, FileData, LinearData, MixtureData, RecipeDataset, TeacherData
 from model_zoo.training.datasets.digits import digits
-from model_zoo.training.datasets.distributed import distributed
+from model_zoo.training.datasets.downloaded import distributed
 from model_zoo.training.datasets.linear import linear
 from model_zoo.training.datasets.noise import noisy_labels
 from model_zoo.training.datasets.shifts import shifted

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo.training.datasets.files import DataFolder, Examples, checked, damaged, read_gzip, read_matlab
+from model_zoo.training.datasets.dataset_files import DataFolder, Examples, checked, damaged, read_gzip, read_matlab
 
 _CLASSES = 10
 _UNSIGNED_BYTES = 8

@@ -7,7 +7,7 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo.training.datasets.files import DataFolder, Examples, Member, checked, damaged, joined
+from model_zoo.training.datasets.dataset_files import DataFolder, Examples, Member, checked, damaged, joined
 
 _SHAPE = (3, 32, 32)
 _PIXELS = 3 * 32 * 32

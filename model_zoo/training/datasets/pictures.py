@@ -4,7 +4,7 @@ from collections.abc import Mapping, Set
 
 import numpy as np
 
-from model_zoo.training.datasets.files import (
+from model_zoo.training.datasets.dataset_files import (
     DataFolder,
     Examples,
     Pixels,

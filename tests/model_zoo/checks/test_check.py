@@ -10,9 +10,9 @@ import pytest
 
 from model_zoo import NetworkEntry, Zoo, ZooError, open_zoo
 from model_zoo.checks import CheckReport, Verdict
-from model_zoo.checks.check import check_folder, check_zoo
 from model_zoo.checks.measured import Measured
-from model_zoo.checks.measuring import Measurer
+from model_zoo.checks.runner import check_folder, check_zoo
+from model_zoo.checks.torch_measurer import Measurer
 from tests.model_zoo.checks.breaking import TRUTH, add_unlabelled, manifest, metric, renamed, weights_of
 from tests.model_zoo.checks.zoos import TEST, TRAINING, check, edit, edit_tensors, fired, item, make_sound_zoo
 

@@ -20,7 +20,7 @@ from tests.server.site import Site
 
 FAULT = error("training_accuracy", "3 networks have another accuracy.", "Record what the networks have.")
 HOSTILE = "<script>alert(1)</script>"
-RECIPE = Path("model_zoo/recipes/digits-mlp.toml")
+RECIPE = Path("model_zoo/recipes/shipped/digits-mlp.toml")
 
 
 def text_of(html: str) -> str:
