@@ -1,6 +1,7 @@
 """What several commands share: settings with a readable error, uploads and zoos named on the command line."""
 
 import logging
+import signal
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -28,6 +29,11 @@ def settings_or_exit() -> Settings:
     except ValidationError as error:
         wrong = [f"GENGAP_{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors()]
         raise InputError("\n".join(wrong)) from error
+
+
+def heed_interrupts() -> None:
+    """Let SIGINT end this process also where it was started with SIGINT ignored, as a shell's background jobs are."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def ready_database(settings: Settings) -> Database:

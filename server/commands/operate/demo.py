@@ -18,7 +18,7 @@ from rich.table import Table
 from sqlalchemy import select
 
 from model_zoo import ZooError
-from server.commands.common import make_zoo, ready_database, settings_or_exit
+from server.commands.common import heed_interrupts, make_zoo, ready_database, settings_or_exit
 from server.commands.errors import InputError
 from server.demo.competition import ZOOS, Demo, prepare
 from server.demo.processes import Child, ChildError, environment_with, free_port, is_taken, running
@@ -78,6 +78,7 @@ class Site:
 def command(check: bool, port: int | None) -> None:
     """Set up everything and run a small real competition on this machine until Ctrl-C."""
     settings = settings_or_exit()
+    heed_interrupts()
     signal.signal(signal.SIGTERM, _as_interrupt)
     try:
         if check:
