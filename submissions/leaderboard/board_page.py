@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
+from scoring.metric import Metric
 from submissions.leaderboard.model import (
     METRICS,
     NAME,
@@ -231,7 +232,7 @@ def _ordered(statement: Select[Any], phase_id: int, query: Query, columns: Seque
     if key is None:
         metric, _, zoo = query.sort.partition(".")
         zoo_id = next(column.zoo_id for column in columns if column.name == zoo)
-        key = getattr(EvaluationRecord, METRICS[metric][0])
+        key = _recorded(METRICS[metric])
         statement = statement.outerjoin(EvaluationRecord, and_(_is_current(), EvaluationRecord.zoo_id == zoo_id))
     first = key.desc() if query.descending else key.asc()
     return statement.order_by(
@@ -246,6 +247,12 @@ def _is_current() -> ColumnElement[bool]:
         EvaluationRecord.attempt == SubmissionRecord.attempt,
         EvaluationRecord.purpose == Purpose.SCORE,
     )
+
+
+def _recorded(metric: Metric) -> ColumnElement[float | None]:
+    """The metric of an evaluation: a column of its own, or else a number of its report."""
+    column: ColumnElement[float | None] | None = getattr(EvaluationRecord, metric.key, None)
+    return EvaluationRecord.report["metrics"][metric.key].as_float() if column is None else column
 
 
 def _ranked(session: Session, phase_id: int, found: Sequence[Any]) -> tuple[Row, ...]:
@@ -306,23 +313,17 @@ def with_cells(session: Session, rows: tuple[Row, ...], columns: Sequence[Column
     """The same rows with a cell for each column."""
     if not rows or not columns:
         return rows
+    recorded: Any = [_recorded(metric) for metric in METRICS.values()]
     numbers = select(
-        EvaluationRecord.submission_id,
-        EvaluationRecord.zoo_id,
-        EvaluationRecord.cmi,
-        EvaluationRecord.standard_error,
-        EvaluationRecord.kendall_tau,
-        EvaluationRecord.granulated_kendall,
-        EvaluationRecord.sign_error,
+        EvaluationRecord.submission_id, EvaluationRecord.zoo_id, EvaluationRecord.standard_error, *recorded
     ).join(SubmissionRecord, _is_current())
     cells: dict[tuple[int, int], Cell] = {}
     listed = [row.submission_id for row in rows]
     for start in range(0, len(listed), _AT_A_TIME):
         part = numbers.where(SubmissionRecord.id.in_(listed[start : start + _AT_A_TIME]))
-        for submission_id, zoo_id, cmi, error, tau, psi, sign_error in session.execute(part):
-            cells[submission_id, zoo_id] = Cell(
-                percent(cmi), percent(error), rounded_tau(tau), rounded_tau(psi), rounded_tau(sign_error)
-            )
+        for submission_id, zoo_id, error, *values in session.execute(part):
+            shown = {metric.key: metric.shown(value) for metric, value in zip(METRICS.values(), values, strict=True)}
+            cells[submission_id, zoo_id] = Cell(shown, percent(error))
     nothing = Cell()
     return tuple(
         replace(row, cells=tuple(cells.get((row.submission_id, column.zoo_id), nothing) for column in columns))

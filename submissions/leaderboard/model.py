@@ -4,10 +4,12 @@ Pages, API, exports and command line show these numbers as they are: all are rou
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+import scoring
+from scoring.metric import Metric
 from submissions.leaderboard.references import References
 from submissions.storage.records import CountRule
 
@@ -15,12 +17,9 @@ PAGE_ROWS = 50
 SEARCH_LENGTH = 80
 
 SCORE, NAME, TEAM, SUBMITTED = "score", "name", "team", "submitted"
-# The metrics of a zoo: how a sort names them, the column of the evaluation, and whether more is better.
-METRICS: Final[Mapping[str, tuple[str, bool]]] = {
-    "cmi": ("cmi", True),
-    "tau": ("kendall_tau", True),
-    "psi": ("granulated_kendall", True),
-    "sign": ("sign_error", False),
+# The metrics that are columns of a board for each zoo, by their names in addresses: `?sort=tau.digits-mlp`.
+METRICS: Final[Mapping[str, Metric]] = {
+    metric.address_name: metric for metric in scoring.METRICS.values() if metric.on_leaderboard
 }
 NATURALLY_DESCENDING = {SCORE: True, NAME: False, TEAM: False, SUBMITTED: True}
 
@@ -45,7 +44,9 @@ class Query:
     def naturally_descending(self) -> bool:
         """Whether larger ones come first in the order that one wants first."""
         metric, _, zoo = self.sort.partition(".")
-        return METRICS[metric][1] if zoo and metric in METRICS else NATURALLY_DESCENDING.get(self.sort, True)
+        return (
+            METRICS[metric].higher_is_better if zoo and metric in METRICS else NATURALLY_DESCENDING.get(self.sort, True)
+        )
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,19 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """One submission on one zoo, rounded; None where not known. CMI and its standard error are times 100."""
+    """One submission on one zoo, scaled and rounded as `Metric.shown` says; None where not known.
 
-    cmi: float | None = None
+    metrics: the key of a metric → its number. standard_error: of the CMI, on its scale.
+    """
+
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
     standard_error: float | None = None
-    kendall_tau: float | None = None
-    granulated_kendall: float | None = None
-    sign_error: float | None = None
+
+    def columns(self) -> dict[str, float | None]:
+        """The numbers by their names in exports and the API: the CMI, its standard error, then the other metrics."""
+        cmi, *others = (metric.key for metric in METRICS.values())
+        names = {cmi: self.metrics.get(cmi), "standard_error": self.standard_error}
+        return names | {key: self.metrics.get(key) for key in others}
 
 
 @dataclass(frozen=True)

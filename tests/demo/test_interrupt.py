@@ -11,9 +11,9 @@ import pytest
 
 from server.demo.processes import Child, free_port
 from server.demo.visitor import Visitor
-from submissions.database import Database
+from submissions.evaluation.workers import known_workers
 from submissions.settings import Settings
-from submissions.workers import known_workers
+from submissions.storage.database import Database
 from tests.databases import ready
 from tests.services import wait_until
 

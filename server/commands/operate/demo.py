@@ -215,7 +215,8 @@ def leaderboard_table(board: Board, waiting: Sequence[OpenSubmission] = ()) -> T
     for column in board.columns:
         table.add_column(f"{column.name}\nCMI x 100, tau", justify="right")
     for row in board.rows:
-        cells = [f"{_number(cell.cmi, 2)}  {_number(cell.kendall_tau, 2):>5}" for cell in row.cells]
+        pairs = [(cell.metrics.get("cmi"), cell.metrics.get("kendall_tau")) for cell in row.cells]
+        cells = [f"{_number(cmi, 2)}  {_number(tau, 2):>5}" for cmi, tau in pairs]
         table.add_row(str(row.rank or ""), row.name, row.by or "baseline", f"{row.score:.2f}", *cells)
     for one in waiting:
         table.add_row("", one.name, one.user_name, f"{one.done} of {one.networks}", style="dim")
