@@ -124,7 +124,7 @@ def _module_table(module: ModuleType) -> str:
     summary = inspect.getdoc(module) or ""
     subject = summary.partition(": ")[2].splitlines()[0].rstrip(".")
     rows = [
-        f"**{subject[0].upper()}{subject[1:]}** (`tests/worker/{module.__name__.rpartition('.')[2]}.py`)",
+        f"**{subject[0].upper()}{subject[1:]}** (`tests/worker/matrix/{module.__name__.rpartition('.')[2]}.py`)",
         "",
         "| attack | what happens | layers that stop it | test |",
         "|---|---|---|---|",
