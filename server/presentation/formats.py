@@ -6,6 +6,7 @@ from flask import Flask
 
 from server.charts.specifications import target_name
 from submissions.evaluation.submission_progress import Progress
+from submissions.storage.limits import LIMITS, Limit, Unit
 from submissions.storage.records import CountRule, PhaseRecord, TimeRule, utc_now
 from submissions.storage.states import State
 
@@ -47,7 +48,7 @@ def init_app(app: Flask) -> None:
         ("state_word", STATE_WORDS.__getitem__),
         ("state_sentence", state_sentence),
         ("target_name", target_name),
-        ("time_limit", time_limit),
+        ("limits", limits),
         ("count_rule", count_rule),
         ("phase_status", phase_status),
     ):
@@ -85,12 +86,25 @@ def count_rule(phase: PhaseRecord) -> str:
     return sentence
 
 
-def time_limit(phase: PhaseRecord) -> str:
-    """Return the time limits per network as text, like: 60 s, 30 s of processor time; a pooled limit says so."""
-    limit = seconds(phase.wall_s)
-    if phase.time_rule is TimeRule.POOLED:
-        limit += " on average, pooled over all networks of a zoo"
-    return limit if phase.cpu_s is None else f"{limit}, {seconds(phase.cpu_s)} of processor time"
+def limits(phase: PhaseRecord) -> str:
+    """What a network may take: 60 s of wall time, 2 GiB of memory, …, 64 processes. A pooled wall time says so."""
+    return ", ".join(
+        f"{amount(limit, value)} {'' if limit.unit is Unit.COUNT else 'of '}{limit.title}{_pooled(limit, phase)}"
+        for limit in LIMITS
+        if (value := getattr(phase.limits, limit.name)) is not None
+    )
+
+
+def _pooled(limit: Limit, phase: PhaseRecord) -> str:
+    is_pooled = limit.name == "wall_s" and phase.time_rule is TimeRule.POOLED
+    return " on average, pooled over all networks of a zoo" if is_pooled else ""
+
+
+def amount(limit: Limit, value: float) -> str:
+    """A limit's value with its unit: 60 s, 2 GiB, 64."""
+    if limit.unit is Unit.BYTES:
+        return size(int(value))
+    return seconds(value) if limit.unit is Unit.SECONDS else f"{value:g}"
 
 
 def size(count: int) -> str:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, aliased
 from submissions.evaluation.outcomes import give_up, lock_submission_of
 from submissions.evaluation.time_pool import left_s
 from submissions.storage.database import Database
+from submissions.storage.limits import Limits
 from submissions.storage.records import (
     EvaluationRecord,
     PhaseRecord,
@@ -41,7 +42,7 @@ class ClaimedRun:
 class Claim:
     """A batch of runs of one evaluation, held by `owner` until the lease ends.
 
-    is_pooled: a network may take what `pooled_left_s` says, not `wall_s`.
+    is_pooled: a network may take what `pooled_left_s` says, not `limits.wall_s`.
     """
 
     owner: str
@@ -52,12 +53,7 @@ class Claim:
     filename: str
     purpose: Purpose
     is_pooled: bool
-    wall_s: float
-    cpu_s: float | None
-    memory_bytes: int
-    scratch_bytes: int
-    log_bytes: int
-    processes: int
+    limits: Limits
     shows_logs: bool
     networks: int
     runs: tuple[ClaimedRun, ...]
@@ -109,12 +105,7 @@ def claim(db: Database, owner: str, *, batch: int, lease_s: float, now: datetime
             filename=submission.filename,
             purpose=evaluation.purpose,
             is_pooled=phase.time_rule is TimeRule.POOLED,
-            wall_s=phase.wall_s,
-            cpu_s=phase.cpu_s,
-            memory_bytes=phase.memory_bytes,
-            scratch_bytes=phase.scratch_bytes,
-            log_bytes=phase.log_bytes,
-            processes=phase.processes,
+            limits=phase.limits,
             shows_logs=phase.shows_logs,
             networks=evaluation.networks,
             runs=tuple(ClaimedRun(run_id, network_id) for _, run_id, network_id in sorted(rows)),

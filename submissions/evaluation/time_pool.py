@@ -45,4 +45,4 @@ def _limit_s(session: Session, evaluation: EvaluationRecord) -> float | None:
     # A repeated network may take as long again as it could take the first time.
     is_repeat = evaluation.purpose is Purpose.REPEAT
     networks = session.get_one(ZooRecord, evaluation.zoo_id).networks if is_repeat else evaluation.networks
-    return phase.wall_s * networks
+    return phase.limits.wall_s * networks

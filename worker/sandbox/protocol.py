@@ -6,25 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from submissions.storage.limits import Limits as Limits
 from submissions.storage.states import Reason
 from submissions.zoos.tracks import Track
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one network may cost. Enforced outside the participant's code.
-
-    cpu_s: processor seconds of all of its processes together; None: no such limit. cpus: processors that they
-    may use, and torch's threads.
-    """
-
-    wall_s: float = 60.0
-    cpu_s: float | None = None
-    cpus: int = 1
-    memory_bytes: int = 2 * 2**30
-    processes: int = 64
-    scratch_bytes: int = 256 * 2**20
-    log_bytes: int = 2**20
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from worker.sandbox.handover import FORK_S, SealedCode, introduction, sealed, sealed_code, socket_pair
@@ -118,12 +118,7 @@ class _Task:
             "landlock": self.fences.landlock,
             "covers_root": self.covers_root,
             "kernel_limits": self.fences.kernel_limits,
-            "limits": {
-                "cpu_s": math.ceil(cpu_s) + CPU_SLACK_S,
-                "memory_bytes": limits.memory_bytes,
-                "processes": limits.processes,
-                "scratch_bytes": limits.scratch_bytes,
-            },
+            "limits": asdict(limits) | {"cpu_s": math.ceil(cpu_s) + CPU_SLACK_S},
         }
         return json.dumps(request).encode()
 
@@ -301,9 +296,7 @@ def _await_zygote(control: socket.socket) -> None:
 
 @contextlib.contextmanager
 def _group(task: _Task, hierarchy: cgroups.Hierarchy | None) -> Iterator[cgroups.ControlGroup]:
-    limits = task.limits
-    within = hierarchy if task.fences.control_groups else None
-    group = cgroups.create(within, limits.memory_bytes, limits.processes, limits.cpus)
+    group = cgroups.create(hierarchy if task.fences.control_groups else None, task.limits)
     try:
         yield group
     finally:

@@ -46,7 +46,7 @@ def form() -> str:
 @pages.post("/organizer/phases/new")
 @allow(Who.ORGANIZER)
 def open_new() -> ResponseReturnValue:
-    fields = posted_fields()
+    fields = posted_fields(default_plan())
     plan, messages = plan_in(fields)
     if plan is None:
         return _new_page(fields, messages), 422
@@ -81,8 +81,7 @@ def show(phase_id: int) -> str:
 @pages.post(_PHASE)
 @allow(Who.ORGANIZER)
 def change(phase_id: int) -> ResponseReturnValue:
-    _the_phase(phase_id)
-    fields = posted_fields()
+    fields = posted_fields(plan_of(_the_phase(phase_id)))
     plan, messages = plan_in(fields)
     try:
         if plan is None:

@@ -147,7 +147,7 @@ def test_repeats_are_told(site: Site, differences: list[float | None], sentence:
 
 def test_limits_of_a_pooled_phase_say_so(site: Site) -> None:
     phase = site.phase(wall_s=300.0, time_rule=TimeRule.POOLED, cpu_s=75.0, repeat_networks=4)
-    limit = "300 s on average, pooled over all networks of a zoo, 75 s of processor time, 2 GiB of memory"
+    limit = "300 s of wall time on average, pooled over all networks of a zoo, 75 s of processor time, 2 GiB of memory"
     assert limit in read(site, site.submission(phase), part="")
     pages = " ".join(
         re.sub(r"\s+", " ", site.browser("ann").get(path).text)

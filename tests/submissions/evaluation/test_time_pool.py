@@ -87,4 +87,4 @@ def test_processor_seconds_of_the_phase_reach_the_claim(any_db: Database, store:
     competition.submit(competition.user())
     claim = competition.claim()
     assert claim is not None
-    assert claim.cpu_s == 7.5
+    assert claim.limits.cpu_s == 7.5

@@ -8,10 +8,12 @@ time itself, and the probe of layers says what held. Called by `zygote_sandbox`,
 import os
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+from submissions.storage.limits import Limits
 from worker.sandbox.limits import cgroups_v1, cgroups_v2
 
 PREFIX = "gengap"
@@ -52,7 +54,8 @@ class Hierarchy(Protocol):
     def folders(self) -> tuple[Path, ...]:
         """The folders in which groups are made."""
 
-    def create(self, name: str, memory_bytes: int, processes: int, cpus: int) -> ControlGroup: ...
+    def create(self, name: str, limits: Limits) -> ControlGroup:
+        """A new group; `limits.processes` counts every process in it."""
 
 
 class NoGroup:
@@ -97,15 +100,12 @@ def hierarchy_of(pid: int) -> Hierarchy | None:
     return second if second is not None else cgroups_v1.find(mounts, own)
 
 
-def create(within: Hierarchy | None, memory_bytes: int, processes: int, cpus: int) -> ControlGroup:
-    """A new group with these limits, from whatever controllers there are in this hierarchy.
-
-    processes: how many a measure may have besides its first.
-    """
+def create(within: Hierarchy | None, limits: Limits) -> ControlGroup:
+    """A new group with a network's limits, from whatever controllers there are in this hierarchy."""
     if within is None:
         return NoGroup()
     name = f"{PREFIX}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
-    return within.create(name, memory_bytes, processes + INIT + PARTICIPANT, cpus)
+    return within.create(name, replace(limits, processes=limits.processes + INIT + PARTICIPANT))
 
 
 def remaining(owner: int) -> Iterator[Path]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from submissions.storage.limits import Limits
+
 CPU_PERIOD_US = 100_000
 CONTROLLERS = ("memory", "pids", "cpuacct", "cpu")
 
@@ -67,20 +69,20 @@ class Hierarchy:
     def folders(self) -> tuple[Path, ...]:
         return tuple(sorted(set(self.parents.values())))
 
-    def create(self, name: str, memory_bytes: int, processes: int, cpus: int) -> Group:
+    def create(self, name: str, limits: Limits) -> Group:
         group = Group({controller: parent / name for controller, parent in self.parents.items()})
         for folder in set(group.places.values()):
             folder.mkdir()
         if memory := group.places.get("memory"):
-            (memory / "memory.limit_in_bytes").write_text(str(memory_bytes))
+            (memory / "memory.limit_in_bytes").write_text(str(limits.memory_bytes))
             swap = memory / "memory.memsw.limit_in_bytes"
             if swap.exists():
-                swap.write_text(str(memory_bytes))
+                swap.write_text(str(limits.memory_bytes))
         if pids := group.places.get("pids"):
-            (pids / "pids.max").write_text(str(processes))
+            (pids / "pids.max").write_text(str(limits.processes))
         if cpu := group.places.get("cpu"):
             (cpu / "cpu.cfs_period_us").write_text(str(CPU_PERIOD_US))
-            (cpu / "cpu.cfs_quota_us").write_text(str(CPU_PERIOD_US * cpus))
+            (cpu / "cpu.cfs_quota_us").write_text(str(CPU_PERIOD_US * limits.cpus))
         return group
 
 

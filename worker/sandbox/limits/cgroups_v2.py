@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from submissions.storage.limits import Limits
+
 CPU_PERIOD_US = 100_000
 CONTROLLERS = ("memory", "pids", "cpu")
 LEAF = "gengap-worker"  # where our own processes go
@@ -64,18 +66,18 @@ class Hierarchy:
     def folders(self) -> tuple[Path, ...]:
         return (self.parent,)
 
-    def create(self, name: str, memory_bytes: int, processes: int, cpus: int) -> Group:
+    def create(self, name: str, limits: Limits) -> Group:
         group = Group(self.parent / name, self.controllers)
         group.folder.mkdir()
         if "memory" in self.controllers:
-            (group.folder / "memory.max").write_text(str(memory_bytes))
+            (group.folder / "memory.max").write_text(str(limits.memory_bytes))
             for file, value in (("memory.swap.max", "0"), ("memory.oom.group", "1")):
                 with contextlib.suppress(OSError):  # a kernel without swap accounting, or older than Linux 4.19
                     (group.folder / file).write_text(value)
         if "pids" in self.controllers:
-            (group.folder / "pids.max").write_text(str(processes))
+            (group.folder / "pids.max").write_text(str(limits.processes))
         if "cpu" in self.controllers:
-            (group.folder / "cpu.max").write_text(f"{CPU_PERIOD_US * cpus} {CPU_PERIOD_US}")
+            (group.folder / "cpu.max").write_text(f"{CPU_PERIOD_US * limits.cpus} {CPU_PERIOD_US}")
         return group
 
 
