@@ -204,13 +204,3 @@ class Course:
 def initial_weights(plan: NetworkPlan) -> State:
     """The plan's weights before training."""
     return initial_state(plan.architecture, plan.settings.init_scale, torch.Generator().manual_seed(plan.seed))
-
-
-def train_together(
-    plans: Sequence[NetworkPlan], data: TrainingSet, rules: RecipeTraining, device: torch.device
-) -> list[TrainedNetwork]:
-    """The whole course at once: the trained networks in the order of `plans`."""
-    course, trained = Course(plans, data, rules, device), []
-    while course.alive:
-        trained += course.advance()
-    return sorted(trained, key=lambda network: network.place)

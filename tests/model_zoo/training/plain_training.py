@@ -8,10 +8,20 @@ from torch.nn import functional
 
 from model_zoo.architectures import build
 from model_zoo.recipes import RecipeTraining
-from model_zoo.training.batched.course import TrainedNetwork, TrainingSet, initial_weights, looks_after
+from model_zoo.training.batched.course import Course, TrainedNetwork, TrainingSet, initial_weights, looks_after
 from model_zoo.training.batched.draws import Draws, kept_values
 from model_zoo.training.plan import NetworkPlan
 from tests.model_zoo.training.plain_augmentation import augmented_alone
+
+
+def train_together(
+    plans: Sequence[NetworkPlan], data: TrainingSet, rules: RecipeTraining, device: torch.device
+) -> list[TrainedNetwork]:
+    """The whole course of a group at once: the trained networks in the order of `plans`."""
+    course, trained = Course(plans, data, rules, device), []
+    while course.alive:
+        trained += course.advance()
+    return sorted(trained, key=lambda network: network.place)
 
 
 def train_alone(plan: NetworkPlan, place: int, data: TrainingSet, rules: RecipeTraining) -> TrainedNetwork:
