@@ -1,8 +1,8 @@
-"""Does anything that participants or their measures see tell what is hidden? Called by `check_zoo`.
+"""Checks that nothing participants or their measures can see reveals what is hidden.
 
-Looked at: headers of the files, counters of training steps, ids, the order of networks.json, the files' times, the
-manifest's recipe, and the arguments of a network's own architecture. Sizes and shapes may differ: the architecture is
-public.
+Examined are file headers, counters of training steps, ids, the order of networks.json, file times, the manifest's
+recipe, and the arguments of networks that the zoo's own code builds. File sizes and shapes may differ: the architecture
+is public.
 """
 
 import re
@@ -33,7 +33,20 @@ Targets = Mapping[str, Mapping[str, float]]
 
 
 def leak_items(zoo: Zoo, truth: ZooTruth | None, targets: Targets) -> Iterator[Item]:
-    """truth: None where the zoo has none that can be read. targets: name → network id → value."""
+    """Check a zoo for leaks of hidden values.
+
+    Parameters
+    ----------
+    zoo : Zoo
+    truth : ZooTruth or None
+        None where it cannot be read.
+    targets : mapping
+        Target name to a mapping of network id to value.
+
+    Yields
+    ------
+    Item
+    """
     yield metadata(zoo)
     yield counters(zoo)
     yield recipe(zoo)
@@ -45,7 +58,7 @@ def leak_items(zoo: Zoo, truth: ZooTruth | None, targets: Targets) -> Iterator[I
 
 
 def metadata(zoo: Zoo) -> Item:
-    """No header of a file that participants get carries texts."""
+    """Check that no public file has texts in its header."""
     told = [f"{name} ({some(found, 3)})" for name in _public_tensors(zoo) if (found := _texts(zoo.folder / name))]
     if told:
         return error(
@@ -57,7 +70,7 @@ def metadata(zoo: Zoo) -> Item:
 
 
 def counters(zoo: Zoo) -> Item:
-    """Batch norm's counter of batches, which no network computes with, does not tell how long it was trained."""
+    """Check that batch norm's counter of batches, which no network uses, does not reveal how long it was trained."""
     told = [name for name in _public_tensors(zoo) if _counts(zoo.folder / name)]
     if not told:
         return ok("counters", "No weights count the batches that they were trained on.")
@@ -67,7 +80,7 @@ def counters(zoo: Zoo) -> Item:
 
 
 def recipe(zoo: Zoo) -> Item:
-    """A zoo whose truth is hidden does not name its recipe: from the seed, the ids tell their places on the grid."""
+    """Check that a zoo with hidden truth does not name its recipe: with the seed, ids give away places on the grid."""
     if zoo.manifest.recipe is not None and not zoo.manifest.truth_public:
         return error(
             "recipe",
@@ -80,7 +93,7 @@ def recipe(zoo: Zoo) -> Item:
 
 
 def arguments(zoo: Zoo) -> Item:
-    """An architecture of the zoo's own gets no argument that only its training knew."""
+    """Check that the arguments of the zoo's own architectures contain no training hyperparameter."""
     told = sorted(
         {
             key
@@ -100,7 +113,7 @@ def arguments(zoo: Zoo) -> Item:
 
 
 def ids(zoo: Zoo, truth: ZooTruth) -> Item:
-    """Ids look random, and tell neither an axis's name nor a network's own hyperparameters."""
+    """Check that ids look random and contain neither an axis's name nor the network's hyperparameters."""
     listed = [entry.id for entry in zoo.networks]
     naming = [
         identifier
@@ -120,7 +133,7 @@ def ids(zoo: Zoo, truth: ZooTruth) -> Item:
 
 
 def order(zoo: Zoo, truth: ZooTruth, targets: Targets) -> Item:
-    """Neither the order of networks.json nor the alphabetical one of the ids tells anything."""
+    """Check that neither the order of networks.json nor the alphabetical order of the ids reveals anything."""
     listed = [entry.id for entry in zoo.networks]
     for what, sequence in ((f"The order of {NETWORKS}", listed), ("The alphabetical order of the ids", sorted(listed))):
         told = told_by_order(sequence, truth, targets)
@@ -130,7 +143,7 @@ def order(zoo: Zoo, truth: ZooTruth, targets: Targets) -> Item:
 
 
 def times(zoo: Zoo, truth: ZooTruth, targets: Targets) -> Item:
-    """The files' times, which a measure can ask for, do not follow an axis or a target."""
+    """Check that the files' times, which a measure can read, do not follow an axis or a target."""
     found = {entry.id: entry.weights.stat().st_mtime_ns for entry in zoo.networks}
     told = told_by_times(found, truth, targets)
     if told is not None:
@@ -147,7 +160,7 @@ def _telling(name: str, text: str, told: Told, advice: str) -> Item:
 
 
 def _tell(listed: Sequence[str], truth: ZooTruth, axis_name: str) -> bool:
-    """Whether ids contain their own network's value more often than any shuffle of the values has it."""
+    """Whether ids contain their own network's value more often than in any shuffle of the values."""
     values = [str(truth.networks[identifier].hyperparameters[axis_name]) for identifier in listed]
     contains = {value: np.array([value in identifier for identifier in listed]) for value in set(values)}
     if len(contains) == 1:
