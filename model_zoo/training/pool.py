@@ -1,4 +1,4 @@
-"""Training all networks of a zoo, on each core one group at a time in a process of one thread. Used by `make`."""
+"""Trains all networks of a zoo in parallel: one single-threaded process per core, each with one group at a time."""
 
 import math
 import multiprocessing
@@ -33,9 +33,17 @@ class DivergedError(ZooError):
 
 @dataclass(frozen=True)
 class Task:
-    """What every process knows: the recipe, where its data and unfinished work lie, and on what to train.
+    """What every process needs to know.
 
-    snapshot_s: how often, in seconds, a group in training is written down.
+    Attributes
+    ----------
+    recipe : Recipe
+    data : Path or None
+        Folder of downloaded datasets.
+    work : WorkFolder
+    device : str
+    snapshot_s : float
+        Interval in seconds between snapshots of a group.
     """
 
     recipe: Recipe
@@ -47,7 +55,7 @@ class Task:
 
 @dataclass(frozen=True)
 class _Heard:
-    """A worker's word about its group: networks done, and the others' median loss."""
+    """Message of a worker about its group: number of finished networks, and median loss of the others."""
 
     done: int
     loss: float | None
@@ -55,13 +63,28 @@ class _Heard:
 
 @dataclass(frozen=True)
 class _Failed:
-    """A worker's last word."""
+    """Last message of a worker that failed."""
 
     error: ZooError
 
 
 def train_all(task: Task, networks: Sequence[PlannedNetwork], jobs: int | None, watch: Watcher) -> None:
-    """Train and measure those `networks` that are not yet in the work folder. Raises ZooError."""
+    """Train and measure the networks that are not in the work folder yet.
+
+    Parameters
+    ----------
+    task : Task
+    networks : sequence of PlannedNetwork
+    jobs : int or None
+        Number of processes; None: one per core.
+    watch : callable
+        Called with a Progress.
+
+    Raises
+    ------
+    ZooError
+        If a network diverges or a process dies.
+    """
     groups = grouped(networks, task.device)
     waiting = [group for group in reversed(groups) if not all(task.work.has_network(place) for place in group)]
     told = _Told(networks, [group for group in groups if group not in waiting], watch)
@@ -87,7 +110,7 @@ def train_all(task: Task, networks: Sequence[PlannedNetwork], jobs: int | None, 
 
 
 class _Told:
-    """What the watcher is told: networks done, and the time left by the share of the work done since the start."""
+    """Computes progress for the watcher: finished networks, and the time left from the share of the work done."""
 
     def __init__(self, networks: Sequence[PlannedNetwork], finished: Sequence[Sequence[int]], watch: Watcher) -> None:
         self._costs = [relative_cost(network.plan) for network in networks]
@@ -127,10 +150,11 @@ def _heard(connection: Connection) -> _Heard | _Failed:
 
 @contextmanager
 def _workers(task: Task, count: int) -> Iterator[list[Connection]]:
-    """Connections to `count` fresh processes. They end when theirs is closed, or when this process dies.
+    """Start `count` processes and yield connections to them.
 
-    They are forks of a server that has imported everything and done nothing: torch's threads do not survive a fork of
-    this process, and two imports of torch take as long as training a small zoo.
+    Each ends when its connection is closed or this process dies. They are forks of a server that has imported
+    everything and done nothing: torch's threads do not survive a fork of this process, and two imports of torch take as
+    long as training a small zoo.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", __name__])
@@ -185,7 +209,7 @@ class _GroupTraining:
             self._course.restore(snapshot)
 
     def run(self) -> None:
-        """Train to the end, telling and writing down at times how far it has got."""
+        """Train to the end, reporting progress and saving snapshots at intervals."""
         while self._course.alive:
             for trained in self._course.advance():
                 self._finish(trained)
@@ -209,7 +233,7 @@ class _GroupTraining:
         self._tell(_Heard(done, self._course.loss if math.isfinite(self._course.loss) else None))
 
     def _keep(self, passed: Passed) -> None:
-        """Only of the networks of the grid: a sibling's way is nobody's business."""
+        """Keep a state for the trajectory; only networks of the grid have one, siblings do not."""
         place = self._places[passed.place]
         if self._networks[place].sibling == 0:
             weights = {name: tensor.cpu() for name, tensor in passed.weights.items()}
@@ -233,6 +257,6 @@ class _GroupTraining:
 def training_set(
     split: Split, settings: Sequence[TrainingSettings], augmentation: RecipeAugmentation | None = None
 ) -> TrainingSet:
-    """What networks of these settings, which have the training size in common, are trained on."""
+    """Make the training data of networks with these settings, which have the same training size."""
     labels = torch.stack([torch.from_numpy(split.labels_for(setting)) for setting in settings])
     return TrainingSet(torch.from_numpy(split.train_inputs[: labels.shape[1]]), labels, augmentation)
