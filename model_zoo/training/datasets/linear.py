@@ -30,7 +30,7 @@ class LinearRisk:
     noise: float
 
     def __call__(self, network: nn.Module) -> float:
-        """Compute the risk of a network of flatten and linear layers with two outputs. Raises ZooError for another one."""
+        """Compute the risk of a network of flatten and linear layers with two outputs, else raise ZooError."""
         weight, bias = self._decision(network)
         length = float(np.linalg.norm(weight))
         if length == 0:
