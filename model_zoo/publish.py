@@ -77,8 +77,8 @@ def published_manifest(zoo: Zoo, *, with_truth: bool = False, with_test: bool = 
     is_hidden = not manifest.truth_public and not with_truth
     if with_test and is_hidden:
         raise ZooError(
-            f"{zoo.folder}: the truth of this zoo is hidden, and its test data would tell it: whoever has them "
-            "computes every gap. Publish both (--with-truth --with-test) or neither"
+            f"{zoo.folder}: the truth of this zoo is hidden, and its test data would reveal it: anybody "
+            "with them can compute every gap. Publish both (--with-truth --with-test) or neither"
         )
     private = {TRUTH: with_truth, TEST_DATA: with_test}
     for name, is_asked in private.items():

@@ -126,7 +126,7 @@ def unlabelled(zoo: Zoo, found: DataFound | ZooError) -> Item:
         return error(
             name,
             f"The file of unlabelled inputs holds the tensors {some(found.names)}.",
-            "Write it with inputs alone: anything else could tell the labels.",
+            "Write it with inputs alone: anything else could reveal the labels.",
         )
     if list(found.shape[1:]) != zoo.manifest.input_shape or found.infinite:
         return error(

@@ -53,7 +53,7 @@ def nothing_unlisted(zoo: Zoo) -> Item:
         return warning(
             "unlisted",
             f"The folder holds {len(extra)} files that {MANIFEST} does not name: {some(extra)}.",
-            "They will not be stored, and no measure sees them. Remove them before the folder is passed on.",
+            "They will not be stored, and no measure sees them. Remove them before you give the folder to others.",
         )
     return ok("unlisted", f"The folder holds nothing but the files that {MANIFEST} names.")
 

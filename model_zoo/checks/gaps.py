@@ -15,7 +15,8 @@ from model_zoo.manifest import ZooTruth
 
 GOOD_SPREAD = 3.0
 LEAST_SPREAD = 1.0
-OF_TEST_ACCURACY = frozenset({"gap", "test_error", "test_acc"})  # targets whose noise the test set's size tells
+# Targets whose noise follows from the size of the test set.
+OF_TEST_ACCURACY = frozenset({"gap", "test_error", "test_acc"})
 _DOMINANT_SHARE = 0.8
 _TRAINED_ALIKE = 0.05  # of the training accuracy, below the best
 _LOSS_RATIO = 3.0  # of the median training loss
@@ -118,12 +119,12 @@ def spread(target: str, values: Mapping[str, float], standard_error: float) -> I
 def axis_correlations(target: str, axes: Sequence[AxisNumbers]) -> Item:
     """Check that no axis alone explains nearly all of a target; `axes` as `axis_numbers` returns them for it."""
     name = f"axis correlation: {target}"
-    told = ", ".join(
+    listed = ", ".join(
         f"{axis.name} {'—' if axis.tau_b is None else format(axis.tau_b, '+.2f')}"
         f" ({'—' if axis.share is None else format(axis.share, '.0%')})"
         for axis in axes
     )
-    text = f"Kendall's tau-b with {target} (and share of its variance): {told}."
+    text = f"Kendall's tau-b with {target} (and share of its variance): {listed}."
     dominant = [axis.name for axis in axes if axis.share is not None and axis.share >= _DOMINANT_SHARE]
     if dominant:
         return warning(
@@ -151,20 +152,20 @@ def trained_alike(truth: ZooTruth) -> Item:
         if loss > max(_LOSS_RATIO * middle, middle + _LEAST_LOSS) and identifier not in behind
     ]
     if behind or far:
-        told = []
+        sentences = []
         if behind:
-            told.append(
+            sentences.append(
                 f"{len(behind)} networks have a training accuracy more than {_TRAINED_ALIKE:.0%} below the best "
                 f"({best:.3f}): {some(_with(behind, accuracy))}."
             )
         if far:
-            told.append(
+            sentences.append(
                 f"{len(far)} networks have a training loss far above the median ({middle:.4f}): "
                 f"{some(_with(far, losses))}."
             )
         return warning(
             "trained alike",
-            " ".join(told) + " Their training did not come to the stopping rule.",
+            " ".join(sentences) + " Their training did not reach the stopping rule.",
             "Train them longer or lower their learning rate, unless label noise or early stopping is meant.",
         )
     return ok("trained alike", f"All training accuracies are within {_TRAINED_ALIKE:.0%} of the best, {best:.3f}.")

@@ -35,7 +35,7 @@ def complete(truth: ZooTruth) -> Item:
         return error(
             "grid",
             f"{len(doubled)} of {size} combinations have more than one network: {some(doubled, 3)}.",
-            "Leave one network of each, or tell them apart by another axis, for example the seed.",
+            "Leave one network of each, or distinguish them by another axis, for example the seed.",
         )
     if holes:
         missing = itertools.islice((_described(place, truth.axes) for place in combinations if place not in at), 3)
@@ -70,7 +70,7 @@ def axes(truth: ZooTruth) -> Item:
         return warning(
             "axes",
             f"Nothing varies along {some(single)}: one value each.",
-            "Leave these axes out, and tell what all networks share in the zoo's text.",
+            "Leave these axes out, and say in the zoo's text what all networks have in common.",
         )
     return ok("axes", f"{len(truth.axes)} axes, all with more than one value: {some(a.name for a in truth.axes)}.")
 

@@ -21,7 +21,7 @@ _LEAST_NETWORKS = 8
 
 
 @dataclass(frozen=True)
-class Told:
+class Leak:
     """What an order reveals.
 
     Attributes
@@ -35,7 +35,7 @@ class Told:
     certain: bool
 
 
-def told_by_order(order: Sequence[str], truth: ZooTruth, targets: Mapping[str, Mapping[str, float]]) -> Told | None:
+def leak_in_order(order: Sequence[str], truth: ZooTruth, targets: Mapping[str, Mapping[str, float]]) -> Leak | None:
     """Find the clearest thing that an order of networks reveals.
 
     The tests are Kendall's tau with each axis and target (Bonferroni-corrected), whether the order follows the grid,
@@ -51,25 +51,25 @@ def told_by_order(order: Sequence[str], truth: ZooTruth, targets: Mapping[str, M
 
     Returns
     -------
-    Told or None
+    Leak or None
         None if nothing was found, or for fewer than 8 networks.
     """
     if len(order) < _LEAST_NETWORKS:
         return None
     places = _places(order, truth)
     if _runs_through(places):
-        return Told("it runs through the grid of hyperparameters", certain=True)
+        return Leak("it runs through the grid of hyperparameters", certain=True)
     series = {axis.name: places[:, column].tolist() for column, axis in enumerate(truth.axes)}
     series |= {name: [of[identifier] for identifier in order] for name, of in targets.items()}
     clearest = min((_p_value(range(len(order)), numbers), name) for name, numbers in series.items())
     if (likely := clearest[0] * len(series)) < DOUBTFUL:
-        return Told(f"it goes with {clearest[1]}", certain=likely < CERTAIN)
+        return Leak(f"it is correlated with {clearest[1]}", certain=likely < CERTAIN)
     if _neighbours_are_alike(places):
-        return Told("neighbours in it share more hyperparameters than by chance", certain=True)
+        return Leak("neighbours in it share more hyperparameters than by chance", certain=True)
     return None
 
 
-def told_by_times(times: Mapping[str, int], truth: ZooTruth, targets: Mapping[str, Mapping[str, float]]) -> Told | None:
+def leak_in_times(times: Mapping[str, int], truth: ZooTruth, targets: Mapping[str, Mapping[str, float]]) -> Leak | None:
     """Find what the files' modification times reveal; times that are all equal, as they should be, reveal nothing.
 
     Parameters
@@ -78,18 +78,18 @@ def told_by_times(times: Mapping[str, int], truth: ZooTruth, targets: Mapping[st
         Network id to time in ns.
     truth : ZooTruth
     targets : mapping
-        As in `told_by_order`.
+        As in `leak_in_order`.
     """
     if len(set(times.values())) == 1:
         return None
     if len(set(times.values())) == len(times):
-        return told_by_order(sorted(times, key=lambda identifier: times[identifier]), truth, targets)
+        return leak_in_order(sorted(times, key=lambda identifier: times[identifier]), truth, targets)
     series = {axis.name: _column(times, truth, axis.name) for axis in truth.axes}
     series |= {name: [of[identifier] for identifier in times] for name, of in targets.items()}
     when = list(times.values())
     clearest = min((_p_value(when, numbers), name) for name, numbers in series.items())
     likely = clearest[0] * len(series)
-    return Told(f"they go with {clearest[1]}", certain=likely < CERTAIN) if likely < DOUBTFUL else None
+    return Leak(f"they are correlated with {clearest[1]}", certain=likely < CERTAIN) if likely < DOUBTFUL else None
 
 
 def _p_value(first: Sequence[float], second: Sequence[float]) -> float:

@@ -113,7 +113,7 @@ def _truth(zoo: Zoo) -> tuple[ZooTruth | None, Item]:
     except ZooError as fault:
         return None, error("truth", f"{fault}.", f"A zoo needs its {TRUTH}: without it nothing can be scored.")
     names = ", ".join(zoo.manifest.targets)
-    return truth, ok("truth", f"The truth tells of all {len(zoo.networks)} networks what the targets need: {names}.")
+    return truth, ok("truth", f"The truth has what the targets need for all {len(zoo.networks)} networks: {names}.")
 
 
 def _truth_items(truth: ZooTruth, targets: Mapping[str, Mapping[str, float]]) -> Iterator[Item]:

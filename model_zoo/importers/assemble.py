@@ -141,8 +141,8 @@ def _write_networks(
         for metric, examples in (("train_acc", train), ("test_acc", test)):
             if examples is None:
                 continue
-            told = partial(_tell_share, watch, done, total, f"computing {metric} of network {candidate.name}")
-            computed = accuracy(network, examples, device, str(candidate.place), told)
+            report = partial(_report_share, watch, done, total, f"computing {metric} of network {candidate.name}")
+            computed = accuracy(network, examples, device, str(candidate.place), report)
             difference = abs(computed - recorded[metric])
             largest = max(largest, difference)
             if difference > 1 / len(examples) + _ROUNDING:
@@ -160,7 +160,7 @@ def _write_networks(
     return largest
 
 
-def _tell_share(watch: Watch, done: int, total: int, what: str, percent: int) -> None:
+def _report_share(watch: Watch, done: int, total: int, what: str, percent: int) -> None:
     watch(done, total, f"{what}, {percent} %")
 
 
@@ -217,14 +217,14 @@ def _test_size(source: Source, wanted: Wanted, test: Examples | None) -> tuple[i
     """Return the number of test examples, and whether it is inferred. Raises ZooError where it cannot be."""
     if test is not None:
         if wanted.test_size not in (None, len(test)):
-            raise ZooError(f"{test.place}: {len(test)} test examples, not {wanted.test_size} as the import was told")
+            raise ZooError(f"{test.place}: {len(test)} test examples, not {wanted.test_size} as the import was report")
         return len(test), False
     if wanted.test_size is not None:
         return wanted.test_size, False
     guess = inferred_test_size(metrics["test_acc"] for metrics in source.truth.metrics.values())
     if guess is None:
         raise ZooError(
-            f"{source.truth_place}: the test accuracies do not tell how many test examples there were; "
+            f"{source.truth_place}: the number of test examples does not follow from the test accuracies; "
             "say it with --test-size"
         )
     return guess, True

@@ -49,7 +49,7 @@ def import_in_child(
         assert child.stdin is not None
         assert child.stdout is not None
         try:
-            with contextlib.suppress(BrokenPipeError):  # it ended before it read the request; why is told below
+            with contextlib.suppress(BrokenPipeError):  # it ended before it read the request; see below
                 child.stdin.write(request.model_dump_json().encode())
                 child.stdin.close()
             for line in child.stdout:
@@ -71,5 +71,5 @@ def import_in_child(
         )
     raise ZooError(
         f"{request.out}: its import ended with {child.returncode} while it was {doing}; that network's files may be "
-        "damaged so that they cannot even be refused. Its stderr tells more"
+        "damaged in a way that cannot be detected. Its stderr says more"
     )

@@ -98,16 +98,16 @@ class ImportReport(Part):
         """Describe the result in sentences."""
         axes = ", ".join(f"{axis.name} ({len(axis.values)})" for axis in self.axes)
         tested = "no test data" if self.test_examples is None else f"{self.test_examples} test examples"
-        told = [
+        sentences = [
             f"{self.networks} networks with {self.training_examples} training examples and {tested}.",
             f"Axes: {axes}.",
             f"Recomputed accuracies differ from the recorded ones by at most {self.accuracy_difference:.2g}.",
         ]
         if self.is_test_size_inferred:
-            told.append(
+            sentences.append(
                 f"The test accuracies look like shares of {self.test_size} examples; if that is wrong, import again "
                 "with the number of test examples."
             )
         if self.without_initial:
-            told.append(f"{self.without_initial} networks have no initial weights.")
-        return told
+            sentences.append(f"{self.without_initial} networks have no initial weights.")
+        return sentences

@@ -144,7 +144,7 @@ def _weights(path: Path, wanted: Mapping[str, Tensor]) -> Arrays:
     arrays: dict[str, NDArray[Any]] = {}
     for name, tensor in wanted.items():
         if name.endswith(COUNTER):
-            arrays[name] = np.array(0, np.int64)  # it would tell the number of training steps
+            arrays[name] = np.array(0, np.int64)  # it would reveal the number of training steps
             continue
         value = found[name]
         if value.shape != tensor.shape or not value.is_floating_point():

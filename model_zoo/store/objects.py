@@ -15,7 +15,7 @@ from model_zoo.manifest import FileDigest, ZooError
 PIECE_BYTES = 2**20
 BROUGHT, WRITTEN = "fetched", "written"
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# The modification time of stored and cached files: it must not tell when a network was made. Zip has none before 1980.
+# Modification time of stored and cached files, which must not reveal when a network was made. Zip has none before 1980.
 FIXED_TIME = 946_684_800  # the first second of 2000
 
 

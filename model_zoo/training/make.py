@@ -111,7 +111,7 @@ def _write_networks(writer: ZooWriter, recipe: Recipe, networks: list[PlannedNet
         writer.network(network_id, planned.plan.architecture, _arrays(finished.weights), initial, truth)
         for place in range(first + size, len(networks), size):
             writer.sibling(network_id, _arrays(work.network(place).weights))
-        for epoch, weights in work.passed(first):
+        for epoch, weights in work.trajectory(first):
             writer.trajectory(network_id, epoch, _arrays(weights))
 
 
@@ -141,7 +141,7 @@ def _card(recipe: Recipe, split: Split) -> ZooCard:
         targets=recipe.targets,
         tracks=recipe.tracks,
         truth_public=recipe.truth_public,
-        recipe=mark if recipe.truth_public else None,  # the ids come from the seed and tell the grid's order
+        recipe=mark if recipe.truth_public else None,  # the ids come from the seed and reveal the order of the grid
     )
 
 

@@ -64,13 +64,13 @@ class WorkFolder:
         """Save a finished network."""
         _save(self._network(place), network.weights, {_METRICS: json.dumps(network.metrics)})
 
-    def add_passed(self, place: int, epoch: int, weights: Mapping[str, Tensor]) -> None:
+    def add_trajectory_state(self, place: int, epoch: int, weights: Mapping[str, Tensor]) -> None:
         """Save the weights of the network at `place` after an epoch; saving them again changes nothing."""
-        _save(self.path / f"{place}.{epoch}.passed", weights, {})
+        _save(self.path / f"{place}.{epoch}.state", weights, {})
 
-    def passed(self, place: int) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    def trajectory(self, place: int) -> Iterator[tuple[int, dict[str, Tensor]]]:
         """Iterate over the epochs of the network's trajectory and the weights after them, in order."""
-        found = {int(path.suffixes[-2][1:]): path for path in self.path.glob(f"{place}.*.passed")}
+        found = {int(path.suffixes[-2][1:]): path for path in self.path.glob(f"{place}.*.state")}
         return ((epoch, load_file(path)) for epoch, path in sorted(found.items()))
 
     def snapshot(self, first_place: int) -> dict[str, Tensor] | None:

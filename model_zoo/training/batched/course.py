@@ -20,19 +20,19 @@ from model_zoo.training.batched.perceptron import PerceptronStack, is_perceptron
 from model_zoo.training.batched.stack import Batch, LayerStack, Stack, State
 from model_zoo.training.plan import NetworkPlan
 
-_LOOKS = 50
+_EVALUATIONS = 50
 _LOGITS_INPUTS = 2**22  # input values of all networks in one evaluation of the loss
 _VECTOR, _BUFFER = "vector.", "buffer."
 
 T = TypeVar("T")
 
 
-def looks_after(epoch: int, last: int) -> bool:
+def evaluates_loss_after(epoch: int, last: int) -> bool:
     """Whether the loss of the stopping rule is evaluated after `epoch` (from 1) of at most `last`.
 
     It is after each of the first 99, then often enough that no network trains more than 2 % too long.
     """
-    return epoch % max(1, epoch // _LOOKS) == 0 or epoch == last
+    return epoch % max(1, epoch // _EVALUATIONS) == 0 or epoch == last
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class TrainedNetwork:
 
 
 @dataclass(frozen=True)
-class Passed:
+class TrajectoryState:
     """A network's weights after an epoch of the recipe's trajectory, and its index in the group."""
 
     place: int
@@ -118,7 +118,7 @@ class Course:
         self._block_examples = block_steps(plans[0], len(data.inputs)) * plans[0].settings.batch_size
         self._orders: Tensor | None = None
         self._block = 0
-        self._passed: list[Passed] = []
+        self._trajectory_states: list[TrajectoryState] = []
         self.alive = list(range(len(plans)))
         self.epoch, self.loss = 1, math.nan
         states = [initial_weights(plan) for plan in plans]
@@ -180,16 +180,18 @@ class Course:
         batch_size = self._plans[0].settings.batch_size
         return (self.epoch - 1) * -(-len(self._inputs) // batch_size) + self._block * self._block_examples // batch_size
 
-    def take_passed(self) -> list[Passed]:
+    def take_trajectory_states(self) -> list[TrajectoryState]:
         """Return the weights for trajectories that were collected since the last call."""
-        passed, self._passed = self._passed, []
-        return passed
+        states, self._trajectory_states = self._trajectory_states, []
+        return states
 
     def _end_epoch(self) -> list[TrainedNetwork]:
         epoch, self.epoch, self._block, self._orders = self.epoch, self.epoch + 1, 0, None
-        trained = self._stopped(epoch) if looks_after(epoch, self._rules.max_epochs) else []
+        trained = self._stopped(epoch) if evaluates_loss_after(epoch, self._rules.max_epochs) else []
         if epoch in self._rules.trajectory:
-            self._passed += [Passed(place, epoch, self._stack.state(row)) for row, place in enumerate(self.alive)]
+            self._trajectory_states += [
+                TrajectoryState(place, epoch, self._stack.state(row)) for row, place in enumerate(self.alive)
+            ]
         return trained
 
     def _stopped(self, epoch: int) -> list[TrainedNetwork]:

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from model_zoo.architectures import build
 from model_zoo.recipes import RecipeTraining
-from model_zoo.training.batched.course import Course, TrainedNetwork, TrainingSet, initial_weights, looks_after
+from model_zoo.training.batched.course import Course, TrainedNetwork, TrainingSet, evaluates_loss_after, initial_weights
 from model_zoo.training.batched.draws import Draws, kept_values
 from model_zoo.training.plan import NetworkPlan
 from tests.model_zoo.training.plain_augmentation import augmented_alone
@@ -60,7 +60,7 @@ def train_alone(plan: NetworkPlan, place: int, data: TrainingSet, rules: RecipeT
         network.eval()
         with torch.no_grad():
             measured = float(functional.cross_entropy(network(inputs), labels))
-        if looks_after(epoch, rules.max_epochs) and measured <= rules.stop_loss:
+        if evaluates_loss_after(epoch, rules.max_epochs) and measured <= rules.stop_loss:
             break
     return TrainedNetwork(place, network.state_dict(), epoch, measured)
 
