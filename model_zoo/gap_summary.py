@@ -1,4 +1,4 @@
-"""A zoo's gaps in a few numbers: do they differ by more than the test set's noise? Commands and pages call it."""
+"""Summarizes a zoo's generalization gaps: mean, spread, and whether they exceed the noise of the test set."""
 
 import math
 import statistics
@@ -9,9 +9,16 @@ from model_zoo.manifest import AxisValue, ZooTruth
 
 @dataclass(frozen=True)
 class GapSummary:
-    """Mean, standard deviation (n - 1), least and largest gap; `standard_error` of the test accuracies' mean.
+    """Summary statistics of a zoo's gaps.
 
-    `by_axis`: the mean gap at each value of each axis.
+    Attributes
+    ----------
+    mean, std, least, largest : float
+        Of the gaps; `std` is the sample standard deviation (n - 1).
+    standard_error : float
+        Standard error of one test accuracy, averaged over the networks.
+    by_axis : dict
+        By axis name, a list of (value, mean gap of the networks with that value).
     """
 
     mean: float
@@ -23,14 +30,24 @@ class GapSummary:
 
     @property
     def spread(self) -> float:
-        """How many times the gaps' standard deviation exceeds the test set's standard error; 3 is good."""
+        """The gaps' standard deviation in units of the test accuracies' standard error; 3 or more is good."""
         return self.std / self.standard_error if self.standard_error else math.inf
 
 
 def summarize_gaps(truth: ZooTruth) -> GapSummary:
-    """The summary of a zoo's gaps. The standard error is sqrt(p (1 - p) / test size), averaged over networks.
+    """Summarize the gaps of a zoo.
 
-    An accuracy outside 0 to 1, which the check refuses, adds nothing to it.
+    The standard error is sqrt(p (1 - p) / test size), averaged over networks. An accuracy outside 0 to 1, which the
+    check refuses, contributes 0 to it.
+
+    Parameters
+    ----------
+    truth : ZooTruth
+        With the metrics `train_acc` and `test_acc` of every network.
+
+    Returns
+    -------
+    GapSummary
     """
     gaps = truth.gaps()
     accuracies = [network.metrics["test_acc"] for network in truth.networks.values()]

@@ -1,4 +1,4 @@
-"""Networks and data of an opened zoo for tests, tools and checks, by the very code that a sandbox uses."""
+"""Loads the networks and data of an opened zoo as torch objects, with the code that the sandbox uses too."""
 
 import os
 from collections.abc import Iterator
@@ -14,42 +14,114 @@ from model_zoo.zoo import NetworkEntry, Zoo
 
 
 def load_network(zoo: Zoo, network_id: str) -> nn.Module:
-    """The network `network_id` in eval mode, with `.initial` (a module or None). Raises ZooError.
+    """Load one network of a zoo.
 
-    It does so for a network of the family "custom" too: the code that builds it runs only inside a sandbox.
+    Parameters
+    ----------
+    zoo : Zoo
+    network_id : str
+
+    Returns
+    -------
+    torch.nn.Module
+        In eval mode, mapping float32 inputs (n, C, H, W) to logits (n, classes). Its attribute `initial` is the same
+        network with the weights from before training, or None where the zoo does not have them.
+
+    Raises
+    ------
+    ZooError
+        If there is no such network, a file is damaged, or the network is of the family "custom": the code that builds
+        it runs only inside a sandbox.
     """
     entry = zoo.network(network_id)
     return _load(zoo, entry, entry.weights, entry.initial)
 
 
 def load_siblings(zoo: Zoo, network_id: str) -> Iterator[nn.Module]:
-    """The network's siblings one after another, each in eval mode, `.initial` None. Raises ZooError."""
+    """Load a network's siblings: networks trained with the same hyperparameters from other seeds.
+
+    Yields
+    ------
+    torch.nn.Module
+        One sibling at a time, in eval mode; `initial` is None.
+
+    Raises
+    ------
+    ZooError
+        As for `load_network`.
+    """
     entry = zoo.network(network_id)
     for weights in entry.siblings:
         yield _load(zoo, entry, weights, None)
 
 
 def load_trajectory(zoo: Zoo, network_id: str) -> Iterator[tuple[float, nn.Module]]:
-    """Epochs and the network as it was after them, one after another in order, `.initial` None. Raises ZooError."""
+    """Load the states of a network that were saved during its training.
+
+    Yields
+    ------
+    epoch : float
+        Number of epochs after which the weights were saved, ascending.
+    network : torch.nn.Module
+        The network with those weights, in eval mode; `initial` is None.
+
+    Raises
+    ------
+    ZooError
+        As for `load_network`.
+    """
     entry = zoo.network(network_id)
     for epoch, weights in entry.trajectory:
         yield epoch, _load(zoo, entry, weights, None)
 
 
 def load_training_data(zoo: Zoo) -> TrainingData:
-    """The zoo's training inputs (n, C, H, W) and labels (n,). Raises ZooError."""
+    """Load the training data of a zoo.
+
+    Returns
+    -------
+    TrainingData
+        Inputs float32 (n, C, H, W) and labels int64 (n,).
+
+    Raises
+    ------
+    ZooError
+        If the file is missing or damaged.
+    """
     return _data(zoo.training_file, zoo.manifest.classes)
 
 
 def load_test_data(zoo: Zoo) -> TrainingData:
-    """The zoo's test inputs and labels, in the same shape. Raises ZooError where the zoo carries none."""
+    """Load the labelled test data of a zoo.
+
+    Returns
+    -------
+    TrainingData
+        Inputs float32 (n, C, H, W) and labels int64 (n,).
+
+    Raises
+    ------
+    ZooError
+        If the zoo has no test data, or the file is damaged.
+    """
     if zoo.test_file is None:
         raise ZooError(f"{zoo.folder}: this zoo carries no test data")
     return _data(zoo.test_file, zoo.manifest.classes)
 
 
 def load_unlabelled_inputs(zoo: Zoo) -> Tensor:
-    """Test inputs (n, C, H, W) without labels. Raises ZooError where the zoo carries none."""
+    """Load the test inputs that measures of the extended track may use.
+
+    Returns
+    -------
+    torch.Tensor
+        Float32, (n, C, H, W).
+
+    Raises
+    ------
+    ZooError
+        If the zoo has no unlabelled inputs, or the file is damaged.
+    """
     path = zoo.unlabelled_file
     if path is None:
         raise ZooError(f"{zoo.folder}: this zoo carries no unlabelled inputs")

@@ -1,6 +1,6 @@
-"""Writing arrays as a safetensors file piece by piece, with its digest. `writer` calls it; no torch.
+"""Writes arrays as a safetensors file piece by piece and computes its digest on the way, without torch.
 
-Unlike the safetensors library, which makes a copy of all arrays in memory first.
+The safetensors library would first copy all arrays in memory.
 """
 
 import hashlib
@@ -32,12 +32,29 @@ _KINDS = {
 
 
 def write_tensors(path: Path, arrays: Arrays) -> FileDigest:
-    """Write `arrays` to the new file `path`; its sha256 and size. Raises ZooError for a kind of number unknown."""
+    """Write arrays to a new safetensors file.
+
+    Parameters
+    ----------
+    path : Path
+    arrays : mapping of str to ndarray
+        Tensor name to array; read one at a time.
+
+    Returns
+    -------
+    FileDigest
+        Size and sha256 of the file.
+
+    Raises
+    ------
+    ZooError
+        If an array has a dtype that the format does not have.
+    """
     return write_pieces(path, _pieces(arrays))
 
 
 def write_pieces(path: Path, pieces: Iterator[bytes | memoryview]) -> FileDigest:
-    """Write `pieces` one after another to the file `path`; its sha256 and size."""
+    """Write pieces of bytes one after another to a file, and return its size and sha256."""
     digest, size = hashlib.sha256(), 0
     with path.open("wb") as file:
         for piece in pieces:

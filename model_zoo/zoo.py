@@ -1,4 +1,4 @@
-"""Opening a zoo folder and checking its files, without torch. Every room above calls `open_zoo`."""
+"""Opens a zoo folder and checks its files, without torch. `open_zoo` is the entry point for all other rooms."""
 
 import hashlib
 import stat
@@ -34,10 +34,20 @@ OFFERS = ("siblings", "unlabelled", "trajectory")
 
 @dataclass(frozen=True)
 class NetworkEntry:
-    """One network of a zoo: its opaque id, its declarative architecture and its weight files.
+    """One network of a zoo.
 
-    siblings: weights of networks of the same architecture and hyperparameters from other seeds. trajectory: its own
-    weights during training, with their epochs, in order.
+    Attributes
+    ----------
+    id : str
+        Random identifier.
+    architecture : mapping
+        Declaration, see docs/zoo-format.md.
+    weights, initial : Path
+        Files with the weights after and before training; `initial` may be None.
+    siblings : tuple of Path
+        Weights of networks of the same architecture and hyperparameters from other seeds.
+    trajectory : tuple of (float, Path)
+        Epoch and weights of the network during training, in order.
     """
 
     id: str
@@ -55,9 +65,18 @@ class NetworkEntry:
 
 @dataclass(frozen=True)
 class Zoo:
-    """An opened zoo folder. Its files exist with the sizes of the manifest; `verify` reads them all.
+    """An opened zoo folder.
 
-    Of a zoo opened as partial, only the JSON files must be there.
+    Its files exist with the sizes that the manifest gives; `verify` reads and compares them all. In a zoo opened as
+    partial, only the JSON files have to exist. `model_zoo.loading` loads networks and data.
+
+    Attributes
+    ----------
+    folder : Path
+    manifest : ZooManifest
+    manifest_sha256 : str
+        Identity of the zoo: the sha256 of zoo.json.
+    networks : tuple of NetworkEntry
     """
 
     folder: Path
@@ -67,6 +86,7 @@ class Zoo:
 
     @property
     def name(self) -> str:
+        """The zoo's name in zoo.json."""
         return self.manifest.name
 
     @property
@@ -76,7 +96,7 @@ class Zoo:
 
     @property
     def test_file(self) -> Path | None:
-        """The file of test inputs and labels, or None where the zoo does not carry them."""
+        """The file of test inputs and labels, or None where the zoo has none."""
         return self._optional(TEST_DATA)
 
     @property
@@ -91,8 +111,10 @@ class Zoo:
 
     @property
     def offers(self) -> tuple[str, ...]:
-        """What measures of the extended track get of every network, in the order of OFFERS; () where it has no such
-        track."""
+        """What measures of the extended track get of every network, in the order of OFFERS.
+
+        Empty for a zoo without the extended track.
+        """
         has = {
             "siblings": all(entry.siblings for entry in self.networks),
             "unlabelled": self.unlabelled_file is not None,
@@ -102,20 +124,23 @@ class Zoo:
 
     @property
     def has_truth(self) -> bool:
-        """Whether the private part is here: `truth` can be read."""
+        """Whether the private part is here, so that `truth` can be read."""
         return TRUTH in self.manifest.files
 
     def network(self, network_id: str) -> NetworkEntry:
-        """The network called `network_id`. Raises ZooError if there is none."""
+        """Return the network with this id. Raises ZooError if there is none."""
         for entry in self.networks:
             if entry.id == network_id:
                 return entry
         raise ZooError(f"{self.folder}: no network {network_id} in this zoo")
 
     def truth(self) -> ZooTruth:
-        """Hyperparameters and metrics of every network; its `model_dump()` is truth.json.
+        """Read the hyperparameters and metrics of every network.
 
-        Raises ZooError if the folder is the public part alone, or the file was changed.
+        Raises
+        ------
+        ZooError
+            If the folder is the public part alone, the file was changed, or it does not fit the networks and targets.
         """
         if not self.has_truth:
             raise ZooError(f"{self.folder}: only the public part of this zoo is here, without {TRUTH}")
@@ -142,9 +167,22 @@ class Zoo:
 
 
 def open_zoo(path: Path | str, *, partial: bool = False) -> Zoo:
-    """The zoo in the folder `path`. Raises ZooError naming the file that is missing or wrong.
+    """Open a zoo folder. Weights are not read; `Zoo.verify` does that.
 
-    Weights are not read: `Zoo.verify` does that. partial: files other than the JSON ones need not be here yet.
+    Parameters
+    ----------
+    path : Path or str
+    partial : bool
+        Whether files other than the JSON files may be missing.
+
+    Returns
+    -------
+    Zoo
+
+    Raises
+    ------
+    ZooError
+        If a file is missing or wrong; the message names it.
     """
     folder = Path(path)
     if not (folder / MANIFEST).exists():
@@ -187,7 +225,7 @@ def _check_files_are_listed(network: NetworkFilesEntry, manifest: ZooManifest, p
 
 
 def sha256_of(path: Path) -> str:
-    """The sha256 of a file in lower-case hex, read piece by piece."""
+    """Compute the sha256 of a file, in lower-case hexadecimal, without loading it whole."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
@@ -196,7 +234,13 @@ def sha256_of(path: Path) -> str:
 
 
 def regular_file(folder: Path, name: str) -> Path:
-    """The path of the zoo's file `name`. Raises ZooError if it is missing, no plain file or behind a symbolic link."""
+    """Return the path of the zoo's file `name`.
+
+    Raises
+    ------
+    ZooError
+        If it is missing, not a regular file, or reached through a symbolic link.
+    """
     path = folder
     for part in name.split("/"):
         path = path / part

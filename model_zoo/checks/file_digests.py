@@ -1,4 +1,4 @@
-"""Are the files those that the manifest names, and nothing else? Called by `check_zoo`."""
+"""Checks that a zoo's files are exactly those in its manifest, with the right content."""
 
 import os
 import stat
@@ -13,7 +13,7 @@ Watch = Callable[[int, int, str], None]
 
 
 def checksums(zoo: Zoo, watch: Watch) -> Item:
-    """Every listed file is there with its sha256. watch: as in `check_zoo`."""
+    """Check that every listed file exists with its sha256; `watch` is as in `check_zoo`."""
     wrong: list[str] = []
     files = zoo.manifest.files
     for number, (name, digest) in enumerate(files.items()):
@@ -34,7 +34,7 @@ def checksums(zoo: Zoo, watch: Watch) -> Item:
 
 
 def nothing_unlisted(zoo: Zoo) -> Item:
-    """No link, device or pipe in the folder, and no file that the manifest does not name."""
+    """Check that the folder has no link, device or pipe, and no file that the manifest does not list."""
     extra: list[str] = []
     odd: list[str] = []
     listed = {MANIFEST, *zoo.manifest.files}
@@ -53,13 +53,13 @@ def nothing_unlisted(zoo: Zoo) -> Item:
         return warning(
             "unlisted",
             f"The folder holds {len(extra)} files that {MANIFEST} does not name: {some(extra)}.",
-            "They will not be stored, and no measure sees them. Remove them before the folder is passed on.",
+            "They will not be stored, and no measure sees them. Remove them before you give the folder to others.",
         )
     return ok("unlisted", f"The folder holds nothing but the files that {MANIFEST} names.")
 
 
 def _everything(folder: Path) -> Iterator[tuple[str, int]]:
-    """The path inside `folder` and the mode of all that it holds; links are not followed."""
+    """Iterate over the path inside `folder` and the mode of everything in it, without following links."""
     for parent, folders, files in os.walk(folder):
         for name in (*folders, *files):
             path = Path(parent, name)

@@ -1,7 +1,6 @@
-"""Runs every item of a zoo's check, in order. Called by `python -m model_zoo.checks` and `worker.zoo_intake.zoo_check`.
+"""Runs all items of a zoo's check in order: files, data, truth, networks, leaks, cost.
 
-What an item means and when it fires is said in its own module; the order here is from what everything else rests on
-to what rests on all: files, data, truth, networks, leaks, cost.
+`python -m model_zoo.checks` calls it with torch, `worker.zoo_intake.zoo_check` with a sandbox.
 """
 
 import os
@@ -27,7 +26,18 @@ Measure = Callable[[NetworkEntry], Measured]
 def check_folder(
     folder: Path, measurer: Callable[[Zoo], Measure], *, watch: Watch, jobs: int | None = None
 ) -> CheckReport:
-    """The report of the zoo in `folder`, also where it cannot even be opened. See `check_zoo`."""
+    """Check the zoo in a folder, also if it cannot be opened. The other parameters are those of `check_zoo`.
+
+    Parameters
+    ----------
+    folder : Path
+    measurer : callable
+        From the opened zoo to `measured` of `check_zoo`.
+
+    Returns
+    -------
+    CheckReport
+    """
     try:
         zoo = open_zoo(folder)
     except ZooError as fault:
@@ -37,11 +47,28 @@ def check_folder(
 
 
 def check_zoo(zoo: Zoo, *, watch: Watch, measured: Measure, jobs: int | None = None) -> CheckReport:
-    """Every item about a zoo but those that need scoring, which `worker.zoo_intake.check_process` adds.
+    """Check a zoo, without the items that need scoring, which `worker.zoo_intake.check_process` adds.
 
-    watch: called with networks done, networks in all, and what is being done. measured: measures one network; called
-    from `jobs` threads (default: one per processor), each with one network in memory. Damaged files end the check:
-    nothing else is read then. Raises ZooError where a file cannot be read, and whatever `measured` raises.
+    If files are damaged, nothing else is read.
+
+    Parameters
+    ----------
+    zoo : Zoo
+    watch : callable
+        Called with networks done, networks in total, and a text that says what is being done.
+    measured : callable
+        Measures one network; called from `jobs` threads.
+    jobs : int, optional
+        Number of threads, each with one network in memory; default: one per processor.
+
+    Returns
+    -------
+    CheckReport
+
+    Raises
+    ------
+    ZooError
+        If a file cannot be read. What `measured` raises passes through.
     """
     report = CheckReport(
         zoo=zoo.name,
@@ -75,7 +102,7 @@ def check_zoo(zoo: Zoo, *, watch: Watch, measured: Measure, jobs: int | None = N
 
 
 def _inside(folder: Path, item: Item) -> Item:
-    """The item with files named as in the zoo, wherever the folder is."""
+    """Return the item with file names relative to the zoo."""
     text = item.text.replace(f"{folder}/", "").replace(f"{folder}: ", "")
     return item.model_copy(update={"text": text})
 
@@ -86,7 +113,7 @@ def _truth(zoo: Zoo) -> tuple[ZooTruth | None, Item]:
     except ZooError as fault:
         return None, error("truth", f"{fault}.", f"A zoo needs its {TRUTH}: without it nothing can be scored.")
     names = ", ".join(zoo.manifest.targets)
-    return truth, ok("truth", f"The truth tells of all {len(zoo.networks)} networks what the targets need: {names}.")
+    return truth, ok("truth", f"The truth has what the targets need for all {len(zoo.networks)} networks: {names}.")
 
 
 def _truth_items(truth: ZooTruth, targets: Mapping[str, Mapping[str, float]]) -> Iterator[Item]:
@@ -121,7 +148,7 @@ def _summary_numbers(summary: GapSummary) -> dict[str, float | None]:
 def _networks(
     zoo: Zoo, measured: Measure | None, watch: Watch, jobs: int | None
 ) -> tuple[list[WeightsFound], dict[str, Measured]]:
-    """What is in the weight files, and what the networks do (nothing where `measured` is None)."""
+    """Read the weight files and, unless `measured` is None, measure the networks."""
     weights: list[WeightsFound] = []
     fits: dict[str, Measured] = {}
 

@@ -1,6 +1,6 @@
-"""Reading safetensors files without torch: what their headers tell, and their tensors one at a time.
+"""Reads safetensors files without torch: headers, and tensors one at a time.
 
-`weights`, `data` and `leaks` call it. The sandbox has a reader of its own, in `model_zoo.architectures`.
+The sandbox has a reader of its own, in `model_zoo.architectures`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ _ROWS = 2048
 
 
 class TensorFile:
-    """An open file. `parts` reads no more than some rows of a tensor at a time."""
+    """An open safetensors file."""
 
     def __init__(self, path: Path, file: Any) -> None:
         self._path = path
@@ -27,25 +27,27 @@ class TensorFile:
 
     @property
     def metadata(self) -> Mapping[str, str]:
-        """The texts that whoever saved the file put into its header."""
+        """The texts that the program which saved the file put into its header."""
         return dict(self._file.metadata() or {})
 
     @property
     def names(self) -> list[str]:
+        """The names of the tensors, sorted."""
         return sorted(self._file.keys())
 
     def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of a tensor."""
         return tuple(self._file.get_slice(name).get_shape())
 
     def tensor(self, name: str) -> Tensor:
-        """The whole tensor. Raises ZooError for a kind of number that numpy does not have."""
+        """Read a whole tensor. Raises ZooError for a dtype that numpy does not have."""
         try:
             return np.asarray(self._file.get_tensor(name))
         except (SafetensorError, TypeError, AttributeError, KeyError) as fault:
             raise ZooError(f"{self._path}: the tensor {name!r} cannot be read: {fault}") from None
 
     def parts(self, name: str) -> Iterator[Tensor]:
-        """The tensor of shape (n, …) in pieces of some rows."""
+        """Read a tensor of shape (n, …) a few rows at a time."""
         part = self._file.get_slice(name)
         count = self.shape(name)[0]
         for start in range(0, count, _ROWS):
@@ -54,7 +56,7 @@ class TensorFile:
 
 @contextmanager
 def opened(path: Path) -> Iterator[TensorFile]:
-    """The safetensors file at `path`. Raises ZooError if it is damaged."""
+    """Open a safetensors file while the block runs. Raises ZooError if it is damaged."""
     try:
         with safe_open(path, framework="numpy") as file:
             yield TensorFile(path, file)

@@ -1,4 +1,4 @@
-"""Measures networks with torch, in the process where `python -m model_zoo.checks` runs."""
+"""Measures a zoo's networks with torch, for `python -m model_zoo.checks`."""
 
 import time
 from functools import cached_property
@@ -17,7 +17,7 @@ _BATCH = 250
 
 
 class Measurer:
-    """Loads a zoo's networks and runs them over its data, which must be sound. Several threads may call one."""
+    """Loads a zoo's networks and runs them on its data, which must be correct. May be called from several threads."""
 
     def __init__(self, zoo: Zoo) -> None:
         self._zoo = zoo
@@ -31,6 +31,7 @@ class Measurer:
         return None if self._zoo.test_file is None else loading.load_test_data(self._zoo)
 
     def __call__(self, entry: NetworkEntry) -> Measured:
+        """Measure one network."""
         try:
             network = loading.load_network(self._zoo, entry.id)
             for _ in loading.load_siblings(self._zoo, entry.id):
@@ -47,7 +48,7 @@ class Measurer:
 
 
 def _fit(network: nn.Module, data: TrainingData) -> Fit | str:
-    """How the network does on the data, or what is wrong with its logits."""
+    """Measure the network on the data, or say what is wrong with its logits."""
     begin = time.perf_counter()
     right, loss = 0, 0.0
     with torch.inference_mode():

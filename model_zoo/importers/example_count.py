@@ -1,4 +1,4 @@
-"""How many test examples there were, from accuracies alone: they are whole numbers of examples. `assemble` calls it."""
+"""Infers the number of test examples from accuracies, which are fractions of whole numbers of examples."""
 
 from collections.abc import Iterable
 
@@ -11,9 +11,18 @@ _ROUNDING = 6e-8  # of a float32 just below 1, in which the accuracies were comp
 
 
 def inferred_test_size(accuracies: Iterable[float]) -> int | None:
-    """The least number n of examples for which every accuracy is a share k/n as float32 tells it, or None.
+    """Find the least number of examples n for which every accuracy is a fraction k/n to float32's precision.
 
-    None also for fewer than three different accuracies, and where these few might be shares of it by chance.
+    Parameters
+    ----------
+    accuracies : iterable of float
+        Of all networks, from 0 to 1.
+
+    Returns
+    -------
+    int or None
+        None if there is none, for fewer than three different accuracies, and where the accuracies could be fractions of
+        n by chance.
     """
     different = sorted(set(accuracies))
     if len(different) < _FEWEST_ACCURACIES:

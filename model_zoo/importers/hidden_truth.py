@@ -1,6 +1,6 @@
-"""Axes and places of imported networks, from values as somebody wrote them. `reference` and `table` call it.
+"""Parses the hyperparameters and metrics of imported networks into axes and values.
 
-The same value may be written 512, 512.0 or "512": where all of an axis's values are numbers, they are taken as such.
+The same value may be written as 512, 512.0 or "512": if all values of an axis are numbers, they are read as numbers.
 """
 
 import math
@@ -16,7 +16,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class HiddenTruth:
-    """What a reference says about the networks, by their original names, in its order."""
+    """Axes, hyperparameters and metrics of networks, by their original names and in the order of the source."""
 
     axes: list[Axis]
     hyperparameters: Mapping[str, Mapping[str, AxisValue]]
@@ -24,7 +24,7 @@ class HiddenTruth:
 
 
 def written_values(values: Sequence[object], place: str) -> list[AxisValue]:
-    """An axis's values in their order; numbers if all of them can be read as different ones. Raises ZooError."""
+    """Parse an axis's values, in order; they are numbers if all can be read as different numbers. Raises ZooError."""
     plain: list[AxisValue] = []
     for value in values:
         if not isinstance(value, bool | int | float | str) or (isinstance(value, float) and not math.isfinite(value)):
@@ -37,7 +37,7 @@ def written_values(values: Sequence[object], place: str) -> list[AxisValue]:
 
 
 def find_value(written: object, values: Sequence[AxisValue], place: str) -> AxisValue:
-    """Which of the axis's `values` was written. Raises ZooError if none was."""
+    """Find which of the axis's `values` was written. Raises ZooError if none."""
     for value in values:
         if type(value) is type(written) and value == written:
             return value
@@ -51,7 +51,7 @@ def find_value(written: object, values: Sequence[AxisValue], place: str) -> Axis
 
 
 def require_complete(truth: HiddenTruth, place: Path) -> None:
-    """Raises ZooError unless each combination of the axes' values has exactly one network."""
+    """Raise ZooError unless each combination of the axes' values has exactly one network."""
     seen: dict[tuple[AxisValue, ...], str] = {}
     for name, values in truth.hyperparameters.items():
         combination = tuple(values[axis.name] for axis in truth.axes)
@@ -73,7 +73,13 @@ def require_complete(truth: HiddenTruth, place: Path) -> None:
 
 
 def finite_metrics(written: Iterable[tuple[str, object]], place: str) -> dict[str, float]:
-    """Metrics as numbers; train_acc and test_acc must be among them, from 0 to 1. Raises ZooError."""
+    """Parse metrics as numbers.
+
+    Raises
+    ------
+    ZooError
+        If one is not finite, or `train_acc` or `test_acc` is missing or not from 0 to 1.
+    """
     metrics: dict[str, float] = {}
     for name, value in written:
         number = None if isinstance(value, bool) else _number(value)

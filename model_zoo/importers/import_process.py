@@ -1,4 +1,4 @@
-"""Importing from a process without torch: the import runs in a child. Commands and the worker's jobs call it."""
+"""Runs an import in a child process, so that the caller does not load torch."""
 
 import contextlib
 import json
@@ -18,10 +18,25 @@ Kind = Literal["pgdl", "torch"]
 def import_in_child(
     kind: Kind, arguments: Mapping[str, object], watch: Callable[[int, int, str], None]
 ) -> ImportReport:
-    """Import as `arguments` say, which are those of PgdlRequest or TorchRequest by name. Raises ZooError.
+    """Run an import in a child process.
 
-    watch is called with networks done, networks in all, and what is being done. If it raises, the child is ended and
-    the zoo does not appear.
+    Parameters
+    ----------
+    kind : {"pgdl", "torch"}
+    arguments : mapping
+        Fields of PgdlRequest or TorchRequest.
+    watch : callable
+        Called with networks done, networks in total, and a text that says what is being done. If it raises, the child
+        is terminated and no zoo appears.
+
+    Returns
+    -------
+    ImportReport
+
+    Raises
+    ------
+    ZooError
+        If the import fails.
     """
     try:
         request = (PgdlRequest if kind == "pgdl" else TorchRequest).model_validate(dict(arguments))
@@ -34,7 +49,7 @@ def import_in_child(
         assert child.stdin is not None
         assert child.stdout is not None
         try:
-            with contextlib.suppress(BrokenPipeError):  # it ended before it read the request; why is told below
+            with contextlib.suppress(BrokenPipeError):  # it ended before it read the request; see below
                 child.stdin.write(request.model_dump_json().encode())
                 child.stdin.close()
             for line in child.stdout:
@@ -56,5 +71,5 @@ def import_in_child(
         )
     raise ZooError(
         f"{request.out}: its import ended with {child.returncode} while it was {doing}; that network's files may be "
-        "damaged so that they cannot even be refused. Its stderr tells more"
+        "damaged in a way that cannot be detected. Its stderr says more"
     )

@@ -1,4 +1,4 @@
-"""What an import is asked for and what it tells, as data that crosses processes. `child` sends it; no torch."""
+"""Requests and reports of imports, as data that is passed between processes."""
 
 from pathlib import Path
 from typing import Literal
@@ -11,11 +11,20 @@ Device = Literal["auto", "cpu", "cuda"]
 
 
 class Wanted(Part):
-    """What every import takes. `out`: the zoo's new folder. Texts are for people; see docs/import.md.
+    """What is common to all imports; the other fields are texts for people, see docs/import.md.
 
-    name: None: from the name of the folder that is imported.
-    test_size: the number of test examples; found by itself from test data or, at last, from the accuracies.
-    with_initial: whether the zoo gets the initial weights. device: where the accuracies are computed again.
+    Attributes
+    ----------
+    out : Path
+        New folder of the zoo.
+    name : str or None
+        None: from the name of the imported folder.
+    test_size : int or None
+        Number of test examples; None: from the test data or, without them, inferred from the accuracies.
+    with_initial : bool
+        Whether the zoo gets the initial weights.
+    device : {"auto", "cpu", "cuda"}
+        Where the accuracies are computed.
     """
 
     out: Path
@@ -36,16 +45,21 @@ class Wanted(Part):
 
 
 class PgdlRequest(Wanted):
-    """A task in PGDL's layout. reference: its model_configs.json or a folder above; None: beside the models."""
+    """Import a PGDL task; `reference` is its model_configs.json or a folder above, None: beside the models."""
 
     task: Path
     reference: Path | None = None
 
 
 class TorchRequest(Wanted):
-    """A folder of PyTorch weights with a table. architecture: None where the table names one per network.
+    """Import a folder of PyTorch weights with a table.
 
-    train, test: data files; None: train.safetensors or train.npz in the folder, and test.* if there is one.
+    Attributes
+    ----------
+    architecture : Path or None
+        None where the table names one per network.
+    train, test : Path or None
+        Data files; None: train.safetensors or train.npz in the folder, and test.* if it exists.
     """
 
     folder: Path
@@ -56,10 +70,17 @@ class TorchRequest(Wanted):
 
 
 class ImportReport(Part):
-    """What was imported into `folder`. accuracy_difference: the largest between recorded and recomputed ones.
+    """Result of an import.
 
-    is_test_size_inferred: nobody said the number of test examples; it is the least that explains the accuracies.
-    without_initial: how many networks have no initial weights.
+    Attributes
+    ----------
+    folder : Path
+    accuracy_difference : float
+        The largest between recorded and computed accuracies.
+    is_test_size_inferred : bool
+        Whether `test_size` was not given but inferred from the accuracies.
+    without_initial : int
+        Number of networks without initial weights.
     """
 
     folder: Path
@@ -74,19 +95,19 @@ class ImportReport(Part):
     without_initial: int
 
     def sentences(self) -> list[str]:
-        """The report for a person, a sentence each."""
+        """Describe the result in sentences."""
         axes = ", ".join(f"{axis.name} ({len(axis.values)})" for axis in self.axes)
         tested = "no test data" if self.test_examples is None else f"{self.test_examples} test examples"
-        told = [
+        sentences = [
             f"{self.networks} networks with {self.training_examples} training examples and {tested}.",
             f"Axes: {axes}.",
             f"Recomputed accuracies differ from the recorded ones by at most {self.accuracy_difference:.2g}.",
         ]
         if self.is_test_size_inferred:
-            told.append(
+            sentences.append(
                 f"The test accuracies look like shares of {self.test_size} examples; if that is wrong, import again "
                 "with the number of test examples."
             )
         if self.without_initial:
-            told.append(f"{self.without_initial} networks have no initial weights.")
-        return told
+            sentences.append(f"{self.without_initial} networks have no initial weights.")
+        return sentences

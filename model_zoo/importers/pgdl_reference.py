@@ -1,4 +1,4 @@
-"""PGDL's model_configs.json: hyperparameters and metrics of a task's networks. `pgdl` calls it; no torch."""
+"""Reads PGDL's model_configs.json: hyperparameters and metrics of a task's networks."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +12,18 @@ PREFIX = "model_"
 
 
 def find_reference(task: Path, reference: Path | None) -> Path:
-    """The task's model_configs.json: `reference` itself, in it, in its folder of the task's name; or beside the models.
+    """Find the task's model_configs.json.
 
-    Raises ZooError if it is at none of these places.
+    Parameters
+    ----------
+    task : Path
+    reference : Path or None
+        The file, its folder, or a folder with one folder per task; None: beside the models.
+
+    Raises
+    ------
+    ZooError
+        If it is not there.
     """
     if reference is None:
         places = [task / FILE]
@@ -29,7 +38,7 @@ def find_reference(task: Path, reference: Path | None) -> Path:
 
 
 def read_reference(path: Path) -> HiddenTruth:
-    """The truth in the model_configs.json at `path`, by network id without the prefix `model_`. Raises ZooError."""
+    """Read the truth in a model_configs.json, by network id without the prefix `model_`. Raises ZooError."""
     content = _object(read_json(path), f"{path}")
     axes: list[Axis] = []
     hyperparameters = {}

@@ -1,6 +1,6 @@
-"""Finding and reading the files of an import so that nothing outside the given folder is reached.
+"""Opens the files of an import without following links or leaving the given folder.
 
-Called by every reader here. Names come from strangers' JSON and folders: no link is followed, no path leaves.
+The names come from JSON files and folders of unknown origin.
 """
 
 import json
@@ -15,7 +15,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=,@ -]*")
 
 
 def plain_name(name: str, place: Path) -> str:
-    """`name` if it can be a file's name in one folder. Raises ZooError naming `place`, the file that says it."""
+    """Check that `name` can be a file name in one folder. Raises ZooError naming `place`, where it is from."""
     if _PLAIN_NAME.fullmatch(name) is None or ".." in name:
         raise ZooError(
             f"{place}: {name!r} cannot be the name of a network or file; use letters, digits and . _ - alone"
@@ -24,7 +24,13 @@ def plain_name(name: str, place: Path) -> str:
 
 
 def below(folder: Path, relative: str, place: Path) -> Path:
-    """The plain file `folder/relative`. Raises ZooError for a path that leaves the folder, a link or no such file."""
+    """Return the path of the regular file `folder/relative`.
+
+    Raises
+    ------
+    ZooError
+        If the path leaves the folder, contains a link, or does not exist.
+    """
     path = folder
     parts = relative.split("/")
     for part in parts[:-1]:
@@ -33,26 +39,26 @@ def below(folder: Path, relative: str, place: Path) -> Path:
 
 
 def plain_file(path: Path) -> Path:
-    """`path` if it is a file and no link. Raises ZooError."""
+    """Return `path` if it is a regular file and not a link. Raises ZooError."""
     if not stat.S_ISREG(_mode(path)):
         raise ZooError(f"{path}: not a plain file")
     return path
 
 
 def plain_folder(path: Path) -> Path:
-    """`path` if it is a folder and no link. Raises ZooError."""
+    """Return `path` if it is a folder and not a link. Raises ZooError."""
     if not stat.S_ISDIR(_mode(path)):
         raise ZooError(f"{path}: not a folder")
     return path
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is anything at `path`, be it a broken link."""
+    """Whether there is anything at `path`, even a broken link."""
     return path.is_symlink() or path.exists()
 
 
 def read_json(path: Path) -> object:
-    """The content of a JSON file; a key that occurs twice in an object is an error. Raises ZooError."""
+    """Read a JSON file; a key that occurs twice in an object is an error. Raises ZooError."""
     try:
         if path.stat().st_size > _JSON_LIMIT_BYTES:
             raise ZooError(f"{path}: larger than {_JSON_LIMIT_BYTES} bytes, so not the file that was meant")

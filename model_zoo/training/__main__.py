@@ -1,6 +1,7 @@
-"""`python -m model_zoo.training RECIPE`: train a zoo in this process. `training_child` and `cache` start it.
+"""The command `python -m model_zoo.training RECIPE`, which trains a zoo in this process.
 
-Progress goes to stderr as a bar, or with --json-progress to stdout as lines of JSON; the zoo's folder to stdout.
+`training_process` and `trained_zoos` start it. Progress goes to stderr as a bar, or with --json-progress to stdout as
+lines of JSON; the zoo's folder goes to stdout.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What the truth records of a trained network: its metrics. Called by the training, on any device."""
+"""Computes the metrics of a trained network that the truth records."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,9 +19,15 @@ _OVERSHOOT = 2.5  # an attack's steps can go so many times as far as its limit, 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a network says of n labelled examples: arrays of shape (n,).
+    """A network's results on n labelled examples, arrays of shape (n,).
 
-    losses: cross-entropy of each. confidences: the probability of the class that it decides for.
+    Attributes
+    ----------
+    correct : ndarray of bool
+    losses : ndarray
+        Cross-entropy of each example.
+    confidences : ndarray
+        Probability of the predicted class.
     """
 
     correct: NDArray[np.bool_]
@@ -30,6 +36,7 @@ class Predictions:
 
     @property
     def accuracy(self) -> float:
+        """Share of correct examples."""
         return float(self.correct.mean())
 
     @property
@@ -44,11 +51,22 @@ class Predictions:
 
 
 def metrics(network: nn.Module, split: Split, recipe: Recipe, batch_size: int = _BATCH) -> dict[str, float]:
-    """The network's metrics by name, all of `Recipe.metrics` but the epochs; it is in eval mode afterwards.
+    """Compute a network's metrics: those of `Recipe.metrics` except `epochs`.
 
-    train_…: on the zoo's training data as it stands, with its label noise. …_calibration: smooth ECE. ood_acc: on the
-    shifted test set. robust_acc: on the test set under attack. true_risk, true_gap: the closed form, and what it
-    exceeds the training error by. A diverged network has metrics that are not finite.
+    Parameters
+    ----------
+    network : torch.nn.Module
+        On any device; it is in eval mode afterwards.
+    split : Split
+    recipe : Recipe
+    batch_size : int
+
+    Returns
+    -------
+    dict of str to float
+        `train_…` is on the zoo's training data with its label noise, `…_calibration` is smooth ECE, `ood_acc` on the
+        shifted test set, `robust_acc` on the test set under attack; `true_risk` is in closed form and `true_gap` is
+        what it exceeds the training error by. A diverged network has metrics that are not finite.
     """
     network.eval()
     train = predictions(network, split.train_inputs, split.train_labels, batch_size)
@@ -75,7 +93,7 @@ def metrics(network: nn.Module, split: Split, recipe: Recipe, batch_size: int = 
 def predictions(
     network: nn.Module, inputs: NDArray[np.float32], labels: NDArray[np.int64], batch_size: int = _BATCH
 ) -> Predictions:
-    """What `network` says of inputs (n, C, H, W), as it is: call eval first."""
+    """Evaluate a network, as it is, on inputs (n, C, H, W); call `eval` first."""
     correct, losses, confidences = [], [], []
     for x, y in _batches(network, inputs, labels, batch_size):
         logits = network(x).double()
@@ -88,10 +106,15 @@ def predictions(
 
 
 def robust_accuracy(network: nn.Module, split: Split, attack: RecipeRobust, batch_size: int = _BATCH) -> float:
-    """The share of test examples that `network` gets right before and at every step of the attack.
+    """Compute the share of test examples that are correct before and after every step of an attack.
 
-    Projected gradient ascent of the cross-entropy in signs (Madry et al. 2018), from the example itself; a single step
-    is the fast gradient sign method (Goodfellow et al. 2015). Inputs stay in [0, 1] where all test inputs lie in it.
+    The attack is projected gradient ascent of the cross-entropy by signs [1]_ from the example itself; with a single
+    step it is the fast gradient sign method [2]_. Inputs stay in [0, 1] where all test inputs do.
+
+    References
+    ----------
+    .. [1] Madry et al., "Towards Deep Learning Models Resistant to Adversarial Attacks", ICLR 2018.
+    .. [2] Goodfellow et al., "Explaining and Harnessing Adversarial Examples", ICLR 2015.
     """
     bounds = (0.0, 1.0) if split.test_inputs.min() >= 0 and split.test_inputs.max() <= 1 else (-np.inf, np.inf)
     withstood = 0
@@ -101,7 +124,7 @@ def robust_accuracy(network: nn.Module, split: Split, attack: RecipeRobust, batc
 
 
 def _withstands(network: nn.Module, x: Tensor, y: Tensor, attack: RecipeRobust, bounds: tuple[float, float]) -> Tensor:
-    """Whether each example is right before and at every step: bool of shape (n,)."""
+    """Whether each example is correct before and after every step: bool of shape (n,)."""
     step = attack.epsilon * (_OVERSHOOT / attack.steps if attack.steps > 1 else 1)
     low = (x - attack.epsilon).clamp(min=bounds[0])
     high = (x + attack.epsilon).clamp(max=bounds[1])
@@ -121,7 +144,7 @@ def _withstands(network: nn.Module, x: Tensor, y: Tensor, attack: RecipeRobust, 
 def _batches(
     network: nn.Module, inputs: NDArray[np.float32], labels: NDArray[np.int64], batch_size: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """`batch_size` examples at a time, moved to the network's device when their turn comes."""
+    """Iterate over `batch_size` examples at a time, moved to the network's device."""
     device = next(network.parameters()).device
     for start in range(0, len(labels), batch_size):
         rows = slice(start, start + batch_size)

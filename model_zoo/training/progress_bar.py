@@ -1,4 +1,4 @@
-"""The progress of a training as a bar on the terminal, without torch. The training's commands show it."""
+"""Shows the progress of a training as a bar in the terminal."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,19 @@ from model_zoo.training.training_process import Progress, Watcher
 
 @contextmanager
 def training_bar(name: str, console: Console) -> Iterator[Watcher]:
-    """A bar called `name`: what is yielded shows a Progress in it."""
+    """Show a progress bar while the block runs.
+
+    Parameters
+    ----------
+    name : str
+        Its label.
+    console : rich.console.Console
+
+    Yields
+    ------
+    callable
+        Shows a Progress.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

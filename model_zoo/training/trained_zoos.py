@@ -1,4 +1,4 @@
-"""Where the zoos of shipped recipes are kept, and making them without torch here. Commands and the demo call it."""
+"""The cache of trained zoos of shipped recipes, for callers that do not load torch."""
 
 import hashlib
 import importlib.metadata
@@ -16,7 +16,7 @@ _DIGEST_DIGITS = 12
 
 
 def recipe_digest(recipe: Recipe) -> str:
-    """A digest of what trained numbers depend on: the recipe, our code and torch's version; but not data from files."""
+    """Digest of what trained numbers depend on: the recipe, our code and torch's version, but not downloaded data."""
     digest = hashlib.sha256(f"{recipe.sha256} {importlib.metadata.version('torch')}".encode())
     for path in (_ROOM / name for name in _CODE):
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
@@ -25,12 +25,12 @@ def recipe_digest(recipe: Recipe) -> str:
 
 
 def zoo_folder(recipe_name: str, cache: Path) -> Path:
-    """Where the recipe's zoo is or will be; its name has the recipe's digest."""
+    """Return where the recipe's zoo is or will be; the name contains the recipe's digest."""
     return cache / f"{recipe_name}-{recipe_digest(named_recipe(recipe_name))[:_DIGEST_DIGITS]}"
 
 
 def cached_zoo(recipe_name: str, cache: Path) -> Path | None:
-    """The folder of the recipe's zoo if it has been trained and its files are there, else None."""
+    """Return the folder of the recipe's zoo if it was trained and its files exist, else None."""
     folder = zoo_folder(recipe_name, cache)
     try:
         open_zoo(folder)
@@ -40,9 +40,12 @@ def cached_zoo(recipe_name: str, cache: Path) -> Path | None:
 
 
 def make_zoo_in_child(recipe_name: str, cache: Path) -> Path:
-    """The folder of the recipe's zoo, trained first if need be in a child process, with progress on stderr.
+    """Return the folder of the recipe's zoo; if necessary, train it in a child process, with progress on stderr.
 
-    Raises ZooError if the child fails; it has told the reason on stderr.
+    Raises
+    ------
+    ZooError
+        If the child fails; it has printed the reason to stderr.
     """
     if (folder := cached_zoo(recipe_name, cache)) is not None:
         return folder

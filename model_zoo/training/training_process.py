@@ -1,7 +1,7 @@
-"""Training a recipe's zoo from a process without torch: it runs in a child. Commands and background jobs call it.
+"""Runs a training in a child process, so that the caller does not load torch.
 
-The child tells its progress as JSON lines on its standard output: `{"done": 3, "total": 96, "loss": 0.2,
-"left_s": 40.0}`, numbers null where unknown, and at last `{"folder": "…"}` or `{"error": "…"}`.
+The child reports its progress as JSON lines on stdout: `{"done": 3, "total": 96, "loss": 0.2, "left_s": 40.0}`, with
+null for unknown numbers, and finally `{"folder": "…"}` or `{"error": "…"}`.
 """
 
 import json
@@ -16,9 +16,16 @@ from model_zoo.manifest import ZooError
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is: networks done of all, the median loss in the group last heard of, and seconds left.
+    """Progress of a training.
 
-    `loss` and `left_s` are None as long as nobody knows.
+    Attributes
+    ----------
+    done, total : int
+        Networks.
+    loss : float or None
+        Median training loss of the group that reported last.
+    left_s : float or None
+        Estimated seconds left.
     """
 
     done: int
@@ -27,7 +34,7 @@ class Progress:
     left_s: float | None = None
 
     def line(self) -> str:
-        """One line of JSON."""
+        """Format it as one line of JSON."""
         return json.dumps(asdict(self))
 
 
@@ -36,14 +43,23 @@ Watcher = Callable[[Progress], None]
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """Where and on what to train. data: the folder of downloaded datasets. jobs: processes, None for one a core."""
+    """Where to train.
+
+    Attributes
+    ----------
+    data : Path or None
+        Folder of downloaded datasets.
+    device : {"cpu", "cuda"}
+    jobs : int or None
+        Number of processes; None: one per core.
+    """
 
     data: Path | None = None
     device: str = "cpu"
     jobs: int | None = None
 
     def arguments(self) -> list[str]:
-        """As the child's command line has them."""
+        """Format them as arguments of the child's command line."""
         data = [] if self.data is None else ["--data", str(self.data)]
         jobs = [] if self.jobs is None else ["--jobs", str(self.jobs)]
         return ["--device", self.device, *data, *jobs]
@@ -53,9 +69,29 @@ ON_THIS_MACHINE = TrainingOptions()
 
 
 def train_in_child(recipe: str, out: Path, watch: Watcher, options: TrainingOptions = ON_THIS_MACHINE) -> Path:
-    """Train the shipped recipe `recipe`, or the one in that TOML file, to the new folder `out`; returns `out`.
+    """Train a recipe in a child process.
 
-    A training that was killed goes on where it stood. Raises ZooError with the child's reason.
+    A training that was killed continues where it stopped.
+
+    Parameters
+    ----------
+    recipe : str
+        Name of a shipped recipe, or path of a TOML file.
+    out : Path
+        New folder of the zoo.
+    watch : callable
+        Called with a Progress.
+    options : TrainingOptions
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    ZooError
+        If the training fails.
     """
     return _run([recipe, "--out", str(out), *options.arguments()], watch)
 

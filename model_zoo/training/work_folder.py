@@ -1,7 +1,7 @@
-"""What a training has done so far, as files beside the zoo to be: `make` and `pool` go on from them after a kill.
+"""The intermediate results of a training, as files beside the future zoo, from which it continues after a kill.
 
-The folder has a file for each finished network, and for each group in training a snapshot of where it stands. Files
-appear whole or not at all. The folder's name begins with a dot and it has no zoo.json: it never looks like a zoo.
+The folder has a file for each finished network, and a snapshot for each group in training. Files appear complete or not
+at all. The folder's name begins with a dot and it has no zoo.json, so it never looks like a zoo.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ _DIGEST_DIGITS = 12
 
 @dataclass(frozen=True)
 class FinishedNetwork:
-    """A trained network as it was written down."""
+    """A trained network as it was saved: its weights and metrics."""
 
     weights: dict[str, Tensor]
     metrics: dict[str, float]
@@ -35,19 +35,19 @@ class FinishedNetwork:
 
 @dataclass(frozen=True)
 class WorkFolder:
-    """The finished networks, by their places among all, and snapshots of groups, by their first network's place."""
+    """Finished networks, by their index among all, and snapshots of groups, by the index of their first network."""
 
     path: Path
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep the folder from others while a training process writes in it; it may outlive a killed parent."""
+        """Lock the folder while a training process writes in it; the process may outlive a killed parent."""
         with (self.path / _PROCESSES).open("w") as file:
             fcntl.flock(file, fcntl.LOCK_SH)
             yield
 
     def has_network(self, place: int) -> bool:
-        """Whether the network is finished: its file is there and whole."""
+        """Whether the network is finished: its file exists and is complete."""
         try:
             with safe_open(self._network(place), framework="pt") as file:
                 return _METRICS in (file.metadata() or {})
@@ -55,37 +55,37 @@ class WorkFolder:
             return False
 
     def network(self, place: int) -> FinishedNetwork:
-        """The finished network at `place`."""
+        """Read the finished network at `place`."""
         with safe_open(self._network(place), framework="pt") as file:
             metrics = json.loads(file.metadata()[_METRICS])
             return FinishedNetwork({name: file.get_tensor(name) for name in file.keys()}, metrics)  # noqa: SIM118
 
     def add_network(self, place: int, network: FinishedNetwork) -> None:
-        """Write a finished network down."""
+        """Save a finished network."""
         _save(self._network(place), network.weights, {_METRICS: json.dumps(network.metrics)})
 
-    def add_passed(self, place: int, epoch: int, weights: Mapping[str, Tensor]) -> None:
-        """Write down the weights of the network at `place` after an epoch; once more where they are known, the same."""
-        _save(self.path / f"{place}.{epoch}.passed", weights, {})
+    def add_trajectory_state(self, place: int, epoch: int, weights: Mapping[str, Tensor]) -> None:
+        """Save the weights of the network at `place` after an epoch; saving them again changes nothing."""
+        _save(self.path / f"{place}.{epoch}.state", weights, {})
 
-    def passed(self, place: int) -> Iterator[tuple[int, dict[str, Tensor]]]:
-        """The epochs of the network's trajectory with the weights after them, in order."""
-        found = {int(path.suffixes[-2][1:]): path for path in self.path.glob(f"{place}.*.passed")}
+    def trajectory(self, place: int) -> Iterator[tuple[int, dict[str, Tensor]]]:
+        """Iterate over the epochs of the network's trajectory and the weights after them, in order."""
+        found = {int(path.suffixes[-2][1:]): path for path in self.path.glob(f"{place}.*.state")}
         return ((epoch, load_file(path)) for epoch, path in sorted(found.items()))
 
     def snapshot(self, first_place: int) -> dict[str, Tensor] | None:
-        """Where the group stood when it was last written down, if it was."""
+        """Read the last snapshot of a group, or None."""
         try:
             return load_file(self._snapshot(first_place))
         except (OSError, SafetensorError):
             return None
 
     def set_snapshot(self, first_place: int, snapshot: Mapping[str, Tensor]) -> None:
-        """Write down where the group stands."""
+        """Save a snapshot of a group."""
         _save(self._snapshot(first_place), snapshot, {})
 
     def drop_snapshot(self, first_place: int) -> None:
-        """Forget where the group stood, for it is finished."""
+        """Remove the snapshot of a group that is finished."""
         self._snapshot(first_place).unlink(missing_ok=True)
 
     def _network(self, place: int) -> Path:
@@ -97,10 +97,25 @@ class WorkFolder:
 
 @contextmanager
 def work_folder(zoo: Path, digest: str) -> Iterator[WorkFolder]:
-    """The work folder for the zoo to be at `zoo`; `digest` tells what it is trained from.
+    """Open the work folder of the zoo that is to be at `zoo`.
 
     It is removed when the block ends, and stays for the next time if the block raises. What trainings of other recipes
-    left for the same zoo is removed. Raises ZooError if another process trains this zoo.
+    left for the same zoo is removed.
+
+    Parameters
+    ----------
+    zoo : Path
+    digest : str
+        Of what the zoo is trained from.
+
+    Yields
+    ------
+    WorkFolder
+
+    Raises
+    ------
+    ZooError
+        If another process trains this zoo.
     """
     path = zoo.parent / f".{zoo.name}.{digest[:_DIGEST_DIGITS]}.training"
     for other in set(zoo.parent.glob(f".{zoo.name}.*.training")) - {path}:
@@ -116,7 +131,7 @@ def work_folder(zoo: Path, digest: str) -> Iterator[WorkFolder]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `folder`, made if need be; the kernel frees it if this process dies.
+    """Hold an exclusive lock on `folder`, which is made if necessary; the kernel releases it if this process dies.
 
     Waits for training processes in it that outlive a killed one. Raises BlockingIOError if another process holds it,
     ZooError if the folder cannot be made.

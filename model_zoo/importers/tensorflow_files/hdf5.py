@@ -1,7 +1,7 @@
-"""Keras' weight files: which arrays belong to which layer, by the attributes that keep the order. For `keras_weights`.
+"""Reads Keras' HDF5 weight files: which arrays belong to which layer, in the network's order.
 
-Neither the groups' iteration nor their names keep the layers' order (`conv2d_10` sorts before `conv2d_2`), so only the
-attributes `layer_names` and `weight_names` count. A file cannot make us read another: links are not followed.
+Neither the order of groups nor their names keep the layers' order (`conv2d_10` sorts before `conv2d_2`), so only the
+attributes `layer_names` and `weight_names` are used. Links to other files are not followed.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _WEIGHT_NAMES = "weight_names"
 
 
 class StoredArray:
-    """One array of an open weight file; only `read` reads its numbers."""
+    """One array of an open weight file; its numbers are read by `read`."""
 
     def __init__(self, path: Path, name: str, dataset: h5py.Dataset) -> None:
         self.name = name
@@ -30,7 +30,7 @@ class StoredArray:
         self._dataset = dataset
 
     def read(self) -> NDArray[np.float32]:
-        """The numbers. Raises ZooError for damage, and for a number that is not finite."""
+        """Read the numbers. Raises ZooError if they are damaged or not finite."""
         try:
             numbers = np.asarray(self._dataset[()], dtype=np.float32)
         except (OSError, RuntimeError, ValueError, TypeError) as error:
@@ -50,7 +50,18 @@ class StoredLayer:
 
 @contextmanager
 def stored_layers(path: Path) -> Iterator[list[StoredLayer]]:
-    """The layers of the file that have weights, in the network's order. Raises ZooError naming the file."""
+    """Open a weight file while the block runs.
+
+    Yields
+    ------
+    list of StoredLayer
+        The layers that have weights, in the network's order.
+
+    Raises
+    ------
+    ZooError
+        If the file is damaged; the message names it.
+    """
     try:
         file = h5py.File(path, "r")
     except (OSError, RuntimeError) as error:
@@ -98,7 +109,7 @@ def _inside(path: Path, group: object, name: str) -> object:
 
 
 def _step(path: Path, group: object, name: str) -> object:
-    """What is called `name` in the group, if it is there by itself and not by a soft or external link."""
+    """Return the member `name` of a group, unless it is a soft or external link."""
     if not isinstance(group, h5py.Group) or not name or name not in group:
         raise ZooError(f"{path}: {name or 'a group without a name'} is missing in it; fetch the file again")
     if not isinstance(group.get(name, getlink=True), h5py.HardLink):
@@ -107,7 +118,7 @@ def _step(path: Path, group: object, name: str) -> object:
 
 
 def _names(group: h5py.Group, attribute: str) -> list[str] | None:
-    """The texts of an attribute, which Keras splits in pieces (`weight_names0`, …) where it is too long; or None."""
+    """Return the texts of an attribute, or None; Keras splits a long one in pieces (`weight_names0`, …)."""
     if attribute in group.attrs:
         return _texts(group.attrs[attribute])
     pieces: list[str] = []
@@ -117,5 +128,5 @@ def _names(group: h5py.Group, attribute: str) -> list[str] | None:
 
 
 def _texts(values: object) -> list[str]:
-    """HDF5 has texts of bytes and of Unicode; an empty list comes as an empty array of numbers."""
+    """Decode an attribute: HDF5 has byte and Unicode texts, and an empty list is an empty array of numbers."""
     return [value.decode() if isinstance(value, bytes) else str(value) for value in np.atleast_1d(np.asarray(values))]

@@ -1,4 +1,4 @@
-"""From a PGDL network's config.json and weight files to a declaration and arrays for PyTorch. `pgdl` calls it."""
+"""Converts a PGDL network's config.json and weight files to a declaration and arrays for PyTorch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,17 @@ _MOST_LAYERS = 2000
 
 @dataclass(frozen=True)
 class KerasNetwork:
-    """A network as config.json describes it. input_shape: (channels, rows, columns). classes: how many logits."""
+    """A network as config.json describes it.
+
+    Attributes
+    ----------
+    architecture : mapping
+        Declaration, see docs/zoo-format.md.
+    input_shape : tuple of int
+        (channels, rows, columns).
+    classes : int
+        Number of logits.
+    """
 
     architecture: dict[str, object]
     input_shape: tuple[int, int, int]
@@ -26,12 +36,12 @@ class KerasNetwork:
     _weighted: tuple[Weighted, ...]
 
     def check(self, path: Path) -> None:
-        """Raises ZooError if the weight file at `path` has not exactly this network's arrays; reads no numbers."""
+        """Raise ZooError unless a weight file has exactly this network's arrays. Reads no numbers."""
         with stored_layers(path) as layers:
             self._matched(path, layers)
 
     def weights(self, path: Path) -> Arrays:
-        """The weights in the file at `path` under PyTorch's names and in its order. Raises ZooError."""
+        """Read a weight file under PyTorch's names and in its order. Raises ZooError."""
         arrays: dict[str, NDArray[Any]] = {}
         with stored_layers(path) as layers:
             for weighted, layer in self._matched(path, layers):
@@ -62,9 +72,22 @@ class KerasNetwork:
 
 
 def read_network(path: Path, task: str, name: str) -> KerasNetwork:
-    """The network that the config.json at `path` describes; `task` and `name` are for messages.
+    """Read a network's config.json. A softmax at the end is left out, so that the outputs are logits.
 
-    A last softmax is left out, so that the outputs are logits. Raises ZooError naming task, network and layer.
+    Parameters
+    ----------
+    path : Path
+    task, name : str
+        Of the network, for messages.
+
+    Returns
+    -------
+    KerasNetwork
+
+    Raises
+    ------
+    ZooError
+        If a layer is not supported; the message names task, network and layer.
     """
     content = read_json(path)
     layers = content.get("model_config") if isinstance(content, dict) else None

@@ -1,7 +1,7 @@
-"""The keywords of one Keras layer as a config file gives them, each taken once with its kind. For `keras_layers`.
+"""Parses the keywords of a Keras layer, each of which must be used exactly once.
 
-PGDL's files write every number as a float, so a whole float means an integer. What is left when a layer has taken its
-keywords is an error, unless it says nothing about a trained network's outputs.
+PGDL's files write every number as a float, so a whole float means an integer. A keyword that the layer's translation
+does not use is an error, unless it does not affect a trained network's outputs.
 """
 
 from collections.abc import Mapping
@@ -15,11 +15,11 @@ _WITHOUT_EFFECT = frozenset(
 
 
 class KeywordError(ValueError):
-    """A keyword that is missing, unknown or out of range; the message names it."""
+    """A keyword is missing, unknown or out of range; the message names it."""
 
 
 class Keywords:
-    """The keywords of one layer. `taken` methods remove what they return; `require_all_taken` tells what is left."""
+    """The keywords of one layer. Methods remove what they return; `require_all_taken` checks what is left."""
 
     def __init__(self, given: Mapping[str, object]) -> None:
         self._left = {name: _whole(value) for name, value in given.items() if name not in _WITHOUT_EFFECT}
@@ -27,7 +27,7 @@ class Keywords:
             raise KeywordError("dtype: networks of float32 only")
 
     def size(self, name: str, default: int | None = None) -> int:
-        """A whole number from 1 on."""
+        """Take a whole number from 1 on."""
         value = self._left.pop(name, default)
         if value is None:
             raise KeywordError(f"{name} is missing")
@@ -37,7 +37,7 @@ class Keywords:
         return value
 
     def pair(self, name: str, default: tuple[int, int] | None = None) -> tuple[int, int]:
-        """(rows, columns), given as a list or as one number for both."""
+        """Take (rows, columns), given as a list or as one number for both."""
         value = self._left.pop(name, None)
         if value is None:
             if default is None:
@@ -50,7 +50,7 @@ class Keywords:
         return value[0], value[1]
 
     def flag(self, name: str, *, default: bool) -> bool:
-        """true or false."""
+        """Take true or false."""
         value = self._left.pop(name, default)
         if value is None:
             return default
@@ -59,7 +59,7 @@ class Keywords:
         return bool(value)
 
     def number(self, name: str, default: float) -> float:
-        """A number."""
+        """Take a number."""
         value = self._left.pop(name, default)
         if value is None:
             return default
@@ -68,7 +68,7 @@ class Keywords:
         return float(value)
 
     def choice(self, name: str, default: str, known: tuple[str, ...]) -> str:
-        """One of the known texts."""
+        """Take one of the known texts."""
         value = self._left.pop(name, default)
         if value is None:
             return default
@@ -77,17 +77,17 @@ class Keywords:
         return value.lower()
 
     def only(self, name: str, *allowed: object) -> None:
-        """A keyword that may be left out, or must be one of what is allowed, because nothing else is understood."""
+        """Take a keyword that may be left out, or must have one of the allowed values; no other is supported."""
         if name in self._left and (value := self._left.pop(name)) not in allowed:
             raise KeywordError(f"{name} is {value!r}, which is not understood; only {allowed[-1]!r} is")
 
     def ignore(self, *names: str) -> None:
-        """Keywords without effect on a trained network's outputs."""
+        """Remove keywords without effect on a trained network's outputs."""
         for name in names:
             self._left.pop(name, None)
 
     def require_all_taken(self) -> None:
-        """Raises KeywordError for a keyword that no one took."""
+        """Raise KeywordError if a keyword is left."""
         if self._left:
             raise KeywordError(f"the keyword {min(self._left)!r} is unknown")
 

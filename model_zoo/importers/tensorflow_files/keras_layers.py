@@ -1,7 +1,7 @@
-"""Keras' layers, one function each: what they declare in PyTorch, and how their weights are turned. For `keras`.
+"""Translates Keras' layers, one function each: their declaration for PyTorch, and the permutation of their weights.
 
-Keras keeps pictures as (rows, columns, channels), PyTorch as (channels, rows, columns). So a Flatten gives the same
-features in another order; `Network.flattened` remembers it until a Dense layer has its weights permuted.
+Keras stores images as (rows, columns, channels), PyTorch as (channels, rows, columns). So a Flatten gives the same
+features in another order; `Network.flattened` remembers it until the weights of a Dense layer are permuted.
 """
 
 import math
@@ -39,7 +39,7 @@ _ACTIVATIONS: Mapping[str, Mapping[str, object]] = {
 
 @dataclass(frozen=True)
 class Weighted:
-    """A layer with weights: the shapes of its arrays in Keras' order, and what becomes of them.
+    """A layer with weights: the shapes of its arrays in Keras' order, and their conversion.
 
     `convert` takes arrays of these shapes and returns PyTorch's arrays by name.
     """
@@ -53,8 +53,12 @@ class Weighted:
 class Network:
     """A network being declared, layer by layer.
 
-    shape: of the outputs so far, (rows, columns, channels) or (features,).
-    flattened: the picture (rows, columns, channels) whose features these are in another order than Keras', or None.
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the outputs so far: (rows, columns, channels) or (features,).
+    flattened : tuple of int or None
+        The image shape (rows, columns, channels) whose features are in PyTorch's order instead of Keras'.
     """
 
     shape: Shape
@@ -64,12 +68,12 @@ class Network:
     flattened: Shape | None = None
 
     def declare(self, layer: Mapping[str, object]) -> str:
-        """Add a layer; its index, under which its parameters are."""
+        """Add a layer and return its index, which names its parameters."""
         self.layers.append(dict(layer))
         return str(len(self.layers) - 1)
 
     def picture(self) -> tuple[int, int, int]:
-        """(rows, columns, channels). Raises KeywordError after a Flatten."""
+        """Return (rows, columns, channels). Raises KeywordError after a Flatten."""
         if len(self.shape) != 3:
             raise KeywordError(f"it needs rows, columns and channels, but its input has the shape {self.shape}")
         return self.shape[0], self.shape[1], self.shape[2]
@@ -272,7 +276,7 @@ LAYERS: Mapping[str, Translator] = {
 
 
 class _Window:
-    """Kernel, strides, dilation and padding of a convolution or pool, and what follows for an input of some size."""
+    """Kernel, strides, dilation and padding of a convolution or pool, and their effect on an input of a given size."""
 
     def __init__(
         self,
@@ -289,7 +293,7 @@ class _Window:
         self._reach = tuple((size - 1) * step + 1 for size, step in zip(kernel, dilation, strict=True))
 
     def outputs(self, rows: int, columns: int) -> tuple[int, int]:
-        """(rows, columns) of the output. Raises KeywordError if a window without padding does not fit at all."""
+        """(rows, columns) of the output. Raises KeywordError if a window without padding does not fit."""
         down, across = (
             -(-size // stride) if self.is_same else (size - reach) // stride + 1
             for size, reach, stride in zip((rows, columns), self._reach, self.strides, strict=True)
@@ -299,7 +303,7 @@ class _Window:
         return down, across
 
     def declaration(self, rows: int, columns: int) -> dict[str, object]:
-        """kernel, stride and padding; of an odd number of padding pixels, one more is at the bottom and right."""
+        """Kernel, stride and padding; of an odd number of padding pixels, one more is at the bottom and right."""
         padding: list[int] = []
         sizes = zip((rows, columns), self.outputs(rows, columns), self._reach, self.strides, strict=True)
         for size, output, reach, stride in sizes:
@@ -309,7 +313,7 @@ class _Window:
 
 
 def _reordered(array: Float, flattened: Shape | None) -> Float:
-    """The features of a picture, along the first dimension, in PyTorch's order."""
+    """Permute the features of an image, along the first dimension, to PyTorch's order."""
     if flattened is None:
         return array
     rows, columns, channels = flattened
@@ -318,7 +322,7 @@ def _reordered(array: Float, flattened: Shape | None) -> Float:
 
 
 def _short(sizes: Sequence[int]) -> int | list[int]:
-    """One number if all are the same."""
+    """Return one number if all are the same."""
     return sizes[0] if len(set(sizes)) == 1 else list(sizes)
 
 

@@ -1,6 +1,6 @@
-"""tf.train.Example and TensorProto without TensorFlow, read from protobuf's wire format. `examples` calls it.
+"""Reads tf.train.Example and TensorProto messages from protobuf's wire format, without TensorFlow.
 
-Only the few fields that a labelled picture needs are understood; their numbers have never changed and never can.
+Only the few fields that a labelled image needs are supported; their numbers are part of the format and cannot change.
 """
 
 import math
@@ -22,12 +22,12 @@ _DIMENSION, _UNKNOWN_RANK, _SIZE = 2, 3, 1
 
 
 class WireError(ValueError):
-    """Bytes that are not the message they should be."""
+    """Bytes that are not the expected message."""
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """A tensor's kind of number: numpy's type and the field of single values, used where there is no content."""
+    """A tensor's dtype in numpy, and the field of single values that is used where there is no content."""
 
     dtype: np.dtype[Any]
     field: int
@@ -41,7 +41,7 @@ _KINDS = {
 
 
 def example_features(message: bytes) -> Mapping[str, bytes]:
-    """The bytes features of a serialized tf.train.Example that have exactly one value. Raises WireError."""
+    """Parse a tf.train.Example: its bytes features that have exactly one value. Raises WireError."""
     found: dict[str, bytes] = {}
     for features in _messages(memoryview(message), _ONLY):
         for entry in _messages(features, _ONLY):
@@ -58,10 +58,15 @@ def example_features(message: bytes) -> Mapping[str, bytes]:
 
 
 def parse_tensor(message: bytes) -> NDArray[Any]:
-    """The array in a serialized TensorProto of float32, int32 or int64. Raises WireError.
+    """Parse a TensorProto of float32, int32 or int64.
 
     Its numbers are in `tensor_content`, or one by one in `float_val`, `int_val` or `int64_val`, where the last one
     stands for all that are missing.
+
+    Raises
+    ------
+    WireError
+        If it is not such a message.
     """
     number, content = 1, memoryview(b"")
     shape: tuple[int, ...] = ()
@@ -94,7 +99,7 @@ def parse_tensor(message: bytes) -> NDArray[Any]:
 
 
 def _single_values(values: list[memoryview | int], kind: _Kind) -> NDArray[Any]:
-    """Packed or not: a field of numbers may come as one run of bytes, as single ones, or both."""
+    """Collect the values of a field of numbers, which may be packed, single, or both."""
     if kind.dtype.kind == "f":
         try:
             parts = [np.frombuffer(value, kind.dtype) for value in values if isinstance(value, memoryview)]
@@ -138,7 +143,7 @@ def _messages(message: memoryview, field: int) -> Iterator[memoryview]:
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
-    """(number, value) of each field: an integer for a varint, the bytes for anything else."""
+    """Iterate over (number, value) of each field: an integer for a varint, bytes for anything else."""
     position = 0
     while position < len(message):
         tag, position = _varint(message, position)
@@ -173,7 +178,7 @@ def _varint(message: memoryview, position: int) -> tuple[int, int]:
 
 
 def _signed(number: int) -> int:
-    """Negative numbers are written as 64-bit two's complement, an int32 too."""
+    """Decode a negative number, which is written as 64-bit two's complement, even an int32."""
     return number - 2**64 if number >= 2**63 else number
 
 

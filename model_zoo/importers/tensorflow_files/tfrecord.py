@@ -1,4 +1,4 @@
-"""The records of a TFRecord file, each with its checksums compared. `examples` reads shards with it.
+"""Reads the records of a TFRecord file and compares their checksums.
 
 A record is: length (uint64), masked CRC32C of the length, the bytes, masked CRC32C of the bytes; all little-endian.
 """
@@ -19,13 +19,13 @@ _BUFFER_BYTES = 2**20
 
 
 def masked_crc32c(content: bytes) -> int:
-    """CRC32C of `content`, rotated and shifted as TFRecord files store it."""
+    """Compute the CRC32C of `content`, rotated and shifted as TFRecord files store it."""
     crc: int = google_crc32c.value(content)
     return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
 
 
 def records(path: Path) -> Iterator[bytes]:
-    """The records of the file, one at a time. Raises ZooError naming the file and the record's number, from 0."""
+    """Iterate over the records of a file. Raises ZooError naming the file and the record's number, from 0."""
     try:
         with path.open("rb", buffering=_BUFFER_BYTES) as file:
             left = os.fstat(file.fileno()).st_size

@@ -16,30 +16,30 @@ _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 class Scheme(Protocol):
-    """What a module of this folder provides."""
+    """Interface of the modules in this folder."""
 
     SETTINGS: str
     """What to correct where such a store does not work, for messages: settings and environment variables."""
 
     def connect(self, url: str, endpoint: str) -> Objects:
-        """The objects at `url`; nothing is opened or made yet.
+        """Return the objects at a URL; nothing is opened or made yet.
 
         Parameters
         ----------
         url : str
             The whole URL.
         endpoint : str
-            Address of the service, empty for the usual one. Anything else comes from the environment.
+            Address of the service, empty for the usual one. Anything else comes from environment variables.
         """
 
 
 def known_schemes() -> list[str]:
-    """The schemes for which there is a module, in alphabetical order."""
+    """List the schemes for which there is a module, in alphabetical order."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
 def scheme_of(url: str) -> str:
-    """The scheme of a store's URL, `file` for a plain path.
+    """Return the scheme of a store's URL, `file` for a plain path.
 
     Raises
     ------
@@ -57,12 +57,12 @@ def scheme_of(url: str) -> str:
 
 
 def connect(url: str, endpoint: str) -> Objects:
-    """The objects at `url`, see `Scheme.connect`. Raises ZooStoreError for an unknown scheme."""
+    """Return the objects at a URL, see `Scheme.connect`. Raises ZooStoreError for an unknown scheme."""
     return _module(url).connect(url, endpoint)
 
 
 def settings_of(url: str) -> str:
-    """What to correct where the store at `url` does not work. Raises ZooStoreError for an unknown scheme."""
+    """Say what to correct where the store at `url` does not work. Raises ZooStoreError for an unknown scheme."""
     return _module(url).SETTINGS
 
 

@@ -22,7 +22,7 @@ SETTINGS = "GENGAP_STORE_URL, or GENGAP_HOME where that is empty; the folder mus
 
 
 def connect(url: str, _endpoint: str) -> "FolderObjects":
-    """The objects in the folder that the URL names. Nothing is made yet."""
+    """Return the objects in the folder that the URL names. Nothing is made yet."""
     return FolderObjects(Path(url.removeprefix("file://")))
 
 
@@ -35,7 +35,7 @@ class FolderObjects:
         self._folder = folder
 
     def is_made_later(self) -> bool:
-        """True where there is no folder yet: then it is tried whether it could be made."""
+        """Whether the folder does not exist yet. If so, check that it could be made."""
         if self._folder.exists():
             return False
         existing = next(parent for parent in self._folder.absolute().parents if os.access(parent, os.F_OK))
@@ -43,10 +43,11 @@ class FolderObjects:
             return True
 
     def address(self, name: str) -> str:
+        """Return the object's path."""
         return str(self._folder / name)
 
     def holds(self, name: str, digest: FileDigest) -> bool:
-        """The file is read whole: a damaged one is written again, which mends it."""
+        """Read and compare the file, so that a damaged one is written again."""
         path = self._folder / name
         try:
             return path.stat().st_size == digest.bytes and sha256_of(path) == digest.sha256
@@ -56,6 +57,7 @@ class FolderObjects:
             return False
 
     def keep_file(self, name: str, source: Path, digest: FileDigest) -> None:
+        """Copy to a temporary file, compare the digest, and rename."""
         path = self._folder / name
         with naming(str(path), WRITTEN):
             unfinished = self._unfinished(path)
@@ -72,6 +74,7 @@ class FolderObjects:
                 unfinished.unlink(missing_ok=True)
 
     def settle(self, names: list[str]) -> None:
+        """Call fsync on the files and their folders."""
         with naming(str(self._folder), WRITTEN):
             paths = [self._folder / name for name in names]
             folders = {parent for path in paths for parent in (path.parent, path.parent.parent)}
@@ -79,6 +82,7 @@ class FolderObjects:
                 _sync(path)
 
     def keep(self, name: str, content: bytes) -> None:
+        """Write to a temporary file, call fsync, and rename."""
         path = self._folder / name
         with naming(str(path), WRITTEN):
             unfinished = self._unfinished(path)
@@ -91,11 +95,13 @@ class FolderObjects:
             _sync(path.parent)
 
     def read(self, name: str) -> bytes:
+        """Read the file."""
         path = self._folder / name
         with naming(str(path), "read"):
             return path.read_bytes()
 
     def link(self, name: str, target: Path) -> bool:
+        """Make a hard link, where file system and limits allow it."""
         path = self._folder / name
         with naming(str(path), "linked"):
             try:
@@ -107,11 +113,13 @@ class FolderObjects:
             return True
 
     def bring(self, name: str, target: Path) -> None:
+        """Copy the file."""
         path = self._folder / name
         with naming(str(path), BROUGHT), path.open("rb") as reader, target.open("xb") as writer:
             shutil.copyfileobj(reader, writer, PIECE_BYTES)
 
     def names(self, prefix: str) -> list[str]:
+        """List the files below the prefix, without unfinished ones."""
         with naming(self.address(prefix), "listed"):
             return sorted(
                 path.relative_to(self._folder).as_posix()
@@ -120,6 +128,7 @@ class FolderObjects:
             )
 
     def remove(self, name: str) -> None:
+        """Remove the file if it exists."""
         with naming(self.address(name), "removed"):
             (self._folder / name).unlink(missing_ok=True)
 

@@ -22,12 +22,20 @@ SETTINGS = "GENGAP_STORE_URL, GENGAP_STORE_ENDPOINT and the variables AWS_*"
 
 
 def connect(url: str, endpoint: str) -> "S3Objects":
-    """The objects of a bucket or below a prefix of it. endpoint: the service's address; empty: AWS."""
+    """Return the objects of a bucket, or below a prefix of it.
+
+    Parameters
+    ----------
+    url : str
+        ``s3://bucket/prefix``.
+    endpoint : str
+        Address of the service; empty: AWS.
+    """
     return S3Objects(url, endpoint)
 
 
 class S3Objects:
-    """A bucket, or what lies below a prefix of it. An object appears when its last part has arrived, or never."""
+    """Objects of a bucket, or below a prefix of it. An object appears when its last part has arrived, or never."""
 
     parallel = 8
 
@@ -43,14 +51,15 @@ class S3Objects:
         )
 
     def is_made_later(self) -> bool:
-        """Never: a bucket has to be there."""
+        """Return False: a bucket has to exist."""
         return False
 
     def address(self, name: str) -> str:
+        """Return the object's s3:// URL."""
         return f"s3://{self._path(name)}"
 
     def holds(self, name: str, digest: FileDigest) -> bool:
-        """By size: reading it to be sure would cost as much as sending it."""
+        """Compare only the size: reading the object would cost as much as sending it."""
         with _naming(self.address(name), "looked up"):
             try:
                 return bool(self._files.info(self._path(name))["size"] == digest.bytes)
@@ -58,6 +67,7 @@ class S3Objects:
                 return False
 
     def keep_file(self, name: str, source: Path, digest: FileDigest) -> None:
+        """Upload the file, in parts if it is large; an upload whose digest is wrong is discarded."""
         with _naming(self.address(name), WRITTEN):
             if digest.bytes <= PART_BYTES:
                 content = source.read_bytes()
@@ -85,29 +95,35 @@ class S3Objects:
             raise
 
     def settle(self, names: list[str]) -> None:
-        """Nothing to do: an answer of the service is its promise."""
+        """Do nothing: the service guarantees durability when it answers."""
 
     def keep(self, name: str, content: bytes) -> None:
+        """Upload the content."""
         with _naming(self.address(name), WRITTEN):
             self._files.pipe_file(self._path(name), content)
 
     def read(self, name: str) -> bytes:
+        """Download the content."""
         with _naming(self.address(name), "read"):
             return bytes(self._files.cat_file(self._path(name)))
 
     def link(self, name: str, target: Path) -> bool:
+        """Return False: there are no hard links to a bucket."""
         return False
 
     def bring(self, name: str, target: Path) -> None:
+        """Download the object to a file."""
         with _naming(self.address(name), BROUGHT):
             self._files.get_file(self._path(name), str(target))
 
     def names(self, prefix: str) -> list[str]:
+        """List the objects below the prefix."""
         with _naming(self.address(prefix), "listed"):
             found = self._files.find(self._path(prefix))
         return sorted(path.removeprefix(f"{self._root}/") for path in found)
 
     def remove(self, name: str) -> None:
+        """Delete the object if it exists."""
         with _naming(self.address(name), "removed"):
             if self._files.exists(self._path(name)):
                 self._files.rm_file(self._path(name))

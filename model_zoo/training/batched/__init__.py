@@ -1,1 +1,1 @@
-"""Training several networks of one shape together, their weights stacked along a leading dimension. Needs torch."""
+"""Trains several networks of one shape together, with their weights stacked along a leading dimension. Needs torch."""

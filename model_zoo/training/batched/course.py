@@ -1,6 +1,6 @@
-"""The course of a group's training: networks of one shape together, each with its own rates, dropout and seed.
+"""The training of a group of networks of one shape, each with its own rates, dropout and seed.
 
-`pool` runs it block by block of steps, and between blocks may write down where it stands.
+`pool` runs it in blocks of steps, and may save a snapshot between two blocks.
 """
 
 import math
@@ -20,26 +20,33 @@ from model_zoo.training.batched.perceptron import PerceptronStack, is_perceptron
 from model_zoo.training.batched.stack import Batch, LayerStack, Stack, State
 from model_zoo.training.plan import NetworkPlan
 
-_LOOKS = 50
+_EVALUATIONS = 50
 _LOGITS_INPUTS = 2**22  # input values of all networks in one evaluation of the loss
 _VECTOR, _BUFFER = "vector.", "buffer."
 
 T = TypeVar("T")
 
 
-def looks_after(epoch: int, last: int) -> bool:
-    """Whether the stopping rule's loss is evaluated after `epoch`, counted from 1; `last` is the last one.
+def evaluates_loss_after(epoch: int, last: int) -> bool:
+    """Whether the loss of the stopping rule is evaluated after `epoch` (from 1) of at most `last`.
 
-    After each of the first 99, then often enough that no network trains more than two in a hundred epochs too long.
+    It is after each of the first 99, then often enough that no network trains more than 2 % too long.
     """
-    return epoch % max(1, epoch // _LOOKS) == 0 or epoch == last
+    return epoch % max(1, epoch // _EVALUATIONS) == 0 or epoch == last
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What a group trains on: inputs float32 (n, C, H, W), and labels int64 (networks, n), each network's own.
+    """The data that a group trains on.
 
-    augmentation: how steps change their inputs. The loss of the stopping rule is that on the inputs as they are.
+    Attributes
+    ----------
+    inputs : torch.Tensor
+        float32, (n, C, H, W).
+    labels : torch.Tensor
+        int64, (networks, n): each network has its own.
+    augmentation : RecipeAugmentation or None
+        How steps change their inputs. The loss of the stopping rule is on the unchanged inputs.
     """
 
     inputs: Tensor
@@ -49,9 +56,18 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network's weights after training by `state_dict` name, its place in the group, and when it stopped.
+    """A network that has finished training.
 
-    train_loss: by the rule; not finite if the training diverged.
+    Attributes
+    ----------
+    place : int
+        Its index in the group.
+    weights : dict
+        By `state_dict` name.
+    epochs : int
+        When it stopped.
+    train_loss : float
+        At that time; not finite if the training diverged.
     """
 
     place: int
@@ -61,8 +77,8 @@ class TrainedNetwork:
 
 
 @dataclass(frozen=True)
-class Passed:
-    """A network's weights after an epoch of the recipe's trajectory, and its place in the group."""
+class TrajectoryState:
+    """A network's weights after an epoch of the recipe's trajectory, and its index in the group."""
 
     place: int
     epoch: int
@@ -70,10 +86,26 @@ class Passed:
 
 
 class Course:
-    """The training of the networks of `plans`, which share architecture, batch size and optimizer.
+    """The training of a group of networks with the same architecture, batch size and optimizer.
 
-    A network that has reached the rule's loss, or diverged, leaves the stack. What a network draws depends on its own
-    seed alone. `epoch` is the one that is being trained, from 1; `loss` the median when it was last looked at.
+    A network that has reached the stopping loss, or diverged, leaves the group. A network's random numbers depend on
+    its own seed alone.
+
+    Parameters
+    ----------
+    plans : sequence of NetworkPlan
+    data : TrainingSet
+    rules : RecipeTraining
+    device : torch.device
+
+    Attributes
+    ----------
+    alive : list of int
+        Indices of the networks still in training.
+    epoch : int
+        The current epoch, from 1.
+    loss : float
+        Median training loss when it was last evaluated.
     """
 
     def __init__(
@@ -86,7 +118,7 @@ class Course:
         self._block_examples = block_steps(plans[0], len(data.inputs)) * plans[0].settings.batch_size
         self._orders: Tensor | None = None
         self._block = 0
-        self._passed: list[Passed] = []
+        self._trajectory_states: list[TrajectoryState] = []
         self.alive = list(range(len(plans)))
         self.epoch, self.loss = 1, math.nan
         states = [initial_weights(plan) for plan in plans]
@@ -95,7 +127,7 @@ class Course:
         self._optimizer = optimizer_of([plan.settings for plan in plans], self._stack)
 
     def advance(self) -> list[TrainedNetwork]:
-        """Train one block of steps, at most an epoch; the networks that stopped with it."""
+        """Train one block of steps, at most an epoch, and return the networks that finished with it."""
         if self._orders is None:
             self._orders = torch.stack([draw.order() for draw in self._of_alive(self._draws)])
             self._optimizer.set_factor(self._rules.rate_factor(self.epoch))
@@ -116,7 +148,7 @@ class Course:
         return self._end_epoch()
 
     def snapshot(self) -> dict[str, Tensor]:
-        """All that `restore` needs to go on from here: to be taken between two calls of `advance`."""
+        """Return the whole state, for `restore`. To be called between two calls of `advance`."""
         orders = {} if self._orders is None else {"orders": self._orders}
         return {
             "position": torch.tensor([self.epoch, self._block, self._optimizer.steps]),
@@ -130,7 +162,7 @@ class Course:
         }
 
     def restore(self, snapshot: Mapping[str, Tensor]) -> None:
-        """Go on from where `snapshot` was taken, with the same numbers as if nothing had happened."""
+        """Continue from a snapshot, with exactly the numbers of an uninterrupted training."""
         self.epoch, self._block, steps = snapshot["position"].tolist()
         self.loss, factor = snapshot["loss_and_factor"].tolist()
         self._orders = snapshot.get("orders")
@@ -144,20 +176,22 @@ class Course:
         self._optimizer.resume(vectors, steps, factor)
 
     def _steps_before(self) -> int:
-        """How many steps each network of the stack has made."""
+        """Compute how many steps each network has made."""
         batch_size = self._plans[0].settings.batch_size
         return (self.epoch - 1) * -(-len(self._inputs) // batch_size) + self._block * self._block_examples // batch_size
 
-    def take_passed(self) -> list[Passed]:
-        """What the networks have passed of their trajectories since the last call."""
-        passed, self._passed = self._passed, []
-        return passed
+    def take_trajectory_states(self) -> list[TrajectoryState]:
+        """Return the weights for trajectories that were collected since the last call."""
+        states, self._trajectory_states = self._trajectory_states, []
+        return states
 
     def _end_epoch(self) -> list[TrainedNetwork]:
         epoch, self.epoch, self._block, self._orders = self.epoch, self.epoch + 1, 0, None
-        trained = self._stopped(epoch) if looks_after(epoch, self._rules.max_epochs) else []
+        trained = self._stopped(epoch) if evaluates_loss_after(epoch, self._rules.max_epochs) else []
         if epoch in self._rules.trajectory:
-            self._passed += [Passed(place, epoch, self._stack.state(row)) for row, place in enumerate(self.alive)]
+            self._trajectory_states += [
+                TrajectoryState(place, epoch, self._stack.state(row)) for row, place in enumerate(self.alive)
+            ]
         return trained
 
     def _stopped(self, epoch: int) -> list[TrainedNetwork]:
@@ -186,12 +220,12 @@ class Course:
         return [of_all[network] for network in self.alive]
 
     def _gathered(self, rows: Tensor) -> Tensor:
-        """The inputs (count, B, C, H, W) of rows (count, B)."""
+        """Gather the inputs (count, B, C, H, W) at rows (count, B)."""
         return torch.unflatten(self._inputs.index_select(0, rows.flatten()), 0, rows.shape)
 
     @torch.no_grad()
     def _losses(self) -> Tensor:
-        """Mean cross-entropy of each network of the stack on all of its data: shape (count,)."""
+        """Compute the mean cross-entropy of each network on all of its data: shape (count,)."""
         size = max(1, _LOGITS_INPUTS // (self._stack.count * self._inputs[0].numel()))
         total = torch.zeros(self._stack.count, device=self._device)
         for inputs, own in zip(torch.split(self._inputs, size), torch.split(self._labels, size, dim=1), strict=True):
@@ -202,15 +236,5 @@ class Course:
 
 
 def initial_weights(plan: NetworkPlan) -> State:
-    """The plan's weights before training."""
+    """Make the plan's weights before training."""
     return initial_state(plan.architecture, plan.settings.init_scale, torch.Generator().manual_seed(plan.seed))
-
-
-def train_together(
-    plans: Sequence[NetworkPlan], data: TrainingSet, rules: RecipeTraining, device: torch.device
-) -> list[TrainedNetwork]:
-    """The whole course at once: the trained networks in the order of `plans`."""
-    course, trained = Course(plans, data, rules, device), []
-    while course.alive:
-        trained += course.advance()
-    return sorted(trained, key=lambda network: network.place)

@@ -1,4 +1,4 @@
-"""What chance decides in one network's training: initial weights, order of examples, dropout. Called by `course`."""
+"""The random numbers of one network's training: initial weights, order of examples, dropout."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,7 +16,7 @@ _BLOCK_VALUES = 2**18
 
 
 def initial_state(architecture: Mapping[str, object], scale: float, generator: torch.Generator) -> State:
-    """Weights before training: He-normal times `scale`, biases and positions 0, normalisations the identity."""
+    """Make weights before training: He-normal times `scale`, biases and positions 0, normalisation the identity."""
     with torch.device("meta"):
         network = build(architecture)
     state: State = {}
@@ -35,16 +35,16 @@ def initial_state(architecture: Mapping[str, object], scale: float, generator: t
 
 
 def block_steps(plan: NetworkPlan, examples: int) -> int:
-    """For how many steps a network draws its dropout at once, at most an epoch's.
+    """Compute for how many steps a network draws its dropout at once, at most an epoch's.
 
-    It depends on the plan and the data alone, never on the company.
+    It depends on the plan and the data alone, not on the other networks of the group.
     """
     values = plan.settings.batch_size * max(1, sum(plan.dropout_after.values()))
     return min(-(-examples // plan.settings.batch_size), max(1, _BLOCK_VALUES // values))
 
 
 class Draws:
-    """All randomness of one network after its start, from its own seed: the same in whatever company it is trained."""
+    """All random numbers of one network after its initialization, from its own seed, whatever its group."""
 
     def __init__(self, plan: NetworkPlan, examples: int) -> None:
         # Streams of their own, so that a network with dropout sees the examples in the same order as without.
@@ -55,16 +55,16 @@ class Draws:
         self.threshold = round(plan.settings.dropout * _LEVELS)
 
     def order(self) -> Tensor:
-        """One epoch's order of the examples: int64 of shape (n,)."""
+        """Draw one epoch's order of the examples: int64 of shape (n,)."""
         return torch.randperm(self._examples, generator=self._orders)
 
     def draw_levels(self, into: Tensor) -> None:
-        """For one block of steps, 16 random bits for each value that dropout may zero; `into`: int64 words of four."""
+        """Fill `into`, int64 words, with 16 random bits for each value that dropout may zero in one block of steps."""
         into.random_(-(2**63), None, generator=self._dropout)
 
     @property
     def state(self) -> Tensor:
-        """Both streams as they are now, uint8; `state = …` goes on from there."""
+        """State of both random streams, uint8; assign it to continue from there."""
         return torch.stack([self._orders.get_state(), self._dropout.get_state()])
 
     @state.setter
@@ -74,9 +74,13 @@ class Draws:
 
 
 def kept_values(plans: Sequence[NetworkPlan], draws: Sequence[Draws]) -> list[dict[int, Tensor]]:
-    """Dropout factors of the next block: for each step, by layer index, (count, batch size, features).
+    """Compute the dropout factors of the next block.
 
-    0 with the plan's probability, else 1 / (1 - p).
+    Returns
+    -------
+    list of dict
+        For each step, by layer index, a tensor (count, batch size, features) that is 0 with the plan's probability p,
+        else 1 / (1 - p).
     """
     plan = plans[0]
     widths = [width * plan.settings.batch_size for width in plan.dropout_after.values()]

@@ -1,6 +1,10 @@
-"""Optimizers of all networks of a stack at once, each with its own rates. Called by `course`.
+"""Optimizers that update all networks of a stack at once, each with its own rates.
 
-They do what torch.optim's SGD and Adam do, and SAM (Foret et al. 2021) over SGD; weight decay is an L2 penalty.
+They compute what torch.optim's SGD and Adam do, and SAM [1]_ with SGD; weight decay is an L2 penalty.
+
+References
+----------
+.. [1] Foret et al., "Sharpness-Aware Minimization for Efficiently Improving Generalization", ICLR 2021.
 """
 
 from abc import ABC, abstractmethod
@@ -18,9 +22,16 @@ _SAM_EPS = 1e-12
 
 
 class Optimizer(ABC):
-    """Moves `stack.flat`. `vectors`: what it remembers between steps, laid out like `stack.flat`; `steps`: how many.
+    """An optimizer of the parameters `stack.flat`.
 
-    `factor` multiplies all learning rates.
+    Attributes
+    ----------
+    vectors : dict
+        Its memory between steps, by name, laid out like `stack.flat`.
+    steps : int
+        Number of steps so far.
+    factor : float
+        Factor of all learning rates.
     """
 
     def __init__(self, settings: Sequence[TrainingSettings], stack: Stack) -> None:
@@ -32,12 +43,12 @@ class Optimizer(ABC):
         self._use(1.0)
 
     def resume(self, vectors: dict[str, Tensor], steps: int, factor: float) -> None:
-        """Go on from where another optimizer of these networks was."""
+        """Continue from the state of another optimizer of these networks."""
         self.vectors, self.steps = vectors, steps
         self._use(factor)
 
     def set_factor(self, factor: float) -> None:
-        """From now on, learning rates are `factor` times those of the settings."""
+        """Set the factor of the learning rates."""
         if factor != self.factor:
             self._use(factor)
 
@@ -48,11 +59,11 @@ class Optimizer(ABC):
 
     @abstractmethod
     def step(self, stack: Stack, batch: Batch) -> None:
-        """One step of every network on its own batch."""
+        """Make one step of every network on its own batch."""
 
 
 class Sgd(Optimizer):
-    """SGD with momentum. It remembers velocity times learning rate, so that a step needs no product with the rates."""
+    """SGD with momentum. It stores velocity times learning rate, so that a step needs no product with the rates."""
 
     def __init__(self, settings: Sequence[TrainingSettings], stack: Stack) -> None:
         super().__init__(settings, stack)
@@ -63,15 +74,18 @@ class Sgd(Optimizer):
         self._pairs: list[tuple[Tensor, Tensor]] = []
 
     def resume(self, vectors: dict[str, Tensor], steps: int, factor: float) -> None:
+        """Continue from the state of another optimizer of these networks."""
         super().resume(vectors, steps, factor)
         self._pairs = []
 
     def set_factor(self, factor: float) -> None:
+        """Set the factor of the learning rates; the stored moves are scaled with it."""
         if factor != self.factor:
             self.vectors["moves"].mul_(factor / self.factor)
         super().set_factor(factor)
 
     def step(self, stack: Stack, batch: Batch) -> None:
+        """Make one step of every network on its own batch."""
         self._accumulate(stack, batch)
         self._move(stack)
 
@@ -93,13 +107,14 @@ class Sgd(Optimizer):
 
 
 class Sam(Sgd):
-    """Sharpness-aware minimization: the gradient is taken where the loss is about highest within `rho`."""
+    """Sharpness-aware minimization: SGD with the gradient where the loss is about highest within `rho`."""
 
     def __init__(self, settings: Sequence[TrainingSettings], stack: Stack) -> None:
         super().__init__(settings, stack)
         self._rhos = _column(settings, "rho", stack)
 
     def step(self, stack: Stack, batch: Batch) -> None:
+        """Make one step of every network on its own batch."""
         here, climb = stack.flat.clone(), torch.zeros_like(stack.flat)
         stack.add_gradients(batch, torch.ones_like(self._rates), climb, 0.0)
         statistics = {name: buffer.clone() for name, buffer in stack.buffers.items()}
@@ -116,13 +131,14 @@ class Sam(Sgd):
 
 
 class Adam(Optimizer):
-    """Adam with torch.optim.Adam's defaults but for the learning rate and weight decay."""
+    """Adam with torch.optim.Adam's defaults for all but the learning rate and weight decay."""
 
     def __init__(self, settings: Sequence[TrainingSettings], stack: Stack) -> None:
         super().__init__(settings, stack)
         self.vectors = {"means": torch.zeros_like(stack.flat), "squares": torch.zeros_like(stack.flat)}
 
     def step(self, stack: Stack, batch: Batch) -> None:
+        """Make one step of every network on its own batch."""
         means, squares = self.vectors["means"], self.vectors["squares"]
         gradient = torch.zeros_like(stack.flat)
         stack.add_gradients(batch, torch.ones_like(self._rates), gradient, 0.0)
@@ -140,7 +156,7 @@ class Adam(Optimizer):
 
 
 def optimizer_of(settings: Sequence[TrainingSettings], stack: Stack) -> Optimizer:
-    """A fresh optimizer of the kind that the settings name."""
+    """Make a new optimizer of the kind that the settings name."""
     kinds: dict[str, type[Optimizer]] = {"sgd": Sgd, "sam": Sam, "adam": Adam}
     return kinds[settings[0].optimizer](settings, stack)
 

@@ -1,8 +1,9 @@
-"""Batched multilayer perceptrons with derivatives written out, several times faster than torch's own. For `course`.
+"""Batched multilayer perceptrons with hand-written derivatives, twice as fast as torch's automatic ones.
 
-Small networks spend their time between operations, not in them. Here a step is about six operations a layer: a
-column of ones beside each layer's inputs makes the bias a row of the weights, and the product that gives a weight's
-gradient adds it to the optimizer's memory at once. `LayerStack` is its slow twin in the tests.
+Small networks spend their time between operations, not in them. Here a step is about six operations a layer: a column
+of ones beside each layer's inputs makes the bias a row of the weights, and the product that gives a weight's gradient
+adds it to the optimizer's memory at once. docs/decisions/0011 has the measurements; the tests compare it with
+`LayerStack`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ _ACTIVATION = 2  # layer i of the linear ones has its inputs from the activation
 
 
 def is_perceptron(architecture: Mapping[str, object]) -> bool:
-    """Whether the layers are flatten, then linear ones with biases and ReLU between each two."""
+    """Whether the layers are flatten, then linear layers with biases, with ReLU between each two."""
     with torch.device("meta"):
         modules = list(build(architecture))
     wanted = [nn.Flatten, nn.Linear, *[nn.ReLU, nn.Linear] * ((len(modules) - 2) // 2)]
@@ -27,7 +28,7 @@ def is_perceptron(architecture: Mapping[str, object]) -> bool:
 
 
 class PerceptronStack(Stack):
-    """`Stack` for architectures that satisfy `is_perceptron`. Its blocks are layers, (out, in + 1): the bias last."""
+    """`Stack` for architectures that satisfy `is_perceptron`. A block is a layer, (out, in + 1), with the bias last."""
 
     def __init__(self, architecture: Mapping[str, object], states: Sequence[State], device: torch.device) -> None:
         with torch.device("meta"):
@@ -40,18 +41,21 @@ class PerceptronStack(Stack):
         super().__init__(architecture, states, device)
 
     def parts(self, flat: Tensor) -> State:
+        """Return the parameters by name, as views of `flat`."""
         named: State = {}
         for name, layer in zip(self._shapes, self._layers(flat), strict=True):
             named[f"{name}.weight"], named[f"{name}.bias"] = layer[:, :, :-1], layer[:, :, -1]
         return named
 
     def keep(self, rows: Tensor) -> None:
+        """Drop all networks but `rows`."""
         super().keep(rows)
         self._memory.clear()
         self._into = None
 
     @torch.no_grad()
     def add_gradients(self, batch: Batch, weights: Tensor, into: Tensor, beta: float) -> None:
+        """Compute beta · into + weight · gradient in place, see `Stack.add_gradients`."""
         size = batch.labels.shape[1]
         if size not in self._memory:
             self._memory[size] = _Memory(self._layers(self.flat), size)
@@ -80,6 +84,7 @@ class PerceptronStack(Stack):
 
     @torch.no_grad()
     def logits(self, inputs: Tensor) -> Tensor:
+        """Compute logits (count, n, classes) for inputs (n, C, H, W)."""
         x = inputs.flatten(1).expand(self.count, len(inputs), -1)
         for place, layer in enumerate(self._layers(self.flat)):
             x = torch.baddbmm(layer[:, :, -1].unsqueeze(1), x.relu_() if place else x, layer[:, :, :-1].transpose(1, 2))
@@ -89,7 +94,7 @@ class PerceptronStack(Stack):
         return [rows * columns for rows, columns in self._shapes.values()]
 
     def _layers(self, flat: Tensor) -> list[Tensor]:
-        """Each layer's block of `flat`: (count, out, in + 1)."""
+        """Return each layer's block of `flat`: (count, out, in + 1)."""
         return [
             torch.unflatten(block, 1, shape)
             for block, shape in zip(self.blocks(flat), self._shapes.values(), strict=True)
@@ -97,10 +102,10 @@ class PerceptronStack(Stack):
 
 
 class _Memory:
-    """Tensors of a step on batches of one size, made once, and all the views of them that a step needs.
+    """The tensors of a step on batches of one size, allocated once, and all views of them that a step needs.
 
     inputs: of each layer (count, B, in), with a column of ones in `inputs_and_one`; sums: of each (count, B, out);
-    slopes: the losses' derivatives by the sums. weights (count, in + 1, out) and weights_alone (count, out, in).
+    slopes: the derivatives of the losses by the sums. weights (count, in + 1, out) and weights_alone (count, out, in).
     """
 
     def __init__(self, layers: Sequence[Tensor], size: int) -> None:
@@ -116,6 +121,6 @@ class _Memory:
 
 
 def _softmax(sums: Tensor, out: Tensor) -> Tensor:
-    """Over the last dimension; torch's own is slow over so few numbers."""
+    """Softmax over the last dimension; torch's own is slow over so few numbers."""
     torch.sub(sums, sums.amax(dim=2, keepdim=True), out=out).exp_()
     return out.div_(out.sum(dim=2, keepdim=True))

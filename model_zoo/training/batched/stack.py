@@ -1,6 +1,6 @@
-"""Many networks of one architecture as one batched network, by torch's own derivatives. Trained by `course`.
+"""Networks of one architecture as one batched network, with torch's automatic derivatives.
 
-`perceptron` has a faster one for the plainest architectures; what both share is here.
+`perceptron` has a faster one for multilayer perceptrons; their common base class is here.
 """
 
 from abc import ABC, abstractmethod
@@ -35,9 +35,16 @@ _ELEMENTWISE = (
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch of its own for each network: inputs (count, B, C, H, W), labels (count, B).
+    """A batch of its own for each network.
 
-    kept: by top-level layer index, the factors (count, B, features) that dropout multiplies its output by.
+    Attributes
+    ----------
+    inputs : torch.Tensor
+        (count, B, C, H, W).
+    labels : torch.Tensor
+        (count, B).
+    kept : mapping of int to torch.Tensor
+        By index of a top-level layer, the dropout factors (count, B, features) of its output.
     """
 
     inputs: Tensor
@@ -46,10 +53,24 @@ class Batch:
 
 
 class Stack(ABC):
-    """`count` networks of one architecture. `flat`: all parameters as one float32 vector.
+    """`count` networks of one architecture, with all parameters in one float32 vector.
 
-    It is made of blocks, each (count, …): what one operation multiplies lies together, and one step of an optimizer is
-    a few operations on all. Vectors of optimizers are laid out alike.
+    The vector consists of blocks, each (count, …): what one operation multiplies is contiguous, and one step of an
+    optimizer is a few operations on everything. Vectors of optimizers have the same layout.
+
+    Parameters
+    ----------
+    architecture : mapping
+    states : sequence of dict
+        Weights of each network by `state_dict` name.
+    device : torch.device
+
+    Attributes
+    ----------
+    flat : torch.Tensor
+        The parameters.
+    buffers : dict
+        By name, (count, …).
     """
 
     def __init__(self, architecture: Mapping[str, object], states: Sequence[State], device: torch.device) -> None:
@@ -65,12 +86,12 @@ class Stack(ABC):
         }
 
     def blocks(self, vector: Tensor) -> list[Tensor]:
-        """The blocks of a vector laid out like `flat`, each as a view of shape (count, size)."""
+        """Split a vector laid out like `flat` into its blocks, as views of shape (count, size)."""
         count = vector.numel() // sum(self._sizes)
         return [piece.view(count, -1) for piece in vector.split_with_sizes([count * size for size in self._sizes])]
 
     def parts(self, flat: Tensor) -> State:
-        """The parameters (count, *shape) by name, as views of `flat`."""
+        """Return the parameters (count, *shape) by name, as views of `flat`."""
         named = self.template.named_parameters()
         return {
             name: torch.unflatten(block, 1, parameter.shape)
@@ -78,22 +99,22 @@ class Stack(ABC):
         }
 
     def state(self, row: int) -> State:
-        """One network's weights, named as in its own `state_dict`; contiguous copies."""
+        """Copy one network's weights, by `state_dict` name."""
         parts = self.parts(self.flat) | self.buffers
         return {name: parts[name][row].clone(memory_format=torch.contiguous_format) for name in self._names}
 
     def kept(self, vector: Tensor, rows: Tensor) -> Tensor:
-        """A vector laid out like `flat` with the networks at `rows` alone."""
+        """Select the networks at `rows` from a vector laid out like `flat`."""
         return torch.cat([block[rows].flatten() for block in self.blocks(vector)])
 
     def keep(self, rows: Tensor) -> None:
-        """Drop all networks but `rows`, places in the stack."""
+        """Drop all networks but `rows`, indices in the stack."""
         self.flat = self.kept(self.flat, rows)
         self.buffers = {name: buffer[rows] for name, buffer in self.buffers.items()}
         self.count = len(rows)
 
     def _block_sizes(self) -> list[int]:
-        """How many numbers of one network each block has."""
+        """Count the values of one network in each block."""
         return [parameter.numel() for parameter in self.template.parameters()]
 
     @property
@@ -102,25 +123,33 @@ class Stack(ABC):
 
     @abstractmethod
     def add_gradients(self, batch: Batch, weights: Tensor, into: Tensor, beta: float) -> None:
-        """`into` becomes beta · into + weight · gradient of each network's mean cross-entropy on its batch.
+        """Compute beta · into + weight · gradient in place, and update batch norm's running statistics.
 
-        into: laid out like `flat`. weights: (count,). Batch norm's running statistics move on.
+        Parameters
+        ----------
+        batch : Batch
+        weights : torch.Tensor
+            (count,): factor of the gradient of each network's mean cross-entropy.
+        into : torch.Tensor
+            Laid out like `flat`; changed in place.
+        beta : float
         """
 
     @abstractmethod
     def logits(self, inputs: Tensor) -> Tensor:
-        """Logits (count, n, classes) of the networks in eval mode, all for the same inputs (n, C, H, W)."""
+        """Compute logits (count, n, classes) in eval mode, for the same inputs (n, C, H, W) for all networks."""
 
 
 class LayerStack(Stack):
-    """Networks of any layers.
+    """A stack of networks with any layers.
 
-    A layer's input has the shape (count, B, …). In memory, images lie as (B, H, W, count·C): all networks' channels
-    side by side, so that one grouped convolution does all networks. A layer that is not known here is done by
-    `torch.func.vmap`: right for every layer without running statistics.
+    A layer's input has the shape (count, B, …). In memory, images are (B, H, W, count·C), with the channels of all
+    networks side by side, so that one grouped convolution computes all networks. Layers that have no batched form here
+    use `torch.func.vmap`, which is correct for every layer without running statistics.
     """
 
     def add_gradients(self, batch: Batch, weights: Tensor, into: Tensor, beta: float) -> None:
+        """Compute beta · into + weight · gradient in place, see `Stack.add_gradients`."""
         flat = self.flat.detach().requires_grad_()
         logits = self._run(batch.inputs, self.parts(flat), batch.kept, training=True)
         losses = functional.cross_entropy(logits.flatten(0, 1), batch.labels.flatten(), reduction="none")
@@ -130,6 +159,7 @@ class LayerStack(Stack):
 
     @torch.no_grad()
     def logits(self, inputs: Tensor) -> Tensor:
+        """Compute logits (count, n, classes) for inputs (n, C, H, W)."""
         return self._run(inputs.expand(self.count, *inputs.shape), self.parts(self.flat), {}, training=False)
 
     def _run(self, x: Tensor, parts: State, kept: Mapping[int, Tensor], training: bool) -> Tensor:
@@ -143,7 +173,7 @@ class LayerStack(Stack):
 
 @dataclass(frozen=True)
 class _Batched:
-    """The layers of one pass: from (count, B, …) to (count, B, …), with each network's own parameters."""
+    """The layers of one pass, from (count, B, …) to (count, B, …), each network with its own parameters."""
 
     count: int
     parts: State
@@ -182,11 +212,11 @@ class _Batched:
         return x
 
     def _side_by_side(self, x: Tensor) -> Tensor:
-        """(count, B, C, H, W) → (B, count·C, H, W), copied only where memory is not laid out so."""
+        """Reshape (count, B, C, H, W) to (B, count·C, H, W), copying only where memory is laid out differently."""
         return x.transpose(0, 1).flatten(1, 2).contiguous(memory_format=torch.channels_last)
 
     def _apart(self, x: Tensor) -> Tensor:
-        """(B, count·C, …) → (count, B, C, …), never copied."""
+        """Reshape (B, count·C, …) to (count, B, C, …), without copying."""
         return torch.unflatten(x, 1, (self.count, -1)).transpose(0, 1)
 
     def _linear(self, name: str, x: Tensor) -> Tensor:
@@ -212,7 +242,7 @@ class _Batched:
         return self._apart(convolved)
 
     def _batch_norm(self, module: nn.BatchNorm1d | nn.BatchNorm2d, name: str, x: Tensor) -> Tensor:
-        """x: (B, count·C, …)."""
+        """Batch norm of (B, count·C, …)."""
         if self.training:
             self.buffers[f"{name}.num_batches_tracked"] += 1
         return functional.batch_norm(

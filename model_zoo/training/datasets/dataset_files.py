@@ -1,4 +1,4 @@
-"""Finding and opening the files of a dataset as its distributor packs them. Called by the readers of this package."""
+"""Finds and opens the files of downloaded datasets: archives, MATLAB files, images."""
 
 import gzip
 import lzma
@@ -48,7 +48,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Member:
-    """A file of an archive or a folder: its path there, the groups of the pattern that it matched, and its bytes."""
+    """A file of an archive or folder: its path there, the groups of the pattern that it matched, and its content."""
 
     name: str
     parts: tuple[str, ...]
@@ -57,31 +57,42 @@ class Member:
 
 @dataclass(frozen=True)
 class DataFolder:
-    """Where the files of one dataset lie. `needed` ends the sentence "download …"; page: where they are found."""
+    """The folder with the files of one dataset; `needed` completes the sentence "download …", from `page`."""
 
     path: Path
     needed: str
     page: str
 
     def missing(self, name: str) -> ZooError:
-        """The error that tells what to download and where to put it."""
+        """Make the error that says what to download and where to put it."""
         return ZooError(
             f"{self.path}: {name} is not there; download {self.needed} from the page {self.page!r} and put "
             "them into this folder"
         )
 
     def file(self, *names: str) -> Path:
-        """The first of `names` that is there. Raises ZooError if none is."""
+        """Return the first of `names` that exists. Raises ZooError if none does."""
         for name in names:
             if (self.path / name).is_file():
                 return self.path / name
         raise self.missing(" or ".join(names))
 
     def members(self, archives: Sequence[str], roots: Sequence[str], wanted: str) -> Iterator[Member]:
-        """The plain files whose paths match the pattern `wanted`, from the folders `roots` or else one of `archives`.
+        """Iterate over files whose paths match a pattern, without extracting anything to the disk.
 
-        So an extracted archive is preferred. Paths are those inside the archive, which begin with the root. Nothing is
-        extracted to the disk. Raises ZooError.
+        Parameters
+        ----------
+        archives : sequence of str
+            Names of archives, of which the first that exists is read if there is no extracted folder.
+        roots : sequence of str
+            Names of extracted folders, which are preferred.
+        wanted : str
+            Regular expression for paths inside the archive, which begin with a root.
+
+        Raises
+        ------
+        ZooError
+            If there is neither, or the archive is damaged.
         """
         pattern = re.compile(wanted)
         if extracted := [root for root in roots if (self.path / root).is_dir()]:
@@ -96,12 +107,12 @@ class DataFolder:
 
 
 def damaged(file: Path | str, fault: object) -> ZooError:
-    """The error for a file that is truncated or something else than it should be."""
+    """Make the error for a file that is truncated or not what it should be."""
     return ZooError(f"{file}: not the file as distributed ({fault}); download it again")
 
 
 def read_gzip(path: Path) -> bytes:
-    """The content of a file that may be packed with gzip. Raises ZooError naming it."""
+    """Read a file that may be compressed with gzip. Raises ZooError naming it."""
     try:
         content = path.read_bytes()
         return gzip.decompress(content) if path.suffix == ".gz" else content
@@ -110,7 +121,7 @@ def read_gzip(path: Path) -> bytes:
 
 
 def read_matlab(path: Path, *names: str) -> list[NDArray[np.generic]]:
-    """The arrays called `names` of a MATLAB file, version 5. Raises ZooError naming the file."""
+    """Read arrays of a MATLAB file, version 5. Raises ZooError naming the file."""
     try:
         arrays = loadmat(path, variable_names=names, appendmat=False)
     except _BROKEN_MATLAB as error:
@@ -122,7 +133,28 @@ def read_matlab(path: Path, *names: str) -> list[NDArray[np.generic]]:
 
 
 def read_picture(content: bytes, name: str, side: int, is_resized: bool) -> Pixels:
-    """A PNG, JPEG or GIF as (3, side, side): scaled to that size bilinearly, or an error if it has another."""
+    """Decode a PNG, JPEG or GIF image.
+
+    Parameters
+    ----------
+    content : bytes
+    name : str
+        For messages.
+    side : int
+        Size of the result in pixels.
+    is_resized : bool
+        Whether to resize it bilinearly; else another size is an error.
+
+    Returns
+    -------
+    ndarray
+        uint8, (3, side, side).
+
+    Raises
+    ------
+    ZooError
+        If it is damaged or has the wrong size.
+    """
     try:
         with Image.open(BytesIO(content)) as image:
             if not 0 < max(image.size) <= _LARGEST_SIDE:
@@ -138,9 +170,17 @@ def read_picture(content: bytes, name: str, side: int, is_resized: bool) -> Pixe
 
 
 def read_trimap(content: bytes, name: str, side: int) -> Pixels:
-    """A PNG whose values are 1 for the foreground, 2 for the background and 3 for neither, as (1, side, side).
+    """Decode a PNG trimap with the values 1 (foreground), 2 (background) and 3 (neither).
 
-    These become 255, 0 and 128, scaled to that size bilinearly.
+    Returns
+    -------
+    ndarray
+        uint8, (1, side, side), where these are 255, 0 and 128, resized bilinearly.
+
+    Raises
+    ------
+    ZooError
+        If it is damaged or has other values.
     """
     try:
         with Image.open(BytesIO(content)) as image:
@@ -156,7 +196,7 @@ def read_trimap(content: bytes, name: str, side: int) -> Pixels:
 
 
 def checked(file: Path | str, pixels: Pixels, labels: NDArray[np.generic], classes: int) -> Examples:
-    """Pixels and labels of one file as examples. Raises ZooError naming it if a label is none of the classes."""
+    """Check that pixels and labels of one file belong together, and return them. Raises ZooError naming the file."""
     whole = labels.astype(np.int64).ravel()
     if len(whole) != len(pixels) or len(whole) == 0:
         raise damaged(file, f"{len(pixels)} images and {len(whole)} labels")
@@ -166,7 +206,7 @@ def checked(file: Path | str, pixels: Pixels, labels: NDArray[np.generic], class
 
 
 def joined(parts: Sequence[Examples]) -> Examples:
-    """One after another."""
+    """Concatenate examples."""
     return Examples(np.concatenate([part.pixels for part in parts]), np.concatenate([part.labels for part in parts]))
 
 

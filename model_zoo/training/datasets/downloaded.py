@@ -1,4 +1,4 @@
-"""Datasets that the organizer downloads, with what to download and where from. Called by `load_split`."""
+"""Datasets that the organizer downloads: which files, from which page, under which licence, and how they are read."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _LARGEST_PIXEL = np.float32(255)
 
 @dataclass(frozen=True)
 class Distribution:
-    """What `read` reads: `files` to download from the web page titled `page`, under which `licence`."""
+    """A downloaded dataset: `files` from the web page titled `page`, under `licence`, read by `read`."""
 
     read: Callable[[DataFolder], tuple[Examples, Examples]]
     files: str
@@ -72,9 +72,25 @@ DISTRIBUTIONS: Mapping[str, Distribution] = {
 
 
 def distributed(data: FileData, seed: int, folder: Path | None) -> Split:
-    """The dataset's own training and test set, or a stratified part of each, with pixels scaled to [0, 1].
+    """Read a downloaded dataset: its own training and test set, or a stratified part of each.
 
-    The files lie in `folder`/<name of the dataset>. The examples' order comes from the seed. Raises ZooError.
+    Parameters
+    ----------
+    data : FileData
+    seed : int
+        Decides the order of the examples.
+    folder : Path or None
+        Its subfolder named like the dataset has the files.
+
+    Returns
+    -------
+    Split
+        With pixels scaled to [0, 1].
+
+    Raises
+    ------
+    ZooError
+        If files are missing or damaged.
     """
     known = DISTRIBUTIONS[data.name]
     if folder is None:

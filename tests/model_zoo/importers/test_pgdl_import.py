@@ -153,7 +153,9 @@ def test_a_number_of_test_examples_that_accuracies_do_not_tell_has_to_be_said(ta
             entry["metrics"]["test_acc"] = 0.5
 
     edit(task.reference_file, alike)
-    with pytest.raises(ZooError, match=r"do not tell how many test examples there were; say it with --test-size"):
+    with pytest.raises(
+        ZooError, match=r"the number of test examples does not follow from the test accuracies; say it with --test-size"
+    ):
         task.importing(tmp_path / "zoo")
     assert task.importing(tmp_path / "zoo", test_size=1234).test_size == 1234
     assert open_zoo(tmp_path / "zoo").truth().test_size == 1234

@@ -8,10 +8,20 @@ from torch.nn import functional
 
 from model_zoo.architectures import build
 from model_zoo.recipes import RecipeTraining
-from model_zoo.training.batched.course import TrainedNetwork, TrainingSet, initial_weights, looks_after
+from model_zoo.training.batched.course import Course, TrainedNetwork, TrainingSet, evaluates_loss_after, initial_weights
 from model_zoo.training.batched.draws import Draws, kept_values
 from model_zoo.training.plan import NetworkPlan
 from tests.model_zoo.training.plain_augmentation import augmented_alone
+
+
+def train_together(
+    plans: Sequence[NetworkPlan], data: TrainingSet, rules: RecipeTraining, device: torch.device
+) -> list[TrainedNetwork]:
+    """The whole course of a group at once: the trained networks in the order of `plans`."""
+    course, trained = Course(plans, data, rules, device), []
+    while course.alive:
+        trained += course.advance()
+    return sorted(trained, key=lambda network: network.place)
 
 
 def train_alone(plan: NetworkPlan, place: int, data: TrainingSet, rules: RecipeTraining) -> TrainedNetwork:
@@ -50,7 +60,7 @@ def train_alone(plan: NetworkPlan, place: int, data: TrainingSet, rules: RecipeT
         network.eval()
         with torch.no_grad():
             measured = float(functional.cross_entropy(network(inputs), labels))
-        if looks_after(epoch, rules.max_epochs) and measured <= rules.stop_loss:
+        if evaluates_loss_after(epoch, rules.max_epochs) and measured <= rules.stop_loss:
             break
     return TrainedNetwork(place, network.state_dict(), epoch, measured)
 

@@ -17,7 +17,6 @@ from model_zoo.loading import load_network, load_training_data
 from model_zoo.recipes import Recipe, RecipeAugmentation, named_recipe
 from model_zoo.training.augmentation import augmented, chances
 from model_zoo.training.augmentation.policy import KINDS, SUB_POLICIES, steps
-from model_zoo.training.batched.course import train_together
 from model_zoo.training.datasets import load_split
 from model_zoo.training.make import train_zoo
 from model_zoo.training.plan import grouped, planned_networks
@@ -27,6 +26,7 @@ from tests.model_zoo.checks.zoos import check
 from tests.model_zoo.recipes.test_recipes import table
 from tests.model_zoo.tiny_recipes import BASE, TINY_CNN, TINY_NIN
 from tests.model_zoo.training.plain_augmentation import MOVING, Bytes, amount_of, augmented_alone, changed_alone
+from tests.model_zoo.training.plain_training import train_together
 from tests.model_zoo.training.test_downloaded_datasets import WRITERS, pets_packed
 
 POLICY = RecipeAugmentation(policy="autoaugment-cifar-10", policy_share=0.5)

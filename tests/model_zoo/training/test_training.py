@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from model_zoo import Zoo, ZooError, open_zoo
 from model_zoo.loading import load_training_data
 from model_zoo.recipes import Recipe
-from model_zoo.training.batched.course import TrainingSet, looks_after, train_together
+from model_zoo.training.batched.course import TrainingSet, evaluates_loss_after
 from model_zoo.training.datasets import load_split
 from model_zoo.training.make import make_zoo, train_zoo
 from model_zoo.training.plan import grouped, planned_networks
@@ -26,7 +26,7 @@ from model_zoo.training.trained_zoos import cached_zoo, make_zoo_in_child, zoo_f
 from model_zoo.training.training_process import Progress
 from model_zoo.writer import unfinished_prefix
 from tests.model_zoo.tiny_recipes import TINY_CNN, TINY_MLP, TINY_NIN
-from tests.model_zoo.training.plain_training import train_alone
+from tests.model_zoo.training.plain_training import train_alone, train_together
 
 CPU = torch.device("cpu")
 
@@ -162,7 +162,7 @@ def test_groups_are_no_larger_than_what_is_trained_fast() -> None:
 
 @given(st.integers(1, 10_000))
 def test_no_network_trains_more_than_two_in_a_hundred_epochs_after_it_could_stop(epoch: int) -> None:
-    looked = next(later for later in itertools.count(epoch) if looks_after(later, 20_000))
+    looked = next(later for later in itertools.count(epoch) if evaluates_loss_after(later, 20_000))
     assert looked - epoch <= 0.02 * epoch
 
 
