@@ -16,7 +16,7 @@ from scoring.pairs import FloatArray
 
 Jackknives = Mapping[str, Jackknife]  # zoo → score with its jackknife: what a submission got in a competition
 SCALE = 100  # from a zoo's CMI to the scores of leaderboards
-DECIMALS = 7  # scores agree to so many decimals or they differ; what is finer is rounding, or the CMI's 10⁻¹²
+DECIMALS = 7  # scores that agree to this many decimals are equal; finer differences are rounding errors
 NEGLIGIBLE = 10.0**-DECIMALS
 
 

@@ -94,8 +94,8 @@ def _psi(values: FloatArray, targets: FloatArray, networks: IntArray) -> float |
     balance = 0
     for first in range(k - 1):
         later = slice(first + 1, k)
-        alike = ((v[first] > v[later]) & (g[first] > g[later])) | ((v[first] < v[later]) & (g[first] < g[later]))
-        contrary = ((v[first] > v[later]) & (g[first] < g[later])) | ((v[first] < v[later]) & (g[first] > g[later]))
-        balance += int(np.count_nonzero(alike)) - int(np.count_nonzero(contrary))
+        concordant = ((v[first] > v[later]) & (g[first] > g[later])) | ((v[first] < v[later]) & (g[first] < g[later]))
+        discordant = ((v[first] > v[later]) & (g[first] < g[later])) | ((v[first] < v[later]) & (g[first] > g[later]))
+        balance += int(np.count_nonzero(concordant)) - int(np.count_nonzero(discordant))
     # All groups have k networks, so that the mean of their τ-a is the τ-a of their pairs together.
     return balance / (networks.size * (k - 1) // 2)

@@ -77,10 +77,10 @@ class GenericHoldout:
         < queries this is Σ C(queries, i) over i = 1 … yes_answers. The tree is fixed before the data, so the levels of
         the tests add up over its nodes.
         """
-        nodes, ways = 0, 1
+        nodes, combinations = 0, 1
         for yes in range(1, self.yes_answers + 1):
-            ways = ways * (self.queries - yes + 1) // yes
-            nodes += ways
+            combinations = combinations * (self.queries - yes + 1) // yes
+            nodes += combinations
             if nodes > MOST_NODES:
                 break  # the level is below the smallest already, and the sum may have millions of terms
         return float(Fraction(self.alpha) / nodes)

@@ -14,7 +14,7 @@ from scoring.cmi import ConditionalMutualInformation
 from scoring.pairs import FloatArray, SignCounts
 from scoring.variants import CellSums, cell_sums
 
-CELLS_AT_A_TIME = 2**18  # some 50 MiB
+CELLS_AT_A_TIME = 2**18  # about 50 MiB
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from scoring.grid import IntArray
 __all__ = ["FloatArray", "PairCounter", "SignCounts", "Signs"]
 
 Counts = NDArray[np.floating]
-DENSE_NETWORKS = 1000  # about where both ways take the same time
+DENSE_NETWORKS = 1000  # about where both methods take the same time
 BLOCK_ENTRIES = 2**21  # pairs at a time: a float32 matrix of 8 MiB
 FLOAT32_WHOLE = 2**24  # float32 holds every whole number up to here
 
@@ -249,8 +249,8 @@ def _below_in_both(values: IntArray, targets: IntArray, membership: NDArray[np.f
     if len(values) <= DENSE_NETWORKS:
         below = (values[:, None] > values) & (targets[:, None] > targets)
         return below.astype(np.float32) @ membership
-    # Two different targets agree in their binary digits down to one, where the larger has 1 and the smaller 0.
-    # So each pair is counted once: at that digit, among the targets that agree in all the digits above.
+    # Two different targets have equal leading binary digits, then one at which the larger has 1 and the smaller 0. So
+    # each pair is counted once: at that digit, among the targets with equal leading digits.
     result = np.zeros_like(membership)
     by_value = np.argsort(values, kind="stable")
     for digit in range(int(targets.max()).bit_length()):

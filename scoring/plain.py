@@ -114,7 +114,7 @@ def _rows_of_entry(entry: object, place: int, metric: tuple[str, ...], of: tuple
     naming = [name for name, content in contents.items() if isinstance(content, str)] or [next(iter(contents))]
     named = (*of, *(str(contents.pop(name)) for name in naming))
     for name, content in contents.items():
-        # The number of an entry that has no other needs no name beside the list's.
+        # An entry's only number needs no name in addition to the list's.
         yield from _rows(content, metric if len(contents) == 1 else (*metric, name), named)
 
 

@@ -126,7 +126,7 @@ def standardised(numbers: FloatArray) -> FloatArray | None:
     if numbers.min() == numbers.max():
         return None
     centred = np.ldexp(numbers, -binary_exponent(numbers))
-    for _ in range(2):  # the second time removes what the first mean was rounded by
+    for _ in range(2):  # the second pass removes the rounding error of the first mean
         centred = centred - centred.mean()
     unit: FloatArray = centred / math.sqrt(float(centred @ centred))
     return unit
@@ -152,15 +152,15 @@ def binary_exponent(numbers: FloatArray) -> int:
 
 
 def _balances(values: FloatArray, targets: FloatArray) -> IntArray:
-    """For each network, how many others it is ordered with alike in values and targets, less how many contrarily.
+    """For each network, the number of concordant pairs less the number of discordant pairs that it is in.
 
-    int64 of shape (n,). All pairs are looked at, but only BLOCK_ENTRIES at a time.
+    int64 of shape (n,). All pairs are compared, BLOCK_ENTRIES at a time.
     """
     v, g = _positions(values), _positions(targets)
     n = len(v)
     rows = max(1, BLOCK_ENTRIES // n)
     balances = np.empty(n, dtype=np.int64)
-    # Written to over and over: fresh memory for each block would take longer than filling it.
+    # Reused for every block: allocating new memory each time would take longer than filling it.
     v_signs, g_signs = np.empty((2, min(rows, n), n), dtype=np.int32)
     for start in range(0, n, rows):
         block = slice(start, min(start + rows, n))

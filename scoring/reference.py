@@ -14,7 +14,7 @@ from scoring.truth import Truth
 from scoring.uncertainty import Progress, RandomFloor, random_floor, silent
 from scoring.variants import Variant
 
-ORACLE_DIGITS = 12  # of the fit's range: what rounding parted is a tie again
+ORACLE_DIGITS = 12  # of the fit's range: ties that rounding separated are ties again
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from scoring.grid import Grid
 from scoring.pairs import FloatArray
 from scoring.rank import binary_exponent, standardised
 
-SPREAD_ROUNDING = 1e-9  # of the values' standard deviation: what is smaller is taken for rounding,
-LARGEST_ROUNDING = 2.0**-50  # and so is this much of the largest of them
+SPREAD_ROUNDING = 1e-9  # of the values' standard deviation: smaller residuals are rounding errors,
+LARGEST_ROUNDING = 2.0**-50  # and so are those up to this fraction of the largest value
 LEAST_FREEDOM = 1e-9  # of a network: 1 − its hat value
 
 
@@ -141,7 +141,7 @@ def _left_out(values: FloatArray, g: FloatArray, grid: Grid) -> tuple[float | No
     direction = _beyond_axes(values, grid)
     if direction is None:
         return 1 - unexplained, 0.0
-    # Frisch, Waugh and Lovell: what remains of the values beside the axes enters the model as one orthogonal term.
+    # Frisch, Waugh and Lovell: the residual of the values from the axes enters the model as one orthogonal term.
     freedom_of_each = freedom - direction**2
     if freedom_of_each.min() <= LEAST_FREEDOM:
         return 1 - unexplained, None
@@ -161,7 +161,7 @@ def _beyond_axes(values: FloatArray, grid: Grid) -> FloatArray | None:
 
 def _without_axes(numbers: FloatArray, grid: Grid) -> FloatArray:
     """The residuals of the additive model: the mean over each value of each axis becomes 0."""
-    for _ in range(2):  # the second time removes what the first means were rounded by
+    for _ in range(2):  # the second pass removes the rounding error of the first means
         for axis, k in enumerate(grid.shape):
             at_value = grid.coordinates[:, axis]
             means = np.bincount(at_value, weights=numbers, minlength=k) * (k / len(numbers))

@@ -17,7 +17,7 @@ from scoring.pairs import FloatArray
 
 LEAST_WEIGHT = 0.5  # Hoeffding's weight below which a pair says nothing
 LEAST_EFFECTIVE_PAIRS = 12
-ROUNDING = 1e-9  # 12 pairs of equal weight count as 12, whatever their sums were rounded to
+ROUNDING = 1e-9  # 12 pairs of equal weight count as 12, however their sums were rounded
 
 
 @dataclass(frozen=True)

@@ -295,7 +295,7 @@ class Truth:
             Of the specific kind, naming the ids: a network without a value, a value without a network, two values for
             one network, a value that is not a real number (a bool or a text is none), nan or infinite.
         """
-        # Values come from parsed JSON, whatever their declared type says.
+        # Values come from parsed JSON, so their types are not certain.
         if not isinstance(values, Mapping):
             raise ValuesError("the values must be an object: network id → number")
         known = set(self.ids)

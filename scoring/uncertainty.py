@@ -13,7 +13,7 @@ from scoring.pairs import FloatArray
 
 Progress = Callable[[str, int, int], None]  # what, draws done, draws in all
 NUMBERS_AT_A_TIME = 20_000
-ROUNDING = 1e-12  # the same score by another order of summation
+ROUNDING = 1e-12  # two orders of summation give the same score up to this
 
 
 @dataclass(frozen=True)
