@@ -7,7 +7,7 @@ ARGS ?=
 BENCHMARKS := $(filter-out __init__,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench docs pictures constraints clean
+.PHONY: help setup demo test lint format bench mutants docs pictures constraints clean
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -38,6 +38,9 @@ format: $(STAMP)  ## Format the code and mend what ruff can mend
 
 bench: $(STAMP)  ## Run every benchmark and print its table
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
+
+mutants: $(STAMP)  ## Score the tests by mutation, at most an hour; for example ARGS="counting --sample 0"
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 docs: $(STAMP)  ## Write the tables of the documentation that are made from the code
 	$(BIN)/python -m tests.docs.tables

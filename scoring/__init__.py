@@ -1,9 +1,9 @@
 """How well a measure's values order a zoo's networks by their target. Numbers in, numbers out.
 
-The public door: `parse_truth` or `Truth` makes the truth, `report` says everything about a measure's values on
-one zoo, `competition` puts zoos together. `references` makes a zoo's reference rows; `compare` and
-`rank_intervals` say which differences are more than chance; `ladder` and `GenericHoldout` say how much of it a
-team may learn. Everything that can be wrong with the input is a `ScoringError`. `docs/metrics.md` defines it all.
+The public interface: `parse_truth` or `Truth` builds the truth, `report` computes everything about a measure's values
+on one zoo, `competition` combines zoos. `METRICS` lists the metrics. `references` computes a zoo's reference rows;
+`compare` and `rank_intervals` decide which differences are more than chance; `ladder` and `GenericHoldout` limit how
+much of it a team learns. Every fault of the input is a `ScoringError`. `docs/metrics.md` has all definitions.
 """
 
 from scoring.cmi import Cmi, ConditioningSet

@@ -1,7 +1,7 @@
 """Conditional mutual information between the orders of values and target: the headline score.
 
-Owns the score of values, of many values at once and under many targets; `scoring.variants` tells the variants
-apart. `scoring.report` calls it, `scoring.jackknife` takes networks out of it.
+This module scores one list of values, many lists at once, and one list under many targets. `scoring.variants` defines
+how the variants differ. `scoring.prepared` calls this module; `scoring.jackknife` leaves networks out of the score.
 """
 
 from collections.abc import Mapping
@@ -25,10 +25,19 @@ MINIMUM_NETWORKS = 3
 class Cmi:
     """The conditional mutual information under every conditioning set, and the smallest.
 
-    minimum: the zoo's CMI, from 0 (no information) to 1. attained_by: the first conditioning set, in the order
-    of the table, whose value is the minimum. table: conditioning set (axis names) → value; None where the set
-    leaves the target no uncertainty and the variant leaves such a set out. without_uncertainty: those sets,
-    also where the variant counts them (as 0).
+    Attributes
+    ----------
+    variant : {"pgdl2020", "symmetrised", "paper"}
+        The variant of the CMI.
+    minimum : float
+        The zoo's CMI, from 0 (no information) to 1.
+    attained_by : tuple of str
+        The first conditioning set, in the order of the table, whose value is the minimum.
+    table : Mapping of tuple of str to float or None
+        Conditioning set (axis names) to value. None if the set leaves the target no uncertainty and the variant
+        leaves such sets out.
+    without_uncertainty : tuple of tuple of str
+        The sets that leave the target no uncertainty, also those that the variant counts as 0.
     """
 
     variant: Variant
@@ -41,14 +50,34 @@ class Cmi:
 class ConditionalMutualInformation:
     """The normalised mutual information of the orders of values and targets, minimal over conditioning sets.
 
-    With V_g, V_μ the signs of g_a − g_b and μ_a − μ_b over ordered pairs of networks, and U_S the values that a
-    and b have on the axes S: min over S of I(V_μ; V_g | U_S) / H(V_g | U_S), logs to base 2. "pgdl2020" is what
-    the NeurIPS 2020 competition computed, quirks included; "paper" is Jiang et al. 2019, section 2.2.3;
-    "symmetrised" is the competition's without its self-pairs and its asymmetric ties.
+    With V_g, V_μ the signs of g_a − g_b and μ_a − μ_b over ordered pairs of networks, and U_S the values of a and b
+    on the axes S, this is the minimum over S of I(V_μ; V_g | U_S) / H(V_g | U_S), with logarithms to base 2.
+    "pgdl2020" is what the NeurIPS 2020 competition computed, including its quirks; "paper" is the definition of the
+    paper; "symmetrised" is the competition's without its self-pairs and its asymmetric treatment of ties.
 
-    targets: float64 of shape (n,), finite. grid: the n networks' hyperparameters, complete. Made once for a
-    zoo, it scores any number of values. Raises GridError (incomplete or duplicated grid, a single axis),
-    TooFewNetworksError, and NoUncertaintyError if the targets are constant.
+    Created once for a zoo, an instance scores any number of values.
+
+    Parameters
+    ----------
+    targets : ndarray of float64, shape (n,)
+        The targets, finite.
+    grid : Grid
+        The hyperparameters of the n networks, complete.
+    variant : {"pgdl2020", "symmetrised", "paper"}, optional
+        The variant of the CMI.
+
+    Raises
+    ------
+    GridError
+        If the grid is incomplete, has two networks at one place, or has a single axis.
+    TooFewNetworksError
+        If there are fewer than 3 networks.
+    NoUncertaintyError
+        If the targets are constant.
+
+    References
+    ----------
+    Jiang et al. 2019, arXiv:1912.02178, section 2.2.3; Jiang et al. 2020, arXiv:2012.07976.
     """
 
     def __init__(self, targets: FloatArray, grid: Grid, variant: Variant = "pgdl2020") -> None:
@@ -68,10 +97,22 @@ class ConditionalMutualInformation:
         self.counter = PairCounter(targets, self.conditioning)
 
     def score(self, values: FloatArray) -> Cmi:
-        """The CMI of values, float64 of shape (n,), finite.
+        """The CMI of one list of values.
 
-        Raises NoUncertaintyError if every conditioning set fixes the order of the target and the variant
-        leaves such sets out.
+        Parameters
+        ----------
+        values : ndarray of float64, shape (n,)
+            The values, finite.
+
+        Returns
+        -------
+        Cmi
+            The minimum and the value under every conditioning set.
+
+        Raises
+        ------
+        NoUncertaintyError
+            If every conditioning set fixes the order of the target and the variant leaves such sets out.
         """
         sums = self._set_sums(self.counter.count(values[None]))
         uncertain = (sums.uncertain[0] > 0).tolist()
@@ -90,24 +131,69 @@ class ConditionalMutualInformation:
         return Cmi(self.variant, scored[attained_by], attained_by, table, certain)
 
     def minima(self, values: FloatArray) -> FloatArray:
-        """The CMI of each of many values: float64 of shape (batch, n) to (batch,); nan where `score` raises."""
+        """The CMI of many lists of values.
+
+        Parameters
+        ----------
+        values : ndarray of float64, shape (batch, n)
+            The lists of values, finite.
+
+        Returns
+        -------
+        ndarray of float64, shape (batch,)
+            The CMI of each list; nan where `score` raises.
+        """
         return self.minima_of(self.counter.count(values))
 
     def minima_for_targets(self, targets: FloatArray, values: FloatArray) -> FloatArray:
-        """The CMI of one measure's values if the targets were others; nan where nothing is left to predict.
+        """The CMI of one list of values under many lists of targets.
 
-        targets: float64 of shape (batch, n). values: of shape (n,). Gives shape (batch,).
+        Parameters
+        ----------
+        targets : ndarray of float64, shape (batch, n)
+            The lists of targets, finite.
+        values : ndarray of float64, shape (n,)
+            The values, finite.
+
+        Returns
+        -------
+        ndarray of float64, shape (batch,)
+            The CMI under each list of targets; nan where nothing is left to predict.
         """
         counts = PairCounter(values, self.conditioning).count(targets)
         return self.minima_of(counts.transposed())
 
     def minima_of(self, counts: SignCounts) -> FloatArray:
-        """The CMI that counted pairs make; nan where nothing is left to predict. Shape (batch,)."""
+        """The CMI that follows from counted pairs.
+
+        Parameters
+        ----------
+        counts : SignCounts
+            The pairs of every cell, arrays of shape (batch, cells).
+
+        Returns
+        -------
+        ndarray of float64, shape (batch,)
+            The CMI of each row; nan where nothing is left to predict.
+        """
         sums = self._set_sums(counts)
         return self.minimum(sums.ratio(), sums.uncertain > 0)
 
     def minimum(self, ratios: FloatArray, uncertain: NDArray[np.bool_]) -> FloatArray:
-        """The smallest ratio over the last axis, the conditioning sets; nan where none counts."""
+        """The smallest ratio over the conditioning sets that the variant counts.
+
+        Parameters
+        ----------
+        ratios : ndarray of float64, shape (..., sets)
+            Information over entropy.
+        uncertain : ndarray of bool, shape (..., sets)
+            Whether the set leaves the target any uncertainty.
+
+        Returns
+        -------
+        ndarray of float64, shape (...)
+            The minimum over the last axis; nan where no set counts.
+        """
         smallest: FloatArray
         if self.rule.counts_certain_sets:
             smallest = ratios.min(axis=-1)

@@ -1,7 +1,7 @@
 """Which differences between scores are more than chance: the paired test of two measures, and rank intervals.
 
-Owns the standard error of a difference and the correction for testing many pairs. Called through `scoring`;
-`scoring.ladder` and `scoring.holdout` decide by the same comparison.
+This module owns the standard error of a difference and the correction for testing many pairs. It is called through
+`scoring`; `scoring.ladder` and `scoring.holdout` decide by the same comparison.
 """
 
 import math
@@ -16,13 +16,21 @@ from scoring.pairs import FloatArray
 
 Jackknives = Mapping[str, Jackknife]  # zoo → score with its jackknife: what a submission got in a competition
 SCALE = 100  # from a zoo's CMI to the scores of leaderboards
-DECIMALS = 7  # scores agree to so many decimals or they differ; what is finer is rounding, or the CMI's 10⁻¹²
+DECIMALS = 7  # scores that agree to this many decimals are equal; finer differences are rounding errors
 NEGLIGIBLE = 10.0**-DECIMALS
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A competition's score, from 0 to 100, and its standard error on that scale."""
+    """A competition's score and its standard error.
+
+    Attributes
+    ----------
+    score : float
+        From 0 to 100.
+    standard_error : float
+        Of the score, on its scale.
+    """
 
     score: float
     standard_error: float
@@ -32,8 +40,18 @@ class Estimate:
 class Comparison:
     """The paired test of two submissions on the same networks.
 
-    difference: first − second, on the scale from 0 to 100. standard_error: of that difference. z: their
-    quotient; None where the standard error is 0. p_value: two-sided. zoos: how many they were compared on.
+    Attributes
+    ----------
+    difference : float
+        First minus second, on the scale from 0 to 100.
+    standard_error : float
+        Of the difference.
+    z : float or None
+        The difference over its standard error; None if the standard error is 0.
+    p_value : float
+        Two-sided.
+    zoos : int
+        The number of zoos on which the submissions were compared.
     """
 
     difference: float
@@ -45,10 +63,18 @@ class Comparison:
 
 @dataclass(frozen=True)
 class RankInterval:
-    """A submission's place, and the places that the data leave open to it: lowest ≤ rank ≤ highest.
+    """A submission's rank, and the ranks that the data do not rule out: lowest ≤ rank ≤ highest.
 
-    rank: 1 + how many have a higher score, so that equal scores share it (1, 2, 2, 4). score,
-    standard_error: on the scale from 0 to 100.
+    Attributes
+    ----------
+    rank : int
+        One more than the number of submissions with a higher score, so that equal scores share it (1, 2, 2, 4).
+    lowest, highest : int
+        The ends of the interval.
+    score : float
+        From 0 to 100.
+    standard_error : float
+        Of the score, on its scale.
     """
 
     rank: int
@@ -72,10 +98,25 @@ class _Aligned:
 
 
 def competition_estimate(jackknives: Jackknives) -> Estimate:
-    """100 × the unweighted mean of the zoos' scores, and its standard error 100 · √(Σ SE²)/T over T zoos.
+    """A competition's score and its standard error.
 
-    The zoos' networks are independent of each other, so their variances add up. Raises ComparisonError if
-    there is no zoo.
+    The score is 100 × the unweighted mean of the zoos' scores. Its standard error is 100 · √(Σ SE²)/T over T zoos: the
+    networks of different zoos are independent, so their variances add up.
+
+    Parameters
+    ----------
+    jackknives : Mapping of str to Jackknife
+        Zoo to its score with jackknife.
+
+    Returns
+    -------
+    Estimate
+        Score and standard error, on the scale from 0 to 100.
+
+    Raises
+    ------
+    ComparisonError
+        If there is no zoo.
     """
     zoos = len(jackknives)
     if not zoos:
@@ -85,14 +126,32 @@ def competition_estimate(jackknives: Jackknives) -> Estimate:
 
 
 def compare(first: Jackknives, second: Jackknives) -> Comparison:
-    """Whether two submissions' scores differ by more than chance, by the jackknife of their difference.
+    """Test whether two submissions' scores differ by more than chance, by the jackknife of their difference.
 
-    Per zoo SE² = (n−1)/n · Σ(d₋ᵢ − d̄)² with d₋ᵢ the difference of the two scores without network i; over T
-    zoos 100 · √(Σ SE²)/T. p_value: two-sided from the normal distribution, but at least 2^(1−N) for N
-    networks in all, the least that an exact sign-flip test of N networks could give. Where the standard error
-    is 0 (no network moves the difference, as between the target itself and a constant), a difference gets
-    that least p-value and none gets 1. Differences and standard errors up to `NEGLIGIBLE` are rounding and
-    count as 0. Raises ComparisonError unless both were scored on the same networks of the same zoos.
+    Per zoo SE² = (n−1)/n · Σ(d₋ᵢ − d̄)² with d₋ᵢ the difference of the two scores without network i; over T zoos 100 ·
+    √(Σ SE²)/T. The p-value is two-sided from the normal distribution, but at least 2^(1−N) for N networks in all, the
+    smallest that an exact sign-flip test of N networks can give. If the standard error is 0 (no network changes the
+    difference, for example between the target itself and a constant), a difference gets that smallest p-value, and no
+    difference gets 1. Differences and standard errors up to `NEGLIGIBLE` are rounding errors and count as 0.
+
+    Parameters
+    ----------
+    first, second : Mapping of str to Jackknife
+        Zoo to score with jackknife, for each of the two submissions.
+
+    Returns
+    -------
+    Comparison
+        The difference, its standard error and the p-value.
+
+    Raises
+    ------
+    ComparisonError
+        Unless both were scored on the same networks of the same zoos.
+
+    References
+    ----------
+    Efron and Stein 1981, The Jackknife Estimate of Variance, Annals of Statistics 9.
     """
     aligned = _align(["the first", "the second"], [first, second])
     (difference,), (standard_error,) = _differences(aligned), _standard_errors(aligned)
@@ -102,10 +161,24 @@ def compare(first: Jackknives, second: Jackknives) -> Comparison:
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Holm's adjusted p-values, in the order given: those up to α are significant at α, all tests together.
+    """Holm's adjusted p-values: those up to α are significant at α, all tests together.
 
-    The j-th smallest of m is multiplied by m − j + 1, made at least as large as those before it, and cut off
-    at 1. Whatever the dependence of the tests, the probability of any false rejection is at most α (Holm 1979).
+    The j-th smallest of m is multiplied by m − j + 1, raised to the one before it if it is smaller, and cut off at 1.
+    Whatever the dependence of the tests, the probability of any false rejection is at most α.
+
+    Parameters
+    ----------
+    p_values : sequence of float
+        The p-values of m tests.
+
+    Returns
+    -------
+    tuple of float
+        The adjusted p-values, in the order given.
+
+    References
+    ----------
+    Holm 1979, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6.
     """
     return tuple(_holm(np.array(p_values, dtype=np.float64)).tolist())
 
@@ -113,10 +186,26 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
 def rank_intervals(submissions: Mapping[str, Jackknives], level: float = 0.05) -> Mapping[str, RankInterval]:
     """Each submission's rank, with the interval [1 + #{significantly better}, N − #{significantly worse}].
 
-    submissions: name → scores. Every pair is compared as `compare` does, and all N(N−1)/2 p-values are
-    adjusted by Holm; a pair differs significantly if its adjusted p-value is at most `level`. So all intervals
-    hold at once with probability 1 − level or more (as far as the normal approximation of the tests holds).
-    Raises ComparisonError, naming two submissions that were not scored on the same networks of the same zoos.
+    Every pair is compared as `compare` does, and all N(N−1)/2 p-values are adjusted by `holm`; a pair differs
+    significantly if its adjusted p-value is at most `level`. So all intervals hold at once with probability 1 − level
+    or more (as far as the normal approximation of the tests holds).
+
+    Parameters
+    ----------
+    submissions : Mapping of str to Mapping of str to Jackknife
+        Name of the submission to its scores by zoo.
+    level : float, optional
+        The probability that any interval is wrong is at most this.
+
+    Returns
+    -------
+    Mapping of str to RankInterval
+        In the order of `submissions`.
+
+    Raises
+    ------
+    ComparisonError
+        If two submissions were not scored on the same networks of the same zoos. The message names them.
     """
     if not submissions:
         return {}

@@ -1,6 +1,6 @@
 """A grid's networks under conditioning sets: which share a combination of values, and which pair is in which cell.
 
-`scoring.pairs` counts by it, `scoring.cmi` says which sets there are.
+`scoring.pairs` counts by cell; `scoring.cmi` defines the conditioning sets.
 """
 
 from collections.abc import Sequence
@@ -22,11 +22,25 @@ AxisSet = tuple[int, ...]
 class Layout:
     """Where the combinations and cells of some conditioning sets are, for grids of one shape.
 
-    A set whose axes have k combinations of values owns k columns and k² cells, both contiguous: its cell
-    j·k + l holds the pairs (a, b) with a in its combination j and b in l. sizes: k per set. columns, cells: a
-    slice per set. starts: the first cell of each set, int64 of shape (sets,). mirror: per cell, the cell that
-    the pair (b, a) is in. block: per cell, its place in a flattened matrix columns × columns. strides: int64
-    of shape (axes, sets): coordinates @ strides is each network's combination in each set, in mixed radix.
+    A set whose axes have k combinations of values has k columns and k² cells, both contiguous: its cell j·k + l holds
+    the pairs (a, b) with a in its combination j and b in l.
+
+    Attributes
+    ----------
+    sets : tuple of tuple of int
+        The conditioning sets, as axis indices.
+    sizes : tuple of int
+        The number k of combinations of each set.
+    columns, cells : tuple of slice
+        The columns and the cells of each set.
+    starts : ndarray of int64, shape (sets,)
+        The first cell of each set.
+    mirror : ndarray of int64, shape (cells,)
+        For each cell, the cell of the pairs (b, a).
+    block : ndarray of int64, shape (cells,)
+        For each cell, its position in a flattened matrix columns × columns.
+    strides : ndarray of int64, shape (axes, sets)
+        ``coordinates @ strides`` is each network's combination in each set, in mixed radix.
     """
 
     sets: tuple[AxisSet, ...]
@@ -41,7 +55,20 @@ class Layout:
 
 @lru_cache(maxsize=64)
 def layout_of(shape: tuple[int, ...], sets: tuple[AxisSet, ...]) -> Layout:
-    """The layout of conditioning sets (axis indices; one may be empty) on grids of that shape."""
+    """The layout of conditioning sets on grids of one shape.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The number of possible values of each axis.
+    sets : tuple of tuple of int
+        The conditioning sets, as axis indices; one may be empty.
+
+    Returns
+    -------
+    Layout
+        Cached by its arguments.
+    """
     strides = np.zeros((len(shape), len(sets)), dtype=np.int64)
     sizes: list[int] = []
     for column, axes in enumerate(sets):
@@ -67,9 +94,18 @@ def layout_of(shape: tuple[int, ...], sets: tuple[AxisSet, ...]) -> Layout:
 class Conditioning:
     """The networks of one grid, which may have holes, under the sets of a layout.
 
-    combinations: int64 of shape (n, sets), the combination that each network has in each set, from 0.
-    membership: float32 of shape (n, columns), 1 where the network has the column's combination. pairs: the
-    ordered pairs (a, b), a ≠ b, of each cell; selves: its self-pairs (a, a); both float64 of shape (cells,).
+    Attributes
+    ----------
+    layout : Layout
+        The columns and cells of the conditioning sets.
+    combinations : ndarray of int64, shape (n, sets)
+        The combination of each network in each set, from 0.
+    membership : ndarray of float32, shape (n, columns)
+        1 where the network has the column's combination, else 0.
+    pairs : ndarray of float64, shape (cells,)
+        The number of ordered pairs (a, b), a ≠ b, in each cell.
+    selves : ndarray of float64, shape (cells,)
+        The number of self-pairs (a, a) in each cell.
     """
 
     layout: Layout
@@ -80,6 +116,20 @@ class Conditioning:
 
     @classmethod
     def of(cls, grid: Grid, sets: Sequence[AxisSet]) -> Self:
+        """The networks of a grid under conditioning sets.
+
+        Parameters
+        ----------
+        grid : Grid
+            The grid, which may have holes.
+        sets : sequence of tuple of int
+            The conditioning sets, as axis indices.
+
+        Returns
+        -------
+        Conditioning
+            The networks' combinations, and the number of pairs in each cell.
+        """
         layout = layout_of(grid.shape, tuple(sets))
         combinations = grid.coordinates @ layout.strides
         first_columns = np.array([part.start for part in layout.columns], dtype=np.int64)
@@ -91,9 +141,17 @@ class Conditioning:
         return cls(layout, combinations, membership, pairs, selves)
 
     def over_cells(self, rows: NDArray[np.floating]) -> FloatArray:
-        """The sum of rows over a's combination: (…, n, columns) to float64 of shape (…, cells).
+        """Sum rows over the combination of network a.
 
-        rows: whole numbers that say something of network a and the networks b of a column.
+        Parameters
+        ----------
+        rows : ndarray of float, shape (..., n, columns)
+            Whole numbers, one for each network a and the networks b of each column.
+
+        Returns
+        -------
+        ndarray of float64, shape (..., cells)
+            The sums.
         """
         parts = [
             np.matmul(self.membership[:, columns].T, rows[..., columns], dtype=np.float64)

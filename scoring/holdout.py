@@ -1,7 +1,7 @@
-"""The Generic Holdout: one bit per submission of a private phase, so tested that asking often proves nothing.
+"""The Generic Holdout: one bit per submission of a private phase, tested so that asking often proves nothing.
 
-Owns the level of each test and the budget of questions. Called through `scoring`; who asked how often is the
-caller's to keep.
+This module owns the level of each test and the budget of questions. It is called through `scoring`; the caller keeps
+count of each team's questions.
 """
 
 import math
@@ -19,11 +19,30 @@ MOST_NODES = 10**300
 
 @dataclass(frozen=True)
 class GenericHoldout:
-    """The rules of a private phase, for one team: `queries` questions, until `yes_answers` of them got a yes.
+    """The rules of a private phase for one team.
 
-    delta: by how much the reference is to be beaten, on the scale from 0 to 100. alpha: the probability that
-    a team is ever told a wrong yes is at most that, however it chooses its submissions by the answers.
-    Raises HoldoutError if the numbers make no sense, or leave each test a level below 1e-300.
+    The team may ask `queries` questions, and no more once `yes_answers` of them were answered yes.
+
+    Parameters
+    ----------
+    queries : int
+        The number of questions, at least 1.
+    yes_answers : int
+        The number of yes answers after which the team may ask no more, from 1 to `queries`.
+    delta : float
+        The margin by which the reference has to be beaten, on the scale from 0 to 100; at least 0.
+    alpha : float, optional
+        An upper bound on the probability that a team ever gets a wrong yes, however it chooses its submissions by the
+        answers; between 0 and 1.
+
+    Raises
+    ------
+    HoldoutError
+        If a number is out of its range, or if they leave each test a level below 1e-300.
+
+    References
+    ----------
+    Nakkiran and Błasiok 2018, arXiv:1809.05596.
     """
 
     queries: int
@@ -53,15 +72,15 @@ class GenericHoldout:
     def level(self) -> float:
         """The level of each test: alpha / Σ C(queries, i) over i = 1 … yes_answers.
 
-        With its answers before it, each question is a node of a decision tree, and the sum is the number of
-        nodes: those after j answers, of which fewer than `yes_answers` were yes, are Σ C(j, i) over
-        i < yes_answers; summed over j < queries that is Σ C(queries, i) over i = 1 … yes_answers. The tree is
-        fixed before the data, so the tests' levels add up over its nodes (Nakkiran and Błasiok 2018).
+        Each question, with the answers before it, is a node of a decision tree, and the sum is the number of nodes:
+        after j answers, fewer than `yes_answers` of them yes, there are Σ C(j, i) over i < yes_answers; summed over j
+        < queries this is Σ C(queries, i) over i = 1 … yes_answers. The tree is fixed before the data, so the levels of
+        the tests add up over its nodes.
         """
-        nodes, ways = 0, 1
+        nodes, combinations = 0, 1
         for yes in range(1, self.yes_answers + 1):
-            ways = ways * (self.queries - yes + 1) // yes
-            nodes += ways
+            combinations = combinations * (self.queries - yes + 1) // yes
+            nodes += combinations
             if nodes > MOST_NODES:
                 break  # the level is below the smallest already, and the sum may have millions of terms
         return float(Fraction(self.alpha) / nodes)
@@ -69,10 +88,28 @@ class GenericHoldout:
     def answer(self, new: Jackknives, reference: Jackknives | float, asked: int, granted: int) -> bool:
         """Whether the one-sided lower confidence bound of new − reference, at `level`, exceeds delta.
 
-        reference: another submission's scores, compared by the jackknife of the difference, or a fixed score
-        from 0 to 100. asked, granted: how many questions the team has asked before, and to how many of them
-        the answer was yes. Raises HoldoutError if that leaves no question, ComparisonError if the reference was
-        not scored on the same networks of the same zoos.
+        Parameters
+        ----------
+        new : Mapping of str to Jackknife
+            The submission's scores by zoo.
+        reference : Mapping of str to Jackknife, or float
+            Another submission's scores, compared by the jackknife of the difference, or a fixed score from 0 to 100.
+        asked : int
+            The number of questions that the team has asked before.
+        granted : int
+            The number of those that were answered yes.
+
+        Returns
+        -------
+        bool
+            The answer to the question.
+
+        Raises
+        ------
+        HoldoutError
+            If no question is left.
+        ComparisonError
+            If the reference was not scored on the same networks of the same zoos.
         """
         self._require_a_question_left(asked, granted)
         if isinstance(reference, Mapping):

@@ -1,6 +1,6 @@
 """Delete-one jackknife: a zoo's CMI without each network in turn, and the standard error that follows.
 
-`scoring.report` asks for it; `scoring.comparison`, `scoring.ladder` and `scoring.holdout` decide by it.
+`scoring.prepared` calls it; `scoring.comparison`, `scoring.ladder` and `scoring.holdout` decide by it.
 """
 
 import math
@@ -14,12 +14,22 @@ from scoring.cmi import ConditionalMutualInformation
 from scoring.pairs import FloatArray, SignCounts
 from scoring.variants import CellSums, cell_sums
 
-CELLS_AT_A_TIME = 2**18  # some 50 MiB
+CELLS_AT_A_TIME = 2**18  # about 50 MiB
 
 
 @dataclass(frozen=True)
 class Jackknife:
-    """estimate: θ of all n networks. left_out: network id → θ₋ᵢ, the score without it. standard_error: of θ."""
+    """A score with its delete-one jackknife.
+
+    Attributes
+    ----------
+    estimate : float
+        θ, the score of all n networks.
+    standard_error : float
+        Of θ.
+    left_out : Mapping of str to float
+        Network id to θ₋ᵢ, the score without that network.
+    """
 
     estimate: float
     standard_error: float
@@ -27,17 +37,47 @@ class Jackknife:
 
 
 def standard_error_of(left_out: FloatArray) -> float:
-    """√((n−1)/n · Σ(θ₋ᵢ − θ̄)²) of left_out, float64 of shape (n,), finite; θ̄ is their mean."""
+    """The standard error √((n−1)/n · Σ(θ₋ᵢ − θ̄)²), with θ̄ the mean of the left-out scores θ₋ᵢ.
+
+    Parameters
+    ----------
+    left_out : ndarray of float64, shape (n,)
+        The left-out scores, finite.
+
+    Returns
+    -------
+    float
+        The standard error.
+
+    References
+    ----------
+    Efron and Stein 1981, The Jackknife Estimate of Variance, Annals of Statistics 9.
+    """
     n = len(left_out)
     deviations = left_out - left_out.mean()
     return math.sqrt((n - 1) / n * float(deviations @ deviations))
 
 
 def jackknife(cmi: ConditionalMutualInformation, values: FloatArray) -> Jackknife | None:
-    """The jackknife of the CMI of values, float64 of shape (n,), finite.
+    """The jackknife of the CMI of some values.
 
-    None where the target would leave nothing to predict without one of the networks. The grid that is left
-    when one network is out has a hole: its cells hold fewer pairs, or none. Efron & Stein 1981.
+    A grid without one of its networks has a hole: its cells hold fewer pairs, or none.
+
+    Parameters
+    ----------
+    cmi : ConditionalMutualInformation
+        The CMI on the zoo.
+    values : ndarray of float64, shape (n,)
+        The values, finite.
+
+    Returns
+    -------
+    Jackknife or None
+        None if the target leaves nothing to predict without one of the networks.
+
+    References
+    ----------
+    Efron and Stein 1981, The Jackknife Estimate of Variance, Annals of Statistics 9.
     """
     counts = cmi.counter.count(values[None])
     left_out = _without_each(cmi, values, counts)
@@ -48,10 +88,22 @@ def jackknife(cmi: ConditionalMutualInformation, values: FloatArray) -> Jackknif
 
 
 def without_each(cmi: ConditionalMutualInformation, values: FloatArray) -> FloatArray:
-    """The CMI without each network in turn, nan where that leaves nothing to predict; float64 of shape (n,).
+    """The CMI without each network in turn.
 
-    values: float64 of shape (n,), finite. The pairs are counted once; a network takes its own away from one row
-    and one column of cells in each conditioning set, and only those are computed anew.
+    The pairs are counted once. A network removes its own pairs from one row and one column of cells in each
+    conditioning set, and only those cells are computed again.
+
+    Parameters
+    ----------
+    cmi : ConditionalMutualInformation
+        The CMI on the zoo.
+    values : ndarray of float64, shape (n,)
+        The values, finite.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        The left-out scores; nan where nothing is left to predict.
     """
     return _without_each(cmi, values, cmi.counter.count(values[None]))
 

@@ -1,6 +1,6 @@
-"""The Ladder: what a team sees of its scores in a phase that shows them, so that asking often teaches little.
+"""The Ladder: what a team sees of its scores in a phase that shows them, so that asking often reveals little.
 
-Owns when a score is released and how coarsely it is shown. Called through `scoring`.
+This module decides when a score is released and how coarsely it is shown. It is called through `scoring`.
 """
 
 import math
@@ -14,8 +14,14 @@ from scoring.comparison import DECIMALS, SCALE, Jackknives, compare, competition
 class Release:
     """What a team sees after a submission.
 
-    shown: a multiple of `step`, from 0 to 100; the score of the team's best so far. step: how finely it is
-    shown, a whole number. improved: whether this submission is the one shown, the new best.
+    Attributes
+    ----------
+    shown : float
+        The score of the team's best so far, rounded to a multiple of `step`, from 0 to 100.
+    step : float
+        The rounding step, a whole number.
+    improved : bool
+        Whether this submission is the one shown, the new best.
     """
 
     shown: float
@@ -24,13 +30,33 @@ class Release:
 
 
 def release(best: Jackknives | None, new: Jackknives) -> Release:
-    """What a team sees after a new submission, given its best, the one that was released last (None: none yet).
+    """What a team sees after a new submission.
 
-    The new score is released if it beats the best by more than the jackknife standard error of their
-    difference, and the first one always; otherwise the best is repeated (the parameter-free Ladder of Blum and
-    Hardt 2015). It is shown to the nearest multiple of max(1, its standard error), a half to the even multiple;
-    the standard error is first rounded up to a whole number, since a multiple of an exact one would give
-    away all its digits. Raises ComparisonError unless both were scored on the same networks of the same zoos.
+    The first score is always released; a later one is released if it beats the best by more than the jackknife
+    standard error of their difference. Otherwise the best is shown again (the parameter-free Ladder). The score is
+    shown to the nearest multiple of max(1, its standard error), a half to the even multiple. The standard error is
+    first rounded up to a whole number, since a multiple of an exact one would reveal all its digits.
+
+    Parameters
+    ----------
+    best : Mapping of str to Jackknife, or None
+        The team's best, which is the one released last; None if there is none yet.
+    new : Mapping of str to Jackknife
+        The new submission's scores by zoo.
+
+    Returns
+    -------
+    Release
+        The score that the team sees, and whether it is the new one.
+
+    Raises
+    ------
+    ComparisonError
+        Unless both were scored on the same networks of the same zoos.
+
+    References
+    ----------
+    Blum and Hardt 2015, arXiv:1502.04585.
     """
     improved = best is None or _beats(new, best)
     estimate = competition_estimate(new if best is None or improved else best)
@@ -39,18 +65,58 @@ def release(best: Jackknives | None, new: Jackknives) -> Release:
 
 
 def step_of(standard_error: float) -> int:
-    """How finely a score with this standard error is shown, both on the scale from 0 to 100: at least 1."""
+    """The rounding step of a score.
+
+    Parameters
+    ----------
+    standard_error : float
+        Of the score, on the scale from 0 to 100.
+
+    Returns
+    -------
+    int
+        The standard error rounded up, at least 1.
+    """
     return max(1, math.ceil(round(standard_error, DECIMALS)))
 
 
 def in_steps(score: float, step: int) -> float:
-    """The multiple of `step` nearest to a score from 0 to 100, itself at most 100; a half goes to the even multiple."""
+    """Round a score to a multiple of a step.
+
+    Parameters
+    ----------
+    score : float
+        From 0 to 100.
+    step : int
+        The rounding step.
+
+    Returns
+    -------
+    float
+        The nearest multiple that is at most 100; a half goes to the even multiple.
+    """
     multiples = min(round(round(score / step, DECIMALS)), SCALE // step)
     return float(step * multiples)
 
 
 def ladder(history: Sequence[Jackknives]) -> tuple[Release, ...]:
-    """What a team saw after each of its submissions, first to last. Raises ComparisonError, as `release` does."""
+    """What a team saw after each of its submissions.
+
+    Parameters
+    ----------
+    history : sequence of Mapping of str to Jackknife
+        The submissions' scores by zoo, first to last.
+
+    Returns
+    -------
+    tuple of Release
+        One for each submission.
+
+    Raises
+    ------
+    ComparisonError
+        As `release` does.
+    """
     releases: list[Release] = []
     best: Jackknives | None = None
     for new in history:

@@ -1,8 +1,8 @@
-"""Ordered pairs of networks, counted by cell and by the signs of their differences: what every CMI starts from.
+"""Ordered pairs of networks, counted by cell and by the signs of their differences: the input of every CMI.
 
-`scoring.cmi` folds the counts into its variants, `scoring.jackknife` takes networks out of them. Up to
-`DENSE_NETWORKS` networks all pairs are compared and summed by matrix products; above, a divide and conquer over
-the ranks counts them without looking at each.
+`scoring.cmi` turns the counts into its variants, `scoring.jackknife` takes networks out of them. Up to
+`DENSE_NETWORKS` networks, all pairs are compared and summed by matrix products; above, a divide-and-conquer over the
+ranks counts them without visiting each pair.
 """
 
 from collections.abc import Iterator
@@ -18,16 +18,25 @@ from scoring.grid import IntArray
 __all__ = ["FloatArray", "PairCounter", "SignCounts", "Signs"]
 
 Counts = NDArray[np.floating]
-DENSE_NETWORKS = 1000  # about where both ways take the same time
+DENSE_NETWORKS = 1000  # about where both methods take the same time
 BLOCK_ENTRIES = 2**21  # pairs at a time: a float32 matrix of 8 MiB
 FLOAT32_WHOLE = 2**24  # float32 holds every whole number up to here
 
 
 @dataclass(frozen=True, eq=False)
 class Signs:
-    """How many ordered pairs (a, b), a ≠ b: arrays of one shape, of whole numbers.
+    """How many ordered pairs (a, b), a ≠ b, have which sign: arrays of one shape, of whole numbers.
 
-    target: g_a > g_b. value: μ_a > μ_b. both: g_a > g_b and μ_a > μ_b. opposed: g_a > g_b and μ_a < μ_b.
+    Attributes
+    ----------
+    target : ndarray of float
+        Pairs with g_a > g_b.
+    value : ndarray of float
+        Pairs with μ_a > μ_b.
+    both : ndarray of float
+        Pairs with g_a > g_b and μ_a > μ_b.
+    opposed : ndarray of float
+        Pairs with g_a > g_b and μ_a < μ_b.
     """
 
     target: Counts
@@ -36,15 +45,35 @@ class Signs:
     opposed: Counts
 
     def restricted(self, place: tuple[slice, slice]) -> Self:
+        """The counts at some positions.
+
+        Parameters
+        ----------
+        place : tuple of slice
+            The rows and the columns.
+
+        Returns
+        -------
+        Signs
+            Views of the arrays.
+        """
         return type(self)(self.target[place], self.value[place], self.both[place], self.opposed[place])
 
 
 @dataclass(frozen=True, eq=False)
 class SignCounts:
-    """All pairs of some places (cells; or a network and a column), by their signs.
+    """All pairs at some positions (cells; or a network and a column), by their signs.
 
-    ahead: of the pairs (a, b). behind: of the pairs (b, a). pairs: how many ordered pairs a ≠ b there are.
-    selves: the self-pairs (a, a), counted nowhere else.
+    Attributes
+    ----------
+    ahead : Signs
+        The signs of the pairs (a, b).
+    behind : Signs
+        The signs of the pairs (b, a).
+    pairs : ndarray of float
+        The number of ordered pairs, a ≠ b.
+    selves : ndarray of float
+        The number of self-pairs (a, a), which are counted nowhere else.
     """
 
     ahead: Signs
@@ -57,17 +86,29 @@ class SignCounts:
         return type(self)(self.behind, self.ahead, self.pairs, self.selves)
 
     def without_selves(self) -> Self:
+        """The same counts without the self-pairs."""
         return type(self)(self.ahead, self.behind, self.pairs, np.zeros_like(self.selves))
 
     def restricted(self, networks: slice, columns: slice) -> Self:
-        """The counts of some networks and columns."""
+        """The counts of some networks and columns.
+
+        Parameters
+        ----------
+        networks, columns : slice
+            The rows and the columns of the arrays.
+
+        Returns
+        -------
+        SignCounts
+            Views of the arrays.
+        """
         place = (networks, columns)
         return type(self)(
             self.ahead.restricted(place), self.behind.restricted(place), self.pairs[place], self.selves[place]
         )
 
     def transposed(self) -> Self:
-        """The target in the role of the value, and the value in that of the target."""
+        """The counts with the roles of target and value exchanged."""
         ahead, behind = self.ahead, self.behind
         return type(self)(
             Signs(ahead.value, ahead.target, ahead.both, behind.opposed),
@@ -80,7 +121,14 @@ class SignCounts:
 class PairCounter:
     """Counts the pairs of one grid's networks, for fixed targets and any number of values.
 
-    targets: float64 of shape (n,), finite. Exact: every count is a whole number below 2**53.
+    Every count is exact: a whole number below 2**53.
+
+    Parameters
+    ----------
+    targets : ndarray of float64, shape (n,)
+        The targets, finite.
+    conditioning : Conditioning
+        The networks' combinations and cells.
     """
 
     def __init__(self, targets: FloatArray, conditioning: Conditioning) -> None:
@@ -97,7 +145,18 @@ class PairCounter:
             self._packed = (1 + self._base * self._target_ahead).astype(self._type)
 
     def count(self, values: FloatArray) -> SignCounts:
-        """The pairs of every cell. values: float64 of shape (batch, n), finite. Arrays of shape (batch, cells)."""
+        """Count the pairs of every cell.
+
+        Parameters
+        ----------
+        values : ndarray of float64, shape (batch, n)
+            The lists of values, finite.
+
+        Returns
+        -------
+        SignCounts
+            Arrays of shape (batch, cells).
+        """
         cells = len(self._conditioning.pairs)
         value, both, opposed = (np.empty((len(values), cells)) for _ in range(3))
         target = np.broadcast_to(self._target_cells, value.shape)
@@ -114,9 +173,17 @@ class PairCounter:
         return SignCounts(ahead, behind, self._conditioning.pairs, self._conditioning.selves)
 
     def rows(self, values: FloatArray) -> SignCounts:
-        """The pairs of every network a with the networks b of every column. Arrays of shape (n, columns).
+        """Count the pairs of every network a with the networks b of every column.
 
-        values: float64 of shape (n,), finite.
+        Parameters
+        ----------
+        values : ndarray of float64, shape (n,)
+            The values, finite.
+
+        Returns
+        -------
+        SignCounts
+            Arrays of shape (n, columns).
         """
         up, membership = self._targets, self._conditioning.membership
         down = up.max() - up
@@ -182,8 +249,8 @@ def _below_in_both(values: IntArray, targets: IntArray, membership: NDArray[np.f
     if len(values) <= DENSE_NETWORKS:
         below = (values[:, None] > values) & (targets[:, None] > targets)
         return below.astype(np.float32) @ membership
-    # Two different targets agree in their binary digits down to one, where the larger has 1 and the smaller 0.
-    # So each pair is counted once: at that digit, among the targets that agree in all the digits above.
+    # Two different targets have equal leading binary digits, then one at which the larger has 1 and the smaller 0. So
+    # each pair is counted once: at that digit, among the targets with equal leading digits.
     result = np.zeros_like(membership)
     by_value = np.argsort(values, kind="stable")
     for digit in range(int(targets.max()).bit_length()):

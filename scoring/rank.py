@@ -1,7 +1,7 @@
-"""Correlation of values and target, whatever the grid: Kendall's τ, Spearman's ρ, Pearson's r.
+"""Correlation of values and target, on any grid: Kendall's τ, Spearman's ρ, Pearson's r.
 
-`scoring.report` calls it. Owns also `standardised` and `binary_exponent`, by which `scoring.regression` too copes
-with numbers of any magnitude.
+`scoring.prepared` calls it. The module also owns `standardised` and `binary_exponent`, with which `scoring.regression`
+handles numbers of any magnitude.
 """
 
 import math
@@ -19,9 +19,16 @@ BLOCK_ENTRIES = 2**18  # pairs at a time: two int32 matrices of 1 MiB, which sta
 
 @dataclass(frozen=True)
 class KendallTau:
-    """tau_a: ties count 0. tau_b: corrected for ties; None if values or targets are all equal (0/0).
+    """Kendall's τ in two versions.
 
-    standard_error_a: of tau_a, by delete-one jackknife; None for fewer than 3 networks.
+    Attributes
+    ----------
+    tau_a : float
+        Ties count 0.
+    tau_b : float or None
+        Corrected for ties; None if values or targets are all equal (0/0).
+    standard_error_a : float or None
+        Of tau_a, by delete-one jackknife; None for fewer than 3 networks.
     """
 
     tau_a: float
@@ -36,7 +43,15 @@ class KendallTau:
 
 @dataclass(frozen=True)
 class Correlations:
-    """Spearman's ρ and Pearson's r, from −1 to 1; None if values or targets are all equal (0/0)."""
+    """Correlations from −1 to 1, each None if values or targets are all equal (0/0).
+
+    Attributes
+    ----------
+    spearman : float or None
+        Spearman's ρ.
+    pearson : float or None
+        Pearson's r.
+    """
 
     spearman: float | None
     pearson: float | None
@@ -45,10 +60,29 @@ class Correlations:
 def kendall_tau(values: FloatArray, targets: FloatArray) -> KendallTau:
     """Kendall's τ-a and τ-b between values and targets, and the standard error of τ-a.
 
-    values, targets: float64 of shape (n,), finite, n ≥ 2. τ-a is the sum of sgn(μ_a − μ_b)·sgn(g_a − g_b)
-    over ordered pairs a ≠ b, divided by n(n − 1) (Jiang et al. 2019, section 2.2.1); τ-b divides by the pairs
-    untied in each (Kendall 1945; scipy's default). The standard error is that of the delete-one jackknife,
-    SE² = (n − 1)/n · Σ(θ₋ᵢ − θ̄)² with θ₋ᵢ the τ-a without network i. Raises TooFewNetworksError.
+    τ-a is the sum of sgn(μ_a − μ_b)·sgn(g_a − g_b) over ordered pairs a ≠ b, divided by n(n − 1); τ-b divides by the
+    pairs untied in each (scipy's default). The standard error is that of the delete-one jackknife,
+    SE² = (n − 1)/n · Σ(θ₋ᵢ − θ̄)² with θ₋ᵢ the τ-a without network i.
+
+    Parameters
+    ----------
+    values, targets : ndarray of float64, shape (n,)
+        The values and the targets, finite, n ≥ 2.
+
+    Returns
+    -------
+    KendallTau
+        τ-a with its standard error, and τ-b.
+
+    Raises
+    ------
+    TooFewNetworksError
+        If there are fewer than 2 networks.
+
+    References
+    ----------
+    τ-a: Jiang et al. 2019, arXiv:1912.02178, section 2.2.1. τ-b: Kendall 1945, The treatment of ties in ranking
+    problems, Biometrika 33.
     """
     n = len(values)
     if n < 2:
@@ -63,44 +97,70 @@ def kendall_tau(values: FloatArray, targets: FloatArray) -> KendallTau:
 def correlations(values: FloatArray, targets: FloatArray) -> Correlations:
     """Spearman's ρ (Pearson's r of the ranks; ties share their average rank) and Pearson's r.
 
-    values, targets: float64 of shape (n,), finite, of any magnitude: nothing overflows or vanishes.
+    Parameters
+    ----------
+    values, targets : ndarray of float64, shape (n,)
+        The values and the targets, finite, of any magnitude: nothing overflows or underflows.
+
+    Returns
+    -------
+    Correlations
+        Both correlations.
     """
     return Correlations(_spearman(values, targets), _pearson(values, targets))
 
 
 def standardised(numbers: FloatArray) -> FloatArray | None:
-    """The numbers less their mean, divided by the root of their sum of squares; None if all are equal.
+    """The numbers less their mean, divided by the root of their sum of squares.
 
-    numbers: float64 of shape (n,), finite, n ≥ 1, from subnormal to ±1.8e308.
+    Parameters
+    ----------
+    numbers : ndarray of float64, shape (n,)
+        Finite, n ≥ 1, from subnormal to ±1.8e308.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,), or None
+        None if all numbers are equal.
     """
     if numbers.min() == numbers.max():
         return None
     centred = np.ldexp(numbers, -binary_exponent(numbers))
-    for _ in range(2):  # the second time removes what the first mean was rounded by
+    for _ in range(2):  # the second pass removes the rounding error of the first mean
         centred = centred - centred.mean()
     unit: FloatArray = centred / math.sqrt(float(centred @ centred))
     return unit
 
 
 def binary_exponent(numbers: FloatArray) -> int:
-    """The e for which the largest magnitude is at least 2^(e−1) and less than 2^e; 0 if all numbers are 0.
+    """The exponent e for which the largest magnitude is at least 2^(e−1) and less than 2^e.
 
-    numbers: float64 of shape (n,), finite, n ≥ 1. Times 2^−e they can be added and squared without overflow, and
-    only those 300 orders of magnitude smaller than the largest are rounded by it.
+    Scaled by 2^−e, the numbers can be added and squared without overflow, and only those 300 orders of magnitude
+    smaller than the largest are rounded.
+
+    Parameters
+    ----------
+    numbers : ndarray of float64, shape (n,)
+        Finite, n ≥ 1.
+
+    Returns
+    -------
+    int
+        0 if all numbers are 0.
     """
     return int(np.frexp(np.abs(numbers).max())[1])
 
 
 def _balances(values: FloatArray, targets: FloatArray) -> IntArray:
-    """For each network, how many others it is ordered with alike in values and targets, less how many contrarily.
+    """For each network, the number of concordant pairs less the number of discordant pairs that it is in.
 
-    int64 of shape (n,). All pairs are looked at, but only BLOCK_ENTRIES at a time.
+    int64 of shape (n,). All pairs are compared, BLOCK_ENTRIES at a time.
     """
     v, g = _positions(values), _positions(targets)
     n = len(v)
     rows = max(1, BLOCK_ENTRIES // n)
     balances = np.empty(n, dtype=np.int64)
-    # Written to over and over: fresh memory for each block would take longer than filling it.
+    # Reused for every block: allocating new memory each time would take longer than filling it.
     v_signs, g_signs = np.empty((2, min(rows, n), n), dtype=np.int32)
     for start in range(0, n, rows):
         block = slice(start, min(start + rows, n))

@@ -1,6 +1,6 @@
-"""The rows every board shows beside the measures: what chance gets, and what the hyperparameters alone would.
+"""The rows that every board shows beside the measures: what chance gets, and what the hyperparameters alone would get.
 
-They depend on the zoo alone, so they are made once per zoo. `scoring.report` puts them beside a score.
+They depend on the zoo alone, so they are computed once per zoo. `scoring.report` puts them beside a score.
 """
 
 from dataclasses import dataclass
@@ -14,15 +14,28 @@ from scoring.truth import Truth
 from scoring.uncertainty import Progress, RandomFloor, random_floor, silent
 from scoring.variants import Variant
 
-ORACLE_DIGITS = 12  # of the fit's range: what rounding parted is a tie again
+ORACLE_DIGITS = 12  # of the fit's range: ties that rounding separated are ties again
 
 
 @dataclass(frozen=True)
 class References:
-    """random_floor: what chance gets. hyperparameter_oracle: the CMI, from 0 to 1, of the additive model of the axes.
+    """The reference rows of a zoo.
 
-    The oracle is fitted to the truth itself: no measure that only recognises hyperparameters, one by one, can
-    be expected to do better.
+    The oracle is fitted to the truth itself: no measure that only recognises hyperparameters, one by one, can be
+    expected to do better.
+
+    Attributes
+    ----------
+    variant : {"pgdl2020", "symmetrised", "paper"}
+        The variant of the CMI.
+    target : str
+        The name of the target.
+    networks : int
+        The number of networks.
+    random_floor : RandomFloor
+        The CMI of random values.
+    hyperparameter_oracle : float
+        The CMI, from 0 to 1, of the additive model of the axes.
     """
 
     variant: Variant
@@ -35,9 +48,30 @@ class References:
 def references(
     truth: Truth, variant: Variant = "pgdl2020", *, draws: int = 1000, seed: int = 0, progress: Progress = silent
 ) -> References:
-    """The reference rows of a zoo. draws: how many random predictors, at least 1.
+    """Compute the reference rows of a zoo.
 
-    Raises TruthError if the zoo cannot be scored.
+    Parameters
+    ----------
+    truth : Truth
+        The zoo's targets and grid.
+    variant : {"pgdl2020", "symmetrised", "paper"}, optional
+        The variant of the CMI.
+    draws : int, optional
+        The number of random predictors, at least 1.
+    seed : int, optional
+        Equal seeds give equal draws.
+    progress : callable, optional
+        Called with a description, the draws done and the draws in total.
+
+    Returns
+    -------
+    rows : References
+        The random floor and the hyperparameter oracle.
+
+    Raises
+    ------
+    TruthError
+        If the zoo cannot be scored.
     """
     cmi = ConditionalMutualInformation(truth.targets, truth.grid, variant)
     oracle = hyperparameter_oracle(cmi, truth.targets)  # first: it raises where nothing can be scored
@@ -46,7 +80,20 @@ def references(
 
 
 def hyperparameter_oracle(cmi: ConditionalMutualInformation, targets: FloatArray) -> float:
-    """The CMI of the additive model of the axes, fitted to the targets (float64 of shape (n,)) by least squares."""
+    """The CMI of the additive model of the axes, fitted to the targets by least squares.
+
+    Parameters
+    ----------
+    cmi : ConditionalMutualInformation
+        The CMI on the zoo.
+    targets : ndarray of float64, shape (n,)
+        The targets, finite.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
+    """
     fitted = additive_fit(targets, cmi.grid)
     low, high = fitted.min(), fitted.max()
     if high > low:

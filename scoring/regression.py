@@ -1,8 +1,8 @@
 """Least squares: how much of the target a measure explains, and how much beyond the hyperparameters.
 
-Owns the additive model of the axes, which is also the reference "hyperparameter oracle". `scoring.report` calls it.
-Everything here rests on the grid being complete: the axes are then orthogonal, and their additive model is fitted
-by subtracting means, without any matrix.
+This module owns the additive model of the axes, which is also the reference row "hyperparameter oracle".
+`scoring.prepared` calls it. Everything here requires a complete grid: the axes are then orthogonal, and their additive
+model is fitted by subtracting means, without any matrix.
 """
 
 import math
@@ -14,8 +14,8 @@ from scoring.grid import Grid
 from scoring.pairs import FloatArray
 from scoring.rank import binary_exponent, standardised
 
-SPREAD_ROUNDING = 1e-9  # of the values' standard deviation: what is smaller is taken for rounding,
-LARGEST_ROUNDING = 2.0**-50  # and so is this much of the largest of them
+SPREAD_ROUNDING = 1e-9  # of the values' standard deviation: smaller residuals are rounding errors,
+LARGEST_ROUNDING = 2.0**-50  # and so are those up to this fraction of the largest value
 LEAST_FREEDOM = 1e-9  # of a network: 1 − its hat value
 
 
@@ -23,13 +23,22 @@ LEAST_FREEDOM = 1e-9  # of a network: 1 − its hat value
 class Regression:
     """How well the target is fitted by the values, by the hyperparameters, and by both.
 
-    r2: of the affine fit g ~ μ, from 0 to 1. adjusted_r2: 1 − (1 − r2)(n − 1)/(n − 2); None for fewer than 3
-    networks. Both are 0 for constant values. hyperparameters_r2: of the additive model of the axes, each
-    network left out in turn; at most 1, and below 0 where the mean of the other networks predicts better; None
-    where a network alone determines a coefficient of the model. delta_r2: what the measure adds to that, by the
-    same leaving out; negative where it misleads; 0 if the values are themselves additive in the axes; None
-    where a network alone determines a coefficient. All of these are None for a constant target. mae: the mean
-    of |μ − g|; None if it exceeds float64.
+    All but `mae` are None for a constant target.
+
+    Attributes
+    ----------
+    r2 : float or None
+        Of the affine fit g ~ μ, from 0 to 1; 0 for constant values.
+    adjusted_r2 : float or None
+        1 − (1 − r2)(n − 1)/(n − 2); None for fewer than 3 networks; 0 for constant values.
+    hyperparameters_r2 : float or None
+        Of the additive model of the axes, leaving out each network in turn: at most 1, and below 0 where the mean of
+        the other networks predicts better. None if a network alone determines a coefficient of the model.
+    delta_r2 : float or None
+        What the measure adds to `hyperparameters_r2`, also by leave-one-out. Negative if it misleads; 0 if the values
+        are themselves additive in the axes. None if a network alone determines a coefficient.
+    mae : float or None
+        The mean of |μ − g|; None if it exceeds float64.
     """
 
     r2: float | None
@@ -42,18 +51,38 @@ class Regression:
 def regression(values: FloatArray, targets: FloatArray, grid: Grid) -> Regression:
     """Least squares of the targets on the values and on the hyperparameters.
 
-    values, targets: float64 of shape (n,), finite, of any magnitude. grid: the n networks' hyperparameters,
-    complete. For a model M,
+    For a model M,
 
         R²_loo(M) = 1 − Σ (g_i − ĝ₋ᵢ)² / Σ (g_i − ḡ₋ᵢ)²
 
-    where ĝ₋ᵢ is what M predicts for network i when fitted to the others, and ḡ₋ᵢ the mean of the others. With
-    A the additive model of the axes (an intercept and an effect for each value of each axis), hyperparameters_r2
-    is R²_loo(A) and delta_r2 is R²_loo(A + μ) − R²_loo(A). Nothing is refitted: g_i − ĝ₋ᵢ is the residual over
-    1 − the hat value (Allen 1974). Values count as additive if their residual from A is, in root mean square,
-    at most 1e-9 of their standard deviation plus 2⁻⁵⁰ of the largest magnitude; a hat value within 1e-9 of 1
-    counts as 1. mae says something only of a measure that estimates the target itself. Raises GridError if the
-    grid is incomplete, or has fewer than two axes.
+    where ĝ₋ᵢ is M's prediction for network i when fitted to the others, and ḡ₋ᵢ the mean of the others. With A the
+    additive model of the axes (an intercept and an effect for each value of each axis), hyperparameters_r2 is
+    R²_loo(A) and delta_r2 is R²_loo(A + μ) − R²_loo(A). Nothing is refitted: g_i − ĝ₋ᵢ is the residual over 1 − the
+    hat value. Values count as additive if their residual from A is, in root mean square, at most 1e-9 of their
+    standard deviation plus 2⁻⁵⁰ of the largest magnitude; a hat value within 1e-9 of 1 counts as 1. The MAE is
+    meaningful only for a measure that estimates the target itself.
+
+    Parameters
+    ----------
+    values, targets : ndarray of float64, shape (n,)
+        The values and the targets, finite, of any magnitude.
+    grid : Grid
+        The hyperparameters of the n networks, complete.
+
+    Returns
+    -------
+    Regression
+        The coefficients of determination and the MAE.
+
+    Raises
+    ------
+    GridError
+        If the grid is incomplete, or has fewer than two axes.
+
+    References
+    ----------
+    Allen 1974, The Relationship Between Variable Selection and Data Augmentation and a Method for Prediction,
+    Technometrics 16.
     """
     grid.require_scorable()
     mae = _mean_absolute_difference(values, targets)
@@ -68,12 +97,27 @@ def regression(values: FloatArray, targets: FloatArray, grid: Grid) -> Regressio
 
 
 def additive_fit(targets: FloatArray, grid: Grid) -> FloatArray:
-    """The fitted values of the axes' additive model, float64 of shape (n,): least squares with an intercept.
+    """The fitted values of the additive model of the axes: least squares with an intercept.
 
-    targets: float64 of shape (n,), finite. grid: the n networks' hyperparameters, complete. A network's is the
-    mean of all targets plus, for each axis, by how much the mean over the networks with its value on that axis
-    differs from it; a sum beyond float64 is the largest float64. Raises GridError if the grid is incomplete, or
-    has fewer than two axes.
+    A network's fitted value is the mean of all targets plus, for each axis, the difference between the mean over the
+    networks with its value on that axis and the mean of all. A sum beyond float64 becomes the largest float64.
+
+    Parameters
+    ----------
+    targets : ndarray of float64, shape (n,)
+        The targets, finite.
+    grid : Grid
+        The hyperparameters of the n networks, complete.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        The fitted values.
+
+    Raises
+    ------
+    GridError
+        If the grid is incomplete, or has fewer than two axes.
     """
     grid.require_scorable()
     exponent = binary_exponent(targets)
@@ -97,7 +141,7 @@ def _left_out(values: FloatArray, g: FloatArray, grid: Grid) -> tuple[float | No
     direction = _beyond_axes(values, grid)
     if direction is None:
         return 1 - unexplained, 0.0
-    # Frisch, Waugh and Lovell: what remains of the values beside the axes enters the model as one orthogonal term.
+    # Frisch, Waugh and Lovell: the residual of the values from the axes enters the model as one orthogonal term.
     freedom_of_each = freedom - direction**2
     if freedom_of_each.min() <= LEAST_FREEDOM:
         return 1 - unexplained, None
@@ -117,7 +161,7 @@ def _beyond_axes(values: FloatArray, grid: Grid) -> FloatArray | None:
 
 def _without_axes(numbers: FloatArray, grid: Grid) -> FloatArray:
     """The residuals of the additive model: the mean over each value of each axis becomes 0."""
-    for _ in range(2):  # the second time removes what the first means were rounded by
+    for _ in range(2):  # the second pass removes the rounding error of the first means
         for axis, k in enumerate(grid.shape):
             at_value = grid.coordinates[:, axis]
             means = np.bincount(at_value, weights=numbers, minlength=k) * (k / len(numbers))

@@ -1,6 +1,6 @@
-"""Robust sign-error: how often a measure is wrong about a change of one hyperparameter, in the worst case too.
+"""Robust sign-error: how often a measure is wrong about a change of one hyperparameter, also in the worst case.
 
-Owns environments, their weights and what is told of them. `scoring.report` calls it.
+This module owns environments, their weights and the numbers derived from them. `scoring.prepared` calls it.
 """
 
 import math
@@ -17,15 +17,25 @@ from scoring.pairs import FloatArray
 
 LEAST_WEIGHT = 0.5  # Hoeffding's weight below which a pair says nothing
 LEAST_EFFECTIVE_PAIRS = 12
-ROUNDING = 1e-9  # 12 pairs of equal weight count as 12, whatever their sums were rounded to
+ROUNDING = 1e-9  # 12 pairs of equal weight count as 12, however their sums were rounded
 
 
 @dataclass(frozen=True)
 class Environment:
-    """A change of one axis between two of its values (as text), whatever the other axes are.
+    """A change of one axis between two of its values, at all values of the other axes.
 
-    pairs: of networks that differ by this change alone. effective_pairs: (Σw)²/Σw² by their weights.
-    sign_error: from 0 (the values went the targets' way each time) to 1 (never).
+    Attributes
+    ----------
+    axis : str
+        The name of the axis.
+    first, second : str
+        The two values, as texts.
+    pairs : int
+        The number of pairs of networks that differ by this change alone.
+    effective_pairs : float
+        (Σw)²/Σw² of their weights.
+    sign_error : float
+        From 0 (the values always changed in the direction of the targets) to 1 (never).
     """
 
     axis: str
@@ -38,7 +48,15 @@ class Environment:
 
 @dataclass(frozen=True)
 class CdfStep:
-    """fraction: the share of the surviving environments whose sign error is at most `sign_error`."""
+    """A step of the cumulative distribution of sign errors.
+
+    Attributes
+    ----------
+    sign_error : float
+        The sign error at which the step is.
+    fraction : float
+        The share of the surviving environments whose sign error is at most `sign_error`.
+    """
 
     sign_error: float
     fraction: float
@@ -48,11 +66,21 @@ class CdfStep:
 class RobustSignError:
     """The sign errors of a zoo's surviving environments: those with enough pairs that differ beyond chance.
 
-    mean, percentile_90, maximum: over all of them; None if none survived. percentile_90: the smallest sign
-    error that at least 90 % do not exceed. cdf: their distinct sign errors, ascending. by_axis: the mean over
-    the axis's, by its name, in the grid's order; None if none survived. environments: the surviving, in the
-    order of axes and their values. surviving, total: how many there are, and how many there were.
-    test_examples: by which the weights were made.
+    Attributes
+    ----------
+    mean, percentile_90, maximum : float or None
+        Over all surviving environments; None if there is none. The 90th percentile is the smallest sign error that at
+        least 90 % do not exceed.
+    cdf : tuple of CdfStep
+        Their distinct sign errors, ascending.
+    by_axis : Mapping of str to float or None
+        The mean over each axis's environments, by the axis's name, in the grid's order; None if none survived.
+    environments : tuple of Environment
+        The surviving environments, in the order of axes and their values.
+    surviving, total : int
+        The number of surviving environments, and of all.
+    test_examples : int
+        The size of the test set, which determines the weights.
     """
 
     mean: float | None
@@ -69,19 +97,41 @@ class RobustSignError:
 def robust_sign_error(values: FloatArray, targets: FloatArray, grid: Grid, test_examples: int) -> RobustSignError:
     """The sign errors of every change of one axis between two of its values.
 
-    values, targets: float64 of shape (n,), finite. grid: the n networks' hyperparameters, complete.
-    test_examples: by which each network's test accuracy was measured, at least 1. Over the pairs of networks
-    that differ by the change alone, the loss (1 − sgn Δμ·sgn Δg)/2 (½ for tied values) is averaged with
-    weights (HW − ½)₊, where HW = max(0, 1 − 2·exp(−2·test_examples·(Δg/2)²))² is a lower bound, by Hoeffding's
-    inequality, on the probability that both targets are within |Δg|/2 of what they estimate, so that their
-    order is right. It holds for targets that are mean accuracies over test_examples examples, or a constant
-    less these; the caller decides which targets qualify (the gap does if the training accuracy counts as
-    exact). Environments with (Σw)²/Σw² < 12 are dropped. Raises GridError if the grid is incomplete, or has
-    fewer than two axes, and TruthError if test_examples is less than 1.
+    Over the pairs of networks that differ by the change alone, the loss (1 − sgn Δμ·sgn Δg)/2 (½ for tied values) is
+    averaged with weights (HW − ½)₊, where HW = max(0, 1 − 2·exp(−2·test_examples·(Δg/2)²))² is a lower bound, by
+    Hoeffding's inequality, on the probability that both targets are within |Δg|/2 of what they estimate, so that their
+    order is right. It holds for targets that are mean accuracies over test_examples examples, or a constant less
+    these; the caller decides which targets qualify (the gap does if the training accuracy counts as exact).
+    Environments with (Σw)²/Σw² < 12 are dropped.
 
-    Dziugaite et al. 2020 (arXiv:2010.11924), with the constants of the program published with it. There an
-    environment is a pair of configurations over several seeds; a zoo has one network a configuration, so that
-    here it is the change, over all configurations of the other axes.
+    The constants are those of the program published with the paper. There, an environment is a pair of configurations
+    over several seeds; a zoo has one network per configuration, so here an environment is the change, over all
+    configurations of the other axes.
+
+    Parameters
+    ----------
+    values, targets : ndarray of float64, shape (n,)
+        The values and the targets, finite.
+    grid : Grid
+        The hyperparameters of the n networks, complete.
+    test_examples : int
+        The number of examples on which each network's test accuracy was measured, at least 1.
+
+    Returns
+    -------
+    RobustSignError
+        The sign errors of the surviving environments, and their summary.
+
+    Raises
+    ------
+    GridError
+        If the grid is incomplete, or has fewer than two axes.
+    TruthError
+        If test_examples is less than 1.
+
+    References
+    ----------
+    Dziugaite et al. 2020, arXiv:2010.11924.
     """
     grid.require_scorable()
     if test_examples < 1:

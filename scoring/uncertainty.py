@@ -1,6 +1,6 @@
-"""How far chance goes: permutations of the values, redrawn test sets, random values. `scoring.report` calls it.
+"""The effect of chance: permutations of the values, redrawn test sets, random values. `scoring.report` calls it.
 
-Every draw is seeded. Progress is told after each batch of draws, for whoever waits.
+Every draw is seeded. Progress is reported after each batch of draws.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,12 +13,24 @@ from scoring.pairs import FloatArray
 
 Progress = Callable[[str, int, int], None]  # what, draws done, draws in all
 NUMBERS_AT_A_TIME = 20_000
-ROUNDING = 1e-12  # the same score by another order of summation
+ROUNDING = 1e-12  # two orders of summation give the same score up to this
 
 
 @dataclass(frozen=True)
 class Permutation:
-    """p_value: (1 + #{θ* ≥ θ}) / (draws + 1). scores: θ*, the CMI of each permutation (not in repr and JSON)."""
+    """The permutation test of a CMI.
+
+    Attributes
+    ----------
+    p_value : float
+        (1 + #{θ* ≥ θ}) / (draws + 1).
+    draws : int
+        The number of permutations.
+    seed : int
+        The seed of the draws.
+    scores : tuple of float
+        θ*, the CMI of each permutation. Not in repr and JSON.
+    """
 
     p_value: float
     draws: int
@@ -28,10 +40,22 @@ class Permutation:
 
 @dataclass(frozen=True)
 class NoiseFromTestSet:
-    """The CMI if the test accuracies were measured again on other test sets of the same size.
+    """The CMI if the test accuracies had been measured on other test sets of the same size.
 
-    standard_deviation: of the CMI over the draws. percentile_5, percentile_95: of the draws (nearest rank).
-    mean: below the score where noise hides part of the order. Draws that left nothing to predict are not in.
+    Attributes
+    ----------
+    standard_deviation : float
+        Of the CMI over the draws.
+    mean : float
+        Over the draws; below the score if noise hides part of the order.
+    percentile_5, percentile_95 : float
+        Of the draws (nearest rank).
+    draws : int
+        The number of draws that left something to predict.
+    seed : int
+        The seed of the draws.
+    test_examples : int
+        The size of the test set.
     """
 
     standard_deviation: float
@@ -45,9 +69,18 @@ class NoiseFromTestSet:
 
 @dataclass(frozen=True)
 class RandomFloor:
-    """The CMI of random values on a zoo: what a measure that knows nothing gets.
+    """The CMI of random values on a zoo: what a measure without any information gets.
 
-    mean and percentile_95 (nearest rank), from 0 to 1. scores: of each draw (not in repr and JSON).
+    Attributes
+    ----------
+    mean, percentile_95 : float
+        Over the draws, from 0 to 1 (nearest rank).
+    draws : int
+        The number of draws.
+    seed : int
+        The seed of the draws.
+    scores : tuple of float
+        The CMI of each draw. Not in repr and JSON.
     """
 
     mean: float
@@ -58,16 +91,45 @@ class RandomFloor:
 
 
 def silent(what: str, done: int, total: int) -> None:
-    """No progress is shown."""
+    """Report no progress.
+
+    Parameters
+    ----------
+    what : str
+        A description of the draws.
+    done, total : int
+        The draws done, and the draws in total.
+    """
 
 
 def permutation_test(
     cmi: ConditionalMutualInformation, values: FloatArray, draws: int, seed: int, progress: Progress = silent
 ) -> Permutation:
-    """How often shuffled values, which say nothing about the target, score at least as high.
+    """How often shuffled values, which are independent of the target, score at least as high.
 
-    values: float64 of shape (n,), finite. One-sided: only a large CMI speaks against chance. Scores that
-    differ by less than 1e-12 count as equal. Phipson & Smyth 2010 for the 1 + and + 1.
+    One-sided: only a large CMI speaks against chance. Scores that differ by less than 1e-12 count as equal.
+
+    Parameters
+    ----------
+    cmi : ConditionalMutualInformation
+        The CMI on the zoo.
+    values : ndarray of float64, shape (n,)
+        The values, finite.
+    draws : int
+        The number of permutations, at least 1.
+    seed : int
+        Equal seeds give equal draws.
+    progress : callable, optional
+        Called with a description, the draws done and the draws in total.
+
+    Returns
+    -------
+    Permutation
+        The p-value, with the scores of the permutations.
+
+    References
+    ----------
+    Phipson and Smyth 2010, Permutation P-values Should Never Be Zero, for the 1 + and + 1.
     """
     random = np.random.default_rng(seed)
     estimate = cmi.minima(values[None])[0]
@@ -79,7 +141,24 @@ def permutation_test(
 
 
 def random_floor(cmi: ConditionalMutualInformation, draws: int, seed: int, progress: Progress = silent) -> RandomFloor:
-    """The CMI of `draws` random orders of the networks, without ties."""
+    """The CMI of random orders of the networks, without ties.
+
+    Parameters
+    ----------
+    cmi : ConditionalMutualInformation
+        The CMI on the zoo.
+    draws : int
+        The number of random orders, at least 1.
+    seed : int
+        Equal seeds give equal draws.
+    progress : callable, optional
+        Called with a description, the draws done and the draws in total.
+
+    Returns
+    -------
+    RandomFloor
+        Mean and 95th percentile, with the scores of the draws.
+    """
     random = np.random.default_rng(seed)
     order = np.arange(len(cmi.grid.ids), dtype=np.float64)
     scores = _in_batches(
@@ -101,9 +180,29 @@ def noise_from_test_set(
 ) -> NoiseFromTestSet | None:
     """The spread of the CMI over redrawn test accuracies, Binomial(test_examples, test_acc) / test_examples.
 
-    values, targets, test_accuracies: float64 of shape (n,). slope: what one unit of test accuracy adds to the
-    target. The networks are redrawn independently, although they share a test set: an upper bound where their
-    errors agree. None where every draw leaves nothing to predict.
+    The networks are redrawn independently, although they share a test set: an upper bound where their errors agree.
+
+    Parameters
+    ----------
+    cmi : ConditionalMutualInformation
+        The CMI on the zoo.
+    values, targets, test_accuracies : ndarray of float64, shape (n,)
+        The values, the targets and the test accuracies (from 0 to 1), finite.
+    slope : float
+        The change of the target per unit of test accuracy.
+    test_examples : int
+        The size of the test set.
+    draws : int
+        The number of redrawn test sets, at least 1.
+    seed : int
+        Equal seeds give equal draws.
+    progress : callable, optional
+        Called with a description, the draws done and the draws in total.
+
+    Returns
+    -------
+    NoiseFromTestSet or None
+        None if every draw leaves nothing to predict.
     """
     random = np.random.default_rng(seed)
 
@@ -127,7 +226,20 @@ def noise_from_test_set(
 
 
 def nearest_rank(numbers: FloatArray, percent: float) -> float:
-    """The smallest number with at least that share of the numbers at or below it."""
+    """A percentile by the nearest-rank method.
+
+    Parameters
+    ----------
+    numbers : ndarray of float64, shape (n,)
+        The numbers, n ≥ 1.
+    percent : float
+        From 0 to 100.
+
+    Returns
+    -------
+    float
+        The smallest of the numbers with at least that share of them at or below it.
+    """
     return float(np.percentile(numbers, percent, method="inverted_cdf"))
 
 

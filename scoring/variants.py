@@ -1,6 +1,6 @@
-"""The three variants of the CMI, and what each makes of the counted pairs of a cell.
+"""The three variants of the CMI, and how each turns the counted pairs of a cell into a table.
 
-A variant is a row of `RULES`; docs/metrics.md defines them. `scoring.cmi` and `scoring.jackknife` call it.
+A variant is a row of `RULES`; docs/metrics.md defines them. `scoring.cmi` and `scoring.jackknife` use them.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,11 +23,20 @@ Fold = Callable[[SignCounts], FloatArray]
 
 @dataclass(frozen=True)
 class Rule:
-    """What tells a variant from the others.
+    """The properties in which variants differ.
 
-    fold: how the signs of pairs make a table of counts. set_sizes: of the conditioning sets. weighted: cells
-    count by their number of pairs rather than equally. epsilon: added inside the log of the entropy.
-    counts_certain_sets: whether a set that leaves the target no uncertainty has the value 0 or none.
+    Attributes
+    ----------
+    fold : callable
+        From the signs of pairs (`SignCounts`) to a table of counts.
+    set_sizes : tuple of int
+        The sizes of the conditioning sets.
+    weighted : bool
+        Whether cells are weighted by their number of pairs; otherwise they count equally.
+    epsilon : float
+        Added inside the log of the entropy.
+    counts_certain_sets : bool
+        Whether a set that leaves the target no uncertainty has the value 0; otherwise it has none.
     """
 
     fold: Fold
@@ -39,10 +48,16 @@ class Rule:
 
 @dataclass(frozen=True, eq=False)
 class CellSums:
-    """What cells add to their conditioning set; arrays of one shape.
+    """The contributions of cells to their conditioning set; arrays of one shape.
 
-    information: I(V_g; V_μ) and entropy: H(V_g), in bits, times the cell's weight. uncertain: 1 where V_g has
-    more than one outcome, else 0.
+    Attributes
+    ----------
+    information : ndarray of float64
+        I(V_g; V_μ) in bits, times the cell's weight.
+    entropy : ndarray of float64
+        H(V_g) in bits, times the cell's weight.
+    uncertain : ndarray of float64
+        1 where V_g has more than one outcome, else 0.
     """
 
     information: FloatArray
@@ -59,7 +74,18 @@ class CellSums:
 
 
 def strict(counts: SignCounts) -> FloatArray:
-    """+ if the first is larger, else −: ties and self-pairs are −."""
+    """Count + if the first is larger, else −: ties and self-pairs are −.
+
+    Parameters
+    ----------
+    counts : SignCounts
+        Pairs by their signs, arrays of any one shape.
+
+    Returns
+    -------
+    ndarray of float64, shape (2, 2, ...)
+        Outcomes of g by outcomes of μ.
+    """
     total, ahead = counts.pairs + counts.selves, counts.ahead
     table = np.empty((2, 2, *ahead.both.shape))
     table[0, 0] = ahead.both
@@ -70,7 +96,18 @@ def strict(counts: SignCounts) -> FloatArray:
 
 
 def halved(counts: SignCounts) -> FloatArray:
-    """+ and −, a tie half of each; without self-pairs."""
+    """Count + and −, a tie half of each; without self-pairs.
+
+    Parameters
+    ----------
+    counts : SignCounts
+        Pairs by their signs, arrays of any one shape.
+
+    Returns
+    -------
+    ndarray of float64, shape (2, 2, ...)
+        Outcomes of g by outcomes of μ.
+    """
     ahead, behind = counts.ahead, counts.behind
     # A pair's share of + is (1 + sgn)/2, so its share of (+, +) is (1 + sgn Δg + sgn Δμ + sgn Δg·sgn Δμ)/4.
     target, value = ahead.target - behind.target, ahead.value - behind.value
@@ -83,7 +120,18 @@ def halved(counts: SignCounts) -> FloatArray:
 
 
 def three_way(counts: SignCounts) -> FloatArray:
-    """+, tie and −; without self-pairs."""
+    """Count +, tie and −; without self-pairs.
+
+    Parameters
+    ----------
+    counts : SignCounts
+        Pairs by their signs, arrays of any one shape.
+
+    Returns
+    -------
+    ndarray of float64, shape (3, 3, ...)
+        Outcomes of g by outcomes of μ.
+    """
     ahead, behind = counts.ahead, counts.behind
     table = np.zeros((3, 3, *ahead.both.shape))
     table[0, 0], table[0, 2], table[2, 0], table[2, 2] = ahead.both, ahead.opposed, behind.opposed, behind.both
@@ -105,10 +153,22 @@ RULES: Mapping[Variant, Rule] = MappingProxyType(
 
 
 def cell_sums(table: FloatArray, rule: Rule) -> CellSums:
-    """Information and entropy of every place of a table of counts; 0 where there is no pair.
+    """Information and entropy at every position of a table of counts; 0 where there is no pair.
 
     With counts c, their total N and f(c) = c·log₂ c: N·I = Σ f(c_gμ) − Σ f(c_g·) − Σ f(c_·μ) + f(N), and
     N·H = f(N) − Σ f(c_g·).
+
+    Parameters
+    ----------
+    table : ndarray of float64, shape (outcomes of g, outcomes of μ, ...)
+        The counts.
+    rule : Rule
+        The variant.
+
+    Returns
+    -------
+    CellSums
+        Arrays of the shape of the positions.
     """
     by_target, by_value = table.sum(axis=1), table.sum(axis=0)
     total = by_target.sum(axis=0)

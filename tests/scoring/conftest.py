@@ -2,4 +2,4 @@
 
 import hypothesis
 
-hypothesis.settings.register_profile("mutants", deadline=None, max_examples=20, derandomize=True, database=None)
+hypothesis.settings.register_profile("mutants", deadline=None, max_examples=10, derandomize=True, database=None)
