@@ -16,6 +16,8 @@ from submissions.states import Reason, State
 from submissions.store import BundleStore
 from tests.factories import SQUARED_NORM, Competition, bundle_of, make_competition
 
+pytestmark = pytest.mark.both_databases
+
 LEASE_S = 60.0
 
 

@@ -3,12 +3,15 @@
 import threading
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select
 
 from submissions import mail
 from submissions.database import Database
 from submissions.records import MailRecord
 from tests.records import START
+
+pytestmark = pytest.mark.both_databases
 
 
 def _write(db: Database, address: str = "ann@example.org", text: str = "Hello") -> None:

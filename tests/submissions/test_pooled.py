@@ -11,6 +11,8 @@ from submissions.states import Reason, State
 from submissions.store import BundleStore
 from tests.factories import Competition, make_competition
 
+pytestmark = pytest.mark.both_databases
+
 LIMIT_S = 8 * 10.0
 
 

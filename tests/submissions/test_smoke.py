@@ -21,6 +21,8 @@ from submissions.store import BundleStore
 from submissions.zoos import register_zoo
 from tests.factories import Competition, bundle_of, make_competition, make_tiny_zoo
 
+pytestmark = pytest.mark.both_databases
+
 
 def quota(competition: Competition, user: int) -> Quota:
     with competition.db.read() as session:

@@ -2,9 +2,13 @@
 
 from datetime import timedelta
 
+import pytest
+
 from submissions import workers
 from submissions.database import Database
 from submissions.records import utc_now
+
+pytestmark = pytest.mark.both_databases
 
 SWEEP_S = 5.0
 

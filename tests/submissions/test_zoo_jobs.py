@@ -14,6 +14,8 @@ from submissions.records import JobKind, JobState, ZooJobRecord, ZooRecord, ZooS
 from submissions.zoo_jobs import Job, enqueue
 from submissions.zoos import add_zoo
 
+pytestmark = pytest.mark.both_databases
+
 LEASE_S = 60.0
 
 
