@@ -18,11 +18,9 @@ from tests.buckets import Bucket
 from tests.model_zoo.store.stores import Place, object_of
 from tests.services import wait_until
 
-SHM = Path("/dev/shm")
-needs_another_disk = pytest.mark.skipif(
-    not SHM.is_dir() or SHM.stat().st_dev == Path(tempfile.gettempdir()).stat().st_dev,
-    reason="needs a second file system, such as /dev/shm",
-)
+TEMPORARY = Path(tempfile.gettempdir()).stat().st_dev
+DISKS = [path for path in (Path("/dev/shm"), Path("/var/tmp")) if path.is_dir() and path.stat().st_dev != TEMPORARY]
+needs_another_disk = pytest.mark.skipif(not DISKS, reason="needs a second file system, /dev/shm or /var/tmp")
 
 # A process of its own: opens the zoo and brings all of it into the cache; argv: url, endpoint, cache, bytes, sha256.
 FETCH = """
@@ -43,7 +41,7 @@ FULL = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
 @pytest.fixture
 def another_disk() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=SHM, prefix="gengap-tests-") as folder:
+    with tempfile.TemporaryDirectory(dir=DISKS[0], prefix="gengap-tests-") as folder:
         yield Path(folder)
 
 
@@ -285,7 +283,7 @@ def test_links_whose_store_is_gone_count_and_go(remote: tuple[Place, str], other
 )
 @settings(max_examples=25)
 def test_whatever_happens_to_the_cache_a_fetched_file_is_right(tiny_zoo: Path, acts: list[tuple[str, int]]) -> None:
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory(dir=SHM) as cache:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory(dir=DISKS[0]) as cache:
         place = Place.local(Path(folder), Path(cache))
         limit = 10_000
         store = place.store(limit)

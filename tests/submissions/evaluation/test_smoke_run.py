@@ -22,6 +22,8 @@ from submissions.storage.states import Reason, State
 from submissions.zoos.registry import register_zoo
 from tests.factories import Competition, bundle_of, make_competition, make_tiny_zoo
 
+pytestmark = pytest.mark.both_databases
+
 
 def quota(competition: Competition, user: int) -> Quota:
     with competition.db.read() as session:

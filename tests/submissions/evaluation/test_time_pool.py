@@ -11,6 +11,8 @@ from submissions.storage.records import Purpose, TimeRule
 from submissions.storage.states import Reason, State
 from tests.factories import Competition, make_competition
 
+pytestmark = pytest.mark.both_databases
+
 LIMIT_S = 8 * 10.0
 
 

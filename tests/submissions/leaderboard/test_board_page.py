@@ -17,6 +17,8 @@ from submissions.storage.records import EvaluationRecord, StandingRecord, Submis
 from submissions.storage.states import Reason, State
 from tests.records import START, Records
 
+pytestmark = pytest.mark.both_databases
+
 
 def _board(records: Records, phase_id: int, query: Query | None = None) -> Board:
     with records.db.read() as session:
