@@ -48,7 +48,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort by room; mark the cases that need Docker's engine, and those that are thorough for all tests of a fixture."""
+    """Sort by room; mark the cases that need Docker, and those that are thorough for all tests of a fixture."""
     for item in items:
         params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
         if params.get("backend") == "docker":
