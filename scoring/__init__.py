@@ -6,20 +6,20 @@ on one zoo, `competition` combines zoos. `METRICS` lists the metrics. `reference
 much of it a team learns. Every fault of the input is a `ScoringError`. `docs/metrics.md` has all definitions.
 """
 
-from scoring.cmi import Cmi, ConditioningSet
-from scoring.comparison import Comparison, Jackknives, RankInterval, compare, holm, rank_intervals
+from scoring.decisions.comparison import Comparison, Jackknives, RankInterval, compare, holm, rank_intervals
+from scoring.decisions.holdout import GenericHoldout
+from scoring.decisions.ladder import Release, in_steps, ladder, release, step_of
 from scoring.errors import ComparisonError, GridError, HoldoutError, ScoringError, TruthError, ValuesError
-from scoring.holdout import GenericHoldout
-from scoring.jackknife import Jackknife
-from scoring.ladder import Release, in_steps, ladder, release, step_of
 from scoring.metric import Direction, Metric, Undefined, mean_over_zoos
 from scoring.metrics import METRICS
 from scoring.plain import plain
 from scoring.prepared import PreparedZoo
-from scoring.reference import References, references
 from scoring.report import NO_DRAWS, CompetitionReport, Draws, ZooReport, competition, competition_score, report
+from scoring.statistics.cmi import Cmi, ConditioningSet
+from scoring.statistics.jackknife import Jackknife
+from scoring.statistics.reference import References, references
+from scoring.statistics.variants import VARIANTS, Variant
 from scoring.truth import DERIVED_TARGETS, Truth, parse_truth
-from scoring.variants import VARIANTS, Variant
 
 __all__ = [
     "DERIVED_TARGETS",

@@ -25,6 +25,7 @@ from scoring.errors import (
 )
 
 AxisValue = str | int | float | bool
+FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 

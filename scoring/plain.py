@@ -6,7 +6,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 
-from scoring.cmi import ConditioningSet
+from scoring.statistics.cmi import ConditioningSet
 
 Scalar = None | bool | int | float | str
 Plain = Scalar | list["Plain"] | dict[str, "Plain"]

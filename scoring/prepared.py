@@ -6,16 +6,15 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from scoring.cmi import Cmi, ConditionalMutualInformation
-from scoring.granulated import GranulatedKendall, granulated_kendall
-from scoring.grid import Grid
-from scoring.jackknife import Jackknife, jackknife
-from scoring.pairs import FloatArray
-from scoring.rank import Correlations, KendallTau, correlations, kendall_tau
-from scoring.regression import Regression, regression
-from scoring.sign_error import RobustSignError, robust_sign_error
+from scoring.grid import FloatArray, Grid
+from scoring.statistics.cmi import Cmi, ConditionalMutualInformation
+from scoring.statistics.granulated import GranulatedKendall, granulated_kendall
+from scoring.statistics.jackknife import Jackknife, jackknife
+from scoring.statistics.rank import Correlations, KendallTau, correlations, kendall_tau
+from scoring.statistics.regression import Regression, regression
+from scoring.statistics.sign_error import RobustSignError, robust_sign_error
+from scoring.statistics.variants import Variant
 from scoring.truth import Truth
-from scoring.variants import Variant
 
 
 @dataclass(frozen=True, eq=False)

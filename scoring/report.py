@@ -10,22 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from scoring.cmi import Cmi
-from scoring.comparison import SCALE, Jackknives, competition_estimate
+from scoring.decisions.comparison import SCALE, Jackknives, competition_estimate
 from scoring.errors import ComparisonError, ScoringError
-from scoring.granulated import GranulatedKendall
-from scoring.jackknife import Jackknife
+from scoring.grid import FloatArray
 from scoring.metric import Metric, Undefined, mean_over_zoos
 from scoring.metrics import METRICS
-from scoring.pairs import FloatArray
 from scoring.plain import plain
 from scoring.prepared import PreparedZoo
-from scoring.rank import Correlations, KendallTau
-from scoring.reference import References
-from scoring.regression import Regression
-from scoring.sign_error import RobustSignError
-from scoring.truth import Truth
-from scoring.uncertainty import (
+from scoring.statistics.cmi import Cmi
+from scoring.statistics.granulated import GranulatedKendall
+from scoring.statistics.jackknife import Jackknife
+from scoring.statistics.rank import Correlations, KendallTau
+from scoring.statistics.reference import References
+from scoring.statistics.regression import Regression
+from scoring.statistics.sign_error import RobustSignError
+from scoring.statistics.uncertainty import (
     ROUNDING,
     NoiseFromTestSet,
     Permutation,
@@ -35,7 +34,8 @@ from scoring.uncertainty import (
     permutation_test,
     silent,
 )
-from scoring.variants import Variant
+from scoring.statistics.variants import Variant
+from scoring.truth import Truth
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,7 @@ from scoring.errors import (
     name_some,
     shown,
 )
-from scoring.grid import Axis, AxisValue, Grid, IntArray
-from scoring.pairs import FloatArray
+from scoring.grid import Axis, AxisValue, FloatArray, Grid, IntArray
 
 GENGAP_FORMAT = 1
 PGDL_PREFIX = "model_"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from scoring.metric import Direction, Metric, Undefined
 from scoring.prepared import PreparedZoo
-from scoring.sign_error import RobustSignError
+from scoring.statistics.sign_error import RobustSignError
 
 
 def over_environments(zoo: PreparedZoo, number: Callable[[RobustSignError], float | None]) -> float | Undefined:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from scoring import VARIANTS, Cmi, Draws, Truth, Variant, parse_truth, references, report
 from scoring.errors import NoUncertaintyError
-from scoring.pairs import DENSE_NETWORKS
+from scoring.statistics.pairs import DENSE_NETWORKS
 from tests.scoring import literal, original
 from tests.scoring.golden import golden_tasks
 from tests.scoring.grids import Zoo, zoos
@@ -65,7 +65,7 @@ def test_the_fast_path_is_the_literal_definition(zoo: Zoo, variant: Variant) -> 
 def test_large_zoos_are_counted_by_dividing_and_come_out_the_same(zoo: Zoo, variant: Variant) -> None:
     dense = score_or_error(zoo.truth(), zoo.named_values, variant)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("scoring.pairs.DENSE_NETWORKS", 0)
+        patch.setattr("scoring.statistics.pairs.DENSE_NETWORKS", 0)
         assert score_or_error(zoo.truth(), zoo.named_values, variant) == dense
 
 
@@ -190,8 +190,8 @@ def test_a_constant_gap_is_an_error(variant: Variant) -> None:
 def test_counting_in_blocks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     zoo = cube([0.1, 0.5, 0.2, 0.4, 0.8, 0.3, 0.7, 0.6], values=[1, 5, 2, 2, 8, 4, 7, 6])
     whole = report(zoo.truth(), zoo.named_values, draws=Draws(permutations=5, test_sets=0))
-    monkeypatch.setattr("scoring.pairs.BLOCK_ENTRIES", 24)
-    monkeypatch.setattr("scoring.rank.BLOCK_ENTRIES", 24)
+    monkeypatch.setattr("scoring.statistics.pairs.BLOCK_ENTRIES", 24)
+    monkeypatch.setattr("scoring.statistics.rank.BLOCK_ENTRIES", 24)
     assert report(zoo.truth(), zoo.named_values, draws=Draws(permutations=5, test_sets=0)) == whole
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from scoring.comparison import (
+from scoring.decisions.comparison import (
     Comparison,
     Jackknives,
     RankInterval,

@@ -35,7 +35,7 @@ THINGS = dict(public_things())
 
 
 def test_the_room_is_looked_at() -> None:
-    assert {"scoring.cmi.Cmi", "scoring.truth.Truth.align", "scoring.metrics.collect"} <= THINGS.keys()
+    assert {"scoring.statistics.cmi.Cmi", "scoring.truth.Truth.align", "scoring.metrics.collect"} <= THINGS.keys()
 
 
 @pytest.mark.parametrize("name", THINGS)

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring import VARIANTS, Draws, Variant, competition, report
-from scoring.cmi import ConditioningSet
 from scoring.errors import NoUncertaintyError
 from scoring.plain import Plain, plain, rows, set_name
+from scoring.statistics.cmi import ConditioningSet
 from tests.scoring.grids import Zoo, zoos
 
 

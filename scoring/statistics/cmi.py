@@ -1,7 +1,8 @@
 """Conditional mutual information between the orders of values and target: the headline score.
 
-This module scores one list of values, many lists at once, and one list under many targets. `scoring.variants` defines
-how the variants differ. `scoring.prepared` calls this module; `scoring.jackknife` leaves networks out of the score.
+This module scores one list of values, many lists at once, and one list under many targets.
+`scoring.statistics.variants` defines how the variants differ. `scoring.prepared` calls this module;
+`scoring.statistics.jackknife` leaves networks out of the score.
 """
 
 from collections.abc import Mapping
@@ -11,11 +12,11 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.conditioning import Conditioning
 from scoring.errors import NoUncertaintyError, TooFewNetworksError
-from scoring.grid import Grid
-from scoring.pairs import FloatArray, PairCounter, SignCounts
-from scoring.variants import RULES, CellSums, Variant, cell_sums
+from scoring.grid import FloatArray, Grid
+from scoring.statistics.conditioning import Conditioning
+from scoring.statistics.pairs import PairCounter, SignCounts
+from scoring.statistics.variants import RULES, CellSums, Variant, cell_sums
 
 ConditioningSet = tuple[str, ...]
 MINIMUM_NETWORKS = 3

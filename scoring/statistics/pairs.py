@@ -1,8 +1,8 @@
 """Ordered pairs of networks, counted by cell and by the signs of their differences: the input of every CMI.
 
-`scoring.cmi` turns the counts into its variants, `scoring.jackknife` takes networks out of them. Up to
-`DENSE_NETWORKS` networks, all pairs are compared and summed by matrix products; above, a divide-and-conquer over the
-ranks counts them without visiting each pair.
+`scoring.statistics.cmi` turns the counts into its variants, `scoring.statistics.jackknife` takes networks out of
+them. Up to `DENSE_NETWORKS` networks, all pairs are compared and summed by matrix products; above, a
+divide-and-conquer over the ranks counts them without visiting each pair.
 """
 
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.conditioning import Conditioning, FloatArray
-from scoring.grid import IntArray
+from scoring.grid import FloatArray, IntArray
+from scoring.statistics.conditioning import Conditioning
 
-__all__ = ["FloatArray", "PairCounter", "SignCounts", "Signs"]
+__all__ = ["PairCounter", "SignCounts", "Signs"]
 
 Counts = NDArray[np.floating]
 DENSE_NETWORKS = 1000  # about where both methods take the same time

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from statistics import NormalDist
 
-from scoring.comparison import Jackknives, compare, competition_estimate
+from scoring.decisions.comparison import Jackknives, compare, competition_estimate
 from scoring.errors import HoldoutError
 
 SMALLEST_LEVEL = 1e-300  # float64 ends near; z is 37 there

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scoring.cmi import ConditionalMutualInformation
-from scoring.pairs import FloatArray
-from scoring.regression import additive_fit
+from scoring.grid import FloatArray
+from scoring.statistics.cmi import ConditionalMutualInformation
+from scoring.statistics.regression import additive_fit
+from scoring.statistics.uncertainty import Progress, RandomFloor, random_floor, silent
+from scoring.statistics.variants import Variant
 from scoring.truth import Truth
-from scoring.uncertainty import Progress, RandomFloor, random_floor, silent
-from scoring.variants import Variant
 
 ORACLE_DIGITS = 12  # of the fit's range: ties that rounding separated are ties again
 

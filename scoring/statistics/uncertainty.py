@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from scoring.cmi import ConditionalMutualInformation
-from scoring.pairs import FloatArray
+from scoring.grid import FloatArray
+from scoring.statistics.cmi import ConditionalMutualInformation
 
 Progress = Callable[[str, int, int], None]  # what, draws done, draws in all
 NUMBERS_AT_A_TIME = 20_000

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scoring.grid import Grid
-from scoring.pairs import FloatArray
-from scoring.rank import binary_exponent, standardised
+from scoring.grid import FloatArray, Grid
+from scoring.statistics.rank import binary_exponent, standardised
 
 SPREAD_ROUNDING = 1e-9  # of the values' standard deviation: smaller residuals are rounding errors,
 LARGEST_ROUNDING = 2.0**-50  # and so are those up to this fraction of the largest value

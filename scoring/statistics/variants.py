@@ -1,6 +1,7 @@
 """The three variants of the CMI, and how each turns the counted pairs of a cell into a table.
 
-A variant is a row of `RULES`; docs/metrics.md defines them. `scoring.cmi` and `scoring.jackknife` use them.
+A variant is a row of `RULES`; docs/metrics.md defines them. `scoring.statistics.cmi` and
+`scoring.statistics.jackknife` use them.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +11,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from scoring.pairs import FloatArray, SignCounts
+from scoring.grid import FloatArray
+from scoring.statistics.pairs import SignCounts
 
 Variant = Literal["pgdl2020", "symmetrised", "paper"]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)

@@ -1,6 +1,7 @@
 """Delete-one jackknife: a zoo's CMI without each network in turn, and the standard error that follows.
 
-`scoring.prepared` calls it; `scoring.comparison`, `scoring.ladder` and `scoring.holdout` decide by it.
+`scoring.prepared` calls it; `scoring.decisions.comparison`, `scoring.decisions.ladder` and
+`scoring.decisions.holdout` decide by it.
 """
 
 import math
@@ -10,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.cmi import ConditionalMutualInformation
-from scoring.pairs import FloatArray, SignCounts
-from scoring.variants import CellSums, cell_sums
+from scoring.grid import FloatArray
+from scoring.statistics.cmi import ConditionalMutualInformation
+from scoring.statistics.pairs import SignCounts
+from scoring.statistics.variants import CellSums, cell_sums
 
 CELLS_AT_A_TIME = 2**18  # about 50 MiB
 

@@ -1,7 +1,7 @@
 """Granulated Kendall's τ: whether values order networks that differ on a single axis as their targets do.
 
 `scoring.prepared` calls it. The module also owns `lines`, the networks of a complete grid along one of its axes, which
-`scoring.sign_error` uses too.
+`scoring.statistics.sign_error` uses too.
 """
 
 import math
@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scoring.grid import Grid, IntArray
-from scoring.pairs import FloatArray
+from scoring.grid import FloatArray, Grid, IntArray
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scoring.comparison import DECIMALS, SCALE, Jackknives, compare, competition_estimate
+from scoring.decisions.comparison import DECIMALS, SCALE, Jackknives, compare, competition_estimate
 
 
 @dataclass(frozen=True)

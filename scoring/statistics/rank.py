@@ -1,7 +1,7 @@
 """Correlation of values and target, on any grid: Kendall's τ, Spearman's ρ, Pearson's r.
 
-`scoring.prepared` calls it. The module also owns `standardised` and `binary_exponent`, with which `scoring.regression`
-handles numbers of any magnitude.
+`scoring.prepared` calls it. The module also owns `standardised` and `binary_exponent`, with which
+`scoring.statistics.regression` handles numbers of any magnitude.
 """
 
 import math
@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.errors import TooFewNetworksError
-from scoring.grid import IntArray
-from scoring.pairs import FloatArray
+from scoring.grid import FloatArray, IntArray
 
 BLOCK_ENTRIES = 2**18  # pairs at a time: two int32 matrices of 1 MiB, which stay in the processor's cache
 

@@ -1,7 +1,7 @@
 """Which differences between scores are more than chance: the paired test of two measures, and rank intervals.
 
 This module owns the standard error of a difference and the correction for testing many pairs. It is called through
-`scoring`; `scoring.ladder` and `scoring.holdout` decide by the same comparison.
+`scoring`; `scoring.decisions.ladder` and `scoring.decisions.holdout` decide by the same comparison.
 """
 
 import math
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from scoring.errors import ComparisonError, name_some, shown
-from scoring.jackknife import Jackknife
-from scoring.pairs import FloatArray
+from scoring.grid import FloatArray
+from scoring.statistics.jackknife import Jackknife
 
 Jackknives = Mapping[str, Jackknife]  # zoo → score with its jackknife: what a submission got in a competition
 SCALE = 100  # from a zoo's CMI to the scores of leaderboards

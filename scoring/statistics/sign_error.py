@@ -11,9 +11,8 @@ from itertools import groupby
 import numpy as np
 
 from scoring.errors import TruthError
-from scoring.granulated import lines
-from scoring.grid import Axis, Grid
-from scoring.pairs import FloatArray
+from scoring.grid import Axis, FloatArray, Grid
+from scoring.statistics.granulated import lines
 
 LEAST_WEIGHT = 0.5  # Hoeffding's weight below which a pair says nothing
 LEAST_EFFECTIVE_PAIRS = 12

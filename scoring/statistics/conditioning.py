@@ -1,6 +1,6 @@
 """A grid's networks under conditioning sets: which share a combination of values, and which pair is in which cell.
 
-`scoring.pairs` counts by cell; `scoring.cmi` defines the conditioning sets.
+`scoring.statistics.pairs` counts by cell; `scoring.statistics.cmi` defines the conditioning sets.
 """
 
 from collections.abc import Sequence
@@ -12,9 +12,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.grid import Grid, IntArray
+from scoring.grid import FloatArray, Grid, IntArray
 
-FloatArray = NDArray[np.float64]
 AxisSet = tuple[int, ...]
 
 
