@@ -10,7 +10,6 @@ from pathlib import Path
 import hypothesis
 import pytest
 from argon2 import PasswordHasher
-from filelock import FileLock
 
 from model_zoo.store import ZooStore
 from server.commands.common import make_zoo
@@ -48,7 +47,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort by room; mark the cases that need Docker's engine, and those that are thorough for all tests of a fixture."""
+    """Sort by room; mark the cases that need a Docker engine, and those that are thorough in all tests of a fixture."""
     for item in items:
         params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
         if params.get("backend") == "docker":
@@ -132,21 +131,13 @@ def other_zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def digits_mlp() -> Path:
     """The demo's fully connected zoo, trained once per machine."""
-    return _trained("digits-mlp")
+    return make_zoo("digits-mlp", Settings())
 
 
 @pytest.fixture(scope="session")
 def digits_cnn() -> Path:
     """The demo's convolutional zoo, trained once per machine."""
-    return _trained("digits-cnn")
-
-
-def _trained(recipe: str) -> Path:
-    """The recipe's zoo; where several processes want it, the first trains it."""
-    settings = Settings()
-    settings.cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(settings.cache / f"{recipe}.tests-lock"):
-        return make_zoo(recipe, settings)
+    return make_zoo("digits-cnn", Settings())
 
 
 @pytest.fixture
