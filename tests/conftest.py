@@ -10,7 +10,6 @@ from pathlib import Path
 import hypothesis
 import pytest
 from argon2 import PasswordHasher
-from filelock import FileLock
 
 from model_zoo.store import ZooStore
 from server.commands.common import make_zoo
@@ -132,21 +131,13 @@ def other_zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def digits_mlp() -> Path:
     """The demo's fully connected zoo, trained once per machine."""
-    return _trained("digits-mlp")
+    return make_zoo("digits-mlp", Settings())
 
 
 @pytest.fixture(scope="session")
 def digits_cnn() -> Path:
     """The demo's convolutional zoo, trained once per machine."""
-    return _trained("digits-cnn")
-
-
-def _trained(recipe: str) -> Path:
-    """The recipe's zoo; where several processes want it, the first trains it."""
-    settings = Settings()
-    settings.cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(settings.cache / f"{recipe}.tests-lock"):
-        return make_zoo(recipe, settings)
+    return make_zoo("digits-cnn", Settings())
 
 
 @pytest.fixture
