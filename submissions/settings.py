@@ -1,4 +1,4 @@
-"""All settings of Gengap, one typed object read from `GENGAP_*` variables. Every room above takes it as a value."""
+"""All settings of Gengap, as one typed object that is read from `GENGAP_*` environment variables."""
 
 import os
 import secrets
@@ -26,7 +26,7 @@ def _cache_home() -> Path:
 
 
 class Settings(BaseSettings):
-    """Paths, backends and limits. Phase limits (seconds, memory) live with the phase, not here."""
+    """Paths, backends and limits of an installation. The limits of a phase are stored with the phase."""
 
     model_config = SettingsConfigDict(env_prefix="GENGAP_", extra="forbid", frozen=True)
 
@@ -118,19 +118,22 @@ class Settings(BaseSettings):
 
     @property
     def effective_database_url(self) -> str:
+        """The SQLAlchemy URL: the setting, or SQLite in the home folder."""
         return self.database_url or f"sqlite:///{self.home / 'gengap.sqlite'}"
 
     @property
     def effective_public_url(self) -> str:
-        """Without a slash at its end."""
+        """The site's public address without a trailing slash."""
         return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
 
     @property
     def store_folder(self) -> Path:
+        """The folder of the uploads (see `submissions.intake.bundle_store`)."""
         return self.home / "store"
 
     @property
     def effective_store_url(self) -> str:
+        """The address of the zoo store: the setting, or a folder in the home folder."""
         return self.store_url or str(self.store_folder / "zoos")
 
     def make_home(self) -> None:
@@ -138,7 +141,7 @@ class Settings(BaseSettings):
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def secret_key(self) -> str:
-        """The key that signs sessions: made once, kept in the home folder with mode 0600."""
+        """Return the key that signs sessions; it is created once and stored in the home folder with mode 0600."""
         self.make_home()
         path = self.home / "secret_key"
         try:

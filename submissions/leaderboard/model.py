@@ -1,6 +1,6 @@
-"""A leaderboard as data: the query, columns, rows and cells. `submissions.leaderboard.board_page` fills it.
+"""The data of a leaderboard: query, columns, rows and cells. `submissions.leaderboard.board_page` creates them.
 
-Pages, API, exports and command line show these numbers as they are: all are rounded already.
+Pages, API, exports and command line show these numbers unchanged: all are rounded already.
 """
 
 from collections.abc import Mapping
@@ -26,11 +26,18 @@ NATURALLY_DESCENDING = {SCORE: True, NAME: False, TEAM: False, SUBMITTED: True}
 
 @dataclass(frozen=True)
 class Query:
-    """Which rows, in which order. What makes no sense for the board is read as the default.
+    """Which rows, in which order. Invalid choices are replaced by the default.
 
-    sort: score, name, team, submitted, or a metric of a zoo such as `tau.digits-mlp`. descending: None for the
-    order that one wants first. search: part of a measure's, a team's or a person's name. size: rows of a page; None
-    for all rows on one.
+    Attributes
+    ----------
+    sort : str
+        score, name, team, submitted, or a metric of a zoo such as `tau.digits-mlp`.
+    descending : bool or None
+        None for the natural order of the column.
+    search : str
+        part of the name of a measure, team or person.
+    size : int or None
+        rows per page; None for a single page.
     """
 
     sort: str = SCORE
@@ -42,7 +49,7 @@ class Query:
 
     @property
     def naturally_descending(self) -> bool:
-        """Whether larger ones come first in the order that one wants first."""
+        """Whether the natural order of the column puts larger values first."""
         metric, _, zoo = self.sort.partition(".")
         return (
             METRICS[metric].higher_is_better if zoo and metric in METRICS else NATURALLY_DESCENDING.get(self.sort, True)
@@ -51,7 +58,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Column:
-    """One zoo of the phase, with what chance and its hyperparameters get there."""
+    """One zoo of the phase, with its references."""
 
     zoo_id: int
     name: str
@@ -78,11 +85,20 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One entrant. Equal scores, as shown, share a rank (1, 2, 2, 4); what is only to read the board by has none.
+    """One entrant. Scores that are equal as shown share a rank (1, 2, 2, 4); reference rows have none.
 
-    by: the name of the team or person, or the alias that stands for it. standard_error: with the Ladder the step to
-    which the score is shown. lowest, highest: the rank interval; None until it is worked out. scored: how many of
-    the entrant's submissions were taken into account. cells: one per column.
+    Attributes
+    ----------
+    lowest, highest : int or None
+        the rank interval; None until it is computed.
+    by : str
+        name of the team or person, or the alias.
+    standard_error : float or None
+        of the score; with the Ladder, the step of the shown score.
+    scored : int
+        number of the entrant's submissions that were taken into account.
+    cells : tuple[Cell, ...]
+        one per column.
     """
 
     rank: int | None
@@ -108,10 +124,24 @@ class Row:
 class Board:
     """One page of a phase's leaderboard.
 
-    query: the one that was answered, its direction and page made definite. columns: none in a phase with the
-    Ladder, whose metrics nobody may see. total: rows that the query finds, on `pages` pages. entrants: all that
-    have a rank. tracks: all that there are. references: of the score over all zoos. has_old_intervals: they are of
-    a version before, and the new ones are being worked out.
+    Attributes
+    ----------
+    version : int
+        increases with every change of the board.
+    query : Query
+        with explicit direction and page.
+    columns : tuple[Column, ...]
+        none in a phase with the Ladder, which hides the metrics.
+    total : int
+        rows that the query finds, on `pages` pages.
+    entrants : int
+        number of entrants with a rank.
+    tracks : tuple[str, ...]
+        all tracks on the board.
+    references : References or None
+        of the mean score over all zoos.
+    has_old_intervals : bool
+        whether the rank intervals belong to an earlier version, and new ones are being computed.
     """
 
     phase_id: int
