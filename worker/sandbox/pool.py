@@ -1,21 +1,19 @@
 """A fixed number of sandboxes, made when first needed and lent to one thread at a time.
 
-`make_pool` is where a backend's name becomes a backend; the worker, `gengap evaluate` and the self-test call it.
+`make_pool` makes one of the backend that the settings name; the worker, `gengap evaluate` and the self-test call it.
 """
 
 import queue
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from submissions.settings import Backend
-from worker.sandbox.backends.bubblewrap import BubblewrapLauncher
-from worker.sandbox.backends.docker import DockerLauncher, DockerOptions
+from submissions.settings import Settings
+from worker.sandbox.backends import find_backend
 from worker.sandbox.layers.layer_check import Layers
 from worker.sandbox.layers.layer_table import missing
 from worker.sandbox.limits import cgroups
 from worker.sandbox.protocol import Sandbox
-from worker.sandbox.spawn import Spawner
-from worker.sandbox.zygote_sandbox import Launcher, ZygoteSandbox
+from worker.sandbox.zygote_sandbox import ZygoteSandbox
 
 
 class SandboxPool:
@@ -59,9 +57,28 @@ class SandboxPool:
         self._end()
 
 
-def make_pool(backend: Backend, slots: int, *, docker: DockerOptions | None = None) -> SandboxPool:
-    """A pool of the backend that `Settings.sandbox` names. Removes control groups that a killed predecessor left."""
+def make_pool(settings: Settings, slots: int) -> SandboxPool:
+    """Make a pool of the backend that the settings name, and remove control groups that a killed worker left.
+
+    Parameters
+    ----------
+    settings : Settings
+        `sandbox` names the backend, which takes its own options from the others.
+    slots : int
+        How many sandboxes the pool has.
+
+    Returns
+    -------
+    SandboxPool
+        No sandbox of it has been started.
+
+    Raises
+    ------
+    UnknownBackendError
+        If there is no backend of this name.
+    """
+    backend = find_backend(settings.sandbox)
     cgroups.remove_stale()
-    launcher: Launcher = BubblewrapLauncher(Spawner()) if backend == "bubblewrap" else DockerLauncher(docker)
+    launcher = backend.launcher(settings)
     layers = Layers()
     return SandboxPool(slots, lambda slot: ZygoteSandbox(launcher, slot, layers), launcher.close)

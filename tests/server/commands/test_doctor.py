@@ -11,11 +11,12 @@ from click.testing import CliRunner, Result
 from sqlalchemy import text
 
 from server.commands.common import settings_or_exit
-from server.commands.operate.doctor import Check, Found, examine, store
 from server.commands.operate.doctor import command as doctor
+from server.commands.operate.doctor import examine, store
 from submissions.storage.database import Database
 from tests.buckets import Bucket
 from tests.mail_server import mail_server
+from worker.sandbox.checks import Check, Found
 
 
 @pytest.fixture(autouse=True)

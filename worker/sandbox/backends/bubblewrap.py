@@ -13,6 +13,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from worker.sandbox.backends import Backend
+from worker.sandbox.checks import Check, Found, apt_install, try_program
 from worker.sandbox.handover import socket_pair
 from worker.sandbox.limits import cgroups
 from worker.sandbox.protocol import Limits, SandboxError
@@ -21,6 +23,10 @@ from worker.sandbox.zygote_sandbox import ENVIRONMENT, SANDBOX_ID, await_ready
 
 ZYGOTE_STOP_S = 2.0
 ZYGOTE_LOG_BYTES = 4000
+NAMESPACES_REMEDY = (
+    "Allow unprivileged user namespaces: sysctl kernel.unprivileged_userns_clone=1, or on Ubuntu "
+    "kernel.apparmor_restrict_unprivileged_userns=0. In a container, start it with more rights."
+)
 USERS = 4096  # as many zygotes of one worker may each have a user of their own
 _ENTRY = """import sys
 sys.path.insert(0, '/gengap')
@@ -171,3 +177,26 @@ def _system_folders() -> Iterator[Path]:
     else:
         candidates.append(base)
     return (path for path in candidates if path.exists() or path.is_symlink())
+
+
+def program() -> Check:
+    """Whether bwrap is installed."""
+    if shutil.which("bwrap") is None:
+        return Check("bubblewrap", Found.MISSING, "no bwrap on PATH", apt_install("bubblewrap"))
+    _, version = try_program("bwrap", "--version")
+    return Check("bubblewrap", Found.OK, version)
+
+
+def user_namespaces() -> Check:
+    """Whether this user may make user namespaces, as bwrap does where it does not run as root."""
+    works, answer = try_program("unshare", "--user", "--map-root-user", "true")
+    if works:
+        return Check("user namespaces", Found.OK, "may be made without root")
+    return Check("user namespaces", Found.MISSING, answer, NAMESPACES_REMEDY)
+
+
+BACKEND = Backend(
+    launcher=lambda _settings: BubblewrapLauncher(Spawner()),
+    probes=(program, user_namespaces),
+    remedy=NAMESPACES_REMEDY,
+)

@@ -25,6 +25,7 @@ from docker.types import LogConfig, Ulimit
 from requests.exceptions import RequestException
 
 from submissions.settings import Settings
+from worker.sandbox.backends import Backend
 from worker.sandbox.backends.docker_cleanup import LABELS, OWNER_LABEL, Owner, meeting_place, remove_left_behind
 from worker.sandbox.backends.docker_image import holds_our_harness
 from worker.sandbox.layers.seccomp import container_profile
@@ -362,3 +363,10 @@ def _said(error: Exception) -> str:
     while (below := deepest.__cause__ or deepest.__context__) is not None:
         deepest = below
     return (deepest.strerror if isinstance(deepest, OSError) else None) or str(deepest)
+
+
+BACKEND = Backend(
+    launcher=lambda settings: DockerLauncher(DockerOptions.of(settings)),
+    probes=(),
+    remedy="See docs/operations.md, Docker.",
+)
