@@ -17,7 +17,17 @@ from worker.sandbox.zygote_sandbox import ZygoteSandbox
 
 
 class SandboxPool:
-    """`slots` sandboxes. `borrow()` waits for a free one; `close()` ends them all."""
+    """A fixed number of sandboxes, each lent to one thread at a time.
+
+    Parameters
+    ----------
+    slots : int
+        Number of sandboxes.
+    make : callable
+        Makes the sandbox of a slot, given the slot's number from 0.
+    end : callable
+        Called after all sandboxes have been closed.
+    """
 
     def __init__(self, slots: int, make: Callable[[int], Sandbox], end: Callable[[], None]) -> None:
         self._end = end
@@ -28,19 +38,38 @@ class SandboxPool:
 
     @property
     def free_slots(self) -> int:
+        """Number of sandboxes that are not lent to a thread."""
         return self._free.qsize()
 
     def layers(self) -> Mapping[str, bool]:
-        """Which layers hold, tried in a free sandbox at the first call. Raises SandboxError if none starts."""
+        """Return which layers of protection hold; the first call tries them in a free sandbox.
+
+        Returns
+        -------
+        mapping of str to bool
+            By the names of `layer_table.TABLE`.
+
+        Raises
+        ------
+        SandboxError
+            If no sandbox starts.
+        """
         with self.borrow() as sandbox:
             return sandbox.layers
 
     def missing(self, minimum: Sequence[str]) -> tuple[str, ...]:
-        """The layers in `minimum` that do not hold. Raises SandboxError."""
+        """Return the layers in `minimum` that do not hold, in its order.
+
+        Raises
+        ------
+        SandboxError
+            If no sandbox starts.
+        """
         return missing(self.layers(), minimum)
 
     @contextmanager
     def borrow(self) -> Iterator[Sandbox]:
+        """Wait for a free sandbox, and lend it for the duration of a ``with`` block."""
         sandbox = self._free.get()
         try:
             yield sandbox
@@ -48,10 +77,12 @@ class SandboxPool:
             self._free.put(sandbox)
 
     def interrupt(self) -> None:
+        """End the evaluations in progress; each raises SandboxError in its own thread."""
         for sandbox in self._all:
             sandbox.interrupt()
 
     def close(self) -> None:
+        """End every process of the pool and remove its files."""
         for sandbox in self._all:
             sandbox.close()
         self._end()

@@ -42,7 +42,7 @@ class Backend:
 
 
 def backend_names() -> tuple[str, ...]:
-    """The names of all backends, in alphabetical order."""
+    """Return the names of all backends in alphabetical order."""
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if "_" not in module.name))
 
 

@@ -1,4 +1,4 @@
-"""Tries a real sandbox once: does a measure get its value, does it reach nothing it should not, which layers hold?
+"""Tries a real sandbox once: a measure must get its value and reach nothing that it should not.
 
 `gengap doctor` and `gengap demo` run it. The probe is an ordinary measure on a network made of a few numbers.
 """
@@ -41,9 +41,16 @@ _REACHED = ("the network", "/etc/passwd", "a system folder for writing", "other 
 
 @dataclass(frozen=True)
 class SelfTest:
-    """works: a probe measure got its value and reached nothing. text: what happened, in a few words.
+    """The result of `try_sandbox`.
 
-    layers: which of them held; empty where no sandbox started.
+    Attributes
+    ----------
+    works : bool
+        Whether a probe measure got its value and reached nothing.
+    text : str
+        What happened, in a few words.
+    layers : mapping of str to bool
+        Which layers held; empty where no sandbox started.
     """
 
     works: bool
