@@ -11,7 +11,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from model_zoo.store import ZooStoreError
 from model_zoo.store.schemes import scheme_of
 
-Backend = Literal["bubblewrap", "docker"]
 SmtpSecurity = Literal["starttls", "tls", "none"]
 _RATE = r"\d{1,6} ?/ ?(second|minute|hour|day)"
 Rate = Annotated[str, Field(pattern=rf"^{_RATE}( ?; ?{_RATE})*$")]
@@ -45,7 +44,7 @@ class Settings(BaseSettings):
     )
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the home folder")
     broker_url: str = Field("filesystem://", description="filesystem:// (in the home folder) or redis://…")
-    sandbox: Backend = Field("bubblewrap", description="Backend that runs participants' code")
+    sandbox: str = Field("bubblewrap", description="Backend that runs participants' code")
     sandbox_minimum: tuple[str, ...] = Field(
         ("namespaces", "no_network", "read_only_files", "no_capabilities", "seccomp"),
         description="Layers of the sandbox without which a worker takes no work (a JSON list)",

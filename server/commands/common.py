@@ -18,6 +18,7 @@ from submissions.storage.migrations import migrate
 from submissions.zoos.registry import adopt_folders
 from submissions.zoos.registry import find_zoo as zoo_named
 from submissions.zoos.zoo_store import make_zoo_store
+from worker.sandbox.backends import UnknownBackendError, require_backend
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +26,11 @@ _log = logging.getLogger(__name__)
 def settings_or_exit() -> Settings:
     """The settings of this environment. Exits with a sentence per wrong `GENGAP_*` variable."""
     try:
-        return Settings()
+        settings = Settings()
+        require_backend(settings.sandbox)
+        return settings
+    except UnknownBackendError as error:
+        raise InputError(f"GENGAP_SANDBOX: {error}") from error
     except ValidationError as error:
         wrong = [f"GENGAP_{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors()]
         raise InputError("\n".join(wrong)) from error

@@ -100,11 +100,11 @@ class Limit:
         )
 
     def entry(self, value: float | None) -> str:
-        """A value as people type it; empty for None."""
+        """Write a value as people type it; empty for None."""
         return "" if value is None else f"{value / self.unit.scale:.12g}"
 
     def read(self, text: str) -> float | None:
-        """The value that somebody typed.
+        """Read a value that somebody typed.
 
         Parameters
         ----------
@@ -133,7 +133,7 @@ class Limit:
             raise ValueError(f"Give a number of {self.unit.word}.") from None
 
     def fault(self, value: float | None) -> str | None:
-        """What is wrong with a value, in a sentence that names the bounds; None where it is within them."""
+        """Return a sentence that names the bounds where a value is out of them, or else None."""
         if value is None:
             is_right = self.is_optional
         else:
@@ -144,7 +144,7 @@ class Limit:
 def _limit(
     default: float | None, title: str, unit: Unit, *, least: float, most: float | None = None, about: str
 ) -> Any:
-    """A field of `Limits` that a phase sets; see `Limit` for the parameters."""
+    """Declare a field of `Limits` that a phase sets; see `Limit` for the parameters."""
     return field(default=default, metadata={_SPEC: (title, unit, least, most, about)})
 
 
@@ -197,20 +197,20 @@ class Limits:
     cpus: int = 1
 
     def __composite_values__(self) -> tuple[float | None, ...]:
-        """The values of `LIMITS`, in order: what SQLAlchemy writes into a phase's columns."""
+        """Return the values of `LIMITS` in order; SQLAlchemy writes them into a phase's columns."""
         return tuple(getattr(self, limit.name) for limit in LIMITS)
 
     @classmethod
     def of_columns(cls, *values: Any) -> "Limits":
-        """The limits whose values stand in a phase's columns, in the order of `LIMITS`."""
+        """Make the limits from the values of a phase's columns, in the order of `LIMITS`."""
         return cls(**{limit.name: value for limit, value in zip(LIMITS, values, strict=True)})
 
     def of_phase(self) -> Mapping[str, float | None]:
-        """The values of a phase's limits by name."""
+        """Return the values of a phase's limits by name."""
         return {limit.name: getattr(self, limit.name) for limit in LIMITS}
 
     def faults(self) -> dict[str, str]:
-        """One sentence per limit that is out of its bounds; empty where none is."""
+        """Return one sentence for each limit that is out of its bounds, by name; empty where none is."""
         found = {limit.name: limit.fault(getattr(self, limit.name)) for limit in LIMITS}
         return {name: sentence for name, sentence in found.items() if sentence is not None}
 

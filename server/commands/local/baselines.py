@@ -26,7 +26,6 @@ from server.commands.local.baselines_tables import print_list, print_scores
 from server.commands.local.baselines_values import Keeper, Kept, State, bundle_of, evaluate
 from submissions.baselines import BASELINES, Baseline
 from submissions.settings import Settings
-from worker.sandbox.backends.docker import DockerOptions
 from worker.sandbox.pool import SandboxPool, make_pool
 from worker.sandbox.protocol import Limits, SandboxError
 
@@ -140,7 +139,7 @@ def job_of(name: str, target: str, settings: Settings) -> Job:
 def sandboxes(settings: Settings, slots: int) -> Iterator[SandboxPool]:
     """One pool for all measures; none of its processes outlives the block."""
     try:
-        pool = make_pool(settings.sandbox, slots, docker=DockerOptions.of(settings))
+        pool = make_pool(settings, slots)
         try:
             yield pool
         finally:

@@ -22,7 +22,6 @@ from submissions.storage.states import SENTENCES, Reason, State
 from submissions.zoos import tracks
 from worker.evaluator import evaluate_zoo
 from worker.failures import describe
-from worker.sandbox.backends.docker import DockerOptions
 from worker.sandbox.pool import make_pool
 from worker.sandbox.protocol import Code, Failure, Limits, Outcome, SandboxError
 
@@ -112,7 +111,7 @@ def _evaluate(
         return result(State.FAILED, reason=error.reason, detail=str(error))
     if (refusal := tracks.refusal(bundle.needs, [(zoo.name, zoo.offers)])) is not None:
         raise InputError(refusal)
-    pool = make_pool(settings.sandbox, jobs, docker=DockerOptions.of(settings))
+    pool = make_pool(settings, jobs)
     outcomes = evaluate_zoo(pool, zoo, Code(bundle.files, bundle.sha256, bundle.track), limits, slots=jobs)
     try:
         failure = _collect(outcomes, values, zoo)

@@ -146,7 +146,7 @@ def _site(settings: Settings) -> Iterator[Site]:
     """
     db = ready_database(settings)
     with ThreadPoolExecutor(1) as executor, closing(db):
-        tried = executor.submit(try_sandbox)
+        tried = executor.submit(try_sandbox, settings)
         logs = settings.home / "logs"
         logs.mkdir(exist_ok=True, mode=0o700)
         bundles, zoos = BundleStore(settings.store_folder), make_zoo_store(settings)

@@ -13,12 +13,13 @@ from sqlalchemy import text
 from model_zoo.store import schemes
 from server.commands.common import settings_or_exit
 from server.commands.errors import InputError
-from server.commands.operate.doctor import Check, Found, examine, store
 from server.commands.operate.doctor import command as doctor
+from server.commands.operate.doctor import examine, store
 from submissions.storage.database import Database
 from tests.buckets import Bucket
 from tests.mail_server import mail_server
 from tests.model_zoo.store import toy_schemes
+from worker.sandbox.checks import Check, Found
 
 
 @pytest.fixture(autouse=True)
