@@ -206,7 +206,7 @@ def _unpack(code: int, sizes: Mapping[str, int]) -> None:
     """Write the measure's files into its private scratch folder, and put that first on the import path.
 
     `code` holds one file after another and `sizes` their relative paths and lengths; the supervisor made both from
-    files that it has checked. The import system has not looked below this folder yet, so there is no cache to invalidate.
+    files that it has checked. The import system has not looked below this folder yet: no cache has to be invalidated.
     """
     MEASURE_FOLDER.mkdir()
     start = 0

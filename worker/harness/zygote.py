@@ -130,8 +130,8 @@ def _warm_up() -> None:
     """Do once, before the first fork, what torch does at first use.
 
     It reads /proc/cpuinfo, which is not there later; building a network without memory and seeding would cost every
-    fork 10 ms. `torch.func.hessian` is left out: its lazy imports take its few users a second, but in the zygote they would
-    cost every network another 25 ms of forking and every slot 75 MB.
+    fork 10 ms. `torch.func.hessian` is left out: its lazy imports take its few users a second, but in the zygote they
+    would cost every network another 25 ms of forking and every slot 75 MB.
     """
     image = torch.ones(1, 1, 3, 3)
     torch.nn.functional.conv2d(image, image) @ torch.ones(1, 1)
