@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from model_zoo.store import ZooStore
 from scoring import Jackknife, plain
-from scoring.comparison import competition_estimate
+from scoring.decisions.comparison import competition_estimate
 from submissions.competitions.competitions import find_competition
 from submissions.leaderboard import standings
 from submissions.people.accounts import register, system_user

@@ -1,6 +1,7 @@
 """What several commands share: settings with a readable error, uploads and zoos named on the command line."""
 
 import logging
+import signal
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -8,8 +9,8 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from model_zoo import Zoo, open_zoo
-from model_zoo.cache import make_zoo_in_child
 from model_zoo.recipes import RECIPES
+from model_zoo.training.trained_zoos import make_zoo_in_child
 from server.commands.errors import InputError
 from submissions.settings import Settings
 from submissions.storage.database import Database
@@ -33,6 +34,11 @@ def settings_or_exit() -> Settings:
     except ValidationError as error:
         wrong = [f"GENGAP_{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors()]
         raise InputError("\n".join(wrong)) from error
+
+
+def heed_interrupts() -> None:
+    """Let SIGINT end this process also where it was started with SIGINT ignored, as a shell's background jobs are."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def ready_database(settings: Settings) -> Database:

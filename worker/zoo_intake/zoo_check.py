@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model_zoo import NetworkEntry, Zoo, ZooError, open_zoo
-from model_zoo.checks.check import check_zoo
 from model_zoo.checks.measured import Fit, Measured
 from model_zoo.checks.report import CheckReport
+from model_zoo.checks.runner import check_zoo
 from submissions.settings import Settings
 from worker.evaluator import network_files
 from worker.sandbox.pool import SandboxPool, make_pool

@@ -23,7 +23,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from model_zoo.store import ZooStoreError
-from model_zoo.store.zoo_store import S3
+from model_zoo.store.schemes import settings_of
 from server.commands.common import settings_or_exit
 from server.commands.errors import InputError
 from submissions.settings import Settings
@@ -142,15 +142,11 @@ def home(settings: Settings) -> Check:
 
 def store(settings: Settings) -> Check:
     """Whether the zoo store keeps a small object and gives it back. A folder that does not exist yet is not made."""
-    folder = Path(settings.effective_store_url)
-    if not settings.effective_store_url.startswith(S3) and not folder.exists():
-        return _writable("store", folder, "GENGAP_STORE_URL" if settings.store_url else "GENGAP_HOME")
+    url = settings.effective_store_url
     try:
-        make_zoo_store(settings).probe()
+        return Check("store", Found.OK, f"{url}, {make_zoo_store(settings).probe()}")
     except ZooStoreError as error:
-        remedy = "Correct GENGAP_STORE_URL and GENGAP_STORE_ENDPOINT, and for S3 the AWS_* variables."
-        return Check("store", Found.MISSING, _first_line(str(error)), remedy)
-    return Check("store", Found.OK, f"{settings.effective_store_url}, written, read and removed")
+        return Check("store", Found.MISSING, _first_line(str(error)), f"Correct {settings_of(url)}.")
 
 
 def disk(settings: Settings) -> Check:

@@ -129,6 +129,15 @@ def test_a_group_of_version_2_has_every_limit_and_account(kernel: KernelGroups) 
     assert not folder.exists()
 
 
+def test_a_group_has_room_for_init_the_measure_and_every_process_granted_to_it(kernel: KernelGroups) -> None:
+    place = cgroups_v2.find(kernel.mountinfo, "0::/\n")
+    assert place is not None
+    cgroups.create(place, Limits(memory_bytes=64 * MIB, processes=10, cpus=3))
+    (folder,) = kernel.top.glob(f"{cgroups.PREFIX}-{os.getpid()}-*")
+    limits = ("memory.max", "pids.max", "cpu.max")
+    assert [kernel.read(folder, name) for name in limits] == [str(64 * MIB), "12", "300000 100000"]
+
+
 def test_a_kernel_without_the_newer_files_is_borne(kernel: KernelGroups) -> None:
     """No swap accounting, older than 5.14 (kill) and 5.19 (peak)."""
     group = cgroups_v2.Group(kernel.group("old"), frozenset({"memory", "pids"}))

@@ -5,6 +5,7 @@ The command line of bwrap is the list of everything that participants' code can 
 
 import itertools
 import os
+import secrets
 import shutil
 import socket
 import stat
@@ -53,7 +54,7 @@ class BubblewrapLauncher:
 
     def __init__(self, spawner: Spawner) -> None:
         self._spawner = spawner
-        self._started = itertools.count()
+        self._started = itertools.count(secrets.randbelow(USERS))  # so that two workers share no user
 
     @property
     def layers(self) -> Mapping[str, bool]:
