@@ -19,7 +19,7 @@ FILESYSTEM_POLL_S = 0.5
 
 
 def make_celery(settings: Settings) -> Celery:
-    """An app for these settings; it opens no connection yet."""
+    """Make the Celery app for these settings, without opening a connection."""
     file_broker.register()
     url = f"{file_broker.SCHEME}://" if _uses_files(settings) else settings.broker_url
     app = Celery("gengap", broker=url, set_as_current=False)

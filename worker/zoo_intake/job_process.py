@@ -1,8 +1,8 @@
 """One job on a zoo, in a process of its own: fetched, imported or trained, then checked, then put into the store.
 
 `worker.zoo_intake.job_supervisor` starts `python -m worker.zoo_intake.job_process` and writes to its stdin which job
-of which settings; the process tells its progress to the database itself and ends the job there. Exit status 0: the
-job has ended, done or failed by what it was given; anything else is our fault, and another attempt may follow.
+of which settings; the process records its progress in the database itself and ends the job there. Exit status 0: the
+job has ended, done or failed because of its input; anything else is our fault, and another attempt may follow.
 """
 
 import json
@@ -48,9 +48,9 @@ FAULTS_OF_THE_ZOO = (ZooError, CheckError, ArchiveError, SourceError, UploadErro
 
 
 class Telling:
-    """Progress for the database: at most once a second, and at every new stage (a text's first word).
+    """Records progress in the database: at most once a second, and at every new stage (a text's first word).
 
-    Raises LeaseLost once the job is somebody else's.
+    Raises LeaseLost once another worker has the job.
     """
 
     def __init__(self, db: Database, job: jobs.Job) -> None:
@@ -69,7 +69,7 @@ class Telling:
 
 
 def run_job(settings: Settings, db: Database, store: ZooStore, job: jobs.Job) -> None:
-    """Do the job and end it on record: as done, or as failed with a sentence for the organizer."""
+    """Do the job and record its end: done, or failed with a sentence for the organizer."""
     watch = Telling(db, job)
     folder = settings.home / "zoo_jobs" / str(job.id)
     try:

@@ -1,4 +1,4 @@
-"""A zoo's folder in S3, brought to this machine file by file. The job of adding a zoo from an address calls it.
+"""Copies a zoo's folder from S3 to this machine, file by file. The job of adding a zoo from an address calls it.
 
 Only what the zoo's own zoo.json lists is fetched, into paths inside the folder; the check that follows reads it all.
 """
@@ -19,7 +19,7 @@ Watch = Callable[[int, int, str], None]
 
 
 def fetch_zoo(address: str, into: Path, settings: Settings, watch: Watch) -> Path:
-    """The zoo at the s3:// address, in the new folder `into`. Raises SourceError, or ZooError naming the object."""
+    """Copy the zoo at an s3:// address into the new folder `into`. Raises SourceError, or ZooError with the object."""
     objects = connect(allowed_address(address, settings.zoo_sources), settings.store_endpoint)
     content = objects.read(MANIFEST)
     manifest = parse(ZooManifest, content, Path(MANIFEST))
@@ -35,6 +35,6 @@ def fetch_zoo(address: str, into: Path, settings: Settings, watch: Watch) -> Pat
         target = into / name
         target.parent.mkdir(parents=True, exist_ok=True)
         objects.bring(name, target)
-        os.utime(target, (0, 0))  # a time that tells nothing, as in the store
+        os.utime(target, (0, 0))  # a time without meaning, as in the store
         done += digest.bytes
     return into
