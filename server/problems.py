@@ -17,11 +17,11 @@ _SENTENCES = {
     400: "The request is malformed.",
     403: "Your account may not do this.",
     404: "There is nothing at this address. It may have moved, or it may not be public.",
-    405: "This address does not take such a request.",
-    413: "The request is larger than this server takes.",
+    405: "This address does not support this method.",
+    413: "The request is larger than this server accepts.",
     429: "Too many requests. Wait as long as Retry-After says.",
-    503: "Something that this needs is out of reach for now. Please try again in a while.",
-    500: "This is our fault, and it is in the server's log. Please try again in a moment.",
+    503: "A service that this needs is not available now. Please try again later.",
+    500: "This is an error of the server, and it is in its log. Please try again in a moment.",
 }
 
 

@@ -22,7 +22,7 @@ Secret = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{20,64}$")]
 def _in_our_times(moment: datetime) -> datetime:
     """Far from where a change of time zone leaves the calendar."""
     if not datetime(1970, 1, 2, tzinfo=UTC) <= moment <= datetime(9000, 1, 1, tzinfo=UTC):
-        raise ValueError("give a moment after 1970 and before 9000")
+        raise ValueError("give a time after 1970 and before 9000")
     return moment
 
 
@@ -64,6 +64,6 @@ class Answer(BaseModel):
 class Listing(Answer):
     """A page of a list. The header Link names the pages before and after it."""
 
-    total: int = Field(description="How many there are on all pages")
-    page: int = Field(description="Which page this is, from 1")
-    per_page: int = Field(description="How many a page has at most")
+    total: int = Field(description="Number of entries on all pages")
+    page: int = Field(description="Number of this page, from 1")
+    per_page: int = Field(description="Maximum number of entries of a page")

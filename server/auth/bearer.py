@@ -35,10 +35,10 @@ def require(scope: Scope) -> None:
     """End the request where its token is wrong or lacks the scope. Without any token it goes on, as a visitor's."""
     holder = the_holder()
     if holder is not None and scope not in holder.scopes:
-        sentence = f"The token lacks the scope {scope}. Make one that has it."
+        sentence = f"The token lacks the scope {scope}. Create one that has it."
         raise Problem(403, sentence, challenge=_challenge(error="insufficient_scope", scope=scope.value))
     if holder is None and "Authorization" in request.headers:
-        sentence = "The token is unknown, expired or revoked. Make a new one: gengap login"
+        sentence = "The token is unknown, expired or revoked. Create a new one: gengap login"
         raise Problem(401, sentence, challenge=_challenge(error="invalid_token"))
 
 

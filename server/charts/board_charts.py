@@ -34,7 +34,7 @@ def history_chart(courses: Sequence[Course], until: datetime) -> dict[str, Any]:
     labels = list(dict.fromkeys(course.label for course in courses))
     return {
         "$schema": SCHEMA,
-        "description": "The score that each of the first ten showed over time.",
+        "description": "The scores of the first ten entrants over time.",
         "width": "container",
         "height": 360,
         "data": {"values": values},

@@ -46,8 +46,8 @@ def values_picture(points: ZooPoints, coloured_by: int = 0) -> Picture:
     return Picture(
         key=VALUES,
         title=f"Value against {target_name(points.target)}",
-        caption="Each point is a network. A measure that knows the target rises from left to right, also among points "
-        "of one colour.",
+        caption="Each point is a network. The points of a good measure rise from left to right, also those of a single "
+        "colour.",
         columns=("network", "value", points.target, *points.axes),
         rows=tuple(
             (point.network_id, point.value, point.truth, *(point.hyperparameters[axis] for axis in points.axes))
@@ -85,8 +85,8 @@ def _of_report(report: Report) -> list[Picture]:
         Picture(
             key="cmi",
             title="What is left once two axes are known",
-            caption="CMI for each pair of axes held fixed. The smallest, framed, is the score: there the measure adds "
-            "least to knowing the two.",
+            caption="CMI for each pair of axes held fixed. The smallest (framed) is the score: there the measure adds "
+            "least to the two axes.",
             columns=("held fixed", "CMI", "is the score"),
             rows=tuple((set_name(entry.axes), entry.cmi, entry.attains) for entry in report.sets),
             draw=partial(heat_map, report.sets),
@@ -94,8 +94,8 @@ def _of_report(report: Report) -> list[Picture]:
         Picture(
             key="axes",
             title="Along each axis alone",
-            caption="ψ: networks that differ on one axis only, ordered as their targets are (1), by chance (0) or the "
-            "wrong way round (−1).",
+            caption="ψ of networks that differ on one axis only: 1 if ordered as their targets, 0 by chance, "
+            "−1 if reversed.",
             columns=("axis", "ψ"),
             rows=tuple((one.axis, one.number) for one in report.psi_by_axis),
             draw=partial(bars_by_axis, report.psi_by_axis),
@@ -114,8 +114,8 @@ def _sign_errors(errors: SignErrors) -> Picture:
     return Picture(
         key="changes",
         title="How often it is wrong about a change",
-        caption="Share of the changes of one hyperparameter, among those that noise cannot explain, with at most that "
-        "sign error. The further left the curve, the better; a coin is wrong half of the time (dashed).",
+        caption="Share of the changes of one hyperparameter with at most a given sign error, among those that noise "
+        "cannot explain. The further left the curve, the better; a coin toss is wrong half of the time (dashed).",
         columns=("change", "pairs of networks", "sign error")
         if changes
         else ("sign error at most", "share of changes"),
@@ -128,7 +128,7 @@ def _times(bins: Sequence[TimeBin]) -> Picture:
     return Picture(
         key="times",
         title="Time per network",
-        caption="Wall time that the measure took, networks in no particular order.",
+        caption="Wall time of the measure per network, in round bins.",
         columns=("from, seconds", "to, seconds", "networks"),
         rows=tuple((one.from_s, one.to_s, one.networks) for one in bins),
         draw=partial(histogram, bins),

@@ -111,7 +111,7 @@ def training_against_test(report: CheckReport) -> Spec:
 
 
 PICTURES: Mapping[str, tuple[str, Callable[[CheckReport], Spec]]] = {
-    "gaps": ("How the gaps spread", histogram),
+    "gaps": ("Distribution of the gaps", histogram),
     "axes": ("The gap along each axis", gap_by_axis),
     "accuracies": ("Training against test accuracy", training_against_test),
 }

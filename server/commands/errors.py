@@ -1,4 +1,4 @@
-"""What every command says to wrong usage or input. Apart, because `gengap score` must import next to nothing."""
+"""The error of all commands for wrong usage or input; apart, because `gengap score` must import as little as possible."""
 
 import click
 

@@ -116,7 +116,7 @@ def posted_upload(draft: Draft) -> tuple[Upload | None, Draft]:
         try:
             return Upload(draft.parent.filename, services().store.get(draft.parent.sha256)), draft
         except StoreError as error:
-            raise BundleError(f"{draft.parent.filename} cannot be read back; choose the file again.") from error
+            raise BundleError(f"{draft.parent.filename} cannot be read any more; choose the file again.") from error
     return None, draft
 
 

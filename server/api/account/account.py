@@ -29,7 +29,7 @@ class Account(Answer):
     role: str = Field(description="participant or organizer")
     email: str | None
     email_verified_at: datetime | None
-    wants_mail: bool = Field(description="Whether you are mailed how your submissions ended")
+    wants_mail: bool = Field(description="Whether you get mails when your submissions end")
     created_at: datetime
 
 
@@ -91,7 +91,7 @@ def register(body: AccountWanted) -> Created[Account]:
 
     A mail with a link verifies its address. Then make a token: /log-in"""
     if not services().settings.registration_open:
-        raise Problem(403, "This server makes no new accounts.")
+        raise Problem(403, "Registration is closed on this server.")
     secret = services().settings.secret_key()
     try:
         user_id = accounts.register(services().db, body.name, body.email, body.password, secret=secret)
@@ -146,7 +146,7 @@ def change_email(body: EmailChange) -> None:
 def ask_to_verify() -> None:
     """Mail the link that verifies your address once more"""
     if not accounts.ask_to_verify(services().db, services().settings.secret_key(), the_account().id):
-        raise Problem(409, "Enough mails went to this address in the last hour.")
+        raise Problem(409, "Too many mails were sent to this address in the last hour.")
     send_mail_hint(services().settings)
 
 
@@ -191,7 +191,7 @@ def end_sessions() -> None:
 def end_session(session_id: int) -> None:
     """Log a browser out"""
     if not sessions.end(services().db, the_account().id, session_id):
-        raise Problem(404, "You have no session of this number.")
+        raise Problem(404, "You have no session with this number.")
 
 
 @routes.post("/password-resets", Who.VISITOR, Scope.READ)
@@ -210,7 +210,7 @@ def reset(body: Reset) -> None:
     except AccountError as error:
         raise faulty(error.messages) from None
     if user is None:
-        raise faulty({"token": "The link is spent or too old. Ask for another."})
+        raise faulty({"token": "The link has been used or is too old. Ask for another."})
     send_mail_hint(services().settings)
 
 
@@ -218,7 +218,7 @@ def reset(body: Reset) -> None:
 def verify(body: Verification) -> None:
     """Verify an email address with the token of a mailed link"""
     if accounts.verify_email(services().db, services().settings.secret_key(), body.token) is None:
-        raise faulty({"token": "The link is spent or too old. Ask for another."})
+        raise faulty({"token": "The link has been used or is too old. Ask for another."})
     send_mail_hint(services().settings)
 
 

@@ -12,7 +12,7 @@ from server.config import services
 from submissions.messages.notifications import SHOWN, mark_read, notices_of
 from submissions.people.tokens import Scope
 
-routes = Routes("notifications", "Notifications", "What has happened to your submissions.")
+routes = Routes("notifications", "Notifications", "Notifications about your submissions.")
 
 
 class Notification(Answer):

@@ -37,7 +37,7 @@ class InvitedTeam(Answer):
 class Team(InvitedTeam):
     """A team as its members see it."""
 
-    invite_key: str = Field(description="Whoever has it may join, at /invitations/{invite_key}")
+    invite_key: str = Field(description="Anybody who has it can join, at /invitations/{invite_key}")
     created_at: datetime
 
 
@@ -139,4 +139,4 @@ def _told(session: Session, team: teams.Team) -> Team:
 
 
 def _no_team() -> Problem:
-    return Problem(404, "You are in no team of this competition.")
+    return Problem(404, "You have no team in this competition.")

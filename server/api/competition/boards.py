@@ -52,10 +52,10 @@ class BoardCell(Answer):
 class BoardRow(Answer):
     """An entrant: a team, a person alone, or a baseline."""
 
-    rank: int | None = Field(description="Null for what is only to read the board by")
+    rank: int | None = Field(description="Null for reference rows")
     is_tied: bool
-    lowest: int | None = Field(description="The best place that the data leave open; null until it is worked out")
-    highest: int | None = Field(description="The worst place that the data leave open")
+    lowest: int | None = Field(description="The best rank of the rank interval; null until it is computed")
+    highest: int | None = Field(description="The worst rank of the rank interval")
     submission: int
     name: str
     by: str = Field(description="The team's or person's name, or an alias; empty for baselines")
@@ -68,7 +68,7 @@ class BoardRow(Answer):
     standard_error: float | None
     scored: int = Field(description="How many of the entrant's submissions were taken into account")
     submitted_at: datetime
-    cells: list[BoardCell] = Field(description="One per zoo; none where the phase uses the Ladder")
+    cells: list[BoardCell] = Field(description="One per zoo; none if the phase uses the Ladder")
 
 
 class Board(Listing):
@@ -80,17 +80,17 @@ class Board(Listing):
     count_rule: CountRule
     uses_ladder: bool
     freezes_at: datetime | None
-    entrants: int = Field(description="How many have a rank")
+    entrants: int = Field(description="Number of entrants with a rank")
     tracks: list[str]
     zoos: list[BoardZoo]
-    references: BoardReferences | None = Field(description="Of the score over all zoos")
+    references: BoardReferences | None = Field(description="Of the mean score over all zoos")
     items: list[BoardRow]
 
 
 class BoardQuery(Query):
     sort: Line = Field("score", description="score, name, team, submitted, or a metric of a zoo: cmi.NAME, tau.NAME, …")
-    descending: bool | None = Field(None, description="The order; by default the one that one wants first")
-    track: Line = Field("", description="Rows of this track alone")
+    descending: bool | None = Field(None, description="The direction; the default depends on the column")
+    track: Line = Field("", description="Only rows of this track")
     search: Line = Field("", description="Part of a measure's, a team's or a person's name")
     page: int = Field(1, ge=1, le=LARGEST_PAGE)
     per_page: int = Field(50, ge=1, le=MOST_PER_PAGE)
@@ -112,19 +112,19 @@ class BoardCourse(Answer):
 
 
 class BoardCitation(Answer):
-    bibtex: str = Field(description="An entry for a paper, with the version that was read")
+    bibtex: str = Field(description="A BibTeX entry with the version of the board")
 
 
 class BoardBadge(Answer):
     """Rank and score of an entrant, for other sites."""
 
     svg: str
-    address: str = Field(description="Where the picture is, as it stands at the time")
+    address: str = Field(description="Address of the picture, which follows the board")
     leads_to: str = Field(description="The submission's page")
 
 
 class BoardHistory(Answer):
-    items: list[BoardCourse] = Field(description="The first of the board, best first")
+    items: list[BoardCourse] = Field(description="The first entrants, best first")
 
 
 _BOARD = "/competitions/<slug:competition_slug>/phases/<slug:phase_slug>/leaderboard"

@@ -25,7 +25,7 @@ from submissions.storage.records import (
     utc_now,
 )
 
-routes = Routes("competitions", "Competitions", "What can be taken part in, and when.")
+routes = Routes("competitions", "Competitions", "Competitions, their phases and zoos.")
 
 
 class PhaseSummary(Answer):
@@ -36,7 +36,7 @@ class PhaseSummary(Answer):
     opens_at: datetime
     closes_at: datetime | None
     is_open: bool = Field(description="Whether it takes submissions now")
-    is_hidden: bool = Field(description="Whether organizers alone see it")
+    is_hidden: bool = Field(description="Whether only organizers see it")
 
 
 class Competition(Answer):
@@ -44,7 +44,7 @@ class Competition(Answer):
     title: str
     text: str
     rules: str
-    team_members: int = Field(description="The most that a team may have")
+    team_members: int = Field(description="Maximum number of members of a team")
     phases: list[PhaseSummary]
 
 
@@ -77,14 +77,14 @@ class PhaseLimits(Answer):
 
 class Phase(PhaseSummary):
     competition: str
-    target: str = Field(description="What measures are to predict")
+    target: str = Field(description="The target that measures predict")
     limits: PhaseLimits
     zoos: list[PhaseZoo]
     smoke_zoo: str | None = Field(description="The zoo on which a submission is tried first")
     shows_logs: bool = Field(description="Whether authors see what their measures print")
     count_rule: CountRule = Field(description="Which submission of a team counts")
-    uses_ladder: bool = Field(description="Whether a new score shows only where it is better by more than chance")
-    freezes_at: datetime | None = Field(description="What is scored later is kept from the leaderboard for now")
+    uses_ladder: bool = Field(description="Whether a new score is shown only if it is better by more than chance")
+    freezes_at: datetime | None = Field(description="Submissions scored later do not appear on the leaderboard for now")
 
 
 class Announcement(Answer):

@@ -38,7 +38,7 @@ from submissions.people.tokens import Scope
 from submissions.storage.records import PhaseRecord
 from worker.hints import send_hint
 
-routes = Routes("phases", "Organizing competitions", "Competitions and phases, opened and changed by organizers.")
+routes = Routes("phases", "Organizing competitions", "Competitions and phases, which organizers open and change.")
 
 _STRICT = {str: Line, int: Count, datetime: Moment}
 
@@ -67,7 +67,7 @@ def _plan_fields(*, all_optional: bool) -> dict[str, Any]:
 
 
 PhaseChange = create_model(
-    "PhaseChange", __base__=Body, __doc__="What is to change of a phase.", **_plan_fields(all_optional=True)
+    "PhaseChange", __base__=Body, __doc__="The changes of a phase.", **_plan_fields(all_optional=True)
 )
 PhasePlanned = create_model("PhasePlanned", __base__=Body, __doc__="A new phase.", **_plan_fields(all_optional=False))
 
@@ -94,7 +94,7 @@ class CompetitionChange(Body):
     title: Line | None = None
     text: Paragraphs | None = None
     rules: Paragraphs | None = None
-    team_members: Count | None = Field(None, description="The most that a team may have")
+    team_members: Count | None = Field(None, description="Maximum number of members of a team")
 
 
 class AnnouncementWanted(Body):
@@ -103,13 +103,13 @@ class AnnouncementWanted(Body):
 
 
 class Replacement(Body):
-    by: Id = Field(description="The number of the version that takes its place")
+    by: Id = Field(description="The number of the version that replaces it")
 
 
 class Again(Answer):
     """What a change of a phase's zoos led to."""
 
-    evaluated_again: int = Field(description="How many submissions run again because of it")
+    evaluated_again: int = Field(description="Number of submissions that are evaluated again")
 
 
 class ListedPhase(Answer):
@@ -237,7 +237,7 @@ def make_announcement(body: AnnouncementWanted) -> Created[Announcement]:
 def withdraw_announcement(announcement_id: int) -> None:
     """Take an announcement off a competition's page"""
     if not withdraw(services().db, the_competition().id, announcement_id, user_id=the_account().id):
-        raise Problem(404, "The competition has no announcement of this number.")
+        raise Problem(404, "The competition has no announcement with this number.")
 
 
 def _opened(competition_slug: str, wanted: PhaseWanted, new: NewCompetition | None) -> Created[Phase]:

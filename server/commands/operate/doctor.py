@@ -1,7 +1,7 @@
-"""`gengap doctor`: tries what Gengap needs on this machine, and which of the sandbox's layers hold on it.
+"""`gengap doctor`: tests what Gengap needs on this machine, and which layers of the sandbox work on it.
 
-A probe never raises and never imports torch; it tries the real thing (starts a throwaway sandbox, asks the
-broker) rather than looking at versions. A new probe is a function that returns a Check, added to `examine`.
+A probe never raises and never imports torch. It tests the real thing (starts a temporary sandbox, connects to the
+broker) instead of looking at versions. To add a probe, write a function that returns a Check and add it to `examine`.
 """
 
 import importlib.metadata
@@ -44,12 +44,12 @@ FREE_BYTES = 2**30
 OLDEST_PYTHON = (3, 11)
 NAMESPACES_REMEDY = (
     "Allow unprivileged user namespaces: sysctl kernel.unprivileged_userns_clone=1, or on Ubuntu "
-    "kernel.apparmor_restrict_unprivileged_userns=0. In a container, start it with more rights."
+    "kernel.apparmor_restrict_unprivileged_userns=0. In a container, start the container with more privileges."
 )
 
 
 class Found(StrEnum):
-    """What a probe found. Only MISSING keeps Gengap from working; ABSENT costs comfort or a layer."""
+    """The result of a probe. MISSING prevents Gengap from working; ABSENT only costs comfort or a layer of protection."""
 
     OK = "ok"
     MISSING = "missing"
@@ -58,7 +58,7 @@ class Found(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the doctor's tables. `remedy` is how to get what is not there, empty where all is well."""
+    """One line of the doctor's tables. `remedy`: how to install what is missing; empty if nothing is."""
 
     name: str
     state: Found
@@ -70,7 +70,7 @@ class Check:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def command(as_json: bool) -> None:
-    """Tell what works on this machine, what is missing and how to get it."""
+    """Report what works on this machine, what is missing and how to get it."""
     found = examine()
     healthy = all(check.state != Found.MISSING for check in found)
     checks, layers = ([check for check in found if check.is_layer is is_layer] for is_layer in (False, True))
@@ -83,7 +83,7 @@ def command(as_json: bool) -> None:
 
 
 def examine() -> list[Check]:
-    """Every probe's answer in the order of the table, then a line for each of the sandbox's layers."""
+    """Run every probe; the results are in the order of the table, then a line for each layer of the sandbox."""
     checks, settings = [python(), torch()], None
     try:
         settings = settings_or_exit()
@@ -101,7 +101,7 @@ def examine() -> list[Check]:
 
 
 def layer_checks(vector: Mapping[str, bool], minimum: Sequence[str]) -> list[Check]:
-    """A line for each layer: held, not held, or needed by the setting `sandbox_minimum` and not held."""
+    """Return a line for each layer: active, not active, or missing if the setting `sandbox_minimum` requires it."""
     checks = [_layer(layer, vector, minimum) for layer in TABLE]
     unknown = sorted(set(minimum) - {layer.name for layer in TABLE})
     remedy = "Correct GENGAP_SANDBOX_MINIMUM."
@@ -141,7 +141,7 @@ def bubblewrap() -> Check:
 
 
 def _try_sandbox(settings: Settings | None) -> SelfTest:
-    """What a real sandbox of the backend that is set does with a probe measure. Takes a few seconds."""
+    """Run a probe measure in a real sandbox of the configured backend. Takes a few seconds."""
     if settings is None:
         return try_sandbox()
     return try_sandbox(settings.sandbox, DockerOptions.of(settings))
@@ -158,7 +158,7 @@ def _sandbox(tried: SelfTest, settings: Settings | None) -> Check:
 def system_call_filter() -> Check:
     if participant_filter() is not None:
         return Check("system call filter", Found.OK, "libseccomp")
-    words = "no libseccomp.so.2; measures run without a filter of system calls"
+    words = "no libseccomp.so.2; measures run without a system call filter"
     return Check("system call filter", Found.ABSENT, words, _apt("libseccomp2"))
 
 
@@ -170,7 +170,7 @@ def user_namespaces() -> Check:
 
 
 def control_groups() -> Check:
-    """Where groups can be made. Whether their limits hold is a question for the layers."""
+    """Check where control groups can be created; the layers check whether their limits work."""
     found = cgroups.hierarchy()
     if found is not None and "memory" in found.controllers:
         folders = ", ".join(str(folder) for folder in found.folders)
@@ -178,7 +178,7 @@ def control_groups() -> Check:
     return Check(
         "control groups",
         Found.ABSENT,
-        "no memory controller may be used; workers watch resident memory instead",
+        "no memory controller is usable; workers monitor resident memory instead",
         "Run the worker as root, or as a systemd service with Delegate=yes.",
     )
 
@@ -188,7 +188,7 @@ def home(settings: Settings) -> Check:
 
 
 def store(settings: Settings) -> Check:
-    """Whether the zoo store keeps a small object and gives it back. A folder that does not exist yet is not made."""
+    """Check that the zoo store can write and read a small object. A folder that does not exist is not created."""
     folder = Path(settings.effective_store_url)
     if not settings.effective_store_url.startswith(S3) and not folder.exists():
         return _writable("store", folder, "GENGAP_STORE_URL" if settings.store_url else "GENGAP_HOME")
@@ -210,12 +210,12 @@ def disk(settings: Settings) -> Check:
 
 
 def database(settings: Settings) -> Check:
-    """Whether the database answers. An SQLite file that does not exist yet is not made here."""
+    """Check that the database answers. An SQLite file that does not exist is not created."""
     url = make_url(settings.effective_database_url)
     shown = url.render_as_string(hide_password=True)
     if url.get_backend_name() == "sqlite":
         if url.database and not Path(url.database).exists():
-            return Check("database", Found.OK, f"{shown}, made at first start")
+            return Check("database", Found.OK, f"{shown}, created at first start")
     else:
         url = url.update_query_dict({"connect_timeout": str(CONNECT_TIMEOUT_S)})
     try:
@@ -243,7 +243,7 @@ def broker(settings: Settings) -> Check:
 
 
 def mail(settings: Settings) -> Check:
-    """Whether the mail server lets us in. Nothing is sent."""
+    """Check that the mail server accepts the login. Nothing is sent."""
     if not settings.smtp_host:
         return Check("mail", Found.OK, "printed to the workers' log (GENGAP_SMTP_HOST is empty)")
     shown = f"{settings.smtp_host}:{settings.smtp_port} ({settings.smtp_security})"
@@ -282,7 +282,7 @@ def _program(program: str, package: str, purpose: str) -> Check:
 
 
 def _try(*arguments: str) -> tuple[bool, str]:
-    """Whether a program ends well, and the last line it said."""
+    """Run a program; return whether it succeeded and the last line that it printed."""
     try:
         done = subprocess.run(
             arguments, capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=False, env=os.environ
@@ -296,7 +296,7 @@ def _try(*arguments: str) -> tuple[bool, str]:
 
 
 def _writable(name: str, folder: Path, setting: str) -> Check:
-    """Whether files can be made in the folder, or where it will be."""
+    """Check that files can be created in the folder, or where it will be created."""
     existing = _existing(folder)
     try:
         with tempfile.TemporaryFile(dir=existing):
@@ -308,7 +308,7 @@ def _writable(name: str, folder: Path, setting: str) -> Check:
 
 
 def _existing(folder: Path) -> Path:
-    """The path itself or the nearest one above it that this user can see."""
+    """Return the path itself, or its nearest parent that exists for this user."""
     while not os.access(folder, os.F_OK):
         folder = folder.parent
     return folder
@@ -333,8 +333,8 @@ def _print(checks: list[Check], layers: list[Check], healthy: bool) -> None:
         table.add_row(check.name, f"[{looks[check.state]}]{check.state}[/]", check.text, check.remedy)
     console = Console()
     console.print(table)
-    words = {Found.OK: "held", Found.MISSING: "missing", Found.ABSENT: "not held"}
-    table = Table("layer", "tried now", "what it stops", "how to get it", title="The sandbox's layers")
+    words = {Found.OK: "active", Found.MISSING: "missing", Found.ABSENT: "not active"}
+    table = Table("layer", "tested now", "what it stops", "how to get it", title="The sandbox's layers")
     for check in layers:
         table.add_row(check.name, f"[{looks[check.state]}]{words[check.state]}[/]", check.text, check.remedy)
     console.print(table)

@@ -44,7 +44,7 @@ def create() -> ResponseReturnValue:
 def revoke(token_id: int) -> ResponseReturnValue:
     if not revoke_token(services().db, the_account().id, token_id):
         abort(404)
-    flash("That token is revoked: nothing can be done with it any more.")
+    flash("The token is revoked and cannot be used any more.")
     return redirect(url_for("tokens.overview"))
 
 

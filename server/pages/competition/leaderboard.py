@@ -39,8 +39,8 @@ METRIC_NAMES = {"cmi": "CMI", "tau": "τ", "psi": "Ψ", "sign": "sign-error"}
 METRIC_TITLES = {
     "cmi": "100 × conditional mutual information; higher is better",
     "tau": "Kendall's rank correlation; higher is better",
-    "psi": "granulated Kendall: the rank correlation where a single hyperparameter varies; higher is better",
-    "sign": "robust sign-error: how often the order of two networks is told wrong; lower is better",
+    "psi": "granulated Kendall: rank correlation of networks that differ in one hyperparameter; higher is better",
+    "sign": "robust sign-error: how often the measure gets the order of two networks wrong; lower is better",
 }
 
 _CELLS: Mapping[str, Callable[[Cell], str]] = {
@@ -174,9 +174,13 @@ def _reference_rows(
 ) -> list[tuple[str, str, float | None, list[float | None]]]:
     """The rows below the table: name, explanation, score, CMI per zoo; those that nothing is known of are left out."""
     names = (
-        ("hyperparameter_oracle", "Hyperparameter oracle", "The best additive guess from the hyperparameters alone"),
+        (
+            "hyperparameter_oracle",
+            "Hyperparameter oracle",
+            "The best additive model of the hyperparameters alone",
+        ),
         ("percentile_95", "Random values, 95th percentile", "95 % of random measures score below"),
-        ("random_floor", "Random values, mean", "What a measure gets that knows nothing"),
+        ("random_floor", "Random values, mean", "The mean score of a measure without information"),
     )
     rows = []
     for field, name, title in names:

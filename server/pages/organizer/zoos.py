@@ -58,9 +58,9 @@ def add_pgdl() -> ResponseReturnValue:
     except SourceError as error:
         return _overview_page({"pgdl": str(error)}), 422
     if name and not is_zoo_name(name):
-        return _overview_page({"pgdl": "A zoo's name has small letters, digits, dashes and underscores."}), 422
+        return _overview_page({"pgdl": "A zoo's name has lower-case letters, digits, hyphens and underscores."}), 422
     if test_size and not (test_size.isascii() and test_size.isdecimal() and int(test_size)):
-        return _overview_page({"pgdl": "Give the number of test examples, or leave it to the importer."}), 422
+        return _overview_page({"pgdl": "Give the number of test examples, or leave the field empty."}), 422
     arguments = {
         "task": task,
         "reference": reference,

@@ -80,7 +80,7 @@ def cancel_submission(submission_id: int) -> ResponseReturnValue:
     if cancel(services().db, submission_id):
         flash("Cancelled.")
     else:
-        flash("It had ended already, so there was nothing to cancel.")
+        flash("It had already ended, so it cannot be cancelled.")
     return redirect(url_for("submissions.show", submission_id=submission_id))
 
 

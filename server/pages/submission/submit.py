@@ -34,7 +34,7 @@ from worker.hints import send_hint
 
 SHOWN_LENGTH = 200  # characters of the line at fault
 ADVICE = {
-    Reason.IMPORT_ERROR: "Python could not import it. Correct this line, or the one before it.",
+    Reason.IMPORT_ERROR: "Python cannot import it. Correct this line, or the one before it.",
     Reason.MISSING_FUNCTION: "The server calls this function once for each network.",
 }
 
@@ -152,7 +152,7 @@ def _track_fault(draft: Draft, bundle: Bundle) -> dict[str, str]:
     if draft.track in ("", bundle.track):
         return {}
     advice = f'write TRACK = "{draft.track}" at the top of the code, or choose {bundle.track} here'
-    return {"track": f"The code is of the {bundle.track} track, the form says {draft.track}: {advice}."}
+    return {"track": f"The code belongs to the {bundle.track} track, but the form says {draft.track}: {advice}."}
 
 
 def _fault(error: BundleError, sent: Upload | None) -> Fault:
