@@ -1,6 +1,6 @@
-"""What the API says when something goes wrong: problem details (RFC 9457), with a sentence per faulty field.
+"""Errors of the API: problem details (RFC 9457), with a sentence per faulty field.
 
-Views raise `Problem`; every other HTTP error below /api is told in the same form by `pages.errors`.
+Views raise `Problem`; `pages.site.errors` converts every other HTTP error below /api to the same form.
 """
 
 from collections.abc import Mapping, Sequence
@@ -65,7 +65,7 @@ def faulty(messages: Mapping[str, str]) -> Problem:
 
 
 def response(error: HTTPException) -> Response:
-    """The error as problem details, with the headers that belong to its status (Allow, Retry-After, …)."""
+    """Return the error as problem details, with the headers of its status (Allow, Retry-After, …)."""
     status = error.code or 500
     detail = error.detail if isinstance(error, Problem) else _SENTENCES.get(status, "The request was not answered.")
     told = ProblemDetails(

@@ -1,4 +1,4 @@
-"""Sending the hint that work exists. Pages and workers call it; losing one costs a few seconds, never work."""
+"""Sending hints that there is work. Called by pages and workers; losing a hint costs seconds, never work."""
 
 import logging
 from functools import lru_cache
@@ -18,17 +18,17 @@ def _app(settings: Settings) -> Celery:
 
 
 def send_hint(settings: Settings) -> None:
-    """Tell some worker that there may be work. Never raises: a sweep finds the work without it."""
+    """Hint to some worker that there may be work. Never raises: a sweep finds the work without it."""
     _send(settings, WORK)
 
 
 def send_zoo_hint(settings: Settings) -> None:
-    """The same for a job on a zoo."""
+    """Send the hint for a job on a zoo."""
     _send(settings, ZOO_WORK)
 
 
 def send_mail_hint(settings: Settings) -> None:
-    """The same for a mail in the outbox."""
+    """Send the hint for a mail in the outbox."""
     _send(settings, MAIL)
 
 

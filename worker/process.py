@@ -1,10 +1,8 @@
-"""One worker process: a Celery worker whose threads are slots, one more for zoos, a sweeper, a mailer.
+"""One worker process: a Celery worker whose threads are slots, a thread for zoos, a sweeper and a mailer.
 
-`gengap worker` runs it.
-
-Threads, not Celery's forks: the work happens in sandboxes, a slot only watches; one process can stop its
-sandboxes in good order, and a sandbox must be started from a thread that lives on (see `sandbox.spawn`). Where the
-sandbox lacks a layer of the minimum, the process takes no work: it only says so, in the log and on record.
+It uses threads instead of Celery's forks: sandboxes do the work and a slot only watches them. One process can stop all
+its sandboxes in order, and a sandbox must be started from a thread that lives on (see `sandbox.spawn`). If the sandbox
+lacks a required layer, the process takes no work and reports this in the log and on record. Run by `gengap worker`.
 """
 
 import logging
@@ -44,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 
 def run_worker(settings: Settings, *, log_level: str = "INFO") -> int:
-    """Work until SIGTERM or SIGINT; then give unfinished runs back and end every sandbox. The exit status."""
+    """Work until SIGTERM or SIGINT, then return unfinished runs and end every sandbox; return the exit status."""
     db = Database(settings.effective_database_url)
     pool = make_pool(settings.sandbox, settings.worker_slots, docker=DockerOptions.of(settings))
     name = f"{socket.gethostname()}/{os.getpid()}"
@@ -60,10 +58,10 @@ def run_worker(settings: Settings, *, log_level: str = "INFO") -> int:
 
 
 def _is_able(settings: Settings, db: Database, pool: SandboxPool, name: str) -> bool:
-    """Put this worker on record; where its sandbox is not good enough, wait until it is, or False at the end.
+    """Record this worker; if its sandbox does not meet the minimum, wait until it does, or return False at the end.
 
-    The wait takes no hints, which other workers could use. A sandbox that does not start (an engine that is not up
-    yet) is tried again now and then; a missing layer stays missing until the worker is started anew.
+    While waiting it takes no hints, which other workers could use. A sandbox that does not start (because the engine is
+    not running yet) is tried again from time to time; a missing layer stays missing until the worker is restarted.
     """
     refusal = _enter(settings, db, pool, name)
     if refusal is None:
@@ -89,18 +87,18 @@ def _note(db: Database, name: str) -> None:
     try:
         workers.seen(db, name)
     except SQLAlchemyError:
-        _log.exception("the worker could not be noted; the next time tries again")
+        _log.exception("the worker could not be recorded; the next sweep tries again")
 
 
 def _leave(db: Database, name: str) -> None:
     try:
         workers.leave(db, name)
     except SQLAlchemyError:
-        _log.exception("the worker could not be taken off the record; it will show as silent")
+        _log.exception("the worker could not be removed from the record; it will be shown as silent")
 
 
 def _enter(settings: Settings, db: Database, pool: SandboxPool, name: str) -> str | None:
-    """Try the sandbox and put this worker on record. Why it takes no work, None where it does."""
+    """Test the sandbox and record this worker; return why it takes no work, None if it does."""
     layers: Mapping[str, bool] = {}
     try:
         layers = pool.layers()
@@ -183,7 +181,7 @@ def _register_tasks(
 def _sweeper(
     settings: Settings, db: Database, evaluator: Evaluator, zoos: ZooJobs, name: str
 ) -> type[bootsteps.StartStopStep]:
-    """A worker step that, every few seconds, returns expired leases and hints at work that lies waiting."""
+    """Return a worker step that regularly returns expired leases and sends hints for waiting work."""
 
     rescoring = Rescoring(db, make_zoo_store(settings))
 
@@ -220,7 +218,7 @@ def _sweeper(
 
 
 def _return_work_of_the_dead(db: Database) -> None:
-    """What is held by processes of this host that no longer exist need not wait for its lease."""
+    """Return the work of processes of this host that no longer exist, without waiting for its lease."""
     host = socket.gethostname()
     dead = [owner for owner in queue.owners(db) if _is_dead(owner, host)]
     if dead and (count := queue.return_runs_of(db, dead)):

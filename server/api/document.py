@@ -1,4 +1,4 @@
-"""The OpenAPI document of the API and the page that shows it to people. The document is made once, from the routes."""
+"""The OpenAPI document of the API, generated once from the routes, and the page that shows it."""
 
 from importlib.metadata import version
 from typing import Any, cast

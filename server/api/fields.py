@@ -1,4 +1,4 @@
-"""What requests and answers of the API are made of: strict bodies, bounded texts, moments with a time zone, pages."""
+"""Types of requests and responses of the API: strict bodies, texts of limited length, times with a zone, pages."""
 
 from datetime import UTC, datetime
 from typing import Annotated

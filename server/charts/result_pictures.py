@@ -1,6 +1,6 @@
-"""The pictures of a result, each with its title, how to read it, and its numbers as a table, for pages and downloads.
+"""The pictures of a result, each with title, caption and a table of its numbers, for pages and downloads.
 
-Called by `server.pages.submission.result`. `server.charts.result_charts` draws them.
+Called by `server.pages.submission.result`. `server.charts.result_charts` makes the specifications.
 """
 
 import csv
@@ -23,7 +23,7 @@ VALUES = "values"
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture of one zoo. `rows` are its numbers, not rounded, under `columns`. draw: makes its specification."""
+    """One picture of one zoo. `rows` are its unrounded numbers under `columns`; `draw` makes its specification."""
 
     key: str
     title: str
@@ -34,7 +34,7 @@ class Picture:
 
 
 def pictures(zoo: ZooResult) -> tuple[Picture, ...]:
-    """The pictures of one zoo that need no truth beside them, as far as there is something to draw."""
+    """Return the pictures of one zoo that do not need the truth, if there are numbers for them."""
     found = [] if zoo.report is None else _of_report(zoo.report)
     if zoo.times:
         found.append(_times(zoo.times))
@@ -42,7 +42,7 @@ def pictures(zoo: ZooResult) -> tuple[Picture, ...]:
 
 
 def values_picture(points: ZooPoints, coloured_by: int = 0) -> Picture:
-    """Value against target on a zoo whose truth is public."""
+    """Return values against targets on a zoo with public truth."""
     return Picture(
         key=VALUES,
         title=f"Value against {target_name(points.target)}",
@@ -58,7 +58,7 @@ def values_picture(points: ZooPoints, coloured_by: int = 0) -> Picture:
 
 
 def as_csv(columns: Sequence[str], content: Sequence[Row]) -> str:
-    """A table with its header, numbers to the last digit."""
+    """Return a table with its header, with all digits."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -67,7 +67,7 @@ def as_csv(columns: Sequence[str], content: Sequence[Row]) -> str:
 
 
 def result_rows(result: Result) -> tuple[Row, ...]:
-    """Everything a reader sees of a result, one number a row: zoo (empty: all), metric, of what, number."""
+    """Return everything that a reader sees of a result, one number per row: zoo (empty: all), metric, of, number."""
     whole = (
         ("score", result.score),
         ("standard_error", result.standard_error),

@@ -1,4 +1,4 @@
-"""The error of all commands for wrong usage or input; apart, because `gengap score` must import as little as possible."""
+"""The error of all commands for wrong usage or input; separate, because `gengap score` must import very little."""
 
 import click
 

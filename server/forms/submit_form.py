@@ -1,6 +1,6 @@
-"""What stands on the submit form: read from the request, or taken from an old submission that is sent once more.
+"""The content of the submit form: read from the request, or taken from a submission that is resubmitted.
 
-Called by `server.pages.submission.submit`. What is typed survives every error, so all of it is kept here as it came.
+Called by `server.pages.submission.submit`. Everything is kept as it was typed, so that it survives every error.
 """
 
 import threading

@@ -1,7 +1,7 @@
-"""The ways in which a zoo comes to this server: unpacked, taken from a folder or S3, imported from PGDL, trained.
+"""Where a zoo comes from: an archive, a folder, S3, an import from PGDL, or training by a recipe.
 
-`worker.zoo_intake.job_process` calls `bring`. Every way ends with a zoo's folder on this machine; the check that
-follows judges it.
+Called by `worker.zoo_intake.job_process`. Every method results in a zoo's folder on this machine, which is then
+checked.
 """
 
 from collections.abc import Callable, Mapping
@@ -36,7 +36,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Request:
-    """What a job asks for. scratch: an empty folder of the attempt's own; kept: the job's, from attempt to attempt."""
+    """The input of a job. scratch: an empty folder of this attempt; kept: a folder of the job, for all attempts."""
 
     settings: Settings
     db: Database
@@ -50,7 +50,10 @@ class Request:
 
 
 def bring(kind: JobKind, request: Request) -> Found:
-    """The zoo that the job asks for. Raises ZooError, ArchiveError, SourceError or UploadError, for the organizer."""
+    """Return the zoo that the job requests.
+
+    Raises ZooError, ArchiveError, SourceError or UploadError, with a sentence for the organizer.
+    """
     return _WAYS[kind](request)
 
 

@@ -1,6 +1,6 @@
-"""A zoo's folder in S3, brought to this machine file by file. The job of adding a zoo from an address calls it.
+"""Downloading a zoo's folder from S3 file by file. Called by the job that adds a zoo from an address.
 
-Only what the zoo's own zoo.json lists is fetched, into paths inside the folder; the check that follows reads it all.
+Only files that the zoo's own zoo.json lists are downloaded, to paths inside the folder; the check then reads them all.
 """
 
 import os
@@ -19,7 +19,10 @@ Watch = Callable[[int, int, str], None]
 
 
 def fetch_zoo(address: str, into: Path, settings: Settings, watch: Watch) -> Path:
-    """The zoo at the s3:// address, in the new folder `into`. Raises SourceError, or ZooError naming the object."""
+    """Download the zoo at the s3:// address to the new folder `into`.
+
+    Raises SourceError, or ZooError naming the object.
+    """
     objects = RemoteObjects(allowed_address(address, settings.zoo_sources), settings.store_endpoint)
     content = objects.read(MANIFEST)
     manifest = parse(ZooManifest, content, Path(MANIFEST))
@@ -27,7 +30,9 @@ def fetch_zoo(address: str, into: Path, settings: Settings, watch: Watch) -> Pat
     into.mkdir(parents=True, mode=0o700)
     free = shutil.disk_usage(into).free
     if total + SPARE_BYTES > free:
-        raise ZooError(f"The zoo has {total // 2**20} MiB, and {free // 2**20} MiB are free here; make room.")
+        raise ZooError(
+            f"The zoo has {total // 2**20} MiB, and {free // 2**20} MiB are free here; free some disk space."
+        )
     (into / MANIFEST).write_bytes(content)
     done = 0
     for name, digest in manifest.files.items():

@@ -1,7 +1,7 @@
-"""Checks a zoo by the way it needs: torch in a child process, or, where the zoo brings code of its own, a sandbox.
+"""Checks a zoo: with torch in a child process or, if the zoo has its own code, in a sandbox.
 
-The jobs on zoos and the commands call `check`. No organizer's code runs outside a sandbox, so measuring such a network
-is done by a small measure of ours, handed over like a participant's.
+Called by the jobs on zoos and the commands. No organizer's code runs outside a sandbox, so such networks are evaluated
+by a small measure of ours, in the same way as a participant's.
 """
 
 from dataclasses import dataclass, replace
@@ -46,10 +46,10 @@ def complexity(model, dataset):
 
 
 def check(folder: Path, watch: Watch, settings: Settings) -> CheckReport:
-    """The whole report of the zoo in `folder`, references included.
+    """Return the whole report of the zoo in `folder`, with references.
 
-    watch: called with networks done, networks in all, and what is being done. Raises CheckError where the check itself
-    could not be made.
+    watch: called with the number of checked networks, of all networks, and the current step. Raises CheckError if the
+    check itself could not be made.
     """
     try:
         zoo = open_zoo(folder)
@@ -74,7 +74,7 @@ def check(folder: Path, watch: Watch, settings: Settings) -> CheckReport:
 
 @dataclass(frozen=True)
 class _Fault:
-    """What went wrong with a network inside the sandbox."""
+    """An error with a network inside the sandbox."""
 
     text: str
     is_of_loading: bool
@@ -82,7 +82,7 @@ class _Fault:
 
 @dataclass(frozen=True)
 class _SandboxMeasurer:
-    """Measures a zoo's networks inside the pool's sandboxes: accuracies, no losses. Several threads may call one."""
+    """Evaluates a zoo's networks inside the pool's sandboxes: accuracies, no losses. Safe for several threads."""
 
     zoo: Zoo
     pool: SandboxPool

@@ -1,4 +1,4 @@
-"""Accounts: made, shown, changed, exported, deleted; sessions of browsers; what a mailed link is for."""
+"""Accounts: register, show, change, export, delete; sessions of browsers; links in mails."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Notifications: what has happened to one's submissions, and marking it as read."""
+"""Notifications about a person's submissions: listing them and marking them as read."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Teams: yours in each competition, made, joined by an invitation, left."""
+"""Teams: a person's team in each competition: create, join by an invitation, leave."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Tokens of the API: made with a name and password or with another token, listed, revoked."""
+"""API tokens: created with a name and password or with another token, listed, revoked."""
 
 from datetime import datetime
 

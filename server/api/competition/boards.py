@@ -1,4 +1,4 @@
-"""Leaderboards: who stands where in a phase, and how the first came to stand there."""
+"""Leaderboards: the rows of a phase, the history of the first entrants, citation and badge."""
 
 from dataclasses import asdict
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Competitions, their phases with zoos and limits, what organizers announce, and the starting kit."""
+"""Competitions, their phases with zoos and limits, announcements, and the starting kit."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""What organizers do with competitions and phases: open and change them, choose their zoos, announce."""
+"""Organizers' routes for competitions and phases: open and change them, choose their zoos, publish announcements."""
 
 from collections.abc import Callable
 from dataclasses import MISSING, fields, replace

@@ -85,7 +85,7 @@ class Kept(BaseModel):
 
 
 class Keeper:
-    """The folder of stored values: a folder for each zoo's public part, a file for each measure's and helpers' content."""
+    """The folder of stored values: a folder for each zoo's public part, a file for each version of a measure."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

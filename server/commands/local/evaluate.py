@@ -1,4 +1,4 @@
-"""`gengap evaluate`: evaluates one measure on one zoo, in the same sandbox and with the same scoring as on the server."""
+"""`gengap evaluate`: evaluates a measure on a zoo, in the same sandbox and with the same scoring as the server."""
 
 import json
 import time

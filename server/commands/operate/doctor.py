@@ -49,7 +49,7 @@ NAMESPACES_REMEDY = (
 
 
 class Found(StrEnum):
-    """The result of a probe. MISSING prevents Gengap from working; ABSENT only costs comfort or a layer of protection."""
+    """The result of a probe. MISSING prevents Gengap from working; ABSENT only costs comfort or a protection layer."""
 
     OK = "ok"
     MISSING = "missing"

@@ -1,4 +1,4 @@
-"""A person's teams: the list, a team's own page, making one, inviting by a link, joining, leaving."""
+"""Pages of a person's teams: the list, a team's page, creating one, inviting by a link, joining, leaving."""
 
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue

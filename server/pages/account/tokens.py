@@ -1,4 +1,4 @@
-"""The page of a person's API tokens: made with a name, scopes and an end, told once, listed, revoked."""
+"""The page of a person's API tokens: creating, listing and revoking them; a new token is shown once."""
 
 from datetime import timedelta
 

@@ -1,6 +1,6 @@
-"""A leaderboard in other forms: CSV, JSON, a citation, its history, and the badge of one entrant.
+"""Exports of a leaderboard: CSV, JSON, a citation, its history, and the badge of one entrant.
 
-All rows of a board, in the order and with the numbers of its page, whatever their number.
+They contain all rows of a board, in the order and with the numbers of its page.
 """
 
 import csv

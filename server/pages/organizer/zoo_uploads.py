@@ -1,7 +1,7 @@
-"""Uploading a packed zoo in pieces: begin or take up again, append, finish. Called by static/upload.js, in JSON.
+"""Uploading a packed zoo in pieces: begin or continue, append, finish. Called by static/upload.js, in JSON.
 
-A piece is at most `PIECE_BYTES`, so that the web process stays small however large a zoo is. An upload belongs to
-whoever began it; to anybody else it does not exist.
+A piece is at most `PIECE_BYTES`, so that the web process stays small however large a zoo is. An upload belongs to the
+user who began it; for anybody else it does not exist.
 """
 
 from flask import Blueprint, Flask, Response, jsonify, request, url_for

@@ -1,4 +1,4 @@
-"""The organizers' list of zoos, the ways to add one, and the page that follows the job of adding it."""
+"""The organizers' list of zoos, the forms to add one, and the page that shows the progress of such a job."""
 
 from collections.abc import Mapping
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Friendly pages for what goes wrong: a sentence of what happened and where to go on. In the API, in its own form."""
+"""Error pages: a sentence on what happened and what to do next. Errors of the API have their own form."""
 
 from flask import Flask, make_response, render_template, request
 from flask.typing import ResponseReturnValue

@@ -1,4 +1,4 @@
-"""The code of a submission, for those whose it is and organizers: to be read, and the upload itself."""
+"""The code of a submission, for its owners and organizers: shown, and the upload as a download."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Two submissions of one phase side by side: which is better, and by more than chance?"""
+"""Comparing two submissions of one phase: which one is better, and whether by more than chance."""
 
 from dataclasses import dataclass
 

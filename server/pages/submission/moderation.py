@@ -1,6 +1,6 @@
-"""What is done to a submission that stands on a board: its team chooses it, organizers hide, disqualify or re-run it.
+"""Actions on a submission: its team chooses it, organizers hide, disqualify or re-run it.
 
-Each is a form on the submission's page, whose part `board/_moderate.html` is.
+Each is a form on the submission's page, in its part `board/_moderate.html`.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
-"""The result part of a submission's page, its pictures, and everything of it as downloads.
+"""The result part of a submission's page, its pictures, and their downloads.
 
-`submission_result` is for the page's template; the rest are routes of their own. All of them get what the reader may
-see from one door, `_result`, and nothing from anywhere else.
+`submission_result` is called by the page's template; the rest are routes. All of them get their data from one function,
+`_result`, which returns only what the reader may see.
 """
 
 from dataclasses import dataclass

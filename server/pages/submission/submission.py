@@ -1,6 +1,6 @@
-"""A submission's page, the fragment that its page polls, and cancelling it.
+"""A submission's page, the fragment that it polls, and cancelling.
 
-The result part of the page is `server.pages.submission.result`'s, the code behind it `server.pages.submission.code`'s.
+`server.pages.submission.result` renders the result part, `server.pages.submission.code` shows the code.
 """
 
 from dataclasses import dataclass

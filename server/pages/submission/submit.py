@@ -1,6 +1,6 @@
-"""The submit form: a file or code, and what its author says of it. What is wrong is told on the form, nothing is lost.
+"""The submit form: a file or code, and its description. Errors are shown on the form, which keeps everything typed.
 
-The same check answers by itself while somebody types (`check`); it stores nothing.
+The same check runs while somebody types (`check`); it stores nothing.
 """
 
 from dataclasses import dataclass
