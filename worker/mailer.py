@@ -189,7 +189,7 @@ def message_of(mail: Mail, settings: Settings) -> EmailMessage:
     message["Subject"] = mail.subject
     message["Date"] = email.utils.format_datetime(mail.created_at)
     domain = urlsplit(settings.effective_public_url).hostname or "localhost"
-    message["Message-ID"] = f"<gengap-{mail.mail_id}@{domain}>"  # the same in every try, so that a second is told
+    message["Message-ID"] = f"<gengap-{mail.mail_id}@{domain}>"  # the same in every try, to detect duplicates
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(_text(mail, settings), cte="quoted-printable")
     return message

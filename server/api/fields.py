@@ -32,7 +32,7 @@ Moment = Annotated[AwareDatetime, AfterValidator(_in_our_times)]
 
 
 class Body(BaseModel):
-    """A request's JSON: taken as it is, without guessing; an unknown field is an error."""
+    """The JSON of a request, read strictly; an unknown field is an error."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -44,7 +44,7 @@ class Query(BaseModel):
 
 
 class Paging(Query):
-    """Which part of a list is wanted."""
+    """The requested page of a list."""
 
     page: int = Field(1, ge=1, le=LARGEST_PAGE, description="Which page, from 1")
     per_page: int = Field(50, ge=1, le=MOST_PER_PAGE, description="How many a page")
@@ -56,7 +56,7 @@ class Paging(Query):
 
 
 class Answer(BaseModel):
-    """What the API answers with."""
+    """A response of the API."""
 
     model_config = ConfigDict(from_attributes=True)
 

@@ -24,7 +24,7 @@ DEFAULT_FILENAME = "complexity.py"
 TRACKS = ("", "standard", "extended")
 # An upload in hand takes up to 60 MB, unpacked beside packed: eight at once would not fit the web process.
 ONE_AT_A_TIME = threading.Lock()
-_CODE_LENGTH = 400_000  # more than a source may have, so that its author is told and not cut short
+_CODE_LENGTH = 400_000  # more than a source may have, so that its author gets an error instead of a cut text
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def draft_of(submission_id: int) -> Draft:
 def posted_upload(draft: Draft) -> tuple[Upload | None, Draft]:
     """What was sent as the measure, None for nothing; and the draft with a file's text in its editor.
 
-    So a fault in a file can be mended on the form. Raises BundleError where an old archive cannot be read back.
+    So an error in a file can be fixed on the form. Raises BundleError if an old archive cannot be read.
     """
     file = request.files.get("file")
     if file is not None and file.filename:

@@ -276,7 +276,7 @@ def _too_many_files(name: str, limits: BundleLimits) -> BundleError:
 
 
 def _too_large(name: str, limits: BundleLimits) -> BundleError:
-    return BundleError(f"{name} unpacks to more than {_size(limits.unpacked_bytes)}, the most it may.")
+    return BundleError(f"{name} unpacks to more than {_size(limits.unpacked_bytes)}, the maximum.")
 
 
 def _size(limit_bytes: int) -> str:

@@ -106,7 +106,7 @@ def unpack_zoo(archive: Path, filename: str, into: Path, limits: ArchiveLimits, 
                         watch(written, max(written, packed), "unpacking")
                     if target.tell() != member.size:
                         raise EOFError(path)
-                os.utime(into / path, (0, 0))  # a time that tells nothing, as in the store
+                os.utime(into / path, (0, 0))  # a fixed time, as in the store
     except UnicodeDecodeError as error:
         raise ArchiveError(f"{filename} holds a file whose name is not UTF-8; rename it.") from error
     except _DAMAGE as error:

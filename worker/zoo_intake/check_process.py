@@ -111,13 +111,13 @@ def _draws(truth: ZooTruth) -> int:
 
 def _verdict(name: str, row: ReferenceNumbers) -> Item:
     text = (
-        f"Of 100, random values get {row.random_floor:.1f} (95 % of them below {row.random_floor_percentile_95:.1f}) and the "
+        f"Of 100, chance gets {row.random_floor:.1f} (95 % of it below {row.random_floor_percentile_95:.1f}) and the "
         f"hyperparameters alone {row.hyperparameter_oracle:.1f}."
     )
     if row.random_floor_percentile_95 >= HIGH_FLOOR:
         return warning(
             name,
-            f"{text} Scores below {row.random_floor_percentile_95:.1f} are not distinguishable from chance on this zoo.",
+            f"{text} Scores below {row.random_floor_percentile_95:.1f} may be chance on this zoo.",
             "More networks lower the floor: add values to the axes, or another axis, for example the seed.",
         )
     if row.hyperparameter_oracle >= HIGH_ORACLE:

@@ -105,7 +105,7 @@ def _tell(process: "subprocess.Popen[bytes]", settings: Settings, job: jobs.Job)
     """Pass the settings over stdin: they may contain passwords, and every process of the machine can read arguments."""
     assert process.stdin is not None
     told = json.dumps({"settings": settings.model_dump(mode="json"), "job": asdict(job)})
-    with contextlib.suppress(BrokenPipeError), process.stdin:  # it may have ended already; its exit status tells
+    with contextlib.suppress(BrokenPipeError), process.stdin:  # it may have ended already; its exit status says how
         process.stdin.write(told.encode())
 
 

@@ -30,9 +30,7 @@ def fetch_zoo(address: str, into: Path, settings: Settings, watch: Watch) -> Pat
     into.mkdir(parents=True, mode=0o700)
     free = shutil.disk_usage(into).free
     if total + SPARE_BYTES > free:
-        raise ZooError(
-            f"The zoo has {total // 2**20} MiB, and {free // 2**20} MiB are free here; free some disk space."
-        )
+        raise ZooError(f"The zoo has {total // 2**20} MiB, and {free // 2**20} MiB are free here; free disk space.")
     (into / MANIFEST).write_bytes(content)
     done = 0
     for name, digest in manifest.files.items():
@@ -40,6 +38,6 @@ def fetch_zoo(address: str, into: Path, settings: Settings, watch: Watch) -> Pat
         target = into / name
         target.parent.mkdir(parents=True, exist_ok=True)
         objects.bring(name, target)
-        os.utime(target, (0, 0))  # a time that tells nothing, as in the store
+        os.utime(target, (0, 0))  # a fixed time, as in the store
         done += digest.bytes
     return into

@@ -54,7 +54,7 @@ def check(folder: Path, watch: Watch, settings: Settings) -> CheckReport:
     try:
         zoo = open_zoo(folder)
     except ZooError:
-        return check_in_child(folder, watch)  # its report tells why
+        return check_in_child(folder, watch)  # its report says why
     if not any(entry.is_custom for entry in zoo.networks):
         return check_in_child(folder, watch)
     pool = make_pool(settings.sandbox, settings.worker_slots, docker=DockerOptions.of(settings))

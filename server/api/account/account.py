@@ -109,7 +109,7 @@ def show() -> Account:
 
 @routes.patch("/account", Who.PARTICIPANT, Scope.ACCOUNT)
 def change(body: AccountChange) -> Account:
-    """Change your name, and whether you are mailed"""
+    """Change your name, and whether you get mails"""
     db, user_id = services().db, the_account().id
     try:
         if body.name is not None:
@@ -133,7 +133,7 @@ def change_password(body: PasswordChange) -> None:
 
 @routes.put("/account/email", Who.PARTICIPANT, Scope.ACCOUNT)
 def change_email(body: EmailChange) -> None:
-    """Mail a link to a new address, which is yours once you have followed it"""
+    """Mail a link to a new address, which takes effect once you have followed it"""
     secret = services().settings.secret_key()
     try:
         accounts.change_email(services().db, secret, the_account().id, body.current, body.email)
@@ -144,7 +144,7 @@ def change_email(body: EmailChange) -> None:
 
 @routes.post("/account/verification", Who.PARTICIPANT, Scope.ACCOUNT, conflicts=True)
 def ask_to_verify() -> None:
-    """Mail the link that verifies your address once more"""
+    """Mail the link that verifies your address again"""
     if not accounts.ask_to_verify(services().db, services().settings.secret_key(), the_account().id):
         raise Problem(409, "Too many mails were sent to this address in the last hour.")
     send_mail_hint(services().settings)
@@ -152,13 +152,13 @@ def ask_to_verify() -> None:
 
 @routes.get("/account/export", Who.PARTICIPANT, download="application/zip")
 def export() -> Response:
-    """Everything that is kept of your account, as a zip"""
+    """All data of your account, as a zip"""
     return account_export()
 
 
 @routes.post("/account/deletion", Who.PARTICIPANT, Scope.ACCOUNT)
 def delete(body: Deletion) -> None:
-    """Delete your account for good; what was measured stays, without your name"""
+    """Delete your account; your submissions stay, without your name"""
     try:
         delete_account(services().db, the_account().id, body.password)
     except DeletionRefused as error:

@@ -20,7 +20,7 @@ routes = Routes("tokens", "Tokens", "Keys with which scripts can act for an acco
 
 
 class Token(Answer):
-    """A token, without its text, which is told only once."""
+    """A token, without its text, which is shown only once."""
 
     id: int
     name: str
@@ -36,7 +36,7 @@ class Tokens(Answer):
 
 
 class NewToken(Answer):
-    """A token that was just made."""
+    """A new token."""
 
     text: str = Field(description="What to send as Authorization: Bearer …; it is not shown again")
     token: Token
@@ -72,7 +72,7 @@ def list_tokens() -> Tokens:
 def make(body: TokenWanted) -> Created[NewToken]:
     """Make a token
 
-    It may do no more than the token that it is made with."""
+    Its scopes are limited to those of the token that creates it."""
     holder = the_holder()
     if holder is not None and not holder.scopes.issuperset(body.scopes):
         raise faulty({"scopes": "A token can only create tokens with scopes that it has itself."})

@@ -23,7 +23,7 @@ routes = Routes("boards", "Leaderboards", "Who stands where.")
 
 
 class BoardReferences(Answer):
-    """What chance, and the hyperparameters alone, get: from 0 to 100."""
+    """Scores of random values and of the hyperparameters alone, from 0 to 100."""
 
     random_floor: float
     percentile_95: float | None = Field(description="Of random values")
@@ -104,7 +104,7 @@ class BoardStep(Answer):
 
 
 class BoardCourse(Answer):
-    """What an entrant could show, from when on."""
+    """The scores of an entrant over time."""
 
     label: str
     submission: int
@@ -134,7 +134,7 @@ _BOARD = "/competitions/<slug:competition_slug>/phases/<slug:phase_slug>/leaderb
 def show(query: BoardQuery) -> Board:
     """A page of a phase's leaderboard
 
-    What makes no sense for the board is read as the default: `sort` and `descending` say what was done."""
+    Invalid choices are replaced by the default: `sort` and `descending` return what was used."""
     phase, account = the_phase(), current_account()
     asked = model.Query(
         sort=query.sort,
@@ -167,7 +167,7 @@ def show(query: BoardQuery) -> Board:
 
 @routes.get(f"{_BOARD}/history", Who.VISITOR)
 def show_history() -> BoardHistory:
-    """How the first ten of a leaderboard came to stand where they are"""
+    """The history of the first ten entrants of a leaderboard"""
     with services().db.read() as session:
         courses = history(session, the_phase().id)
     return BoardHistory(
@@ -195,7 +195,7 @@ def show_citation() -> BoardCitation:
 def show_badge() -> BoardBadge:
     """The badge of a submission's entrant, with rank and score
 
-    409 while the entrant has no place on the leaderboard."""
+    409 if the entrant has no place on the leaderboard."""
     submission = the_submission()
     with services().db.read() as session:
         row = board_page.standing_of(session, submission)
@@ -209,7 +209,7 @@ def show_badge() -> BoardBadge:
 
 
 def _row(row: model.Row, found: model.Board, *, is_own: bool) -> BoardRow:
-    """The row without the entrant's key, which would name who has an alias."""
+    """The row without the entrant's key, which would reveal the owner of an alias."""
     values = {name: getattr(row, name) for name in BoardRow.model_fields if hasattr(row, name)}
     cells = [BoardCell(zoo=column.name, **asdict(cell)) for column, cell in zip(found.columns, row.cells, strict=True)]
     return BoardRow.model_validate(values | {"submission": row.submission_id, "is_own": is_own, "cells": cells})

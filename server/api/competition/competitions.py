@@ -62,7 +62,7 @@ class PhaseZoo(Answer):
 
 
 class PhaseLimits(Answer):
-    """What a measure may use. Seconds and bytes are per network, but for `wall_s` where `time_rule` is pooled."""
+    """The limits of a measure. Seconds and bytes are per network, except `wall_s` if `time_rule` is pooled."""
 
     wall_s: float
     time_rule: TimeRule
@@ -116,7 +116,7 @@ def show() -> Competition:
 
 @routes.get("/competitions/<slug:competition_slug>/announcements", Who.VISITOR)
 def list_announcements() -> Announcements:
-    """What the organizers announce, the newest first"""
+    """The announcements, the newest first"""
     with services().db.read() as session:
         found = announcements_of(session, the_competition().id)
     return Announcements(items=[Announcement.model_validate(one) for one in found])
@@ -131,7 +131,7 @@ def show_phase() -> Phase:
 
 @routes.get("/competitions/<slug:competition_slug>/kit", Who.VISITOR, download="application/zip", may_lack=True)
 def download_kit() -> Response:
-    """The starting kit: a measure to change, baselines, a public zoo, a notebook"""
+    """The starting kit: an example measure, baselines, a public zoo, a notebook"""
     return starting_kit()
 
 

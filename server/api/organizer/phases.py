@@ -89,7 +89,7 @@ class CompetitionWanted(Body):
 
 
 class CompetitionChange(Body):
-    """What is to change of a competition."""
+    """The changes of a competition."""
 
     title: Line | None = None
     text: Paragraphs | None = None
@@ -107,7 +107,7 @@ class Replacement(Body):
 
 
 class Again(Answer):
-    """What a change of a phase's zoos led to."""
+    """The result of a change of a phase's zoos."""
 
     evaluated_again: int = Field(description="Number of submissions that are evaluated again")
 
@@ -156,7 +156,7 @@ def list_phases(query: Paging) -> ListedPhases:
 
 @routes.post("/competitions", Who.ORGANIZER, Scope.ORGANIZE)
 def open_competition(body: CompetitionWanted) -> Created[Phase]:
-    """Make a competition with its first phase"""
+    """Create a competition with its first phase"""
     return _opened(body.slug, body.phase, NewCompetition(body.title, body.text))
 
 
@@ -203,19 +203,19 @@ def unfreeze_board() -> Phase:
 
 @routes.put(f"{_PHASE}/zoos/<id:zoo_id>", Who.ORGANIZER, Scope.ORGANIZE, conflicts=True)
 def attach(zoo_id: int) -> Again:
-    """Let a phase use a zoo; its submissions are evaluated again"""
+    """Add a zoo to a phase; its submissions are evaluated again"""
     return _change_zoos(lambda phase_id, user_id: attach_zoo(services().db, phase_id, zoo_id, user_id))
 
 
 @routes.delete(f"{_PHASE}/zoos/<id:zoo_id>", Who.ORGANIZER, Scope.ORGANIZE, conflicts=True)
 def detach(zoo_id: int) -> Again:
-    """Take a zoo from a phase; its submissions are evaluated again"""
+    """Remove a zoo from a phase; its submissions are evaluated again"""
     return _change_zoos(lambda phase_id, user_id: detach_zoo(services().db, phase_id, zoo_id, user_id))
 
 
 @routes.post(f"{_PHASE}/zoos/<id:zoo_id>/replacement", Who.ORGANIZER, Scope.ORGANIZE, conflicts=True)
 def replace_by(zoo_id: int, body: Replacement) -> Again:
-    """Put a version of a zoo into the place of another in a phase; its submissions are evaluated again"""
+    """Replace a zoo of a phase by another version; its submissions are evaluated again"""
     return _change_zoos(lambda phase_id, user_id: replace_zoo(services().db, phase_id, zoo_id, body.by, user_id))
 
 

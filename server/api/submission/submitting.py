@@ -39,7 +39,7 @@ class Quota(Answer):
 
 
 class CheckedMeasure(Answer):
-    """A measure that can be submitted, as far as its code tells."""
+    """A measure that can be submitted, as far as its code shows."""
 
     filename: str
     sha256: str

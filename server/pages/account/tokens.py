@@ -26,7 +26,7 @@ def overview() -> str:
 @pages.post("/account/tokens")
 @allow(Who.PARTICIPANT)
 def create() -> ResponseReturnValue:
-    """The page again with the token on it: it is told here and nowhere else, so nothing may carry it further."""
+    """Show the page with the new token. It is shown only here, so caches and referrers must not keep it."""
     name, scopes = text_field("name", NAME_LENGTH + 1), request.form.getlist("scopes")
     days = request.form.get("days", "")
     if days not in LIFETIMES:

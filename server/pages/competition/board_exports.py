@@ -139,7 +139,7 @@ def _text(name: str) -> str:
 
 
 def _plain(board: Board) -> dict[str, object]:
-    """The board as JSON, but for how its entrants are told apart inside, which would name who has an alias."""
+    """The board as JSON without the entrants' keys, which would reveal the owner of an alias."""
     rows = [{name: value for name, value in asdict(row).items() if name != "entrant"} for row in board.rows]
     for row in rows:
         row["submitted_at"] = row["submitted_at"].isoformat()

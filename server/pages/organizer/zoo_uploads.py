@@ -57,7 +57,7 @@ def begin() -> Answer:
 @pages.post(_UPLOAD)
 @allow(Who.ORGANIZER)
 def append_piece(upload_id: str) -> Answer:
-    """Append the body at byte `offset`; 409 tells the offset that is wanted instead."""
+    """Append the body at byte `offset`; a 409 response contains the right offset."""
     offset = request.args.get("offset", "")
     if not _is_number(offset):
         return _refused("A piece comes with its offset.")

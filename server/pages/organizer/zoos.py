@@ -98,7 +98,7 @@ def job(job_id: int) -> ResponseReturnValue:
 @pages.get(f"{_JOB}/progress")
 @allow(Who.ORGANIZER)
 def job_progress(job_id: int) -> Response:
-    """How far the job is, alone. Once it has ended, htmx is told to go where its outcome is."""
+    """The progress part alone. Once the job has ended, the response makes htmx load the page of its result."""
     found = _the_job(job_id)
     is_open = not found.state.is_final
     response = conditional(lambda: render_template("zoos/_progress.html", job=found, is_open=is_open), _seen(found))

@@ -110,7 +110,7 @@ def _choice(first: SubmissionRecord, second: SubmissionRecord | None) -> Choice:
 
 
 def _pairs(first: Result, second: Result, zoo_name: str) -> Pairs | None:
-    """Both measures' values; None also where the zoo cannot be read, which the log tells the organizers."""
+    """Both measures' values; None also if the zoo cannot be read, which is logged."""
     try:
         with services().db.read() as session:
             return pairs(session, services().zoos, first, second, zoo_name)

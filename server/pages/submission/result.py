@@ -144,7 +144,7 @@ def _seen() -> Result:
 
 
 def _points(found: Result, zoo_name: str) -> ZooPoints | None:
-    """Values beside targets; None also where the zoo cannot be read, which the log tells the organizers."""
+    """Values and targets; None also if the zoo cannot be read, which is logged."""
     try:
         with services().db.read() as session:
             return zoo_points(session, services().zoos, found.submission_id, zoo_name)

@@ -60,7 +60,7 @@ def show(**_named: object) -> str:
 @pages.get(f"/submissions/<int(max={LARGEST_ID}):watched_id>/status")
 @allow(Who.VISITOR)
 def status(watched_id: int) -> Response:
-    """The status part alone. Once the submission has ended, htmx is told to load the whole page anew.
+    """The status part alone. Once the submission has ended, the response makes htmx reload the whole page.
 
     Most polls end before they get here (`server.polls`). This one loads the records only for a new answer: it names
     the submission otherwise than `access` expects.
