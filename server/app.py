@@ -1,6 +1,6 @@
-"""The web application: one factory that puts the parts together. Called by `gengap serve` and tests.
+"""The web application: a factory that assembles its parts. Called by `gengap serve` and tests.
 
-gunicorn takes it as `server.app:create_app()`. Nothing here or below imports torch.
+gunicorn calls `server.app:create_app()`. Nothing here or below imports torch.
 """
 
 from flask import Flask
@@ -41,19 +41,19 @@ PAGES = (
 
 
 class TokenConverter(BaseConverter):
-    """Secrets in URLs, as `secrets.token_urlsafe` makes them."""
+    """Secrets in URLs, in the form of `secrets.token_urlsafe`."""
 
     regex = r"[A-Za-z0-9_-]{20,64}"
 
 
 class SlugConverter(BaseConverter):
-    """Names in URLs: nothing that a database could stumble over reaches it."""
+    """Names in URLs, restricted to characters that every database accepts."""
 
     regex = r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}"
 
 
 class IdConverter(BaseConverter):
-    """Numbers of records in URLs, bounded so that a database takes each of them."""
+    """Record ids in URLs, restricted to the range that every database accepts."""
 
     regex = r"[1-9][0-9]{0,8}"
 
@@ -62,7 +62,7 @@ class IdConverter(BaseConverter):
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The application over `settings` (default: from GENGAP_*), whose database has the newest schema already."""
+    """Return the application for `settings` (default: from GENGAP_*). The database must have the newest schema."""
     settings = settings or Settings()
     app = document.documented_app("server")
     app.config.from_mapping(flask_config(settings))

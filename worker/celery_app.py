@@ -1,7 +1,7 @@
 """The Celery app: a queue of hints over the filesystem (the default) or Redis, chosen by `broker_url`.
 
-A message only hints that the database has work. Nothing is lost with a message, so there is no result
-backend, no acknowledgement after the work and no retry on sending.
+A message only hints that the database has work. Losing a message loses no work, so there is no result backend, no late
+acknowledgement and no retry of sending.
 """
 
 import os

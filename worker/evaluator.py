@@ -1,4 +1,4 @@
-"""Evaluates measures: claimed runs of the database (`Evaluator.work`) or a whole zoo locally (`evaluate_zoo`).
+"""Evaluates measures: claimed runs from the database (`Evaluator.work`), or a whole zoo locally (`evaluate_zoo`).
 
 Both give code and network files to a sandbox and get an outcome back. `submissions.evaluation.outcomes` decides what
 an outcome means for a submission.
@@ -186,7 +186,7 @@ class Evaluator:
 
 @dataclass(frozen=True)
 class _Work:
-    """What a claim's runs have in common."""
+    """What the runs of a claim have in common."""
 
     code: Code
     zoo: Zoo
@@ -237,7 +237,7 @@ def evaluate_zoo(
 ) -> Generator[tuple[str, Outcome]]:
     """Evaluate a measure on every network of a zoo, `slots` at a time, and yield outcomes as they arrive.
 
-    Ends after the first failure. Raises SandboxError, and whatever else ended one of the threads.
+    Ends after the first failure. Raises SandboxError, and any other exception of one of the threads.
     """
     waiting = deque(network.id for network in zoo.networks)
     outcomes: SimpleQueue[tuple[str, Outcome] | BaseException] = SimpleQueue()

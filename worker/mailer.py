@@ -1,4 +1,4 @@
-"""Sends what is in the outbox: over SMTP, or to the log where no server is set. Every worker runs it in a thread.
+"""Sends the mails in the outbox over SMTP, or prints them to the log if no server is set. Every worker runs it.
 
 It has a thread of its own because a slow mail server must delay neither a slot nor the sweep. It looks for due mails
 once in every period of the sweep, and at once after a hint.
@@ -60,7 +60,7 @@ class LogPost:
 
 
 class SmtpPost:
-    """One connection to the mail server, made for the first mail."""
+    """One connection to the mail server, opened for the first mail."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -159,7 +159,12 @@ class Mailer:
         again = outbox.note_failure(self._db, mail, str(error), for_good=error.is_final)
         what_now = "it will be tried again" if again else "given up"
         _log.warning(
-            "Mail %d was not taken (try %d of %d, %s): %s", mail.mail_id, mail.tries, outbox.MOST_TRIES, what_now, error
+            "Mail %d was not accepted (try %d of %d, %s): %s",
+            mail.mail_id,
+            mail.tries,
+            outbox.MOST_TRIES,
+            what_now,
+            error,
         )
 
     def _run(self) -> None:
@@ -172,7 +177,7 @@ class Mailer:
                     outbox.forget_old(self._db)
                     forget_at = time.monotonic() + FORGET_EVERY_S
             except (SQLAlchemyError, OSError):
-                _log.exception("mails could not be looked for; the next sweep tries again")
+                _log.exception("due mails could not be read; the next sweep tries again")
             self._woken.wait(self._settings.sweep_s)
 
 

@@ -1,4 +1,4 @@
-"""The API under /api/v1: JSON for scripts, described by an OpenAPI document that is made from these routes."""
+"""The API under /api/v1: JSON for scripts, described by an OpenAPI document that is generated from these routes."""
 
 from flask_openapi3.openapi import OpenAPI
 

@@ -35,7 +35,7 @@ _PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": f"{_COMPONENTS}{ProblemDetails.__nam
 _NAMED = re.compile(r"<(?:[^<>:]+:)?([a-z_0-9]+)>")
 
 # Where pydantic's own sentence is for programmers.
-_MESSAGES = {"string_pattern_mismatch": "It has characters that cannot be here."}
+_MESSAGES = {"string_pattern_mismatch": "It contains characters that are not allowed here."}
 
 # What stands in URLs, by its name there.
 _NAMES: Mapping[str, tuple[Any, str]] = {
@@ -218,7 +218,7 @@ def checked(read: Callable[[], AnyModel]) -> AnyModel:
         FieldError(field=".".join(map(str, fault["loc"])), message=_MESSAGES.get(fault["type"], f"{fault['msg']}."))
         for fault in faults
     ]
-    raise Problem(422, "Something in the request is not as it should be; `errors` says what.", errors)
+    raise Problem(422, "The request is invalid; `errors` has the details.", errors)
 
 
 def _read_query(model: type[AnyModel]) -> AnyModel:

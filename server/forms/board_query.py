@@ -1,4 +1,4 @@
-"""What a reader of a leaderboard asked for, read from its address; and the addresses of what they may ask next.
+"""The query parameters of a leaderboard's page, and links that change one of them.
 
 Called by the leaderboard's pages and exports.
 """

@@ -1,4 +1,4 @@
-"""Reading form fields: whatever a browser or a script sends becomes plain, bounded text and numbers."""
+"""Reading form fields: whatever a client sends becomes plain text or numbers of limited size."""
 
 from flask import request
 

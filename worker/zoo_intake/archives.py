@@ -53,12 +53,12 @@ Watch = Callable[[int, int, str], None]
 
 
 class ArchiveError(Exception):
-    """The archive cannot be unpacked, or holds no zoo; the text is for the organizer who sent it."""
+    """The archive cannot be unpacked, or contains no zoo; the text is for the organizer who sent it."""
 
 
 @dataclass(frozen=True)
 class ArchiveLimits:
-    """What an archive may become. ratio: unpacked bytes per packed byte; spare_bytes: stay free on the disk."""
+    """Limits for unpacking. ratio: unpacked bytes per packed byte; spare_bytes: disk space that must stay free."""
 
     unpacked_bytes: int
     files: int = 200_000
@@ -68,7 +68,7 @@ class ArchiveLimits:
 
 @dataclass(frozen=True)
 class _Member:
-    """One regular file of an archive: its path as written there, its declared size, its content to be read now."""
+    """One regular file of an archive: its path, its declared size, and its content, to be read now."""
 
     path: str
     size: int
@@ -248,12 +248,12 @@ def _need_room(folder: Path, size: int, spare: int) -> None:
     if size + spare > free:
         raise ArchiveError(
             f"The disk of the server is full: {free // 2**20} MiB are free, and {size // 2**20} MiB are needed "
-            "for the next file. Make room in the server's home folder, then add the zoo again."
+            "for the next file. Free space in the server's home folder, then add the zoo again."
         )
 
 
 def _too_large(filename: str, limit: int) -> ArchiveError:
-    return ArchiveError(f"{filename} unpacks to more than {limit // 2**20} MiB, the most that it may.")
+    return ArchiveError(f"{filename} unpacks to more than {limit // 2**20} MiB, the maximum.")
 
 
 def _shown(path: str) -> str:

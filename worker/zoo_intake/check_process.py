@@ -32,8 +32,8 @@ class CheckError(Exception):
 def check_in_child(folder: Path, watch: Watch, *, jobs: int | None = None) -> CheckReport:
     """Return the whole report of the zoo in `folder`: measured by torch in a child process, references added.
 
-    watch: called with networks done, networks in all, and what is being done; if it raises, the child is ended. jobs:
-    networks measured at a time (default: one per processor). Raises CheckError.
+    watch: called with the number of checked networks, of all networks, and the current step; if it raises, the child is
+    ended. jobs: networks evaluated at a time (default: one per processor). Raises CheckError.
     """
     command = [sys.executable, "-P", "-m", "model_zoo.checks", str(folder)]
     command += [] if jobs is None else ["--jobs", str(jobs)]
@@ -74,7 +74,7 @@ def with_references(folder: Path, report: CheckReport, watch: Watch) -> CheckRep
 def references(report: CheckReport, truth: ZooTruth, watch: Watch | None = None) -> CheckReport:
     """Add the random floor and the hyperparameter oracle of the zoo to `report`, for each of its targets.
 
-    What scoring refuses is an error item. watch: as in `check_in_child`.
+    An error of scoring becomes an error item. watch: as in `check_in_child`.
     """
     content = truth.model_dump(mode="json")
     items: list[Item] = []
@@ -90,7 +90,7 @@ def references(report: CheckReport, truth: ZooTruth, watch: Watch | None = None)
             parsed = scoring.parse_truth(content, target)
             found = scoring.references(parsed, draws=_draws(truth), progress=progress)
         except scoring.ScoringError as fault:
-            items.append(error(name, f"{fault}.", "Mend the truth: no measure can be scored on it."))
+            items.append(error(name, f"{fault}.", "Correct the truth: no measure can be scored on it."))
             continue
         row = ReferenceNumbers(
             target=target,
@@ -117,7 +117,7 @@ def _verdict(name: str, row: ReferenceNumbers) -> Item:
     if row.random_floor_percentile_95 >= HIGH_FLOOR:
         return warning(
             name,
-            f"{text} Scores below {row.random_floor_percentile_95:.1f} say nothing on this zoo.",
+            f"{text} Scores below {row.random_floor_percentile_95:.1f} may be chance on this zoo.",
             "More networks lower the floor: add values to the axes, or another axis, for example the seed.",
         )
     if row.hyperparameter_oracle >= HIGH_ORACLE:

@@ -1,4 +1,4 @@
-"""One job on a zoo, in a process of its own: fetched, imported or trained, then checked, then put into the store.
+"""One job on a zoo in a separate process: the zoo is fetched, imported or trained, checked, and stored.
 
 `worker.zoo_intake.job_supervisor` starts `python -m worker.zoo_intake.job_process` and writes to its stdin which job
 of which settings; the process records its progress in the database itself and ends the job there. Exit status 0: the
@@ -37,11 +37,11 @@ _log = logging.getLogger(__name__)
 
 
 class LeaseLost(Exception):  # noqa: N818  (no fault: somebody else has the job now)
-    """The job is no longer ours."""
+    """The job belongs to another worker now."""
 
 
 class CheckRefused(Exception):  # noqa: N818  (a refusal is an answer, not a malfunction)
-    """The check found errors, and so much is wrong with the files that the store cannot keep them."""
+    """The check found errors so severe that the store cannot keep the files."""
 
 
 FAULTS_OF_THE_ZOO = (ZooError, CheckError, ArchiveError, SourceError, UploadError, CheckRefused)
@@ -124,7 +124,7 @@ def _told(report: CheckReport) -> str:
     errors = report.of(Verdict.ERROR)
     lines = [f"{item.name}: {item.text} {item.advice}".rstrip() for item in errors[:_SHOWN_ERRORS]]
     more = [f"and {len(errors) - _SHOWN_ERRORS} more"] if len(errors) > _SHOWN_ERRORS else []
-    return "\n".join(["The zoo is refused: its files are not what its zoo.json says.", *lines, *more])
+    return "\n".join(["The zoo is refused: its files do not match its zoo.json.", *lines, *more])
 
 
 def _end_the_group(_number: int, _frame: FrameType | None) -> None:
@@ -132,7 +132,7 @@ def _end_the_group(_number: int, _frame: FrameType | None) -> None:
 
 
 def main() -> int:
-    """Do the job that stdin names. Started as the leader of a process group, which ends with it."""
+    """Do the job that stdin names. The process is the leader of a process group, which ends with it."""
     signal.signal(signal.SIGTERM, _end_the_group)
     os.nice(NICENESS)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")

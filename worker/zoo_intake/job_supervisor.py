@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class ZooJobs:
-    """The jobs of one worker process. owner_prefix: names it in leases, for example "host/pid"."""
+    """The jobs of one worker process. owner_prefix: its name in leases, for example "host/pid"."""
 
     def __init__(self, settings: Settings, db: Database, *, owner_prefix: str) -> None:
         self._settings = settings
@@ -105,7 +105,7 @@ def _tell(process: "subprocess.Popen[bytes]", settings: Settings, job: jobs.Job)
     """Send the job over stdin: settings may contain passwords, and arguments are visible to every process."""
     assert process.stdin is not None
     told = json.dumps({"settings": settings.model_dump(mode="json"), "job": asdict(job)})
-    with contextlib.suppress(BrokenPipeError), process.stdin:  # it may have ended already; its exit status tells
+    with contextlib.suppress(BrokenPipeError), process.stdin:  # it may have ended already; its exit status says how
         process.stdin.write(told.encode())
 
 

@@ -1,6 +1,6 @@
 """Copies a zoo's folder from S3 to this machine, file by file. The job of adding a zoo from an address calls it.
 
-Only what the zoo's own zoo.json lists is fetched, into paths inside the folder; the check that follows reads it all.
+Only files that the zoo's own zoo.json lists are downloaded, to paths inside the folder; the check then reads them all.
 """
 
 import os
@@ -27,7 +27,7 @@ def fetch_zoo(address: str, into: Path, settings: Settings, watch: Watch) -> Pat
     into.mkdir(parents=True, mode=0o700)
     free = shutil.disk_usage(into).free
     if total + SPARE_BYTES > free:
-        raise ZooError(f"The zoo has {total // 2**20} MiB, and {free // 2**20} MiB are free here; make room.")
+        raise ZooError(f"The zoo has {total // 2**20} MiB, and {free // 2**20} MiB are free here; free disk space.")
     (into / MANIFEST).write_bytes(content)
     done = 0
     for name, digest in manifest.files.items():

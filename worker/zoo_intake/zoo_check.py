@@ -47,8 +47,8 @@ def complexity(model, dataset):
 def check(folder: Path, watch: Watch, settings: Settings) -> CheckReport:
     """Return the whole report of the zoo in `folder`, with references.
 
-    watch: called with networks done, networks in all, and what is being done. Raises CheckError where the check itself
-    could not be made.
+    watch: called with the number of checked networks, of all networks, and the current step. Raises CheckError if the
+    check itself could not be made.
     """
     try:
         zoo = open_zoo(folder)
@@ -73,7 +73,7 @@ def check(folder: Path, watch: Watch, settings: Settings) -> CheckReport:
 
 @dataclass(frozen=True)
 class _Fault:
-    """What went wrong with a network inside the sandbox."""
+    """An error with a network inside the sandbox."""
 
     text: str
     is_of_loading: bool
@@ -81,7 +81,7 @@ class _Fault:
 
 @dataclass(frozen=True)
 class _SandboxMeasurer:
-    """Measures a zoo's networks inside the pool's sandboxes: accuracies, no losses. Several threads may call one."""
+    """Evaluates a zoo's networks inside the pool's sandboxes: accuracies, no losses. Safe for several threads."""
 
     zoo: Zoo
     pool: SandboxPool

@@ -1,4 +1,4 @@
-"""`gengap account`: make an organizer's account, and help somebody who has forgotten their password."""
+"""`gengap account`: creates an organizer's account, and resets a forgotten password."""
 
 import sys
 
@@ -14,13 +14,13 @@ from submissions.storage.records import UserRecord
 
 @click.group()
 def command() -> None:
-    """Make organizers, and give people a new password. Passwords are asked for, or read from standard input."""
+    """Create organizers, and reset passwords. Passwords are asked for, or read from standard input."""
 
 
 @command.command()
 @click.argument("name")
 def organizer(name: str) -> None:
-    """Make an account with the role of an organizer."""
+    """Create an account with the role of an organizer."""
     db = ready_database(settings_or_exit())
     try:
         create_organizer(db, name, _password())
@@ -33,7 +33,7 @@ def organizer(name: str) -> None:
 
 @command.command()
 @click.argument("name")
-@click.option("--link", is_flag=True, help="Print a link with which NAME chooses a password, and ask for none.")
+@click.option("--link", is_flag=True, help="Print a link for choosing a new password, instead of asking for one.")
 def reset(name: str, link: bool) -> None:
     """Give the account NAME a new password and end all its sessions."""
     settings = settings_or_exit()
@@ -43,7 +43,7 @@ def reset(name: str, link: bool) -> None:
         if link:
             click.echo(settings.effective_public_url + reset_path(settings.secret_key(), user))
             hours = RESET_FOR.total_seconds() / 3600
-            click.echo(f"It works once, for {hours:.0f} hours; whoever has it can choose the password.", err=True)
+            click.echo(f"It works once, for {hours:.0f} hours; anybody who has it can choose the password.", err=True)
         else:
             set_password(db, user.id, _password())
             click.echo(f"{user.name} has a new password; all sessions have ended.")
@@ -61,7 +61,7 @@ def _user(db: Database, name: str) -> UserRecord:
 
 
 def _password() -> str:
-    """Asked for twice at a terminal; otherwise the first line of standard input."""
+    """Ask for a password twice at a terminal; otherwise read the first line of standard input."""
     if sys.stdin.isatty():
         password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
         return password

@@ -32,7 +32,7 @@ def compare() -> ResponseReturnValue:
     chosen = request.args.getlist("one")[:3]
     ids = [int(text) for text in chosen if text.isdecimal() and len(text) <= len(str(LARGEST_ID))]
     if len(ids) != 2 or max(ids) > LARGEST_ID:
-        flash("Tick two submissions to compare them.")
+        flash("Select two submissions to compare them.")
         return redirect(url_for("my_submissions.show"))
     return redirect(url_for("compare.show", a=ids[0], b=ids[1]))
 

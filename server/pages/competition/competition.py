@@ -1,4 +1,4 @@
-"""A competition's page: what it asks, its announcements, phases with dates and limits, its zoos, how it is scored."""
+"""A competition's page: description, announcements, phases with dates and limits, zoos, and how scoring works."""
 
 from flask import Blueprint, current_app, render_template
 from sqlalchemy import select

@@ -168,9 +168,13 @@ def _reference_rows(
 ) -> list[tuple[str, str, float | None, list[float | None]]]:
     """The rows below the table: name, explanation, score, CMI per zoo; those that nothing is known of are left out."""
     names = (
-        ("hyperparameter_oracle", "Hyperparameter oracle", "The best additive guess from the hyperparameters alone"),
+        (
+            "hyperparameter_oracle",
+            "Hyperparameter oracle",
+            "The best additive model of the hyperparameters alone",
+        ),
         ("percentile_95", "Random values, 95th percentile", "95 % of random measures score below"),
-        ("random_floor", "Random values, mean", "What a measure gets that knows nothing"),
+        ("random_floor", "Random values, mean", "The mean score of a measure without information"),
     )
     rows = []
     for field, name, title in names:

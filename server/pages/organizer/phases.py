@@ -68,7 +68,7 @@ def open_new() -> ResponseReturnValue:
         )
     except PhaseError as error:
         return _new_page(fields, messages | error.messages), 422
-    flash("The phase is there. Participants see it unless it is hidden.")
+    flash("The phase has been created. Participants see it unless it is hidden.")
     return redirect(url_for("phases.show", phase_id=phase_id))
 
 

@@ -73,7 +73,7 @@ def replace(zoo_id: int) -> ResponseReturnValue:
     the_zoo(zoo_id)
     by = id_field("by")
     if by is None:
-        return _page(zoo_id, "Choose the version that takes its place."), 422
+        return _page(zoo_id, "Choose the version that replaces it."), 422
     return _change(
         zoo_id, lambda phase_id: replace_zoo(services().db, phase_id, zoo_id, by, the_account().id), "Replaced."
     )

@@ -1,4 +1,4 @@
-"""The organizers' list of zoos, the ways to add one, and the page that follows the job of adding it."""
+"""The organizers' list of zoos, the forms to add one, and the page that shows the progress of such a job."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -58,9 +58,9 @@ def add_pgdl() -> ResponseReturnValue:
     except SourceError as error:
         return _overview_page({"pgdl": str(error)}), 422
     if name and not is_zoo_name(name):
-        return _overview_page({"pgdl": "A zoo's name has small letters, digits, dashes and underscores."}), 422
+        return _overview_page({"pgdl": "A zoo's name has lower-case letters, digits, hyphens and underscores."}), 422
     if test_size and not (test_size.isascii() and test_size.isdecimal() and int(test_size)):
-        return _overview_page({"pgdl": "Give the number of test examples, or leave it to the importer."}), 422
+        return _overview_page({"pgdl": "Give the number of test examples, or leave the field empty."}), 422
     arguments = {
         "task": task,
         "reference": reference,
@@ -98,7 +98,7 @@ def job(job_id: int) -> ResponseReturnValue:
 @pages.get(f"{_JOB}/progress")
 @allow(Who.ORGANIZER)
 def job_progress(job_id: int) -> Response:
-    """How far the job is, alone. Once it has ended, htmx is told to go where its outcome is."""
+    """The progress part alone. Once the job has ended, the response makes htmx load the page of its result."""
     found = _the_job(job_id)
     is_open = not found.state.is_final
     response = conditional(lambda: render_template("zoos/_progress.html", job=found, is_open=is_open), _seen(found))

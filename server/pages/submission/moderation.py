@@ -1,6 +1,6 @@
-"""What is done to a submission that stands on a board: its team chooses it, organizers hide, disqualify or re-run it.
+"""Actions on a submission: its team chooses it, organizers hide, disqualify or re-run it.
 
-Each is a form on the submission's page, whose part `board/_moderate.html` is.
+Each is a form on the submission's page, in its part `board/_moderate.html`.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from worker.hints import send_hint
 
 pages = Blueprint("moderation", __name__)
 _SUBMISSION = "/submissions/<int(max=2147483647):submission_id>"
-_TOO_LATE = "It is so already, so nothing was changed."
+_TOO_LATE = "Nothing was changed: it is in this state already."
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def moderate(submission_id: int) -> ResponseReturnValue:
     if act is None:
         abort(422)
     reason = text_field("reason", moderation.REASON_LENGTH)
-    flash("Done, and on record." if act(services().db, submission_id, the_account().id, reason) else _TOO_LATE)
+    flash("Done and recorded." if act(services().db, submission_id, the_account().id, reason) else _TOO_LATE)
     return _back(submission_id)
 
 

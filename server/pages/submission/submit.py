@@ -1,6 +1,6 @@
-"""The submit form: a file or code, and what its author says of it. What is wrong is told on the form, nothing is lost.
+"""The submit form: a file or code, and its description. Errors are shown on the form, which keeps everything typed.
 
-The same check answers by itself while somebody types (`check`); it stores nothing.
+The same check runs while somebody types (`check`); it stores nothing.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ from worker.hints import send_hint
 
 SHOWN_LENGTH = 200  # characters of the line at fault
 ADVICE = {
-    Reason.IMPORT_ERROR: "Python could not import it. Correct this line, or the one before it.",
+    Reason.IMPORT_ERROR: "Python cannot import it. Correct this line, or the one before it.",
     Reason.MISSING_FUNCTION: "The server calls this function once for each network.",
 }
 
@@ -152,7 +152,7 @@ def _track_fault(draft: Draft, bundle: Bundle) -> dict[str, str]:
     if draft.track in ("", bundle.track):
         return {}
     advice = f'write TRACK = "{draft.track}" at the top of the code, or choose {bundle.track} here'
-    return {"track": f"The code is of the {bundle.track} track, the form says {draft.track}: {advice}."}
+    return {"track": f"The code belongs to the {bundle.track} track, but the form says {draft.track}: {advice}."}
 
 
 def _fault(error: BundleError, sent: Upload | None) -> Fault:
