@@ -213,7 +213,7 @@ def test_a_group_of_version_1_has_the_limits_that_were_asked_for(tmp_path: Path)
     for controller in ("memory", "pids", "cpu"):
         (tmp_path / controller).mkdir()
     place = cgroups_v1.Hierarchy({controller: tmp_path / controller for controller in ("memory", "pids", "cpu")})
-    group = place.create("group", 64 * MIB, 10, 3)
+    group = place.create("group", Limits(memory_bytes=64 * MIB, processes=10, cpus=3))
     written = {path.name: path.read_text() for folder in group.places.values() for path in folder.iterdir()}
     assert written == {
         "memory.limit_in_bytes": str(64 * MIB),
