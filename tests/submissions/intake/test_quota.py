@@ -46,7 +46,7 @@ def test_what_is_broken_a_baseline_somebody_elses_or_of_another_phase_is_free(re
         {"cmi": (0.1, 0.1), "is_baseline": True},
         {"user_id": records.bob},
     ):
-        records.submission(phase_id, spends_quota=True, **fields)  # type: ignore[arg-type]
+        records.submission(phase_id, spends_quota=True, **fields)
     records.submission(records.phase("other"), spends_quota=True)
     assert (quota(records, phase_id).spent, quota(records, phase_id).held) == (0, 0)
 
