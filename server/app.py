@@ -74,10 +74,10 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, **trusted)  # type: ignore[method-assign]
     public_urls.init_app(app)
     headers.init_app(app)
-    bearer.init_app(app)  # before whatever asks who is there
+    bearer.init_app(app)  # before code that needs the account
     login.init_app(app)
     rates.init_app(app, settings)
-    access.init_app(app)  # before CSRF: whoever may not post gets no further, whatever the token
+    access.init_app(app)  # before CSRF: access is checked first, whatever the token
     zoo_uploads.init_app(app)
     csrf = CSRFProtect(app)
     formats.init_app(app)

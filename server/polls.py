@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SMOKE_POLL, POLL = "500ms", "2s"  # how often a page looks: a smoke run takes about a second
 SMOKE_PATIENCE_S = 30.0
-BEAT_S = 10  # how long an estimate of the time that is left stands, where nothing else changes
+BEAT_S = 10  # seconds for which an estimate of the time left is reused if nothing else changes
 _PATH = re.compile(r"/submissions/([1-9][0-9]{0,9})/status")
 
 

@@ -1,9 +1,9 @@
-"""Who may use which route, and see what its URL names: deny by default. Called before every view.
+"""Access control: who may use which route and see what its URL names. Denies by default; called before every view.
 
-Every view is marked with `allow`; one without a mark answers 403 to everybody, and so does one of the API that names
-no scope. A hidden phase, and a hidden submission, do not exist (404) for anyone but organizers; a submission's owner
-still sees it when hidden: its author, or a member of its team. The records that the URL names are loaded here once;
-views take them with `the_competition()` and its sisters.
+Every view is marked with `allow`; a view without a mark answers 403 to everybody, and so does a view of the API without
+a scope. Hidden phases and hidden submissions do not exist (404) for anyone but organizers; the owners of a hidden
+submission (its author, or the members of its team) still see it. The records that the URL names are loaded here once;
+views get them from `the_competition()`, `the_phase()` and `the_submission()`.
 """
 
 from collections.abc import Callable, Mapping

@@ -19,12 +19,12 @@ def paragraph_field(name: str, length: int) -> str:
 
 
 def id_field(name: str) -> int | None:
-    """The id that was chosen; None where there is none, or what was sent is no id."""
+    """Return the chosen id; None if there is none, or the value is not an id."""
     return next(iter(ids_field(name)), None)
 
 
 def ids_field(name: str) -> tuple[int, ...]:
-    """The ids that were chosen; what is no id is left out."""
+    """Return the chosen ids, without values that are not ids."""
     return tuple(
         int(text)
         for text in request.form.getlist(name)[:_MOST_CHOICES]

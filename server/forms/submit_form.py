@@ -29,7 +29,7 @@ _CODE_LENGTH = 400_000  # more than a source may have, so that its author gets a
 
 @dataclass(frozen=True)
 class Parent:
-    """The submission that is sent once more. is_archive: its code is a zip, which stays as it is unless replaced."""
+    """The submission that is resubmitted. is_archive: its code is a zip, which is sent unchanged unless replaced."""
 
     id: int
     name: str
@@ -43,7 +43,7 @@ class Parent:
 
 @dataclass(frozen=True)
 class Draft:
-    """The form as it stands. filename: as what the code in the editor is sent; track: "" for what the code says."""
+    """The content of the form. filename: the name for the code in the editor; track: "" for what the code says."""
 
     name: str = ""
     description: str = ""
@@ -62,14 +62,14 @@ class Draft:
 
 @dataclass(frozen=True)
 class Upload:
-    """What was sent as the measure: a file, else the text of the editor, else an old submission's archive."""
+    """The submitted measure: a file, else the text of the editor, else an old submission's archive."""
 
     filename: str
     content: bytes
 
 
 def posted_draft() -> Draft:
-    """What was typed. Texts may be one character too long, so that a fault can be told."""
+    """Return the typed texts. They may be one character too long, so that the error can be reported."""
     track = request.form.get("track", "")
     parent_id = id_field("parent")
     return Draft(
@@ -85,7 +85,7 @@ def posted_draft() -> Draft:
 
 
 def draft_of(submission_id: int) -> Draft:
-    """A form with an old submission of the reader's: what was said of it, and its code if that is a single file."""
+    """Return a form with the texts of the reader's old submission, and with its code if that is a single file."""
     with services().db.read() as session:
         old = session.get(SubmissionRecord, submission_id)
     if old is None or not is_owner_or_organizer(the_account(), old):

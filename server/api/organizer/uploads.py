@@ -1,4 +1,4 @@
-"""Zoos that organizers upload in pieces: begun, appended to, finished into a job."""
+"""Resumable uploads of zoos by organizers: begin, append pieces, finish."""
 
 from flask import request, url_for
 from pydantic import Field

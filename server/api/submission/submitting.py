@@ -1,4 +1,4 @@
-"""Sending measures: what is left of the quota, a check that stores nothing, and the submission itself."""
+"""Submitting measures: the rest of the quota, a check that stores nothing, and the submission itself."""
 
 from typing import Any
 

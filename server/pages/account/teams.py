@@ -126,7 +126,7 @@ def _invitation_page(invite_key: str, message: str = "") -> str:
 
 
 def _invited_to(invite_key: str) -> tuple[Team, CompetitionRecord]:
-    """The team of an invitation to a competition that the reader may see. 404 where there is none."""
+    """Return the team of an invitation to a competition that the reader may see; 404 if there is none."""
     with services().db.read() as session:
         team = teams.invited_to(session, invite_key)
         if team is None:

@@ -45,7 +45,7 @@ def show(**_named: object) -> str:
 
 
 def _cards(zoos: dict[int, tuple[ZooRecord, PhaseRecord]]) -> list[ZooCard]:
-    """The cards of the zoos that can be read; one that cannot is the organizer's trouble, told in the log."""
+    """Return the cards of the zoos that can be read; errors are logged for the operator."""
     cards = []
     for zoo, phase in zoos.values():
         try:

@@ -1,8 +1,7 @@
-"""A phase's leaderboard: the page most people come for. A 304 while nothing changed, and else mostly from memory.
+"""The page of a phase's leaderboard, the most visited one: a 304 if nothing changed, else mostly from the cache.
 
-What everybody sees of a board is rendered once for each of its versions and kept; a reader's own row is marked in it
-afterwards. `server.forms.board_query` reads what was asked, `server.pages.competition.board_exports` has the same in
-other forms.
+What all readers see of a board is rendered once per version of the board and cached; the reader's own row is marked
+afterwards. `server.forms.board_query` reads the query, `server.pages.competition.board_exports` has other formats.
 """
 
 from collections.abc import Sequence
@@ -117,7 +116,7 @@ def _facts(phase: PhaseRecord) -> tuple[object, ...]:
 
 
 def is_frozen(phase: PhaseRecord) -> bool:
-    """Whether what is scored now stays out of the board."""
+    """Whether submissions that are scored now do not appear on the board."""
     return phase.freezes_at is not None and utc_now() >= phase.freezes_at
 
 

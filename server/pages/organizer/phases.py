@@ -27,7 +27,7 @@ from submissions.storage.records import PhaseRecord
 
 pages = Blueprint("phases", __name__)
 _PHASE = f"/organizer/phases/<int(max={LARGEST_ID}):phase_id>"
-NEW = "+"  # the choice in the list of competitions that stands for one to be made: no short name
+NEW = "+"  # the value of “a new competition” in the list of competitions
 
 
 @pages.get("/organizer/phases/")

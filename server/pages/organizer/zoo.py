@@ -80,7 +80,7 @@ def replace(zoo_id: int) -> ResponseReturnValue:
 
 
 def _change(zoo_id: int, act: Callable[[int], int], done: str) -> ResponseReturnValue:
-    """Carry out a change of a phase's zoos and tell how many submissions run again because of it."""
+    """Change a phase's zoos and show how many submissions are evaluated again."""
     phase_id = id_field("phase")
     if phase_id is None:
         return _page(zoo_id, "Choose a phase."), 422

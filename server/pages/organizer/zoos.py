@@ -21,7 +21,7 @@ from submissions.zoos.jobs import enqueue, find_job, recent_jobs
 from submissions.zoos.registry import zoo_list
 from worker.hints import send_zoo_hint
 
-OWN_RECIPE = "+"  # the choice in the list of recipes that stands for a pasted one: no recipe's name
+OWN_RECIPE = "+"  # the value of “your own …” in the list of recipes
 FAILURES_SHOWN = timedelta(days=2)
 _ADDRESS_LENGTH = 1000
 _RECIPE_LENGTH = 100_000
@@ -130,7 +130,7 @@ def _overview_page(messages: dict[str, str] | None = None) -> str:
 
 
 def _is_shown(one: ZooJobRecord) -> bool:
-    """Open jobs, and for a while those that failed; what is done is on the list of zoos."""
+    """Whether to show the job: open ones, and for a while failed ones; the list of zoos shows the result of others."""
     if one.state is JobState.FAILED and one.finished_at is not None:
         return one.finished_at > utc_now() - FAILURES_SHOWN
     return not one.state.is_final

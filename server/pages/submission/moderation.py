@@ -28,7 +28,7 @@ _TOO_LATE = "Nothing was changed: it is in this state already."
 
 @dataclass(frozen=True)
 class OnBoard:
-    """How a submission stands to its board. row: its entrant's; None where that is not on it."""
+    """The relation of a submission to its board. row: its entrant's; None if that is not on the board."""
 
     submission_id: int
     row: Row | None

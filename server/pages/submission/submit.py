@@ -44,7 +44,7 @@ _FORM = "/competitions/<slug:competition_slug>/<slug:phase_slug>/submit"
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a measure: a sentence, the file, line and text at fault as far as known, and what to do."""
+    """An error in a measure: a sentence, the file, line and text as far as known, and advice."""
 
     sentence: str
     path: str | None
@@ -118,7 +118,7 @@ def check(**_named: object) -> str:
 
 
 def form_page(draft: Draft, messages: dict[str, str] | None = None) -> str:
-    """The form, with what was typed and what was wrong. Also the answer to an upload too large to read."""
+    """Return the form with the typed values and errors; also the response to an upload that is too large to read."""
     phase, account = the_phase(), the_account()
     now = utc_now()
     with services().db.read() as session:
@@ -148,7 +148,7 @@ def _bundle(sent: Upload | None) -> Bundle:
 
 
 def _track_fault(draft: Draft, bundle: Bundle) -> dict[str, str]:
-    """What is wrong where the form names another track than the code does."""
+    """Return the error if the form names another track than the code."""
     if draft.track in ("", bundle.track):
         return {}
     advice = f'write TRACK = "{draft.track}" at the top of the code, or choose {bundle.track} here'

@@ -326,7 +326,7 @@ def test_an_archive_is_sent_once_more_as_it_is_or_replaced(site: Site) -> None:
     archive = _zip({"complexity.py": GOOD_MEASURE, "b.py": b""})
     uploaded(site, archive, "mine.zip")
     page = site.browser("ann").get(f"{FORM}?from=1").text
-    assert "without either, mine.zip of submission 1 is sent as it is" in page
+    assert "without either, mine.zip of submission 1 is sent unchanged" in page
     assert "Track: standard." in checked(site, code="", parent="1").text
     assert sent(site, code="", parent="1").status_code == 302
     assert sent(site, parent="1").status_code == 302

@@ -249,7 +249,7 @@ def test_the_code_of_an_archive_is_shown_file_by_file(site: Site) -> None:
 def test_code_that_is_gone_is_told_kindly(site: Site) -> None:
     submission = site.submission(site.phase())
     ann = site.browser("ann")
-    assert "cannot be read any more" in ann.get(f"/submissions/{submission}/code").text
+    assert "The uploaded code cannot be read" in ann.get(f"/submissions/{submission}/code").text
     assert ann.get(f"/submissions/{submission}/code/download").status_code == 404
 
 
