@@ -44,6 +44,7 @@ def sealed_code(measure: Code) -> SealedCode:
     Parameters
     ----------
     measure : Code
+        Its files are written in their order.
 
     Returns
     -------
@@ -62,6 +63,7 @@ def sealed(name: str, content: bytes) -> int:
     name : str
         Shown by the kernel in ``/proc`` only.
     content : bytes
+        All that the file holds.
 
     Returns
     -------

@@ -181,6 +181,7 @@ class Sandbox(Protocol):
         Parameters
         ----------
         network : NetworkFiles
+            Its files are opened for this evaluation only.
         seed : int
             For all random number generators that the measure finds; see `seed_of`.
 
@@ -207,7 +208,10 @@ def seed_of(code_digest: str, network_id: str) -> int:
 
     Parameters
     ----------
-    code_digest, network_id : str
+    code_digest : str
+        SHA-256 of the upload.
+    network_id : str
+        The network's id in its zoo.
 
     Returns
     -------

@@ -27,6 +27,7 @@ class Spawner:
         Parameters
         ----------
         command : sequence of str
+            The program and its arguments.
         **options
             Passed on to `subprocess.Popen`.
 

@@ -79,6 +79,7 @@ def judge(evidence: Evidence, limits: Limits) -> Outcome:
     Parameters
     ----------
     evidence : Evidence
+        What was observed of the run.
     limits : Limits
         Those of the run, for the wording of a failure.
 
@@ -199,6 +200,7 @@ def clean(text: str, limit: int = TEXT_CHARACTERS) -> str:
     Parameters
     ----------
     text : str
+        Anything, unpaired surrogates included.
     limit : int
         The most characters that are kept.
 

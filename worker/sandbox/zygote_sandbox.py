@@ -210,10 +210,13 @@ class ZygoteSandbox:
         Parameters
         ----------
         measure : Code
+            Code of ours.
         limits : Limits
+            Of this run alone.
         fences : Fences
             Which layers are on.
         network : NetworkFiles
+            The network that the code gets.
 
         Returns
         -------

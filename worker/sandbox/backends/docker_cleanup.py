@@ -118,6 +118,7 @@ def containers(engine: DockerClient) -> list[Mapping[str, dict[str, str]]]:
     Parameters
     ----------
     engine : docker.DockerClient
+        The engine to ask.
 
     Returns
     -------

@@ -75,6 +75,7 @@ def probe(sandbox: Trial) -> Mapping[str, bool]:
     Parameters
     ----------
     sandbox : Trial
+        The sandbox to try them in.
 
     Returns
     -------

@@ -73,6 +73,7 @@ def call_numbers(names: Sequence[str]) -> list[int]:
     Parameters
     ----------
     names : sequence of str
+        As in the kernel's manual, such as ``openat``.
 
     Returns
     -------

@@ -131,6 +131,7 @@ def create(within: Hierarchy | None, limits: Limits) -> ControlGroup:
     within : Hierarchy or None
         None: a `NoGroup` is returned.
     limits : Limits
+        `memory_bytes`, `processes` (besides the measure's first) and `cpus` are used.
 
     Returns
     -------
