@@ -47,7 +47,7 @@ class CheckRefused(Exception):  # noqa: N818  (a refusal is an answer, not a mal
 FAULTS_OF_THE_ZOO = (ZooError, CheckError, ArchiveError, SourceError, UploadError, CheckRefused)
 
 
-class Telling:
+class ProgressReport:
     """Reports progress to the database: at most once a second, and at every new stage (the first word of a text).
 
     Raises LeaseLost once the job belongs to another worker.
@@ -70,7 +70,7 @@ class Telling:
 
 def run_job(settings: Settings, db: Database, store: ZooStore, job: jobs.Job) -> None:
     """Do the job and record its end: as done, or as failed with a sentence for the organizer."""
-    watch = Telling(db, job)
+    watch = ProgressReport(db, job)
     folder = settings.home / "zoo_jobs" / str(job.id)
     try:
         if job.kind is JobKind.RECHECK:
@@ -88,7 +88,9 @@ def run_job(settings: Settings, db: Database, store: ZooStore, job: jobs.Job) ->
         uploads.remove_upload(db, settings, str(job.arguments["upload"]))
 
 
-def _bring_in(settings: Settings, db: Database, store: ZooStore, job: jobs.Job, folder: Path, watch: Telling) -> int:
+def _bring_in(
+    settings: Settings, db: Database, store: ZooStore, job: jobs.Job, folder: Path, watch: ProgressReport
+) -> int:
     scratch, kept = folder / "attempt", folder / "kept"
     shutil.rmtree(scratch, ignore_errors=True)  # of an attempt that was killed
     scratch.mkdir(parents=True, mode=0o700)
@@ -106,7 +108,7 @@ def _bring_in(settings: Settings, db: Database, store: ZooStore, job: jobs.Job, 
     return zoo_id
 
 
-def _recheck(settings: Settings, db: Database, store: ZooStore, job: jobs.Job, watch: Telling) -> int:
+def _recheck(settings: Settings, db: Database, store: ZooStore, job: jobs.Job, watch: ProgressReport) -> int:
     if job.zoo_id is None:
         raise ZooError("The job does not say which zoo it is about.")
     with db.read() as session:

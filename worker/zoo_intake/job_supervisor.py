@@ -73,7 +73,7 @@ class ZooJobs:
             preexec_fn=_end_with_us,
         )
         try:
-            _tell(process, self._settings, job)
+            _send_task(process, self._settings, job)
             is_held = self._watch(process, job)
         finally:
             _end(process)
@@ -101,7 +101,7 @@ class ZooJobs:
         return True
 
 
-def _tell(process: "subprocess.Popen[bytes]", settings: Settings, job: jobs.Job) -> None:
+def _send_task(process: "subprocess.Popen[bytes]", settings: Settings, job: jobs.Job) -> None:
     """Pass the settings over stdin: they may contain passwords, and every process of the machine can read arguments."""
     assert process.stdin is not None
     told = json.dumps({"settings": settings.model_dump(mode="json"), "job": asdict(job)})

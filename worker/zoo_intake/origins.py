@@ -54,7 +54,7 @@ def bring(kind: JobKind, request: Request) -> Found:
 
     Raises ZooError, ArchiveError, SourceError or UploadError, with a sentence for the organizer.
     """
-    return _WAYS[kind](request)
+    return _METHODS[kind](request)
 
 
 def _from_upload(request: Request) -> Found:
@@ -111,7 +111,7 @@ def _telling(watch: Watch) -> Callable[[Progress], None]:
     return tell
 
 
-_WAYS: Mapping[JobKind, Callable[[Request], Found]] = {
+_METHODS: Mapping[JobKind, Callable[[Request], Found]] = {
     JobKind.UPLOAD: _from_upload,
     JobKind.FOLDER: _from_folder,
     JobKind.PGDL: _from_pgdl,
