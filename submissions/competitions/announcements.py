@@ -29,7 +29,7 @@ def announce(db: Database, competition_id: int, title: str, text: str, *, user_i
     Parameters
     ----------
     user_id : int or None
-        the author; None for the command line.
+        The author; None for the command line.
 
     Returns
     -------

@@ -24,7 +24,7 @@ class CompetitionRefused(Exception):  # noqa: N818  (a refusal is an answer, not
     Attributes
     ----------
     messages : Mapping[str, str]
-        field → one sentence.
+        Field → one sentence.
     """
 
     def __init__(self, messages: Mapping[str, str]) -> None:
@@ -39,7 +39,7 @@ class CompetitionTexts:
     Attributes
     ----------
     team_members : int
-        maximum number of members of a team; 1 means no teams.
+        Maximum number of members of a team; 1 means no teams.
     """
 
     title: str
@@ -95,7 +95,7 @@ def create_competition(
     Parameters
     ----------
     smoke_zoo_id : int or None, optional
-        the public zoo of the smoke run; None leaves the choice to `submissions.evaluation.smoke_run`.
+        The public zoo of the smoke run; None leaves the choice to `submissions.evaluation.smoke_run`.
 
     Returns
     -------

@@ -33,7 +33,7 @@ def attach_zoo(db: Database, phase_id: int, zoo_id: int, user_id: int | None) ->
     Parameters
     ----------
     user_id : int or None
-        the organizer; None for the command line.
+        The organizer; None for the command line.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def detach_zoo(db: Database, phase_id: int, zoo_id: int, user_id: int | None) ->
     Parameters
     ----------
     user_id : int or None
-        the organizer; None for the command line.
+        The organizer; None for the command line.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def replace_zoo(db: Database, phase_id: int, old_zoo_id: int, new_zoo_id: int, u
     Parameters
     ----------
     user_id : int or None
-        the organizer; None for the command line.
+        The organizer; None for the command line.
 
     Returns
     -------

@@ -39,7 +39,7 @@ class KitPlan:
     phase : str
         competition/phase, to which the kit's README submits.
     page_url : str
-        public address of the competition's page.
+        Public address of the competition's page.
     """
 
     slug: str
@@ -85,9 +85,9 @@ def kit_plan(
     Parameters
     ----------
     phases : Sequence[PhaseRecord]
-        the phases that the reader may see.
+        The phases that the reader may see.
     page_url : str
-        public address of the competition's page.
+        Public address of the competition's page.
 
     Returns
     -------

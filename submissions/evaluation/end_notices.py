@@ -29,7 +29,7 @@ def tell_end(session: Session, submission_id: int) -> None:
         return
     phase = session.get_one(PhaseRecord, submission.phase_id)
     competition = session.get_one(CompetitionRecord, phase.competition_id)
-    what, more = _told(submission, phase)
+    what, more = _sentences(submission, phase)
     again = " again" if submission.attempt > 1 else ""
     text = f"“{submission.name}” {what}{again} in {phase.title} of {competition.title}.{more}"
     for person in _people(session, submission):
@@ -38,7 +38,7 @@ def tell_end(session: Session, submission_id: int) -> None:
             write_mail(session, person.email, f"“{submission.name}” {what}", _mail(person, text, submission_id))
 
 
-def _told(submission: SubmissionRecord, phase: PhaseRecord) -> tuple[str, str]:
+def _sentences(submission: SubmissionRecord, phase: PhaseRecord) -> tuple[str, str]:
     """Return the rest of the sentence "it …", and a further sentence; scores only as the author may see them."""
     if submission.state is State.SCORED:
         score = seen_score(submission, sight(phase, submission, is_owner=True, is_organizer=False))

@@ -67,7 +67,7 @@ def rerun(db: Database, submission_id: int) -> bool:
         If there is no such submission.
     """
     with db.write() as session:
-        return _begin_anew(session, submission_id, Event.RERUN)
+        return _begin_attempt(session, submission_id, Event.RERUN)
 
 
 def restart(db: Database, submission_id: int) -> bool:
@@ -79,10 +79,10 @@ def restart(db: Database, submission_id: int) -> bool:
         False if it was cancelled.
     """
     with db.write() as session:
-        return _begin_anew(session, submission_id, Event.ZOOS_CHANGED)
+        return _begin_attempt(session, submission_id, Event.ZOOS_CHANGED)
 
 
-def _begin_anew(session: Session, submission_id: int, event: Event) -> bool:
+def _begin_attempt(session: Session, submission_id: int, event: Event) -> bool:
     submission = session.get(SubmissionRecord, submission_id, with_for_update=True)
     if submission is None:
         raise UnknownSubmission(submission_id)
@@ -119,11 +119,11 @@ def record_value(
     Parameters
     ----------
     owner : str
-        the worker that claims to hold the run.
+        The worker that claims to hold the run.
     wall_s, cpu_s : float
-        seconds.
+        Seconds.
     layers : dict[str, bool]
-        sandbox layer → whether it was active.
+        Sandbox layer → whether it was active.
 
     Returns
     -------
@@ -201,15 +201,15 @@ def record_failure(
     Parameters
     ----------
     owner : str
-        the worker that claims to hold the run.
+        The worker that claims to hold the run.
     detail : str
-        where and how it failed, without data of the zoo.
+        Where and how it failed, without data of the zoo.
     message, log : str or None, optional
-        stored only in phases that show logs.
+        Stored only in phases that show logs.
     wall_s, cpu_s : float or None, optional
-        seconds.
+        Seconds.
     layers : dict[str, bool] or None, optional
-        sandbox layer → whether it was active.
+        Sandbox layer → whether it was active.
 
     Returns
     -------

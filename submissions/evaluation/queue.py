@@ -47,7 +47,7 @@ class Claim:
     Attributes
     ----------
     is_pooled : bool
-        Whether the networks share the seconds that `pooled_left_s` returns; `limits.wall_s` does not apply.
+        The networks share the seconds that `pooled_left_s` returns; `wall_s` does not apply.
     """
 
     owner: str
@@ -73,9 +73,9 @@ def claim(db: Database, owner: str, *, batch: int, lease_s: float, now: datetime
     Parameters
     ----------
     owner : str
-        name of the claiming worker slot.
+        Name of the claiming worker slot.
     lease_s : float
-        seconds until the claim expires.
+        Seconds until the claim expires.
 
     Returns
     -------
@@ -231,7 +231,7 @@ def heartbeat(db: Database, owner: str, *, lease_s: float, now: datetime | None 
     Parameters
     ----------
     lease_s : float
-        seconds from now.
+        Seconds from now.
 
     Returns
     -------

@@ -47,7 +47,7 @@ class Scored:
     Attributes
     ----------
     cmi : float
-        conditional mutual information, from 0 to 1.
+        Conditional mutual information, from 0 to 1.
     report : dict[str, Any]
         `scoring.ZooReport` as JSON, with `references` if the zoo is not too large for them.
     """
@@ -76,7 +76,7 @@ def foresee(db: Database, zoos: ZooStore, run_id: int, owner: str, value: float)
     Parameters
     ----------
     owner : str
-        the worker that holds the run.
+        The worker that holds the run.
 
     Returns
     -------
@@ -107,11 +107,11 @@ def score_evaluation(
     Parameters
     ----------
     target : str
-        the name of the target that the values should order.
+        The name of the target that the values should order.
     values : Mapping[str, float]
-        one value per network id.
+        One value per network id.
     references : dict[str, Any] or None, optional
-        from an earlier report on this zoo and target; None computes them.
+        From an earlier report on this zoo and target; None computes them.
 
     Raises
     ------

@@ -22,7 +22,7 @@ def smoke_zoo(session: Session, phase: PhaseRecord, needs: Sequence[str] = ()) -
     Parameters
     ----------
     needs : Sequence[str], optional
-        what the measure requires; zoos that do not offer it are skipped.
+        What the measure requires; zoos that do not offer it are skipped.
     """
     if phase.smoke_networks == 0:
         return None
@@ -69,7 +69,7 @@ def smoke_networks(weight_bytes: Mapping[str, int], count: int) -> list[str]:
     Parameters
     ----------
     weight_bytes : Mapping[str, int]
-        size of the weights by network id.
+        Size of the weights by network id.
     """
     by_size = sorted(weight_bytes, key=lambda network_id: (weight_bytes[network_id], network_id))
     count = min(count, len(by_size))

@@ -66,13 +66,13 @@ class SmokeProgress:
 
 
 @dataclass(frozen=True)
-class FailureTold:
+class FailureView:
     """Where and how the measure failed, for its author.
 
     Attributes
     ----------
     ordinal : int
-        the position of the network in the order of evaluation; its id stays hidden.
+        The position of the network in the order of evaluation; its id stays hidden.
     message, log : str or None
         None in phases that do not show logs.
     """
@@ -102,13 +102,13 @@ class Progress:
     Attributes
     ----------
     user_name : str
-        for the owners the person who submitted it; for others the alias or the team's name, if there is one.
+        For the owners the person who submitted it; for others the alias or the team's name, if there is one.
     alias : str or None
-        for the owners, who appear under it.
+        For the owners, who appear under it.
     score : float or None
-        as `sees` says, the submission's own score or the released one.
+        As `sees` says, the submission's own score or the released one.
     layers : Mapping[str, bool]
-        sandbox layer → whether it was active in all sandboxes of the attempt.
+        Sandbox layer → whether it was active in all sandboxes of the attempt.
     """
 
     submission_id: int
@@ -122,7 +122,7 @@ class Progress:
     state: State
     reason: Reason | None
     detail: str | None
-    failure: FailureTold | None
+    failure: FailureView | None
     score: float | None
     spends_quota: bool
     attempt: int
@@ -175,7 +175,7 @@ def progress(session: Session, submission_id: int, *, with_detail: bool, is_orga
     Parameters
     ----------
     with_detail : bool
-        whether the reader owns it or is an organizer, and may see the details of a failure.
+        Whether the reader owns it or is an organizer, and may see the details of a failure.
 
     Raises
     ------
@@ -296,7 +296,7 @@ def _layers(evaluations: Sequence[Any]) -> dict[str, bool]:
     return {name: all(vector.get(name, False) for vector in vectors) for vector in vectors for name in vector}
 
 
-def _failure(session: Session, submission_id: int, attempt: int) -> FailureTold | None:
+def _failure(session: Session, submission_id: int, attempt: int) -> FailureView | None:
     found = session.execute(
         select(EvaluationRecord.purpose, ZooRecord.title, RunRecord.position, EvaluationRecord.networks, FailureRecord)
         .join(RunRecord, RunRecord.id == FailureRecord.run_id)
@@ -311,7 +311,7 @@ def _failure(session: Session, submission_id: int, attempt: int) -> FailureTold 
     if found is None:
         return None
     purpose, title, position, networks, failure = found
-    return FailureTold(
+    return FailureView(
         is_smoke=purpose is Purpose.SMOKE,
         zoo_title=title,
         ordinal=position + 1,

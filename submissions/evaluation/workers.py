@@ -25,13 +25,13 @@ class Worker:
     Attributes
     ----------
     slots : int
-        networks evaluated at the same time.
+        Networks evaluated at the same time.
     layers : Mapping[str, bool]
-        name of a sandbox layer → whether it worked when the worker tested it.
+        Name of a sandbox layer → whether it worked when the worker tested it.
     refusal : str or None
-        why the worker takes no work, if it does not.
+        Why the worker takes no work, if it does not.
     is_alive : bool
-        whether it was heard from recently.
+        Whether it was heard from recently.
     """
 
     name: str
@@ -59,13 +59,13 @@ def enter(
     Parameters
     ----------
     name : str
-        unique per process.
+        Unique per process.
     layers : Mapping[str, bool]
-        name of a sandbox layer → whether it worked when tested.
+        Name of a sandbox layer → whether it worked when tested.
     refusal : str or None
-        why the worker takes no work, if it does not.
+        Why the worker takes no work, if it does not.
     dead : Collection[str], optional
-        names of workers known to be dead.
+        Names of workers known to be dead.
     """
     moment = utc_now()
     with db.write() as session:
@@ -105,7 +105,7 @@ def known_workers(session: Session, *, sweep_s: float, now: datetime | None = No
     Parameters
     ----------
     sweep_s : float
-        seconds between two sweeps of a worker.
+        Seconds between two sweeps of a worker.
     """
     last = (now or utc_now()) - timedelta(seconds=MISSED_SWEEPS * sweep_s + GRACE_S)
     return tuple(

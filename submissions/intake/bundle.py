@@ -51,10 +51,10 @@ class BundleError(Exception):
     Attributes
     ----------
     reason : Reason or None, optional
-        how an evaluation would fail, if the upload is readable but no usable measure; None if the upload itself is
+        How an evaluation would fail, if the upload is readable but no usable measure; None if the upload itself is
         invalid.
     path, line : str or None, optional
-        the place of the error, if known; lines count from 1.
+        The place of the error, if known; lines count from 1.
     """
 
     def __init__(
@@ -87,13 +87,13 @@ class Bundle:
     Attributes
     ----------
     content : bytes
-        the bytes as uploaded.
+        The bytes as uploaded.
     sha256 : str
-        their digest, as 64 hexadecimal digits.
+        Their digest, as 64 hexadecimal digits.
     files : Mapping[str, bytes]
-        content by relative path; contains `complexity.py`, which a single `.py` becomes whatever its name was.
+        Content by relative path; contains `complexity.py`, which a single `.py` becomes whatever its name was.
     track, needs : Track
-        as `complexity.py` declares them.
+        As `complexity.py` declares them.
     """
 
     filename: str
@@ -110,7 +110,7 @@ def read_bundle(filename: str, content: bytes, limits: BundleLimits) -> Bundle:
     Parameters
     ----------
     filename : str
-        as the browser sent it; folders before the name are ignored.
+        As the browser sent it; folders before the name are ignored.
 
     Raises
     ------

@@ -29,7 +29,7 @@ def read_declaration(path: str, source: bytes) -> Declaration:
     Parameters
     ----------
     path : str
-        the module's name in messages.
+        The module's name in messages.
 
     Raises
     ------

@@ -26,13 +26,13 @@ class Listed:
     Attributes
     ----------
     made_by : str or None
-        the team member who submitted it; None if the reader did.
+        The team member who submitted it; None if the reader did.
     score : float or None
-        as its owners may see it; `sees` says how much that is.
+        As its owners may see it; `sees` says how much that is.
     parent_id : int or None
-        the submission that it resubmits, if any.
+        The submission that it resubmits, if any.
     resubmit_to : str or None
-        slug of the phase to which it can be resubmitted, if any.
+        Slug of the phase to which it can be resubmitted, if any.
     """
 
     submission_id: int
@@ -91,9 +91,9 @@ def own_submissions(
     Parameters
     ----------
     phase_id, team_id : int or None, optional
-        restrict the list to this phase or team.
+        Restrict the list to this phase or team.
     page : int, optional
-        counts from 1.
+        Counts from 1.
     """
     condition = _is_own(user_id, is_organizer=is_organizer)
     if team_id is not None:

@@ -21,9 +21,9 @@ def hide(db: Database, submission_id: int, is_hidden: bool, *, user_id: int | No
     Parameters
     ----------
     user_id : int or None
-        the organizer; None for the command line.
+        The organizer; None for the command line.
     reason : str, optional
-        for the record.
+        For the record.
 
     Returns
     -------
@@ -48,9 +48,9 @@ def disqualify(
     Parameters
     ----------
     user_id : int or None
-        the organizer; None for the command line.
+        The organizer; None for the command line.
     reason : str, optional
-        for the record.
+        For the record.
 
     Returns
     -------
@@ -73,9 +73,9 @@ def run_again(db: Database, submission_id: int, *, user_id: int | None, reason: 
     Parameters
     ----------
     user_id : int or None
-        the organizer; None for the command line.
+        The organizer; None for the command line.
     reason : str, optional
-        for the record.
+        For the record.
 
     Returns
     -------

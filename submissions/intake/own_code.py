@@ -50,9 +50,9 @@ def stored_files(store: BundleStore, filename: str, digest: str, limits: BundleL
     Parameters
     ----------
     filename : str
-        as it was uploaded.
+        As it was uploaded.
     digest : str
-        the upload's sha256.
+        The upload's sha256.
 
     Returns
     -------

@@ -29,13 +29,13 @@ class Quota:
     Attributes
     ----------
     spent : int
-        submissions that count, of `daily`.
+        Submissions that count, of `daily`.
     held : int
-        places reserved by submissions that have not begun.
+        Places reserved by submissions that have not begun.
     unspent : int
-        uploads that ended before they began, of at most `unspent_limit`.
+        Uploads that ended before they began, of at most `unspent_limit`.
     is_teams : bool
-        whether the quota is a team's.
+        Whether the quota is a team's.
     """
 
     daily: int
@@ -90,7 +90,7 @@ def refusal(
     Parameters
     ----------
     verified_mail_needed : bool, optional
-        whether participants need a verified address; organizers do not.
+        Whether participants need a verified address; organizers do not.
     """
     if verified_mail_needed and not _is_reachable(session.get_one(UserRecord, user_id)):
         return "Verify your email address first: the page of your account sends you the link again."

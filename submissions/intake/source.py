@@ -19,9 +19,9 @@ class SourceError(Exception):
     Attributes
     ----------
     reason : Reason or None, optional
-        how an evaluation would fail, `import_error` or `missing_function`; None if the declaration is wrong.
+        How an evaluation would fail, `import_error` or `missing_function`; None if the declaration is wrong.
     path, line : str or None, optional
-        the place of the error, if known; lines count from 1.
+        The place of the error, if known; lines count from 1.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ def check_source(path: str, source: bytes) -> None:
     Parameters
     ----------
     path : str
-        the file's name in messages.
+        The file's name in messages.
 
     Raises
     ------
@@ -60,9 +60,9 @@ def check_entry(path: str, source: bytes, *, takes_context: bool) -> None:
     Parameters
     ----------
     path : str
-        the file's name in messages.
+        The file's name in messages.
     takes_context : bool
-        whether it must be callable as complexity(model, dataset, context), for the extended track.
+        Whether it must be callable as complexity(model, dataset, context), for the extended track.
 
     Raises
     ------

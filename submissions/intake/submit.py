@@ -42,11 +42,11 @@ def submit(
     Parameters
     ----------
     name, description, link, alias : str
-        as checked by `submissions.intake.details`.
+        As checked by `submissions.intake.details`.
     parent_id : int or None, optional
-        the submission that this one resubmits.
+        The submission that this one resubmits.
     verified_mail_needed : bool, optional
-        whether participants need a verified address.
+        Whether participants need a verified address.
 
     Returns
     -------

@@ -100,7 +100,7 @@ def place_of(session: Session, phase_id: int, entrant: str, query: Query) -> tup
     Parameters
     ----------
     entrant : str
-        key of the entrant.
+        Key of the entrant.
 
     Returns
     -------

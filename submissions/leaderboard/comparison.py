@@ -37,7 +37,7 @@ class Compared:
     Attributes
     ----------
     difference : Comparison or None
-        of the total scores, first − second; None if it cannot be tested, because the zoos differ or a score is
+        Of the total scores, first − second; None if it cannot be tested, because the zoos differ or a score is
         older than the stored jackknives.
     """
 

@@ -75,11 +75,11 @@ def decided(entries: Sequence[Entry], rules: Rules, load: Load, *, anew: bool = 
     Parameters
     ----------
     entries : Sequence[Entry]
-        all submissions of one entrant.
+        All submissions of one entrant.
     load : Load
-        returns jackknives; called for no more submissions than necessary.
+        Returns jackknives; called for no more submissions than necessary.
     anew : bool, optional
-        decide everything again, as after a change of the rules.
+        Decide everything again, as after a change of the rules.
 
     Returns
     -------

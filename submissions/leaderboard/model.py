@@ -31,13 +31,13 @@ class Query:
     Attributes
     ----------
     sort : str
-        score, name, team, submitted, or a metric of a zoo such as `tau.digits-mlp`.
+        Score, name, team, submitted, or a metric of a zoo such as `tau.digits-mlp`.
     descending : bool or None
         None for the natural order of the column.
     search : str
-        part of the name of a measure, team or person.
+        Part of the name of a measure, team or person.
     size : int or None
-        rows per page; None for a single page.
+        Rows per page; None for a single page.
     """
 
     sort: str = SCORE
@@ -90,15 +90,15 @@ class Row:
     Attributes
     ----------
     lowest, highest : int or None
-        the rank interval; None until it is computed.
+        The rank interval; None until it is computed.
     by : str
-        name of the team or person, or the alias.
+        Name of the team or person, or the alias.
     standard_error : float or None
-        of the score; with the Ladder, the step of the shown score.
+        Of the score; with the Ladder, the step of the shown score.
     scored : int
-        number of the entrant's submissions that were taken into account.
+        Number of the entrant's submissions that were taken into account.
     cells : tuple[Cell, ...]
-        one per column.
+        One per column.
     """
 
     rank: int | None
@@ -127,21 +127,21 @@ class Board:
     Attributes
     ----------
     version : int
-        increases with every change of the board.
+        Increases with every change of the board.
     query : Query
-        with explicit direction and page.
+        With explicit direction and page.
     columns : tuple[Column, ...]
-        none in a phase with the Ladder, which hides the metrics.
+        None in a phase with the Ladder, which hides the metrics.
     total : int
-        rows that the query finds, on `pages` pages.
+        Rows that the query finds, on `pages` pages.
     entrants : int
-        number of entrants with a rank.
+        Number of entrants with a rank.
     tracks : tuple[str, ...]
-        all tracks on the board.
+        All tracks on the board.
     references : References or None
-        of the mean score over all zoos.
+        Of the mean score over all zoos.
     has_old_intervals : bool
-        whether the rank intervals belong to an earlier version, and new ones are being computed.
+        Whether the rank intervals belong to an earlier version, and new ones are being computed.
     """
 
     phase_id: int

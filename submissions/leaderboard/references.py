@@ -50,9 +50,9 @@ def references_of(
     Parameters
     ----------
     target : str
-        the target of the phase.
+        The target of the phase.
     checked : Mapping[int, list[dict[str, Any]] or None]
-        per zoo id, the references in the report of its check, if any.
+        Per zoo id, the references in the report of its check, if any.
     """
     found = {zoo_id: known for zoo_id, rows in checked.items() if (known := _from_check(rows, target)) is not None}
     return found if len(found) == len(checked) else _from_evaluations(session, phase_id) | found

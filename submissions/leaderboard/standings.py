@@ -42,9 +42,9 @@ def recount(session: Session, phase_id: int, entrants: Collection[str], *, anew:
     Parameters
     ----------
     entrants : Collection[str]
-        keys of the entrants.
+        Keys of the entrants.
     anew : bool, optional
-        repeat the Ladder's decisions on their submissions, as after merging two entrants.
+        Repeat the Ladder's decisions on their submissions, as after merging two entrants.
     """
     rules = _hold_board(session, phase_id)
     listed = sorted(entrants)

@@ -32,7 +32,7 @@ def unread(user_id: InstrumentedAttribute[int]) -> ScalarSelect[int]:
     Parameters
     ----------
     user_id : int column
-        the column of the outer query with the user's id.
+        The column of the outer query with the user's id.
     """
     query = select(func.count()).where(NotificationRecord.user_id == user_id, NotificationRecord.read_at.is_(None))
     return query.correlate(user_id.class_).scalar_subquery()

@@ -88,9 +88,9 @@ def note_failure(db: Database, mail: Mail, error: str, *, for_good: bool) -> boo
     Parameters
     ----------
     error : str
-        the server's reply.
+        The server's reply.
     for_good : bool
-        whether the failure is permanent.
+        Whether the failure is permanent.
 
     Returns
     -------

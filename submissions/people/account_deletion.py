@@ -34,7 +34,7 @@ def delete_account(db: Database, user_id: int, password: str) -> None:
     Parameters
     ----------
     password : str
-        of the account, as a confirmation.
+        Of the account, as a confirmation.
 
     Raises
     ------

@@ -38,7 +38,7 @@ def write_export(db: Database, store: BundleStore, user_id: int, file: IO[bytes]
     Parameters
     ----------
     file : IO[bytes]
-        a binary file to write the zip to.
+        A binary file to write the zip to.
     """
     with db.read() as session, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         user = session.get_one(UserRecord, user_id)

@@ -55,7 +55,7 @@ class AccountError(Exception):
     Attributes
     ----------
     messages : Mapping[str, str]
-        field (name, email, password, current) → one sentence.
+        Field (name, email, password, current) → one sentence.
     """
 
     def __init__(self, messages: Mapping[str, str]) -> None:
@@ -69,7 +69,7 @@ def register(db: Database, name: str, email: str, password: str, *, secret: str 
     Parameters
     ----------
     secret : str or None, optional
-        key that signs the link mailed to verify the address; without it no mail is written.
+        Key that signs the link mailed to verify the address; without it no mail is written.
 
     Returns
     -------
@@ -182,9 +182,9 @@ def change_password(db: Database, user_id: int, current: str, new: str, *, kept_
     Parameters
     ----------
     current : str
-        the current password.
+        The current password.
     kept_session_id : int or None
-        the session that stays; None ends all.
+        The session that stays; None ends all.
 
     Raises
     ------
@@ -203,7 +203,7 @@ def set_password(db: Database, user_id: int, password: str, *, kept_session_id: 
     Parameters
     ----------
     kept_session_id : int or None, optional
-        the session that stays; None ends all.
+        The session that stays; None ends all.
 
     Raises
     ------
@@ -229,7 +229,7 @@ def ask_to_verify(db: Database, secret: str, user_id: int) -> bool:
     Parameters
     ----------
     secret : str
-        key that signs the link.
+        Key that signs the link.
 
     Returns
     -------
@@ -249,9 +249,9 @@ def change_email(db: Database, secret: str, user_id: int, password: str, email: 
     Parameters
     ----------
     secret : str
-        key that signs the link.
+        Key that signs the link.
     password : str
-        the current password.
+        The current password.
 
     Raises
     ------

@@ -81,9 +81,9 @@ def read_link(session: Session, secret: str, purpose: _Purpose, token: str, now:
     Parameters
     ----------
     secret, token : str
-        the key that signed the link, and the link's signed text.
+        The key that signed the link, and the link's signed text.
     purpose : _Purpose
-        a link for another purpose is not valid.
+        A link for another purpose is not valid.
 
     Returns
     -------

@@ -72,7 +72,7 @@ def begin(db: Database, user_id: int, browser: str, now: datetime | None = None)
     Parameters
     ----------
     browser : str
-        the User-Agent header.
+        The User-Agent header.
 
     Returns
     -------

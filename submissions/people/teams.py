@@ -52,9 +52,9 @@ class Team:
     Attributes
     ----------
     invite_key : str
-        whoever has it can join.
+        Whoever has it can join.
     most_members : int
-        maximum number of members.
+        Maximum number of members.
     """
 
     team_id: int

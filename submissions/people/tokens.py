@@ -47,7 +47,7 @@ class TokenError(Exception):
     Attributes
     ----------
     messages : Mapping[str, str]
-        field (name, scopes, expires_at) → one sentence.
+        Field (name, scopes, expires_at) → one sentence.
     """
 
     def __init__(self, messages: Mapping[str, str]) -> None:
@@ -76,7 +76,7 @@ def create_token(
     Parameters
     ----------
     expires_at : datetime or None, optional
-        when it expires; None for never.
+        When it expires; None for never.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def authenticate_token(db: Database, text: str, *, now: datetime | None = None) 
     Parameters
     ----------
     text : str
-        the plain text of the token.
+        The plain text of the token.
 
     Returns
     -------

@@ -32,7 +32,7 @@ def time_bins(seconds: Sequence[float]) -> tuple[TimeBin, ...]:
     Parameters
     ----------
     seconds : Sequence[float]
-        ascending.
+        Ascending.
     """
     if not seconds:
         return ()

@@ -117,9 +117,9 @@ class ZooResult:
     Attributes
     ----------
     score, standard_error : float
-        from 0 to 100.
+        From 0 to 100.
     names_axes : bool
-        whether the reader may see the axes' names; otherwise they are "axis A", "axis B", ….
+        Whether the reader may see the axes' names; otherwise they are "axis A", "axis B", ….
     report : Report or None
         None for scores from before reports were stored.
     """
@@ -155,11 +155,11 @@ class Result:
     sight : Sight
         NOTHING omits everything else, SHOWN_SCORE all but the released score.
     score, standard_error : float or None
-        from 0 to 100.
+        From 0 to 100.
     counts : bool
-        whether the submission is its entrant's on the leaderboard.
+        Whether the submission is its entrant's on the leaderboard.
     rank_lowest, rank_highest : int or None
-        the rank interval; None until it is computed.
+        The rank interval; None until it is computed.
     """
 
     submission_id: int
@@ -194,9 +194,9 @@ def result(session: Session, submission_id: int, sight: Sight, *, sees_secrets: 
     Parameters
     ----------
     sight : Sight
-        what the reader may see, from `submissions.results.visibility`.
+        What the reader may see, from `submissions.results.visibility`.
     sees_secrets : bool
-        whether they may see hidden truths (organizers).
+        Whether they may see hidden truths (organizers).
 
     Returns
     -------

@@ -36,9 +36,9 @@ def record_act(
     Parameters
     ----------
     act : str
-        what was done, in words.
+        What was done, in words.
     user_id : int or None
-        who did it; None for the command line.
+        Who did it; None for the command line.
     """
     session.add(ActRecord(act=act, user_id=user_id, zoo_id=zoo_id, phase_id=phase_id, detail=detail))
 

@@ -20,7 +20,7 @@ def allowed_address(address: str, sources: Sequence[str]) -> str:
     Parameters
     ----------
     sources : Sequence[str]
-        folders and s3:// addresses of the setting.
+        Folders and s3:// addresses of the setting.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def allowed_path(address: str, sources: Sequence[str]) -> Path:
     Parameters
     ----------
     sources : Sequence[str]
-        folders and s3:// addresses of the setting.
+        Folders and s3:// addresses of the setting.
 
     Raises
     ------

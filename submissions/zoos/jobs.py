@@ -43,11 +43,11 @@ def enqueue(
     Parameters
     ----------
     arguments : Mapping[str, Any]
-        depend on `kind`.
+        Depend on `kind`.
     user_id : int or None
-        who requested it; None for the command line.
+        Who requested it; None for the command line.
     zoo_id : int or None, optional
-        the zoo of a repeated check.
+        The zoo of a repeated check.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def claim(db: Database, owner: str, lease_s: float, now: datetime | None = None)
     Parameters
     ----------
     lease_s : float
-        seconds until the claim expires.
+        Seconds until the claim expires.
 
     Returns
     -------
@@ -113,7 +113,7 @@ def heartbeat(db: Database, job_id: int, owner: str, lease_s: float, now: dateti
     Parameters
     ----------
     lease_s : float
-        seconds from now.
+        Seconds from now.
 
     Returns
     -------
@@ -129,9 +129,9 @@ def progress(db: Database, job_id: int, owner: str, done: int, total: int, text:
     Parameters
     ----------
     done, total : int
-        networks or bytes.
+        Networks or bytes.
     text : str
-        what the job is doing.
+        What the job is doing.
 
     Returns
     -------
@@ -169,7 +169,7 @@ def fail(db: Database, job_id: int, owner: str, message: str) -> bool:
     Parameters
     ----------
     message : str
-        a sentence for the organizer.
+        A sentence for the organizer.
 
     Returns
     -------

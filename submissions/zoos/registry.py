@@ -80,11 +80,11 @@ def add_zoo(
     Parameters
     ----------
     source : str
-        where the zoo comes from, for organizers.
+        Where the zoo comes from, for organizers.
     user_id : int or None
-        who added it; None for the command line.
+        Who added it; None for the command line.
     watch : Callable[[int, int, str], None] or None, optional
-        called with the number of stored bytes, the total, and a description of the current step.
+        Called with the number of stored bytes, the total, and a description of the current step.
 
     Returns
     -------

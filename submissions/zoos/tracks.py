@@ -28,7 +28,7 @@ def refusal(needs: Sequence[str], zoos: Iterable[tuple[str, Sequence[str]]]) -> 
     Parameters
     ----------
     zoos : Iterable[tuple[str, Sequence[str]]]
-        title and offers of each zoo.
+        Title and offers of each zoo.
     """
     for title, offers in zoos:
         if lacking := missing(needs, offers):

@@ -41,7 +41,7 @@ class WrongOffset(UploadError):  # noqa: N818  (an answer: where to go on)
     Attributes
     ----------
     received : int
-        byte at which the next piece must begin.
+        Byte at which the next piece must begin.
     """
 
     def __init__(self, received: int) -> None:
@@ -64,9 +64,9 @@ def begin_upload(
     Parameters
     ----------
     size : int
-        bytes.
+        Bytes.
     head_sha256 : str or None, optional
-        of the first piece, which distinguishes files of the same name and size; without it every upload is new.
+        Of the first piece, which distinguishes files of the same name and size; without it every upload is new.
 
     Returns
     -------
@@ -135,7 +135,7 @@ def append(db: Database, settings: Settings, upload_id: str, user_id: int, offse
     Parameters
     ----------
     offset : int
-        byte at which the piece begins.
+        Byte at which the piece begins.
 
     Returns
     -------
@@ -176,7 +176,7 @@ def finish_upload(db: Database, upload_id: str, user_id: int, *, sha256: str | N
     Parameters
     ----------
     sha256 : str or None, optional
-        the expected digest, if the sender knows it; the job compares it.
+        The expected digest, if the sender knows it; the job compares it.
 
     Returns
     -------

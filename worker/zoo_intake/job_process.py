@@ -88,7 +88,9 @@ def run_job(settings: Settings, db: Database, store: ZooStore, job: jobs.Job) ->
         uploads.remove_upload(db, settings, str(job.arguments["upload"]))
 
 
-def _bring_in(settings: Settings, db: Database, store: ZooStore, job: jobs.Job, folder: Path, watch: Telling) -> int:
+def _bring_in(
+    settings: Settings, db: Database, store: ZooStore, job: jobs.Job, folder: Path, watch: ProgressReport
+) -> int:
     scratch, kept = folder / "attempt", folder / "kept"
     shutil.rmtree(scratch, ignore_errors=True)  # of an attempt that was killed
     scratch.mkdir(parents=True, mode=0o700)
@@ -106,7 +108,7 @@ def _bring_in(settings: Settings, db: Database, store: ZooStore, job: jobs.Job, 
     return zoo_id
 
 
-def _recheck(settings: Settings, db: Database, store: ZooStore, job: jobs.Job, watch: Telling) -> int:
+def _recheck(settings: Settings, db: Database, store: ZooStore, job: jobs.Job, watch: ProgressReport) -> int:
     if job.zoo_id is None:
         raise ZooError("The job does not say which zoo it is about.")
     with db.read() as session:

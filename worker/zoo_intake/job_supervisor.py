@@ -73,7 +73,7 @@ class ZooJobs:
             preexec_fn=_end_with_us,
         )
         try:
-            _tell(process, self._settings, job)
+            _send_task(process, self._settings, job)
             is_held = self._watch(process, job)
         finally:
             _end(process)

@@ -108,7 +108,7 @@ def _telling(watch: Watch) -> Callable[[Progress], None]:
     return tell
 
 
-_WAYS: Mapping[JobKind, Callable[[Request], Found]] = {
+_METHODS: Mapping[JobKind, Callable[[Request], Found]] = {
     JobKind.UPLOAD: _from_upload,
     JobKind.FOLDER: _from_folder,
     JobKind.PGDL: _from_pgdl,

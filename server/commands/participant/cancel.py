@@ -13,8 +13,8 @@ from server.commands.participant.stored_logins import current_login
 def command(submission_id: int, is_json: bool) -> None:
     """Cancel the submission ID. If no hidden network has run yet, it costs no quota."""
     with Client(current_login()) as client:
-        told = client.post(f"/submissions/{submission_id}/cancel")
+        submission = client.post(f"/submissions/{submission_id}/cancel")
     if is_json:
-        print_json(told)
+        print_json(submission)
     else:
         click.echo(f"Cancelled submission {submission_id}.")

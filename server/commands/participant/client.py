@@ -40,7 +40,7 @@ class Smoke(TypedDict):
     done: int
 
 
-class ZooTold(TypedDict):
+class ZooDetail(TypedDict):
     name: str
     title: str
     state: str
@@ -71,7 +71,7 @@ class SubmissionListed(TypedDict):
     created_at: str
 
 
-class SubmissionTold(SubmissionListed):
+class SubmissionDetail(SubmissionListed):
     """A submission as GET /submissions/{id} returns it; the fields that commands use."""
 
     sentence: str | None
@@ -80,7 +80,7 @@ class SubmissionTold(SubmissionListed):
     networks: int
     done: int
     smoke: Smoke | None
-    zoos: list[ZooTold]
+    zoos: list[ZooDetail]
 
 
 class Client:
@@ -115,28 +115,28 @@ class Client:
     def delete(self, path: str) -> None:
         self._answer(lambda: self._http.delete(path))
 
-    def submit(self, phase: str, path: Path, said: Mapping[str, str]) -> SubmissionTold:
+    def submit(self, phase: str, path: Path, said: Mapping[str, str]) -> SubmissionDetail:
         """Upload a measure to COMPETITION/PHASE."""
         content = path.read_bytes()
         competition, _, slug = phase.partition("/")
         address = f"/competitions/{competition}/phases/{slug}/submissions"
         files = {"file": (path.name, content)}
-        return cast(SubmissionTold, self._json(lambda: self._http.post(address, data=dict(said), files=files)))
+        return cast(SubmissionDetail, self._json(lambda: self._http.post(address, data=dict(said), files=files)))
 
-    def submission(self, submission_id: int) -> SubmissionTold:
-        return cast(SubmissionTold, self.get(f"/submissions/{submission_id}"))
+    def submission(self, submission_id: int) -> SubmissionDetail:
+        return cast(SubmissionDetail, self.get(f"/submissions/{submission_id}"))
 
-    def changes(self, submission_id: int, wait: Callable[[SubmissionTold], float]) -> Iterator[SubmissionTold]:
+    def changes(self, submission_id: int, wait: Callable[[SubmissionDetail], float]) -> Iterator[SubmissionDetail]:
         """Yield the submission now and after every change.
 
         If the server does not answer for a moment, the request is repeated.
 
         Parameters
         ----------
-        wait : Callable[[SubmissionTold], float]
+        wait : Callable[[SubmissionDetail], float]
             returns the seconds to the next request.
         """
-        etag, told, misses = "", None, 0
+        etag, latest, misses = "", None, 0
         while True:
             try:
                 answer = self._look(submission_id, etag)
@@ -147,9 +147,9 @@ class Client:
             else:
                 misses = 0
                 if answer.status_code != httpx.codes.NOT_MODIFIED:
-                    etag, told = answer.headers.get("ETag", ""), cast(SubmissionTold, answer.json())
-                    yield told
-            time.sleep(wait(told) if told is not None else 1.0)
+                    etag, latest = answer.headers.get("ETag", ""), cast(SubmissionDetail, answer.json())
+                    yield latest
+            time.sleep(wait(latest) if latest is not None else 1.0)
 
     def _look(self, submission_id: int, etag: str) -> httpx.Response:
         headers = {"If-None-Match": etag} if etag else {}
@@ -201,9 +201,9 @@ def _reachable(url: str) -> Iterator[None]:
 def _refusal(url: str, answer: httpx.Response) -> click.ClickException:
     """Return the exception for an error response, with one sentence for each error."""
     try:
-        told = answer.json()
-        detail = str(told["detail"])
-        faults = [f"{error['field']}: {error['message']}" for error in told["errors"]]
+        problem = answer.json()
+        detail = str(problem["detail"])
+        faults = [f"{error['field']}: {error['message']}" for error in problem["errors"]]
     except (json.JSONDecodeError, KeyError, TypeError):
         return Unreachable(f"{url} answers {answer.status_code}, but not like a Gengap server.")
     if answer.is_server_error:

@@ -49,12 +49,12 @@ def _print(board: dict[str, Any]) -> None:
         return
     out.print(_table(board))
     shown = f"{len(board['items'])} of {board['total']} rows" if board["total"] > len(board["items"]) else ""
-    told = [
+    notes = [
         shown,
         "Scores from 0 to 100; higher is better.",
         "Only released scores are shown." if board["uses_ladder"] else "",
     ]
-    out.print(Text("  ".join(filter(None, told)), style="dim"))
+    out.print(Text("  ".join(filter(None, notes)), style="dim"))
 
 
 def _table(board: dict[str, Any]) -> Table:

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from server.commands.participant.client import SubmissionTold
+from server.commands.participant.client import SubmissionDetail
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -41,27 +41,34 @@ def moment(text: str) -> str:
     return datetime.fromisoformat(text).astimezone().strftime("%d %b %Y %H:%M")
 
 
-def print_submission(told: SubmissionTold) -> None:
+def print_submission(submission: SubmissionDetail) -> None:
     """Print one submission for people: its state, scores, and how it failed."""
     out = console()
-    out.print(Text.assemble((plain(f"{told['id']}  {told['name']}  "), "bold"), state_text(told["state"])))
-    out.print(Text(f"{told['competition']}/{told['phase']}, submitted {moment(told['created_at'])}", style="dim"))
-    if (smoke := told["smoke"]) is not None and told["state"] != "scored":
+    out.print(
+        Text.assemble((plain(f"{submission['id']}  {submission['name']}  "), "bold"), state_text(submission["state"]))
+    )
+    out.print(
+        Text(
+            f"{submission['competition']}/{submission['phase']}, submitted {moment(submission['created_at'])}",
+            style="dim",
+        )
+    )
+    if (smoke := submission["smoke"]) is not None and submission["state"] != "scored":
         done = f"{smoke['done']} of {smoke['networks']} networks, {smoke['state']}"
         out.print(Text(f"Smoke run on {plain(smoke['zoo_title'])}: {done}"))
-    for zoo in told["zoos"]:
+    for zoo in submission["zoos"]:
         score = "" if zoo["cmi"] is None else f"  CMI {zoo['cmi']:g}"
         out.print(Text(f"  {plain(zoo['title'])}: {zoo['done']} of {zoo['networks']} networks{score}"))
-    if told["score"] is not None:
-        out.print(Text(f"Score {told['score']:g}", style="bold green"))
-    if told["state"] == "failed":
-        print_failure(told, out)
+    if submission["score"] is not None:
+        out.print(Text(f"Score {submission['score']:g}", style="bold green"))
+    if submission["state"] == "failed":
+        print_failure(submission, out)
 
 
-def print_failure(told: SubmissionTold, out: Console) -> None:
+def print_failure(submission: SubmissionDetail, out: Console) -> None:
     """Print why a measure failed, as far as the reader may know."""
-    out.print(Text(told["sentence"] or "The measure failed.", style="red"))
-    failure = told["failure"]
+    out.print(Text(submission["sentence"] or "The measure failed.", style="red"))
+    failure = submission["failure"]
     if failure is None:
         return
     run = "smoke run on " if failure["is_smoke"] else ""

@@ -45,11 +45,11 @@ def command(
     if parent is not None:
         said["parent"] = str(parent)
     with Client(current_login()) as client:
-        told = client.submit(phase, file, {field: value for field, value in said.items() if value})
-        page = f"{client.url}/submissions/{told['id']}"
+        submission = client.submit(phase, file, {field: value for field, value in said.items() if value})
+        page = f"{client.url}/submissions/{submission['id']}"
         if not is_json:
-            click.echo(f"Submission {told['id']}: {page}")
+            click.echo(f"Submission {submission['id']}: {page}")
         if is_watched:
-            watch(client, told["id"], is_json=is_json)
+            watch(client, submission["id"], is_json=is_json)
         elif is_json:
-            print_json(told)
+            print_json(submission)

@@ -32,7 +32,7 @@ def command(zoo: str) -> None:
         report = _checked(folder, settings)
     except (ZooError, CheckError) as error:
         raise InputError(str(error)) from None
-    _tell(report)
+    _print_report(report)
     if report.verdict is Verdict.ERROR:
         errors = len(report.of(Verdict.ERROR))
         raise click.ClickException(f"The zoo was not added: its check found {errors} {_plural(errors, 'error')}.")
@@ -75,7 +75,7 @@ def _bar() -> Progress:
     )
 
 
-def _tell(report: CheckReport) -> None:
+def _print_report(report: CheckReport) -> None:
     """Print warnings and errors on stderr; items without a problem are only counted."""
     console = Console(stderr=True, highlight=False)
     for verdict, colour in _COLOURS.items():

@@ -25,7 +25,7 @@ from worker.zoo_intake.zoo_check import CheckError, check
 
 REFUSED = 1
 _COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.ERROR: "bold red"}
-_LAST_WORDS = {
+_CONCLUSIONS = {
     Verdict.OK: "This zoo may be opened.",
     Verdict.WARNING: "This zoo may be opened; read the warnings first.",
     Verdict.ERROR: "This zoo must not be opened as it is.",
@@ -98,7 +98,7 @@ def _print(report: CheckReport) -> None:
         table.add_row(Text(item.verdict.value, style=_COLOURS[item.verdict]), Text(item.name), found)
     console.print(table)
     errors, warnings = len(report.of(Verdict.ERROR)), len(report.of(Verdict.WARNING))
-    console.print(Text(f"{_count(errors, 'error')}, {_count(warnings, 'warning')}. {_LAST_WORDS[report.verdict]}"))
+    console.print(Text(f"{_count(errors, 'error')}, {_count(warnings, 'warning')}. {_CONCLUSIONS[report.verdict]}"))
 
 
 def _count(number: int, what: str) -> str:
