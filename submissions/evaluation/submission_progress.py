@@ -154,11 +154,13 @@ class Progress:
         return None if self.reason is None else SENTENCES[self.reason]
 
 
-def progress(session: Session, submission_id: int, *, with_detail: bool, is_organizer: bool = False) -> Progress:
+def progress(session: Session, submission_id: int, *, is_owner: bool, sees_all: bool = False) -> Progress:
     """The submission as a page shows it, in two to four queries. Raises NoResultFound for an unknown id.
 
-    with_detail: the reader owns it or organizes, and may see what the measure's failure says. is_organizer: the latter.
+    is_owner: it is the reader's, or their team's. sees_all: they may see every submission as its owner does, and all
+    its scores.
     """
+    with_detail = is_owner or sees_all
     submission, user_name, team_name = session.execute(
         select(SubmissionRecord, UserRecord.name, TeamRecord.name)
         .join(UserRecord, UserRecord.id == SubmissionRecord.user_id)
@@ -170,7 +172,7 @@ def progress(session: Session, submission_id: int, *, with_detail: bool, is_orga
     evaluations = _evaluations(session, submission.id, submission.attempt)
     has_repeats = any(row.purpose is Purpose.REPEAT for row in evaluations)
     fails = with_detail and submission.state is State.FAILED
-    sees = sight(submission.phase, submission, is_owner=with_detail and not is_organizer, is_organizer=is_organizer)
+    sees = sight(submission.phase, submission, is_owner=is_owner, sees_all=sees_all)
     return Progress(
         submission_id=submission.id,
         name=submission.name,

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from submissions.leaderboard.entrants import entrant_of
 from submissions.storage.records import PhaseRecord, SubmissionRecord, UserRecord
+from submissions.storage.roles import PERMISSIONS, Permission
 from submissions.storage.states import State
 
 LEAST_SMOKE_FAILURES = 50
@@ -73,7 +74,7 @@ def refusal(
 ) -> str | None:
     """Why this user cannot submit to this phase now, as a sentence; None where nothing stands against it.
 
-    verified_mail_needed: as the setting says. Organizers need none.
+    verified_mail_needed: as the setting says; those who may `SUBMIT_UNVERIFIED` need none.
     """
     if verified_mail_needed and not _is_reachable(session.get_one(UserRecord, user_id)):
         return "Verify your email address first: the page of your account sends you the link again."
@@ -100,4 +101,4 @@ def refusal(
 
 
 def _is_reachable(user: UserRecord) -> bool:
-    return user.email_verified_at is not None or user.role == "organizer"
+    return user.email_verified_at is not None or Permission.SUBMIT_UNVERIFIED in PERMISSIONS[user.role]

@@ -25,6 +25,7 @@ from submissions.people.sessions import end_others
 from submissions.storage import board_version
 from submissions.storage.database import Database
 from submissions.storage.records import TeamRecord, UserRecord, utc_now
+from submissions.storage.roles import Role
 
 NAME_LENGTHS = (3, 40)
 PASSWORD_LENGTHS = (8, 128)
@@ -64,13 +65,17 @@ def register(db: Database, name: str, email: str, password: str, *, secret: str 
     """
     name, email = name.strip(), email.strip().lower()
     messages = _name_faults(name) | _password_faults(password) | _email_faults(email)
-    return _create(db, name, email, password, "participant", messages, secret)
+    return _create(db, name, email, password, Role.PARTICIPANT, messages, secret)
+
+
+def create_account(db: Database, name: str, password: str, role: Role) -> int:
+    """The id of a new account without an address. Raises AccountError (a name that is taken, a faulty field)."""
+    messages = _name_faults(name.strip()) | _password_faults(password)
+    return _create(db, name.strip(), None, password, role, messages)
 
 
 def create_organizer(db: Database, name: str, password: str) -> int:
-    """The id of a new organizer. Raises AccountError where the name is taken or a field is faulty."""
-    messages = _name_faults(name.strip()) | _password_faults(password)
-    return _create(db, name.strip(), None, password, "organizer", messages)
+    return create_account(db, name, password, Role.ORGANIZER)
 
 
 def system_user(db: Database) -> int:
@@ -282,7 +287,7 @@ def _create(
     name: str,
     email: str | None,
     password: str,
-    role: str,
+    role: Role,
     messages: dict[str, str],
     secret: str | None = None,
 ) -> int:

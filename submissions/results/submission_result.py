@@ -173,7 +173,7 @@ class Result:
 def result(session: Session, submission_id: int, sight: Sight, *, sees_secrets: bool) -> Result | None:
     """What this reader sees of the submission's scores, in four queries; None where it is not scored.
 
-    sight: as `submissions.results.visibility` says. sees_secrets: whether they know secret truths (organizers). Raises
+    sight: as `submissions.results.visibility` says. sees_secrets: whether they know secret truths. Raises
     NoResultFound for an unknown id.
     """
     submission, phase = session.execute(

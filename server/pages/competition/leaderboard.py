@@ -33,7 +33,7 @@ _EXTENSION = "gengap_kept_boards"
 _YOU = '<span class="badge own">you</span>'
 
 pages = Blueprint("leaderboard", __name__)
-_BOARD = "/competitions/<slug:competition_slug>/<slug:phase_slug>/leaderboard"
+_BOARD = "/competitions/<competition:competition_slug>/<phase:phase_slug>/leaderboard"
 
 METRIC_NAMES = {"cmi": "CMI", "tau": "τ", "psi": "Ψ", "sign": "sign-error"}
 METRIC_TITLES = {

@@ -1,0 +1,16 @@
+"""roles are the code's table, `submissions.storage.roles`: the database takes any
+
+There is no way down.
+"""
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("users") as batch_op:
+        batch_op.drop_constraint(op.f("ck_users_role"), type_="check")
