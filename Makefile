@@ -2,29 +2,43 @@
 PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
+RUNS := $(VENV)/.runs
 STAMP := $(VENV)/.setup-done
+PROCESSES ?= 2
 ARGS ?=
+# Whole files go to one process, so that what a module shares is made once.
+TESTS = $(BIN)/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 BENCHMARKS := $(filter-out __init__,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
+# Compiled modules are kept: every server and worker of a test or the demo would compile all of them again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench docs pictures constraints clean
+.PHONY: help setup demo test test-all lint format bench mutants docs pictures constraints clean
 
 help:  ## List these targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 setup: $(STAMP)  ## Make .venv and install what Gengap and its tests need (again: does nothing)
 
-$(STAMP): pyproject.toml constraints.txt .ci/system-packages .ci/find-python
-	.ci/system-packages
-	test -x $(BIN)/python || "$$(PYTHON='$(PYTHON)' .ci/find-python)" -m venv $(VENV)
-	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[dev]'
+$(RUNS): pyproject.toml constraints.txt .ci/system-packages .ci/find-python .ci/install
+	.ci/system-packages run
+	PYTHON='$(PYTHON)' .ci/install .
 	touch $@
 
-demo: $(STAMP)  ## Run a small real competition on http://127.0.0.1:8000 until Ctrl-C
+$(STAMP): $(RUNS)
+	.ci/system-packages
+	.ci/install '.[dev]'
+	touch $@
+
+demo: $(RUNS)  ## Run a small real competition on http://127.0.0.1:8000 until Ctrl-C
 	$(BIN)/gengap demo $(ARGS)
 
-test: $(STAMP)  ## Run the tests; for example ARGS="-k bundle"
-	$(BIN)/pytest $(ARGS)
+test: $(STAMP)  ## Run a fair selection of the tests, a part of them with ARGS="-k bundle"
+	$(TESTS) -m 'not thorough' $(ARGS)
+
+test-all: $(STAMP)  ## Run every test, with more examples of each property (docker: see CONTRIBUTING.md)
+	$(TESTS) --hypothesis-profile=thorough $(ARGS)
 
 lint: $(STAMP)  ## Check style, format, types and who imports whom
 	$(BIN)/ruff check
@@ -38,6 +52,9 @@ format: $(STAMP)  ## Format the code and mend what ruff can mend
 
 bench: $(STAMP)  ## Run every benchmark and print its table
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
+
+mutants: $(STAMP)  ## Score the tests by mutation, at most an hour; for example ARGS="counting --sample 0"
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 docs: $(STAMP)  ## Write the tables of the documentation that are made from the code
 	$(BIN)/python -m tests.docs.tables

@@ -15,7 +15,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from scoring import Truth, report
-from scoring.jackknife import standard_error_of
+from scoring.statistics.jackknife import standard_error_of
 from server.app import create_app
 from server.auth.access import Who, allow, the_phase
 from server.config import services

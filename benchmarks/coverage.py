@@ -18,11 +18,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from scoring.cmi import ConditionalMutualInformation
-from scoring.comparison import Jackknives, compare, competition_estimate, rank_intervals
-from scoring.grid import Axis, Grid
-from scoring.jackknife import Jackknife, jackknife
-from scoring.pairs import FloatArray
+from scoring.decisions.comparison import Jackknives, compare, competition_estimate, rank_intervals
+from scoring.grid import Axis, FloatArray, Grid
+from scoring.statistics.cmi import ConditionalMutualInformation
+from scoring.statistics.jackknife import Jackknife, jackknife
 
 SEED = 2020
 SHAPE = (2, 2, 2, 3, 2, 2)  # PGDL's task 1: 96 networks

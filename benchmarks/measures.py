@@ -26,6 +26,7 @@ from torch.nn.functional import max_pool2d
 
 from model_zoo import Zoo, open_zoo
 from model_zoo.architectures import TrainingData
+from model_zoo.loading import load_network, load_training_data
 from server.commands.common import make_zoo
 from submissions.baselines import BASELINES, HELPERS, Baseline, baseline_source
 from submissions.settings import Settings
@@ -104,10 +105,10 @@ def compare_winner(zoo: Zoo, console: Console) -> bool:
     exec(baseline_source(WINNER), names)
     shipped = names["complexity"]
     assert callable(shipped)
-    dataset = zoo.training_data()
+    dataset = load_training_data(zoo)
     ratios = []
     for entry in itertools.islice(zoo.networks, 0, None, max(1, len(zoo.networks) // NETWORKS)):
-        network = zoo.load_network(entry.id)
+        network = load_network(zoo, entry.id)
         assert abs(naive_winner(network, dataset) / shipped(network, dataset) - 1) < 1e-4
         naive = best_of(ROUNDS, partial(naive_winner, network, dataset))
         ours = best_of(ROUNDS, partial(shipped, network, dataset))

@@ -22,11 +22,11 @@ from rich.console import Console
 from rich.table import Table
 
 from scoring import VARIANTS, Draws, Truth, Variant, references, report
-from scoring.cmi import ConditionalMutualInformation
-from scoring.jackknife import jackknife, without_each
-from scoring.pairs import FloatArray
-from scoring.rank import kendall_tau
-from scoring.uncertainty import permutation_test
+from scoring.grid import FloatArray
+from scoring.statistics.cmi import ConditionalMutualInformation
+from scoring.statistics.jackknife import jackknife, without_each
+from scoring.statistics.rank import kendall_tau
+from scoring.statistics.uncertainty import permutation_test
 from tests.scoring import literal, original
 
 SMALL = (2, 2, 2, 3, 2, 2)  # PGDL's task 1: 96 networks, 15 pairs of axes

@@ -27,12 +27,12 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from model_zoo import Zoo, open_zoo
 from model_zoo.architectures import build
-from model_zoo.importers.child import import_in_child
-from model_zoo.networks import load_network
+from model_zoo.importers.import_process import import_in_child
+from model_zoo.loading import load_network
 from model_zoo.recipes import Recipe, named_recipe
-from model_zoo.training import train_zoo
-from model_zoo.training.course import initial_weights, looks_after
+from model_zoo.training.batched.course import evaluates_loss_after, initial_weights
 from model_zoo.training.datasets import load_split
+from model_zoo.training.make import train_zoo
 from model_zoo.training.plan import NetworkPlan, PlannedNetwork, grouped, planned_networks
 from model_zoo.training.pool import training_set
 from worker.zoo_intake.check_process import check_in_child
@@ -89,7 +89,7 @@ def naive_epoch_s(recipe: Recipe, plan: NetworkPlan, inputs: Tensor, labels: Ten
             optimizer.zero_grad()
             functional.cross_entropy(network(x), y).backward()  # type: ignore[no-untyped-call]  # torch's stub
             optimizer.step()
-        if looks_after(epoch, rules.max_epochs):
+        if evaluates_loss_after(epoch, rules.max_epochs):
             network.eval()
             with torch.no_grad():
                 loss = float(functional.cross_entropy(network(inputs), labels))

@@ -1,6 +1,7 @@
-"""Zoo folders: the manifest, the truth, the architectures and how zoos are trained.
+"""Model zoos: sets of trained networks in folders. Their format, architectures, training, import, check and store.
 
-This package imports no torch: `model_zoo.architectures`, `model_zoo.networks` and `model_zoo.training` do.
+Importing this package does not import torch. `architectures` and `loading` need it, and so do training, importing and
+measuring, which other rooms run in child processes.
 """
 
 from model_zoo.manifest import Axis, NetworkTruth, ZooError, ZooManifest, ZooTruth

@@ -1,4 +1,4 @@
-"""The three JSON files of a zoo folder, format 1, as pydantic models. Called by `zoo` and `writer`."""
+"""The three JSON files of a zoo folder, format 1, as pydantic models: zoo.json, networks.json and truth.json."""
 
 import json
 import re
@@ -26,7 +26,7 @@ UNLABELLED = "public/unlabelled.safetensors"
 ARCHITECTURE_CODE = "public/architecture.py"
 TRUTH = "private/truth.json"
 TEST_DATA = "private/test.safetensors"
-COUNTER = "num_batches_tracked"  # of batch norm: it would tell the number of training steps, so a zoo has 0 there
+COUNTER = "num_batches_tracked"  # of batch norm: it would reveal the number of training steps, so a zoo has 0 there
 
 # What may be predicted besides a metric itself: the first minus the second, a number or a metric's name.
 TARGETS: Mapping[str, tuple[float | str, str]] = {
@@ -73,20 +73,20 @@ AxisValue = bool | int | FiniteFloat | str
 
 
 class Part(BaseModel):
-    """Base of every model here: immutable, and an unknown key is an error."""
+    """Base class of the models in this module: immutable, and an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class FileDigest(Part):
-    """What a file must hash to, and its size."""
+    """Size and sha256 of a file."""
 
     sha256: Sha256
     bytes: int = Field(ge=0)
 
 
 class DatasetCard(Part):
-    """Where the scans, pictures or numbers come from, and under which licence."""
+    """Where the data come from, and under which licence."""
 
     name: str
     source: str
@@ -95,7 +95,7 @@ class DatasetCard(Part):
 
 
 class RecipeMark(Part):
-    """Which recipe and seed a zoo was trained from; null in a zoo made elsewhere."""
+    """The recipe and seed that a zoo was trained from; null for a zoo made elsewhere."""
 
     name: Name
     seed: int
@@ -103,7 +103,7 @@ class RecipeMark(Part):
 
 
 class ZooCard(Part):
-    """What a zoo is: everything in zoo.json but its files. The writer takes it."""
+    """Description of a zoo: everything in zoo.json but the list of files."""
 
     name: Name
     title: str = Field(min_length=1, max_length=200)
@@ -120,7 +120,7 @@ class ZooCard(Part):
 
 
 class ZooManifest(ZooCard):
-    """zoo.json: what a zoo is, and the digest of every other file. It is written last."""
+    """The file zoo.json: the description of a zoo and the digest of every other file. It is written last."""
 
     format: Literal[1]
     files: dict[FileName, FileDigest]
@@ -134,17 +134,27 @@ class ZooManifest(ZooCard):
 
 
 class TrajectoryPoint(Part):
-    """A network's weights during its training, after so many epochs (a fraction where it was within one)."""
+    """A network's weights after `epoch` epochs of training; a fraction is a time within an epoch."""
 
     epoch: FiniteFloat = Field(ge=0)
     weights: PublicFileName
 
 
 class NetworkFilesEntry(Part):
-    """One network in networks.json: nothing here tells a hyperparameter but the architecture itself.
+    """One network in networks.json. Only the architecture may reveal a hyperparameter.
 
-    `siblings`: weights of networks of the same architecture and hyperparameters from other seeds. `trajectory`: the
-    network's own weights on the way from the initial to the final ones, in order.
+    Attributes
+    ----------
+    id : str
+        Random identifier.
+    architecture : dict
+        Declaration, see docs/zoo-format.md.
+    weights, initial : str
+        Names of the files with the weights after and before training; `initial` may be None.
+    siblings : list of str
+        Weights of networks of the same architecture and hyperparameters from other seeds.
+    trajectory : list of TrajectoryPoint
+        The network's own weights during training, in order.
     """
 
     id: Identifier
@@ -171,19 +181,19 @@ class NetworkFilesEntry(Part):
 
     @model_serializer(mode="wrap")
     def _leave_out_an_empty_trajectory(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """A zoo without trajectories has the bytes, and so the identity, that it had before there were any."""
+        """Keep the bytes, and so the identity, of zoos that were made before there were trajectories."""
         content: dict[str, object] = serialize(self)
         return content if self.trajectory else {key: content[key] for key in content if key != "trajectory"}
 
     @property
     def files(self) -> list[str]:
-        """The names of all of its weight files."""
+        """The names of all of the network's weight files."""
         own = [self.weights, *([self.initial] if self.initial else [])]
         return [*own, *self.siblings, *(point.weights for point in self.trajectory)]
 
 
 class NetworkList(Part):
-    """public/networks.json."""
+    """The file public/networks.json."""
 
     format: Literal[1]
     networks: list[NetworkFilesEntry] = Field(min_length=1)
@@ -212,7 +222,7 @@ class Axis(Part):
 
 
 class NetworkTruth(Part):
-    """What is hidden of one network. `source` is its name in the zoo it was imported from."""
+    """The hidden part of one network: its hyperparameters, metrics, and its name in the zoo it was imported from."""
 
     hyperparameters: dict[str, AxisValue]
     metrics: dict[str, FiniteFloat]
@@ -220,7 +230,7 @@ class NetworkTruth(Part):
 
 
 class ZooTruth(Part):
-    """private/truth.json: the grid and, by network id, hyperparameters and metrics."""
+    """The file private/truth.json: the grid and, by network id, hyperparameters and metrics."""
 
     format: Literal[1]
     axes: list[Axis]
@@ -247,9 +257,22 @@ class ZooTruth(Part):
         return self
 
     def target(self, name: str) -> dict[str, float]:
-        """What is to be predicted, by network id: one of TARGETS, or the metric called `name`.
+        """Compute the quantity to predict for every network.
 
-        Raises ZooError naming the metric that a network lacks.
+        Parameters
+        ----------
+        name : str
+            One of TARGETS, such as "gap", or the name of a metric.
+
+        Returns
+        -------
+        dict
+            Network id to target value.
+
+        Raises
+        ------
+        ZooError
+            If a network lacks a metric that the target needs.
         """
         minuend, subtrahend = TARGETS.get(name, (name, None))
         return {
@@ -259,7 +282,7 @@ class ZooTruth(Part):
         }
 
     def gaps(self) -> dict[str, float]:
-        """The generalization gap `train_acc - test_acc` by network id."""
+        """Compute the generalization gap `train_acc - test_acc` by network id."""
         return self.target("gap")
 
 
@@ -278,7 +301,21 @@ Parsed = TypeVar("Parsed", ZooManifest, NetworkList, ZooTruth)
 
 
 def parse(kind: type[Parsed], content: bytes, path: Path) -> Parsed:
-    """`content` of the JSON file `path` as a `kind`. Raises ZooError naming the file and the faulty keys."""
+    """Parse the content of one of the JSON files of a zoo.
+
+    Parameters
+    ----------
+    kind : type
+        ZooManifest, NetworkList or ZooTruth.
+    content : bytes
+    path : Path
+        The file it was read from, for messages.
+
+    Raises
+    ------
+    ZooError
+        If it is not JSON, of a newer format, or has wrong keys or values; the message names file and keys.
+    """
     try:
         raw = json.loads(content)
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -295,7 +332,7 @@ def parse(kind: type[Parsed], content: bytes, path: Path) -> Parsed:
 
 
 def faults(error: ValidationError) -> str:
-    """The first few faults that pydantic found, on one line, each with its key."""
+    """Describe the first few errors that pydantic found, on one line, each with its key."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     shown = [
         ": ".join(filter(None, [".".join(str(step) for step in fault["loc"]), fault["msg"]]))
@@ -307,6 +344,6 @@ def faults(error: ValidationError) -> str:
 
 
 def dump(part: ZooManifest | NetworkList | ZooTruth) -> bytes:
-    """`part` as the bytes of its file."""
+    """Serialize one of the JSON files of a zoo to bytes."""
     content = {"format": FORMAT} | part.model_dump(mode="json")
     return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()

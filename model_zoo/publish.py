@@ -1,6 +1,6 @@
-"""Packing a zoo for others: its public part, and the truth only when asked. `gengap zoo publish` and the pages call it.
+"""Packs the public part of a zoo as a folder or zip archive, and the hidden truth only on request.
 
-What comes out is a zoo itself, whose zoo.json lists what it holds and nothing else. No torch.
+The result is a zoo itself, whose zoo.json lists only the files it contains.
 """
 
 import hashlib
@@ -22,18 +22,37 @@ _MODE = stat.S_IFREG | 0o644
 
 
 class _Target(Protocol):
-    """Where files go: a folder or an archive."""
+    """Where files are written: a folder or an archive."""
 
     def create(self, name: str, size: int) -> IO[bytes]:
-        """A file to write `size` bytes to, and to close."""
+        """Open a new file of `size` bytes for writing; the caller closes it."""
 
 
 def publish(zoo: Zoo, out: Path, *, with_truth: bool = False, with_test: bool = False) -> Path:
-    """Write the public part of `zoo` to the new file `out`, if its name ends in .zip, or else to the new folder.
+    """Write the public part of a zoo to a new file or folder.
 
-    with_truth: also hyperparameters and metrics. with_test: also the labelled test data. Every file is compared with
-    its sha256 on the way, and `out` appears whole or not at all. Raises ZooError, also where the zoo's truth is hidden
-    and test data are asked for without it: their labels tell every gap.
+    Every file is compared with its sha256 while it is copied, and `out` appears complete or not at all.
+
+    Parameters
+    ----------
+    zoo : Zoo
+    out : Path
+        A new zip archive if the name ends in .zip, else a new folder.
+    with_truth : bool
+        Also include hyperparameters and metrics.
+    with_test : bool
+        Also include the labelled test data.
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    ZooError
+        If something to include is missing, `out` cannot be written, or the truth is hidden and only the test data were
+        asked for: everybody could compute the gaps from their labels.
     """
     manifest = published_manifest(zoo, with_truth=with_truth, with_test=with_test)
     if out.suffix.lower() == ".zip":
@@ -47,16 +66,19 @@ def publish(zoo: Zoo, out: Path, *, with_truth: bool = False, with_test: bool = 
 
 
 def published_manifest(zoo: Zoo, *, with_truth: bool = False, with_test: bool = False) -> ZooManifest:
-    """zoo.json as it is published: the files that go along, and the recipe only where it tells nothing hidden.
+    """Make the zoo.json of a published zoo: the included files, and the recipe unless it would reveal the truth.
 
-    Raises ZooError where what is asked for is not there, or would tell what is hidden.
+    Raises
+    ------
+    ZooError
+        As for `publish`.
     """
     manifest = zoo.manifest
     is_hidden = not manifest.truth_public and not with_truth
     if with_test and is_hidden:
         raise ZooError(
-            f"{zoo.folder}: the truth of this zoo is hidden, and its test data would tell it: whoever has them "
-            "computes every gap. Publish both (--with-truth --with-test) or neither"
+            f"{zoo.folder}: the truth of this zoo is hidden, and its test data would reveal it: anybody "
+            "with them can compute every gap. Publish both (--with-truth --with-test) or neither"
         )
     private = {TRUTH: with_truth, TEST_DATA: with_test}
     for name, is_asked in private.items():
@@ -81,7 +103,7 @@ def _write(zoo: Zoo, manifest: ZooManifest, target: _Target) -> None:
 
 
 def _copy(source: Path, digest: FileDigest, sink: IO[bytes]) -> None:
-    """Copy a file that must be what zoo.json says, whatever has happened since it was opened."""
+    """Copy a file and check that its content is still what zoo.json says."""
     found, size = hashlib.sha256(), 0
     with source.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
@@ -103,7 +125,7 @@ class _FolderTarget:
 
 
 class _ZipTarget:
-    """Below one folder, with one time for all, and not compressed: trained weights hardly shrink."""
+    """Files in one folder of an uncompressed archive, all with one date. Trained weights hardly compress."""
 
     def __init__(self, archive: zipfile.ZipFile, top: str) -> None:
         self._archive = archive

@@ -1,4 +1,4 @@
-"""Writing a zoo folder so that it appears whole or not at all. The training and importers call it; no torch."""
+"""Writes a zoo folder, which appears complete or not at all. Used by training and importers."""
 
 import hashlib
 import os
@@ -35,13 +35,25 @@ from model_zoo.manifest import (
     dump,
     faults,
 )
-from model_zoo.tensor_files import Arrays, write_tensors
+from model_zoo.safetensors_writer import Arrays, write_tensors
 
 _ID_BYTES = 6
 
 
 def opaque_ids(count: int, seed: int) -> list[str]:
-    """`count` different random ids of 12 hexadecimal digits, the same for the same seed."""
+    """Draw random network ids.
+
+    Parameters
+    ----------
+    count : int
+    seed : int
+        The same seed gives the same ids.
+
+    Returns
+    -------
+    list of str
+        `count` different ids of 12 hexadecimal digits.
+    """
     generator = np.random.default_rng(seed)
     ids: dict[str, None] = {}
     while len(ids) < count:
@@ -50,10 +62,10 @@ def opaque_ids(count: int, seed: int) -> list[str]:
 
 
 class ZooWriter:
-    """A zoo being written; made by `new_zoo`. Each call writes its file at once and keeps none of the arrays.
+    """A zoo being written; `new_zoo` makes one. Each method writes its files at once and keeps no arrays.
 
-    Call `training_data` once and `network` for each network, in an order that tells nothing (by id): a file's
-    number on the disk follows it. The others are optional.
+    Call `training_data` once and `network` for each network, ordered by id: the files' inode numbers follow the order
+    of writing and must not reveal anything. The other methods are optional; `finish` comes last.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -65,19 +77,19 @@ class ZooWriter:
         self._truths: dict[str, NetworkTruth] = {}
 
     def training_data(self, inputs: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
-        """inputs: (n, C, H, W); labels: (n,)."""
+        """Write the training data: inputs float32 (n, C, H, W), labels int64 (n,)."""
         self._write_arrays(TRAINING_DATA, {"inputs": inputs, "labels": labels})
 
     def test_data(self, inputs: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
-        """inputs: (n, C, H, W); labels: (n,)."""
+        """Write the test data: inputs float32 (n, C, H, W), labels int64 (n,)."""
         self._write_arrays(TEST_DATA, {"inputs": inputs, "labels": labels})
 
     def unlabelled(self, inputs: NDArray[np.float32]) -> None:
-        """Test inputs (n, C, H, W) which measures of the extended track may see."""
+        """Write the test inputs, float32 (n, C, H, W), that measures of the extended track may use."""
         self._write_arrays(UNLABELLED, {"inputs": inputs})
 
     def architecture_code(self, content: bytes) -> None:
-        """The zoo's own architecture.py, for networks of the family "custom". It is not executed here."""
+        """Write the zoo's own architecture.py, for networks of the family "custom". It is not executed here."""
         self._write(ARCHITECTURE_CODE, content)
 
     def network(
@@ -88,7 +100,22 @@ class ZooWriter:
         initial: Arrays | None,
         truth: NetworkTruth,
     ) -> None:
-        """Write one network's files. Raises ZooError if a weight is not finite, or the id is taken."""
+        """Write the files of one network.
+
+        Parameters
+        ----------
+        network_id : str
+        architecture : mapping
+            Declaration, see docs/zoo-format.md.
+        weights, initial : mapping of str to ndarray
+            By `state_dict` name, after and before training; `initial` may be None.
+        truth : NetworkTruth
+
+        Raises
+        ------
+        ZooError
+            If a weight is not finite or the id is taken.
+        """
         if network_id in self._networks:
             raise ZooError(f"network {network_id} was written already; every network needs an id of its own")
         entry = NetworkFilesEntry(
@@ -105,23 +132,33 @@ class ZooWriter:
         self._truths[network_id] = truth
 
     def sibling(self, network_id: str, weights: Arrays) -> None:
-        """Write the weights of a network like `network_id` from another seed, before it or after it."""
+        """Write the weights of a sibling of `network_id`; before or after the network itself."""
         siblings = self._siblings.setdefault(network_id, [])
         name = f"public/siblings/{network_id}.{len(siblings)}.safetensors"
         self._write_weights(name, weights, f"sibling {len(siblings)} of network {network_id}")
         siblings.append(name)
 
     def trajectory(self, network_id: str, epoch: float, weights: Arrays) -> None:
-        """Write the weights that `network_id` had after `epoch` epochs, in the order of the epochs."""
+        """Write the weights of `network_id` after `epoch` epochs; call it in the order of the epochs."""
         points = self._trajectories.setdefault(network_id, [])
         name = f"public/trajectory/{network_id}.{len(points)}.safetensors"
         self._write_weights(name, weights, f"network {network_id} after epoch {epoch:g}")
         points.append(TrajectoryPoint(epoch=epoch, weights=name))
 
     def finish(self, card: ZooCard, axes: list[Axis], test_size: int) -> None:
-        """Write the three JSON files, zoo.json last, and make all files alike from outside.
+        """Write the three JSON files, zoo.json last, and give all files the same time and mode.
 
-        Raises ZooError if the parts do not belong together, or a metric of one of the card's targets is missing.
+        Parameters
+        ----------
+        card : ZooCard
+        axes : list of Axis
+        test_size : int
+            Number of examples that the test accuracies were measured on.
+
+        Raises
+        ------
+        ZooError
+            If the parts do not belong together, or a metric of one of the card's targets is missing.
         """
         for what, of_network in (("siblings", self._siblings), ("a trajectory", self._trajectories)):
             if orphans := sorted(of_network.keys() - self._networks.keys()):
@@ -166,7 +203,7 @@ class ZooWriter:
 
 
 class _Uncounted(Mapping[str, NDArray[Any]]):
-    """The arrays as they come, one at a time, without the number of training steps that batch norm counts."""
+    """The arrays one at a time, with batch norm's counter of training steps set to 0."""
 
     def __init__(self, arrays: Arrays) -> None:
         self._arrays = arrays
@@ -183,7 +220,7 @@ class _Uncounted(Mapping[str, NDArray[Any]]):
 
 
 def make_alike(folder: Path) -> None:
-    """One modification time and the same mode for all files below `folder`, and for all folders."""
+    """Give all files below `folder` the same modification time and mode, and all folders too."""
     now = (folder / MANIFEST).stat().st_mtime
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
@@ -192,9 +229,17 @@ def make_alike(folder: Path) -> None:
 
 @contextmanager
 def new_zoo(folder: Path) -> Iterator[ZooWriter]:
-    """A writer whose zoo appears at `folder` when the block ends, and not at all if it raises.
+    """Write a new zoo, which appears at `folder` when the block ends, and not at all if the block raises.
 
-    The block must end with `writer.finish`. Raises ZooError if `folder` exists or the disk refuses.
+    Yields
+    ------
+    ZooWriter
+        The block must end with its `finish`.
+
+    Raises
+    ------
+    ZooError
+        If `folder` exists or cannot be written.
     """
     with new_folder(folder) as unfinished:
         yield ZooWriter(unfinished)
@@ -202,9 +247,17 @@ def new_zoo(folder: Path) -> Iterator[ZooWriter]:
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """An empty folder that becomes `folder` when the block ends, and is removed if it raises.
+    """Make an empty folder that is renamed to `folder` when the block ends, and removed if it raises.
 
-    Raises ZooError if `folder` exists or the disk refuses.
+    Yields
+    ------
+    Path
+        The temporary folder.
+
+    Raises
+    ------
+    ZooError
+        If `folder` exists or cannot be written.
     """
     if folder.exists():
         raise ZooError(f"{folder}: exists already; remove it or choose another folder")
@@ -223,5 +276,5 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def unfinished_prefix(folder: Path) -> str:
-    """How the names of folders begin in which the zoo `folder` is being written."""
+    """Return the prefix of temporary folders in which the zoo `folder` is being written."""
     return f".{folder.name}.unfinished-"

@@ -1,12 +1,10 @@
-"""Opening a zoo folder and checking its files, without torch. Every room above calls `open_zoo`."""
+"""Opens a zoo folder and checks its files, without torch. `open_zoo` is the entry point for all other rooms."""
 
 import hashlib
-import importlib
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from model_zoo.manifest import (
     ARCHITECTURE_CODE,
@@ -25,11 +23,6 @@ from model_zoo.manifest import (
     parse,
 )
 
-if TYPE_CHECKING:
-    from torch import nn
-
-    from model_zoo.architectures import TrainingData
-
 _CHUNK_BYTES = 2**20
 _CUSTOM = "custom"  # as in model_zoo.architectures, which needs torch
 _JSON_LIMIT_BYTES = 256 * 2**20
@@ -41,10 +34,20 @@ OFFERS = ("siblings", "unlabelled", "trajectory")
 
 @dataclass(frozen=True)
 class NetworkEntry:
-    """One network of a zoo: its opaque id, its declarative architecture and its weight files.
+    """One network of a zoo.
 
-    siblings: weights of networks of the same architecture and hyperparameters from other seeds. trajectory: its own
-    weights during training, with their epochs, in order.
+    Attributes
+    ----------
+    id : str
+        Random identifier.
+    architecture : mapping
+        Declaration, see docs/zoo-format.md.
+    weights, initial : Path
+        Files with the weights after and before training; `initial` may be None.
+    siblings : tuple of Path
+        Weights of networks of the same architecture and hyperparameters from other seeds.
+    trajectory : tuple of (float, Path)
+        Epoch and weights of the network during training, in order.
     """
 
     id: str
@@ -62,9 +65,18 @@ class NetworkEntry:
 
 @dataclass(frozen=True)
 class Zoo:
-    """An opened zoo folder. Its files exist with the sizes of the manifest; `verify` reads them all.
+    """An opened zoo folder.
 
-    Of a zoo opened as partial, only the JSON files must be there.
+    Its files exist with the sizes that the manifest gives; `verify` reads and compares them all. In a zoo opened as
+    partial, only the JSON files have to exist. `model_zoo.loading` loads networks and data.
+
+    Attributes
+    ----------
+    folder : Path
+    manifest : ZooManifest
+    manifest_sha256 : str
+        Identity of the zoo: the sha256 of zoo.json.
+    networks : tuple of NetworkEntry
     """
 
     folder: Path
@@ -74,6 +86,7 @@ class Zoo:
 
     @property
     def name(self) -> str:
+        """The zoo's name in zoo.json."""
         return self.manifest.name
 
     @property
@@ -83,7 +96,7 @@ class Zoo:
 
     @property
     def test_file(self) -> Path | None:
-        """The file of test inputs and labels, or None where the zoo does not carry them."""
+        """The file of test inputs and labels, or None where the zoo has none."""
         return self._optional(TEST_DATA)
 
     @property
@@ -98,8 +111,10 @@ class Zoo:
 
     @property
     def offers(self) -> tuple[str, ...]:
-        """What measures of the extended track get of every network, in the order of OFFERS; () where it has no such
-        track."""
+        """What measures of the extended track get of every network, in the order of OFFERS.
+
+        Empty for a zoo without the extended track.
+        """
         has = {
             "siblings": all(entry.siblings for entry in self.networks),
             "unlabelled": self.unlabelled_file is not None,
@@ -109,20 +124,23 @@ class Zoo:
 
     @property
     def has_truth(self) -> bool:
-        """Whether the private part is here: `truth` can be read."""
+        """Whether the private part is here, so that `truth` can be read."""
         return TRUTH in self.manifest.files
 
     def network(self, network_id: str) -> NetworkEntry:
-        """The network called `network_id`. Raises ZooError if there is none."""
+        """Return the network with this id. Raises ZooError if there is none."""
         for entry in self.networks:
             if entry.id == network_id:
                 return entry
         raise ZooError(f"{self.folder}: no network {network_id} in this zoo")
 
     def truth(self) -> ZooTruth:
-        """Hyperparameters and metrics of every network; its `model_dump()` is truth.json.
+        """Read the hyperparameters and metrics of every network.
 
-        Raises ZooError if the folder is the public part alone, or the file was changed.
+        Raises
+        ------
+        ZooError
+            If the folder is the public part alone, the file was changed, or it does not fit the networks and targets.
         """
         if not self.has_truth:
             raise ZooError(f"{self.folder}: only the public part of this zoo is here, without {TRUTH}")
@@ -139,24 +157,6 @@ class Zoo:
                 raise ZooError(f"{path}: {error}") from None
         return truth
 
-    def load_network(self, network_id: str) -> "nn.Module":
-        """The network in eval mode, its parameters requiring gradients; `.initial` is a network or None.
-
-        Raises ZooError, also for a network that the zoo's own architecture.py builds: it runs only in a sandbox.
-        """
-        network: nn.Module = _with_torch().load_network(self, network_id)
-        return network
-
-    def training_data(self) -> "TrainingData":
-        """Training inputs (n, C, H, W) and labels (n,). Raises ZooError."""
-        data: TrainingData = _with_torch().training_data(self)
-        return data
-
-    def test_data(self) -> "TrainingData":
-        """Test inputs and labels, in the same shape. Raises ZooError where the zoo carries none."""
-        data: TrainingData = _with_torch().test_data(self)
-        return data
-
     def verify(self) -> None:
         """Read every file and compare size and sha256. Raises ZooError naming the first that differs."""
         for name, digest in self.manifest.files.items():
@@ -167,9 +167,22 @@ class Zoo:
 
 
 def open_zoo(path: Path | str, *, partial: bool = False) -> Zoo:
-    """The zoo in the folder `path`. Raises ZooError naming the file that is missing or wrong.
+    """Open a zoo folder. Weights are not read; `Zoo.verify` does that.
 
-    Weights are not read: `Zoo.verify` does that. partial: files other than the JSON ones need not be here yet.
+    Parameters
+    ----------
+    path : Path or str
+    partial : bool
+        Whether files other than the JSON files may be missing.
+
+    Returns
+    -------
+    Zoo
+
+    Raises
+    ------
+    ZooError
+        If a file is missing or wrong; the message names it.
     """
     folder = Path(path)
     if not (folder / MANIFEST).exists():
@@ -211,13 +224,8 @@ def _check_files_are_listed(network: NetworkFilesEntry, manifest: ZooManifest, p
         raise ZooError(f"{path}: the family {_CUSTOM!r} of network {network.id} needs {ARCHITECTURE_CODE} in the zoo")
 
 
-def _with_torch() -> Any:
-    """`model_zoo.networks`, imported when a network or data is asked for: whoever reads manifests has no torch."""
-    return importlib.import_module("model_zoo.networks")
-
-
 def sha256_of(path: Path) -> str:
-    """The sha256 of a file in lower-case hex, read piece by piece."""
+    """Compute the sha256 of a file, in lower-case hexadecimal, without loading it whole."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
@@ -226,7 +234,13 @@ def sha256_of(path: Path) -> str:
 
 
 def regular_file(folder: Path, name: str) -> Path:
-    """The path of the zoo's file `name`. Raises ZooError if it is missing, no plain file or behind a symbolic link."""
+    """Return the path of the zoo's file `name`.
+
+    Raises
+    ------
+    ZooError
+        If it is missing, not a regular file, or reached through a symbolic link.
+    """
     path = folder
     for part in name.split("/"):
         path = path / part

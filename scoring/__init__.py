@@ -1,25 +1,29 @@
 """How well a measure's values order a zoo's networks by their target. Numbers in, numbers out.
 
-The public door: `parse_truth` or `Truth` makes the truth, `report` says everything about a measure's values on
-one zoo, `competition` puts zoos together. `references` makes a zoo's reference rows; `compare` and
-`rank_intervals` say which differences are more than chance; `ladder` and `GenericHoldout` say how much of it a
-team may learn. Everything that can be wrong with the input is a `ScoringError`. `docs/metrics.md` defines it all.
+The public interface: `parse_truth` or `Truth` builds the truth, `report` computes everything about a measure's values
+on one zoo, `competition` combines zoos. `METRICS` lists the metrics. `references` computes a zoo's reference rows;
+`compare` and `rank_intervals` decide which differences are more than chance; `ladder` and `GenericHoldout` limit how
+much of it a team learns. Every fault of the input is a `ScoringError`. `docs/metrics.md` has all definitions.
 """
 
-from scoring.cmi import Cmi, ConditioningSet
-from scoring.comparison import Comparison, Jackknives, RankInterval, compare, holm, rank_intervals
+from scoring.decisions.comparison import Comparison, Jackknives, RankInterval, compare, holm, rank_intervals
+from scoring.decisions.holdout import GenericHoldout
+from scoring.decisions.ladder import Release, in_steps, ladder, release, step_of
 from scoring.errors import ComparisonError, GridError, HoldoutError, ScoringError, TruthError, ValuesError
-from scoring.holdout import GenericHoldout
-from scoring.jackknife import Jackknife
-from scoring.ladder import Release, in_steps, ladder, release, step_of
+from scoring.metric import Direction, Metric, Undefined, mean_over_zoos
+from scoring.metrics import METRICS
 from scoring.plain import plain
-from scoring.reference import References, references
+from scoring.prepared import PreparedZoo
 from scoring.report import NO_DRAWS, CompetitionReport, Draws, ZooReport, competition, competition_score, report
+from scoring.statistics.cmi import Cmi, ConditioningSet
+from scoring.statistics.jackknife import Jackknife
+from scoring.statistics.reference import References, references
+from scoring.statistics.variants import VARIANTS, Variant
 from scoring.truth import DERIVED_TARGETS, Truth, parse_truth
-from scoring.variants import VARIANTS, Variant
 
 __all__ = [
     "DERIVED_TARGETS",
+    "METRICS",
     "NO_DRAWS",
     "VARIANTS",
     "Cmi",
@@ -27,18 +31,22 @@ __all__ = [
     "ComparisonError",
     "CompetitionReport",
     "ConditioningSet",
+    "Direction",
     "Draws",
     "GenericHoldout",
     "GridError",
     "HoldoutError",
     "Jackknife",
     "Jackknives",
+    "Metric",
+    "PreparedZoo",
     "RankInterval",
     "References",
     "Release",
     "ScoringError",
     "Truth",
     "TruthError",
+    "Undefined",
     "ValuesError",
     "Variant",
     "ZooReport",
@@ -48,6 +56,7 @@ __all__ = [
     "holm",
     "in_steps",
     "ladder",
+    "mean_over_zoos",
     "parse_truth",
     "plain",
     "rank_intervals",

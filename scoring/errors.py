@@ -1,6 +1,6 @@
-"""The errors of the `scoring` room: one hierarchy, one type per kind. Whoever scores catches `ScoringError`.
+"""The errors of the `scoring` room: one hierarchy, one type per kind. Callers catch `ScoringError`.
 
-A `TruthError` (and every `GridError`) is the organizer's to mend, a `ValuesError` the participant's or ours.
+A `TruthError` (and every `GridError`) is for the organizer to fix, a `ValuesError` for the participant or for us.
 """
 
 from collections.abc import Iterable
@@ -77,12 +77,36 @@ class HoldoutError(ScoringError):
 
 
 def shown(content: object) -> str:
-    """How a message quotes what it was given: like repr, but never long."""
+    """Quote content in an error message: like `repr`, but never long.
+
+    Parameters
+    ----------
+    content : object
+        What the caller passed.
+
+    Returns
+    -------
+    str
+        At most about 200 characters.
+    """
     return _SHORTENED.repr(content)
 
 
 def name_some(names: Iterable[object], total: int) -> str:
-    """The first few names in quotes, and how many of the `total` are left unnamed."""
+    """Name the first few of many things in an error message.
+
+    Parameters
+    ----------
+    names : iterable of object
+        The names; only the first five are read.
+    total : int
+        The number of names.
+
+    Returns
+    -------
+    str
+        The quoted names, and how many more there are.
+    """
     first = [shown(name) for name in islice(names, NAMED_AT_MOST)]
     more = total - len(first)
     return ", ".join(first) + (f" and {more} more" if more else "")

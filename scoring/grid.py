@@ -1,6 +1,6 @@
-"""The grid of hyperparameters that a zoo's networks lie on, and the checks that make it scorable.
+"""The grid of hyperparameters on which a zoo's networks lie, and the checks that make it scorable.
 
-`scoring.truth` builds it; the metrics ask it which networks share their values on some axes.
+`scoring.truth` builds it; the metrics read from it which networks share their values on some axes.
 """
 
 import math
@@ -25,12 +25,26 @@ from scoring.errors import (
 )
 
 AxisValue = str | int | float | bool
+FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One hyperparameter with its possible values, compared as written: 1 is "1" but not 1.0."""
+    """One hyperparameter with its possible values, compared as written: 1 is "1" but not 1.0.
+
+    Parameters
+    ----------
+    name : str
+        The name of the hyperparameter.
+    values : tuple of str, int, float or bool
+        The possible values, at least one, each listed once.
+
+    Raises
+    ------
+    GridError
+        If a value is neither a text nor a finite number, if one is listed twice, or if there is none.
+    """
 
     name: str
     values: tuple[AxisValue, ...]
@@ -50,7 +64,25 @@ class Axis:
             raise GridError(f"the axis {self.name!r} lists the possible value {repeated[0]} twice; list it once")
 
     def index(self, value: object, network: str) -> int:
-        """The position of a network's value among the possible ones. Raises GridError if it is not there."""
+        """The position of a network's value among the possible ones.
+
+        Parameters
+        ----------
+        value : object
+            The network's value on this axis.
+        network : str
+            The network's id, for the error message.
+
+        Returns
+        -------
+        int
+            From 0.
+
+        Raises
+        ------
+        GridError
+            If the value is not among the possible ones.
+        """
         if _is_axis_value(value):
             for position, possible in enumerate(self.values):
                 if str(possible) == str(value):
@@ -65,9 +97,23 @@ class Axis:
 class Grid:
     """n networks on a grid of hyperparameters.
 
-    axes: in the truth's order. ids: n distinct ids. coordinates: int64 of shape (n, axes), read-only:
-    `coordinates[i, j]` is the position of network i's value among `axes[j].values`. The grid may have holes;
-    `require_scorable` refuses them.
+    The grid may have holes; `require_scorable` rejects them.
+
+    Parameters
+    ----------
+    axes : tuple of Axis
+        The axes, in the truth's order.
+    ids : tuple of str
+        The n ids, distinct.
+    coordinates : ndarray of int64, shape (n, axes)
+        ``coordinates[i, j]`` is the position of network i's value among ``axes[j].values``. Stored read-only.
+
+    Raises
+    ------
+    GridError
+        If an axis is listed twice, or if the coordinates do not fit the axes and networks.
+    DuplicateNetworksError
+        If an id occurs more than once.
     """
 
     axes: tuple[Axis, ...]
@@ -100,7 +146,25 @@ class Grid:
 
     @classmethod
     def from_hyperparameters(cls, axes: Sequence[Axis], hyperparameters: Mapping[str, Mapping[str, object]]) -> Self:
-        """The grid of networks given by id and hyperparameters. Raises GridError, naming network and axis."""
+        """The grid of networks given by id and hyperparameters.
+
+        Parameters
+        ----------
+        axes : sequence of Axis
+            The axes with their possible values.
+        hyperparameters : Mapping of str to Mapping of str to object
+            Network id to axis name to value.
+
+        Returns
+        -------
+        Grid
+            The networks in the order of `hyperparameters`.
+
+        Raises
+        ------
+        GridError
+            If a network lacks a value, or has one that is not possible. The message names network and axis.
+        """
         names = {axis.name for axis in axes}
         coordinates = np.empty((len(hyperparameters), len(axes)), dtype=np.int64)
         for row, (network, values) in enumerate(hyperparameters.items()):
@@ -121,8 +185,14 @@ class Grid:
     def require_scorable(self) -> None:
         """Check that there are two axes or more, and that each combination of values has exactly one network.
 
-        Raises SingleAxisError, IncompleteGridError (also where no network has a possible value: an empty
-        cell) or DuplicateNetworksError, each naming the axes or the ids.
+        Raises
+        ------
+        SingleAxisError
+            If there are fewer than two axes.
+        IncompleteGridError
+            If a combination has no network, or if no network has one of the possible values. The message names them.
+        DuplicateNetworksError
+            If two networks have the same combination. The message names them.
         """
         if len(self.axes) < 2:
             listed = f"only {self.axes[0].name!r}" if self.axes else "none"
@@ -146,9 +216,19 @@ class Grid:
             )
 
     def cells(self, axes: Sequence[int]) -> tuple[IntArray, int]:
-        """Which combination of values each network has on these axes (by index), and how many there are.
+        """The combination of values that each network has on some axes.
 
-        The combinations are numbers from 0, int64 of shape (n,).
+        Parameters
+        ----------
+        axes : sequence of int
+            The indices of the axes.
+
+        Returns
+        -------
+        combinations : ndarray of int64, shape (n,)
+            Each network's combination, numbered from 0.
+        count : int
+            The number of possible combinations.
         """
         sizes = [self.shape[axis] for axis in axes]
         cell = np.zeros(len(self.ids), dtype=np.int64)

@@ -1,12 +1,12 @@
 """Results as JSON and as rows: frozen dataclasses to plain numbers and texts, whatever fields they have.
 
-Called by `scoring.report`, by pages and by `gengap score`.
+`scoring.report`, pages and `gengap score` call it.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 
-from scoring.cmi import ConditioningSet
+from scoring.statistics.cmi import ConditioningSet
 
 Scalar = None | bool | int | float | str
 Plain = Scalar | list["Plain"] | dict[str, "Plain"]
@@ -14,9 +14,25 @@ Row = tuple[str, str, Scalar]
 
 
 def plain(result: object) -> Plain:
-    """A result of `scoring` as JSON content, not rounded; fields that are left out of the repr are left out here.
+    """A result of `scoring` as JSON content, not rounded.
 
-    A mapping by conditioning sets becomes a list of objects with `axes` and `value`.
+    Fields that are left out of the repr are left out here. A mapping by conditioning sets becomes a list of objects
+    with `axes` and `value`.
+
+    Parameters
+    ----------
+    result : object
+        A dataclass of `scoring`, or anything that one contains.
+
+    Returns
+    -------
+    None, bool, int, float, str, list or dict
+        Content for `json.dumps`.
+
+    Raises
+    ------
+    TypeError
+        If something in it is not a result of `scoring`.
     """
     if result is None or isinstance(result, bool | int | float | str):
         return result
@@ -34,17 +50,43 @@ def plain(result: object) -> Plain:
 def rows(result: object) -> Iterator[Row]:
     """A result of `scoring` as rows (metric, of, value), one for each number and text, not rounded.
 
-    metric: the names of the fields, joined by dots; fields that are left out of the repr are left out here. of:
-    which entry of a mapping or a list it is; empty for what occurs once. A mapping's entries are told by their
-    keys, a list's dataclasses by their texts or else by their first field, anything else by its place from 1 on.
-    A conditioning set is one text (see `set_name`). What is undefined has the value None; an empty mapping or
+    Fields that are left out of the repr are left out here. What is undefined has the value None; an empty mapping or
     list has no row.
+
+    Parameters
+    ----------
+    result : object
+        A dataclass of `scoring`.
+
+    Returns
+    -------
+    iterator of tuple
+        metric: the names of the fields, joined by dots. of: which entry of a mapping or a list it is; empty for what
+        occurs once. A mapping's entries are named by their keys, a list's dataclasses by their texts or else by their
+        first field, anything else by its position, from 1. A conditioning set is one text (see `set_name`). value: the
+        number or text.
+
+    Raises
+    ------
+    TypeError
+        If something in it is not a result of `scoring`.
     """
     return _rows(result, (), ())
 
 
 def set_name(axes: ConditioningSet) -> str:
-    """A conditioning set as people read it: "depth × width", or "none" for the empty set."""
+    """A conditioning set as a text for people.
+
+    Parameters
+    ----------
+    axes : tuple of str
+        The names of the axes.
+
+    Returns
+    -------
+    str
+        For example "depth × width", or "none" for the empty set.
+    """
     return " × ".join(axes) or "none"
 
 
@@ -72,7 +114,7 @@ def _rows_of_entry(entry: object, place: int, metric: tuple[str, ...], of: tuple
     naming = [name for name, content in contents.items() if isinstance(content, str)] or [next(iter(contents))]
     named = (*of, *(str(contents.pop(name)) for name in naming))
     for name, content in contents.items():
-        # The number of an entry that has no other needs no name beside the list's.
+        # An entry's only number needs no name in addition to the list's.
         yield from _rows(content, metric if len(contents) == 1 else (*metric, name), named)
 
 

@@ -1,4 +1,4 @@
-"""The one door: everything that `scoring` can say of a measure's values, on one zoo and over a competition.
+"""The entry point: everything that `scoring` computes for a measure's values, on one zoo and over a competition.
 
 Workers, pages and `gengap score` call `report` and `competition`; docs/metrics.md explains every number.
 """
@@ -10,19 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from scoring.cmi import Cmi, ConditionalMutualInformation
-from scoring.comparison import SCALE, Jackknives, competition_estimate
+from scoring.decisions.comparison import SCALE, Jackknives, competition_estimate
 from scoring.errors import ComparisonError, ScoringError
-from scoring.granulated import GranulatedKendall, granulated_kendall
-from scoring.jackknife import Jackknife, jackknife
-from scoring.pairs import FloatArray
+from scoring.grid import FloatArray
+from scoring.metric import Metric, Undefined, mean_over_zoos
+from scoring.metrics import METRICS
 from scoring.plain import plain
-from scoring.rank import Correlations, KendallTau, correlations, kendall_tau
-from scoring.reference import References
-from scoring.regression import Regression, regression
-from scoring.sign_error import RobustSignError, robust_sign_error
-from scoring.truth import Truth
-from scoring.uncertainty import (
+from scoring.prepared import PreparedZoo
+from scoring.statistics.cmi import Cmi
+from scoring.statistics.granulated import GranulatedKendall
+from scoring.statistics.jackknife import Jackknife
+from scoring.statistics.rank import Correlations, KendallTau
+from scoring.statistics.reference import References
+from scoring.statistics.regression import Regression
+from scoring.statistics.sign_error import RobustSignError
+from scoring.statistics.uncertainty import (
     ROUNDING,
     NoiseFromTestSet,
     Permutation,
@@ -32,12 +34,23 @@ from scoring.uncertainty import (
     permutation_test,
     silent,
 )
-from scoring.variants import Variant
+from scoring.statistics.variants import Variant
+from scoring.truth import Truth
 
 
 @dataclass(frozen=True)
 class Draws:
-    """How many random draws a report makes; 0 leaves its part out. seed: the same seed, the same draws."""
+    """How many random draws a report makes.
+
+    Parameters
+    ----------
+    permutations : int, optional
+        Permutations of the values for the p-value; 0 omits it.
+    test_sets : int, optional
+        Redrawn test sets for the noise; 0 omits it.
+    seed : int, optional
+        Equal seeds give equal draws.
+    """
 
     permutations: int = 1000
     test_sets: int = 300
@@ -51,12 +64,37 @@ NO_DRAWS = Draws(permutations=0, test_sets=0)
 class ZooReport:
     """How well a measure's values order the networks of one zoo, and how sure that is. Zoo-level CMIs are from 0 to 1.
 
-    cmi: the score, with its whole table. jackknife: its standard error; None where the target leaves nothing to
-    predict without one of the networks. permutation: its p-value against chance; None without draws. noise:
-    what other test sets would have made of it; None without draws, or where the truth does not record test
-    accuracies and the size of the test set. kendall, correlations, granulated: rank metrics. sign_error: None
-    where the target is not made of test accuracies or the size of the test set is not known. references: the
-    zoo's random floor and hyperparameter oracle, where they were given.
+    Attributes
+    ----------
+    variant : {"pgdl2020", "symmetrised", "paper"}
+        The variant of the CMI.
+    target : str
+        The name of the target.
+    networks : int
+        The number of networks.
+    cmi : Cmi
+        The score, with its whole table.
+    jackknife : Jackknife or None
+        The score's standard error; None if the target leaves nothing to predict without one of the networks.
+    permutation : Permutation or None
+        The score's p-value against chance; None without draws.
+    noise : NoiseFromTestSet or None
+        The score on other test sets. None without draws, or if the truth does not record test accuracies and the size
+        of the test set.
+    kendall, correlations, granulated : KendallTau, Correlations, GranulatedKendall
+        Rank metrics.
+    sign_error : RobustSignError or None
+        None if the target is not made of test accuracies or the size of the test set is not known.
+    regression : Regression
+        Least squares on the values and on the hyperparameters.
+    references : References or None
+        The zoo's random floor and hyperparameter oracle, if they were given.
+    metrics : Mapping of str to float or None
+        Every metric of the registry by its key, not scaled; None if it is undefined.
+    metric_errors : Mapping of str to float
+        The standard errors of the metrics that have one, by key, not scaled.
+    undefined : Mapping of str to str
+        Why a metric is None, by key.
     """
 
     variant: Variant
@@ -72,10 +110,13 @@ class ZooReport:
     sign_error: RobustSignError | None
     regression: Regression
     references: References | None
+    metrics: Mapping[str, float | None]
+    metric_errors: Mapping[str, float]
+    undefined: Mapping[str, str]
 
     @property
     def score(self) -> float:
-        """100 × CMI: the scale of leaderboards."""
+        """100 × CMI, the scale of leaderboards."""
         return SCALE * self.cmi.minimum
 
     @property
@@ -85,7 +126,7 @@ class ZooReport:
 
     @property
     def sign(self) -> int:
-        """1 if larger values go with larger targets, −1 if with smaller, 0 if neither. CMI cannot tell."""
+        """1 if larger values go with larger targets, −1 if with smaller, 0 if neither. CMI does not show it."""
         return self.kendall.sign
 
     def as_json(self) -> dict[str, Any]:
@@ -98,12 +139,30 @@ class ZooReport:
 
 @dataclass(frozen=True)
 class CompetitionReport:
-    """A measure over the zoos of a competition. The numbers of the competition are on the scale from 0 to 100.
+    """A measure over the zoos of a competition.
 
-    score: 100 × the unweighted mean of the zoos' CMI. standard_error: 100·√(Σ SE²)/T over T zoos; None if one
-    zoo has none. p_value: of the mean against chance, from the zoos' permutations drawn side by side; None
-    unless all have equally many. random_floor, random_floor_percentile_95, hyperparameter_oracle: of the mean;
-    None unless all zoos have references. kendall_tau: the unweighted mean of τ-a.
+    All but `kendall_tau` and `metrics` are on the scale from 0 to 100.
+
+    Attributes
+    ----------
+    variant : {"pgdl2020", "symmetrised", "paper"}
+        The variant of the CMI.
+    target : str
+        The name of the target.
+    score : float
+        100 × the unweighted mean of the zoos' CMI.
+    standard_error : float or None
+        100·√(Σ SE²)/T over T zoos; None if one zoo has none.
+    p_value : float or None
+        Of the mean against chance, from the zoos' permutations drawn side by side; None unless all have equally many.
+    random_floor, random_floor_percentile_95, hyperparameter_oracle : float or None
+        Of the mean; None unless all zoos have references.
+    kendall_tau : float
+        The unweighted mean of τ-a.
+    metrics : Mapping of str to float or None
+        Every metric by its key: the unweighted mean over the zoos, not scaled; None if one zoo has none.
+    zoos : Mapping of str to ZooReport
+        The reports by zoo.
     """
 
     variant: Variant
@@ -115,11 +174,12 @@ class CompetitionReport:
     random_floor_percentile_95: float | None
     hyperparameter_oracle: float | None
     kendall_tau: float
+    metrics: Mapping[str, float | None]
     zoos: Mapping[str, ZooReport]
 
     @property
     def jackknives(self) -> Jackknives:
-        """What `compare`, `rank_intervals`, `ladder` and `GenericHoldout` decide by.
+        """The zoos' scores with jackknife: the input of `compare`, `rank_intervals`, `ladder` and `GenericHoldout`.
 
         Raises ScoringError if a zoo has none.
         """
@@ -148,49 +208,95 @@ def report(
     test_examples: int | None = None,
     references: References | None = None,
     progress: Progress = silent,
+    metrics: Mapping[str, Metric] = METRICS,
 ) -> ZooReport:
-    """Everything about one measure's values (network id → number) on a zoo.
+    """Everything about one measure's values on a zoo.
 
-    draws: by default none, so that permutation and noise are None. test_examples: the size of the test set, if
-    the truth does not know it. references: of this zoo, target and variant, made once by
-    `scoring.references`. Raises ScoringError: a ValuesError if the values do not fit the truth's networks, a
-    TruthError if the zoo cannot be scored (its grid has holes, its target is constant, …), a ComparisonError
-    if the references are another zoo's.
+    Parameters
+    ----------
+    truth : Truth
+        The zoo's targets and grid.
+    values : Mapping of str to float
+        Network id to the measure's value.
+    variant : {"pgdl2020", "symmetrised", "paper"}, optional
+        The variant of the CMI.
+    draws : Draws, optional
+        By default there are none, so that permutation and noise are None.
+    test_examples : int, optional
+        The size of the test set, if the truth does not know it.
+    references : References, optional
+        Of this zoo, target and variant, computed once by `scoring.references`.
+    progress : callable, optional
+        Called with a description, the draws done and the draws in total.
+    metrics : Mapping of str to Metric, optional
+        The registry; by default `scoring.METRICS`.
+
+    Returns
+    -------
+    ZooReport
+        All numbers, not rounded.
+
+    Raises
+    ------
+    ValuesError
+        If the values do not fit the truth's networks.
+    TruthError
+        If the zoo cannot be scored (its grid has holes, its target is constant, …).
+    ComparisonError
+        If the references are of another zoo.
     """
     if test_examples is not None:
         truth = replace(truth, test_examples=test_examples)
-    aligned = truth.align(values)
+    zoo = PreparedZoo(truth, truth.align(values), variant)
     if references is not None:
         _require_of_this_zoo(references, truth, variant)
-    cmi = ConditionalMutualInformation(truth.targets, truth.grid, variant)
-    score = cmi.score(aligned)
+    score = zoo.cmi  # first: it raises where the zoo cannot be scored
     measured = None if truth.test_examples is None else truth.test_accuracies()
-    sign_error = None
-    if truth.is_of_test_accuracy and truth.test_examples is not None:
-        sign_error = robust_sign_error(aligned, truth.targets, truth.grid, truth.test_examples)
+    computed = {key: metric.compute(zoo) for key, metric in metrics.items()}
+    errors = {key: metric.standard_error(zoo) for key, metric in metrics.items() if metric.standard_error is not None}
     return ZooReport(
         variant=variant,
         target=truth.target,
         networks=len(truth.ids),
         cmi=score,
-        jackknife=jackknife(cmi, aligned),
+        jackknife=zoo.jackknife,
         permutation=(
-            permutation_test(cmi, aligned, draws.permutations, draws.seed, progress) if draws.permutations else None
+            permutation_test(zoo.cmi_scorer, zoo.values, draws.permutations, draws.seed, progress)
+            if draws.permutations
+            else None
         ),
-        noise=_noise(cmi, truth, aligned, measured, draws, progress),
-        kendall=kendall_tau(aligned, truth.targets),
-        correlations=correlations(aligned, truth.targets),
-        granulated=granulated_kendall(aligned, truth.targets, truth.grid),
-        sign_error=sign_error,
-        regression=regression(aligned, truth.targets, truth.grid),
+        noise=_noise(zoo, measured, draws, progress),
+        kendall=zoo.kendall,
+        correlations=zoo.correlations,
+        granulated=zoo.granulated,
+        sign_error=zoo.sign_error,
+        regression=zoo.regression,
         references=references,
+        metrics={key: None if isinstance(value, Undefined) else value for key, value in computed.items()},
+        metric_errors={key: error for key, error in errors.items() if error is not None},
+        undefined={key: value.reason for key, value in computed.items() if isinstance(value, Undefined)},
     )
 
 
 def competition(reports: Mapping[str, ZooReport]) -> CompetitionReport:
-    """The zoos' reports (zoo name → report of one measure) put together.
+    """Combine the reports of one measure on the zoos of a competition.
 
-    Raises ScoringError if there is none, and ComparisonError if they are not of one variant and one target.
+    Parameters
+    ----------
+    reports : Mapping of str to ZooReport
+        The reports by zoo.
+
+    Returns
+    -------
+    CompetitionReport
+        The means over the zoos.
+
+    Raises
+    ------
+    ScoringError
+        If there is no report.
+    ComparisonError
+        If the reports are not of one variant and one target.
     """
     zoos = list(reports.values())
     score = competition_score([zoo.cmi.minimum for zoo in zoos])
@@ -215,35 +321,47 @@ def competition(reports: Mapping[str, ZooReport]) -> CompetitionReport:
             else None
         ),
         kendall_tau=math.fsum(zoo.kendall.tau_a for zoo in zoos) / len(zoos),
+        metrics={key: mean_over_zoos([zoo.metrics.get(key) for zoo in zoos]) for key in zoos[0].metrics},
         zoos=dict(reports),
     )
 
 
 def competition_score(zoo_cmis: Sequence[float]) -> float:
-    """100 × the unweighted mean of the zoos' CMI. Raises ScoringError if there is none."""
+    """100 × the unweighted mean of the zoos' CMI.
+
+    Parameters
+    ----------
+    zoo_cmis : sequence of float
+        The CMI of each zoo, from 0 to 1.
+
+    Returns
+    -------
+    float
+        From 0 to 100.
+
+    Raises
+    ------
+    ScoringError
+        If there is no zoo.
+    """
     if not zoo_cmis:
         raise ScoringError("a competition's score needs the CMI of at least one zoo")
     return SCALE * math.fsum(zoo_cmis) / len(zoo_cmis)
 
 
 def _noise(
-    cmi: ConditionalMutualInformation,
-    truth: Truth,
-    values: FloatArray,
-    measured: tuple[FloatArray, float] | None,
-    draws: Draws,
-    progress: Progress,
+    zoo: PreparedZoo, measured: tuple[FloatArray, float] | None, draws: Draws, progress: Progress
 ) -> NoiseFromTestSet | None:
-    if not draws.test_sets or truth.test_examples is None or measured is None:
+    if not draws.test_sets or zoo.truth.test_examples is None or measured is None:
         return None
     accuracies, slope = measured
     return noise_from_test_set(
-        cmi,
-        values,
-        truth.targets,
+        zoo.cmi_scorer,
+        zoo.values,
+        zoo.targets,
         accuracies,
         slope=slope,
-        test_examples=truth.test_examples,
+        test_examples=zoo.truth.test_examples,
         draws=draws.test_sets,
         seed=draws.seed,
         progress=progress,

@@ -1,1 +1,1 @@
-"""The domain: records, lifecycle, bundles, quota, leaderboard. The only room that writes the database."""
+"""The domain: accounts, competitions, submissions, evaluation, leaderboards. The only room that writes the database."""

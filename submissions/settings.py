@@ -1,4 +1,4 @@
-"""All settings of Gengap, one typed object read from `GENGAP_*` variables. Every room above takes it as a value."""
+"""All settings of Gengap, as one typed object that is read from `GENGAP_*` environment variables."""
 
 import os
 import secrets
@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Backend = Literal["bubblewrap", "docker"]
+from model_zoo.store import ZooStoreError
+from model_zoo.store.schemes import scheme_of
+
 SmtpSecurity = Literal["starttls", "tls", "none"]
 _RATE = r"\d{1,6} ?/ ?(second|minute|hour|day)"
 Rate = Annotated[str, Field(pattern=rf"^{_RATE}( ?; ?{_RATE})*$")]
@@ -23,14 +25,14 @@ def _cache_home() -> Path:
 
 
 class Settings(BaseSettings):
-    """Paths, backends and limits. Phase limits (seconds, memory) live with the phase, not here."""
+    """Paths, backends and limits of an installation. The limits of a phase are stored with the phase."""
 
     model_config = SettingsConfigDict(env_prefix="GENGAP_", extra="forbid", frozen=True)
 
     home: Path = Field(default_factory=lambda: _data_home() / "gengap", description="Database, store and keys")
     cache: Path = Field(default_factory=lambda: _cache_home() / "gengap", description="Trained demo zoos")
-    store_url: str = Field("", description="Where zoos are kept; empty: in the home folder; else a folder or s3://…")
-    store_endpoint: str = Field("", description="Address of the S3 service; empty: the provider's own")
+    store_url: str = Field("", description="Where zoos are kept: a folder or a store's URL; empty: in the home folder")
+    store_endpoint: str = Field("", description="Address of the store's service, such as S3; empty: the provider's own")
     zoo_cache: Path = Field(
         default_factory=lambda settings: settings["cache"] / "zoos",
         description="Where a machine keeps the zoos' files that it works with; no backup needed, but private",
@@ -42,7 +44,7 @@ class Settings(BaseSettings):
     )
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the home folder")
     broker_url: str = Field("filesystem://", description="filesystem:// (in the home folder) or redis://…")
-    sandbox: Backend = Field("bubblewrap", description="Backend that runs participants' code")
+    sandbox: str = Field("bubblewrap", description="Backend that runs participants' code")
     sandbox_minimum: tuple[str, ...] = Field(
         ("namespaces", "no_network", "read_only_files", "no_capabilities", "seccomp"),
         description="Layers of the sandbox without which a worker takes no work (a JSON list)",
@@ -104,21 +106,33 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
 
+    @field_validator("store_url", mode="after")
+    @classmethod
+    def _of_a_known_scheme(cls, url: str) -> str:
+        try:
+            scheme_of(url)
+        except ZooStoreError as error:
+            raise ValueError(str(error)) from None
+        return url
+
     @property
     def effective_database_url(self) -> str:
+        """The SQLAlchemy URL: the setting, or SQLite in the home folder."""
         return self.database_url or f"sqlite:///{self.home / 'gengap.sqlite'}"
 
     @property
     def effective_public_url(self) -> str:
-        """Without a slash at its end."""
+        """The site's public address without a trailing slash."""
         return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
 
     @property
     def store_folder(self) -> Path:
+        """The folder of the uploads (see `submissions.intake.bundle_store`)."""
         return self.home / "store"
 
     @property
     def effective_store_url(self) -> str:
+        """The address of the zoo store: the setting, or a folder in the home folder."""
         return self.store_url or str(self.store_folder / "zoos")
 
     def make_home(self) -> None:
@@ -126,7 +140,7 @@ class Settings(BaseSettings):
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def secret_key(self) -> str:
-        """The key that signs sessions: made once, kept in the home folder with mode 0600."""
+        """Return the key that signs sessions; it is created once and stored in the home folder with mode 0600."""
         self.make_home()
         path = self.home / "secret_key"
         try:

@@ -9,21 +9,56 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from argon2 import PasswordHasher
 
 from model_zoo.store import ZooStore
 from server.commands.common import make_zoo
 from server.demo.processes import Child, environment_with, free_port, running
 from server.demo.visitor import Visitor
 from submissions.intake.bundle_store import BundleStore
+from submissions.people import accounts
 from submissions.settings import Settings
 from submissions.storage.database import Database
+from tests import temporary_files
 from tests.buckets import Bucket
 from tests.databases import on_postgres, ready
 from tests.factories import Competition, make_competition, make_tiny_zoo, zoo_store_beside
 from tests.services import postgres_server, redis_server, s3_server, wait_until
 
-hypothesis.settings.register_profile("untimed", deadline=None)  # no test judges by the clock
-hypothesis.settings.load_profile("untimed")
+# No test judges by the clock. `make test-all` asks for the second by --hypothesis-profile.
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=20)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=100)
+hypothesis.settings.load_profile("quick")
+
+# Long tests first, so that two processes end at about the same time.
+ORDER = ("demo", "worker", "browser", "docs", "server", "submissions", "baselines", "model_zoo", "scoring")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Temporary files lie in memory where there is room: thousands of small databases and zoos are made."""
+    if not hasattr(config, "workerinput"):  # xdist's processes have it from the first one
+        temporary_files.move_to_memory()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        temporary_files.remove()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort by room; mark the cases that need Docker, and those that are thorough for all tests of a fixture."""
+    for item in items:
+        params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        if params.get("backend") == "docker":
+            item.add_marker("docker")
+        is_second_database = "postgresql" in (params.get("any_db"), params.get("empty_db"))
+        if item.get_closest_marker("docker") or (is_second_database and not item.get_closest_marker("both_databases")):
+            item.add_marker("thorough")
+    items.sort(key=lambda item: min((ORDER.index(part) for part in item.path.parts if part in ORDER), default=99))
+
+
+_PRODUCTION_HASHER = accounts._HASHER
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,6 +73,20 @@ def _no_settings_of_this_machine() -> Iterator[None]:
     for name in own:
         del os.environ[name]
     os.environ |= kept
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> Iterator[None]:
+    """In this process alone argon2id runs at its least cost; a server's child hashes as ever."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accounts, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
+
+
+@pytest.fixture
+def production_hasher(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed as outside of tests."""
+    monkeypatch.setattr(accounts, "_HASHER", _PRODUCTION_HASHER)
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,8 @@ def on_postgres(server: str, *, migrated: bool) -> Iterator[Database]:
         yield db
     finally:
         db.close()
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {db.url.rpartition('/')[2]} WITH (FORCE)")
 
 
 def _created(server: str, template: str) -> str:

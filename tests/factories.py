@@ -24,6 +24,7 @@ from submissions.intake.bundle import Bundle, BundleLimits, read_bundle
 from submissions.intake.bundle_store import BundleStore
 from submissions.people.accounts import register
 from submissions.storage.database import Database
+from submissions.storage.limits import LIMITS, Limits
 from submissions.storage.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ValueRecord, utc_now
 from submissions.storage.states import Reason
 from submissions.zoos.registry import register_zoo
@@ -192,6 +193,13 @@ class Competition:
             return Counter({(evaluation, network): count for evaluation, network, count in rows})
 
 
+def with_limits(fields: Mapping[str, object]) -> dict[str, Any]:
+    """The fields of a phase's record where limits may be named beside the others."""
+    names = {limit.name for limit in LIMITS}
+    limits: dict[str, Any] = {name: value for name, value in fields.items() if name in names}
+    return {name: value for name, value in fields.items() if name not in names} | {"limits": Limits(**limits)}
+
+
 def zoo_store_beside(store: BundleStore) -> ZooStore:
     """The zoo store of the home folder that a bundle store is in, with a cache of its own."""
     return ZooStore(str(store.folder / "zoos"), store.folder.parent / "zoo-cache", 2**30)
@@ -205,13 +213,13 @@ def make_competition_on(
     zoos: ZooStore, db: Database, store: BundleStore, zoo_folders: Sequence[Path], **phase: object
 ) -> Competition:
     competition = Competition(db, store, zoos, 0)
-    settings: dict[str, object] = {"opens_at": utc_now(), "title": "Main phase", **phase}
+    settings = with_limits({"opens_at": utc_now(), "title": "Main phase", **phase})
     phase_id = create_competition(
         db,
         slug=competition.slug,
         title="A competition for tests",
         text="Predict the gaps.",
-        phase=PhaseRecord(slug=competition.phase_slug, **settings),  # type: ignore[arg-type]
+        phase=PhaseRecord(slug=competition.phase_slug, **settings),
         zoo_ids=[register_zoo(db, zoos, folder) for folder in zoo_folders],
     )
     return Competition(db, store, zoos, phase_id)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from model_zoo.store import ZooStore
 from scoring import Jackknife, plain
-from scoring.comparison import competition_estimate
+from scoring.decisions.comparison import competition_estimate
 from submissions.competitions.competitions import find_competition
 from submissions.leaderboard import standings
 from submissions.people.accounts import register, system_user
@@ -33,6 +33,7 @@ from submissions.storage.records import (
 )
 from submissions.storage.states import Reason, State
 from submissions.zoos.registry import register_zoo
+from tests.factories import with_limits
 
 PASSWORD = "correct horse battery"
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -143,8 +144,8 @@ class Records:
                 title="Predict the gap",
                 text="Two zoos of networks on handwritten digits.\n\nWho orders them best?",
             )
-            values = {"title": f"{slug.capitalize()} phase", "opens_at": START, **fields}
-            phase = PhaseRecord(slug=slug, competition=found, **values)  # type: ignore[arg-type]
+            values = with_limits({"title": f"{slug.capitalize()} phase", "opens_at": START, **fields})
+            phase = PhaseRecord(slug=slug, competition=found, **values)
             session.add(phase)
             phase.zoo_links = [
                 PhaseZooRecord(position=position, zoo=session.get_one(ZooRecord, zoo_id))

@@ -18,6 +18,7 @@ import redis
 from server.demo.processes import free_port
 
 START_S = 60.0
+QUICK_POSTGRES = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 
 
 @contextmanager
@@ -58,7 +59,7 @@ def postgres_server() -> Iterator[str]:
         subprocess.run(initialise, cwd=folder, check=True, capture_output=True, **as_user)  # type: ignore[call-overload]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(  # type: ignore[call-overload]
-                [*serve, "-c", "fsync=off"], cwd=folder, stdout=log, stderr=log, **as_user
+                [*serve, *QUICK_POSTGRES], cwd=folder, stdout=log, stderr=log, **as_user
             )
         try:
             url = f"postgresql://gengap@127.0.0.1:{port}/postgres"

@@ -10,7 +10,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -117,7 +117,7 @@ class Evaluator:
                 is_first = work is None  # of the claim, or after a fault of ours
                 work = work or _Work(self._code(claim), self._zoos.open(claim.zoo_sha256))
                 if is_first or claim.is_pooled:
-                    sandbox.start(work.code, _limits(claim, self._wall_s(claim)))
+                    sandbox.start(work.code, self._limits(claim))
                 seed = seed_of(claim.bundle_sha256, run.network_id)
                 files = network_files(work.zoo, run.network_id, work.code.track)
                 with self._zoos.fetched(work.zoo, _names(work.zoo, files)):
@@ -141,10 +141,10 @@ class Evaluator:
         bundle = read_bundle(claim.filename, content, self._bundle_limits)
         return Code(bundle.files, bundle.sha256, bundle.track)
 
-    def _wall_s(self, claim: queue.Claim) -> float:
-        """What the next network may take."""
+    def _limits(self, claim: queue.Claim) -> Limits:
+        """The phase's limits; where its wall time is pooled, the next network may take all that is left of it."""
         left_s = queue.pooled_left_s(self._db, claim.evaluation_id) if claim.is_pooled else None
-        return claim.wall_s if left_s is None else max(left_s, LEAST_WALL_S)
+        return claim.limits if left_s is None else replace(claim.limits, wall_s=max(left_s, LEAST_WALL_S))
 
     def _record(
         self,
@@ -299,17 +299,6 @@ def _context_files(zoo: Zoo, network: NetworkEntry) -> ContextFiles:
 def _names(zoo: Zoo, files: NetworkFiles) -> list[str]:
     """The files that a sandbox gets, by the names that the zoo's manifest gives them."""
     return [path.relative_to(zoo.folder).as_posix() for _, path in files.named]
-
-
-def _limits(claim: queue.Claim, wall_s: float) -> Limits:
-    return Limits(
-        wall_s=wall_s,
-        cpu_s=claim.cpu_s,
-        memory_bytes=claim.memory_bytes,
-        processes=claim.processes,
-        scratch_bytes=claim.scratch_bytes,
-        log_bytes=claim.log_bytes,
-    )
 
 
 def _first_line(error: Exception) -> str:

@@ -33,7 +33,6 @@ from worker.celery_app import MAIL, WORK, ZOO_WORK, make_celery
 from worker.evaluator import Evaluator
 from worker.hints import send_hint, send_zoo_hint
 from worker.mailer import Mailer
-from worker.sandbox.backends.docker import DockerOptions
 from worker.sandbox.pool import SandboxPool, make_pool
 from worker.sandbox.protocol import SandboxError
 from worker.zoo_intake.job_supervisor import ZooJobs
@@ -46,7 +45,7 @@ _log = logging.getLogger(__name__)
 def run_worker(settings: Settings, *, log_level: str = "INFO") -> int:
     """Work until SIGTERM or SIGINT; then give unfinished runs back and end every sandbox. The exit status."""
     db = Database(settings.effective_database_url)
-    pool = make_pool(settings.sandbox, settings.worker_slots, docker=DockerOptions.of(settings))
+    pool = make_pool(settings, settings.worker_slots)
     name = f"{socket.gethostname()}/{os.getpid()}"
     try:
         _return_work_of_the_dead(db)

@@ -1,6 +1,6 @@
-"""From a declaration and a weight file to a `torch.nn.Module`: all that the sandbox's harness needs of ours.
+"""Builds a `torch.nn.Module` from the declaration of an architecture and a weight file.
 
-This package imports nothing else of ours, so that a sandbox can mount it alone.
+The sandbox's harness imports this package alone, so it imports nothing else of ours.
 """
 
 from model_zoo.architectures.context import Context, Moment

@@ -1,4 +1,4 @@
-"""Layers made of layers. `layers` has them in its table and builds what is inside."""
+"""Layers that contain layers: residual blocks."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ _SHORTCUT = optional("shortcut", layer_list, _NOTHING)
 
 
 class Residual(nn.Module):
-    """body(x) + shortcut(x). A `shortcut` without layers is the identity."""
+    """Compute body(x) + shortcut(x). A `shortcut` without layers is the identity."""
 
     def __init__(self, body: nn.Sequential, shortcut: nn.Sequential) -> None:
         super().__init__()
@@ -20,6 +20,7 @@ class Residual(nn.Module):
         self.shortcut = shortcut
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the layer."""
         result: Tensor = self.body(x) + self.shortcut(x)
         return result
 

@@ -1,4 +1,4 @@
-"""What a measure of the extended track gets beside a network and its training data. The harness makes it."""
+"""What a measure of the extended track gets in addition to a network and its training data."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,13 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Moment:
-    """A network as it was during its training, after `epoch` epochs (a fraction where it was within one).
+    """A network as it was after `epoch` epochs of training (a fraction is within an epoch).
 
-    network: in eval mode, parameters requiring gradients, `initial` None.
+    Attributes
+    ----------
+    epoch : float
+    network : torch.nn.Module
+        In eval mode, parameters requiring gradients, `initial` None.
     """
 
     epoch: float
@@ -18,12 +22,17 @@ class Moment:
 
 @dataclass(frozen=True)
 class Context:
-    """What the zoo offers of a network besides; each is None where the zoo does not offer it of every network.
+    """What a zoo offers for a network of the extended track; None where it does not have it for every network.
 
-    siblings: networks of the same architecture and hyperparameters, trained on the same data from other seeds; in eval
-    mode, parameters requiring gradients, `initial` None. unlabelled: test inputs without their labels, float32 of shape
-    (n, C, H, W). trajectory: the network itself during its training, in order, without the initial and the final
-    weights, which `model.initial` and `model` have.
+    Attributes
+    ----------
+    siblings : tuple of torch.nn.Module
+        Networks of the same architecture and hyperparameters, trained on the same data from other seeds; in eval mode,
+        parameters requiring gradients, `initial` None.
+    unlabelled : torch.Tensor
+        Test inputs without labels, float32 of shape (n, C, H, W).
+    trajectory : tuple of Moment
+        The network itself during training, in order, without its initial and final weights.
     """
 
     siblings: tuple[nn.Module, ...] | None

@@ -1,6 +1,6 @@
-"""Networks that a zoo builds by its own architecture.py: the declaration, and calling its `build`.
+"""Networks that are built by the zoo's own architecture.py: their declaration, and the call of its `build`.
 
-Called by `networks`. Executing the file is not done here but by the sandbox's harness, which hands over its `build`.
+The sandbox's harness executes the file and passes its `build`; nothing is executed here.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,10 +15,23 @@ OwnBuild = Callable[..., nn.Module]
 
 
 def build_custom(architecture: Mapping[str, object], own: OwnBuild | None) -> nn.Module:
-    """The network that `own`, the `build` of the zoo's architecture.py, makes of the declared arguments.
+    """Build a network with the zoo's own code.
 
-    `{"family": "custom", "arguments": {…}}`. Raises ArchitectureError for a wrong declaration or result, and where
-    there is no `own` because this is not a sandbox. What `own` raises passes through.
+    Parameters
+    ----------
+    architecture : mapping
+        ``{"family": "custom", "arguments": {…}}``.
+    own : callable or None
+        `build` of the zoo's architecture.py; None outside a sandbox.
+
+    Returns
+    -------
+    torch.nn.Module
+
+    Raises
+    ------
+    ArchitectureError
+        If the declaration or the result is wrong, or `own` is None. What `own` raises passes through.
     """
     arguments = architecture.get("arguments", {})
     if extra := sorted(architecture.keys() - {"family", "arguments"}):

@@ -1,4 +1,4 @@
-"""The training data as a measure gets it. The harness, the training and the checks call it."""
+"""Labelled data as a measure gets them, read from a safetensors file."""
 
 from collections.abc import Iterator
 
@@ -10,9 +10,16 @@ from model_zoo.architectures.weights import WeightsError, load_weights
 
 
 class TrainingData(TensorDataset):
-    """Labelled inputs, also a `torch.utils.data.Dataset` of (input, label) pairs.
+    """Labelled inputs; also a `torch.utils.data.Dataset` of (input, label) pairs.
 
-    inputs: float32 of shape (n, C, H, W). labels: int64 of shape (n,), from 0 to classes - 1.
+    Parameters
+    ----------
+    inputs : torch.Tensor
+        float32, (n, C, H, W).
+    labels : torch.Tensor
+        int64, (n,), from 0 to classes - 1.
+    classes : int
+        Number of classes.
     """
 
     def __init__(self, inputs: Tensor, labels: Tensor, classes: int) -> None:
@@ -30,12 +37,29 @@ class TrainingData(TensorDataset):
         return self.tensors[1]
 
     def batches(self, batch_size: int = 256) -> Iterator[tuple[Tensor, Tensor]]:
-        """(inputs, labels) of at most `batch_size` examples at a time, in order, the last batch smaller."""
+        """Iterate over (inputs, labels) of at most `batch_size` examples, in order; the last batch may be smaller."""
         return zip(torch.split(self.inputs, batch_size), torch.split(self.labels, batch_size), strict=True)
 
 
 def load_training_data(fd: int, classes: int) -> TrainingData:
-    """The data of the safetensors file open at `fd`, mapped privately and not copied. Raises WeightsError."""
+    """Map the labelled data of a safetensors file, without copying.
+
+    Parameters
+    ----------
+    fd : int
+        Open file descriptor; it may be closed afterwards.
+    classes : int
+        Number of classes.
+
+    Returns
+    -------
+    TrainingData
+
+    Raises
+    ------
+    WeightsError
+        If the file is damaged or is not labelled data.
+    """
     tensors = load_weights(fd)
     if tensors.keys() != {"inputs", "labels"}:
         raise WeightsError(f"data needs the tensors inputs and labels, not {sorted(tensors)}")
@@ -53,7 +77,7 @@ def load_training_data(fd: int, classes: int) -> TrainingData:
 
 
 def load_inputs(fd: int) -> Tensor:
-    """The inputs (n, C, H, W) of a file without labels open at `fd`, mapped privately. Raises WeightsError."""
+    """Map the inputs (n, C, H, W) of a file without labels open at `fd`. Raises WeightsError."""
     tensors = load_weights(fd)
     if tensors.keys() != {"inputs"}:
         raise WeightsError(f"unlabelled data needs the tensor inputs alone, not {sorted(tensors)}")

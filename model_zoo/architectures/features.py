@@ -1,4 +1,4 @@
-"""Layers over the last dimension, and activations of any shape. `layers` has them in its table."""
+"""Layers over the last dimension, such as linear layers and layer norm, and activations."""
 
 from torch import nn
 

@@ -1,7 +1,4 @@
-"""What a layer's declaration may say: keywords with their kinds, and the error that names a faulty one.
-
-The modules of layers declare their kinds with it; `layers` reads declarations by it.
-"""
+"""The keywords of layers in a declaration: how their values are checked, and the error that names a wrong one."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,9 +20,16 @@ class ArchitectureError(ValueError):
 
 @dataclass(frozen=True)
 class Keyword(Generic[T_co]):
-    """A layer's keyword. `parse` gives what a declared value means, or raises ArchitectureError ("must be …").
+    """A keyword of a layer.
 
-    Where `is_needed` is false and a declaration leaves it out, it is `default`.
+    Attributes
+    ----------
+    name : str
+    parse : callable
+        Converts a declared value, or raises ArchitectureError ("must be …").
+    default : object
+        Value where the declaration leaves it out, if `is_needed` is false.
+    is_needed : bool
     """
 
     name: str
@@ -36,45 +40,43 @@ class Keyword(Generic[T_co]):
 
 @dataclass(frozen=True)
 class Given:
-    """One layer's keywords as declared or by default; `given(KEYWORD)` is its value.
-
-    `sequential` builds the layers of a composite's keyword.
-    """
+    """The keywords of one declared layer: `given(KEYWORD)` is a value, `sequential` builds the layers in it."""
 
     values: Mapping[str, object]
     sequential: Callable[[Keyword[Sequence[object]]], nn.Sequential]
 
     def __call__(self, keyword: Keyword[T]) -> T:
+        """Return the value of a keyword."""
         return cast(T, self.values[keyword.name])
 
 
 @dataclass(frozen=True)
 class LayerKind:
-    """A kind of layer: the module it stands for, and its keywords. `make` raises ValueError if they do not agree."""
+    """A kind of layer: how to make its module, and its keywords. `make` raises ValueError if values disagree."""
 
     make: Callable[[Given], nn.Module]
     keywords: tuple[Keyword[object], ...] = ()
 
 
 def needed(name: str, parse: Callable[[object], T]) -> Keyword[T]:
-    """A keyword without which a declaration is an error."""
+    """Declare a keyword that must be given."""
     return Keyword(name, parse)
 
 
 def optional(name: str, parse: Callable[[object], T], default: T) -> Keyword[T]:
-    """A keyword that is `default` where a declaration leaves it out."""
+    """Declare a keyword with a default."""
     return Keyword(name, parse, default, is_needed=False)
 
 
 def flag(value: object) -> bool:
-    """true or false."""
+    """Parse true or false."""
     if not isinstance(value, bool):
         raise ArchitectureError(f"must be true or false, not {value!r}")
     return value
 
 
 def whole(least: int) -> Callable[[object], int]:
-    """An integer of at least `least`."""
+    """Make a parser of integers of at least `least`."""
 
     def parse(value: object) -> int:
         if not _is_whole(value, least):
@@ -85,7 +87,7 @@ def whole(least: int) -> Callable[[object], int]:
 
 
 def number(above: float, most: float) -> Callable[[object], float]:
-    """A finite number above `above` and at most `most`."""
+    """Make a parser of finite numbers above `above` and at most `most`."""
 
     def parse(value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not above < value <= most:
@@ -96,7 +98,7 @@ def number(above: float, most: float) -> Callable[[object], float]:
 
 
 def pair(least: int) -> Callable[[object], Pair]:
-    """An integer for both directions, or a list [rows, columns]."""
+    """Make a parser of an integer for both directions, or a list [rows, columns]."""
 
     def parse(value: object) -> Pair:
         if _is_whole(value, least):
@@ -112,7 +114,7 @@ def pair(least: int) -> Callable[[object], Pair]:
 
 
 def sides(value: object) -> Sides:
-    """An integer for all four sides, or a list [top, bottom, left, right]."""
+    """Parse an integer for all four sides, or a list [top, bottom, left, right]."""
     if _is_whole(value, 0):
         return cast(int, value)
     if _is_list(value, 4, 0):
@@ -124,19 +126,19 @@ def sides(value: object) -> Sides:
 
 
 def layer_list(value: object) -> Sequence[object]:
-    """A list of declared layers, not yet looked at."""
+    """Parse a list of declared layers, without looking into it."""
     if not isinstance(value, list | tuple):
         raise ArchitectureError(f"must be a list of layers, not {value!r}")
     return value
 
 
 def both(value: Pair) -> tuple[int, int]:
-    """(rows, columns)."""
+    """Expand a value of `pair` to (rows, columns)."""
     return (value, value) if isinstance(value, int) else value
 
 
 def all_four(value: Sides) -> tuple[int, int, int, int]:
-    """(top, bottom, left, right)."""
+    """Expand a value of `sides` to (top, bottom, left, right)."""
     return (value, value, value, value) if isinstance(value, int) else value
 
 

@@ -1,4 +1,4 @@
-"""Declarations of layers and the modules they stand for. The harness and the training call `build`."""
+"""Builds networks from declarations: the table of all layers, and `build`."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,11 +18,24 @@ LAYERS: Mapping[str, LayerKind] = {**FEATURE_LAYERS, **SPATIAL, **TOKEN_LAYERS, 
 
 
 def build(architecture: Mapping[str, object]) -> nn.Sequential:
-    """The untrained network that `architecture` declares: inputs (n, C, H, W) → logits (n, classes).
+    """Build the untrained network that a declaration describes.
 
-    `{"family": "sequential", "layers": [{"type": "linear", "inputs": 64, "outputs": 10}, …]}`; docs/zoo-format.md
-    lists the layers. Parameters are named by the layer's index, and inside a composite layer by its part and the
-    index there: "0.weight", "4.body.0.weight". Raises ArchitectureError.
+    Parameters
+    ----------
+    architecture : mapping
+        ``{"family": "sequential", "layers": [{"type": "linear", "inputs": 64, "outputs": 10}, …]}``; docs/zoo-format.md
+        lists the layers.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        Maps inputs (n, C, H, W) to logits (n, classes). Parameters are named by the layer's index, and inside a
+        composite layer by its part and the index there: "0.weight", "4.body.0.weight".
+
+    Raises
+    ------
+    ArchitectureError
+        If the declaration is wrong.
     """
     family = architecture.get("family")
     if family != "sequential":
@@ -36,7 +49,7 @@ def build(architecture: Mapping[str, object]) -> nn.Sequential:
 
 
 def _sequential(layers: Sequence[object], prefix: str) -> nn.Sequential:
-    """`prefix`: the place of the composite layer's part that the layers are in, for example "4.body."."""
+    """Build a list of layers; `prefix` is the place of the composite layer that contains them, such as "4.body."."""
     if len(layers) > _MOST_LAYERS:
         raise ArchitectureError(f"{prefix}layers: must be a list of 1 to {_MOST_LAYERS} layers")
     if prefix.count(".") > 2 * _DEEPEST:

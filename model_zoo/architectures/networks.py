@@ -1,4 +1,4 @@
-"""A network as a measure gets it: final weights, initial weights beside them, eval mode. For the harness."""
+"""Loads a network as a measure gets it: final weights, initial weights beside them, eval mode."""
 
 from collections.abc import Mapping
 
@@ -13,13 +13,32 @@ from model_zoo.architectures.weights import WeightsError, load_weights
 def load_network(
     architecture: Mapping[str, object], weights_fd: int, initial_fd: int | None, own: OwnBuild | None = None
 ) -> nn.Module:
-    """The trained network in eval mode: inputs (n, C, H, W) float32 → logits (n, classes) float32.
+    """Load a trained network in eval mode.
 
-    Its parameters are float32, require gradients and may be changed in place: the change stays in this
-    process. `network.initial` is the same architecture with the weights from before training, or None where
-    the zoo does not carry them; it is a plain attribute, so `network.parameters()` and `state_dict()` do not
-    include it. `own`: the `build` of the zoo's architecture.py, for the family "custom"; given only in a sandbox.
-    Raises ArchitectureError for a wrong declaration, WeightsError for weights that do not fit it.
+    Parameters
+    ----------
+    architecture : mapping
+        Declaration, see docs/zoo-format.md.
+    weights_fd : int
+        Descriptor of the file with the weights after training.
+    initial_fd : int or None
+        Descriptor of the file with the weights before training.
+    own : callable, optional
+        `build` of the zoo's architecture.py, for the family "custom"; given only in a sandbox.
+
+    Returns
+    -------
+    torch.nn.Module
+        Maps float32 inputs (n, C, H, W) to float32 logits (n, classes). Its parameters are float32, require gradients
+        and may be changed in place: the change stays in this process. `initial` is the same network with the weights
+        from before training, or None; it is a plain attribute, so `parameters()` and `state_dict()` do not include it.
+
+    Raises
+    ------
+    ArchitectureError
+        If the declaration is wrong.
+    WeightsError
+        If the weights do not fit the declaration.
     """
     network = _with_weights(architecture, weights_fd, own)
     initial = None if initial_fd is None else _with_weights(architecture, initial_fd, own)

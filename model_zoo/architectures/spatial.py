@@ -1,4 +1,4 @@
-"""Layers over images (n, C, H, W): convolutions, pooling and batch norm. `layers` has them in its table.
+"""Layers over images (n, C, H, W): convolutions, pooling and batch norm.
 
 Padding that differs between opposite sides (TensorFlow's "same" with a stride) is done by subclasses of torch's own
 layers, so that a measure that looks for `nn.Conv2d` or `nn.MaxPool2d` finds them.
@@ -39,32 +39,36 @@ _COUNT_PADDING = optional("count_padding", flag, default=True)
 
 
 class UnevenConv2d(nn.Conv2d):
-    """A convolution of the input with `sides` = (left, right, top, bottom) zeros around it; its `padding` is 0."""
+    """A convolution of the input padded with zeros by `sides` = (left, right, top, bottom); its own `padding` is 0."""
 
     sides: tuple[int, int, int, int]
 
     def forward(self, x: Tensor) -> Tensor:
+        """Pad the input, then convolve."""
         return super().forward(functional.pad(x, self.sides))
 
     def extra_repr(self) -> str:
+        """Describe the layer for `repr`."""
         own: str = super().extra_repr()  # type: ignore[no-untyped-call]  # torch's stub
         return f"{own}, sides={self.sides}"
 
 
 class UnevenMaxPool2d(nn.MaxPool2d):
-    """Max-pooling of the input with `sides` = (left, right, top, bottom) of minus infinity around it."""
+    """Max-pooling of the input padded with minus infinity by `sides` = (left, right, top, bottom)."""
 
     sides: tuple[int, int, int, int]
 
     def forward(self, x: Tensor) -> Tensor:
+        """Pad the input, then pool."""
         return cast(Tensor, super().forward(functional.pad(x, self.sides, value=float("-inf"))))
 
     def extra_repr(self) -> str:
+        """Describe the layer for `repr`."""
         return f"{super().extra_repr()}, sides={self.sides}"
 
 
 class UnevenAvgPool2d(nn.AvgPool2d):
-    """Average pooling of the input with `sides` = (left, right, top, bottom) zeros around it.
+    """Average pooling of the input padded with zeros by `sides` = (left, right, top, bottom).
 
     With `count_include_pad` false, a window's sum is divided by the number of its pixels inside the input.
     """
@@ -72,6 +76,7 @@ class UnevenAvgPool2d(nn.AvgPool2d):
     sides: tuple[int, int, int, int]
 
     def forward(self, x: Tensor) -> Tensor:
+        """Pad the input, then pool."""
         average = super().forward(functional.pad(x, self.sides))
         if self.count_include_pad:
             return average
@@ -79,6 +84,7 @@ class UnevenAvgPool2d(nn.AvgPool2d):
         return average / super().forward(functional.pad(inside, self.sides))
 
     def extra_repr(self) -> str:
+        """Describe the layer for `repr`."""
         return f"{super().extra_repr()}, sides={self.sides}"
 
 
@@ -121,9 +127,9 @@ def _avgpool2d(given: Given) -> nn.AvgPool2d:
 
 
 def _even_padding(given: Given) -> Pair | None:
-    """The padding of a pool as torch's own layer takes it, or None where that layer cannot do it.
+    """Return the padding of a pool as torch's own layer takes it, or None where that layer cannot do it.
 
-    Raises ValueError for a padding by which a window might lie outside the input altogether.
+    Raises ValueError for a padding with which a window could lie outside the input.
     """
     (rows, columns), padding = both(given(KERNEL)), given(PADDING)
     top, bottom, left, right = all_four(padding)
@@ -137,7 +143,7 @@ def _even_padding(given: Given) -> Pair | None:
 
 
 def _sides(given: Given) -> tuple[int, int, int, int]:
-    """In the order of torch's `pad`: the last dimension first."""
+    """Return the padding in the order of torch's `pad`, the last dimension first."""
     top, bottom, left, right = all_four(given(PADDING))
     return left, right, top, bottom
 

@@ -1,6 +1,6 @@
-"""Layers of vision transformers, over tokens (n, T, d). `layers` has them in its table.
+"""Layers of vision transformers, over tokens (n, T, d).
 
-Written in torch's plain operations: its fused attention has no second derivative, which measures may want.
+They use torch's basic operations: its fused attention has no second derivative, which measures may need.
 """
 
 import math
@@ -25,9 +25,9 @@ _HEADS = needed("heads", SIZE)
 
 
 class Patches(nn.Module):
-    """An image (n, C, H, W) cut into patches of `kernel`, each mapped to `outputs` features: tokens (n, T, d).
+    """Cut an image (n, C, H, W) into patches and map each to `outputs` features: tokens (n, T, d), row by row.
 
-    Tokens go row by row. Pixels beyond the last whole patch are left out.
+    Pixels beyond the last whole patch are ignored.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: Pair) -> None:
@@ -35,26 +35,28 @@ class Patches(nn.Module):
         self.convolution = nn.Conv2d(inputs, outputs, kernel, kernel)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the layer."""
         patches: Tensor = self.convolution(x)
         return patches.flatten(2).transpose(1, 2)
 
 
 class Positions(nn.Module):
-    """Adds to each token of (n, T, d) a learned vector of its position: `weight` (T, d)."""
+    """Add to each token of (n, T, d) a learned vector of its position, `weight` (T, d)."""
 
     def __init__(self, tokens: int, features: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(tokens, features))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the layer."""
         return x + self.weight
 
 
 class Attention(nn.Module):
     """Self-attention on (n, T, d) with `heads` heads of d / heads features each.
 
-    `qkv` gives queries, keys and values one after another, each of d features, head by head. `out` maps the heads'
-    results, side by side, to d features.
+    `qkv` computes queries, keys and values one after another, each of d features, head by head. `out` maps the
+    concatenated results of the heads to d features.
     """
 
     def __init__(self, features: int, heads: int) -> None:
@@ -67,6 +69,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(features, features)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the layer."""
         queries, keys, values = self.qkv(x).chunk(3, dim=-1)
         scores = self._by_head(queries) @ self._by_head(keys).transpose(-2, -1) * self.scale
         mixed = scores.softmax(dim=-1) @ self._by_head(values)
@@ -74,17 +77,19 @@ class Attention(nn.Module):
         return result
 
     def _by_head(self, x: Tensor) -> Tensor:
-        """(n, T, d) → (n, heads, T, d / heads)."""
+        """Reshape (n, T, d) to (n, heads, T, d / heads)."""
         return torch.unflatten(x, -1, (self.heads, -1)).transpose(1, 2)
 
     def extra_repr(self) -> str:
+        """Describe the layer for `repr`."""
         return f"heads={self.heads}"
 
 
 class MeanTokens(nn.Module):
-    """The mean over the tokens: (n, T, d) → (n, d)."""
+    """Average over the tokens: (n, T, d) → (n, d)."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the layer."""
         return x.mean(dim=1)
 
 

@@ -1,4 +1,4 @@
-"""Reading a safetensors file from a descriptor without copying. The harness gives descriptors, never paths."""
+"""Maps a safetensors file from a file descriptor into memory without copying; a sandbox has descriptors, not paths."""
 
 import json
 import math
@@ -26,12 +26,12 @@ _DTYPES = {
 
 
 class WeightsError(ValueError):
-    """A weight or data file that is damaged, or does not fit the architecture."""
+    """A weight or data file is damaged, or does not fit the architecture."""
 
 
 @dataclass(frozen=True)
 class _Slot:
-    """Where a tensor lies: its kind, its shape and its bytes from the file's start."""
+    """Where a tensor is in the file: its dtype, its shape, and first and last byte."""
 
     name: str
     dtype: torch.dtype
@@ -41,10 +41,23 @@ class _Slot:
 
 
 def load_weights(fd: int) -> dict[str, Tensor]:
-    """The tensors of the safetensors file open at `fd`, by name, mapped privately and not copied.
+    """Map the tensors of a safetensors file privately into memory, without copying.
 
-    A change in place stays in this process: the file never sees it. The descriptor may be closed at once.
-    Raises WeightsError if the file is damaged.
+    Changes in place stay in this process.
+
+    Parameters
+    ----------
+    fd : int
+        Open file descriptor; it may be closed afterwards.
+
+    Returns
+    -------
+    dict of str to torch.Tensor
+
+    Raises
+    ------
+    WeightsError
+        If the file is damaged.
     """
     size = os.fstat(fd).st_size
     if size < _LENGTH_BYTES:

@@ -1,9 +1,10 @@
-"""`python -m model_zoo.checks FOLDER`: check a zoo; progress and at last the report as JSON lines on stdout.
+"""The command `python -m model_zoo.checks FOLDER`: checks a zoo and prints JSON lines.
 
     {"done": 3, "total": 96, "text": "networks"}
     {"report": {…}}
 
-`worker.zoo_intake.check_process` runs it and reads the lines. An error of ours is one line on stderr and exit status 1.
+The last line is the report; `worker.zoo_intake.check_process` runs the command and reads the lines. A failure of the
+check itself is one line on stderr and exit status 1.
 """
 
 import json
@@ -12,8 +13,8 @@ from pathlib import Path
 import click
 import torch
 
-from model_zoo.checks.check import check_folder
-from model_zoo.checks.measuring import Measurer
+from model_zoo.checks.runner import check_folder
+from model_zoo.checks.torch_measurer import Measurer
 from model_zoo.manifest import ZooError
 
 

@@ -1,6 +1,6 @@
-"""Do the data belong to the zoo: shapes, labels, finite numbers, and no test example among the training ones?
+"""Checks of a zoo's data files: shapes, labels, finite numbers, and no test example among the training examples.
 
-Called by `check_zoo`. Reads some rows at a time: only digests of the rows are kept.
+A few rows are read at a time, and only their digests are kept.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.checks.report import Item, error, ok, some, warning
-from model_zoo.checks.tensors import opened
+from model_zoo.checks.safetensors_reader import opened
 from model_zoo.manifest import ZooError
 from model_zoo.zoo import Zoo
 
@@ -21,7 +21,15 @@ _DIGEST_BYTES = 16
 
 @dataclass(frozen=True)
 class DataFound:
-    """One file of data. rows: a digest per input, in order. labels: None where the file has none."""
+    """What is in one data file.
+
+    Attributes
+    ----------
+    rows : list of bytes
+        Digest of each input, in order.
+    labels : ndarray or None
+        None where the file has none.
+    """
 
     names: tuple[str, ...]
     shape: tuple[int, ...]
@@ -31,7 +39,18 @@ class DataFound:
 
 
 def data_items(zoo: Zoo, test_size: int | None) -> Iterator[Item]:
-    """test_size: how many test examples the truth's metrics were measured on, where it is known."""
+    """Check all data files of a zoo.
+
+    Parameters
+    ----------
+    zoo : Zoo
+    test_size : int or None
+        Number of test examples according to the truth, where it is known.
+
+    Yields
+    ------
+    Item
+    """
     training = _read(zoo.training_file)
     yield fits("training data", zoo, training)
     if zoo.test_file is not None:
@@ -43,13 +62,13 @@ def data_items(zoo: Zoo, test_size: int | None) -> Iterator[Item]:
 
 
 def examples(path: Path) -> int:
-    """How many inputs a file of data holds. Raises ZooError."""
+    """Count the inputs in a data file. Raises ZooError."""
     with opened(path) as file:
         return file.shape("inputs")[0] if "inputs" in file.names else 0
 
 
 def fits(name: str, zoo: Zoo, found: DataFound | ZooError, size: int | None = None) -> Item:
-    """Inputs of the manifest's shape, finite; a label for each, in range; as many as the truth says."""
+    """Check that inputs are finite and have the manifest's shape, and that labels and number are as they should be."""
     if isinstance(found, ZooError):
         return error(name, f"{found}.", "Write the file anew.")
     faults: list[str] = []
@@ -83,7 +102,7 @@ def fits(name: str, zoo: Zoo, found: DataFound | ZooError, size: int | None = No
 
 
 def no_overlap(training: DataFound | ZooError, test: DataFound | ZooError) -> Item:
-    """No test input is among the training inputs."""
+    """Check that no test input is among the training inputs."""
     name = "overlap"
     if isinstance(training, ZooError) or isinstance(test, ZooError):
         return warning(name, "Not looked at: the data cannot be read.", "Mend the data first.")
@@ -99,7 +118,7 @@ def no_overlap(training: DataFound | ZooError, test: DataFound | ZooError) -> It
 
 
 def unlabelled(zoo: Zoo, found: DataFound | ZooError) -> Item:
-    """Inputs alone: labels would be the test set's."""
+    """Check that the unlabelled inputs come without labels, which would be those of the test set."""
     name = "unlabelled data"
     if isinstance(found, ZooError):
         return error(name, f"{found}.", "Write the file anew.")
@@ -107,7 +126,7 @@ def unlabelled(zoo: Zoo, found: DataFound | ZooError) -> Item:
         return error(
             name,
             f"The file of unlabelled inputs holds the tensors {some(found.names)}.",
-            "Write it with inputs alone: anything else could tell the labels.",
+            "Write it with inputs alone: anything else could reveal the labels.",
         )
     if list(found.shape[1:]) != zoo.manifest.input_shape or found.infinite:
         return error(

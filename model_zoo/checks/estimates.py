@@ -1,4 +1,4 @@
-"""How large a zoo is, and how long a submission will take on it. Called by `check_zoo`."""
+"""Estimates how large a zoo is and how long the evaluation of one submission takes on it."""
 
 from collections.abc import Mapping
 
@@ -14,9 +14,17 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def estimated_evaluation_s(measured: Mapping[str, Measured]) -> float | None:
-    """Seconds of one processor for one submission: OVERHEAD_S + PASSES passes over the training data a network.
+    """Estimate the processor seconds of one submission: OVERHEAD_S + PASSES passes over the training data per network.
 
-    None unless every network was measured.
+    Parameters
+    ----------
+    measured : mapping
+        By network id.
+
+    Returns
+    -------
+    float or None
+        Seconds on one processor; None unless every network was measured.
     """
     seconds = [found.train.seconds for found in measured.values() if found.train is not None]
     if len(seconds) < len(measured):
@@ -25,11 +33,12 @@ def estimated_evaluation_s(measured: Mapping[str, Measured]) -> float | None:
 
 
 def bytes_of(zoo: Zoo) -> int:
-    """The size of all listed files."""
+    """Add up the sizes of all listed files."""
     return sum(digest.bytes for digest in zoo.manifest.files.values())
 
 
 def cost(zoo: Zoo, evaluation_s: float | None) -> Item:
+    """Make the item about size and evaluation time; it is always ok."""
     largest = max(zoo.networks, key=lambda entry: entry.weights.stat().st_size)
     size = (
         f"{readable_bytes(bytes_of(zoo))} in {len(zoo.manifest.files)} files, the largest network "
@@ -45,7 +54,7 @@ def cost(zoo: Zoo, evaluation_s: float | None) -> Item:
 
 
 def readable_bytes(count: float) -> str:
-    """For example 3.2 MB, in powers of 1000."""
+    """Format a size in powers of 1000, for example 3.2 MB."""
     for unit in _UNITS[:-1]:
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
@@ -54,7 +63,7 @@ def readable_bytes(count: float) -> str:
 
 
 def readable_s(seconds: float) -> str:
-    """For example 40 s, 12 min, 3.5 h."""
+    """Format a duration, for example 40 s, 12 min or 3.5 h."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

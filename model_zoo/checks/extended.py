@@ -1,4 +1,4 @@
-"""Does a zoo hold what it promises to the extended track, and for every network? Called by `check_zoo`."""
+"""Checks that a zoo has what it offers to measures of the extended track, and for every network."""
 
 from model_zoo.checks.report import Item, error, ok, some, warning
 from model_zoo.manifest import MANIFEST
@@ -8,7 +8,7 @@ NAME = "extended track"
 
 
 def extended_track(zoo: Zoo) -> Item:
-    """A zoo of the extended track offers something of every network; one without it holds nothing for it."""
+    """Check that a zoo of the extended track offers something for every network, and that others do not."""
     is_extended = "extended" in zoo.manifest.tracks
     partial = [what for what, has, lacks in _counts(zoo) if has and lacks]
     if is_extended and not zoo.offers:
@@ -38,7 +38,7 @@ def extended_track(zoo: Zoo) -> Item:
 
 
 def _counts(zoo: Zoo) -> list[tuple[str, int, int]]:
-    """Of siblings and trajectories: how many networks have some, and how many have none."""
+    """For siblings and trajectories: how many networks have some, and how many have none."""
     siblings = sum(bool(entry.siblings) for entry in zoo.networks)
     trajectories = sum(bool(entry.trajectory) for entry in zoo.networks)
     count = len(zoo.networks)

@@ -1,6 +1,6 @@
-"""What the truth says of the gaps: can they be told from noise, from one axis, from a training that failed?
+"""Checks that the gaps are larger than noise, not explained by one axis, and not caused by failed training.
 
-Called by `check_zoo`; the numbers go into the report's tables and pictures.
+The numbers are also shown in the report's tables and pictures.
 """
 
 import math
@@ -8,14 +8,15 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+import scipy  # loads scipy.stats, which takes a second, only where it is used
 
-from model_zoo.checks.kendall import tau_b
 from model_zoo.checks.report import AxisNumbers, Item, NetworkNumbers, error, ok, some, warning
 from model_zoo.manifest import ZooTruth
 
 GOOD_SPREAD = 3.0
 LEAST_SPREAD = 1.0
-OF_TEST_ACCURACY = frozenset({"gap", "test_error", "test_acc"})  # targets whose noise the test set's size tells
+# Targets whose noise follows from the size of the test set.
+OF_TEST_ACCURACY = frozenset({"gap", "test_error", "test_acc"})
 _DOMINANT_SHARE = 0.8
 _TRAINED_ALIKE = 0.05  # of the training accuracy, below the best
 _LOSS_RATIO = 3.0  # of the median training loss
@@ -23,6 +24,7 @@ _LEAST_LOSS = 0.05
 
 
 def network_numbers(truth: ZooTruth) -> list[NetworkNumbers]:
+    """Collect what the pictures show of each network."""
     return [
         NetworkNumbers(
             id=identifier,
@@ -35,7 +37,20 @@ def network_numbers(truth: ZooTruth) -> list[NetworkNumbers]:
 
 
 def axis_numbers(truth: ZooTruth, target: Mapping[str, float]) -> list[AxisNumbers]:
-    """Each axis with the mean target at its values, tau-b with it, and the share of its variance. target: by id."""
+    """Compute how each axis is related to a target.
+
+    Parameters
+    ----------
+    truth : ZooTruth
+    target : mapping
+        By network id.
+
+    Returns
+    -------
+    list of AxisNumbers
+        Mean target at each value, Kendall's tau-b with the target, and the share of its variance that the axis
+        explains.
+    """
     values = list(target.values())
     numbers: list[AxisNumbers] = []
     for axis in truth.axes:
@@ -45,7 +60,7 @@ def axis_numbers(truth: ZooTruth, target: Mapping[str, float]) -> list[AxisNumbe
                 name=axis.name,
                 values=axis.values,
                 mean_gaps=[_mean_at(place, positions, values) for place in range(len(axis.values))],
-                tau_b=tau_b(positions, values),
+                tau_b=_tau_b(positions, values),
                 share=_share(positions, values),
             )
         )
@@ -53,7 +68,7 @@ def axis_numbers(truth: ZooTruth, target: Mapping[str, float]) -> list[AxisNumbe
 
 
 def accuracies(truth: ZooTruth) -> Item:
-    """Recorded accuracies are shares from 0 to 1."""
+    """Check that the recorded accuracies are shares from 0 to 1."""
     wrong = [
         f"{metric} = {network.metrics[metric]:g} of {identifier}"
         for identifier, network in truth.networks.items()
@@ -68,7 +83,17 @@ def accuracies(truth: ZooTruth) -> Item:
 
 
 def spread(target: str, values: Mapping[str, float], standard_error: float) -> Item:
-    """The target differs by more than the noise of the test set. values: by network id; of a test accuracy's kind."""
+    """Check that a target varies by more than the noise of the test set.
+
+    Parameters
+    ----------
+    target : str
+        A difference of accuracies, or an accuracy.
+    values : mapping
+        By network id.
+    standard_error : float
+        Of one test accuracy.
+    """
     name = f"spread: {target}"
     deviation = statistics.stdev(values.values()) if len(values) > 1 else 0.0
     ratio = deviation / standard_error if standard_error else math.inf
@@ -92,14 +117,14 @@ def spread(target: str, values: Mapping[str, float], standard_error: float) -> I
 
 
 def axis_correlations(target: str, axes: Sequence[AxisNumbers]) -> Item:
-    """No axis alone explains nearly all of the target. axes: as `axis_numbers` makes them of it."""
+    """Check that no axis alone explains nearly all of a target; `axes` as `axis_numbers` returns them for it."""
     name = f"axis correlation: {target}"
-    told = ", ".join(
+    listed = ", ".join(
         f"{axis.name} {'—' if axis.tau_b is None else format(axis.tau_b, '+.2f')}"
         f" ({'—' if axis.share is None else format(axis.share, '.0%')})"
         for axis in axes
     )
-    text = f"Kendall's tau-b with {target} (and share of its variance): {told}."
+    text = f"Kendall's tau-b with {target} (and share of its variance): {listed}."
     dominant = [axis.name for axis in axes if axis.share is not None and axis.share >= _DOMINANT_SHARE]
     if dominant:
         return warning(
@@ -111,7 +136,7 @@ def axis_correlations(target: str, axes: Sequence[AxisNumbers]) -> Item:
 
 
 def trained_alike(truth: ZooTruth) -> Item:
-    """All networks were trained to the same end, so that the gap is not just a failed training."""
+    """Check that all networks were trained equally far, so that the gap does not just reflect a failed training."""
     accuracy = {identifier: network.metrics["train_acc"] for identifier, network in truth.networks.items()}
     best = max(accuracy.values())
     behind = [identifier for identifier, reached in accuracy.items() if reached < best - _TRAINED_ALIKE]
@@ -127,20 +152,20 @@ def trained_alike(truth: ZooTruth) -> Item:
         if loss > max(_LOSS_RATIO * middle, middle + _LEAST_LOSS) and identifier not in behind
     ]
     if behind or far:
-        told = []
+        sentences = []
         if behind:
-            told.append(
+            sentences.append(
                 f"{len(behind)} networks have a training accuracy more than {_TRAINED_ALIKE:.0%} below the best "
                 f"({best:.3f}): {some(_with(behind, accuracy))}."
             )
         if far:
-            told.append(
+            sentences.append(
                 f"{len(far)} networks have a training loss far above the median ({middle:.4f}): "
                 f"{some(_with(far, losses))}."
             )
         return warning(
             "trained alike",
-            " ".join(told) + " Their training did not come to the stopping rule.",
+            " ".join(sentences) + " Their training did not reach the stopping rule.",
             "Train them longer or lower their learning rate, unless label noise or early stopping is meant.",
         )
     return ok("trained alike", f"All training accuracies are within {_TRAINED_ALIKE:.0%} of the best, {best:.3f}.")
@@ -155,8 +180,14 @@ def _mean_at(place: int, positions: Sequence[int], values: Sequence[float]) -> f
     return statistics.fmean(at) if at else None
 
 
+def _tau_b(positions: Sequence[int], values: Sequence[float]) -> float | None:
+    """Compute Kendall's tau-b; None where one of the series is constant."""
+    tau = float(scipy.stats.kendalltau(positions, values).statistic) if len(values) > 1 else math.nan
+    return None if math.isnan(tau) else tau
+
+
 def _share(groups: Sequence[int], values: Sequence[float]) -> float | None:
-    """The share of the variance of `values` between groups (eta squared); None where the values are constant."""
+    """Compute the share of the variance between groups (eta squared); None where the values are constant."""
     if not _varies(values):
         return None
     array, of = np.array(values), np.array(groups)

@@ -1,7 +1,7 @@
-"""Is the grid of hyperparameters complete, and does holding two axes fixed leave anything to predict?
+"""Checks that the grid of hyperparameters is complete, and that fixing two axes leaves something to predict.
 
-Called by `check_zoo`. The primary metric conditions on pairs of axes, see docs/metrics.md: a zoo on which two axes
-fix the order of the target gives every measure the score 0.
+The primary metric conditions on pairs of axes, see docs/metrics.md: on a zoo where two axes determine the order of the
+target, every measure scores 0.
 """
 
 import itertools
@@ -17,12 +17,13 @@ Place = tuple[AxisValue, ...]
 
 
 def grid_items(truth: ZooTruth) -> Iterator[Item]:
+    """Check the grid itself; `uncertain_pairs` checks it for each target."""
     yield complete(truth)
     yield axes(truth)
 
 
 def complete(truth: ZooTruth) -> Item:
-    """Each combination of the axes' values has exactly one network."""
+    """Check that each combination of the axes' values has exactly one network."""
     at: dict[Place, list[str]] = defaultdict(list)
     for identifier, network in truth.networks.items():
         at[_place(network, truth.axes)].append(identifier)
@@ -34,7 +35,7 @@ def complete(truth: ZooTruth) -> Item:
         return error(
             "grid",
             f"{len(doubled)} of {size} combinations have more than one network: {some(doubled, 3)}.",
-            "Leave one network of each, or tell them apart by another axis, for example the seed.",
+            "Leave one network of each, or distinguish them by another axis, for example the seed.",
         )
     if holes:
         missing = itertools.islice((_described(place, truth.axes) for place in combinations if place not in at), 3)
@@ -49,7 +50,7 @@ def complete(truth: ZooTruth) -> Item:
 
 
 def axes(truth: ZooTruth) -> Item:
-    """Enough axes, each with more than one value, and each value with networks."""
+    """Check that there are enough axes, each with several values, and that each value has networks."""
     if len(truth.axes) < _LEAST_AXES:
         return error(
             "axes",
@@ -69,16 +70,23 @@ def axes(truth: ZooTruth) -> Item:
         return warning(
             "axes",
             f"Nothing varies along {some(single)}: one value each.",
-            "Leave these axes out, and tell what all networks share in the zoo's text.",
+            "Leave these axes out, and say in the zoo's text what all networks have in common.",
         )
     return ok("axes", f"{len(truth.axes)} axes, all with more than one value: {some(a.name for a in truth.axes)}.")
 
 
 def uncertain_pairs(truth: ZooTruth, target: str, values: Mapping[str, float]) -> Item:
-    """No pair of axes fixes the order of the target. values: the target by network id.
+    """Check that no pair of axes determines the order of the target.
 
-    A pair fixes it where all networks that share their values on both axes share the target too: two groups then
-    always compare alike, and the metric finds no uncertainty to reduce.
+    A pair does so where all networks with the same values on both axes have the same target: two groups then always
+    compare alike, and the metric finds no uncertainty to reduce.
+
+    Parameters
+    ----------
+    truth : ZooTruth
+    target : str
+    values : mapping
+        The target by network id.
     """
     name = f"pairs: {target}"
     fixing = [

@@ -1,8 +1,8 @@
-"""Does anything that participants or their measures see tell what is hidden? Called by `check_zoo`.
+"""Checks that nothing participants or their measures can see reveals what is hidden.
 
-Looked at: headers of the files, counters of training steps, ids, the order of networks.json, the files' times, the
-manifest's recipe, and the arguments of a network's own architecture. Sizes and shapes may differ: the architecture is
-public.
+Examined are file headers, counters of training steps, ids, the order of networks.json, file times, the manifest's
+recipe, and the arguments of networks that the zoo's own code builds. File sizes and shapes may differ: the architecture
+is public.
 """
 
 import re
@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from model_zoo.checks.order import Told, told_by_order, told_by_times
+from model_zoo.checks.order import Leak, leak_in_order, leak_in_times
 from model_zoo.checks.report import Item, error, ok, some, warning
-from model_zoo.checks.tensors import opened
+from model_zoo.checks.safetensors_reader import opened
 from model_zoo.manifest import COUNTER, MANIFEST, NETWORKS, ZooError, ZooTruth
 from model_zoo.zoo import Zoo
 
@@ -33,7 +33,20 @@ Targets = Mapping[str, Mapping[str, float]]
 
 
 def leak_items(zoo: Zoo, truth: ZooTruth | None, targets: Targets) -> Iterator[Item]:
-    """truth: None where the zoo has none that can be read. targets: name → network id → value."""
+    """Check a zoo for leaks of hidden values.
+
+    Parameters
+    ----------
+    zoo : Zoo
+    truth : ZooTruth or None
+        None where it cannot be read.
+    targets : mapping
+        Target name to a mapping of network id to value.
+
+    Yields
+    ------
+    Item
+    """
     yield metadata(zoo)
     yield counters(zoo)
     yield recipe(zoo)
@@ -45,29 +58,29 @@ def leak_items(zoo: Zoo, truth: ZooTruth | None, targets: Targets) -> Iterator[I
 
 
 def metadata(zoo: Zoo) -> Item:
-    """No header of a file that participants get carries texts."""
-    told = [f"{name} ({some(found, 3)})" for name in _public_tensors(zoo) if (found := _texts(zoo.folder / name))]
-    if told:
+    """Check that no public file has texts in its header."""
+    with_texts = [f"{name} ({some(found, 3)})" for name in _public_tensors(zoo) if (found := _texts(zoo.folder / name))]
+    if with_texts:
         return error(
             "metadata",
-            f"The headers of {len(told)} public files carry texts: {some(told, 3)}.",
+            f"The headers of {len(with_texts)} public files contain texts: {some(with_texts, 3)}.",
             "Save these files without metadata: a measure could read hyperparameters there.",
         )
-    return ok("metadata", "No public file carries metadata.")
+    return ok("metadata", "No public file has metadata.")
 
 
 def counters(zoo: Zoo) -> Item:
-    """Batch norm's counter of batches, which no network computes with, does not tell how long it was trained."""
-    told = [name for name in _public_tensors(zoo) if _counts(zoo.folder / name)]
-    if not told:
-        return ok("counters", "No weights count the batches that they were trained on.")
-    text = f"{len(told)} weight files count the batches of their training ({COUNTER}): {some(told, 3)}."
+    """Check that batch norm's counter of batches, which no network uses, does not reveal how long it was trained."""
+    counting = [name for name in _public_tensors(zoo) if _counts(zoo.folder / name)]
+    if not counting:
+        return ok("counters", "No weight file counts the batches of its training.")
+    text = f"{len(counting)} weight files count the batches of their training ({COUNTER}): {some(counting, 3)}."
     advice = f"Set every {COUNTER} to 0: a measure could read the number of steps. Writing with `ZooWriter` does it."
     return warning("counters", text, advice) if zoo.manifest.truth_public else error("counters", text, advice)
 
 
 def recipe(zoo: Zoo) -> Item:
-    """A zoo whose truth is hidden does not name its recipe: from the seed, the ids tell their places on the grid."""
+    """Check that a zoo with hidden truth does not name its recipe: with the seed, ids give away places on the grid."""
     if zoo.manifest.recipe is not None and not zoo.manifest.truth_public:
         return error(
             "recipe",
@@ -80,8 +93,8 @@ def recipe(zoo: Zoo) -> Item:
 
 
 def arguments(zoo: Zoo) -> Item:
-    """An architecture of the zoo's own gets no argument that only its training knew."""
-    told = sorted(
+    """Check that the arguments of the zoo's own architectures contain no training hyperparameter."""
+    hidden = sorted(
         {
             key
             for entry in zoo.networks
@@ -90,26 +103,26 @@ def arguments(zoo: Zoo) -> Item:
             if key in _TRAINING_ONLY
         }
     )
-    if told:
+    if hidden:
         return error(
             "arguments",
-            f"{NETWORKS} gives architectures the arguments {some(told)}, which measures can read.",
+            f"{NETWORKS} gives architectures the arguments {some(hidden)}, which measures can read.",
             "Leave out what does not change the shape of the network.",
         )
-    return ok("arguments", "No architecture is given what only the training knew.")
+    return ok("arguments", "No architecture gets a hyperparameter of the training alone.")
 
 
 def ids(zoo: Zoo, truth: ZooTruth) -> Item:
-    """Ids look random, and tell neither an axis's name nor a network's own hyperparameters."""
+    """Check that ids look random and contain neither an axis's name nor the network's hyperparameters."""
     listed = [entry.id for entry in zoo.networks]
     naming = [
         identifier
         for identifier in listed
         if any(len(axis.name) >= _SHORTEST_NAME and axis.name.lower() in identifier.lower() for axis in truth.axes)
     ]
-    telling = [axis.name for axis in truth.axes if _tell(listed, truth, axis.name)]
-    if naming or telling:
-        what = f"name an axis: {some(naming)}" if naming else f"contain each network's own value of {some(telling)}"
+    revealing = [axis.name for axis in truth.axes if _reveal_values(listed, truth, axis.name)]
+    if naming or revealing:
+        what = f"name an axis: {some(naming)}" if naming else f"contain each network's own value of {some(revealing)}"
         return error("ids", f"Ids {what}.", _NEW_IDS)
     short = [identifier for identifier in listed if len(identifier) < _SHORTEST_ID]
     if len(listed) > 1 and all(re.fullmatch(r"\D*\d+", identifier) for identifier in listed):
@@ -120,34 +133,37 @@ def ids(zoo: Zoo, truth: ZooTruth) -> Item:
 
 
 def order(zoo: Zoo, truth: ZooTruth, targets: Targets) -> Item:
-    """Neither the order of networks.json nor the alphabetical one of the ids tells anything."""
+    """Check that neither the order of networks.json nor the alphabetical order of the ids reveals anything."""
     listed = [entry.id for entry in zoo.networks]
     for what, sequence in ((f"The order of {NETWORKS}", listed), ("The alphabetical order of the ids", sorted(listed))):
-        told = told_by_order(sequence, truth, targets)
-        if told is not None:
-            return _telling("order", f"{what} tells hyperparameters: {told.text}.", told, _NEW_IDS)
-    return ok("order", "The order of the networks tells nothing.")
+        leak = leak_in_order(sequence, truth, targets)
+        if leak is not None:
+            return _leak_item("order", f"{what} reveals hyperparameters: {leak.text}.", leak, _NEW_IDS)
+    return ok("order", "The order of the networks reveals nothing.")
 
 
 def times(zoo: Zoo, truth: ZooTruth, targets: Targets) -> Item:
-    """The files' times, which a measure can ask for, do not follow an axis or a target."""
+    """Check that the files' times, which a measure can read, do not follow an axis or a target."""
     found = {entry.id: entry.weights.stat().st_mtime_ns for entry in zoo.networks}
-    told = told_by_times(found, truth, targets)
-    if told is not None:
+    leak = leak_in_times(found, truth, targets)
+    if leak is not None:
         advice = "Give all files the same time: find ZOO -exec touch -d @0 {} +"
-        return _telling("times", f"The times of the weight files tell hyperparameters: {told.text}.", told, advice)
+        return _leak_item("times", f"The times of the weight files reveal hyperparameters: {leak.text}.", leak, advice)
     alike = len(set(found.values())) == 1
-    return ok("times", "All weight files have the same time." if alike else "The files' times go with nothing hidden.")
+    return ok(
+        "times",
+        "All weight files have the same time." if alike else "The files' times are correlated with nothing hidden.",
+    )
 
 
-def _telling(name: str, text: str, told: Told, advice: str) -> Item:
-    if told.certain:
+def _leak_item(name: str, text: str, leak: Leak, advice: str) -> Item:
+    if leak.certain:
         return error(name, text, advice)
-    return warning(name, f"{text} Chance does this to fewer than one zoo in a thousand.", advice)
+    return warning(name, f"{text} By chance this happens to fewer than one zoo in a thousand.", advice)
 
 
-def _tell(listed: Sequence[str], truth: ZooTruth, axis_name: str) -> bool:
-    """Whether ids contain their own network's value more often than any shuffle of the values has it."""
+def _reveal_values(listed: Sequence[str], truth: ZooTruth, axis_name: str) -> bool:
+    """Whether ids contain their own network's value more often than in any shuffle of the values."""
     values = [str(truth.networks[identifier].hyperparameters[axis_name]) for identifier in listed]
     contains = {value: np.array([value in identifier for identifier in listed]) for value in set(values)}
     if len(contains) == 1:
@@ -169,7 +185,7 @@ def _counts(path: Path) -> bool:
     try:
         with opened(path) as file:
             return any(file.tensor(name).any() for name in file.names if name.endswith(COUNTER))
-    except ZooError:  # told by the items about weights and data
+    except ZooError:  # reported by the items about weights and data
         return False
 
 
@@ -181,5 +197,5 @@ def _texts(path: Path) -> list[str]:
                 for key, value in sorted(file.metadata.items())
                 if value not in _HARMLESS.get(key, ())
             ]
-    except ZooError:  # told by the items about weights and data
+    except ZooError:  # reported by the items about weights and data
         return []

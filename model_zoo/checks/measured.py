@@ -1,7 +1,6 @@
-"""Are the networks what the truth says of them? Compares what was measured anew with what is recorded. No torch.
+"""Compares what was measured on the networks with what the truth records, without torch.
 
-Who measures is chosen by `check_zoo`'s caller: `checks.measuring` with torch, or `worker.zoo_intake.zoo_check` in a
-sandbox.
+The caller of `check_zoo` chooses who measures: `checks.torch_measurer`, or `worker.zoo_intake.zoo_check` in a sandbox.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,7 +16,16 @@ _LEAST_LOSS_DIFFERENCE = 1e-3
 
 @dataclass(frozen=True)
 class Fit:
-    """A network on one set of data. loss: the mean cross-entropy, None where it was not measured."""
+    """Result of a network on one data set.
+
+    Attributes
+    ----------
+    accuracy : float
+    loss : float or None
+        Mean cross-entropy, where it was measured.
+    seconds : float
+        Time that it took.
+    """
 
     accuracy: float
     loss: float | None
@@ -26,10 +34,16 @@ class Fit:
 
 @dataclass(frozen=True)
 class Measured:
-    """What one network does. Where something went wrong the fits after it are None.
+    """Results of one network; after a failure, the following ones are None.
 
-    load_fault: why it, its initial network or a sibling could not be loaded. logits_fault: what is wrong with its
-    outputs. test: None also where the zoo has no test data.
+    Attributes
+    ----------
+    train, test : Fit or None
+        `test` is None also where the zoo has no test data.
+    load_fault : str or None
+        Why the network, its initial network, a sibling or a state of its training could not be loaded.
+    logits_fault : str or None
+        What is wrong with its outputs.
     """
 
     train: Fit | None = None
@@ -41,7 +55,21 @@ class Measured:
 def measured_items(
     measured: Mapping[str, Measured], truth: ZooTruth | None, training_examples: int, test_examples: int | None
 ) -> Iterator[Item]:
-    """measured: by network id. test_examples: None where the zoo carries no test data."""
+    """Compare the measured networks with the truth.
+
+    Parameters
+    ----------
+    measured : mapping
+        By network id.
+    truth : ZooTruth or None
+    training_examples : int
+    test_examples : int or None
+        None where the zoo has no test data.
+
+    Yields
+    ------
+    Item
+    """
     yield loads(measured)
     yield logits(measured)
     if truth is None:
@@ -57,7 +85,7 @@ def measured_items(
 
 
 def loads(measured: Mapping[str, Measured]) -> Item:
-    """Every network can be built, and its weights fit."""
+    """Check that every network can be built and its weights fit."""
     faults = {identifier: found.load_fault for identifier, found in measured.items() if found.load_fault is not None}
     if faults:
         return error(
@@ -70,7 +98,7 @@ def loads(measured: Mapping[str, Measured]) -> Item:
 
 
 def logits(measured: Mapping[str, Measured]) -> Item:
-    """Every network that loads gives finite logits of shape (n, classes)."""
+    """Check that every network that loads gives finite logits of shape (n, classes)."""
     faults = {
         identifier: found.logits_fault for identifier, found in measured.items() if found.logits_fault is not None
     }

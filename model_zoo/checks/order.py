@@ -1,15 +1,16 @@
-"""Does an order of networks tell something that is hidden: an axis, a target, the grid itself? Called by `leaks`.
+"""Tests whether an order of the networks reveals something hidden: an axis, a target, or the order of the grid.
 
-An order made by chance correlates with nothing. What is asked here is whether chance would do as well.
+A random order is correlated with nothing. The tests ask how probable the observed relation would be by chance.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # loads scipy.stats, which takes a second, only where it is used
 from numpy.typing import NDArray
 
-from model_zoo.checks.kendall import chance
 from model_zoo.manifest import ZooTruth
 
 DOUBTFUL = 1e-3  # the probability that chance does as well, for all questions together
@@ -20,46 +21,83 @@ _LEAST_NETWORKS = 8
 
 
 @dataclass(frozen=True)
-class Told:
-    """What an order tells, in words; `certain`: chance would not do it once in a million times."""
+class Leak:
+    """What an order reveals.
+
+    Attributes
+    ----------
+    text : str
+    certain : bool
+        Whether the probability by chance is below one in a million.
+    """
 
     text: str
     certain: bool
 
 
-def told_by_order(order: Sequence[str], truth: ZooTruth, targets: Mapping[str, Mapping[str, float]]) -> Told | None:
-    """The clearest thing that the order of the ids tells, or None. targets: name → network id → value.
+def leak_in_order(order: Sequence[str], truth: ZooTruth, targets: Mapping[str, Mapping[str, float]]) -> Leak | None:
+    """Find the clearest thing that an order of networks reveals.
 
-    Kendall's tau with each axis and target (Bonferroni over them), whether the order runs through the grid, and
-    whether neighbours share more hyperparameters than chance makes them. Fewer than 8 networks tell nothing.
+    The tests are Kendall's tau with each axis and target (Bonferroni-corrected), whether the order follows the grid,
+    and whether neighbours share more hyperparameters than in random orders.
+
+    Parameters
+    ----------
+    order : sequence of str
+        Network ids.
+    truth : ZooTruth
+    targets : mapping
+        Target name to a mapping of network id to value.
+
+    Returns
+    -------
+    Leak or None
+        None if nothing was found, or for fewer than 8 networks.
     """
     if len(order) < _LEAST_NETWORKS:
         return None
     places = _places(order, truth)
     if _runs_through(places):
-        return Told("it runs through the grid of hyperparameters", certain=True)
+        return Leak("it runs through the grid of hyperparameters", certain=True)
     series = {axis.name: places[:, column].tolist() for column, axis in enumerate(truth.axes)}
     series |= {name: [of[identifier] for identifier in order] for name, of in targets.items()}
-    clearest = min((chance(range(len(order)), numbers), name) for name, numbers in series.items())
+    clearest = min((_p_value(range(len(order)), numbers), name) for name, numbers in series.items())
     if (likely := clearest[0] * len(series)) < DOUBTFUL:
-        return Told(f"it goes with {clearest[1]}", certain=likely < CERTAIN)
+        return Leak(f"it is correlated with {clearest[1]}", certain=likely < CERTAIN)
     if _neighbours_are_alike(places):
-        return Told("neighbours in it share more hyperparameters than by chance", certain=True)
+        return Leak("neighbours in it share more hyperparameters than by chance", certain=True)
     return None
 
 
-def told_by_times(times: Mapping[str, int], truth: ZooTruth, targets: Mapping[str, Mapping[str, float]]) -> Told | None:
-    """What the files' times tell. Times that are all alike, as they should be, tell nothing."""
+def leak_in_times(times: Mapping[str, int], truth: ZooTruth, targets: Mapping[str, Mapping[str, float]]) -> Leak | None:
+    """Find what the files' modification times reveal; times that are all equal, as they should be, reveal nothing.
+
+    Parameters
+    ----------
+    times : mapping
+        Network id to time in ns.
+    truth : ZooTruth
+    targets : mapping
+        As in `leak_in_order`.
+    """
     if len(set(times.values())) == 1:
         return None
     if len(set(times.values())) == len(times):
-        return told_by_order(sorted(times, key=lambda identifier: times[identifier]), truth, targets)
+        return leak_in_order(sorted(times, key=lambda identifier: times[identifier]), truth, targets)
     series = {axis.name: _column(times, truth, axis.name) for axis in truth.axes}
     series |= {name: [of[identifier] for identifier in times] for name, of in targets.items()}
     when = list(times.values())
-    clearest = min((chance(when, numbers), name) for name, numbers in series.items())
+    clearest = min((_p_value(when, numbers), name) for name, numbers in series.items())
     likely = clearest[0] * len(series)
-    return Told(f"they go with {clearest[1]}", certain=likely < CERTAIN) if likely < DOUBTFUL else None
+    return Leak(f"they are correlated with {clearest[1]}", certain=likely < CERTAIN) if likely < DOUBTFUL else None
+
+
+def _p_value(first: Sequence[float], second: Sequence[float]) -> float:
+    """Compute the two-sided p-value of Kendall's test (normal approximation); 1 where a series is constant."""
+    if len(first) < 3:
+        return 1.0
+    found = float(scipy.stats.kendalltau(first, second, method="asymptotic").pvalue)
+    return 1.0 if math.isnan(found) else found
 
 
 def _column(ids: Mapping[str, int], truth: ZooTruth, axis_name: str) -> list[float]:
@@ -76,7 +114,7 @@ def _places(order: Sequence[str], truth: ZooTruth) -> NDArray[np.int64]:
 
 
 def _runs_through(places: NDArray[np.int64]) -> bool:
-    """Whether the rows rise or fall, as when one loops over the axes, the first or the last being the fastest."""
+    """Whether the rows are sorted, as in a loop over the axes in which the first or the last varies fastest."""
     rows = [tuple(row) for row in places.tolist()]
     backwards = [tuple(reversed(row)) for row in rows]
     return any(
@@ -94,6 +132,6 @@ def _neighbours_are_alike(places: NDArray[np.int64]) -> bool:
 
 
 def _changes(orders: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many hyperparameters differ between neighbours, over each of the orders (orders, networks, axes)."""
+    """Count the hyperparameters that differ between neighbours, in each of the orders (orders, networks, axes)."""
     changes: NDArray[np.int64] = np.count_nonzero(orders[:, 1:] != orders[:, :-1], axis=(1, 2))
     return changes

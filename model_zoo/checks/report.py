@@ -1,7 +1,6 @@
-"""What a check of a zoo says: a verdict per item, and the numbers behind its pictures. Plain data that survives JSON.
+"""The result of a zoo's check as plain data that can be stored as JSON: verdicts, and the numbers behind the pictures.
 
-`model_zoo.checks` fills it, `worker.zoo_intake.check_process` adds what scoring knows, commands and pages show it. No
-torch.
+`model_zoo.checks` fills it, `worker.zoo_intake.check_process` adds what scoring knows, commands and pages show it.
 """
 
 from collections.abc import Iterable
@@ -14,7 +13,7 @@ from model_zoo.manifest import AxisValue
 
 
 class Verdict(StrEnum):
-    """ok: nothing to do. warning: an organizer should know. error: the zoo must not be opened to participants."""
+    """Result of one item; with an error, the zoo must not be opened to participants."""
 
     OK = "ok"
     WARNING = "warning"
@@ -22,13 +21,13 @@ class Verdict(StrEnum):
 
 
 class Part(BaseModel):
-    """Base of every model here: immutable, and an unknown key is an error."""
+    """Base class of the models in this module: immutable, and an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Item(Part):
-    """One thing that was looked at: its verdict, what was found, and what to do (empty where nothing is)."""
+    """One item of the check: its verdict, what was found, and what to do about it (empty if nothing)."""
 
     name: str
     verdict: Verdict
@@ -46,14 +45,21 @@ class NetworkNumbers(Part):
 
     @property
     def gap(self) -> float:
+        """The generalization gap."""
         return self.train_acc - self.test_acc
 
 
 class AxisNumbers(Part):
-    """One axis: its values in order, and what it does to the gap.
+    """One axis: its values in order, and how it is related to the gap.
 
-    tau_b: Kendall's between the position of the value and the gap; None where one of them is constant. share:
-    of the gaps' variance that the axis alone explains, from 0 to 1; None where the gaps are constant.
+    Attributes
+    ----------
+    mean_gaps : list of float or None
+        At each value; None where there is no network.
+    tau_b : float or None
+        Kendall's tau-b between the position of the value and the gap; None where one of them is constant.
+    share : float or None
+        Share of the gaps' variance that the axis explains, from 0 to 1; None where the gaps are constant.
     """
 
     name: str
@@ -64,7 +70,7 @@ class AxisNumbers(Part):
 
 
 class ReferenceNumbers(Part):
-    """What chance and the hyperparameters alone get on this zoo for one target, on the scale from 0 to 100."""
+    """The scores of chance and of the hyperparameters alone on this zoo for one target, from 0 to 100."""
 
     target: str
     random_floor: FiniteFloat
@@ -73,10 +79,14 @@ class ReferenceNumbers(Part):
 
 
 class Numbers(Part):
-    """Everything that the tables and pictures beside the verdicts show; what is not known is empty or None.
+    """Everything that the tables and pictures show; what is not known is empty or None.
 
-    spread: the gaps' standard deviation in standard errors of a test accuracy. evaluation_s: how long one
-    submission should take on one processor, see `checks.estimates`.
+    Attributes
+    ----------
+    spread : float or None
+        The gaps' standard deviation in standard errors of a test accuracy.
+    evaluation_s : float or None
+        Processor seconds that one submission is expected to take, see `checks.estimates`.
     """
 
     networks: list[NetworkNumbers] = Field(default_factory=list)
@@ -93,10 +103,14 @@ class Numbers(Part):
 
 
 class CheckReport(Part):
-    """The check of one zoo. Its verdict is the worst of its items'.
+    """The check of one zoo; its verdict is the worst of its items.
 
-    manifest_sha256: of the zoo.json that was checked; None where there was none to read. targets: what the zoo
-    offers to predict.
+    Attributes
+    ----------
+    manifest_sha256 : str or None
+        Of the zoo.json that was checked; None where it could not be read.
+    targets : list of str
+        Targets that the zoo offers.
     """
 
     format: Literal[1] = 1
@@ -109,33 +123,37 @@ class CheckReport(Part):
 
     @property
     def verdict(self) -> Verdict:
+        """The worst verdict of the items."""
         found = {item.verdict for item in self.items}
         return next((verdict for verdict in (Verdict.ERROR, Verdict.WARNING) if verdict in found), Verdict.OK)
 
     def of(self, verdict: Verdict) -> list[Item]:
-        """The items with this verdict."""
+        """Return the items with this verdict."""
         return [item for item in self.items if item.verdict is verdict]
 
     def with_items(self, items: Iterable[Item], numbers: Numbers | None = None) -> Self:
-        """The same report with more items at its end, and with other numbers if any are given."""
+        """Return the report with more items at its end, and with other numbers if any are given."""
         update = {"items": [*self.items, *items], "numbers": numbers or self.numbers}
         return self.model_copy(update=update)
 
 
 def ok(name: str, text: str) -> Item:
+    """Make an item that is ok."""
     return Item(name=name, verdict=Verdict.OK, text=text)
 
 
 def warning(name: str, text: str, advice: str) -> Item:
+    """Make an item with a warning."""
     return Item(name=name, verdict=Verdict.WARNING, text=text, advice=advice)
 
 
 def error(name: str, text: str, advice: str) -> Item:
+    """Make an item with an error."""
     return Item(name=name, verdict=Verdict.ERROR, text=text, advice=advice)
 
 
 def some(names: Iterable[object], most: int = 5) -> str:
-    """The first few of them, and how many more there are."""
+    """List the first few names, and how many more there are."""
     listed = [str(name) for name in names]
     more = f" and {len(listed) - most} more" if len(listed) > most else ""
     return ", ".join(listed[:most]) + more

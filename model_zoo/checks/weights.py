@@ -1,4 +1,4 @@
-"""Are a zoo's weights finite, and is no network there twice? Called by `check_zoo`, one network at a time."""
+"""Checks of a zoo's weight files: readable, finite, and no network twice."""
 
 import hashlib
 from collections import defaultdict
@@ -9,17 +9,26 @@ from pathlib import Path
 import numpy as np
 
 from model_zoo.checks.report import Item, error, ok, some
-from model_zoo.checks.tensors import opened
+from model_zoo.checks.safetensors_reader import opened
 from model_zoo.manifest import ZooError
 from model_zoo.zoo import NetworkEntry
 
 
 @dataclass(frozen=True)
 class WeightsFound:
-    """One file of weights: a digest of names, shapes and numbers, whatever their order in the file.
+    """What is in one weight file.
 
-    role: "final", "initial", "sibling" or "trajectory". infinite: tensors with numbers that are not finite.
-    unreadable: why the file could not be read, else None.
+    Attributes
+    ----------
+    network : str
+    role : str
+        "final", "initial", "sibling" or "trajectory".
+    digest : str
+        Of names, shapes and numbers, independent of their order in the file.
+    infinite : tuple of str
+        Tensors with numbers that are not finite.
+    unreadable : str or None
+        Why the file could not be read.
     """
 
     network: str
@@ -30,7 +39,7 @@ class WeightsFound:
 
 
 def weights_of(entry: NetworkEntry) -> list[WeightsFound]:
-    """What is in all of a network's weight files. Reads one tensor at a time."""
+    """Examine all weight files of a network, one tensor at a time."""
     files = [("final", entry.weights)]
     files += [] if entry.initial is None else [("initial", entry.initial)]
     files += [("sibling", path) for path in entry.siblings]
@@ -39,13 +48,14 @@ def weights_of(entry: NetworkEntry) -> list[WeightsFound]:
 
 
 def weight_items(found: Sequence[WeightsFound]) -> Iterator[Item]:
+    """Check all weight files of a zoo."""
     yield readable(found)
     yield finite(found)
     yield duplicates(found)
 
 
 def readable(found: Sequence[WeightsFound]) -> Item:
-    """Every weight file is a whole safetensors file."""
+    """Check that every weight file is a complete safetensors file."""
     faults = [each.unreadable for each in found if each.unreadable is not None]
     if faults:
         return error("weight files", f"{len(faults)} weight files cannot be read: {faults[0]}.", "Save them again.")
@@ -53,7 +63,7 @@ def readable(found: Sequence[WeightsFound]) -> Item:
 
 
 def finite(found: Sequence[WeightsFound]) -> Item:
-    """No weight is nan or infinite."""
+    """Check that no weight is nan or infinite."""
     infinite = [f"{each.network} ({each.role}: {some(each.infinite, 2)})" for each in found if each.infinite]
     if infinite:
         return error(
@@ -65,9 +75,9 @@ def finite(found: Sequence[WeightsFound]) -> Item:
 
 
 def duplicates(found: Sequence[WeightsFound]) -> Item:
-    """No two networks have the same weights, and none still has its initial ones or stood still on the way.
+    """Check that no two networks have the same weights, and that training changed them.
 
-    Networks may share their initial weights: those of one seed begin alike, and whatever they then share of the way.
+    Networks may share their initial weights: those of one seed start alike.
     """
     trained: dict[str, list[str]] = defaultdict(list)
     initial = {each.network: each.digest for each in found if each.role == "initial" and each.unreadable is None}

@@ -1,8 +1,8 @@
-"""`python -m model_zoo.importers pgdl|torch`: an import in a process of its own, for `child`.
+"""The command `python -m model_zoo.importers pgdl|torch`, which runs an import for `import_process`.
 
-The request is JSON on stdin. Each line on stdout is JSON: `{"done": 3, "total": 96, "text": "…"}` as it goes on, and at
-last `{"report": {…}}`, or `{"error": "…"}` with exit status 1. A damaged HDF5 file can send the library that reads it
-into an endless loop, so the process ends itself, with a traceback on stderr, when nothing happens for ten minutes.
+The request is JSON on stdin. Each line on stdout is JSON: `{"done": 3, "total": 96, "text": "…"}` for progress, and
+finally `{"report": {…}}`, or `{"error": "…"}` with exit status 1. A damaged HDF5 file can send the library that reads
+it into an endless loop, so the process ends itself, with a traceback on stderr, when nothing happens for ten minutes.
 """
 
 import faulthandler
@@ -13,8 +13,8 @@ import sys
 import click
 from pydantic import ValidationError
 
+from model_zoo.importers.import_request import PgdlRequest, TorchRequest
 from model_zoo.importers.pgdl import import_pgdl
-from model_zoo.importers.requests import PgdlRequest, TorchRequest
 from model_zoo.importers.weight_folder import import_torch
 from model_zoo.manifest import ZooError, faults
 

@@ -1,4 +1,4 @@
-"""A network's accuracy computed again, with bounded memory. `assemble` calls it."""
+"""Computes a network's accuracy on examples, with bounded memory."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from model_zoo.architectures import ArchitectureError, build
 from model_zoo.importers.examples import Examples
-from model_zoo.importers.requests import Device
+from model_zoo.importers.import_request import Device
 from model_zoo.manifest import ZooError
 
 _ACTIVATION_BYTES = 2**27
@@ -18,7 +18,7 @@ _MOST_AT_ONCE = 512
 
 
 def chosen_device(wanted: Device) -> torch.device:
-    """The device to compute on, which for "auto" is a GPU where there is one. Raises ZooError if it is not there."""
+    """Choose the device to compute on; "auto" means a GPU if there is one. Raises ZooError if it is not available."""
     if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     if not torch.cuda.is_available():
@@ -28,7 +28,7 @@ def chosen_device(wanted: Device) -> torch.device:
 
 
 def declared(architecture: Mapping[str, object], place: str) -> nn.Sequential:
-    """The declared network without numbers. Raises ZooError that begins with `place`."""
+    """Build the declared network without numbers (on the meta device). Raises ZooError that begins with `place`."""
     try:
         with torch.device("meta"):
             return build(architecture).eval()
@@ -39,7 +39,7 @@ def declared(architecture: Mapping[str, object], place: str) -> nn.Sequential:
 def with_weights(
     architecture: Mapping[str, object], weights: Mapping[str, NDArray[Any]], device: torch.device, place: str
 ) -> nn.Sequential:
-    """The declared network with these weights, in eval mode. Raises ZooError that begins with `place`."""
+    """Build the declared network with these weights, in eval mode. Raises ZooError that begins with `place`."""
     network = declared(architecture, place)
     try:
         network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()}, assign=True)
@@ -49,7 +49,26 @@ def with_weights(
 
 
 def logits(network: nn.Sequential, inputs: Tensor, place: str) -> Tensor:
-    """The network's outputs (n, classes). Raises ZooError that begins with `place` if it cannot take the inputs."""
+    """Compute the network's outputs.
+
+    Parameters
+    ----------
+    network : torch.nn.Sequential
+    inputs : torch.Tensor
+        (n, C, H, W).
+    place : str
+        Beginning of error messages.
+
+    Returns
+    -------
+    torch.Tensor
+        Logits (n, classes).
+
+    Raises
+    ------
+    ZooError
+        If the network does not accept the inputs, or its outputs are not finite logits.
+    """
     try:
         with torch.inference_mode():
             outputs: Tensor = network(inputs)
@@ -65,9 +84,22 @@ def logits(network: nn.Sequential, inputs: Tensor, place: str) -> Tensor:
 def accuracy(
     network: nn.Sequential, examples: Examples, device: torch.device, place: str, each_tenth: Callable[[int], None]
 ) -> float:
-    """The share of examples whose largest logit is that of their label. Raises ZooError that begins with `place`.
+    """Compute the share of examples whose largest logit is that of their label.
 
-    each_tenth is called when about another tenth of the examples has been looked at, with the share in per cent.
+    Parameters
+    ----------
+    network : torch.nn.Sequential
+    examples : Examples
+    device : torch.device
+    place : str
+        Beginning of error messages.
+    each_tenth : callable
+        Called with the percentage done, about every tenth of the examples.
+
+    Raises
+    ------
+    ZooError
+        As for `logits`.
     """
     right = seen = tenths = 0
     for inputs, labels in examples.batches(_batch_size(network, examples, device)):
@@ -81,7 +113,7 @@ def accuracy(
 
 
 def _batch_size(network: nn.Sequential, examples: Examples, device: torch.device) -> int:
-    """As many examples as keep the inputs and outputs of every layer within a fixed number of bytes."""
+    """Choose the batch size for which inputs and outputs of every layer fit in a fixed number of bytes."""
     shape = examples.inputs.shape[1:]
     largest = math.prod(shape)
     x = torch.zeros((1, *shape), device=device)

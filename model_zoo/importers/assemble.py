@@ -1,7 +1,8 @@
-"""From networks of any source to a zoo that appears whole or not at all. `pgdl` and `weight_folder` call it.
+"""Converts networks of any source to a zoo, which appears complete or not at all.
 
 One network at a time is in memory. Each is written, and its accuracies are computed again and compared with the
-recorded ones; a single difference refuses the zoo, once all networks have been looked at and all differences are known.
+recorded ones. A single difference rejects the zoo, after all networks have been examined, so that all differences are
+reported.
 """
 
 import fcntl
@@ -21,12 +22,12 @@ import torch
 from torch import nn
 
 from model_zoo.importers.accuracy import accuracy, chosen_device, with_weights
+from model_zoo.importers.example_count import inferred_test_size
 from model_zoo.importers.examples import Examples
-from model_zoo.importers.grid import HiddenTruth
-from model_zoo.importers.requests import ImportReport, Wanted
-from model_zoo.importers.test_size import inferred_test_size
+from model_zoo.importers.hidden_truth import HiddenTruth
+from model_zoo.importers.import_request import ImportReport, Wanted
 from model_zoo.manifest import TARGETS, DatasetCard, NetworkTruth, ZooCard, ZooError
-from model_zoo.tensor_files import Arrays
+from model_zoo.safetensors_writer import Arrays
 from model_zoo.writer import ZooWriter, new_zoo, opaque_ids, unfinished_prefix
 
 Watch = Callable[[int, int, str], None]
@@ -37,7 +38,7 @@ _ROUNDING = 1e-6  # of accuracies computed in float32
 
 @dataclass(frozen=True)
 class Candidate:
-    """A network to import. `name`: in its source. `weights` and `initial` read it when its turn comes."""
+    """A network to import, `name` in its source; `weights` and `initial` read its arrays when called."""
 
     name: str
     place: Path
@@ -48,9 +49,19 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Source:
-    """Everything to import; `train` and `test` make the examples, given an unused file for spooling.
+    """Everything to import.
 
-    name: the zoo's, unless another one is wanted; what cannot be in a zoo's name is replaced.
+    Attributes
+    ----------
+    name : str
+        Default name of the zoo; characters that such a name cannot have are replaced.
+    candidates : sequence of Candidate
+    truth : HiddenTruth
+    truth_place : Path
+        File of the truth, for messages.
+    classes : int
+    train, test : callable
+        Make the examples, given the path of an unused file for them; `test` may be None.
     """
 
     name: str
@@ -63,9 +74,23 @@ class Source:
 
 
 def write_zoo(source: Source, wanted: Wanted, watch: Watch) -> ImportReport:
-    """Write the zoo `wanted.out` from its source. Raises ZooError, and then nothing is there.
+    """Write the zoo `wanted.out` from its source.
 
-    watch is called with networks done, networks in all, and what is being done.
+    Parameters
+    ----------
+    source : Source
+    wanted : Wanted
+    watch : callable
+        Called with networks done, networks in total, and a text that says what is being done.
+
+    Returns
+    -------
+    ImportReport
+
+    Raises
+    ------
+    ZooError
+        If anything is wrong; then no zoo appears.
     """
     device = chosen_device(wanted.device)
     _require_metrics(source, wanted)
@@ -103,7 +128,7 @@ def write_zoo(source: Source, wanted: Wanted, watch: Watch) -> ImportReport:
 def _write_networks(
     writer: ZooWriter, source: Source, train: Examples, test: Examples | None, device: torch.device, watch: Watch
 ) -> float:
-    """The largest difference of accuracies. Raises ZooError listing all that are too large."""
+    """Write all networks; return the largest difference of accuracies. Raises ZooError for those too large."""
     total = len(source.candidates)
     ids = opaque_ids(total, secrets.randbits(_ID_SEED_BITS))
     seen: dict[bytes, Candidate] = {}
@@ -116,8 +141,8 @@ def _write_networks(
         for metric, examples in (("train_acc", train), ("test_acc", test)):
             if examples is None:
                 continue
-            told = partial(_tell_share, watch, done, total, f"computing {metric} of network {candidate.name}")
-            computed = accuracy(network, examples, device, str(candidate.place), told)
+            report = partial(_report_share, watch, done, total, f"computing {metric} of network {candidate.name}")
+            computed = accuracy(network, examples, device, str(candidate.place), report)
             difference = abs(computed - recorded[metric])
             largest = max(largest, difference)
             if difference > 1 / len(examples) + _ROUNDING:
@@ -135,7 +160,7 @@ def _write_networks(
     return largest
 
 
-def _tell_share(watch: Watch, done: int, total: int, what: str, percent: int) -> None:
+def _report_share(watch: Watch, done: int, total: int, what: str, percent: int) -> None:
     watch(done, total, f"{what}, {percent} %")
 
 
@@ -147,7 +172,7 @@ def _write_network(
     seen: dict[bytes, Candidate],
     device: torch.device,
 ) -> nn.Sequential:
-    """Write one network's files; the network itself. `seen`: who had which weights before. Raises ZooError."""
+    """Write one network's files and return the network; `seen`: digests of weights so far. Raises ZooError."""
     weights = candidate.weights()
     other = seen.setdefault(_digest(weights), candidate)
     if other is not candidate:
@@ -166,7 +191,7 @@ def _write_network(
 
 
 def _require_metrics(source: Source, wanted: Wanted) -> None:
-    """Raises ZooError, before all the work, if a metric that a target needs was not recorded for a network."""
+    """Raise ZooError, before the expensive part, if a network lacks a recorded metric that a target needs."""
     for target in wanted.targets:
         for metric in TARGETS.get(target, (target,)):
             for name, metrics in source.truth.metrics.items():
@@ -189,17 +214,17 @@ def _digest(weights: Arrays) -> bytes:
 
 
 def _test_size(source: Source, wanted: Wanted, test: Examples | None) -> tuple[int, bool]:
-    """The number of test examples, and whether it is a guess. Raises ZooError where even that is impossible."""
+    """Return the number of test examples, and whether it is inferred. Raises ZooError where it cannot be."""
     if test is not None:
         if wanted.test_size not in (None, len(test)):
-            raise ZooError(f"{test.place}: {len(test)} test examples, not {wanted.test_size} as the import was told")
+            raise ZooError(f"{test.place}: {len(test)} test examples, not {wanted.test_size} as the import was report")
         return len(test), False
     if wanted.test_size is not None:
         return wanted.test_size, False
     guess = inferred_test_size(metrics["test_acc"] for metrics in source.truth.metrics.values())
     if guess is None:
         raise ZooError(
-            f"{source.truth_place}: the test accuracies do not tell how many test examples there were; "
+            f"{source.truth_place}: the number of test examples does not follow from the test accuracies; "
             "say it with --test-size"
         )
     return guess, True
@@ -228,7 +253,7 @@ def _card(wanted: Wanted, source: Source, train: Examples) -> ZooCard:
 
 @contextmanager
 def _spools(out: Path) -> Iterator[Path]:
-    """A folder beside `out` for data in passing; its name is such that the next import sweeps it, if need be."""
+    """Make a temporary folder beside `out`, named so that the next import removes it if this one is killed."""
     folder = out.parent / f"{unfinished_prefix(out)}data"
     folder.mkdir()
     try:
@@ -239,10 +264,10 @@ def _spools(out: Path) -> Iterator[Path]:
 
 @contextmanager
 def _alone_at(out: Path) -> Iterator[None]:
-    """Hold the lock on writing the zoo `out`, and sweep what a killed import has left there. Raises ZooError.
+    """Hold the lock for writing the zoo `out`, and remove what a killed import left there. Raises ZooError.
 
-    The kernel frees the lock of a killed process. The lock's file is removed while the lock is held, so after locking
-    one has to see that the file is still that of the name.
+    The kernel releases the lock of a killed process. The lock file is removed while the lock is held, so after locking
+    it must be checked that the file still has its name.
     """
     path = out.parent / f".{out.name}.lock"
     try:

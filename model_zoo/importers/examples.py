@@ -1,6 +1,6 @@
-"""Labelled examples on disk instead of in memory: an import never holds a whole dataset. `assemble` reads them.
+"""Labelled examples on disk, mapped into memory, so that an import never loads a whole dataset.
 
-PGDL's shards of TFRecords are copied once into a file of plain numbers, which is then mapped.
+PGDL's TFRecord shards are first copied into one file of plain numbers.
 """
 
 import array
@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo.importers.files import plain_file, plain_folder
-from model_zoo.importers.protobuf import WireError, example_features, parse_tensor
-from model_zoo.importers.tfrecord import records
+from model_zoo.importers.plain_files import plain_file, plain_folder
+from model_zoo.importers.tensorflow_files.protobuf import WireError, example_features, parse_tensor
+from model_zoo.importers.tensorflow_files.tfrecord import records
 from model_zoo.manifest import ZooError
 
 _INPUTS = "inputs"
@@ -24,9 +24,18 @@ _SHARDS = "shard_*.tfrecord"
 
 @dataclass(frozen=True)
 class Examples:
-    """inputs: float32 of shape (n, C, H, W). labels: int64 of shape (n,). place: where from.
+    """Labelled examples.
 
-    mapping: where the inputs are mapped from a file of this import's own, or None.
+    Attributes
+    ----------
+    inputs : ndarray
+        float32, (n, C, H, W).
+    labels : ndarray
+        int64, (n,).
+    place : Path
+        Where they come from, for messages.
+    mapping : mmap or None
+        Set if the inputs are mapped from a file that belongs to this import.
     """
 
     inputs: NDArray[np.float32]
@@ -38,25 +47,25 @@ class Examples:
         return len(self.labels)
 
     def batches(self, size: int) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
-        """Copies of at most `size` inputs and labels at a time, in order."""
+        """Iterate over copies of at most `size` inputs and labels, in order."""
         for start in range(0, len(self), size):
             yield np.array(self.inputs[start : start + size]), self.labels[start : start + size]
             self.release()
 
     def release(self) -> None:
-        """Give back the memory of what was read; reading it again takes it from the file."""
+        """Free the memory of mapped inputs; they are read from the file again when needed."""
         if self.mapping is not None:
             self.mapping.madvise(mmap.MADV_DONTNEED)
 
     def require_labels_below(self, classes: int) -> None:
-        """Raises ZooError for a label that is no class."""
+        """Raise ZooError if a label is not a class."""
         least, most = int(self.labels.min()), int(self.labels.max())
         if least < 0 or most >= classes:
             raise ZooError(f"{self.place}: labels are {least} to {most}, but the networks have {classes} classes")
 
 
 def checked_examples(inputs: NDArray[np.float32], labels: NDArray[np.int64], place: Path) -> Examples:
-    """Examples as they are, if they belong together and are finite. Raises ZooError naming `place`."""
+    """Make examples of arrays after checking that they are finite and fit together. Raises ZooError naming `place`."""
     if len(inputs) != len(labels) or labels.ndim != 1 or not len(labels):
         raise ZooError(f"{place}: inputs {inputs.shape} and labels {labels.shape} do not belong together")
     if not np.isfinite(inputs).all():
@@ -65,10 +74,27 @@ def checked_examples(inputs: NDArray[np.float32], labels: NDArray[np.int64], pla
 
 
 def spool_shards(folder: Path, shape: tuple[int, int, int], spool: Path) -> Examples:
-    """The examples of the shards in `folder`, in the order of their names, kept in the new file `spool`.
+    """Copy the examples of TFRecord shards into one file, and map it.
 
-    shape: (C, H, W) of each input; the shards have (H, W, C). Raises ZooError naming shard and record; OSError if
-    `spool` cannot be written.
+    Parameters
+    ----------
+    folder : Path
+        With the shards, which are read in the order of their names and have inputs (H, W, C).
+    shape : tuple of int
+        (C, H, W) of each input.
+    spool : Path
+        New file for the inputs.
+
+    Returns
+    -------
+    examples : Examples
+
+    Raises
+    ------
+    ZooError
+        If a record is wrong; the message names shard and record.
+    OSError
+        If `spool` cannot be written.
     """
     shards = [plain_file(path) for path in sorted(plain_folder(folder).glob(_SHARDS))]
     labels = array.array("q")

@@ -1,7 +1,6 @@
-"""Importing one task of PGDL, as its organizers published it. `python -m model_zoo.importers` and tests call it.
+"""Imports one task of the PGDL competition in the format in which its organizers published it.
 
-First everything that is cheap to look at is looked at in all networks (declarations, shapes, the grid), then the data
-and the weights are read.
+What is quick to check (declarations, shapes, the grid) is checked for all networks before data and weights are read.
 """
 
 from functools import partial
@@ -10,10 +9,10 @@ from pathlib import Path
 from model_zoo.importers.accuracy import declared
 from model_zoo.importers.assemble import Candidate, Source, Watch, write_zoo
 from model_zoo.importers.examples import spool_shards
-from model_zoo.importers.files import is_there, plain_file, plain_folder, plain_name
-from model_zoo.importers.keras import KerasNetwork, read_network
-from model_zoo.importers.reference import PREFIX, find_reference, read_reference
-from model_zoo.importers.requests import ImportReport, PgdlRequest
+from model_zoo.importers.import_request import ImportReport, PgdlRequest
+from model_zoo.importers.pgdl_reference import PREFIX, find_reference, read_reference
+from model_zoo.importers.plain_files import is_there, plain_file, plain_folder, plain_name
+from model_zoo.importers.tensorflow_files.keras import KerasNetwork, read_network
 from model_zoo.manifest import ZooError
 
 _CONFIG, _WEIGHTS, _INITIAL = "config.json", "weights.hdf5", "weights_init.hdf5"
@@ -21,9 +20,22 @@ _DATASET = "dataset_1"
 
 
 def import_pgdl(request: PgdlRequest, watch: Watch) -> ImportReport:
-    """Write the zoo `request.out` from the task's folder. Raises ZooError naming the file that is at fault.
+    """Write the zoo `request.out` from a task's folder.
 
-    watch is called with networks done, networks in all, and what is being done.
+    Parameters
+    ----------
+    request : PgdlRequest
+    watch : callable
+        Called with networks done, networks in total, and a text that says what is being done.
+
+    Returns
+    -------
+    ImportReport
+
+    Raises
+    ------
+    ZooError
+        If anything is wrong; the message names the file.
     """
     task = plain_folder(request.task.resolve())
     place = find_reference(task, request.reference)

@@ -1,6 +1,6 @@
-"""The table of `gengap zoo import torch`: a row for each network, as CSV or JSON. `weight_folder` calls it; no torch.
+"""Reads the table of `gengap zoo import torch`: a row for each network, as CSV or JSON.
 
-Columns: `network` (its file in the folder), `hp.<axis>`, `metric.<name>`, and if need be `initial` and `architecture`.
+Columns: `network` (its file in the folder), `hp.<axis>`, `metric.<name>`, and optionally `initial` and `architecture`.
 """
 
 import csv
@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_zoo.importers.files import plain_file, read_json
-from model_zoo.importers.grid import HiddenTruth, find_value, finite_metrics, require_complete, written_values
+from model_zoo.importers.hidden_truth import HiddenTruth, find_value, finite_metrics, require_complete, written_values
+from model_zoo.importers.plain_files import plain_file, read_json
 from model_zoo.manifest import Axis, AxisValue, ZooError
 
 _AXIS, _METRIC = "hp.", "metric."
@@ -18,7 +18,7 @@ _FILES = ("network", "initial", "architecture")
 
 @dataclass(frozen=True)
 class Row:
-    """The files of one network as the table names them, relative to its folder; None for an empty cell."""
+    """The files of one network, relative to the folder; None for an empty cell."""
 
     network: str
     initial: str | None
@@ -27,14 +27,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """The rows in their order, and what they say about the networks, by the name of the network's file."""
+    """The rows in order, and what they say about the networks, by the name of the network's file."""
 
     rows: list[Row]
     truth: HiddenTruth
 
 
 def read_table(path: Path) -> Table:
-    """The table at `path`, JSON if its name ends so, else CSV. Raises ZooError naming file and row."""
+    """Read a table, JSON if its name ends so, else CSV. Raises ZooError naming file and row."""
     cells = _json_rows(plain_file(path)) if path.suffix.lower() == ".json" else _csv_rows(plain_file(path))
     if not cells:
         raise ZooError(f"{path}: no rows; write one for each network")
@@ -103,7 +103,7 @@ def _require_known_columns(path: Path, cells: list[dict[str, object]]) -> None:
 
 
 def _values(path: Path, name: str, cells: list[dict[str, object]]) -> list[AxisValue]:
-    """The different values of a column, numbers in their order, anything else as it comes first."""
+    """List the different values of a column; numbers ascending, otherwise in the order of first occurrence."""
     different = list({(type(cell[name]), cell[name]): cell[name] for cell in cells}.values())
     values = list(dict.fromkeys(written_values(different, f"{path}: {name}")))
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):

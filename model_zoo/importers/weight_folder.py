@@ -1,4 +1,4 @@
-"""Importing a folder of PyTorch weights with a table. `python -m model_zoo.importers` and tests call it."""
+"""Imports a folder of PyTorch weights with a table of hyperparameters and metrics."""
 
 import os
 import pickle
@@ -16,11 +16,11 @@ from model_zoo.architectures import WeightsError, load_weights
 from model_zoo.importers.accuracy import declared
 from model_zoo.importers.assemble import Candidate, Source, Watch, write_zoo
 from model_zoo.importers.examples import Examples, checked_examples
-from model_zoo.importers.files import below, is_there, plain_file, plain_folder, read_json
-from model_zoo.importers.requests import ImportReport, TorchRequest
+from model_zoo.importers.import_request import ImportReport, TorchRequest
+from model_zoo.importers.plain_files import below, is_there, plain_file, plain_folder, read_json
 from model_zoo.importers.table import Row, read_table
 from model_zoo.manifest import COUNTER, ZooError
-from model_zoo.tensor_files import Arrays
+from model_zoo.safetensors_writer import Arrays
 
 _PICKLES = (".pt", ".pth", ".bin")
 _SAFETENSORS = ".safetensors"
@@ -42,9 +42,22 @@ _LOAD_ERRORS = (
 
 
 def import_torch(request: TorchRequest, watch: Watch) -> ImportReport:
-    """Write the zoo `request.out` from the folder. Raises ZooError naming the file that is at fault.
+    """Write the zoo `request.out` from a folder of weights.
 
-    watch is called with networks done, networks in all, and what is being done.
+    Parameters
+    ----------
+    request : TorchRequest
+    watch : callable
+        Called with networks done, networks in total, and a text that says what is being done.
+
+    Returns
+    -------
+    ImportReport
+
+    Raises
+    ------
+    ZooError
+        If anything is wrong; the message names the file.
     """
     folder = plain_folder(request.folder.resolve())
     table = read_table(request.table)
@@ -101,7 +114,7 @@ def _candidate(request: TorchRequest, folder: Path, row: Row) -> Candidate:
 
 
 def _classes(candidate: Candidate, train: Examples) -> int:
-    """How many logits the network gives for the data, found without computing any."""
+    """Find how many logits the network gives for the data, without computing any."""
     network = declared(candidate.architecture, str(candidate.place))
     try:
         outputs = network(torch.empty((1, *train.inputs.shape[1:]), device="meta"))
@@ -115,7 +128,7 @@ def _classes(candidate: Candidate, train: Examples) -> int:
 
 
 def _weights(path: Path, wanted: Mapping[str, Tensor]) -> Arrays:
-    """The arrays in the file at `path` by the declared names. Raises ZooError if they do not fit."""
+    """Read the arrays of a file under the declared names. Raises ZooError if they do not fit."""
     is_ordered = path.suffix.lower() != _SAFETENSORS
     found = _pickled(path) if is_ordered else _safe_tensors(path)
     names = [name for name in wanted if not name.endswith(COUNTER)]
@@ -131,7 +144,7 @@ def _weights(path: Path, wanted: Mapping[str, Tensor]) -> Arrays:
     arrays: dict[str, NDArray[Any]] = {}
     for name, tensor in wanted.items():
         if name.endswith(COUNTER):
-            arrays[name] = np.array(0, np.int64)  # it would tell the number of training steps
+            arrays[name] = np.array(0, np.int64)  # it would reveal the number of training steps
             continue
         value = found[name]
         if value.shape != tensor.shape or not value.is_floating_point():
@@ -178,7 +191,7 @@ def _safe_tensors(path: Path) -> Mapping[str, Tensor]:
 
 
 def _data_file(folder: Path, name: str) -> Path:
-    """The folder's safetensors file of that name, or else its npz file."""
+    """Return the folder's safetensors file of that name, or else its npz file."""
     preferred = folder / f"{name}{_SAFETENSORS}"
     other = folder / f"{name}{_NPZ}"
     return other if is_there(other) and not is_there(preferred) else preferred

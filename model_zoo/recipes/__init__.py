@@ -1,4 +1,4 @@
-"""Recipes: how a zoo is trained, each a TOML file in this folder. The training and `gengap zoo` read them; no torch."""
+"""Recipes, the TOML files that say how a zoo is trained: their schema, and those shipped in `shipped/`."""
 
 import tomllib
 from collections.abc import Mapping
@@ -27,11 +27,11 @@ __all__ = [
     "read_recipe",
 ]
 
-RECIPES: Mapping[str, Path] = {path.stem: path for path in sorted(Path(__file__).parent.glob("*.toml"))}
+RECIPES: Mapping[str, Path] = {path.stem: path for path in sorted((Path(__file__).parent / "shipped").glob("*.toml"))}
 
 
 def read_recipe(path: Path) -> Recipe:
-    """The recipe in the TOML file `path`. Raises ZooError naming the faulty keys."""
+    """Read a recipe from a TOML file. Raises ZooError naming the wrong keys."""
     try:
         return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
@@ -43,7 +43,7 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def named_recipe(name: str) -> Recipe:
-    """The recipe shipped as `name`. Raises ZooError listing the known ones."""
+    """Read the shipped recipe of this name. Raises ZooError listing the known ones."""
     if name not in RECIPES:
         raise ZooError(f"there is no recipe {name!r}; known are {', '.join(RECIPES)}")
     return read_recipe(RECIPES[name])

@@ -1,4 +1,4 @@
-"""The [augmentation] table of a recipe: how examples are changed while training. Read by `schema`; no torch."""
+"""The [augmentation] table of a recipe: how examples are changed at random during training."""
 
 from typing import Annotated, Literal, Self
 
@@ -12,11 +12,23 @@ Policy = Literal["autoaugment-cifar-10"]
 
 
 class RecipeAugmentation(Part):
-    """Each example of a step is changed at random, anew in every epoch: by the policy, then mirrored, then cropped.
+    """Random changes of each example in each step: first the policy, then mirroring, then cropping.
 
-    policy: of AutoAugment (Cubuk et al. 2019), for the share `policy_share` of the examples. flip: half of them are
-    mirrored left to right. crop_padding: each is padded by so many zeros on every side, and cropped to its size where
-    chance says. Only what networks are trained on is changed: never the zoo's data, nor what metrics are measured on.
+    Only the examples of training steps are changed, never the zoo's data or the data that metrics are measured on.
+
+    Attributes
+    ----------
+    policy : str or None
+        A policy of AutoAugment [1]_, applied to the share `policy_share` of the examples.
+    policy_share : float
+    flip : bool
+        Mirror half of the examples left to right.
+    crop_padding : int
+        Pad by so many zeros on every side, and crop to the original size at a random place.
+
+    References
+    ----------
+    .. [1] Cubuk et al., "AutoAugment: Learning Augmentation Policies from Data", CVPR 2019.
     """
 
     policy: Policy | None = None
@@ -33,7 +45,7 @@ class RecipeAugmentation(Part):
         return self
 
     def check(self, input_shape: list[int], has_levels: bool) -> None:
-        """Raise ValueError where inputs (C, H, W) cannot be changed so. has_levels: they are bytes divided by 255."""
+        """Raise ValueError if inputs (C, H, W) cannot be changed so; `has_levels`: they are bytes divided by 255."""
         channels, side = input_shape[0], min(input_shape[1:])
         if side == 1:
             raise ValueError("augmentation needs pictures, and these inputs are vectors")

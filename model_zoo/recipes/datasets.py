@@ -1,4 +1,4 @@
-"""The [dataset] table of a recipe: which data, how much of it, and what is done to it. Read by `schema`; no torch."""
+"""The [dataset] table of a recipe: which data, how much of it, and how it is changed."""
 
 from abc import ABC, abstractmethod
 from typing import Annotated, Literal, Self
@@ -25,8 +25,13 @@ _Share = Annotated[float, Field(ge=0, lt=1)]
 class RecipeShift(Part):
     """The shifted test set of the metric `ood_acc`.
 
-    rotation: the images turned by `amount` degrees; noise: Gaussian noise of standard deviation `amount` added;
-    label_shift: the test set drawn again with classes of unequal shares, each (1 - amount) times the one before.
+    Attributes
+    ----------
+    kind : str
+        "rotation" turns the images by `amount` degrees; "noise" adds Gaussian noise of standard deviation `amount`;
+        "label_shift" draws the test set again with unequal classes, each (1 - amount) times as frequent as the one
+        before.
+    amount : float
     """
 
     kind: Literal["rotation", "noise", "label_shift"]
@@ -40,7 +45,7 @@ class RecipeShift(Part):
 
 
 class _Data(Part, ABC):
-    """What all datasets share. training_size, test_size: None means all that there are."""
+    """What all datasets have in common. None as training_size or test_size means all examples."""
 
     training_size: PositiveInt | None = None
     test_size: PositiveInt | None = None
@@ -50,12 +55,12 @@ class _Data(Part, ABC):
     @property
     @abstractmethod
     def input_shape(self) -> list[int]:
-        """(C, H, W) of one input."""
+        """Shape (C, H, W) of one input."""
 
     @property
     @abstractmethod
     def classes(self) -> int:
-        """How many labels there are."""
+        """Number of classes."""
 
     @property
     def has_levels(self) -> bool:
@@ -70,22 +75,24 @@ class _Data(Part, ABC):
 
 
 class DigitsData(_Data):
-    """scikit-learn's 1797 scans of 8×8 pixels; what is not trained on is the test set."""
+    """scikit-learn's 1797 digits of 8×8 pixels; what is not used for training is the test set."""
 
     name: Literal["digits"]
     training_size: PositiveInt
 
     @property
     def input_shape(self) -> list[int]:
+        """Shape (C, H, W) of one input."""
         return [1, 8, 8]
 
     @property
     def classes(self) -> int:
+        """Number of classes."""
         return 10
 
 
 class _Synthetic(_Data):
-    """Vectors of `dimension` numbers, drawn when they are needed, so both sizes must be given."""
+    """Random vectors of `dimension` numbers; both sizes must be given."""
 
     training_size: PositiveInt
     test_size: PositiveInt
@@ -113,7 +120,7 @@ class TeacherData(_SyntheticClasses):
 
 
 class MixtureData(_SyntheticClasses):
-    """Each class a mixture of `modes` normal distributions of variance 1, their centres `separation` from 0."""
+    """Each class is a mixture of `modes` normal distributions of variance 1 whose centres are `separation` from 0."""
 
     name: Literal["gaussian-mixture"]
     modes: PositiveInt = 1
@@ -121,7 +128,7 @@ class MixtureData(_SyntheticClasses):
 
 
 class LinearData(_Synthetic):
-    """Standard normal vectors x with label 1 where u·x + noise · e > 0, u a random unit vector and e standard normal.
+    """Standard normal vectors x with label 1 where u·x + noise · e > 0: u is a random unit vector, e standard normal.
 
     The true risk of a linear network on it is known in closed form.
     """
@@ -131,13 +138,14 @@ class LinearData(_Synthetic):
 
     @property
     def classes(self) -> int:
+        """Number of classes."""
         return 2
 
 
 class FileData(_Data):
-    """A dataset in its distributor's own files, with its own split into training and test set.
+    """A dataset in the files of its distributor, with its own split into training and test set.
 
-    trimap: the pets have a fourth channel, which tells the animal from its background.
+    `trimap`: Oxford pets get a fourth channel that separates the animal from the background.
     """
 
     name: FileDataset
@@ -151,15 +159,18 @@ class FileData(_Data):
 
     @property
     def input_shape(self) -> list[int]:
+        """Shape (C, H, W) of one input."""
         channels, height, width = _SHAPES[self.name][0]
         return [channels + self.trimap, height, width]
 
     @property
     def has_levels(self) -> bool:
+        """Whether every input value is a byte divided by 255."""
         return True
 
     @property
     def classes(self) -> int:
+        """Number of classes."""
         return _SHAPES[self.name][1]
 
 

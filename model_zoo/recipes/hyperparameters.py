@@ -1,4 +1,4 @@
-"""What each hyperparameter of a recipe may be, and the values that one network is trained with. Called by `schema`."""
+"""The hyperparameters of recipes: which values they may have, and the training settings of one network."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ OPTIMIZERS: tuple[Optimizer, ...] = ("sgd", "adam", "sam")
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of value: `text` ends the sentence "… must be", `accepts` tells whether a value is one."""
+    """A kind of value: `text` completes the sentence "… must be", `accepts` says whether a value is of this kind."""
 
     text: str
     accepts: Callable[[Value], bool]
@@ -22,10 +22,14 @@ class Kind:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """With what one network is trained, whether the recipe says it on an axis, under `fixed` or under `training`.
+    """The settings of one network's training, whether the recipe has them as an axis, as `fixed` or in `training`.
 
-    training_size: it sees the first so many examples of the training data; None means all of them.
-    label_noise: the share of their labels that is replaced by another class.
+    Attributes
+    ----------
+    training_size : int or None
+        The network sees the first so many training examples; None: all.
+    label_noise : float
+        Share of these labels that is replaced by another class.
     """
 
     optimizer: Optimizer
@@ -41,12 +45,12 @@ class TrainingSettings:
 
 
 def is_whole(value: Value) -> bool:
-    """Whether it is an integer of at least 1, and not true."""
+    """Whether a value is an integer of at least 1, and not a boolean."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def number(value: Value) -> float:
-    """`value` as a float where it is a number, else not a number, which no range contains."""
+    """Convert a number to float, and anything else to nan, which no range contains."""
     return math.nan if isinstance(value, bool | str) else float(value)
 
 

@@ -1,4 +1,4 @@
-"""A recipe: what a TOML file of this folder says, checked as a whole. Called by this package's `read_recipe`."""
+"""The schema of a recipe: the content of its TOML file as pydantic models, checked as a whole."""
 
 import hashlib
 import itertools
@@ -33,11 +33,18 @@ _WITHOUT_TRAINING_DATA = frozenset({"test_error", "test_acc", "test_loss", "test
 
 
 class RecipeTraining(Part):
-    """One optimizer until the training cross-entropy is at most `stop_loss`, or for `max_epochs`.
+    """How all networks are trained: until the training cross-entropy is at most `stop_loss`, or for `max_epochs`.
 
-    momentum: of SGD and SAM. rho: the radius of SAM's neighbourhood. The learning rate is multiplied by `decay`
-    after each of the epochs `decay_after`. Of a network that is still in training after an epoch of `trajectory`, the
-    zoo keeps the weights of then.
+    Attributes
+    ----------
+    momentum : float
+        Of SGD and SAM.
+    rho : float
+        Radius of SAM's neighbourhood.
+    decay, decay_after : float, list of int
+        The learning rate is multiplied by `decay` after each of the epochs `decay_after`.
+    trajectory : list of int
+        Epochs after which the zoo keeps the weights of networks that are still being trained.
     """
 
     optimizer: Optimizer = "sgd"
@@ -57,14 +64,14 @@ class RecipeTraining(Part):
         return self
 
     def rate_factor(self, epoch: int) -> float:
-        """What the learning rate is multiplied by in the epoch `epoch`, counted from 1."""
+        """Return the factor of the learning rate in epoch `epoch`, counted from 1."""
         return self.decay ** sum(epoch > end for end in self.decay_after)
 
 
 class RecipeRobust(Part):
-    """The metric `robust_acc`: test accuracy under attack, within `epsilon` in every input value.
+    """The metric `robust_acc`: test accuracy under an attack within `epsilon` in every input value.
 
-    steps: 1 is the fast gradient sign method, more are projected gradient descent.
+    With 1 as `steps` it is the fast gradient sign method, with more it is projected gradient descent.
     """
 
     epsilon: PositiveFloat
@@ -75,7 +82,7 @@ class Recipe(Part):
     """A full factorial grid: one network for every combination of the axes' values, times `seeds`.
 
     Every hyperparameter of the family and of the training is either an axis or `fixed`. With more than one seed, the
-    further ones make siblings if the tracks have "extended", else an axis "seed".
+    additional networks are siblings if the tracks include "extended", else the seed is an axis.
     """
 
     name: Name
@@ -161,12 +168,12 @@ class Recipe(Part):
 
     @property
     def sha256(self) -> str:
-        """A digest of everything the recipe says; comments in its file and defaults do not matter."""
+        """Digest of everything the recipe says; comments in its file and defaults do not matter."""
         return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()
 
     @property
     def metrics(self) -> frozenset[str]:
-        """The names of the metrics that each of its networks will have."""
+        """Names of the metrics that each network will have."""
         further = {
             "ood_acc": self.dataset.shift is not None,
             "robust_acc": self.robust is not None,
@@ -182,15 +189,15 @@ class Recipe(Part):
 
     @property
     def siblings(self) -> int:
-        """How many siblings each network has."""
+        """Number of siblings of each network."""
         return self.seeds - 1 if "extended" in self.tracks else 0
 
     def grid(self) -> list[dict[str, Value]]:
-        """The hyperparameters on the axes of every network, the last axis varying fastest."""
+        """List the hyperparameters on the axes of every network, the last axis varying fastest."""
         return list(self._points())
 
     def settings(self, point: Hyperparameters) -> TrainingSettings:
-        """With what the network at `point` of the grid, or any of its siblings, is trained."""
+        """Return the training settings of the network at `point` of the grid, and of its siblings."""
         values: dict[str, Value] = {
             **{name: getattr(getattr(self, _table(name)), name) for name in MOVABLE},
             **self.fixed,
@@ -211,7 +218,7 @@ class Recipe(Part):
         )
 
     def truth_axes(self) -> list[Axis]:
-        """The axes as truth.json has them."""
+        """Return the axes as truth.json has them."""
         return [Axis(name=name, values=list(values)) for name, values in self._axes().items()]
 
     def _points(self) -> Iterator[dict[str, Value]]:
@@ -226,5 +233,5 @@ class Recipe(Part):
 
 
 def _table(name: str) -> str:
-    """The table of the recipe that a hyperparameter of MOVABLE stands in unless it is an axis."""
+    """Return the table of the recipe that a hyperparameter of MOVABLE belongs to unless it is an axis."""
     return "dataset" if name in ("label_noise", "training_size") else "training"

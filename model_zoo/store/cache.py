@@ -1,11 +1,11 @@
 """A machine's cache of zoo files: filled atomically, verified by sha256, bounded, shared by all of its processes.
 
-`zoo_store` fills it and hands files out. A zoo's folder here looks like any zoo folder, with files missing until
-they are fetched. Everything is held together by locks on files (flock), which end with whoever held them:
-- a shared lock on a file means that it is in use, one on a zoo's `whole` lock that all of its files are;
-- whoever removes a file needs it for itself, without waiting, and so never takes one away that is in use;
-- whoever fills one holds one of a few numbered locks, picked by the content, and writes to the part of that number:
-  what a killed process leaves behind is removed by the next holder.
+`zoo_store` fills it and reads from it. A zoo's folder in the cache looks like any zoo folder, with files missing until
+they are fetched. Processes are coordinated by file locks (flock), which end with the process that holds them:
+- a shared lock on a file means that it is in use; one on a zoo's `whole` lock means that all of its files are;
+- removing a file takes an exclusive lock without waiting, so a file in use is never removed;
+- filling a file takes one of a fixed number of locks, chosen by the content, and writes to the part file of that
+  number; the next holder removes what a killed process left there.
 """
 
 import fcntl
@@ -31,7 +31,20 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Wanted:
-    """One file of a zoo. bytes: None where only the sha256 is known, as of zoo.json. address: where it comes from."""
+    """One file of a zoo that is to be in the cache.
+
+    Attributes
+    ----------
+    zoo : str
+        sha256 of the zoo's zoo.json.
+    name : str
+        Path of the file inside the zoo.
+    sha256 : str
+    bytes : int or None
+        Size; None where only the sha256 is known, as for zoo.json.
+    address : str
+        Where it comes from, for messages.
+    """
 
     zoo: str
     name: str
@@ -42,7 +55,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Source:
-    """How a file gets here: `link` makes it another name of the object if it can, `bring` copies it."""
+    """How to get a file: `link` makes a hard link to the object if that is possible, `bring` copies it."""
 
     link: Callable[[Path], bool]
     bring: Callable[[Path], None]
@@ -50,7 +63,7 @@ class Source:
 
 @dataclass(frozen=True)
 class _Stamp:
-    """What a file looked like when its content was right."""
+    """Identity of a file whose content was verified; any change of it means that the file has to be read again."""
 
     inode: int
     bytes: int
@@ -58,10 +71,10 @@ class _Stamp:
 
 
 class ZooCache:
-    """The cache in `folder`, at most about `limit_bytes` large.
+    """A cache in one folder, at most about `limit_bytes` large.
 
-    Files that are links to a local store take no space and do not count; nor do the JSON files, which stay. Files in
-    use stay whatever the limit: then the cache is larger for a while, and says so in the log.
+    Hard links to a local store take no space and do not count, nor do the JSON files, which stay. Files in use are
+    never removed: if they exceed the limit, the cache is larger for a while and logs a warning.
     """
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
@@ -73,15 +86,27 @@ class ZooCache:
         self._added_bytes = 0
 
     def folder_of(self, zoo: str) -> Path:
+        """Return the folder of a zoo in the cache, given the sha256 of its zoo.json."""
         return self._folder / zoo
 
     def path(self, wanted: Wanted) -> Path:
+        """Return where a file is or will be."""
         return self._folder / wanted.zoo / wanted.name
 
     def hold(self, wanted: Wanted, source: Source) -> int:
-        """A descriptor that keeps the file, right and whole, in its place until it is closed.
+        """Make sure that a file is in the cache and correct, and keep it there.
 
-        A missing file is fetched, a damaged one fetched again. Raises ZooStoreError.
+        A missing file is fetched, a damaged one fetched again.
+
+        Returns
+        -------
+        int
+            A file descriptor; the file is not removed until it is closed.
+
+        Raises
+        ------
+        ZooStoreError
+            If the file cannot be fetched.
         """
         path = self.path(wanted)
         try:
@@ -105,17 +130,17 @@ class ZooCache:
 
     @contextmanager
     def whole(self, zoo: str) -> Iterator[None]:
-        """While the block runs, no file of the zoo is removed to make room."""
+        """Keep all files of a zoo from being removed while the block runs."""
         with _locked(self._lock_path(f"{zoo}.whole"), fcntl.LOCK_SH):
             yield
 
     def forget(self, zoo: str) -> None:
-        """Remove what is here of a zoo, but files in use."""
+        """Remove all files of a zoo that are not in use."""
         for path, _ in _files_below(self._folder / zoo):
             _remove_unused(path)
 
     def drop_wrong_sizes(self, zoo: str, sizes: dict[str, int]) -> None:
-        """Remove files of other sizes than these: a look at the folder must not stumble over them."""
+        """Remove files of a zoo whose size is wrong, so that opening the folder does not fail because of them."""
         for name, size in sizes.items():
             path = self._folder / zoo / name
             try:
@@ -127,7 +152,7 @@ class ZooCache:
                 path.unlink(missing_ok=True)
 
     def _is_right(self, descriptor: int, path: Path, wanted: Wanted) -> bool:
-        """Whether the content is the one wanted: read once a process, and again after any sign of a change."""
+        """Whether the content is correct. A file is read once per process, and again after any sign of a change."""
         stamp = _stamp(descriptor)
         if self._verified.get(path) == stamp:
             return True
@@ -177,10 +202,10 @@ class ZooCache:
             os.close(descriptor)
 
     def _make_room(self, needed_bytes: int) -> None:
-        """Remove what was not used for longest until `needed_bytes` fit below the limit.
+        """Remove the least recently used files until `needed_bytes` fit below the limit.
 
-        Looking through the whole cache each time would cost more than the small files that it is about: each process
-        does so again after adding a sixty-fourth of the limit.
+        Listing the whole cache for every small file would be slow: each process lists it again after adding a
+        sixty-fourth of the limit.
         """
         with self._guard:
             self._added_bytes += needed_bytes
@@ -201,7 +226,7 @@ class ZooCache:
                 )
 
     def _evict(self, limit_bytes: int) -> int:
-        """Remove unused files, the longest unused first, until no more than `limit_bytes` are left; what is left."""
+        """Remove unused files, least recently used first, until at most `limit_bytes` are left; return what is left."""
         with _locked(self._lock_path("evict"), fcntl.LOCK_EX), ExitStack() as held:
             self._sweep_parts()
             used, candidates = 0, []
@@ -235,7 +260,7 @@ class ZooCache:
 
 
 def _shared(path: Path) -> int | None:
-    """A descriptor with a shared lock on the file that is now at `path`; None where there is none."""
+    """Open the file at `path` with a shared lock; None where there is none."""
     while True:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -260,7 +285,7 @@ def _unlink_if_same(descriptor: int, path: Path) -> None:
 
 
 def _remove_unused(path: Path) -> bool:
-    """Remove a file that nobody holds; False where somebody does."""
+    """Remove a file unless a process holds it; return whether it was removed."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:  # gone, or nothing of ours
@@ -301,7 +326,7 @@ def _locked(path: Path, kind: int) -> Iterator[None]:
 
 
 def _try_lock(held: ExitStack, path: Path) -> bool:
-    """Whether the lock is ours alone now, without waiting; if so, until `held` is left."""
+    """Try to lock exclusively without waiting, until `held` is closed; return whether it worked."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     held.callback(os.close, descriptor)
     try:

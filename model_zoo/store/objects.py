@@ -1,6 +1,7 @@
-"""What a store is made of: named objects that appear whole or not at all. Two backends: `local` and `remote`.
+"""The interface of a zoo store's backends: named objects that appear whole or not at all.
 
-Only `zoo_store` calls them. Names are ours: `files/<two digits>/<sha256>` and `zoos/<sha256 of zoo.json>.json`.
+`schemes` has the backends, `zoo_store` calls them. Names are `files/<two digits>/<sha256>` and
+`zoos/<sha256 of zoo.json>.json`.
 """
 
 import errno
@@ -9,19 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from model_zoo.manifest import FileDigest, ZooError
 
 PIECE_BYTES = 2**20
 BROUGHT, WRITTEN = "fetched", "written"
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# The modification time of stored and cached files: it must not tell when a network was made. Zip has none before 1980.
+# Modification time of stored and cached files, which must not reveal when a network was made. Zip has none before 1980.
 FIXED_TIME = 946_684_800  # the first second of 2000
 
 
 class ZooStoreError(ZooError):
-    """The store or the cache cannot give or keep a file. The message names the object and says what to do."""
+    """The store or the cache cannot return or keep a file. The message names the object and says what to do."""
 
 
 class ObjectMissingError(ZooStoreError):
@@ -29,47 +28,83 @@ class ObjectMissingError(ZooStoreError):
 
 
 class Objects(Protocol):
-    """One place that keeps objects. Every method raises ZooStoreError; safe with many threads and processes."""
+    """A place that keeps named objects: the interface of a store's backend.
+
+    Every method may raise ZooStoreError, and is safe with many threads and processes.
+
+    Attributes
+    ----------
+    parallel : int
+        Number of transfers at a time that make sense.
+    """
 
     parallel: int  # how many transfers at a time are worth it
 
+    def is_made_later(self) -> bool:
+        """Whether the place does not exist yet and is made with the first object.
+
+        Raises
+        ------
+        ZooStoreError
+            If it does not exist and could not be made.
+        """
+
     def address(self, name: str) -> str:
-        """The object's full address, for messages."""
+        """Return the object's full address, for messages."""
 
     def holds(self, name: str, digest: FileDigest) -> bool:
-        """Whether the object is there already, so that it need not be sent again."""
+        """Whether the object is stored already and need not be sent again."""
 
     def keep_file(self, name: str, source: Path, digest: FileDigest) -> None:
-        """Keep a copy of `source`, if it is what the digest says; else nothing is kept and ZooStoreError raised."""
+        """Store a copy of the file `source`. Raises ZooStoreError, and stores nothing, if the digest differs."""
 
     def settle(self, names: list[str]) -> None:
-        """Return once these objects outlive a power cut."""
+        """Wait until these objects would survive a power failure."""
 
     def keep(self, name: str, content: bytes) -> None:
-        """Keep a small object, at once safe."""
+        """Store a small object durably."""
 
     def read(self, name: str) -> bytes:
-        """A small object's content, unverified. Raises ObjectMissingError."""
+        """Return the content of a small object, unverified. Raises ObjectMissingError."""
 
     def link(self, name: str, target: Path) -> bool:
-        """Make `target` another name of the object, taking no space; False where that is not possible here."""
+        """Hard-link the object to `target`, which takes no space; return False where that is not possible."""
 
     def bring(self, name: str, target: Path) -> None:
-        """Copy the object to the new file `target`, unverified. Raises ObjectMissingError, OSError of a full disk."""
+        """Copy the object to the new file `target`, unverified.
+
+        Raises
+        ------
+        ObjectMissingError
+            If it is not in the store.
+        OSError
+            If the disk of `target` is full.
+        """
 
     def names(self, prefix: str) -> list[str]:
-        """The names of all objects that begin with `prefix`, a folder with its slash."""
+        """List the names of all objects that begin with `prefix`, a folder with its slash."""
 
     def remove(self, name: str) -> None:
-        """Remove the object; nothing happens where there is none."""
+        """Remove the object if it exists."""
 
 
 @contextmanager
-def told(address: str, what: str) -> Iterator[None]:
-    """Turn what a backend raises into sentences about the object at `address`."""
+def naming(address: str, what: str, faults: tuple[type[Exception], ...] = (OSError,)) -> Iterator[None]:
+    """Turn `faults`, which a backend's library raises, into a ZooStoreError that names the object at `address`.
+
+    Parameters
+    ----------
+    address : str
+        The object's address, as `Objects.address` gives it.
+    what : str
+        What is being done to it, as a past participle: "fetched", "written", "listed".
+    faults : tuple of exception classes
+        What to turn. An OSError of a missing file becomes an ObjectMissingError; one of a full disk passes through
+        while an object is being fetched.
+    """
     try:
         yield
-    except (OSError, BotoCoreError, ClientError) as error:
+    except faults as error:
         if what != WRITTEN and isinstance(error, FileNotFoundError):
             raise ObjectMissingError(
                 f"{address}: not in the store; restore it from a backup, or add the zoo again"
@@ -81,5 +116,5 @@ def told(address: str, what: str) -> Iterator[None]:
 
 
 def changed(source: Path) -> ZooStoreError:
-    """The error for a file that is not what its manifest says."""
+    """Make the error for a file that does not match its manifest."""
     return ZooStoreError(f"{source}: changed while it was stored, or not what zoo.json says; make the zoo again")

@@ -1,8 +1,7 @@
-"""The store's door: zoos put in, opened, fetched and deleted by the sha256 of their zoo.json.
+"""Stores, opens, fetches and deletes zoos, which are identified by the sha256 of their zoo.json.
 
-Objects are named by their content (`files/aa/<sha256>`), so zoos share what they have in common and a zoo that was
-put in halfway goes on where it stopped; `zoos/<sha256>.json` is written last. Called by `submissions` (put, open,
-truth), by the worker's evaluator (open, fetched) and by the doctor (probe).
+Objects are named by their content (`files/aa/<sha256>`), so zoos share what they have in common and an interrupted
+upload continues where it stopped; `zoos/<sha256>.json` is written last.
 """
 
 import hashlib
@@ -18,13 +17,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from model_zoo.manifest import MANIFEST, FileDigest, ZooManifest, ZooTruth, parse
+from model_zoo.store import schemes
 from model_zoo.store.cache import JSON_FILES, Source, Wanted, ZooCache
-from model_zoo.store.local import LocalObjects
-from model_zoo.store.objects import ObjectMissingError, Objects, ZooStoreError, changed
-from model_zoo.store.remote import RemoteObjects
+from model_zoo.store.objects import ObjectMissingError, ZooStoreError, changed
 from model_zoo.zoo import Zoo, open_zoo
 
-S3 = "s3://"
 _FILES, _ZOOS, _PROBE = "files/", "zoos/", "probe-"
 _OPEN_ZOOS = 64
 _TRUTHS = 16
@@ -34,25 +31,53 @@ T = TypeVar("T")
 
 
 class ZooStore:
-    """Zoos in one place, seen through this machine's cache. Safe with many threads and processes.
+    """A zoo store seen through this machine's cache. Safe with many threads and processes.
 
-    url: a folder, or s3://bucket/prefix. cache: the folder for what is fetched, about `cache_bytes` at most.
-    endpoint: address of the S3 service; empty: the provider's own.
+    Parameters
+    ----------
+    url : str
+        A folder, or a URL with one of the schemes of `model_zoo.store.schemes`.
+    cache : Path
+        Folder for fetched files.
+    cache_bytes : int
+        Approximate limit of its size.
+    endpoint : str
+        Address of the service; empty: the usual one of the scheme.
+
+    Raises
+    ------
+    ZooStoreError
+        If the scheme is unknown.
     """
 
     def __init__(self, url: str, cache: Path, cache_bytes: int, *, endpoint: str = "") -> None:
         self.url = url
-        self._objects: Objects = RemoteObjects(url, endpoint) if url.startswith(S3) else LocalObjects(Path(url))
+        self._objects = schemes.connect(url, endpoint)
         self._cache = ZooCache(cache, cache_bytes)
         self._guard = threading.Lock()  # of the two below
         self._zoos: OrderedDict[str, Zoo] = OrderedDict()
         self._truths: OrderedDict[str, ZooTruth] = OrderedDict()
 
     def put(self, folder: Path, *, watch: Watch | None = None) -> str:
-        """Copy the zoo in `folder` into the store; the sha256 of its zoo.json, by which it is opened.
+        """Copy the zoo in `folder` into the store.
 
-        Every file is compared with its digest while it is copied; what is there already is not sent again. watch:
-        told the bytes that are safe, those in all, and what is being done. Raises ZooError.
+        Every file is compared with its digest while it is copied; files that are stored already are not sent again.
+
+        Parameters
+        ----------
+        folder : Path
+        watch : callable, optional
+            Called with bytes stored, bytes in total, and a text that says what is being done.
+
+        Returns
+        -------
+        str
+            sha256 of zoo.json, by which the zoo is opened.
+
+        Raises
+        ------
+        ZooError
+            If the folder is not a correct zoo, or the store fails.
         """
         zoo = open_zoo(folder)
         manifest = (folder / MANIFEST).read_bytes()
@@ -81,8 +106,21 @@ class ZooStore:
         if not self._objects.holds(name, digest):
             self._objects.keep_file(name, path, digest)
 
-    def probe(self) -> None:
-        """Write, read and remove a small object, so that who sets a store up knows at once. Raises ZooStoreError."""
+    def probe(self) -> str:
+        """Write, read and remove a small object, or check that a store that does not exist yet can be made.
+
+        Returns
+        -------
+        str
+            What was done, for the table of `gengap doctor`.
+
+        Raises
+        ------
+        ZooStoreError
+            If it did not work.
+        """
+        if self._objects.is_made_later():
+            return "made at first start"
         content = secrets.token_bytes(16)
         name = f"{_PROBE}{content.hex()}"
         self._objects.keep(name, content)
@@ -91,6 +129,7 @@ class ZooStore:
                 raise ZooStoreError(f"{self._objects.address(name)}: is not what was written; look at the store")
         finally:
             self._objects.remove(name)
+        return "written, read and removed"
 
     def has(self, manifest_sha256: str) -> bool:
         """Whether the store has this zoo."""
@@ -100,7 +139,7 @@ class ZooStore:
             return False
 
     def open(self, manifest_sha256: str) -> Zoo:
-        """The zoo, with its JSON files here and verified; `fetched` brings the others. Raises ZooError."""
+        """Open a zoo; only its JSON files are fetched and verified. `fetched` gets the others. Raises ZooError."""
         folder = self._cache.folder_of(manifest_sha256)
         with self._guard:
             zoo = self._zoos.get(manifest_sha256)
@@ -119,7 +158,7 @@ class ZooStore:
         return zoo
 
     def truth(self, manifest_sha256: str) -> ZooTruth:
-        """The zoo's truth, kept in memory for the next who asks. Raises ZooError."""
+        """Return the zoo's truth, from memory where it was read before. Raises ZooError."""
         with self._guard:
             truth = self._truths.get(manifest_sha256)
         if truth is None:
@@ -130,9 +169,18 @@ class ZooStore:
 
     @contextmanager
     def fetched(self, zoo: Zoo, names: Iterable[str] | None = None) -> Iterator[None]:
-        """While the block runs, these files of an opened zoo are here, verified, and stay. None: all of them.
+        """Fetch and verify files of an opened zoo, and keep them while the block runs.
 
-        names: as in the manifest. Raises ZooError where one cannot be had.
+        Parameters
+        ----------
+        zoo : Zoo
+        names : iterable of str, optional
+            As in the manifest; None: all files.
+
+        Raises
+        ------
+        ZooError
+            If one cannot be fetched.
         """
         with ExitStack() as held:
             if names is None:
@@ -144,7 +192,7 @@ class ZooStore:
             yield
 
     def fetch_all(self, zoo: Zoo) -> None:
-        """Bring every file of the zoo here, verified. Raises ZooError."""
+        """Fetch and verify every file of the zoo. Raises ZooError."""
         with self.fetched(zoo):
             return
 
@@ -155,7 +203,7 @@ class ZooStore:
                 os.close(descriptor)
 
     def delete(self, manifest_sha256: str) -> None:
-        """Remove a zoo, and every object that no other zoo has. Not to be called while a zoo is being put in."""
+        """Remove a zoo, and every object that no other zoo needs. Must not run while a zoo is being stored."""
         try:
             mine = self._manifest_files(manifest_sha256)
         except ObjectMissingError:

@@ -1,5 +1,5 @@
-"""Training zoos from recipes: networks of one shape train together as one batched network. Needs torch."""
+"""Training the zoos of recipes. This package imports no torch by itself.
 
-from model_zoo.training.make import make_zoo, train_zoo
-
-__all__ = ["make_zoo", "train_zoo"]
+`make` trains in this process and needs torch. `training_process` and `trained_zoos` run the training in a child
+process, and are what commands, pages and background jobs call.
+"""

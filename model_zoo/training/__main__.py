@@ -1,6 +1,7 @@
-"""`python -m model_zoo.training RECIPE`: train a zoo in this process. `training_child` and `cache` start it.
+"""The command `python -m model_zoo.training RECIPE`, which trains a zoo in this process.
 
-Progress goes to stderr as a bar, or with --json-progress to stdout as lines of JSON; the zoo's folder to stdout.
+`training_process` and `trained_zoos` start it. Progress goes to stderr as a bar, or with --json-progress to stdout as
+lines of JSON; the zoo's folder goes to stdout.
 """
 
 import json
@@ -15,8 +16,8 @@ from rich.console import Console
 from model_zoo.manifest import ZooError
 from model_zoo.recipes import Recipe, named_recipe, read_recipe
 from model_zoo.training.make import make_zoo, train_zoo
-from model_zoo.training_bar import training_bar
-from model_zoo.training_child import TrainingOptions, Watcher
+from model_zoo.training.progress_bar import training_bar
+from model_zoo.training.training_process import TrainingOptions, Watcher
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 

@@ -1,4 +1,4 @@
-"""Smooth ECE, a calibration error without bins. Called by `truths`."""
+"""The smooth expected calibration error (smooth ECE), a calibration error without bins."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,12 +9,26 @@ _PRECISION = 1e-7
 
 
 def smooth_ece(confidences: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
-    """The smooth expected calibration error of confidences in [0, 1] of which some were right: both of shape (n,).
+    """Compute the smooth expected calibration error [1]_.
 
     smECE_s = ∫ |mean_i (correct_i - confidence_i) K_s(confidence_i, t)| dt over [0, 1], with the Gaussian kernel of
     standard deviation s reflected at 0 and 1. It falls as s grows; the result is the s at which smECE_s = s.
-    From 0, perfect calibration, to 1. Not finite confidences give nan. Błasiok & Nakkiran 2023, definition 2 and
-    section 3 (Smooth ECE: Principled Reliability Diagrams via Kernel Smoothing).
+
+    Parameters
+    ----------
+    confidences : ndarray
+        (n,), in [0, 1].
+    correct : ndarray of bool
+        (n,).
+
+    Returns
+    -------
+    float
+        From 0, perfect calibration, to 1; nan if a confidence is not finite.
+
+    References ---------- .. [1] Błasiok and Nakkiran, "Smooth ECE: Principled Reliability Diagrams via Kernel
+    Smoothing", 2023, definition 2 and
+       section 3.
     """
     if not np.isfinite(confidences).all():
         return float("nan")

@@ -1,4 +1,4 @@
-"""From a recipe to a zoo folder, and filling the cache of them. Called by this package's command and by tests."""
+"""Trains the zoo of a recipe and writes its folder, in this process. Needs torch."""
 
 import fcntl
 import hashlib
@@ -12,24 +12,37 @@ from typing import Any
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model_zoo.cache import cached_zoo, recipe_digest, zoo_folder
 from model_zoo.manifest import NetworkTruth, RecipeMark, ZooCard, ZooError
 from model_zoo.recipes import Recipe, named_recipe
-from model_zoo.training.course import initial_weights
+from model_zoo.training.batched.course import initial_weights
 from model_zoo.training.datasets import Split, load_split
 from model_zoo.training.plan import PlannedNetwork, planned_networks
 from model_zoo.training.pool import DivergedError, Task, train_all
-from model_zoo.training.work import WorkFolder, work_folder
-from model_zoo.training_child import ON_THIS_MACHINE, TrainingOptions, Watcher
+from model_zoo.training.trained_zoos import cached_zoo, recipe_digest, zoo_folder
+from model_zoo.training.training_process import ON_THIS_MACHINE, TrainingOptions, Watcher
+from model_zoo.training.work_folder import WorkFolder, work_folder
 from model_zoo.writer import ZooWriter, new_zoo, opaque_ids, unfinished_prefix
 
 SNAPSHOT_S = 20.0
 
 
 def make_zoo(recipe_name: str, cache: Path, watch: Watcher, options: TrainingOptions = ON_THIS_MACHINE) -> Path:
-    """The folder of the recipe's zoo in `cache`, trained now unless it is there. Raises ZooError.
+    """Return the folder of a shipped recipe's zoo in the cache, after training it if necessary.
 
-    Of several processes that ask at once, one trains and the others wait for it.
+    If several processes ask at the same time, one trains and the others wait for it.
+
+    Parameters
+    ----------
+    recipe_name : str
+    cache : Path
+    watch : callable
+        Called with a Progress.
+    options : TrainingOptions
+
+    Raises
+    ------
+    ZooError
+        If the training fails.
     """
     recipe = named_recipe(recipe_name)
     folder = zoo_folder(recipe_name, cache)
@@ -47,10 +60,25 @@ def train_zoo(
     options: TrainingOptions = ON_THIS_MACHINE,
     snapshot_s: float = SNAPSHOT_S,
 ) -> None:
-    """Train the recipe's networks and write their zoo to the new folder `folder`. Raises ZooError.
+    """Train the networks of a recipe and write their zoo to a new folder.
 
-    The same recipe gives the same bytes on the same machine, on any number of cores. If it is interrupted, the next
-    call goes on where this one stood: a group of networks in training is written down every `snapshot_s` seconds.
+    The same recipe gives the same bytes on the same machine, on any number of cores. After an interruption the next
+    call continues where this one stopped.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    folder : Path
+    watch : callable
+        Called with a Progress.
+    options : TrainingOptions
+    snapshot_s : float
+        Interval in seconds between snapshots of a group in training.
+
+    Raises
+    ------
+    ZooError
+        If the training fails.
     """
     if folder.exists():
         raise ZooError(f"{folder}: exists already; remove it or choose another folder")
@@ -74,7 +102,7 @@ def train_zoo(
 
 
 def _write_networks(writer: ZooWriter, recipe: Recipe, networks: list[PlannedNetwork], work: WorkFolder) -> None:
-    """By id, each followed by siblings and trajectory: the plan has siblings after all networks, in the same order."""
+    """Write networks by id, each followed by siblings and trajectory; `networks` has the siblings after all others."""
     size = len(recipe.grid())
     for network_id, first in sorted(zip(opaque_ids(size, recipe.seed), range(size), strict=True)):
         planned, finished = networks[first], work.network(first)
@@ -83,7 +111,7 @@ def _write_networks(writer: ZooWriter, recipe: Recipe, networks: list[PlannedNet
         writer.network(network_id, planned.plan.architecture, _arrays(finished.weights), initial, truth)
         for place in range(first + size, len(networks), size):
             writer.sibling(network_id, _arrays(work.network(place).weights))
-        for epoch, weights in work.passed(first):
+        for epoch, weights in work.trajectory(first):
             writer.trajectory(network_id, epoch, _arrays(weights))
 
 
@@ -92,7 +120,7 @@ def _arrays(state: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
 
 
 def _digest(recipe: Recipe, split: Split, device: str) -> str:
-    """Of all that the trained numbers depend on but the machine."""
+    """Digest of everything that the trained numbers depend on except the machine."""
     digest = hashlib.sha256(f"{recipe_digest(recipe)} {device}".encode())
     for array in (split.train_inputs, split.train_labels, split.test_inputs, split.test_labels):
         digest.update(array.tobytes())
@@ -113,13 +141,13 @@ def _card(recipe: Recipe, split: Split) -> ZooCard:
         targets=recipe.targets,
         tracks=recipe.tracks,
         truth_public=recipe.truth_public,
-        recipe=mark if recipe.truth_public else None,  # the ids come from the seed and tell the grid's order
+        recipe=mark if recipe.truth_public else None,  # the ids come from the seed and reveal the order of the grid
     )
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on the file `path`; the kernel frees it if this process dies."""
+    """Hold an exclusive lock on the file `path`; the kernel releases it if this process dies."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

@@ -1,4 +1,4 @@
-"""From a recipe to the networks to train, and which of them train together. Called by `make`."""
+"""Plans the training of a recipe: the networks with their settings and seeds, and which are trained together."""
 
 import hashlib
 import json
@@ -20,7 +20,16 @@ _MOST_PARAMETERS_TOGETHER = 2**26  # in one vector of all networks; an optimizer
 
 @dataclass(frozen=True)
 class NetworkPlan:
-    """How one network is trained. `dropout_after` gives, by layer index, the features that dropout may zero."""
+    """How one network is trained.
+
+    Attributes
+    ----------
+    architecture : mapping
+    dropout_after : mapping of int to int
+        By layer index, the number of values that dropout may zero.
+    settings : TrainingSettings
+    seed : int
+    """
 
     architecture: Mapping[str, object]
     dropout_after: Mapping[int, int]
@@ -30,9 +39,9 @@ class NetworkPlan:
 
 @dataclass(frozen=True)
 class PlannedNetwork:
-    """A network's place in the recipe's grid: its hyperparameters on the axes, and how it is trained.
+    """A network of the recipe's grid: its hyperparameters on the axes, and its plan.
 
-    sibling: 0 for the network of the grid itself, else which of its siblings, from other seeds.
+    `sibling` is 0 for the network of the grid itself, else the number of its sibling from another seed.
     """
 
     hyperparameters: Hyperparameters
@@ -41,7 +50,7 @@ class PlannedNetwork:
 
 
 def planned_networks(recipe: Recipe, input_shape: Sequence[int], classes: int) -> list[PlannedNetwork]:
-    """The networks for each point of the grid, in the grid's order, siblings last, each with a seed of its own."""
+    """Plan a network for each point of the grid, in the grid's order, siblings last, each with a seed of its own."""
     return [
         PlannedNetwork(point, sibling, _plan(recipe, point, sibling, input_shape, classes))
         for sibling in range(1 + recipe.siblings)
@@ -50,10 +59,19 @@ def planned_networks(recipe: Recipe, input_shape: Sequence[int], classes: int) -
 
 
 def grouped(networks: Sequence[PlannedNetwork], device: str) -> list[list[int]]:
-    """The places of the networks that train together: same shapes, batches and optimizer. Costliest first.
+    """Group the networks that are trained together: same architecture, batch size and optimizer.
 
-    The grouping depends on the recipe and the kind of device alone: on another number of cores, the same networks
-    train together.
+    The groups depend on the recipe and the kind of device alone, not on the number of cores.
+
+    Parameters
+    ----------
+    networks : sequence of PlannedNetwork
+    device : {"cpu", "cuda"}
+
+    Returns
+    -------
+    list of list of int
+        Indices of the networks of each group, the most expensive group first.
     """
     alike: dict[str, list[int]] = defaultdict(list)
     for place, network in enumerate(networks):
@@ -66,12 +84,12 @@ def grouped(networks: Sequence[PlannedNetwork], device: str) -> list[list[int]]:
 
 
 def relative_cost(plan: NetworkPlan) -> float:
-    """About how long an epoch takes, to compare networks of one recipe."""
+    """Estimate how long an epoch takes, relative to other networks of the recipe."""
     return (1 + parameter_count(plan.architecture) / 10_000) / plan.settings.batch_size
 
 
 def parameter_count(architecture: Mapping[str, object]) -> int:
-    """How many numbers are trained."""
+    """Count the trained parameters."""
     with torch.device("meta"):
         return sum(parameter.numel() for parameter in build(architecture).parameters())
 

@@ -1,4 +1,4 @@
-"""Training all networks of a zoo, on each core one group at a time in a process of one thread. Used by `make`."""
+"""Trains all networks of a zoo in parallel: one single-threaded process per core, each with one group at a time."""
 
 import math
 import multiprocessing
@@ -16,15 +16,15 @@ import torch
 from model_zoo.architectures import build
 from model_zoo.manifest import ZooError
 from model_zoo.recipes import Recipe, RecipeAugmentation, TrainingSettings
-from model_zoo.training.course import Course, Passed, TrainedNetwork, TrainingSet
+from model_zoo.training.batched.course import Course, TrainedNetwork, TrainingSet, TrajectoryState
 from model_zoo.training.datasets import Split, load_split
+from model_zoo.training.network_metrics import metrics
 from model_zoo.training.plan import PlannedNetwork, grouped, planned_networks, relative_cost
-from model_zoo.training.truths import metrics
-from model_zoo.training.work import FinishedNetwork, WorkFolder
-from model_zoo.training_child import Progress, Watcher
+from model_zoo.training.training_process import Progress, Watcher
+from model_zoo.training.work_folder import FinishedNetwork, WorkFolder
 
 _DIED = "a training process died (out of memory?); run it again, it goes on where it stood"
-_TELL_S = 0.25
+_REPORT_S = 0.25
 
 
 class DivergedError(ZooError):
@@ -33,9 +33,17 @@ class DivergedError(ZooError):
 
 @dataclass(frozen=True)
 class Task:
-    """What every process knows: the recipe, where its data and unfinished work lie, and on what to train.
+    """What every process needs to know.
 
-    snapshot_s: how often, in seconds, a group in training is written down.
+    Attributes
+    ----------
+    recipe : Recipe
+    data : Path or None
+        Folder of downloaded datasets.
+    work : WorkFolder
+    device : str
+    snapshot_s : float
+        Interval in seconds between snapshots of a group.
     """
 
     recipe: Recipe
@@ -46,8 +54,8 @@ class Task:
 
 
 @dataclass(frozen=True)
-class _Heard:
-    """A worker's word about its group: networks done, and the others' median loss."""
+class _Status:
+    """Message of a worker about its group: number of finished networks, and median loss of the others."""
 
     done: int
     loss: float | None
@@ -55,16 +63,31 @@ class _Heard:
 
 @dataclass(frozen=True)
 class _Failed:
-    """A worker's last word."""
+    """Last message of a worker that failed."""
 
     error: ZooError
 
 
 def train_all(task: Task, networks: Sequence[PlannedNetwork], jobs: int | None, watch: Watcher) -> None:
-    """Train and measure those `networks` that are not yet in the work folder. Raises ZooError."""
+    """Train and measure the networks that are not in the work folder yet.
+
+    Parameters
+    ----------
+    task : Task
+    networks : sequence of PlannedNetwork
+    jobs : int or None
+        Number of processes; None: one per core.
+    watch : callable
+        Called with a Progress.
+
+    Raises
+    ------
+    ZooError
+        If a network diverges or a process dies.
+    """
     groups = grouped(networks, task.device)
     waiting = [group for group in reversed(groups) if not all(task.work.has_network(place) for place in group)]
-    told = _Told(networks, [group for group in groups if group not in waiting], watch)
+    reporter = _ProgressReporter(networks, [group for group in groups if group not in waiting], watch)
     cores = 1 if task.device == "cuda" else jobs or len(os.sched_getaffinity(0))
     running: dict[Connection, list[int]] = {}
     with _workers(task, min(cores, len(waiting))) as idle:
@@ -75,32 +98,32 @@ def train_all(task: Task, networks: Sequence[PlannedNetwork], jobs: int | None, 
                 _send(connection, running[connection])
             ready = wait(list(running))
             for connection in [worker for worker in running if worker in ready]:
-                match _heard(connection):
+                match _received(connection):
                     case _Failed(error):
                         raise error
-                    case _Heard(done, loss):
+                    case _Status(done, loss):
                         group = running[connection]
-                        told.heard(group, done, loss)
+                        reporter.update(group, done, loss)
                         if done == len(group):
                             del running[connection]
                             idle.append(connection)
 
 
-class _Told:
-    """What the watcher is told: networks done, and the time left by the share of the work done since the start."""
+class _ProgressReporter:
+    """Computes progress for the watcher: finished networks, and the time left from the share of the work done."""
 
     def __init__(self, networks: Sequence[PlannedNetwork], finished: Sequence[Sequence[int]], watch: Watcher) -> None:
         self._costs = [relative_cost(network.plan) for network in networks]
         self._watch = watch
         self._done = {group[0]: len(group) for group in finished}  # by a group's first network
         self._start_s, self._cost_before = time.monotonic(), self._cost_done()
-        self._tell(None)
+        self._report(None)
 
-    def heard(self, group: Sequence[int], done: int, loss: float | None) -> None:
+    def update(self, group: Sequence[int], done: int, loss: float | None) -> None:
         self._done[group[0]] = done
-        self._tell(loss)
+        self._report(loss)
 
-    def _tell(self, loss: float | None) -> None:
+    def _report(self, loss: float | None) -> None:
         cost, passed_s = self._cost_done(), time.monotonic() - self._start_s
         share = (cost - self._cost_before) / max(sum(self._costs) - self._cost_before, 1e-9)
         left_s = passed_s * (1 - share) / share if share else None
@@ -117,9 +140,9 @@ def _send(connection: Connection, group: Sequence[int]) -> None:
         raise ZooError(_DIED) from None
 
 
-def _heard(connection: Connection) -> _Heard | _Failed:
+def _received(connection: Connection) -> _Status | _Failed:
     try:
-        message: _Heard | _Failed = connection.recv()
+        message: _Status | _Failed = connection.recv()
     except (EOFError, OSError):
         raise ZooError(_DIED) from None
     return message
@@ -127,10 +150,11 @@ def _heard(connection: Connection) -> _Heard | _Failed:
 
 @contextmanager
 def _workers(task: Task, count: int) -> Iterator[list[Connection]]:
-    """Connections to `count` fresh processes. They end when theirs is closed, or when this process dies.
+    """Start `count` processes and yield connections to them.
 
-    They are forks of a server that has imported everything and done nothing: torch's threads do not survive a fork of
-    this process, and two imports of torch take as long as training a small zoo.
+    Each ends when its connection is closed or this process dies. They are forks of a server that has imported
+    everything and done nothing: torch's threads do not survive a fork of this process, and two imports of torch take as
+    long as training a small zoo.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", __name__])
@@ -173,11 +197,11 @@ class _GroupTraining:
     """One group's training in a worker, from its snapshot if it has one."""
 
     def __init__(
-        self, task: Task, split: Split, networks: Mapping[int, PlannedNetwork], tell: Callable[[_Heard], None]
+        self, task: Task, split: Split, networks: Mapping[int, PlannedNetwork], report: Callable[[_Status], None]
     ) -> None:
-        self._task, self._split, self._networks, self._tell = task, split, networks, tell
+        self._task, self._split, self._networks, self._report = task, split, networks, report
         self._places = list(networks)
-        self._told_s = self._written_s = time.monotonic()
+        self._reported_s = self._saved_s = time.monotonic()
         plans = [network.plan for network in networks.values()]
         data = training_set(split, [plan.settings for plan in plans], task.recipe.augmentation)
         self._course = Course(plans, data, task.recipe.training, torch.device(task.device))
@@ -185,35 +209,35 @@ class _GroupTraining:
             self._course.restore(snapshot)
 
     def run(self) -> None:
-        """Train to the end, telling and writing down at times how far it has got."""
+        """Train to the end, reporting progress and saving snapshots at intervals."""
         while self._course.alive:
             for trained in self._course.advance():
                 self._finish(trained)
-            for passed in self._course.take_passed():
-                self._keep(passed)
+            for state in self._course.take_trajectory_states():
+                self._keep(state)
             if self._course.alive:
-                self._write_and_tell(time.monotonic())
+                self._save_and_report(time.monotonic())
         self._task.work.drop_snapshot(self._places[0])
-        self._tell_all()
+        self._report_status()
 
-    def _write_and_tell(self, now_s: float) -> None:
-        if now_s - self._written_s >= self._task.snapshot_s:
+    def _save_and_report(self, now_s: float) -> None:
+        if now_s - self._saved_s >= self._task.snapshot_s:
             self._task.work.set_snapshot(self._places[0], self._course.snapshot())
-            self._written_s = now_s
-        if now_s - self._told_s >= _TELL_S:
-            self._tell_all()
-            self._told_s = now_s
+            self._saved_s = now_s
+        if now_s - self._reported_s >= _REPORT_S:
+            self._report_status()
+            self._reported_s = now_s
 
-    def _tell_all(self) -> None:
+    def _report_status(self) -> None:
         done = len(self._places) - len(self._course.alive)
-        self._tell(_Heard(done, self._course.loss if math.isfinite(self._course.loss) else None))
+        self._report(_Status(done, self._course.loss if math.isfinite(self._course.loss) else None))
 
-    def _keep(self, passed: Passed) -> None:
-        """Only of the networks of the grid: a sibling's way is nobody's business."""
-        place = self._places[passed.place]
+    def _keep(self, state: TrajectoryState) -> None:
+        """Keep a state for the trajectory; only networks of the grid have one, siblings do not."""
+        place = self._places[state.place]
         if self._networks[place].sibling == 0:
-            weights = {name: tensor.cpu() for name, tensor in passed.weights.items()}
-            self._task.work.add_passed(place, passed.epoch, weights)
+            weights = {name: tensor.cpu() for name, tensor in state.weights.items()}
+            self._task.work.add_trajectory_state(place, state.epoch, weights)
 
     def _finish(self, trained: TrainedNetwork) -> None:
         place = self._places[trained.place]
@@ -233,6 +257,6 @@ class _GroupTraining:
 def training_set(
     split: Split, settings: Sequence[TrainingSettings], augmentation: RecipeAugmentation | None = None
 ) -> TrainingSet:
-    """What networks of these settings, which have the training size in common, are trained on."""
+    """Make the training data of networks with these settings, which have the same training size."""
     labels = torch.stack([torch.from_numpy(split.labels_for(setting)) for setting in settings])
     return TrainingSet(torch.from_numpy(split.train_inputs[: labels.shape[1]]), labels, augmentation)

@@ -1,6 +1,7 @@
 """What several commands share: settings with a readable error, uploads and zoos named on the command line."""
 
 import logging
+import signal
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -8,8 +9,8 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from model_zoo import Zoo, open_zoo
-from model_zoo.cache import make_zoo_in_child
 from model_zoo.recipes import RECIPES
+from model_zoo.training.trained_zoos import make_zoo_in_child
 from server.commands.errors import InputError
 from submissions.settings import Settings
 from submissions.storage.database import Database
@@ -17,6 +18,7 @@ from submissions.storage.migrations import migrate
 from submissions.zoos.registry import adopt_folders
 from submissions.zoos.registry import find_zoo as zoo_named
 from submissions.zoos.zoo_store import make_zoo_store
+from worker.sandbox.backends import UnknownBackendError, require_backend
 
 _log = logging.getLogger(__name__)
 
@@ -24,10 +26,19 @@ _log = logging.getLogger(__name__)
 def settings_or_exit() -> Settings:
     """The settings of this environment. Exits with a sentence per wrong `GENGAP_*` variable."""
     try:
-        return Settings()
+        settings = Settings()
+        require_backend(settings.sandbox)
+        return settings
+    except UnknownBackendError as error:
+        raise InputError(f"GENGAP_SANDBOX: {error}") from error
     except ValidationError as error:
         wrong = [f"GENGAP_{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors()]
         raise InputError("\n".join(wrong)) from error
+
+
+def heed_interrupts() -> None:
+    """Let SIGINT end this process also where it was started with SIGINT ignored, as a shell's background jobs are."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def ready_database(settings: Settings) -> Database:

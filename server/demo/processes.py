@@ -74,13 +74,14 @@ def _spawn(command: list[str], environment: Mapping[str, str], output: IO[bytes]
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,  # Ctrl-C reaches the demo alone, which then ends its children in order
-        preexec_fn=_end_with_parent,
+        preexec_fn=_set_signals,
     )
 
 
-def _end_with_parent() -> None:
-    """SIGTERM for a child whose parent was killed and could not end it."""
+def _set_signals() -> None:
+    """SIGTERM where the parent is killed and cannot end the child; SIGINT works even where the parent ignores it."""
     _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextmanager

@@ -1,13 +1,16 @@
 """The organizer's form of a phase: its fields as text, read into a plan, and back. Called by the phases' pages."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from flask import request
 
 from server.forms.fields import text_field
 from submissions.competitions.competitions import TITLE_LENGTH
-from submissions.competitions.phases import MEBIBYTE, SLUG_LENGTH, PhasePlan
+from submissions.competitions.phases import SLUG_LENGTH, PhasePlan
+from submissions.storage.limits import LIMITS, Limit, Limits
 from submissions.storage.records import CountRule, TimeRule
 
 _MOMENT = "%Y-%m-%dT%H:%M"
@@ -17,16 +20,18 @@ _COUNT_DIGITS = 9
 
 @dataclass(frozen=True)
 class PhaseFields:
-    """What stands in the form, as it was typed; times are UTC."""
+    """What stands in the form, as it was typed; times are UTC.
+
+    limits_before: what the form was shown with. A limit whose text is unchanged, or that was not sent, keeps its value.
+    """
 
     title: str
     opens_at: str
     closes_at: str
     target: str
-    wall_s: str
+    limits: Mapping[Limit, str]
+    limits_before: Limits
     time_rule: str
-    memory_mib: str
-    cpu_s: str
     daily_quota: str
     daily_smoke_failures: str
     smoke_networks: str
@@ -45,10 +50,9 @@ def fields_of(plan: PhasePlan) -> PhaseFields:
         opens_at=plan.opens_at.strftime(_MOMENT),
         closes_at=plan.closes_at.strftime(_MOMENT) if plan.closes_at else "",
         target=plan.target,
-        wall_s=f"{plan.wall_s:g}",
+        limits={limit: _entry(limit, plan.limits) for limit in LIMITS},
+        limits_before=plan.limits,
         time_rule=plan.time_rule.value,
-        memory_mib=str(plan.memory_bytes // MEBIBYTE),
-        cpu_s="" if plan.cpu_s is None else f"{plan.cpu_s:g}",
         daily_quota=str(plan.daily_quota),
         daily_smoke_failures="" if plan.daily_smoke_failures is None else str(plan.daily_smoke_failures),
         smoke_networks=str(plan.smoke_networks),
@@ -61,20 +65,26 @@ def fields_of(plan: PhasePlan) -> PhaseFields:
     )
 
 
-def posted_fields() -> PhaseFields:
-    """The form of this request."""
+def posted_fields(before: PhasePlan) -> PhaseFields:
+    """The form of this request; `before` is the plan that it was shown with."""
     return PhaseFields(
         title=text_field("title", TITLE_LENGTH + 1),
         target=text_field("target", SLUG_LENGTH + 1),
         shows_logs="shows_logs" in request.form,
         hidden="hidden" in request.form,
         uses_ladder="uses_ladder" in request.form,
+        limits={
+            limit: text_field(limit.entry_name, _NUMBER_LENGTH)
+            if limit.entry_name in request.form
+            else _entry(limit, before.limits)
+            for limit in LIMITS
+        },
+        limits_before=before.limits,
         **{
             name: text_field(name, _NUMBER_LENGTH)
             for name in (
-                *("opens_at", "closes_at", "wall_s", "time_rule", "memory_mib"),
-                *("cpu_s", "daily_quota", "daily_smoke_failures", "smoke_networks", "repeat_networks"),
-                *("count_rule", "freezes_at"),
+                *("opens_at", "closes_at", "time_rule", "daily_quota", "daily_smoke_failures"),
+                *("smoke_networks", "repeat_networks", "count_rule", "freezes_at"),
             )
         },
     )
@@ -85,18 +95,15 @@ def plan_in(fields: PhaseFields) -> tuple[PhasePlan | None, dict[str, str]]:
     read = _Reader()
     opens_at = read.moment("opens_at", fields.opens_at)
     closes_at = read.moment("closes_at", fields.closes_at) if fields.closes_at else None
-    wall_s = read.seconds("wall_s", fields.wall_s)
-    cpu_s = read.seconds("cpu_s", fields.cpu_s) if fields.cpu_s else None
+    limits = {limit.name: read.limit(limit, text, fields.limits_before) for limit, text in fields.limits.items()}
     smoke_failures = fields.daily_smoke_failures
     plan = PhasePlan(
         title=fields.title,
         opens_at=opens_at,
         closes_at=closes_at,
         target=fields.target,
-        wall_s=wall_s,
+        limits=replace(fields.limits_before, **limits),
         time_rule=TimeRule.POOLED if fields.time_rule == TimeRule.POOLED else TimeRule.PER_NETWORK,
-        memory_bytes=read.count("memory_mib", fields.memory_mib) * MEBIBYTE,
-        cpu_s=cpu_s,
         daily_quota=read.count("daily_quota", fields.daily_quota),
         daily_smoke_failures=read.count("daily_smoke_failures", smoke_failures) if smoke_failures else None,
         smoke_networks=read.count("smoke_networks", fields.smoke_networks),
@@ -108,6 +115,10 @@ def plan_in(fields: PhaseFields) -> tuple[PhasePlan | None, dict[str, str]]:
         freezes_at=read.moment("freezes_at", fields.freezes_at) if fields.freezes_at else None,
     )
     return (None, read.messages) if read.messages else (plan, plan.faults())
+
+
+def _entry(limit: Limit, limits: Limits) -> str:
+    return limit.entry(getattr(limits, limit.name))
 
 
 class _Reader:
@@ -123,12 +134,14 @@ class _Reader:
             self.messages[name] = "Give a day and a time in UTC, such as 2027-03-01T12:00."
             return datetime.max.replace(tzinfo=UTC)
 
-    def seconds(self, name: str, text: str) -> float:
+    def limit(self, limit: Limit, text: str, before: Limits) -> Any:
+        if text == _entry(limit, before):
+            return getattr(before, limit.name)
         try:
-            return float(text)
-        except ValueError:
-            self.messages[name] = "Give a number of seconds."
-            return 0.0
+            return limit.read(text)
+        except ValueError as error:
+            self.messages[limit.name] = str(error)
+            return limit.default
 
     def count(self, name: str, text: str) -> int:
         if text.isascii() and text.isdecimal() and len(text) <= _COUNT_DIGITS:

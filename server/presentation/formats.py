@@ -1,4 +1,4 @@
-"""How numbers, times and states read on pages: template filters, each a pure function."""
+"""Template filters that format numbers, times and states; each is a pure function."""
 
 from datetime import datetime
 
@@ -6,6 +6,7 @@ from flask import Flask
 
 from server.charts.specifications import target_name
 from submissions.evaluation.submission_progress import Progress
+from submissions.storage.limits import LIMITS, Limit, Unit
 from submissions.storage.records import CountRule, PhaseRecord, TimeRule, utc_now
 from submissions.storage.states import State
 
@@ -25,11 +26,11 @@ _COUNTS = {
     CountRule.CHOSEN: "the submission that it has chosen, until then its best",
 }
 STATE_SENTENCES = {
-    State.QUEUED: "It waits for a free worker.",
-    State.RUNNING: "A worker evaluates it, one network at a time.",
-    State.SCORED: "Every network has its value, and every zoo its score.",
+    State.QUEUED: "It is waiting for a free worker.",
+    State.RUNNING: "A worker is evaluating it, one network at a time.",
+    State.SCORED: "Every network has a value, and every zoo a score.",
     State.FAILED: "The measure failed on a network, so it has no score.",
-    State.BROKEN: "Our fault, not the measure's: the server could not evaluate it. It spends no quota.",
+    State.BROKEN: "A fault of the server, not of the measure: it could not be evaluated. It spends no quota.",
 }
 
 
@@ -47,7 +48,7 @@ def init_app(app: Flask) -> None:
         ("state_word", STATE_WORDS.__getitem__),
         ("state_sentence", state_sentence),
         ("target_name", target_name),
-        ("time_limit", time_limit),
+        ("limits", limits),
         ("count_rule", count_rule),
         ("phase_status", phase_status),
     ):
@@ -55,7 +56,7 @@ def init_app(app: Flask) -> None:
 
 
 def state_sentence(progress: Progress) -> str:
-    """Where a submission stands, or why it failed."""
+    """Return a sentence on the state of a submission, or on why it failed."""
     smoke = progress.smoke
     if progress.sentence is not None and smoke is not None and smoke.state is State.FAILED:
         return f"{progress.sentence} It failed in the smoke run{_unspent(progress)}."
@@ -64,10 +65,10 @@ def state_sentence(progress: Progress) -> str:
     if smoke is not None and progress.is_in_smoke:
         tried = f"{smoke.networks} {'network' if smoke.networks == 1 else 'networks'} of {smoke.zoo_title}"
         if progress.state is State.QUEUED:
-            return f"It waits for a free worker, to be tried on {tried} first."
-        return f"It is being tried on {tried}; everything else waits for that."
+            return f"It is waiting for a free worker, to be tried on {tried} first."
+        return f"It is being tried on {tried} before anything else."
     if progress.waits_after_smoke:
-        return "It passed its smoke run and waits for a free worker."
+        return "It passed its smoke run and is waiting for a free worker."
     if progress.state is State.CANCELLED:
         return f"It was cancelled before it had a score{_unspent(progress)}."
     return STATE_SENTENCES[progress.state]
@@ -78,23 +79,36 @@ def _unspent(progress: Progress) -> str:
 
 
 def count_rule(phase: PhaseRecord) -> str:
-    """Which submission counts on the leaderboard, and whether the Ladder releases its score."""
+    """Return which submission counts on the leaderboard, and whether the Ladder releases its score."""
     sentence = f"of each team {_COUNTS[phase.count_rule]}; every baseline is listed"
     if phase.uses_ladder:
-        sentence += "; the Ladder shows a new score only where it is better than the team's best by more than chance"
+        sentence += "; the Ladder shows a new score only if it is better than the team's best by more than chance"
     return sentence
 
 
-def time_limit(phase: PhaseRecord) -> str:
-    """What a network may take: 60 s, and 30 s of processor time. A pooled limit says so."""
-    limit = seconds(phase.wall_s)
-    if phase.time_rule is TimeRule.POOLED:
-        limit += " on average, pooled over all networks of a zoo"
-    return limit if phase.cpu_s is None else f"{limit}, {seconds(phase.cpu_s)} of processor time"
+def limits(phase: PhaseRecord) -> str:
+    """What a network may take: 60 s of wall time, 2 GiB of memory, …, 64 processes. A pooled wall time says so."""
+    return ", ".join(
+        f"{amount(limit, value)} {'' if limit.unit is Unit.COUNT else 'of '}{limit.title}{_pooled(limit, phase)}"
+        for limit in LIMITS
+        if (value := getattr(phase.limits, limit.name)) is not None
+    )
+
+
+def _pooled(limit: Limit, phase: PhaseRecord) -> str:
+    is_pooled = limit.name == "wall_s" and phase.time_rule is TimeRule.POOLED
+    return " on average, pooled over all networks of a zoo" if is_pooled else ""
+
+
+def amount(limit: Limit, value: float) -> str:
+    """A limit's value with its unit: 60 s, 2 GiB, 64."""
+    if limit.unit is Unit.BYTES:
+        return size(int(value))
+    return seconds(value) if limit.unit is Unit.SECONDS else f"{value:g}"
 
 
 def size(count: int) -> str:
-    """Bytes as people write them: 2 GiB, 10 MiB, 512 bytes."""
+    """Return a number of bytes as text: 2 GiB, 10 MiB, 512 bytes."""
     for unit, name in _UNITS:
         if count >= unit:
             return f"{count / unit:.4g} {name}"
@@ -110,7 +124,7 @@ def day(time: datetime) -> str:
 
 
 def time_left(time: datetime) -> str:
-    """How long it is until then, in two units: 3 d 4 h, 2 h 10 min, 5 min 12 s; as static/times.js writes it."""
+    """Return the time until then, in two units: 3 d 4 h, 2 h 10 min, 5 min 12 s; as static/times.js does."""
     left = max(0, int((time - utc_now()).total_seconds()))
     days, hours, minutes = left // 86_400, left // 3600 % 24, left // 60 % 60
     if days:
@@ -119,14 +133,14 @@ def time_left(time: datetime) -> str:
 
 
 def seconds(duration_s: float) -> str:
-    """A duration to two or three digits: 0.031 s, 1.2 s, 75 s, 12 min."""
+    """Return a duration with two or three digits: 0.031 s, 1.2 s, 75 s, 12 min."""
     if duration_s >= 600:
         return f"{duration_s / 60:.0f} min"
     return f"{duration_s:.2g} s" if duration_s < 10 else f"{duration_s:.0f} s"
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """With a fixed number of digits, so that columns line up; a dash for none."""
+    """Return a number with a fixed number of digits, so that columns line up; None is a dash."""
     return "–" if value is None else f"{value:.{digits}f}"
 
 

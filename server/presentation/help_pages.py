@@ -1,7 +1,7 @@
-"""The documentation as pages of the site: the Markdown files of docs/, with links and pictures led to our addresses.
+"""The documentation as pages of the site: renders the Markdown files of docs/ and rewrites their links.
 
-In a checkout they lie in docs/ beside the packages; an installed package carries them in server/docs. Only files that
-are there when a process starts are pages, so no address reaches outside of the folder.
+In a checkout they are in docs/ beside the packages, in an installed package in server/docs. Only files that exist
+when a process first lists them are pages, so no address reaches outside of the folder.
 """
 
 import re
@@ -20,7 +20,7 @@ _EXTERNAL = re.compile(r"[a-z]+://|mailto:")
 
 @dataclass(frozen=True)
 class HelpPage:
-    """A page: its title, and its body as HTML that was made from Markdown without any HTML of its own."""
+    """A page: its title, and its body as HTML; HTML inside the Markdown is escaped."""
 
     name: str
     title: str
@@ -29,7 +29,7 @@ class HelpPage:
 
 @lru_cache(maxsize=1)
 def help_names() -> frozenset[str]:
-    """The names of all pages: files of docs/ without their ending, decisions under decisions/."""
+    """The names of all pages: files of docs/ without their suffix, decisions under decisions/."""
     return frozenset(
         path.relative_to(FOLDER).with_suffix("").as_posix()
         for folder in (FOLDER, FOLDER / "decisions")
@@ -45,7 +45,7 @@ def help_images() -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the index: a page, its title, and what it is about."""
+    """A line of the index: a page and its title."""
 
     name: str
     title: str
@@ -53,7 +53,7 @@ class Entry:
 
 @lru_cache(maxsize=1)
 def help_index() -> tuple[tuple[str, tuple[Entry, ...]], ...]:
-    """The index as it is written: for each of its lists the sentence before it, and the pages it names."""
+    """The lists of index.md: for each, the sentence before it and the pages that it names."""
     parts = re.split(r"\n(?=\S[^\n]*:\n\n- )", (FOLDER / "index.md").read_text(encoding="utf-8"))
     return tuple(
         (part.split(":", 1)[0].strip(), entries)
@@ -69,9 +69,9 @@ def help_index() -> tuple[tuple[str, tuple[Entry, ...]], ...]:
 
 
 def render(name: str, page_url: Callable[[str], str], image_url: Callable[[str], str]) -> HelpPage:
-    """The page called `name`, one of `help_names()`.
+    """Return the page called `name`, one of `help_names()`.
 
-    page_url, image_url: the address of a page and of a picture. A link to anything else of the repository becomes text.
+    page_url, image_url: return the address of a page or picture. Links to other files of the repository become text.
     """
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = parser.parse((FOLDER / f"{name}.md").read_text(encoding="utf-8"))
@@ -83,21 +83,21 @@ def render(name: str, page_url: Callable[[str], str], image_url: Callable[[str],
             if token.tag == "h1":
                 title = text.replace("`", "")
         elif token.type in ("th_open", "td_open") and "right" in str(token.attrs.pop("style", "")):
-            token.attrSet("class", "num")  # the policy for styles allows none on an element
+            token.attrSet("class", "num")  # the content security policy forbids inline styles
         elif token.type == "inline":
             token.children = _led(token.children or [], name, page_url, image_url)
     return HelpPage(name, title, _scrolling(parser.renderer.render(tokens, parser.options, {})))
 
 
 def slug(heading: str) -> str:
-    """A heading as an anchor, as code hosts make it: words in small letters, joined by dashes."""
+    """Return the anchor of a heading as GitHub makes it: words in lower case, joined by hyphens."""
     return re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-")
 
 
 def _led(
     tokens: list[Token], name: str, page_url: Callable[[str], str], image_url: Callable[[str], str]
 ) -> list[Token]:
-    """The tokens of a line with every link led to a page of ours; one that leads nowhere here loses its link."""
+    """Return the tokens of a line with links rewritten to our pages; a link to anything else is removed."""
     kept: list[Token] = []
     is_open = True
     for token in tokens:
@@ -132,7 +132,7 @@ def _address(target: str, name: str, page_url: Callable[[str], str]) -> str | No
 
 
 def _scrolling(html: str) -> str:
-    """Wide tables and code scroll by themselves, also for the keyboard, and leave the page where it is."""
+    """Wrap tables and code so that they scroll on their own, with the keyboard as well."""
     html = html.replace("<pre>", '<pre tabindex="0">')
     opened = '<div class="scroll" role="region" aria-label="Table" tabindex="0"><table>'
     return html.replace("<table>", opened).replace("</table>", "</table></div>")

@@ -1,4 +1,4 @@
-"""A result in plain sentences, and its scores on one scale beside what chance and the hyperparameters get.
+"""A result in sentences, and the picture of its scores compared with chance and with the hyperparameters.
 
 Pure functions, called by the templates of `server.pages.submission.result` and `server.pages.submission.compare`.
 """
@@ -17,8 +17,11 @@ _WIDTH = 100.0
 
 @dataclass(frozen=True)
 class Bullet:
-    """One row's picture, positions from 0 to 100: its score with one standard error to both sides, what chance gets
-    (its mean, and below what 95 of 100 random measures are), what the hyperparameters alone get."""
+    """The picture of one row, in positions from 0 to 100.
+
+    `low`, `high`: the score minus and plus one standard error; `floor_mean`, `floor_95`: mean and 95th percentile of
+    random measures; `oracle`: a model of the hyperparameters alone.
+    """
 
     score: float
     low: float | None
@@ -30,7 +33,7 @@ class Bullet:
 
 @dataclass(frozen=True)
 class Scale:
-    """The scale that all rows share: from 0 to `end`, a score."""
+    """The common scale of all rows: scores from 0 to `end`."""
 
     end: float
 
@@ -56,7 +59,7 @@ class Scale:
 
 
 def scale_of(result: Result) -> Scale:
-    """To the next ten above everything that is to be shown, at most 100."""
+    """Return the scale up to the next multiple of ten above all numbers shown, at most 100."""
     reports = [zoo.report for zoo in result.zoos if zoo.report is not None]
     ends = [zoo.score + (zoo.standard_error or 0.0) for zoo in result.zoos]
     ends += [number for report in reports for number in (report.floor_95, report.oracle) if number is not None]
@@ -64,12 +67,12 @@ def scale_of(result: Result) -> Scale:
 
 
 def zoo_sentences(zoo: ZooResult, target: str) -> tuple[str, ...]:
-    """What the numbers of one zoo say: against chance, against the hyperparameters, and in which direction."""
+    """Return sentences on one zoo: compared with chance, with the hyperparameters, and the direction of the measure."""
     return tuple(filter(None, (_against_chance(zoo), _against_hyperparameters(zoo), _direction(zoo, target))))
 
 
 def difference_sentence(first: str, second: str, comparison: Comparison) -> str:
-    """Which of two measures is better, and whether by more than chance."""
+    """Return a sentence that says which of two measures is better, and whether by more than chance."""
     difference = abs(comparison.difference)
     if not difference:
         return f"{first} and {second} have the same score."
@@ -85,7 +88,7 @@ def p_words(p_value: float) -> str:
 
 
 def range_words(numbers: Sequence[int | None]) -> str:
-    """Two ranks as people say them: 3, or 2 to 5."""
+    """Return a range of ranks as text: 3, or 2 to 5."""
     low, high = numbers
     return f"{low}" if low == high else f"{low} to {high}"
 
@@ -95,11 +98,11 @@ def _against_chance(zoo: ZooResult) -> str | None:
     if report is None:
         return None
     if report.p_value is not None:
-        told = p_words(report.p_value)
-        return f"Better than chance ({told})." if report.p_value <= LEVEL else f"Not told apart from chance ({told})."
+        p = p_words(report.p_value)
+        return f"Better than chance ({p})." if report.p_value <= LEVEL else f"Not distinguishable from chance ({p})."
     if report.floor_95 is not None:
         is_above = zoo.score > report.floor_95
-        return f"{'Above' if is_above else 'Not above'} what 95 of 100 random measures get ({report.floor_95:.1f})."
+        return f"{'Above' if is_above else 'Not above'} the 95th percentile of random measures ({report.floor_95:.1f})."
     return "The zoo is too large for a test against chance."
 
 
@@ -107,7 +110,7 @@ def _against_hyperparameters(zoo: ZooResult) -> str | None:
     if zoo.report is None or zoo.report.oracle is None:
         return None
     side = "More" if zoo.score > zoo.report.oracle else "Less"
-    return f"{side} than the hyperparameters alone would get ({zoo.report.oracle:.1f})."
+    return f"{side} than a model of the hyperparameters alone ({zoo.report.oracle:.1f})."
 
 
 def _direction(zoo: ZooResult, target: str) -> str | None:
@@ -115,6 +118,6 @@ def _direction(zoo: ZooResult, target: str) -> str | None:
     if zoo.direction < 0:
         return (
             f"It orders the networks the wrong way round: larger values go with a smaller {target_name(target)} "
-            f"({tau}). CMI does not tell; return the negative."
+            f"({tau}). CMI does not depend on the sign; return the negative."
         )
     return None if zoo.direction else f"It has no clear direction ({tau})."

@@ -1,6 +1,6 @@
-"""Pages that need nothing else, to be kept, mailed or opened without a server: style, fonts, charts all inside.
+"""Self-contained HTML pages: style, fonts and charts are embedded, so that they can be mailed or opened as files.
 
-`server.presentation.zoo_report_page` and `gengap baselines run --html` make theirs with it.
+Used by `server.presentation.zoo_report_page` and `gengap baselines run --html`.
 """
 
 import base64
@@ -18,7 +18,7 @@ _FONT = re.compile(r'url\("(vendor/[^"]+\.woff2)"\)')
 
 
 def standalone_page(template: str, **content: object) -> str:
-    """The template with this content; it also gets `style` (a style sheet) and `scripts` (that draw its charts)."""
+    """Return the rendered template; it also gets `style` (the style sheet) and `scripts` (which draw its charts)."""
     environment = Environment(
         loader=PackageLoader("server"),
         autoescape=True,
@@ -35,7 +35,7 @@ def standalone_page(template: str, **content: object) -> str:
 
 
 def chart_address(specification: object) -> str:
-    """A data: address. charts.js fetches its specification from one as from the server."""
+    """Return a specification as a data: URL, from which charts.js fetches it as it does from a server."""
     return _inlined(json.dumps(specification).encode(), "application/json")
 
 

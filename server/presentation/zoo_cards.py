@@ -1,6 +1,6 @@
-"""What a visitor learns of a zoo: dataset, grid, how many networks and, where the truth is public, how gaps are spread.
+"""The card of a zoo on a competition's page: dataset, grid, number of networks, and a histogram of a public truth.
 
-Called by the competition's page. A zoo's version never changes, so its card is made once in each process.
+A version of a zoo never changes, so its card is made once in each process.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ BARS = 12
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar of a histogram: how many networks have a target from `low` to `high`."""
+    """One bar of a histogram: the number of networks whose target is between `low` and `high`."""
 
     low: float
     high: float
@@ -23,7 +23,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class ZooCard:
-    """A zoo as a card. `axes`, `test_size` and `bars` are empty or None where the truth is not public."""
+    """The content of a card. `axes`, `test_size` and `bars` are empty or None if the truth is not public."""
 
     name: str
     title: str
@@ -42,13 +42,13 @@ class ZooCard:
 
     @property
     def highest(self) -> int:
-        """How many networks the highest bar stands for; 1 where there is none."""
+        """The number of networks in the highest bar; 1 if there is none."""
         return max((bar.count for bar in self.bars), default=1)
 
 
 @lru_cache(maxsize=256)
 def zoo_card(store: ZooStore, manifest_sha256: str, target: str) -> ZooCard:
-    """The card of a zoo in a phase that predicts `target`. Raises ZooError where the store cannot give the zoo."""
+    """Return the card of a zoo in a phase that predicts `target`. Raises ZooError if the store cannot read the zoo."""
     zoo: Zoo = store.open(manifest_sha256)
     manifest = zoo.manifest
     truth = store.truth(manifest_sha256) if manifest.truth_public else None
@@ -71,7 +71,7 @@ def zoo_card(store: ZooStore, manifest_sha256: str, target: str) -> ZooCard:
 
 
 def histogram(values: list[float], bars: int = BARS) -> tuple[Bar, ...]:
-    """Equal bars from the least to the largest value, which the last bar includes; one bar where all are equal."""
+    """Return bars of equal width from the least to the largest value, inclusive; one bar if all values are equal."""
     least, largest = min(values), max(values)
     width = (largest - least) / bars
     if width == 0:

@@ -1,4 +1,4 @@
-"""How zoos and the jobs on them read on the organizers' pages: template filters, each a pure function."""
+"""Template filters that format zoos and their jobs for the organizers' pages; each is a pure function."""
 
 from flask import Flask
 
@@ -25,7 +25,7 @@ _JOB_TITLES = {
     JobKind.RECIPE: ("Training of", "name"),
     JobKind.RECHECK: ("Check of", "zoo"),
 }
-_BYTES_FROM = 10**6  # a total beyond this is no count of networks
+_BYTES_FROM = 10**6  # a larger total is in bytes, not in networks
 
 
 def init_app(app: Flask) -> None:
@@ -44,24 +44,24 @@ def job_word(job: ZooJobRecord) -> str:
 
 
 def job_title(job: ZooJobRecord) -> str:
-    """What a job is about: Upload of digits.zip."""
+    """Return the title of a job, like: Upload of digits.zip."""
     begin, argument = _JOB_TITLES[job.kind]
     return f"{begin} {job.arguments.get(argument, 'a zoo')}"
 
 
 def job_sentence(job: ZooJobRecord) -> str:
-    """Where a job stands."""
+    """Return a sentence on the state of a job."""
     if job.state is JobState.QUEUED:
-        return "It waits for a worker that is free for zoos." if job.tries == 0 else "It waits to be taken up again."
+        return "Waiting for a worker that is free for zoos." if job.tries == 0 else "Waiting for the next attempt."
     if job.state is JobState.RUNNING:
-        return f"{job.text[:1].upper()}{job.text[1:]} …" if job.text else "It begins …"
+        return f"{job.text[:1].upper()}{job.text[1:]} …" if job.text else "Starting …"
     if job.state is JobState.FAILED:
-        return "No zoo was added." if job.kind is not JobKind.RECHECK else "The check came to no end."
-    return "The zoo is here, with the report of its check."
+        return "No zoo was added." if job.kind is not JobKind.RECHECK else "The check did not finish."
+    return "The zoo has been added, with the report of its check."
 
 
 def job_count(job: ZooJobRecord) -> str:
-    """How far a job is: 12 of 96, or in bytes where it counts those."""
+    """Return the progress of a job: 12 of 96, or in bytes if the job counts bytes."""
     if job.total <= 0:
         return ""
     shown = size if job.total >= _BYTES_FROM else str

@@ -1,7 +1,4 @@
-"""A zoo's check as one HTML page that needs nothing else: to be kept, mailed or opened without a server.
-
-`gengap zoo check --html` writes it.
-"""
+"""The report of a zoo's check as one self-contained HTML page, written by `gengap zoo check --html`."""
 
 from model_zoo.checks.report import CheckReport, Verdict
 from server.charts.zoo_charts import PICTURES
@@ -9,7 +6,7 @@ from server.presentation.standalone_page import chart_address, standalone_page
 
 
 def page(report: CheckReport) -> str:
-    """The whole page: verdicts, the three pictures, and tables of the same numbers."""
+    """Return the HTML: verdicts, the three pictures, and tables of the same numbers."""
     return standalone_page(
         "zoo_check.html",
         report=report,

@@ -1,4 +1,4 @@
-"""What organizers announce on a competition's page: dated messages, the newest first. Called by pages and the API."""
+"""Announcements on a competition's page: dated messages from the organizers. Called by pages and the API."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,23 @@ class Announcement:
 
 
 def announce(db: Database, competition_id: int, title: str, text: str, *, user_id: int | None) -> int:
-    """Publish a message on the competition's page. Returns its id. Raises CompetitionRefused, a sentence a field."""
+    """Publish a message on the competition's page.
+
+    Parameters
+    ----------
+    user_id : int or None
+        the author; None for the command line.
+
+    Returns
+    -------
+    int
+        The id of the announcement.
+
+    Raises
+    ------
+    CompetitionRefused
+        With a sentence for every faulty field.
+    """
     messages = {}
     if not 0 < len(title) <= TITLE_LENGTH:
         messages["title"] = f"Give the announcement a title of 1 to {TITLE_LENGTH} characters."
@@ -42,7 +58,13 @@ def announce(db: Database, competition_id: int, title: str, text: str, *, user_i
 
 
 def withdraw(db: Database, competition_id: int, announcement_id: int, *, user_id: int | None) -> bool:
-    """Take a message of this competition off its page; False where it is gone already."""
+    """Remove a message from the competition's page.
+
+    Returns
+    -------
+    bool
+        False if there is no such message.
+    """
     with db.write() as session:
         record = session.get(AnnouncementRecord, announcement_id)
         if record is None or record.competition_id != competition_id:
@@ -54,7 +76,7 @@ def withdraw(db: Database, competition_id: int, announcement_id: int, *, user_id
 
 
 def announcements_of(session: Session, competition_id: int) -> tuple[Announcement, ...]:
-    """The competition's messages, the newest first."""
+    """Return the competition's messages, the newest first."""
     rows = session.execute(
         select(AnnouncementRecord, UserRecord.name)
         .outerjoin(UserRecord, UserRecord.id == AnnouncementRecord.user_id)

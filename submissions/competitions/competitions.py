@@ -1,4 +1,4 @@
-"""Competitions, phases and the zoos they use: made here, looked up here. Called by pages and commands."""
+"""Competitions, their first phase and the zoos they use: created and looked up. Called by pages and commands."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,17 @@ MOST_TEAM_MEMBERS = 50
 
 
 class CompetitionError(Exception):
-    """A competition, phase or zoo cannot be made as asked; the message says why."""
+    """A competition, phase or zoo cannot be created as requested; the message says why."""
 
 
 class CompetitionRefused(Exception):  # noqa: N818  (a refusal is an answer, not a malfunction)
-    """What an organizer typed about a competition cannot be taken. `messages`: one sentence per faulty field."""
+    """An organizer's input about a competition is not valid.
+
+    Attributes
+    ----------
+    messages : Mapping[str, str]
+        field → one sentence.
+    """
 
     def __init__(self, messages: Mapping[str, str]) -> None:
         super().__init__(" ".join(messages.values()))
@@ -28,7 +34,13 @@ class CompetitionRefused(Exception):  # noqa: N818  (a refusal is an answer, not
 
 @dataclass(frozen=True)
 class CompetitionTexts:
-    """What a competition's page says, as its organizers write it; a blank line parts paragraphs."""
+    """The texts of a competition's page, as its organizers write them; a blank line separates paragraphs.
+
+    Attributes
+    ----------
+    team_members : int
+        maximum number of members of a team; 1 means no teams.
+    """
 
     title: str
     text: str = ""
@@ -36,7 +48,7 @@ class CompetitionTexts:
     team_members: int = 5
 
     def faults(self) -> dict[str, str]:
-        """One sentence per field that cannot be taken; empty where all is well."""
+        """Return one sentence per invalid field; empty if all are valid."""
         checks = {
             "title": (
                 0 < len(self.title) <= TITLE_LENGTH,
@@ -53,7 +65,13 @@ class CompetitionTexts:
 
 
 def change_competition(db: Database, competition_id: int, texts: CompetitionTexts) -> None:
-    """Give a competition new texts. Raises CompetitionRefused with a sentence per faulty field."""
+    """Change the texts of a competition.
+
+    Raises
+    ------
+    CompetitionRefused
+        With a sentence for every faulty field.
+    """
     if messages := texts.faults():
         raise CompetitionRefused(messages)
     with db.write() as session:
@@ -72,11 +90,22 @@ def create_competition(
     zoo_ids: Sequence[int],
     smoke_zoo_id: int | None = None,
 ) -> int:
-    """A competition with its first phase over the given zoos. Returns the phase's id.
+    """Create a competition with its first phase over the given zoos.
 
-    smoke_zoo_id: the public zoo on which submissions are tried first; None leaves the choice to
-    `submissions.evaluation.smoke_run`. Raises CompetitionError if the slug is taken, no zoo is given, a zoo is
-    unknown or not ready, or the smoke zoo is not public.
+    Parameters
+    ----------
+    smoke_zoo_id : int or None, optional
+        the public zoo of the smoke run; None leaves the choice to `submissions.evaluation.smoke_run`.
+
+    Returns
+    -------
+    int
+        The id of the phase.
+
+    Raises
+    ------
+    CompetitionError
+        If the slug is taken, no zoo is given, a zoo is unknown or not ready, or the smoke zoo is not public.
     """
     if not zoo_ids:
         raise CompetitionError("a phase needs at least one zoo")
@@ -95,9 +124,12 @@ def create_competition(
 
 
 def usable_zoo(session: Session, zoo_id: int, target: str) -> ZooRecord:
-    """The zoo, if a phase with this target may use it.
+    """Return a zoo that a phase with this target may use.
 
-    Raises CompetitionError where there is none, it is not ready, or its truth does not tell the target.
+    Raises
+    ------
+    CompetitionError
+        If the zoo is unknown or not ready, or its truth does not contain the target.
     """
     zoo = session.get(ZooRecord, zoo_id)
     if zoo is None:
@@ -120,10 +152,12 @@ def _public_zoo(session: Session, zoo_id: int, target: str) -> ZooRecord:
 
 
 def find_competition(session: Session, slug: str) -> CompetitionRecord | None:
+    """Return the competition with this short name, if any."""
     return session.scalar(select(CompetitionRecord).where(CompetitionRecord.slug == slug))
 
 
 def find_phase(session: Session, competition_slug: str, phase_slug: str) -> PhaseRecord | None:
+    """Return the phase with these short names of competition and phase, if any."""
     return session.scalar(
         select(PhaseRecord)
         .join(CompetitionRecord)

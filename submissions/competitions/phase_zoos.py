@@ -1,8 +1,8 @@
-"""Which zoos a phase uses: attached, detached, replaced by organizers. Called by pages and commands.
+"""The zoos of a phase: organizers attach, detach and replace them. Called by pages and commands.
 
-A phase's submissions must all be scored on the same zoos: whoever changes them has every submission that was not
-cancelled evaluated anew, as a new attempt. The change and its record are one transaction, each new attempt another;
-`rerun_outdated` finds what a crash in between has left.
+All submissions of a phase must be scored on the same zoos. After a change, every submission that was not cancelled is
+therefore evaluated again, as a new attempt. The change and its audit entry are one transaction, each new attempt
+another; `rerun_outdated` completes the work after a crash in between.
 """
 
 from sqlalchemy import ColumnElement, exists, func, select
@@ -28,10 +28,23 @@ ATTACHED, DETACHED, REPLACED = "attached", "detached", "replaced"
 
 
 def attach_zoo(db: Database, phase_id: int, zoo_id: int, user_id: int | None) -> int:
-    """Let the phase use a ready zoo, after those it has. Returns how many submissions run again.
+    """Add a ready zoo to the end of a phase's zoos.
 
-    Raises CompetitionError where the zoo is not ready or lacks the phase's target or what a submission needs, or the
-    phase uses a version of it already.
+    Parameters
+    ----------
+    user_id : int or None
+        the organizer; None for the command line.
+
+    Returns
+    -------
+    int
+        The number of submissions that are evaluated again.
+
+    Raises
+    ------
+    CompetitionError
+        If the zoo is not ready, lacks the phase's target or something that a submission needs, or if the phase uses
+        a version of it already.
     """
     with db.write() as session:
         phase = _locked(session, phase_id)
@@ -45,9 +58,22 @@ def attach_zoo(db: Database, phase_id: int, zoo_id: int, user_id: int | None) ->
 
 
 def detach_zoo(db: Database, phase_id: int, zoo_id: int, user_id: int | None) -> int:
-    """Take a zoo from the phase. Returns how many submissions run again.
+    """Remove a zoo from the phase.
 
-    Raises CompetitionError where the phase does not use it, or uses nothing else.
+    Parameters
+    ----------
+    user_id : int or None
+        the organizer; None for the command line.
+
+    Returns
+    -------
+    int
+        The number of submissions that are evaluated again.
+
+    Raises
+    ------
+    CompetitionError
+        If the phase does not use the zoo, or uses no other.
     """
     with db.write() as session:
         phase = _locked(session, phase_id)
@@ -62,11 +88,23 @@ def detach_zoo(db: Database, phase_id: int, zoo_id: int, user_id: int | None) ->
 
 
 def replace_zoo(db: Database, phase_id: int, old_zoo_id: int, new_zoo_id: int, user_id: int | None) -> int:
-    """Put a ready zoo into the place of another in the phase. Returns how many submissions run again.
+    """Replace a zoo of the phase with another ready one; the old values stay on record with their attempt.
 
-    The values on the old zoo stay on record with their attempt. Raises CompetitionError where the phase does not use
-    the old zoo, the new one is not ready or lacks what a submission needs, or the phase uses a version of it beside the
-    old one.
+    Parameters
+    ----------
+    user_id : int or None
+        the organizer; None for the command line.
+
+    Returns
+    -------
+    int
+        The number of submissions that are evaluated again.
+
+    Raises
+    ------
+    CompetitionError
+        If the phase does not use the old zoo, the new one is not ready or lacks something that a submission needs,
+        or the phase uses another version of it.
     """
     with db.write() as session:
         phase = _locked(session, phase_id)
@@ -89,7 +127,7 @@ def replace_zoo(db: Database, phase_id: int, old_zoo_id: int, new_zoo_id: int, u
 
 
 def submissions_affected(session: Session, phase_id: int) -> int:
-    """How many submissions would run again if the phase's zoos were changed now."""
+    """Return how many submissions would be evaluated again if the phase's zoos were changed now."""
     query = (
         select(func.count()).select_from(SubmissionRecord).where(_runs_again(), SubmissionRecord.phase_id == phase_id)
     )
@@ -97,9 +135,17 @@ def submissions_affected(session: Session, phase_id: int) -> int:
 
 
 def rerun_outdated(db: Database, phase_id: int | None = None) -> int:
-    """Start a new attempt of every submission that is not about its phase's zoos; how many there were.
+    """Start a new attempt of every submission whose attempt does not match its phase's zoos.
 
-    phase_id: of one phase; None: of all whose zoos have ever been changed, as a worker looks at its start.
+    Parameters
+    ----------
+    phase_id : int or None, optional
+        None checks all phases whose zoos have ever changed, as a worker does at its start.
+
+    Returns
+    -------
+    int
+        The number of new attempts.
     """
     with db.read() as session:
         outdated = _outdated(session, phase_id)
@@ -138,7 +184,7 @@ def _runs_again() -> ColumnElement[bool]:
 
 
 def _locked(session: Session, phase_id: int) -> PhaseRecord:
-    """The phase, locked: a submission that comes in meanwhile waits, and then meets the new zoos."""
+    """Return the phase, locked: a submission that arrives meanwhile waits and then uses the new zoos."""
     phase = session.get(PhaseRecord, phase_id, with_for_update=True)
     if phase is None:
         raise CompetitionError(f"there is no phase with id {phase_id}")
@@ -153,7 +199,7 @@ def _link(phase: PhaseRecord, zoo_id: int) -> PhaseZooRecord:
 
 
 def _refuse_without(session: Session, phase: PhaseRecord, zoo: ZooRecord) -> None:
-    """Every submission runs on every zoo of the phase, so each must offer what any of them needs."""
+    """Check that the zoo offers what every submission of the phase needs."""
     needs = session.scalars(
         select(SubmissionRecord.needs).where(_runs_again(), SubmissionRecord.phase_id == phase.id)
     ).all()

@@ -4,11 +4,11 @@ Which zoos a phase gets later is `submissions.competitions.phase_zoos`'s: attach
 consequences.
 """
 
-import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
@@ -25,6 +25,7 @@ from submissions.competitions.phase_zoos import ATTACHED
 from submissions.leaderboard import standings
 from submissions.storage.audit import record_act
 from submissions.storage.database import Database
+from submissions.storage.limits import LIMITS, Limits
 from submissions.storage.records import (
     CompetitionRecord,
     CountRule,
@@ -38,7 +39,6 @@ from submissions.storage.records import (
 )
 
 SLUG_LENGTH = 80
-MEBIBYTE = 2**20
 
 _OF_THE_BOARD = frozenset(("count_rule", "uses_ladder", "freezes_at"))
 _SLUG = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{SLUG_LENGTH - 1}}}")
@@ -54,16 +54,14 @@ class PhaseError(Exception):
 
 @dataclass(frozen=True)
 class PhasePlan:
-    """What an organizer sets of a phase. Limits are per network; the fields are those of `PhaseRecord`."""
+    """What an organizer sets of a phase; the fields are those of `PhaseRecord`."""
 
     title: str
     opens_at: datetime
     closes_at: datetime | None = None
     target: str = "gap"
-    wall_s: float = 60.0
+    limits: Limits = field(default_factory=Limits)
     time_rule: TimeRule = TimeRule.PER_NETWORK
-    memory_bytes: int = 2048 * MEBIBYTE
-    cpu_s: float | None = None
     daily_quota: int = 20
     daily_smoke_failures: int | None = None
     smoke_networks: int = 2
@@ -86,10 +84,7 @@ class PhasePlan:
                 "The phase must close after it opens.",
             ),
             "target": (0 < len(self.target) <= SLUG_LENGTH, "Name one of the targets that the zoos have, such as gap."),
-            "wall_s": (math.isfinite(self.wall_s) and 0 < self.wall_s <= 86_400, "Give from 0.1 to 86400 seconds."),
-            "memory_bytes": (self.memory_bytes >= 64 * MEBIBYTE, "Give at least 64 MiB: torch needs as much."),
             "daily_quota": (1 <= self.daily_quota <= 10_000, "Give from 1 to 10000 submissions a day."),
-            "cpu_s": (self.cpu_s is None or 0 < self.cpu_s <= 864_000, "Give from 0.1 to 864000 seconds, or nothing."),
             "daily_smoke_failures": (
                 self.daily_smoke_failures is None or 1 <= self.daily_smoke_failures <= 10_000,
                 "Give from 1 to 10000 uploads a day, or nothing.",
@@ -105,7 +100,20 @@ class PhasePlan:
                 "The leaderboard must be frozen after the phase opens.",
             ),
         }
-        return {name: sentence for name, (holds, sentence) in checks.items() if not holds}
+        found = {name: sentence for name, (holds, sentence) in checks.items() if not holds}
+        return found | self.limits.faults()
+
+    def settings(self) -> dict[str, Any]:
+        """What is set, by name: each limit by its own, everything else by its field's."""
+        others = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "limits"}
+        return others | dict(self.limits.of_phase())
+
+    def changed(self, settings: Mapping[str, Any]) -> "PhasePlan":
+        """This plan with some settings changed, named as in `settings`."""
+        names = {limit.name for limit in LIMITS}
+        limits = replace(self.limits, **{name: value for name, value in settings.items() if name in names})
+        others = {name: value for name, value in settings.items() if name not in names}
+        return replace(self, limits=limits, **others)
 
 
 @dataclass(frozen=True)
@@ -186,7 +194,8 @@ def change_phase(db: Database, phase_id: int, plan: PhasePlan, *, user_id: int |
         if plan.target != before.target:
             _require_target_may_change(session, phase, plan.target)
         _apply(phase, plan)
-        changed = [name for name in vars(plan) if getattr(before, name) != getattr(plan, name)]
+        old = before.settings()
+        changed = [name for name, value in plan.settings().items() if value != old[name]]
         if changed:
             record_act(session, "changed", user_id=user_id, phase_id=phase_id, detail=", ".join(changed))
         if _OF_THE_BOARD.intersection(changed):

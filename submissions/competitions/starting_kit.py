@@ -1,7 +1,7 @@
-"""The starting kit of a competition: one zip with a measure to change, baselines, a public zoo, a notebook and Gengap.
+"""The starting kit of a competition: a zip with an example measure, baselines, a public zoo, a notebook and Gengap.
 
-Made at the first request and kept in the cache folder under the digest of what is in it, so that a new version of the
-zoo or of Gengap makes a new one. Called by pages and the API.
+It is made at the first request and cached under the digest of its content, so that a new version of the zoo or of
+Gengap makes a new kit. Called by pages and the API.
 """
 
 import hashlib
@@ -32,7 +32,15 @@ _ONE_AT_A_TIME = threading.Lock()
 
 @dataclass(frozen=True)
 class KitPlan:
-    """What the kit of a competition is made of. phase: competition/phase, where its README submits to."""
+    """The content of a competition's kit.
+
+    Attributes
+    ----------
+    phase : str
+        competition/phase, to which the kit's README submits.
+    page_url : str
+        public address of the competition's page.
+    """
 
     slug: str
     title: str
@@ -50,14 +58,12 @@ class KitPlan:
 
     @property
     def filename(self) -> str:
+        """The file name of the zip."""
         return f"{self.folder}-kit.zip"
 
 
 def kit_zoo(session: Session, phase_ids: Sequence[int]) -> ZooRecord | None:
-    """The zoo that goes into a kit: the first with a public truth in these phases, else the one they try measures on.
-
-    None where there is no public zoo: then there is no kit.
-    """
+    """Return the zoo of a kit: the first with public truth in these phases, else their smoke-run zoo; else None."""
     own = session.scalar(
         select(ZooRecord)
         .join(PhaseZooRecord)
@@ -74,9 +80,19 @@ def kit_zoo(session: Session, phase_ids: Sequence[int]) -> ZooRecord | None:
 def kit_plan(
     session: Session, competition: CompetitionRecord, phases: Sequence[PhaseRecord], page_url: str
 ) -> KitPlan | None:
-    """The kit of a competition for a reader who may see `phases`; None where there is none.
+    """Plan the kit of a competition.
 
-    page_url: the public address of the competition's page.
+    Parameters
+    ----------
+    phases : Sequence[PhaseRecord]
+        the phases that the reader may see.
+    page_url : str
+        public address of the competition's page.
+
+    Returns
+    -------
+    KitPlan or None
+        None if the competition has no public zoo.
     """
     zoo = kit_zoo(session, [phase.id for phase in phases])
     if zoo is None:
@@ -95,7 +111,13 @@ def kit_plan(
 
 
 def kit_file(settings: Settings, zoos: ZooStore, plan: KitPlan) -> Path:
-    """The kit's zip on this machine, made if it is not there yet. Raises ZooError where the store has no such zoo."""
+    """Return the path of the kit's zip on this machine, making it if necessary.
+
+    Raises
+    ------
+    ZooError
+        If the store does not have the zoo.
+    """
     small = dict(_small_files(plan))
     digest = hashlib.sha256(plan.zoo_sha256.encode())
     for name, content in small.items():

@@ -1,7 +1,7 @@
-"""Gengap itself as a wheel, packed from the files that run here, for people to install beside a starting kit.
+"""A wheel of the running Gengap, which participants install from the starting kit.
 
-A wheel is a zip of the packages and a description (PyPA, "Binary distribution format"). Made from what is installed, it
-is the server's own version to the byte, whether that came from a checkout or from a package.
+A wheel is a zip of the packages and a description (PyPA, "Binary distribution format"). It is made from the installed
+files, so it is exactly the server's version, whether that came from a checkout or from a package.
 """
 
 import base64
@@ -21,12 +21,13 @@ _MODE = 0o100644 << 16
 
 
 def wheel_name() -> str:
+    """Return the wheel's file name."""
     return f"{DISTRIBUTION}-{distribution(DISTRIBUTION).version}-py3-none-any.whl"
 
 
 @lru_cache(maxsize=1)
 def wheel() -> bytes:
-    """The wheel's bytes, the same at every call."""
+    """Return the wheel's bytes, which are the same at every call."""
     installed = distribution(DISTRIBUTION)
     described = f"{DISTRIBUTION}-{installed.version}.dist-info"
     files = dict(_package_files())

@@ -1,7 +1,7 @@
-"""What an attempt of a submission consists of: its evaluations, and a pending run for each of their networks.
+"""The work of an attempt: its evaluations, with a pending run for each of their networks.
 
-Called by `submissions.evaluation.outcomes` inside its transactions. Which of the runs may be claimed is
-`submissions.evaluation.queue`'s.
+Called by `submissions.evaluation.outcomes` in its transactions. `submissions.evaluation.queue` decides which runs may
+be claimed.
 """
 
 import random
@@ -18,10 +18,14 @@ from submissions.storage.states import State
 
 
 def add_attempt(session: Session, submission: SubmissionRecord, phase: PhaseRecord) -> None:
-    """The smoke evaluation, if there is a zoo for it, and one over each zoo of the phase, in a random order.
+    """Add the evaluations of a new attempt: a smoke run, if a zoo is available, and one per zoo of the phase.
 
-    Baselines come with Gengap and were tried before: they have no smoke run. Raises ZooError where a zoo of an
-    older installation has not been brought into the store.
+    Networks are in a random order. Baselines ship with Gengap and were tested before, so they have no smoke run.
+
+    Raises
+    ------
+    ZooError
+        If a zoo of an older installation has not been copied to the store.
     """
     public = None if submission.is_baseline else smoke_zoo(session, phase, submission.needs)
     if public is not None:
@@ -43,7 +47,7 @@ def _weight_bytes(zoo: ZooRecord) -> dict[str, int]:
 
 
 def add_repeats(session: Session, submission: SubmissionRecord, count: int) -> None:
-    """Runs that evaluate `count` of the submission's networks once more, chosen by the submission's number."""
+    """Add runs that evaluate `count` of the submission's networks again; the choice depends on the submission's id."""
     runs = session.execute(
         select(EvaluationRecord.zoo_id, EvaluationRecord.position, RunRecord.network_id)
         .join(RunRecord, RunRecord.evaluation_id == EvaluationRecord.id)
@@ -63,7 +67,7 @@ def add_repeats(session: Session, submission: SubmissionRecord, count: int) -> N
 
 
 def drop_open_work(session: Session, submission_id: int) -> None:
-    """Runs that no longer matter leave the queue; evaluations that had not ended end as cancelled."""
+    """Remove a submission's open runs from the queue, and mark its open evaluations as cancelled."""
     evaluation_ids = select(EvaluationRecord.id).where(EvaluationRecord.submission_id == submission_id)
     drop_runs(session, RunRecord.evaluation_id.in_(evaluation_ids))
     session.execute(
@@ -78,7 +82,7 @@ def drop_open_work(session: Session, submission_id: int) -> None:
 
 
 def drop_runs(session: Session, condition: ColumnElement[bool]) -> None:
-    """The runs for which the condition holds leave the queue, where they are still in it."""
+    """Remove the runs that satisfy the condition from the queue."""
     session.execute(
         update(RunRecord)
         .where(condition, RunRecord.state.in_(("pending", "claimed")))
@@ -113,5 +117,5 @@ def _add(
 
 
 def hold_zoos(session: Session, phase_id: int) -> None:
-    """Until the transaction ends nobody changes the phase's zoos (PostgreSQL; SQLite has one writer anyway)."""
+    """Lock the phase's zoos against changes until the transaction ends (PostgreSQL; SQLite has a single writer)."""
     session.get(PhaseRecord, phase_id, with_for_update={"read": True})

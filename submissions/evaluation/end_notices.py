@@ -18,10 +18,10 @@ from submissions.storage.states import SENTENCES, State
 
 
 def tell_end(session: Session, submission_id: int) -> None:
-    """Tell the author and their team that the submission is scored, has failed or is broken.
+    """Notify the author and their team that the submission is scored, has failed or is broken.
 
-    A later attempt is told on the pages alone: when a phase's zoos change all its submissions run again, and nobody
-    wants a mail about each.
+    Later attempts cause notifications on the pages only, no mails: when the zoos of a phase change, all its submissions
+    run again.
     """
     session.flush()
     submission = session.get_one(SubmissionRecord, submission_id, populate_existing=True)  # the end was a bulk update
@@ -39,7 +39,7 @@ def tell_end(session: Session, submission_id: int) -> None:
 
 
 def _told(submission: SubmissionRecord, phase: PhaseRecord) -> tuple[str, str]:
-    """What happened, as the end of "it …", and a sentence more. Of a score, what its author may see."""
+    """Return the rest of the sentence "it …", and a further sentence; scores only as the author may see them."""
     if submission.state is State.SCORED:
         score = seen_score(submission, sight(phase, submission, is_owner=True, sees_all=False))
         return ("was scored" if score is None else f"was scored {score:.2f}"), ""

@@ -1,4 +1,4 @@
-"""A phase's submissions that are waiting or running. The leaderboard tells how many, `gengap demo` how far each is."""
+"""A phase's waiting and running submissions: their number for the leaderboard, their progress for `gengap demo`."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class OpenSubmission:
-    """A submission still queued or running: `done` of `networks` have their value."""
+    """A queued or running submission: `done` of `networks` have a value."""
 
     submission_id: int
     name: str
@@ -24,12 +24,12 @@ class OpenSubmission:
 
 
 def open_count(session: Session, phase_id: int) -> int:
-    """How many submissions are waiting or running; those that are hidden do not count."""
+    """Return how many submissions of a phase are waiting or running; hidden ones do not count."""
     return session.connection().scalar(_OPEN_COUNT, {"phase_id": phase_id}) or 0
 
 
 def open_submissions(session: Session, phase_id: int) -> tuple[OpenSubmission, ...]:
-    """The newest of them."""
+    """Return the newest waiting or running submissions of a phase."""
     found = session.execute(
         select(
             SubmissionRecord.id,
@@ -68,7 +68,7 @@ def _is_open(phase_id: int | BindParameter[int]) -> ColumnElement[bool]:
 
 
 def _is_current() -> ColumnElement[bool]:
-    """The scored evaluations of the submission's current attempt."""
+    """Return the condition for scored evaluations of the submission's current attempt."""
     return and_(
         EvaluationRecord.submission_id == SubmissionRecord.id,
         EvaluationRecord.attempt == SubmissionRecord.attempt,

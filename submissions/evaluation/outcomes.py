@@ -1,8 +1,8 @@
-"""How a submission ends or begins again: cancel, re-run, record a value or a failure, score, give up.
+"""Transitions of a submission: cancel, re-run, record a value or a failure, score, give up.
 
-Every transition is a compare-and-set of `submissions.storage.states`: a late writer changes nothing. Called by pages
-(cancel, re-run) and by workers (the rest). Which run comes next is decided in `submissions.evaluation.queue`, what an
-attempt consists of in `submissions.evaluation.attempts`, how a submission comes to be in `submissions.intake.submit`.
+Every transition is a compare-and-set by the rules of `submissions.storage.states`, so a late writer changes nothing.
+Called by pages (cancel, re-run) and by workers (the rest). `submissions.evaluation.queue` decides which run comes next,
+`submissions.evaluation.attempts` creates the work of an attempt, `submissions.intake.submit` creates submissions.
 """
 
 from collections.abc import Mapping
@@ -37,13 +37,35 @@ class UnknownSubmission(LookupError):  # noqa: N818
 
 
 def cancel(db: Database, submission_id: int) -> bool:
-    """Cancel a queued or running submission; False where it has ended already."""
+    """Cancel a queued or running submission.
+
+    Returns
+    -------
+    bool
+        False if it has ended already.
+
+    Raises
+    ------
+    UnknownSubmission
+        If there is no such submission.
+    """
     with db.write() as session:
         return _end(session, submission_id, Event.USER_CANCELLED)
 
 
 def rerun(db: Database, submission_id: int) -> bool:
-    """Start a new attempt of an ended submission (an organizer's act); old values stay on record."""
+    """Start a new attempt of an ended submission, requested by an organizer; old values stay on record.
+
+    Returns
+    -------
+    bool
+        False if it has not ended, or was cancelled.
+
+    Raises
+    ------
+    UnknownSubmission
+        If there is no such submission.
+    """
     with db.write() as session:
         return _begin_anew(session, submission_id, Event.RERUN)
 
@@ -51,7 +73,10 @@ def rerun(db: Database, submission_id: int) -> bool:
 def restart(db: Database, submission_id: int) -> bool:
     """Start a new attempt of a submission, ended or not, because its phase's zoos have changed.
 
-    False where it was cancelled.
+    Returns
+    -------
+    bool
+        False if it was cancelled.
     """
     with db.write() as session:
         return _begin_anew(session, submission_id, Event.ZOOS_CHANGED)
@@ -86,14 +111,30 @@ def record_value(
     peak_bytes: int | None,
     layers: dict[str, bool],
 ) -> bool:
-    """Record one network's value; whoever records an evaluation's last one ends it, in the same transaction.
+    """Record the value of one network. The last value of an evaluation also ends it, in the same transaction.
 
-    The last value of a zoo scores it, the last of a smoke run opens the way for the rest. False where no more of
-    the claim is wanted: the lease passed to another worker, the submission has ended, or this value ended it (the
-    networks took too long together). Raises ZooError where the truth to score by cannot be had.
+    The last value of a zoo scores it; the last value of a smoke run opens the scored runs. The score is computed before
+    the transaction, which holds a lock; if other workers record missing values in between, the computation is repeated.
 
-    A score is computed before the transaction that records it, which holds a lock. Where other workers recorded the
-    values that were still missing in between, this one turns out to be the last, and it begins again.
+    Parameters
+    ----------
+    owner : str
+        the worker that claims to hold the run.
+    wall_s, cpu_s : float
+        seconds.
+    layers : dict[str, bool]
+        sandbox layer → whether it was active.
+
+    Returns
+    -------
+    bool
+        False if the rest of the claim is not needed: the lease passed to another worker, the submission has ended,
+        or this value ended it because the networks together took too long.
+
+    Raises
+    ------
+    ZooError
+        If the truth cannot be read.
     """
     measured = {"value": value, "wall_s": wall_s, "cpu_s": cpu_s, "peak_bytes": peak_bytes}
     while True:
@@ -106,7 +147,7 @@ def record_value(
 
 
 class _NotForeseen(Exception):  # noqa: N818  (a detour, not a malfunction)
-    """The value is the evaluation's last, but another was open when the score was to be computed."""
+    """The value is the evaluation's last, but another run was open when the score was to be computed."""
 
 
 def _record_value(
@@ -153,9 +194,27 @@ def record_failure(
     peak_bytes: int | None = None,
     layers: dict[str, bool] | None = None,
 ) -> bool:
-    """End the submission as failed, by the measure's fault on this run. False where the report came late.
+    """End the submission as failed, because the measure failed on this run.
 
-    A failure of a repeat ends nothing; it only shows that the measure is not deterministic.
+    A failure of a repeated network does not end it; it only shows that the measure is not deterministic.
+
+    Parameters
+    ----------
+    owner : str
+        the worker that claims to hold the run.
+    detail : str
+        where and how it failed, without data of the zoo.
+    message, log : str or None, optional
+        stored only in phases that show logs.
+    wall_s, cpu_s : float or None, optional
+        seconds.
+    layers : dict[str, bool] or None, optional
+        sandbox layer → whether it was active.
+
+    Returns
+    -------
+    bool
+        False if the report came too late.
     """
     with db.write() as session:
         lock_submission_of(session, run_id)
@@ -181,7 +240,7 @@ def record_failure(
 
 
 def give_up(session: Session, evaluation: EvaluationRecord, detail: str) -> None:
-    """Our fault, after the retries: the submission ends as broken and spends no quota. A repeat ends alone."""
+    """End a submission as broken after the retries, without spending quota; a repeat evaluation ends alone."""
     evaluation.state = State.BROKEN
     session.flush()
     if evaluation.purpose is Purpose.REPEAT:
@@ -202,9 +261,9 @@ def _fail(session: Session, evaluation: EvaluationRecord, failure: FailureRecord
 
 
 def lock_submission_of(session: Session, run_id: int) -> None:
-    """Lock the run's submission until the transaction ends (PostgreSQL; SQLite has one writer anyway).
+    """Lock the run's submission until the transaction ends (PostgreSQL; SQLite has a single writer).
 
-    Every writer takes this lock before any other row of the submission: no deadlock, one last value.
+    Every writer takes this lock before any other row of the submission, which prevents deadlocks and two "last" values.
     """
     session.execute(
         select(SubmissionRecord.id)
@@ -216,7 +275,7 @@ def lock_submission_of(session: Session, run_id: int) -> None:
 
 
 def _finish_run(session: Session, run_id: int, owner: str) -> EvaluationRecord | None:
-    """Mark the run done if `owner` still holds it, and give its evaluation; None where it came late."""
+    """Mark the run as done if `owner` still holds it, and return its evaluation; None if it came too late."""
     done = session.execute(
         update(RunRecord)
         .where(RunRecord.id == run_id, RunRecord.state == "claimed", RunRecord.lease_owner == owner)

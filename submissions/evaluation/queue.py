@@ -1,8 +1,8 @@
-"""The database as the queue of record: which runs come next, who holds them, and what becomes of lost ones.
+"""The queue of runs in the database: claiming, leases, returning and sweeping.
 
-Workers claim a batch under a lease, renew it with heartbeats, and give it back if they stop. A sweeper returns
-expired leases. Celery messages only hint that there is something to claim. A submission's scored runs can be
-claimed once its smoke run has passed, its repeats once it is scored.
+Workers claim a batch under a lease, renew it with heartbeats, and give it back if they stop. A sweeper returns expired
+leases to the queue. Celery messages only hint that there is work. A submission's scored runs can be claimed once its
+smoke run has passed, its repeats once it is scored.
 """
 
 from collections.abc import Collection
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, aliased
 from submissions.evaluation.outcomes import give_up, lock_submission_of
 from submissions.evaluation.time_pool import left_s
 from submissions.storage.database import Database
+from submissions.storage.limits import Limits
 from submissions.storage.records import (
     EvaluationRecord,
     PhaseRecord,
@@ -33,15 +34,20 @@ BATCH = 4  # runs that a worker's slot claims at once
 
 @dataclass(frozen=True)
 class ClaimedRun:
+    """One run of a claim: the evaluation of one network."""
+
     id: int
     network_id: str
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A batch of runs of one evaluation, held by `owner` until the lease ends.
+    """A batch of runs of one evaluation, held by `owner` until the lease ends; with the limits that apply.
 
-    is_pooled: a network may take what `pooled_left_s` says, not `wall_s`.
+    Attributes
+    ----------
+    is_pooled : bool
+        Whether the networks share the seconds that `pooled_left_s` returns; `limits.wall_s` does not apply.
     """
 
     owner: str
@@ -52,22 +58,29 @@ class Claim:
     filename: str
     purpose: Purpose
     is_pooled: bool
-    wall_s: float
-    cpu_s: float | None
-    memory_bytes: int
-    scratch_bytes: int
-    log_bytes: int
-    processes: int
+    limits: Limits
     shows_logs: bool
     networks: int
     runs: tuple[ClaimedRun, ...]
 
 
 def claim(db: Database, owner: str, *, batch: int, lease_s: float, now: datetime | None = None) -> Claim | None:
-    """Claim up to `batch` pending runs of the evaluation whose turn it is; None where nothing is pending.
+    """Claim up to `batch` pending runs of one evaluation.
 
-    The turn goes to smoke runs, one of each user's at a time, and to repeats last; then by priority, then to the
-    user with the fewest claimed runs, then to the oldest submission.
+    Smoke runs come first (one per user at a time), repeats last; then priority, then the user with the fewest claimed
+    runs, then the oldest submission.
+
+    Parameters
+    ----------
+    owner : str
+        name of the claiming worker slot.
+    lease_s : float
+        seconds until the claim expires.
+
+    Returns
+    -------
+    Claim or None
+        None if nothing is pending.
     """
     moment = now or utc_now()
     with db.write() as session:
@@ -109,12 +122,7 @@ def claim(db: Database, owner: str, *, batch: int, lease_s: float, now: datetime
             filename=submission.filename,
             purpose=evaluation.purpose,
             is_pooled=phase.time_rule is TimeRule.POOLED,
-            wall_s=phase.wall_s,
-            cpu_s=phase.cpu_s,
-            memory_bytes=phase.memory_bytes,
-            scratch_bytes=phase.scratch_bytes,
-            log_bytes=phase.log_bytes,
-            processes=phase.processes,
+            limits=phase.limits,
             shows_logs=phase.shows_logs,
             networks=evaluation.networks,
             runs=tuple(ClaimedRun(run_id, network_id) for _, run_id, network_id in sorted(rows)),
@@ -128,7 +136,7 @@ def _may_run(submission: SubmissionRecord, evaluation: EvaluationRecord) -> bool
 
 
 def _claimable() -> ColumnElement[bool]:
-    """Whether an evaluation (joined with its submission) is one whose pending runs may be claimed now."""
+    """Return the condition that the pending runs of an evaluation, joined with its submission, may be claimed now."""
     smoke = aliased(EvaluationRecord)
     in_smoke = exists().where(
         smoke.submission_id == SubmissionRecord.id,
@@ -205,20 +213,31 @@ def _start(session: Session, submission: SubmissionRecord, evaluation: Evaluatio
 
 
 def pooled_left_s(db: Database, evaluation_id: int) -> float | None:
-    """Wall seconds that the evaluation's networks still have together; None where the limit is per network."""
+    """Return the wall seconds left to the evaluation's networks together; None if the limit is per network."""
     with db.read() as session:
         return left_s(session, session.get_one(EvaluationRecord, evaluation_id))
 
 
 def held_by(db: Database, owner: str) -> int:
-    """How many runs `owner` holds now; 0 once they were recorded, cancelled or taken away."""
+    """Return how many runs `owner` holds now; 0 once they were recorded, cancelled or taken away."""
     with db.read() as session:
         query = select(func.count()).where(RunRecord.lease_owner == owner, RunRecord.state == "claimed")
         return session.scalar(query.select_from(RunRecord)) or 0
 
 
 def heartbeat(db: Database, owner: str, *, lease_s: float, now: datetime | None = None) -> int:
-    """Extend every lease of `owner`; the number of runs it still holds (0: all were taken away)."""
+    """Extend every lease of `owner`.
+
+    Parameters
+    ----------
+    lease_s : float
+        seconds from now.
+
+    Returns
+    -------
+    int
+        The number of runs it still holds; 0 if all were taken away.
+    """
     with db.write() as session:
         result = session.execute(
             update(RunRecord)
@@ -230,7 +249,7 @@ def heartbeat(db: Database, owner: str, *, lease_s: float, now: datetime | None 
 
 
 def release(db: Database, owner: str) -> int:
-    """Give back the runs that `owner` did not begin (a worker that stops in good order); costs no try."""
+    """Return the runs that `owner` has not begun to the queue, without counting a try."""
     with db.write() as session:
         result = session.execute(
             update(RunRecord)
@@ -242,7 +261,7 @@ def release(db: Database, owner: str) -> int:
 
 
 def give_back_broken(db: Database, run_id: int, owner: str, detail: str) -> None:
-    """Our fault on this run: pending again, or, after MAX_TRIES, the submission is broken."""
+    """Return a run to the queue after a fault of ours; after MAX_TRIES, end the submission as broken."""
     with db.write() as session:
         lock_submission_of(session, run_id)
         run = session.get(RunRecord, run_id)
@@ -252,13 +271,19 @@ def give_back_broken(db: Database, run_id: int, owner: str, detail: str) -> None
 
 
 def sweep(db: Database, now: datetime | None = None) -> int:
-    """Return the runs whose lease has expired to the queue; the number of runs that are pending now."""
+    """Return the runs with expired leases to the queue.
+
+    Returns
+    -------
+    int
+        The number of runs that are pending now.
+    """
     _return_lost(db, RunRecord.lease_until < (now or utc_now()))
     return pending(db)
 
 
 def pending(db: Database) -> int:
-    """How many runs wait and may be claimed now."""
+    """Return how many runs may be claimed now."""
     with db.read() as session:
         query = (
             select(func.count())
@@ -271,12 +296,18 @@ def pending(db: Database) -> int:
 
 
 def return_runs_of(db: Database, owners: Collection[str]) -> int:
-    """Return the runs of workers known to be dead, without waiting for their leases; how many there were."""
+    """Return the runs of dead workers to the queue without waiting for their leases.
+
+    Returns
+    -------
+    int
+        The number of returned runs.
+    """
     return _return_lost(db, RunRecord.lease_owner.in_(owners))
 
 
 def owners(db: Database) -> set[str]:
-    """Everyone who holds a lease now."""
+    """Return the names of all lease holders."""
     with db.read() as session:
         held = session.scalars(select(RunRecord.lease_owner).where(RunRecord.state == "claimed").distinct())
         return {owner for owner in held if owner is not None}

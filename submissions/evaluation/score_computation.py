@@ -1,8 +1,7 @@
-"""From recorded values to scores: reads the zoo's truth and asks `scoring`. Outside the sandbox, always.
+"""Computing scores from recorded values and a zoo's truth, with `scoring`. This always runs outside the sandbox.
 
-A score takes a tenth of a second or more, and a database may have one writer. So `foresee` computes before the
-transaction that records an evaluation's last value, and `submissions.evaluation.outcomes` puts its answer on record
-there.
+A score takes a tenth of a second or more, and a database may have a single writer. `foresee` therefore computes it
+before the transaction that records the last value, and `submissions.evaluation.outcomes` stores it there.
 """
 
 import logging
@@ -43,9 +42,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Scored:
-    """What is put on record of a scored evaluation; the fields are those of `EvaluationRecord`.
+    """The stored result of an evaluation; the fields are those of `EvaluationRecord`.
 
-    report: `scoring.ZooReport` as JSON, `references` of it where the zoo is not too large for them.
+    Attributes
+    ----------
+    cmi : float
+        conditional mutual information, from 0 to 1.
+    report : dict[str, Any]
+        `scoring.ZooReport` as JSON, with `references` if the zoo is not too large for them.
     """
 
     cmi: float
@@ -58,7 +62,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class _Question:
-    """What a score depends on."""
+    """The inputs of a score."""
 
     zoo_sha256: str
     target: str
@@ -67,9 +71,24 @@ class _Question:
 
 
 def foresee(db: Database, zoos: ZooStore, run_id: int, owner: str, value: float) -> Scored | None:
-    """The score of the evaluation that `value` completes; None where `owner` does not hold its last open run.
+    """Compute the score of the evaluation that `value` completes.
 
-    Raises ZooError where the truth cannot be had, and ScoringError, which is our fault here.
+    Parameters
+    ----------
+    owner : str
+        the worker that holds the run.
+
+    Returns
+    -------
+    Scored or None
+        None if `owner` does not hold the last open run of the evaluation.
+
+    Raises
+    ------
+    ZooError
+        If the truth cannot be read.
+    ScoringError
+        Only by an error of ours.
     """
     with db.read() as session:
         found = session.execute(_completed_by(run_id, owner)).one_or_none()
@@ -83,10 +102,21 @@ def foresee(db: Database, zoos: ZooStore, run_id: int, owner: str, value: float)
 def score_evaluation(
     truth: ZooTruth, target: str, values: Mapping[str, float], references: dict[str, Any] | None = None
 ) -> Scored:
-    """Everything about one value per network and the target that they should order.
+    """Compute everything that is stored about one evaluation.
 
-    references: as an earlier report on this zoo and target has them; None where they are to be made. Raises
-    ScoringError, which is our fault here.
+    Parameters
+    ----------
+    target : str
+        the name of the target that the values should order.
+    values : Mapping[str, float]
+        one value per network id.
+    references : dict[str, Any] or None, optional
+        from an earlier report on this zoo and target; None computes them.
+
+    Raises
+    ------
+    ScoringError
+        Only by an error of ours.
     """
     parsed = scoring.Truth.from_gengap(truth.model_dump(), target)
     drawn = draws(parsed)
@@ -106,7 +136,7 @@ def score_evaluation(
 
 
 def draws(truth: scoring.Truth) -> scoring.Draws:
-    """How many permutations and redrawn test sets a zoo of this size is worth: all, fewer, or none."""
+    """Return the numbers of permutations and redrawn test sets for a zoo of this size; large zoos get fewer or none."""
     cells = sum((first * second) ** 2 for first, second in combinations(truth.grid.shape, 2))
     affordable = WORK_AT_MOST // (len(truth.ids) ** 2 + _WORK_OF_A_CELL * cells)
     if affordable < FEWEST_DRAWS:
@@ -115,12 +145,18 @@ def draws(truth: scoring.Truth) -> scoring.Draws:
 
 
 def submission_score(cmi_by_zoo: Sequence[float]) -> float:
-    """The competition score: 100 x the mean of the zoos' CMI. Raises ScoringError if there is none."""
+    """Return the score of a submission: 100 x the mean of the zoos' CMI.
+
+    Raises
+    ------
+    ScoringError
+        If there is no zoo.
+    """
     return scoring.competition_score(cmi_by_zoo)
 
 
 def submission_error(error_by_zoo: Sequence[float | None]) -> float | None:
-    """The standard error of the competition score, on its scale: 100 · √(Σ SE²)/T; None where a zoo's is not known."""
+    """Return the standard error of a submission's score, 100 · √(Σ SE²)/T; None if that of a zoo is unknown."""
     known = [error for error in error_by_zoo if error is not None]
     if not known or len(known) < len(error_by_zoo):
         return None
@@ -128,7 +164,7 @@ def submission_error(error_by_zoo: Sequence[float | None]) -> float | None:
 
 
 class Rescoring:
-    """Gives evaluations that were scored before reports were kept theirs, a few at each sweep of a worker."""
+    """Adds the report to evaluations that were scored before reports were stored, a few at each sweep of a worker."""
 
     def __init__(self, db: Database, zoos: ZooStore) -> None:
         self._db = db
@@ -137,7 +173,13 @@ class Rescoring:
         self._is_done = False
 
     def step(self, most: int = 3) -> int:
-        """Rescore up to `most` evaluations; how many were. Once there is none left it looks no more."""
+        """Rescore up to `most` evaluations.
+
+        Returns
+        -------
+        int
+            The number of rescored evaluations; after the first 0 it does not search again.
+        """
         if self._is_done:
             return 0
         with self._db.read() as session:
@@ -182,7 +224,7 @@ class Rescoring:
 
 
 def _completed_by(run_id: int, owner: str) -> Any:
-    """The evaluation that this run's value would complete, with the run's network."""
+    """Return the evaluation that this run's value would complete, with the run's network."""
     other = aliased(RunRecord)
     is_open = other.state.in_(("pending", "claimed"))
     return (
@@ -200,7 +242,7 @@ def _completed_by(run_id: int, owner: str) -> Any:
 
 
 def _unreported(most: int) -> Any:
-    """Scored evaluations of current attempts without what scoring says today, newest first."""
+    """Return scored evaluations of current attempts without today's report, newest first."""
     return (
         select(EvaluationRecord.id)
         .join(SubmissionRecord, SubmissionRecord.id == EvaluationRecord.submission_id)
@@ -235,7 +277,7 @@ def _answer(zoos: ZooStore, question: _Question) -> Scored:
 
 
 def _known_references(session: Session, zoo: ZooRecord, target: str) -> dict[str, Any] | None:
-    """What chance and the hyperparameters get on a zoo, from its check or else from an evaluation before."""
+    """Return the references of a zoo, from its check or from an earlier evaluation."""
     if zoo.report is not None:
         for row in CheckReport.model_validate(zoo.report).numbers.references:
             if row.target == target:

@@ -1,6 +1,6 @@
-"""The smoke run's choices: on which public zoo a new submission is tried first, and on which of its networks.
+"""The choices of the smoke run: the public zoo on which a new submission is tried first, and the networks.
 
-Called where a submission gets its evaluations, and by the submit page, which tells people of it beforehand.
+Called where a submission gets its evaluations, and by the submit page, which announces the zoo.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,16 @@ from submissions.zoos.tracks import missing
 
 
 def smoke_zoo(session: Session, phase: PhaseRecord, needs: Sequence[str] = ()) -> ZooRecord | None:
-    """The zoo on which the phase's submissions are tried first; None where there is none to try them on.
+    """Return the zoo on which the phase's submissions are tried first; None if no zoo is available.
 
-    The organizer's choice; else the phase's first public zoo; else any public one, those of the same competition
-    before others. A zoo that a hidden phase uses is not chosen: trying a measure on it would tell that it exists.
-    needs: what the measure cannot do without; a zoo that does not offer it is passed over.
+    It is the organizer's choice; else the phase's first public zoo; else any public one, preferring the same
+    competition. A zoo that a hidden phase uses is not chosen, because trying a measure on it would reveal that the zoo
+    exists.
+
+    Parameters
+    ----------
+    needs : Sequence[str], optional
+        what the measure requires; zoos that do not offer it are skipped.
     """
     if phase.smoke_networks == 0:
         return None
@@ -57,10 +62,14 @@ def smoke_zoo(session: Session, phase: PhaseRecord, needs: Sequence[str] = ()) -
 
 
 def smoke_networks(weight_bytes: Mapping[str, int], count: int) -> list[str]:
-    """Ids of `count` of a zoo's networks, sizes from the smallest to the largest: what depends on size shows early.
+    """Return the ids of `count` networks whose sizes range from the smallest to the largest, to show limits early.
 
-    weight_bytes: size of the weights by network id. The same for every submission, so that its author can try the
-    same ones at home.
+    The choice is the same for every submission, so that authors can try the same networks locally.
+
+    Parameters
+    ----------
+    weight_bytes : Mapping[str, int]
+        size of the weights by network id.
     """
     by_size = sorted(weight_bytes, key=lambda network_id: (weight_bytes[network_id], network_id))
     count = min(count, len(by_size))

@@ -1,7 +1,7 @@
-"""What pages tell about one submission: state, smoke run, progress, scores, failure, repeats.
+"""The progress of one submission for its pages: state, smoke run, values so far, scores, failure, repeats.
 
-Read models only, built in a fixed number of queries. Called by the submission pages. Values beside a public truth are
-`submissions.results.values_and_targets`'s.
+Read-only models, built in a fixed number of queries. `submissions.results.values_and_targets` returns the values of
+zoos with public truth.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,9 +32,9 @@ from submissions.zoos.tracks import in_words
 
 @dataclass(frozen=True)
 class ZooProgress:
-    """One evaluation: `done` of `networks` have their value. Seconds are wall time per network.
+    """The progress of one evaluation: `done` of `networks` have a value. Seconds are wall time per network.
 
-    cmi, kendall_tau: None also for readers who may not see them.
+    cmi, kendall_tau: None also if the reader may not see them.
     """
 
     name: str
@@ -52,7 +52,7 @@ class ZooProgress:
 
 @dataclass(frozen=True)
 class SmokeProgress:
-    """The try on a public zoo before anything else: `scored` once every network has its value."""
+    """The progress of the smoke run; it is `scored` once every network has a value."""
 
     zoo_title: str
     state: State
@@ -61,14 +61,20 @@ class SmokeProgress:
 
     @property
     def is_open(self) -> bool:
+        """Whether the smoke run has not ended."""
         return not self.state.is_final
 
 
 @dataclass(frozen=True)
 class FailureTold:
-    """Where and how the measure failed, for its author: the how-manieth network a sandbox saw, never which.
+    """Where and how the measure failed, for its author.
 
-    The message and the log are None in phases that do not show logs.
+    Attributes
+    ----------
+    ordinal : int
+        the position of the network in the order of evaluation; its id stays hidden.
+    message, log : str or None
+        None in phases that do not show logs.
     """
 
     is_smoke: bool
@@ -82,7 +88,7 @@ class FailureTold:
 
 @dataclass(frozen=True)
 class RepeatProgress:
-    """Networks evaluated once more after the score: `differing` of the `done` gave another value, or none."""
+    """Networks evaluated again after the score: `differing` of the `done` gave a different value, or none."""
 
     networks: int
     done: int
@@ -91,11 +97,18 @@ class RepeatProgress:
 
 @dataclass(frozen=True)
 class Progress:
-    """One submission's current attempt, as one reader may see it: what they may not is None.
+    """The current attempt of a submission, as one reader may see it: None stands for what they may not see.
 
-    user_name: for its owners who sent it; for others the alias or the team's name, where there is one. alias: for its
-    owners, who appear under it. score: as `sees` says, the submission's own or the one that is released. layers: which
-    of the sandbox's layers held wherever it ran.
+    Attributes
+    ----------
+    user_name : str
+        for the owners the person who submitted it; for others the alias or the team's name, if there is one.
+    alias : str or None
+        for the owners, who appear under it.
+    score : float or None
+        as `sees` says, the submission's own score or the released one.
+    layers : Mapping[str, bool]
+        sandbox layer → whether it was active in all sandboxes of the attempt.
     """
 
     submission_id: int
@@ -131,21 +144,23 @@ class Progress:
 
     @property
     def is_in_smoke(self) -> bool:
-        """Whether the smoke run is still to come or going on, so that nothing else has begun."""
+        """Whether the smoke run has not ended, so that nothing else has begun."""
         return not self.state.is_final and self.smoke is not None and self.smoke.is_open
 
     @property
     def waits_after_smoke(self) -> bool:
-        """Whether the smoke run has passed and no scored network has been begun yet."""
+        """Whether the smoke run has passed and no scored network has begun yet."""
         is_through = self.smoke is not None and not self.smoke.is_open
         return not self.state.is_final and is_through and all(zoo.state is State.QUEUED for zoo in self.zoos)
 
     @property
     def done(self) -> int:
+        """The number of networks with a value."""
         return sum(zoo.done for zoo in self.zoos)
 
     @property
     def networks(self) -> int:
+        """The number of networks on all zoos of the phase."""
         return sum(zoo.networks for zoo in self.zoos)
 
     @property
@@ -155,10 +170,19 @@ class Progress:
 
 
 def progress(session: Session, submission_id: int, *, is_owner: bool, sees_all: bool = False) -> Progress:
-    """The submission as a page shows it, in two to four queries. Raises NoResultFound for an unknown id.
+    """Return the progress of a submission, in two to four queries.
 
-    is_owner: it is the reader's, or their team's. sees_all: they may see every submission as its owner does, and all
-    its scores.
+    Parameters
+    ----------
+    is_owner : bool
+        whether the reader, or their team, owns it.
+    sees_all : bool, optional
+        whether the reader may see every submission as its owner does, and all its scores.
+
+    Raises
+    ------
+    NoResultFound
+        If there is no such submission.
     """
     with_detail = is_owner or sees_all
     submission, user_name, team_name = session.execute(
@@ -208,7 +232,7 @@ def progress(session: Session, submission_id: int, *, is_owner: bool, sees_all: 
 
 
 def seen_score(submission: SubmissionRecord, sees: Sight) -> float | None:
-    """The score that a reader gets to see, rounded."""
+    """Return the rounded score that a reader may see."""
     if sees is Sight.NOTHING:
         return None
     score = submission.score if sees is Sight.ALL else submission.shown_score
@@ -216,7 +240,7 @@ def seen_score(submission: SubmissionRecord, sees: Sight) -> float | None:
 
 
 def _evaluations(session: Session, submission_id: int, attempt: int) -> Sequence[Any]:
-    """Every evaluation of an attempt with its progress."""
+    """Return every evaluation of an attempt with its progress."""
     return session.execute(
         select(
             EvaluationRecord.purpose,
@@ -270,7 +294,7 @@ def _zoos(evaluations: Sequence[Any], sees: Sight) -> tuple[ZooProgress, ...]:
 
 
 def _layers(evaluations: Sequence[Any]) -> dict[str, bool]:
-    """The layers of the sandboxes it ran in; one counts as held where it held in all of them."""
+    """Return the layers of the sandboxes of an attempt; a layer counts as active if it was active in all of them."""
     vectors = [row.layers for row in evaluations if row.layers]
     return {name: all(vector.get(name, False) for vector in vectors) for vector in vectors for name in vector}
 

@@ -1,6 +1,7 @@
-"""Wall time where a phase pools it: all networks of a zoo together may take what a network may, times their number.
+"""Pooled wall time: all networks of a zoo together may take the limit per network times their number.
 
-The sum is over recorded seconds, so it is the same whatever the number of workers. Called by lifecycle and queue.
+It sums the recorded seconds, so it does not depend on the number of workers. Called by
+`submissions.evaluation.outcomes` and `submissions.evaluation.queue`.
 """
 
 from sqlalchemy import func, select
@@ -18,9 +19,12 @@ from submissions.storage.records import (
 
 
 def left_s(session: Session, evaluation: EvaluationRecord) -> float | None:
-    """Wall seconds that the evaluation's networks still have together, below 0 where they took too long.
+    """Return the wall seconds left to the evaluation's networks, below 0 if they took too long.
 
-    None in a phase whose time limit is per network.
+    Returns
+    -------
+    float or None
+        None if the phase limits the time per network.
     """
     limit_s = _limit_s(session, evaluation)
     if limit_s is None:
@@ -30,7 +34,7 @@ def left_s(session: Session, evaluation: EvaluationRecord) -> float | None:
 
 
 def too_long(session: Session, evaluation: EvaluationRecord) -> str:
-    """What a submission fails with when its networks took too long together."""
+    """Return the detail of the failure of a submission whose networks together took too long."""
     return f"longer than the {_limit_s(session, evaluation):g} s that all networks of the zoo have together (pooled)"
 
 
@@ -45,4 +49,4 @@ def _limit_s(session: Session, evaluation: EvaluationRecord) -> float | None:
     # A repeated network may take as long again as it could take the first time.
     is_repeat = evaluation.purpose is Purpose.REPEAT
     networks = session.get_one(ZooRecord, evaluation.zoo_id).networks if is_repeat else evaluation.networks
-    return phase.wall_s * networks
+    return phase.limits.wall_s * networks

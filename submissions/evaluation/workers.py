@@ -1,6 +1,6 @@
-"""Which worker processes there are, what their sandboxes hold, and when each was last heard of.
+"""The worker processes on record: their sandboxes' layers, and when each was last heard from.
 
-Workers write their own row at start and at every sweep; the health endpoint and the organizers' page read them.
+Workers write their own row at start and at every sweep; the health endpoint and the organizers' page read the rows.
 """
 
 from collections.abc import Collection, Mapping
@@ -20,7 +20,19 @@ GRACE_S = 10.0
 
 @dataclass(frozen=True)
 class Worker:
-    """One worker process. `layers`: what its sandbox held when it was tried; `refusal`: why it takes no work."""
+    """One worker process.
+
+    Attributes
+    ----------
+    slots : int
+        networks evaluated at the same time.
+    layers : Mapping[str, bool]
+        name of a sandbox layer → whether it worked when the worker tested it.
+    refusal : str or None
+        why the worker takes no work, if it does not.
+    is_alive : bool
+        whether it was heard from recently.
+    """
 
     name: str
     slots: int
@@ -42,7 +54,19 @@ def enter(
     refusal: str | None,
     dead: Collection[str] = (),
 ) -> None:
-    """Note a worker that starts; forget those known to be dead, and those silent for a day."""
+    """Record a starting worker, and forget workers that are known to be dead or silent for a day.
+
+    Parameters
+    ----------
+    name : str
+        unique per process.
+    layers : Mapping[str, bool]
+        name of a sandbox layer → whether it worked when tested.
+    refusal : str or None
+        why the worker takes no work, if it does not.
+    dead : Collection[str], optional
+        names of workers known to be dead.
+    """
     moment = utc_now()
     with db.write() as session:
         gone = or_(
@@ -64,19 +88,25 @@ def enter(
 
 
 def seen(db: Database, name: str) -> None:
-    """Note that the worker is alive."""
+    """Record that the worker is alive."""
     with db.write() as session:
         session.execute(update(WorkerRecord).where(WorkerRecord.name == name).values(seen_at=utc_now()))
 
 
 def leave(db: Database, name: str) -> None:
-    """Forget a worker that stops in good order."""
+    """Forget a worker that stops regularly."""
     with db.write() as session:
         session.execute(delete(WorkerRecord).where(WorkerRecord.name == name))
 
 
 def known_workers(session: Session, *, sweep_s: float, now: datetime | None = None) -> tuple[Worker, ...]:
-    """Every worker on record, by name. One that missed three sweeps (every `sweep_s` seconds) is not alive."""
+    """Return every worker on record, by name. One that missed three sweeps is not alive.
+
+    Parameters
+    ----------
+    sweep_s : float
+        seconds between two sweeps of a worker.
+    """
     last = (now or utc_now()) - timedelta(seconds=MISSED_SWEEPS * sweep_s + GRACE_S)
     return tuple(
         Worker(

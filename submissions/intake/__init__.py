@@ -1,1 +1,1 @@
-"""From an upload to the queue: bundles, sources, quota, submitting; and what is done to a submission by hand."""
+"""From an upload to the queue: bundles, sources, quota, submitting; and later actions on submissions."""

@@ -1,7 +1,7 @@
-"""An upload before anyone runs it: a `.py` or a `.zip`, checked and unpacked in memory, never imported.
+"""Uploads: a `.py` or `.zip` file is checked and unpacked in memory, without importing it.
 
-The upload form and the demo read bundles before they store them; workers read the stored bytes again. This
-module owns size and archive safety; what the Python sources must look like is `submissions.intake.source`'s.
+The upload form and the demo read a bundle before they store it; workers read the stored bytes again. This module checks
+sizes and the safety of archives; `submissions.intake.source` checks the Python sources.
 """
 
 import hashlib
@@ -48,8 +48,13 @@ _DAMAGE = (
 class BundleError(Exception):
     """The upload cannot be accepted; the text is one sentence for the participant.
 
-    reason: what a run of it would fail with, where it is readable but no usable measure; None where the
-    upload itself is at fault. path, line: where in which source, the line counted from 1, as far as that is known.
+    Attributes
+    ----------
+    reason : Reason or None, optional
+        how an evaluation would fail, if the upload is readable but no usable measure; None if the upload itself is
+        invalid.
+    path, line : str or None, optional
+        the place of the error, if known; lines count from 1.
     """
 
     def __init__(
@@ -63,7 +68,7 @@ class BundleError(Exception):
 
 @dataclass(frozen=True)
 class BundleLimits:
-    """The most an upload may weigh, the most its files may weigh unpacked, and how many there may be."""
+    """The largest size of an upload, of its unpacked files (bytes), and their number."""
 
     upload_bytes: int = 10 * 2**20
     unpacked_bytes: int = 50 * 2**20
@@ -71,15 +76,24 @@ class BundleLimits:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
+        """Return the limits of these settings."""
         return cls(settings.upload_bytes, settings.unpacked_bytes, settings.unpacked_files)
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """An upload that passed: its bytes under their sha256, and its files by relative path.
+    """A valid upload.
 
-    `files` always holds `complexity.py`; a single uploaded `.py` becomes that file whatever its name was. track, needs:
-    as `complexity.py` declares them.
+    Attributes
+    ----------
+    content : bytes
+        the bytes as uploaded.
+    sha256 : str
+        their digest, as 64 hexadecimal digits.
+    files : Mapping[str, bytes]
+        content by relative path; contains `complexity.py`, which a single `.py` becomes whatever its name was.
+    track, needs : Track
+        as `complexity.py` declares them.
     """
 
     filename: str
@@ -91,9 +105,17 @@ class Bundle:
 
 
 def read_bundle(filename: str, content: bytes, limits: BundleLimits) -> Bundle:
-    """The upload's bundle. Nothing in it is imported or run.
+    """Check an upload and unpack it. Nothing in it is imported or run.
 
-    filename: as the browser sent it; folders in front of the name are dropped. Raises BundleError.
+    Parameters
+    ----------
+    filename : str
+        as the browser sent it; folders before the name are ignored.
+
+    Raises
+    ------
+    BundleError
+        If the upload is not valid.
     """
     name = _base_name(filename)
     if not content:
@@ -135,7 +157,7 @@ def _files(name: str, content: bytes, limits: BundleLimits) -> tuple[dict[str, b
 
 
 def _checked(sources: Mapping[str, bytes], entry: str) -> Declaration:
-    """What the entry says of itself, once nothing is found wrong with any of the sources."""
+    """Check all sources and return what the measure declares."""
     for path, source in sources.items():
         if len(source) > MAX_SOURCE_BYTES:
             raise BundleError(f"{path} is larger than {_size(MAX_SOURCE_BYTES)}, the most a Python file may have.")
@@ -152,7 +174,7 @@ def _checked(sources: Mapping[str, bytes], entry: str) -> Declaration:
 
 
 def _unzip(name: str, content: bytes, limits: BundleLimits) -> dict[str, bytes]:
-    """The archive's regular files by path, unpacked to at most the limits whatever its headers declare."""
+    """Return the archive's regular files by path, unpacked to at most the limits whatever its headers declare."""
     # zipfile makes an object per central header, so their number is bounded before it looks. Folders and
     # macOS's shadow files are entries too, hence three for one file.
     if content.count(_CENTRAL_HEADER) > 3 * limits.unpacked_files:
@@ -187,7 +209,7 @@ def _members(name: str, infos: list[zipfile.ZipInfo], limits: BundleLimits) -> d
 
 
 def _safe_path(name: str, info: zipfile.ZipInfo) -> str:
-    """The entry's relative path, no trailing slash. Raises BundleError for all but files and folders."""
+    """Return the entry's relative path, without a trailing slash. Raises BundleError unless it is a file or folder."""
     path = _entry_name(name, info)
     if not path.isprintable() or not path:
         raise BundleError(f"{name} holds a file whose name is empty or has control characters ({path!a}).")

@@ -1,4 +1,4 @@
-"""The bundle store: a folder of uploads named by their sha256. The web process puts, workers get."""
+"""The bundle store: a folder of uploads named by their sha256. The web process writes them, workers read them."""
 
 import hashlib
 import os
@@ -10,20 +10,26 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class StoreError(Exception):
-    """The store cannot give back what it was asked for, or cannot keep what it was given."""
+    """The store cannot return what was requested, or cannot store what it was given."""
 
 
 class BundleStore:
-    """Content-addressed bytes: putting the same content twice keeps one file; files are never changed.
+    """A content-addressed store: storing the same content twice keeps one file; files never change.
 
-    A file is `<first two digits>/<sha256>`, mode 0600. Safe with several processes at once.
+    A file is `<first two digits>/<sha256>`, mode 0600. Several processes can use the store at the same time.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def put(self, content: bytes) -> str:
-        """Keep `content` and return its sha256, only once it is safely on disk. Raises StoreError."""
+        """Store `content` and return its sha256 once it is safely on disk.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written.
+        """
         digest = hashlib.sha256(content).hexdigest()
         path = self._path(digest)
         try:
@@ -35,7 +41,13 @@ class BundleStore:
         return digest
 
     def get(self, digest: str) -> bytes:
-        """The content whose sha256 is `digest`. Raises StoreError if it is missing or was damaged."""
+        """Return the content with this sha256.
+
+        Raises
+        ------
+        StoreError
+            If it is missing or damaged.
+        """
         if not _DIGEST.fullmatch(digest):
             raise StoreError(f"{digest!r} is not a sha256 in lower-case hexadecimal.")
         path = self._path(digest)
@@ -52,7 +64,7 @@ class BundleStore:
 
 
 def _holds(path: Path, content: bytes) -> bool:
-    """Whether the file is there and whole. A damaged one is written again rather than trusted."""
+    """Check whether the file exists and is intact; a damaged one is written again."""
     try:
         return path.read_bytes() == content
     except FileNotFoundError:
@@ -75,7 +87,7 @@ def _write_atomically(path: Path, content: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the folder's new names survive a power cut, as fsync of a file does not."""
+    """Make the folder's new names survive a power failure, which fsync of a file does not."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

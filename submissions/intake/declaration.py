@@ -1,6 +1,6 @@
-"""What a measure declares of itself, read from its source without importing it. `submissions.intake.bundle` calls it.
+"""What a measure declares about itself, read from its source without importing it. Used by `submissions.intake.bundle`.
 
-A module says it at its top level: `TRACK = "extended"` and, if it cannot do without them, `NEEDS = ("siblings", …)`.
+A module declares at its top level `TRACK = "extended"` and, if it requires them, `NEEDS = ("siblings", …)`.
 """
 
 import ast
@@ -17,14 +17,25 @@ _TRACK, _NEEDS = "TRACK", "NEEDS"
 
 @dataclass(frozen=True)
 class Declaration:
-    """What a measure says of itself. needs: what it cannot do without, in the order of `model_zoo.zoo.OFFERS`."""
+    """The declaration of a measure. needs: what it requires, in the order of `model_zoo.zoo.OFFERS`."""
 
     track: Track = "standard"
     needs: tuple[str, ...] = ()
 
 
 def read_declaration(path: str, source: bytes) -> Declaration:
-    """What the module says. path: as messages name it. Raises SourceError, also where it cannot be told for certain."""
+    """Read the declaration of a module.
+
+    Parameters
+    ----------
+    path : str
+        the module's name in messages.
+
+    Raises
+    ------
+    SourceError
+        If the declaration is invalid or cannot be determined without running the module.
+    """
     tree = parse(path, source)
     track_line, track = _constant(path, tree, _TRACK, "standard")
     if track not in TRACKS:
@@ -42,7 +53,7 @@ def read_declaration(path: str, source: bytes) -> Declaration:
 
 
 def _constant(path: str, tree: ast.Module, name: str, default: object) -> tuple[int, object]:
-    """The line and the value of the one plain assignment of `name` at the module's top level."""
+    """Return the line and the value of the single literal assignment of `name` at the module's top level."""
     found = [statement for statement in module_statements(tree) if name in _bound(statement)]
     if not found:
         return 0, default
@@ -56,7 +67,7 @@ def _constant(path: str, tree: ast.Module, name: str, default: object) -> tuple[
 
 
 def _bound(statement: ast.stmt) -> list[str]:
-    """The names that a statement binds, as far as assignments and imports go."""
+    """Return the names that a statement binds by assignment or import."""
     match statement:
         case ast.Assign(targets=targets):
             return [each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)]

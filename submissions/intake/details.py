@@ -1,6 +1,6 @@
-"""What an author says of a submission beside its code: its name, a description, a link, an alias.
+"""The texts of a submission: its name, description, link and alias, and the checks of them.
 
-The submit page, the API and the command line hand in texts; `details_of` checks them, one sentence for each fault.
+The submit page, the API and the command line pass texts; `details_of` checks them and reports one sentence per error.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ ALIAS_LENGTH = 40
 
 @dataclass(frozen=True)
 class Details:
-    """What `details_of` let through. alias: stands on public pages in place of the author's or team's name."""
+    """Checked texts. alias: public pages show it instead of the author's or team's name."""
 
     name: str
     description: str = ""
@@ -29,7 +29,7 @@ class Details:
 
 
 class DetailsError(Exception):
-    """Something that an author says cannot be taken; `messages` has a sentence for each field at fault."""
+    """Some texts are not valid; `messages` has a sentence for each faulty field."""
 
     def __init__(self, messages: Mapping[str, str]) -> None:
         super().__init__(" ".join(messages.values()))
@@ -37,7 +37,13 @@ class DetailsError(Exception):
 
 
 def details_of(name: str, description: str = "", link: str = "", alias: str = "") -> Details:
-    """The texts, checked: name and alias are single lines, the link is a web address. Raises DetailsError."""
+    """Check the texts of a submission: name and alias must be single lines, the link a web address.
+
+    Raises
+    ------
+    DetailsError
+        With a sentence for every faulty field.
+    """
     details = Details(name.strip(), description.strip(), link.strip(), alias.strip() or None)
     messages = {
         "name": _line_fault(details.name, NAME_LENGTH, "Give the submission a name"),
@@ -51,7 +57,7 @@ def details_of(name: str, description: str = "", link: str = "", alias: str = ""
 
 
 def alias_refusal(session: Session, alias: str | None, user_id: int) -> str | None:
-    """Why this person cannot appear under the alias; None where they can. Nobody may look like somebody else."""
+    """Return why this person cannot use the alias; None if they can. It must not look like somebody else's name."""
     if alias is None:
         return None
     person = exists().where(UserRecord.name_key == alias.lower(), UserRecord.id != user_id)
@@ -74,7 +80,7 @@ def _length_fault(text: str) -> str | None:
 
 
 def _link_fault(link: str) -> str | None:
-    """Only what leads to a page by itself: no script, no credentials, nothing that a reader could mistake."""
+    """Accept only plain web addresses: no scripts, no credentials, nothing that misleads a reader."""
     if not link:
         return None
     if len(link) > LINK_LENGTH:

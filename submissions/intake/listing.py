@@ -1,4 +1,4 @@
-"""A person's own list of submissions, with those of their teams: filtered by phase, a page at a time.
+"""A person's list of submissions, including their teams', filtered by phase, in pages.
 
 Called by the page "My submissions" and by the API.
 """
@@ -22,9 +22,18 @@ PER_PAGE = 50
 
 @dataclass(frozen=True)
 class Listed:
-    """One line. score: as far as its owners may see it (`sees`). made_by: who of the team sent it, None for oneself.
+    """One entry of the list.
 
-    resubmit_to: the slug of the phase that takes it once more, None where none does.
+    Attributes
+    ----------
+    made_by : str or None
+        the team member who submitted it; None if the reader did.
+    score : float or None
+        as its owners may see it; `sees` says how much that is.
+    parent_id : int or None
+        the submission that it resubmits, if any.
+    resubmit_to : str or None
+        slug of the phase to which it can be resubmitted, if any.
     """
 
     submission_id: int
@@ -45,7 +54,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class ListedPage:
-    """A page of the list, the newest first. total: of all pages together; page counts from 1."""
+    """A page of the list, the newest first. total: entries on all pages; page counts from 1."""
 
     items: tuple[Listed, ...]
     total: int
@@ -54,6 +63,7 @@ class ListedPage:
 
     @property
     def pages(self) -> int:
+        """The number of pages, at least 1."""
         return max(1, -(-self.total // self.per_page))
 
 
@@ -77,10 +87,16 @@ def own_submissions(
     page: int = 1,
     per_page: int = PER_PAGE,
 ) -> ListedPage:
-    """What the person submitted, and what was submitted for their teams. Without those of hidden phases.
+    """Return the submissions of a person and of their teams, without those in hidden phases.
 
-    permissions: the person's, who may see hidden phases and every score. phase_id, team_id: of this phase, or for this
-    team, alone.
+    Parameters
+    ----------
+    permissions : frozenset of Permission, optional
+        the permissions of the person, who may see hidden phases or every score.
+    phase_id, team_id : int or None, optional
+        restrict the list to this phase or team.
+    page : int, optional
+        counts from 1.
     """
     condition = _is_own(user_id, permissions)
     if team_id is not None:
@@ -113,7 +129,7 @@ def own_submissions(
 
 
 def own_phases(session: Session, user_id: int, permissions: Permissions = NOTHING) -> list[OwnPhase]:
-    """The phases that `own_submissions` can be narrowed to, the latest first."""
+    """Return the phases to which `own_submissions` can be restricted, the latest first."""
     rows = session.execute(
         select(PhaseRecord.id, PhaseRecord.title, CompetitionRecord.title, func.count())
         .select_from(SubmissionRecord)
@@ -127,7 +143,7 @@ def own_phases(session: Session, user_id: int, permissions: Permissions = NOTHIN
 
 
 def phase_for_another(session: Session, phase: PhaseRecord, now: datetime) -> PhaseRecord | None:
-    """Where a submission of `phase` can be sent once more: there while it is open, else in its competition."""
+    """Return the phase to which a submission of `phase` can be resubmitted: itself if open, else another, else None."""
     return _choose(phase, _open_phases(session, {phase.competition_id}, now))
 
 

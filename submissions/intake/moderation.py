@@ -1,7 +1,7 @@
-"""What organizers do to single submissions: take them off boards and pages, put them back, run them again.
+"""Actions of organizers on single submissions: hide, disqualify, restore, run again.
 
-Hiding and disqualifying are one transaction each, with the record of the act and the standings that follow; a run that
-begins again goes on record once it has begun. Called by pages and the API.
+Hiding and disqualifying are one transaction each, together with the audit entry and the updated standings; a re-run is
+recorded once it has begun. Called by pages and the API.
 """
 
 from sqlalchemy.orm import Session
@@ -16,7 +16,20 @@ REASON_LENGTH = 1000
 
 
 def hide(db: Database, submission_id: int, is_hidden: bool, *, user_id: int | None, reason: str = "") -> bool:
-    """Let only its owners and organizers see the submission, or everybody again. False where it is so already."""
+    """Hide a submission from everybody but its owners and organizers, or show it again.
+
+    Parameters
+    ----------
+    user_id : int or None
+        the organizer; None for the command line.
+    reason : str, optional
+        for the record.
+
+    Returns
+    -------
+    bool
+        False if nothing changed.
+    """
     with db.write() as session:
         submission = session.get_one(SubmissionRecord, submission_id, with_for_update=True)
         if submission.is_hidden == is_hidden:
@@ -30,7 +43,20 @@ def hide(db: Database, submission_id: int, is_hidden: bool, *, user_id: int | No
 def disqualify(
     db: Database, submission_id: int, is_disqualified: bool, *, user_id: int | None, reason: str = ""
 ) -> bool:
-    """Let the submission count no more, or again. False where it is so already."""
+    """Exclude a submission from the leaderboard, or include it again.
+
+    Parameters
+    ----------
+    user_id : int or None
+        the organizer; None for the command line.
+    reason : str, optional
+        for the record.
+
+    Returns
+    -------
+    bool
+        False if nothing changed.
+    """
     with db.write() as session:
         submission = session.get_one(SubmissionRecord, submission_id, with_for_update=True)
         if submission.is_disqualified == is_disqualified:
@@ -42,7 +68,20 @@ def disqualify(
 
 
 def run_again(db: Database, submission_id: int, *, user_id: int | None, reason: str = "") -> bool:
-    """Evaluate a submission that has ended once more, as a new attempt. False where it has not, or was cancelled."""
+    """Evaluate an ended submission again, as a new attempt.
+
+    Parameters
+    ----------
+    user_id : int or None
+        the organizer; None for the command line.
+    reason : str, optional
+        for the record.
+
+    Returns
+    -------
+    bool
+        False if the submission has not ended, or was cancelled.
+    """
     if not outcomes.rerun(db, submission_id):
         return False
     with db.write() as session:

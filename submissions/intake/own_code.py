@@ -1,6 +1,6 @@
-"""The code of a submission as those read it whose it is: its files, and the lines around the one that failed.
+"""The code of a submission for its owners: its files, and the lines around the one that failed.
 
-Read back from the store as workers read it. Called by the pages of a submission and by the form that resubmits one.
+It is read from the store as workers read it. Called by the pages of a submission and by the form that resubmits one.
 """
 
 import re
@@ -15,12 +15,12 @@ _PLACE = re.compile(r"\bat (?P<path>\S.*) line (?P<line>[0-9]{1,7})$")
 
 
 class CodeUnavailable(Exception):  # noqa: N818  (the page goes on without it)
-    """The stored upload cannot be read, by the store's fault or since the limits have changed; a sentence why."""
+    """The stored upload cannot be read, because of the store or of changed limits; the message says why."""
 
 
 @dataclass(frozen=True)
 class CodeFile:
-    """One file of an upload. text: None where it is not readable as text, or too long to be shown."""
+    """One file of an upload. text: None if it is not text, or too long to be shown."""
 
     path: str
     size_bytes: int
@@ -29,6 +29,8 @@ class CodeFile:
 
 @dataclass(frozen=True)
 class Line:
+    """One line of code. number counts from 1."""
+
     number: int
     text: str
     is_failing: bool
@@ -43,7 +45,25 @@ class Excerpt:
 
 
 def stored_files(store: BundleStore, filename: str, digest: str, limits: BundleLimits) -> Mapping[str, bytes]:
-    """The files of a stored upload by path; `complexity.py` is one of them. Raises CodeUnavailable."""
+    """Read the files of a stored upload.
+
+    Parameters
+    ----------
+    filename : str
+        as it was uploaded.
+    digest : str
+        the upload's sha256.
+
+    Returns
+    -------
+    Mapping[str, bytes]
+        Content by path; contains `complexity.py`.
+
+    Raises
+    ------
+    CodeUnavailable
+        If the upload cannot be read.
+    """
     try:
         return read_bundle(filename, store.get(digest), limits).files
     except (StoreError, BundleError) as error:
@@ -51,13 +71,13 @@ def stored_files(store: BundleStore, filename: str, digest: str, limits: BundleL
 
 
 def readable(files: Mapping[str, bytes]) -> tuple[CodeFile, ...]:
-    """The files for people, `complexity.py` first, then by path."""
+    """Return the files as text, `complexity.py` first, then by path."""
     paths = sorted(files, key=lambda path: (path != ENTRY_FILE, path))
     return tuple(CodeFile(path, len(files[path]), as_text(files[path])) for path in paths)
 
 
 def as_text(content: bytes) -> str | None:
-    """The content as text with plain line ends; None where it is none, or longer than a source may be."""
+    """Return the content as text with Unix line ends; None if it is not text, or longer than a source may be."""
     if len(content) > MAX_SOURCE_BYTES or b"\0" in content:
         return None
     try:
@@ -67,7 +87,7 @@ def as_text(content: bytes) -> str | None:
 
 
 def excerpt(files: Mapping[str, bytes], detail: str) -> Excerpt | None:
-    """The lines around the place that a failure's `detail` names; None where it names none of these files."""
+    """Return the lines around the place that a failure's `detail` names; None if it names none of these files."""
     found = _PLACE.search(detail)
     text = as_text(files[found["path"]]) if found and found["path"] in files else None
     if found is None or text is None:

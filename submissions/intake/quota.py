@@ -1,7 +1,8 @@
-"""How many submissions a team, or a person alone, may make in a phase, and when the phase takes any at all.
+"""The quota of a team, or of a person alone, in a phase; and whether the phase accepts submissions now.
 
-A submission spends quota when its first scored run begins: neither one that fails in its smoke run nor one that is
-cancelled before counts, but such uploads have a generous bound of their own. Until then it holds a place.
+A submission spends quota when its first scored run begins. One that fails in its smoke run, or is cancelled before,
+does not count, but the number of such uploads has a generous limit of its own. Until it begins, a submission reserves a
+place in the quota.
 """
 
 from dataclasses import dataclass
@@ -21,10 +22,21 @@ SMOKE_FAILURES_PER_SUBMISSION = 10
 
 @dataclass(frozen=True)
 class Quota:
-    """What an entrant has done in the last 24 hours: `spent` of `daily`, `held` by submissions that have not begun.
+    """The use of the quota in the last 24 hours.
 
-    What the person who asks has submitted counts wherever it stands, so that leaving a team gives nobody a new quota.
-    `unspent` of at most `unspent_limit` have ended without having begun. Broken ones and baselines are free.
+    The person's own submissions count whichever team they belong to, so that leaving a team gives nobody a new quota.
+    Broken submissions and baselines do not count.
+
+    Attributes
+    ----------
+    spent : int
+        submissions that count, of `daily`.
+    held : int
+        places reserved by submissions that have not begun.
+    unspent : int
+        uploads that ended before they began, of at most `unspent_limit`.
+    is_teams : bool
+        whether the quota is a team's.
     """
 
     daily: int
@@ -36,10 +48,12 @@ class Quota:
 
     @property
     def remaining(self) -> int:
+        """The number of submissions that are left."""
         return max(0, self.daily - self.spent - self.held)
 
 
 def quota_of(session: Session, phase: PhaseRecord, user_id: int, now: datetime) -> Quota:
+    """Return the quota of the user's team, or of the user alone, in a phase."""
     entrant, team_id = entrant_of(session, phase.competition_id, user_id)
     spends = SubmissionRecord.spends_quota
     is_open = SubmissionRecord.state.in_((State.QUEUED, State.RUNNING))
@@ -72,9 +86,12 @@ def quota_of(session: Session, phase: PhaseRecord, user_id: int, now: datetime) 
 def refusal(
     session: Session, phase: PhaseRecord, user_id: int, now: datetime, *, verified_mail_needed: bool = False
 ) -> str | None:
-    """Why this user cannot submit to this phase now, as a sentence; None where nothing stands against it.
+    """Return why this user cannot submit to this phase now, as a sentence; None if they can.
 
-    verified_mail_needed: as the setting says; those who may `SUBMIT_UNVERIFIED` need none.
+    Parameters
+    ----------
+    verified_mail_needed : bool, optional
+        whether a verified address is needed; not by those who may `SUBMIT_UNVERIFIED`.
     """
     if verified_mail_needed and not _is_reachable(session.get_one(UserRecord, user_id)):
         return "Verify your email address first: the page of your account sends you the link again."

@@ -1,6 +1,6 @@
-"""What a measure's Python sources must look like, judged from their text alone; `submissions.intake.bundle` asks.
+"""Checks of a measure's Python sources, without compiling or running them. Used by `submissions.intake.bundle`.
 
-Sources are parsed, never compiled: compiling nested `finally` blocks doubles the code at every level.
+Sources are parsed but not compiled: compiling nested `finally` blocks doubles the code at every level.
 """
 
 import ast
@@ -14,10 +14,14 @@ FUNCTION = "complexity"
 
 
 class SourceError(Exception):
-    """A source that Python or Gengap could not use; the text names the file, the line and the fault.
+    """A source that Python or Gengap could not use; the text names the file, the line and the error.
 
-    reason: what a run of it would fail with, `import_error` or `missing_function`; None where what it says of itself
-    is wrong. path, line: where, the line counted from 1, as far as that is known.
+    Attributes
+    ----------
+    reason : Reason or None, optional
+        how an evaluation would fail, `import_error` or `missing_function`; None if the declaration is wrong.
+    path, line : str or None, optional
+        the place of the error, if known; lines count from 1.
     """
 
     def __init__(
@@ -35,14 +39,35 @@ class SourceError(Exception):
 
 
 def check_source(path: str, source: bytes) -> None:
-    """Raise SourceError unless `source` is UTF-8 Python with no syntax error. path: as messages name it."""
+    """Check that `source` is UTF-8 Python without syntax errors.
+
+    Parameters
+    ----------
+    path : str
+        the file's name in messages.
+
+    Raises
+    ------
+    SourceError
+        If it is not.
+    """
     parse(path, source)
 
 
 def check_entry(path: str, source: bytes, *, takes_context: bool) -> None:
-    """Raise SourceError unless the module binds a function callable as complexity(model, dataset).
+    """Check that the module defines a function that can be called as complexity(model, dataset).
 
-    takes_context: as complexity(model, dataset, context), for the extended track.
+    Parameters
+    ----------
+    path : str
+        the file's name in messages.
+    takes_context : bool
+        whether it must be callable as complexity(model, dataset, context), for the extended track.
+
+    Raises
+    ------
+    SourceError
+        If it does not.
     """
     call = f"{FUNCTION}(model, dataset, context)" if takes_context else f"{FUNCTION}(model, dataset)"
     bindings = list(_bindings(parse(path, source)))
@@ -71,7 +96,13 @@ def _no_function(text: str, path: str, line: int | None = None) -> SourceError:
 
 
 def parse(path: str, source: bytes) -> ast.Module:
-    """The module's syntax tree. Raises SourceError where there is none."""
+    """Return the module's syntax tree.
+
+    Raises
+    ------
+    SourceError
+        If the source cannot be parsed.
+    """
     _check_text(path, source)
     try:
         return ast.parse(source, filename=path)
@@ -106,12 +137,12 @@ def _line(source: bytes, position: int) -> int:
 
 
 def _bindings(tree: ast.Module) -> Iterator[ast.stmt]:
-    """The statements that bind `complexity` in the module's own scope, in the order of the text."""
+    """Return the statements that bind `complexity` in the module's own scope, in the order of the text."""
     return (statement for statement in module_statements(tree) if _binds(statement))
 
 
 def module_statements(tree: ast.Module) -> Iterator[ast.stmt]:
-    """The statements of the module's own scope, also those inside an if or a loop, in the order of the text."""
+    """Yield the statements of the module's own scope, including those inside an if or a loop, in text order."""
     pending: list[ast.stmt] = tree.body[::-1]
     while pending:
         statement = pending.pop()
@@ -121,7 +152,7 @@ def module_statements(tree: ast.Module) -> Iterator[ast.stmt]:
 
 
 def _inner_statements(statement: ast.stmt) -> Iterator[ast.stmt]:
-    """The statements directly inside an if, for, while, with, try or match."""
+    """Return the statements directly inside an if, for, while, with, try or match."""
     for child in ast.iter_child_nodes(statement):
         if isinstance(child, ast.stmt):
             yield child
@@ -153,7 +184,7 @@ def _names_function(target: ast.expr) -> bool:
 
 
 def _takes(arguments: ast.arguments, count: int) -> bool:
-    """Whether a call with so many arguments by position is possible."""
+    """Check whether the function can be called with this number of positional arguments."""
     positional = len(arguments.posonlyargs) + len(arguments.args)
     required = positional - len(arguments.defaults)
     needs_keyword = any(default is None for default in arguments.kw_defaults)

@@ -1,4 +1,4 @@
-"""Submitting: the checks of the phase, and the transaction that queues a measure with all its runs."""
+"""Submitting a measure: checks against the phase, and the transaction that queues it with all its runs."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from submissions.zoos import tracks
 
 
 class SubmissionRefused(Exception):  # noqa: N818  (a refusal is an answer, not a malfunction)
-    """The phase does not take this submission; the message is a sentence for the participant."""
+    """The phase does not accept this submission; the message is a sentence for the participant."""
 
 
 def submit(
@@ -35,12 +35,29 @@ def submit(
     verified_mail_needed: bool = False,
     now: datetime | None = None,
 ) -> int:
-    """Queue a measure: the submission, its evaluations and their pending runs in one transaction.
+    """Queue a measure: the submission, its evaluations and their pending runs, in one transaction.
 
-    The bundle's bytes are stored first: a crash in between leaves an unused file, never a submission without
-    its code. description, link and alias: as `submissions.intake.details` lets them through. parent_id: what it is
-    resubmitted from. verified_mail_needed: as the setting says. Returns the submission's id. Raises SubmissionRefused
-    (dates, quota, an unverified address, what the zoos do not offer, an alias that is somebody's name).
+    The bundle's bytes are stored first: a crash in between leaves an unused file, never a submission without its code.
+
+    Parameters
+    ----------
+    name, description, link, alias : str
+        as checked by `submissions.intake.details`.
+    parent_id : int or None, optional
+        the submission that this one resubmits.
+    verified_mail_needed : bool, optional
+        whether participants need a verified address.
+
+    Returns
+    -------
+    int
+        The id of the submission.
+
+    Raises
+    ------
+    SubmissionRefused
+        Because of dates, quota, an unverified address, needs that the zoos do not offer, or an alias that is
+        somebody's name.
     """
     moment = now or utc_now()
     with db.read() as session:  # refuse before anything is stored
@@ -74,7 +91,7 @@ def submit(
 
 
 def _hold_entrant(session: Session, phase_id: int, user_id: int) -> tuple[str, int | None]:
-    """Whose the submission is on the leaderboard. Two uploads of a team at once must not share a quota's rest."""
+    """Return the entrant of the submission, locked: two simultaneous uploads of a team must not use the same quota."""
     phase = session.get(PhaseRecord, phase_id)
     if phase is None:
         raise SubmissionRefused("This phase does not exist.")
@@ -82,7 +99,7 @@ def _hold_entrant(session: Session, phase_id: int, user_id: int) -> tuple[str, i
 
 
 def _baseline(bundle: Bundle) -> str:
-    """Every baseline is an entrant of its own."""
+    """Return the entrant of a baseline: every baseline is an entrant of its own."""
     return f"b{bundle.sha256[:20]}"
 
 

@@ -1,1 +1,1 @@
-"""Which submission of each entrant counts, who stands where, and the page that shows it."""
+"""The leaderboard: which submission of each entrant counts, ranks, rank intervals, and the page of rows."""

@@ -1,9 +1,9 @@
-"""A phase's leaderboard as it is read: one page of rows in an order, with ranks and rounded numbers.
+"""Reading a phase's leaderboard: one page of sorted rows, with ranks and rounded numbers.
 
-Rank and rounding are decided here once, so that page, API, exports and command line agree. What counts was decided by
-`submissions.leaderboard.standings`, so that a board costs the same however many submissions a phase has. Only what
-everybody may see is here: of an entrant with an alias nothing else that tells who it is, and in a phase with the
-Ladder the released scores alone.
+Ranks and rounding are computed here only, so that pages, API, exports and command line agree. The standings are
+maintained by `submissions.leaderboard.standings`, so the cost of a board does not depend on the number of submissions.
+The result contains only what everybody may see: of an entrant with an alias nothing that identifies them, and in a
+phase with the Ladder only released scores.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
+from scoring.metric import Metric
 from submissions.leaderboard.model import (
     METRICS,
     NAME,
@@ -46,9 +47,19 @@ _AT_A_TIME = 500  # parameters of one query
 
 
 def page(session: Session, phase_id: int, query: Query | None = None) -> Board:
-    """One page of a phase's leaderboard, in nine queries whatever its size. query: None for the first page.
+    """Return one page of a phase's leaderboard, in nine queries whatever its size.
 
-    Raises sqlalchemy.exc.NoResultFound where there is no such phase; whether a reader may see it is not asked here.
+    It does not check whether the reader may see the phase.
+
+    Parameters
+    ----------
+    query : Query or None, optional
+        None for the first page.
+
+    Raises
+    ------
+    sqlalchemy.exc.NoResultFound
+        If there is no such phase.
     """
     phase = session.get_one(PhaseRecord, phase_id)
     columns = _columns(session, phase)
@@ -84,7 +95,18 @@ def page(session: Session, phase_id: int, query: Query | None = None) -> Board:
 
 
 def place_of(session: Session, phase_id: int, entrant: str, query: Query) -> tuple[int, int] | None:
-    """The page with the entrant's row, and the submission in it; None where the query does not find it."""
+    """Find the row of an entrant.
+
+    Parameters
+    ----------
+    entrant : str
+        key of the entrant.
+
+    Returns
+    -------
+    tuple[int, int] or None
+        The page that contains the row, and the submission in it; None if the query does not find it.
+    """
     phase = session.get_one(PhaseRecord, phase_id)
     columns = () if phase.uses_ladder else _columns(session, phase)
     definite = _definite(query, columns, None)
@@ -97,15 +119,15 @@ def place_of(session: Session, phase_id: int, entrant: str, query: Query) -> tup
 
 
 def zoo_count(session: Session, phase_id: int) -> int:
-    """How many zoos have columns on the phase's board: none where the Ladder keeps their metrics."""
+    """Return how many zoos have columns on the phase's board; 0 if the Ladder hides their metrics."""
     counted = select(func.count()).where(PhaseZooRecord.phase_id == PhaseRecord.id, PhaseRecord.uses_ladder.is_(False))
     return session.scalar(select(counted.scalar_subquery()).where(PhaseRecord.id == phase_id)) or 0
 
 
 def standing_of(session: Session, submission: SubmissionRecord, *, is_owner: bool = False) -> Row | None:
-    """The row of the submission's entrant, without cells; None where it is not on the board.
+    """Return the row of the submission's entrant, without cells; None if it is not on the board.
 
-    Nor does anybody but its owner learn that a submission is of the same entrant as another with another alias.
+    Only an owner can learn that a submission belongs to the same entrant as one with a different alias.
     """
     statement = _named().where(
         StandingRecord.phase_id == submission.phase_id, StandingRecord.entrant == submission.entrant
@@ -117,11 +139,12 @@ def standing_of(session: Session, submission: SubmissionRecord, *, is_owner: boo
 
 
 def percent(cmi: float | None) -> float | None:
-    """A conditional mutual information in 0..1 as the rounded 0..100 that pages show."""
+    """Convert a conditional mutual information from 0..1 to the rounded 0..100 that pages show."""
     return None if cmi is None else round(100 * cmi, SCORE_DIGITS)
 
 
 def rounded_tau(kendall_tau: float | None) -> float | None:
+    """Round Kendall's τ as pages show it."""
     return None if kendall_tau is None else round(kendall_tau, TAU_DIGITS)
 
 
@@ -137,7 +160,7 @@ def _columns(session: Session, phase: PhaseRecord) -> tuple[Column, ...]:
 
 
 def _definite(query: Query, columns: Sequence[Column], tracks: Sequence[str] | None) -> Query:
-    """The query with everything that the board does not know taken out, and its direction said."""
+    """Return the query without what the board does not have, and with an explicit direction."""
     metric, _, zoo = query.sort.partition(".")
     is_metric = metric in METRICS and zoo in {column.name for column in columns}
     sorted_by = (
@@ -159,7 +182,7 @@ def _total(session: Session, phase_id: int, query: Query, standings: int) -> int
 
 
 def _found_rows(session: Session, phase_id: int, query: Query, columns: Sequence[Column], size: int) -> Sequence[Any]:
-    """The rows of `_named` on the query's page, in its order. Names are looked up for these alone."""
+    """Return the rows on the query's page, in its order; names are looked up for these only."""
     whole: Any = select(StandingRecord.entrant)
     on_page = _ordered(whole, phase_id, query, columns).limit(size).offset((query.page - 1) * size)
     entrants = session.scalars(on_page).all()
@@ -173,7 +196,7 @@ def _found_rows(session: Session, phase_id: int, query: Query, columns: Sequence
 
 
 def _by() -> ColumnElement[str]:
-    """The name under which an entrant stands on the board."""
+    """Return the name under which an entrant appears on the board."""
     return case(
         (SubmissionRecord.is_baseline, ""),
         (SubmissionRecord.alias.is_not(None), SubmissionRecord.alias),
@@ -191,7 +214,7 @@ _NAMED = (
 
 
 def _named() -> Select[Any]:
-    """Standings with everything of a row but its rank and its cells."""
+    """Return a query of standings with everything of a row but its rank and its cells."""
     columns: Any = (*_NAMED, _by())
     return _with_names(select(*columns))
 
@@ -205,7 +228,7 @@ def _with_names(statement: Select[Any]) -> Select[Any]:
 
 
 def _found(statement: Select[Any], phase_id: int, query: Query) -> Select[Any]:
-    """The standings that the query is about, with names where it needs them."""
+    """Return a query of the standings that match, with names if needed."""
     if query.search or query.sort in (NAME, TEAM):
         statement = _with_names(statement)
     elif query.sort not in (SCORE, SUBMITTED):
@@ -220,7 +243,7 @@ def _found(statement: Select[Any], phase_id: int, query: Query) -> Select[Any]:
 
 
 def _ordered(statement: Select[Any], phase_id: int, query: Query, columns: Sequence[Column]) -> Select[Any]:
-    """The standings that the query is about, in its order; equal ones by score, then the earlier first."""
+    """Return the matching standings in the query's order; equal ones by score, then the earlier one first."""
     statement = _found(statement, phase_id, query)
     key: Any = {
         SCORE: StandingRecord.shown_score,
@@ -231,7 +254,7 @@ def _ordered(statement: Select[Any], phase_id: int, query: Query, columns: Seque
     if key is None:
         metric, _, zoo = query.sort.partition(".")
         zoo_id = next(column.zoo_id for column in columns if column.name == zoo)
-        key = getattr(EvaluationRecord, METRICS[metric][0])
+        key = _recorded(METRICS[metric])
         statement = statement.outerjoin(EvaluationRecord, and_(_is_current(), EvaluationRecord.zoo_id == zoo_id))
     first = key.desc() if query.descending else key.asc()
     return statement.order_by(
@@ -240,7 +263,7 @@ def _ordered(statement: Select[Any], phase_id: int, query: Query, columns: Seque
 
 
 def _is_current() -> ColumnElement[bool]:
-    """The scored evaluations of the submission's current attempt."""
+    """Return the condition for scored evaluations of the submission's current attempt."""
     return and_(
         EvaluationRecord.submission_id == SubmissionRecord.id,
         EvaluationRecord.attempt == SubmissionRecord.attempt,
@@ -248,8 +271,14 @@ def _is_current() -> ColumnElement[bool]:
     )
 
 
+def _recorded(metric: Metric) -> ColumnElement[float | None]:
+    """The metric of an evaluation: a column of its own, or else a number of its report."""
+    column: ColumnElement[float | None] | None = getattr(EvaluationRecord, metric.key, None)
+    return EvaluationRecord.report["metrics"][metric.key].as_float() if column is None else column
+
+
 def _ranked(session: Session, phase_id: int, found: Sequence[Any]) -> tuple[Row, ...]:
-    """Rows of `_named` with their ranks among all of the phase's entrants."""
+    """Return the rows with their ranks among all entrants of the phase."""
     if not found:
         return ()
     places = _places(session, phase_id, [columns.shown_score for columns in found])
@@ -286,7 +315,7 @@ def _ranked(session: Session, phase_id: int, found: Sequence[Any]) -> tuple[Row,
 
 
 def _places(session: Session, phase_id: int, scores: Sequence[float]) -> dict[float, tuple[int, int]]:
-    """Score → its rank and how many entrants share it, for all scores from the least to the greatest of these."""
+    """Return score → (rank, number of entrants with it), for the scores of these rows."""
     ranked = (StandingRecord.phase_id == phase_id, StandingRecord.is_reference.is_(False))
     better = session.scalar(select(func.count()).where(*ranked, StandingRecord.shown_score > max(scores))) or 0
     counted = session.execute(
@@ -303,26 +332,20 @@ def _places(session: Session, phase_id: int, scores: Sequence[float]) -> dict[fl
 
 
 def with_cells(session: Session, rows: tuple[Row, ...], columns: Sequence[Column]) -> tuple[Row, ...]:
-    """The same rows with a cell for each column."""
+    """Return the same rows with a cell for each column."""
     if not rows or not columns:
         return rows
+    recorded: Any = [_recorded(metric) for metric in METRICS.values()]
     numbers = select(
-        EvaluationRecord.submission_id,
-        EvaluationRecord.zoo_id,
-        EvaluationRecord.cmi,
-        EvaluationRecord.standard_error,
-        EvaluationRecord.kendall_tau,
-        EvaluationRecord.granulated_kendall,
-        EvaluationRecord.sign_error,
+        EvaluationRecord.submission_id, EvaluationRecord.zoo_id, EvaluationRecord.standard_error, *recorded
     ).join(SubmissionRecord, _is_current())
     cells: dict[tuple[int, int], Cell] = {}
     listed = [row.submission_id for row in rows]
     for start in range(0, len(listed), _AT_A_TIME):
         part = numbers.where(SubmissionRecord.id.in_(listed[start : start + _AT_A_TIME]))
-        for submission_id, zoo_id, cmi, error, tau, psi, sign_error in session.execute(part):
-            cells[submission_id, zoo_id] = Cell(
-                percent(cmi), percent(error), rounded_tau(tau), rounded_tau(psi), rounded_tau(sign_error)
-            )
+        for submission_id, zoo_id, error, *values in session.execute(part):
+            shown = {metric.key: metric.shown(value) for metric, value in zip(METRICS.values(), values, strict=True)}
+            cells[submission_id, zoo_id] = Cell(shown, percent(error))
     nothing = Cell()
     return tuple(
         replace(row, cells=tuple(cells.get((row.submission_id, column.zoo_id), nothing) for column in columns))

@@ -1,6 +1,6 @@
-"""Two submissions of one phase side by side: the paired test of their scores, zoo by zoo and in all, and their values.
+"""Comparing two submissions of one phase: the paired test of their scores, per zoo and in total, and their values.
 
-Works on results as a reader may see them (`submissions.results.submission_result`); called by the page that compares.
+Works on results as a reader may see them (`submissions.results.submission_result`); called by the comparison page.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ OFFERED = 30
 
 @dataclass(frozen=True)
 class ComparedZoo:
-    """Two submissions on one zoo. difference: first − second; None where a standard error is not known."""
+    """Two submissions on one zoo. difference: first − second; None if a standard error is unknown."""
 
     first: ZooResult
     second: ZooResult
@@ -32,8 +32,14 @@ class ComparedZoo:
 
 @dataclass(frozen=True)
 class Compared:
-    """Two submissions on the zoos that both were scored on. difference: of the whole scores, first − second; None where
-    they cannot be tested: not on the same zoos, or before Gengap kept what the test needs."""
+    """Two submissions on the zoos that both were scored on.
+
+    Attributes
+    ----------
+    difference : Comparison or None
+        of the total scores, first − second; None if it cannot be tested, because the zoos differ or a score is
+        older than the stored jackknives.
+    """
 
     first: Result
     second: Result
@@ -52,7 +58,13 @@ class Offered:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Two measures' values on the networks of a zoo whose truth is public: first value, second value, target."""
+    """The values of two measures on the networks of a zoo with public truth.
+
+    Attributes
+    ----------
+    rows : tuple[tuple[float, float, float], ...]
+        (first value, second value, target) per network.
+    """
 
     zoo_name: str
     zoo_title: str
@@ -61,7 +73,7 @@ class Pairs:
 
 
 def compared(session: Session, first: Result, second: Result) -> Compared:
-    """The paired test of two results of one phase, both seen in full."""
+    """Compare two results of one phase, both fully visible, with the paired test."""
     found = jackknives_of(session, [first.submission_id, second.submission_id])
     ours, theirs = found.get(first.submission_id, {}), found.get(second.submission_id, {})
     others = {zoo.zoo_id: zoo for zoo in second.zoos}
@@ -78,7 +90,18 @@ def compared(session: Session, first: Result, second: Result) -> Compared:
 
 
 def pairs(session: Session, zoos: ZooStore, first: Result, second: Result, zoo_name: str) -> Pairs | None:
-    """Both measures' values on one zoo; None where its truth is secret or one has no values there. Raises ZooError."""
+    """Return both measures' values on one zoo.
+
+    Returns
+    -------
+    Pairs or None
+        None if the truth is hidden, or a submission has no values there.
+
+    Raises
+    ------
+    ZooError
+        If the store cannot read the truth.
+    """
     one = zoo_points(session, zoos, first.submission_id, zoo_name)
     other = zoo_points(session, zoos, second.submission_id, zoo_name)
     if one is None or other is None:
@@ -95,14 +118,14 @@ def pairs(session: Session, zoos: ZooStore, first: Result, second: Result, zoo_n
 
 
 def own_offers(session: Session, phase_id: int, user_id: int) -> tuple[Offered, ...]:
-    """A person's newest scored submissions of a phase, and their team's."""
+    """Return a person's and their team's newest scored submissions of a phase."""
     own = or_(SubmissionRecord.user_id == user_id, SubmissionRecord.team_id.in_(team_ids_of(user_id)))
     mine = and_(SubmissionRecord.phase_id == phase_id, SubmissionRecord.is_baseline.is_(False), own)
     return _offers(session, mine, SubmissionRecord.id.desc())
 
 
 def leading_offers(session: Session, phase_id: int) -> tuple[Offered, ...]:
-    """The first of a phase's leaderboard, best first."""
+    """Return the first submissions of a phase's leaderboard, best first."""
     leading = and_(StandingRecord.phase_id == phase_id, SubmissionRecord.is_hidden.is_(False))
     return _offers(session, leading, StandingRecord.shown_score.desc(), joins_standings=True)
 

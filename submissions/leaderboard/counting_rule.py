@@ -1,7 +1,7 @@
-"""Which of an entrant's submissions counts on a leaderboard, and what may be seen of each one's score. No database.
+"""Pure rules of a leaderboard: which of an entrant's submissions counts, and which score of each may be seen.
 
-Everything follows from the submissions as they are now, and from the order in which they were scored. Called by
-`submissions.leaderboard.standings`, which keeps the answers on record.
+They depend only on the current submissions and the order in which they were scored. `submissions.leaderboard.standings`
+stores the results.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ Load = Callable[[Sequence[int]], Mapping[int, Jackknives]]  # submission ids →
 
 @dataclass(frozen=True)
 class Rules:
-    """What a phase's organizers have decided of its leaderboard; the fields are those of `PhaseRecord`."""
+    """The organizers' settings of a phase's leaderboard; the fields are those of `PhaseRecord`."""
 
     count_rule: CountRule
     uses_ladder: bool
@@ -47,15 +47,17 @@ class Entry:
 
     @property
     def final_score(self) -> float | None:
-        """The score, None while there is none that stands."""
+        """The score; None unless the submission is scored."""
         return self.score if self.state is State.SCORED else None
 
     @property
     def is_eligible(self) -> bool:
+        """Whether the submission may count: it has a score and is neither hidden nor disqualified."""
         return self.final_score is not None and not self.is_hidden and not self.is_disqualified
 
     @property
     def is_shown(self) -> bool:
+        """Whether the submission has a score that may be seen."""
         return self.shown_score is not None
 
     @property
@@ -65,11 +67,24 @@ class Entry:
 
 
 def decided(entries: Sequence[Entry], rules: Rules, load: Load, *, anew: bool = False) -> tuple[Entry, ...]:
-    """The same submissions of one entrant, with the score that may be seen of each.
+    """Decide which score of each submission may be seen.
 
-    Without the Ladder that is the rounded score. The Ladder goes through the submissions in the order in which they
-    were scored, and decides once: what it has decided stays, unless a submission before it came or went. load: asked
-    for no more jackknives than are needed. anew: decide everything once more, as after a change of the rules.
+    Without the Ladder this is the rounded score. The Ladder processes the submissions in the order in which they were
+    scored, and decides once: its decisions stay, unless an earlier submission was added or removed.
+
+    Parameters
+    ----------
+    entries : Sequence[Entry]
+        all submissions of one entrant.
+    load : Load
+        returns jackknives; called for no more submissions than necessary.
+    anew : bool, optional
+        decide everything again, as after a change of the rules.
+
+    Returns
+    -------
+    tuple[Entry, ...]
+        The same submissions with the decisions.
     """
     if not rules.uses_ladder or any(entry.is_baseline for entry in entries):
         return tuple(replace(entry, shown_score=_rounded(entry.final_score), is_released=False) for entry in entries)
@@ -81,10 +96,10 @@ def decided(entries: Sequence[Entry], rules: Rules, load: Load, *, anew: bool = 
 
 
 def counting(entries: Sequence[Entry], rules: Rules) -> Entry | None:
-    """The one of an entrant's decided submissions that stands on the board; None where none does.
+    """Return the entrant's submission that appears on the board; None if there is none.
 
-    Frozen, the board knows only what was scored before. With the Ladder it shows what was released last, whatever
-    the rule; else the last that was submitted, the chosen one, or the best. Of equal ones the earlier counts.
+    A frozen board uses only submissions scored before the freeze. With the Ladder, the last released submission counts,
+    whatever the rule; otherwise the last submitted, the chosen, or the best one. Among equals the earlier one counts.
     """
     eligible = [entry for entry in entries if _is_on_board(entry, rules)]
     if rules.uses_ladder and not any(entry.is_baseline for entry in eligible):
@@ -98,12 +113,12 @@ def counting(entries: Sequence[Entry], rules: Rules) -> Entry | None:
 
 
 def on_board(entries: Sequence[Entry], rules: Rules) -> int:
-    """How many of an entrant's submissions the board takes into account."""
+    """Return how many of an entrant's submissions the board takes into account."""
     return sum(_is_on_board(entry, rules) for entry in entries)
 
 
 def shown_error(entry: Entry, rules: Rules) -> float | None:
-    """The standard error that may be seen beside a score: rounded; with the Ladder the step to which it is shown."""
+    """Return the standard error that may be seen beside a score, rounded; with the Ladder, the step of the score."""
     if rules.uses_ladder and not entry.is_baseline:
         return float(step_of(entry.standard_error or 0.0))
     return _rounded(entry.standard_error)
@@ -115,12 +130,12 @@ def _is_on_board(entry: Entry, rules: Rules) -> bool:
 
 
 def _decided_before(history: Sequence[Entry]) -> int:
-    """How many submissions at the beginning keep what the Ladder has decided of them."""
+    """Return the number of submissions at the beginning that keep their decisions."""
     return next((place for place, entry in enumerate(history) if not entry.is_shown), len(history))
 
 
 def _climbed(before: Sequence[Entry], new: Sequence[Entry], load: Load) -> list[Entry]:
-    """The new submissions as the Ladder decides of them, one after the other, after those decided `before`."""
+    """Return the new submissions with the Ladder's decisions, one after the other, after those decided `before`."""
     best = next((entry for entry in reversed(before) if entry.is_released), None)
     needed = [entry.id for entry in ([] if best is None else [best]) + list(new)]
     jackknives = load(needed) if len(needed) > 1 else {}
@@ -134,7 +149,7 @@ def _climbed(before: Sequence[Entry], new: Sequence[Entry], load: Load) -> list[
 
 
 def _is_better(new: Entry, best: Entry, jackknives: Mapping[int, Jackknives]) -> bool:
-    """By more than the standard error of the difference; where that is not known, by more than the least step."""
+    """Compare by the standard error of the difference, or by the least step if it is unknown."""
     theirs, ours = jackknives.get(best.id), jackknives.get(new.id)
     if theirs is not None and ours is not None:
         try:

@@ -1,7 +1,6 @@
-"""Entrants: whose a submission is on a leaderboard, a person's or a team's, under one key for both.
+"""Entrants: a person or a team on a leaderboard, under one key for both.
 
-Whoever writes locks the person's row first, then the team's, then submissions, then phases, so that nobody waits in
-a circle.
+Locks are taken in one order, so that there is no deadlock: the person's row, the team's, submissions, phases.
 """
 
 from sqlalchemy import Select, bindparam, exists, select
@@ -16,13 +15,13 @@ _TEAM_ID = select(TeamMemberRecord.team_id).where(
 
 
 def entrant_of(session: Session, competition_id: int, user_id: int) -> tuple[str, int | None]:
-    """Whose a submission of this person is on the competition's leaderboards, and the id of their team, if any."""
+    """Return the key of this person's entrant in the competition, and the id of their team, if any."""
     team_id = session.scalar(_TEAM_ID, {"user_id": user_id, "competition_id": competition_id})
     return (alone(user_id), None) if team_id is None else (together(team_id), team_id)
 
 
 def hold_entrant(session: Session, competition_id: int, user_id: int) -> tuple[str, int | None]:
-    """As `entrant_of`; until the transaction ends nobody else submits for this entrant, joins or leaves it."""
+    """Return the same as `entrant_of`, and lock the entrant: nobody else submits for, joins or leaves it meanwhile."""
     session.get(UserRecord, user_id, with_for_update=True)
     entrant, team_id = entrant_of(session, competition_id, user_id)
     if team_id is not None:
@@ -31,7 +30,7 @@ def hold_entrant(session: Session, competition_id: int, user_id: int) -> tuple[s
 
 
 def is_member(session: Session, submission: SubmissionRecord, user_id: int) -> bool:
-    """Whether the submission is of a team that this person is in."""
+    """Check whether the submission belongs to a team that this person is in."""
     if submission.team_id is None:
         return False
     member = exists().where(TeamMemberRecord.team_id == submission.team_id, TeamMemberRecord.user_id == user_id)
@@ -39,15 +38,15 @@ def is_member(session: Session, submission: SubmissionRecord, user_id: int) -> b
 
 
 def team_ids_of(user_id: int | None) -> Select[int]:
-    """A query for the ids of all teams that a person (None: nobody) is in, for use inside another query."""
+    """Return a subquery for the ids of all teams of a person (None: no team)."""
     return select(TeamMemberRecord.team_id).where(TeamMemberRecord.user_id == user_id)
 
 
 def alone(user_id: int) -> str:
-    """The key of a person who takes part alone."""
+    """Return the key of a person who takes part alone."""
     return f"u{user_id}"
 
 
 def together(team_id: int) -> str:
-    """The key of a team."""
+    """Return the key of a team."""
     return f"t{team_id}"

@@ -1,8 +1,8 @@
-"""How the first of a leaderboard came to stand where they are: what each could show after each of its scores.
+"""The history of a leaderboard: the score of each of the first entrants after each of their submissions.
 
-It shows what the board would have shown, by today's rules and with today's submissions: hidden and disqualified ones
-are out of its past as well. So are those under another alias than the one that counts: who reads the course must not
-learn that they are of one author. Called by the leaderboard's history page.
+It shows what the board would have shown with today's rules and submissions: hidden and disqualified ones do not occur.
+Neither do submissions with another alias than the one that counts, because readers must not learn that both have the
+same author. Called by the leaderboard's history page.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ FIRST = 10
 
 @dataclass(frozen=True)
 class Step:
-    """From this moment on the entrant showed this score, with this submission."""
+    """From this time on the entrant had this score, with this submission."""
 
     at: datetime
     score: float
@@ -33,19 +33,19 @@ class Step:
 
 @dataclass(frozen=True)
 class Course:
-    """An entrant's steps, first to last; there is at least one."""
+    """An entrant's steps in order of time; there is at least one."""
 
     row: Row
     steps: tuple[Step, ...]
 
     @property
     def label(self) -> str:
-        """What the entrant is called in a picture."""
+        """The name of the entrant in a picture."""
         return self.row.by or self.row.name
 
 
 def history(session: Session, phase_id: int, first: int = FIRST) -> tuple[Course, ...]:
-    """The courses of the first entrants, best first; what is only to read the board by is not among them."""
+    """Return the courses of the first entrants, best first, without reference rows."""
     phase = session.get_one(PhaseRecord, phase_id)
     rules = Rules(phase.count_rule, phase.uses_ladder, phase.freezes_at)
     rows = [row for row in board_page.page(session, phase_id, Query(size=2 * first)).rows if row.rank is not None]
@@ -56,7 +56,7 @@ def history(session: Session, phase_id: int, first: int = FIRST) -> tuple[Course
 
 
 def _scored(session: Session, phase_id: int, shown: Sequence[Row], rules: Rules) -> dict[str, list[Step]]:
-    """Every score that the entrants could show under the name that they have in `shown`, in the order of scoring."""
+    """Return all scores of the entrants under the names in `shown`, in the order of scoring."""
     aliases = {row.entrant: row.by if row.is_alias else None for row in shown}
     counts = and_(
         SubmissionRecord.phase_id == phase_id,
@@ -91,9 +91,9 @@ def _scored(session: Session, phase_id: int, shown: Sequence[Row], rules: Rules)
 
 
 def _course(scored: Sequence[Step], row: Row, rules: Rules) -> list[Step]:
-    """What of an entrant's scores showed: each new one where the last counts, else each that was better.
+    """Return the scores that the board would have shown: each new one if the last counts, else each better one.
 
-    A choice has no date on record: it ends the course, where the chosen score is not the best.
+    A choice has no date on record: it ends the course if the chosen score is not the best.
     """
     if rules.uses_ladder or rules.count_rule is CountRule.LAST:
         return list(scored)

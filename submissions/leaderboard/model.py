@@ -1,13 +1,15 @@
-"""A leaderboard as data: the query, columns, rows and cells. `submissions.leaderboard.board_page` fills it.
+"""The data of a leaderboard: query, columns, rows and cells. `submissions.leaderboard.board_page` creates them.
 
-Pages, API, exports and command line show these numbers as they are: all are rounded already.
+Pages, API, exports and command line show these numbers unchanged: all are rounded already.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+import scoring
+from scoring.metric import Metric
 from submissions.leaderboard.references import References
 from submissions.storage.records import CountRule
 
@@ -15,23 +17,27 @@ PAGE_ROWS = 50
 SEARCH_LENGTH = 80
 
 SCORE, NAME, TEAM, SUBMITTED = "score", "name", "team", "submitted"
-# The metrics of a zoo: how a sort names them, the column of the evaluation, and whether more is better.
-METRICS: Final[Mapping[str, tuple[str, bool]]] = {
-    "cmi": ("cmi", True),
-    "tau": ("kendall_tau", True),
-    "psi": ("granulated_kendall", True),
-    "sign": ("sign_error", False),
+# The metrics that are columns of a board for each zoo, by their names in addresses: `?sort=tau.digits-mlp`.
+METRICS: Final[Mapping[str, Metric]] = {
+    metric.address_name: metric for metric in scoring.METRICS.values() if metric.on_leaderboard
 }
 NATURALLY_DESCENDING = {SCORE: True, NAME: False, TEAM: False, SUBMITTED: True}
 
 
 @dataclass(frozen=True)
 class Query:
-    """Which rows, in which order. What makes no sense for the board is read as the default.
+    """Which rows, in which order. Invalid choices are replaced by the default.
 
-    sort: score, name, team, submitted, or a metric of a zoo such as `tau.digits-mlp`. descending: None for the
-    order that one wants first. search: part of a measure's, a team's or a person's name. size: rows of a page; None
-    for all rows on one.
+    Attributes
+    ----------
+    sort : str
+        score, name, team, submitted, or a metric of a zoo such as `tau.digits-mlp`.
+    descending : bool or None
+        None for the natural order of the column.
+    search : str
+        part of the name of a measure, team or person.
+    size : int or None
+        rows per page; None for a single page.
     """
 
     sort: str = SCORE
@@ -43,14 +49,16 @@ class Query:
 
     @property
     def naturally_descending(self) -> bool:
-        """Whether larger ones come first in the order that one wants first."""
+        """Whether the natural order of the column puts larger values first."""
         metric, _, zoo = self.sort.partition(".")
-        return METRICS[metric][1] if zoo and metric in METRICS else NATURALLY_DESCENDING.get(self.sort, True)
+        return (
+            METRICS[metric].higher_is_better if zoo and metric in METRICS else NATURALLY_DESCENDING.get(self.sort, True)
+        )
 
 
 @dataclass(frozen=True)
 class Column:
-    """One zoo of the phase, with what chance and its hyperparameters get there."""
+    """One zoo of the phase, with its references."""
 
     zoo_id: int
     name: str
@@ -60,22 +68,37 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """One submission on one zoo, rounded; None where not known. CMI and its standard error are times 100."""
+    """One submission on one zoo, scaled and rounded as `Metric.shown` says; None where not known.
 
-    cmi: float | None = None
+    metrics: the key of a metric → its number. standard_error: of the CMI, on its scale.
+    """
+
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
     standard_error: float | None = None
-    kendall_tau: float | None = None
-    granulated_kendall: float | None = None
-    sign_error: float | None = None
+
+    def columns(self) -> dict[str, float | None]:
+        """The numbers by their names in exports and the API: the CMI, its standard error, then the other metrics."""
+        cmi, *others = (metric.key for metric in METRICS.values())
+        names = {cmi: self.metrics.get(cmi), "standard_error": self.standard_error}
+        return names | {key: self.metrics.get(key) for key in others}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One entrant. Equal scores, as shown, share a rank (1, 2, 2, 4); what is only to read the board by has none.
+    """One entrant. Scores that are equal as shown share a rank (1, 2, 2, 4); reference rows have none.
 
-    by: the name of the team or person, or the alias that stands for it. standard_error: with the Ladder the step to
-    which the score is shown. lowest, highest: the rank interval; None until it is worked out. scored: how many of
-    the entrant's submissions were taken into account. cells: one per column.
+    Attributes
+    ----------
+    lowest, highest : int or None
+        the rank interval; None until it is computed.
+    by : str
+        name of the team or person, or the alias.
+    standard_error : float or None
+        of the score; with the Ladder, the step of the shown score.
+    scored : int
+        number of the entrant's submissions that were taken into account.
+    cells : tuple[Cell, ...]
+        one per column.
     """
 
     rank: int | None
@@ -101,10 +124,24 @@ class Row:
 class Board:
     """One page of a phase's leaderboard.
 
-    query: the one that was answered, its direction and page made definite. columns: none in a phase with the
-    Ladder, whose metrics nobody may see. total: rows that the query finds, on `pages` pages. entrants: all that
-    have a rank. tracks: all that there are. references: of the score over all zoos. has_old_intervals: they are of
-    a version before, and the new ones are being worked out.
+    Attributes
+    ----------
+    version : int
+        increases with every change of the board.
+    query : Query
+        with explicit direction and page.
+    columns : tuple[Column, ...]
+        none in a phase with the Ladder, which hides the metrics.
+    total : int
+        rows that the query finds, on `pages` pages.
+    entrants : int
+        number of entrants with a rank.
+    tracks : tuple[str, ...]
+        all tracks on the board.
+    references : References or None
+        of the mean score over all zoos.
+    has_old_intervals : bool
+        whether the rank intervals belong to an earlier version, and new ones are being computed.
     """
 
     phase_id: int

@@ -1,7 +1,7 @@
-"""Rank intervals on record: worked out by workers after a board has changed, never while somebody waits for a page.
+"""Rank intervals: computed by workers after a board has changed, and stored, so that no page has to wait for them.
 
 All pairs of a phase's entrants are compared, which takes a moment on a large board. Meanwhile the board shows the
-intervals of before and says so.
+previous intervals and says so.
 """
 
 import threading
@@ -28,9 +28,12 @@ class _Ranked:
 
 
 def catch_up(db: Database) -> int:
-    """Work out the intervals of every board that has changed since they were; how many boards. Quick where none has.
+    """Compute the intervals of every board that has changed since its last computation. Fast if none has.
 
-    0 also while another thread of this process is at it.
+    Returns
+    -------
+    int
+        The number of boards; 0 also while another thread of this process is computing.
     """
     if not _in_hand.acquire(blocking=False):
         return 0
@@ -46,10 +49,10 @@ def catch_up(db: Database) -> int:
 
 
 def work_out(db: Database, phase_id: int) -> None:
-    """Put a phase's rank intervals on record, as of the board's version when this began.
+    """Compute and store a phase's rank intervals for the board's version at the start.
 
-    An entrant without a jackknife on every zoo has none, nor has one that was scored on other zoos than most, as in
-    the moments after a phase's zoos have changed.
+    An entrant without a jackknife on every zoo has no interval, nor has one that was scored on other zoos than most,
+    which happens shortly after a change of the phase's zoos.
     """
     with db.read() as session:
         ranked = _ranked(session, phase_id)

@@ -1,6 +1,6 @@
-"""What a leaderboard is read by: what chance gets on its zoos, and what their hyperparameters alone would get.
+"""The reference scores of a leaderboard: random values, and the hyperparameters alone.
 
-A zoo's check has them; for a zoo that came without a check they are found with the first submission scored on it.
+They come from a zoo's check or, for a zoo without one, from the first submission scored on it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,9 +19,9 @@ _PERCENT = 100.0
 
 @dataclass(frozen=True)
 class References:
-    """Scores from 0 to 100, rounded: the mean and the 95th percentile of random values, and the hyperparameter oracle.
+    """Rounded scores from 0 to 100 of random values (mean and 95th percentile) and of the hyperparameter oracle.
 
-    percentile_95: None for the mean of several zoos, whose 95th percentile does not follow from theirs.
+    percentile_95: None for the mean of several zoos, whose percentile does not follow from theirs.
     """
 
     random_floor: float
@@ -30,7 +30,7 @@ class References:
 
     @classmethod
     def mean(cls, zoos: Iterable[Self | None]) -> Self | None:
-        """Of the mean over zoos; None unless all have references."""
+        """Return the references of the mean score over zoos; None unless all zoos have references."""
         listed = list(zoos)
         known = [zoo for zoo in listed if zoo is not None]
         if not known or len(known) < len(listed):
@@ -45,9 +45,14 @@ class References:
 def references_of(
     session: Session, phase_id: int, target: str, checked: Mapping[int, list[dict[str, Any]] | None]
 ) -> dict[int, References]:
-    """Zoo id → its references for the target of the phase, where they are known.
+    """Return the known references of a phase's zoos, by zoo id.
 
-    checked: for each zoo of the phase what its check has found of them, None where it has none.
+    Parameters
+    ----------
+    target : str
+        the target of the phase.
+    checked : Mapping[int, list[dict[str, Any]] or None]
+        per zoo id, the references in the report of its check, if any.
     """
     found = {zoo_id: known for zoo_id, rows in checked.items() if (known := _from_check(rows, target)) is not None}
     return found if len(found) == len(checked) else _from_evaluations(session, phase_id) | found
@@ -65,7 +70,7 @@ def _from_check(rows: list[dict[str, Any]] | None, target: str) -> References | 
 
 
 def _from_evaluations(session: Session, phase_id: int) -> dict[int, References]:
-    """As scoring has put them beside one of the submissions on the board."""
+    """Return the references that scoring has stored with a submission on the board."""
     submission_id = (
         select(StandingRecord.submission_id).where(StandingRecord.phase_id == phase_id).limit(1).scalar_subquery()
     )

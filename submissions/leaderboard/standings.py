@@ -1,8 +1,8 @@
-"""Who stands where in a phase: which submission of each entrant counts, and which score of it may be seen.
+"""Maintaining the standings of a phase: which submission of each entrant counts, and with which visible score.
 
-The write side of the leaderboard. Whatever can change a standing (a score, a re-run, an organizer's act, a choice, a
-rule) calls it in its own transaction. Standings follow from the submissions alone
-(`submissions.leaderboard.counting_rule`): `rebuild` makes all of a phase's anew and finds the same.
+This is the write side of the leaderboard. Whatever can change a standing (a score, a re-run, an action of an organizer,
+a choice, a rule) calls it in its own transaction. Standings depend only on the submissions
+(`submissions.leaderboard.counting_rule`): `rebuild` recomputes all standings of a phase with the same result.
 `submissions.leaderboard.board_page` reads them.
 
 A submission is locked before its phase, here as in `submissions.evaluation.outcomes`.
@@ -32,14 +32,19 @@ class ChoiceRefused(Exception):  # noqa: N818  (a refusal is an answer, not a ma
 
 
 def update(session: Session, submission: SubmissionRecord) -> None:
-    """Bring the standing of the submission's entrant up to date. Call it wherever something that counts changes."""
+    """Update the standing of the submission's entrant. Call it whenever something changes that counts."""
     recount(session, submission.phase_id, [submission.entrant])
 
 
 def recount(session: Session, phase_id: int, entrants: Collection[str], *, anew: bool = False) -> None:
-    """Bring the standings of these entrants up to date, and move the board on to its next version.
+    """Update the standings of these entrants, and increase the board's version.
 
-    anew: what the Ladder has decided of their submissions is decided once more, as after two teams became one.
+    Parameters
+    ----------
+    entrants : Collection[str]
+        keys of the entrants.
+    anew : bool, optional
+        repeat the Ladder's decisions on their submissions, as after merging two entrants.
     """
     rules = _hold_board(session, phase_id)
     listed = sorted(entrants)
@@ -49,19 +54,25 @@ def recount(session: Session, phase_id: int, entrants: Collection[str], *, anew:
 
 
 def rebuild(session: Session, phase_id: int) -> None:
-    """Make all standings of a phase anew: its rules have changed, or its board is no longer frozen."""
+    """Recompute all standings of a phase, after a change of its rules or the end of a freeze."""
     rules = _hold_board(session, phase_id)
     _enter(session, phase_id, rules, SubmissionRecord.phase_id == phase_id, StandingRecord.phase_id == phase_id, True)
 
 
 def _hold_board(session: Session, phase_id: int) -> Rules:
-    """Move the board on to its next version, which locks it until the transaction ends. Returns its rules."""
+    """Increase the board's version, which locks it until the transaction ends. Returns the phase's rules."""
     next_version(session, phase_id)
     return Rules(*session.execute(select(*_RULES).where(PhaseRecord.id == phase_id)).one())
 
 
 def choose(db: Database, submission_id: int) -> None:
-    """Let this submission count, in a phase where teams choose. Raises ChoiceRefused."""
+    """Let this submission count, in a phase where teams choose.
+
+    Raises
+    ------
+    ChoiceRefused
+        If it cannot be chosen.
+    """
     with db.write() as session:
         submission = session.get(SubmissionRecord, submission_id, with_for_update=True)
         if submission is None:
@@ -103,7 +114,7 @@ def _enter(
     of_standings: ColumnElement[bool],
     anew: bool,
 ) -> None:
-    """Work out and write the standings of some of the phase's entrants, and what may be seen of their submissions."""
+    """Compute and write the standings of some of the phase's entrants, and the visible scores of their submissions."""
     rows = session.execute(
         select(SubmissionRecord.entrant, *_ENTRY)
         .where(

@@ -1,4 +1,4 @@
-"""Boards in a few numbers, for lists of phases: how many take part, how many measures count, who leads by how much."""
+"""Boards in a few numbers, for lists of phases: the number of entrants and baselines, and the best score."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from submissions.storage.records import StandingRecord, SubmissionRecord
 
 @dataclass(frozen=True)
 class BoardSummary:
-    """Of one phase: teams and people with a score, baselines beside them, and the best score that is shown."""
+    """A phase's number of teams and people with a score, its number of baselines, and the best visible score."""
 
     entrants: int
     baselines: int
@@ -19,7 +19,7 @@ class BoardSummary:
 
 
 def board_summaries(session: Session, phase_ids: Collection[int]) -> Mapping[int, BoardSummary]:
-    """By phase; one whose board is empty has none. Reference rows are there to read by, and do not lead."""
+    """Return the summaries by phase id; an empty board has none. Reference rows are not counted."""
     is_baseline = SubmissionRecord.is_baseline
     rows = session.execute(
         select(

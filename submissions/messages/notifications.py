@@ -1,6 +1,6 @@
-"""A person's notifications: written by whatever has something to report, listed on the pages and marked as read.
+"""Notifications of a person: written with the event that they report, listed on the pages, marked as read.
 
-What the end of a submission says is `submissions.evaluation.end_notices`'s.
+`submissions.evaluation.end_notices` writes those about the end of a submission.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ SHOWN = 100
 
 @dataclass(frozen=True)
 class Notice:
-    """One notification. submission_id: what it is about."""
+    """One notification. submission_id: the submission that it is about."""
 
     notice_id: int
     text: str
@@ -27,13 +27,19 @@ class Notice:
 
 
 def unread(user_id: InstrumentedAttribute[int]) -> ScalarSelect[int]:
-    """How many notifications a user has not read, as a part of a query that has the user's id."""
+    """Return a subquery for the number of a user's unread notifications.
+
+    Parameters
+    ----------
+    user_id : int column
+        the column of the outer query with the user's id.
+    """
     query = select(func.count()).where(NotificationRecord.user_id == user_id, NotificationRecord.read_at.is_(None))
     return query.correlate(user_id.class_).scalar_subquery()
 
 
 def notices_of(session: Session, user_id: int, limit: int = SHOWN) -> list[Notice]:
-    """The user's newest notifications, the newest first."""
+    """Return the user's newest notifications, the newest first."""
     found = session.scalars(
         select(NotificationRecord)
         .where(NotificationRecord.user_id == user_id)
@@ -44,7 +50,7 @@ def notices_of(session: Session, user_id: int, limit: int = SHOWN) -> list[Notic
 
 
 def mark_read(db: Database, user_id: int, notice_id: int | None = None) -> None:
-    """Mark one notification of this user as read, or all of them."""
+    """Mark one notification of this user as read, or all of them (None)."""
     condition = [NotificationRecord.user_id == user_id, NotificationRecord.read_at.is_(None)]
     if notice_id is not None:
         condition.append(NotificationRecord.id == notice_id)

@@ -1,8 +1,8 @@
-"""The outbox: mails are written in the transaction that gives rise to them, and a worker sends what is due.
+"""The outbox: mails are written in the transaction that causes them; a worker sends those that are due.
 
-A mail is claimed with a compare-and-set, so two workers do not send it twice; a claim is at the same time the date of
-the next try, so a mail whose worker died is tried again. Once a mail is sent or given up its text is emptied: it may
-hold a link that lets its reader in. Sending is `worker.mailer`'s. Called by the domain and by workers.
+A mail is claimed with a compare-and-set, so two workers do not send it twice. A claim also sets the time of the next
+try, so a mail whose worker died is tried again. The text of a mail is deleted once the mail is sent or given up,
+because it may contain a login link. `worker.mailer` sends the mails.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ _ERROR_LENGTH = 500
 
 @dataclass(frozen=True)
 class Mail:
-    """A mail that was claimed to be sent. tries: how many there have been, this one included."""
+    """A mail that was claimed for sending. tries: the number of attempts, including this one."""
 
     mail_id: int
     address: str
@@ -44,12 +44,12 @@ class Mail:
 
 
 def write_mail(session: Session, address: str, subject: str, text: str) -> None:
-    """Put a mail into the outbox. In its text `SITE` stands for the site's public address."""
+    """Put a mail into the outbox. In its text, `SITE` stands for the site's public address."""
     session.add(MailRecord(address=address, subject=" ".join(subject.split())[:200], text=text))
 
 
 def written_since(session: Session, address: str, subject: str, moment: datetime) -> int:
-    """How many mails with this subject to this address were written since then."""
+    """Return how many mails with this subject were written to this address since `moment`."""
     query = select(func.count()).where(
         MailRecord.address == address, MailRecord.subject == subject, MailRecord.created_at > moment
     )
@@ -57,7 +57,7 @@ def written_since(session: Session, address: str, subject: str, moment: datetime
 
 
 def claim_due(db: Database, now: datetime | None = None) -> Mail | None:
-    """A mail to be sent now, the one that is due for longest; None where there is none."""
+    """Claim the mail that has been due for longest; None if none is due."""
     moment = now or utc_now()
     due = select(MailRecord).where(MailRecord.next_try_at <= moment).order_by(MailRecord.next_try_at).limit(1)
     while True:
@@ -78,12 +78,25 @@ def claim_due(db: Database, now: datetime | None = None) -> Mail | None:
 
 
 def note_sent(db: Database, mail_id: int) -> None:
-    """The mail was handed over."""
+    """Record that a mail was sent."""
     _end(db, mail_id, {"sent_at": utc_now(), "error": None})
 
 
 def note_failure(db: Database, mail: Mail, error: str, *, for_good: bool) -> bool:
-    """The mail was not taken. for_good: it never will be. Whether it will be tried again."""
+    """Record that the mail server did not accept a mail.
+
+    Parameters
+    ----------
+    error : str
+        the server's reply.
+    for_good : bool
+        whether the failure is permanent.
+
+    Returns
+    -------
+    bool
+        Whether it will be tried again.
+    """
     if for_good or mail.tries >= MOST_TRIES:
         _end(db, mail.mail_id, {"error": error[:_ERROR_LENGTH]})
         return False
@@ -93,7 +106,7 @@ def note_failure(db: Database, mail: Mail, error: str, *, for_good: bool) -> boo
 
 
 def forget_old(db: Database, now: datetime | None = None) -> None:
-    """Remove what was sent or given up long ago."""
+    """Delete mails that were sent or given up long ago."""
     condition = (MailRecord.next_try_at.is_(None), MailRecord.created_at <= (now or utc_now()) - KEPT)
     with db.read() as session:
         if session.scalar(select(MailRecord.id).where(*condition).limit(1)) is None:
@@ -103,7 +116,7 @@ def forget_old(db: Database, now: datetime | None = None) -> None:
 
 
 def withdraw(session: Session, address: str) -> None:
-    """Forget every mail to this address, sent or not."""
+    """Delete every mail to this address, sent or not."""
     session.execute(delete(MailRecord).where(MailRecord.address == address))
 
 

@@ -1,1 +1,1 @@
-"""Accounts, sessions, tokens, mailed links, teams; the export and deletion of an account."""
+"""Accounts, sessions, API tokens, links in mails, teams; the export and deletion of an account."""

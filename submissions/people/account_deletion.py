@@ -1,8 +1,8 @@
-"""Deleting an account: who somebody is goes, what was measured stays.
+"""Deleting an account: the person's data are removed, their submissions stay anonymously.
 
 Submissions with their code, values and scores stay, under "deleted account" and a number, so that a leaderboard does
-not change. The name, the address, the password, sessions, tokens, notifications, mails, and what was written about
-submissions of one's own (description, link, alias) are removed. Called by the account's pages and the API.
+not change. Removed are the name, address, password, sessions, tokens, notifications, mails, and the description, link
+and alias of the person's own submissions. Called by the account's pages and the API.
 """
 
 from sqlalchemy import delete, select, update
@@ -30,7 +30,18 @@ class DeletionRefused(Exception):  # noqa: N818  (a refusal is an answer, not a 
 
 
 def delete_account(db: Database, user_id: int, password: str) -> None:
-    """Delete this account for good. Raises DeletionRefused (a wrong password, the only organizer)."""
+    """Delete an account permanently.
+
+    Parameters
+    ----------
+    password : str
+        of the account, as a confirmation.
+
+    Raises
+    ------
+    DeletionRefused
+        If the password is wrong, or the account is the last organizer's.
+    """
     if not has_password(db, user_id, password):
         raise DeletionRefused("This is not your password.")
     with db.write() as session:

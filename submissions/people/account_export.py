@@ -31,10 +31,15 @@ from submissions.storage.roles import PERMISSIONS, Permission
 
 
 def write_export(db: Database, store: BundleStore, user_id: int, file: IO[bytes]) -> None:
-    """Write a zip of everything that we keep of this account: account.json, submissions.json, and each upload.
+    """Write a zip with all data of an account: account.json, submissions.json, and each upload.
 
-    Of scores, what their author may see. Values are in it for zoos whose truth is public: those of the others would
-    be a way out for what a measure saw there.
+    Scores are those that the author may see. Values are included only for zoos with public truth, because a measure
+    could use its values to carry out data of a hidden zoo.
+
+    Parameters
+    ----------
+    file : IO[bytes]
+        a binary file to write the zip to.
     """
     with db.read() as session, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         user = session.get_one(UserRecord, user_id)

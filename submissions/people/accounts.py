@@ -1,10 +1,10 @@
-"""Accounts: registering, checking passwords, changing what an account is, organizers, the system user.
+"""Accounts: registration, password checks, changes of an account, organizers, the system user.
 
-Called by pages, the API and commands. What may be changed by whoever reads a mail comes with a link of
-`submissions.people.mailed_links`; a new address counts once it is verified.
+Called by pages, the API and commands. Changes that are confirmed by mail use the links of
+`submissions.people.mailed_links`; a new address takes effect once it is verified.
 
-Passwords are hashed with argon2id at OWASP's smaller setting (19 MiB), two at a time: eight threads of the
-web process hashing at argon2-cffi's default (64 MiB) would need half a gigabyte.
+Passwords are hashed with argon2id at OWASP's smaller setting (19 MiB), two at a time: eight threads of the web process
+hashing at argon2-cffi's default (64 MiB) would need half a gigabyte.
 """
 
 import re
@@ -51,7 +51,13 @@ _NOBODY = _HASHER.hash(secrets.token_hex())  # for unknown users: both cost the 
 
 
 class AccountError(Exception):
-    """An account cannot be made as asked. `messages`: one sentence per faulty field (name, email, password)."""
+    """An account cannot be created or changed as requested.
+
+    Attributes
+    ----------
+    messages : Mapping[str, str]
+        field (name, email, password, current) → one sentence.
+    """
 
     def __init__(self, messages: Mapping[str, str]) -> None:
         super().__init__(" ".join(messages.values()))
@@ -59,9 +65,22 @@ class AccountError(Exception):
 
 
 def register(db: Database, name: str, email: str, password: str, *, secret: str | None = None) -> int:
-    """The id of a new participant. Raises AccountError with a sentence for every faulty field.
+    """Create an account for a participant.
 
-    secret: signs the link that is mailed to verify the address; without one no mail is written.
+    Parameters
+    ----------
+    secret : str or None, optional
+        key that signs the link mailed to verify the address; without it no mail is written.
+
+    Returns
+    -------
+    int
+        The id of the new account.
+
+    Raises
+    ------
+    AccountError
+        With a sentence for every faulty field.
     """
     name, email = name.strip(), email.strip().lower()
     messages = _name_faults(name) | _password_faults(password) | _email_faults(email)
@@ -69,17 +88,29 @@ def register(db: Database, name: str, email: str, password: str, *, secret: str 
 
 
 def create_account(db: Database, name: str, password: str, role: Role) -> int:
-    """The id of a new account without an address. Raises AccountError (a name that is taken, a faulty field)."""
+    """Create an account with this role, without an email address.
+
+    Returns
+    -------
+    int
+        The id of the new account.
+
+    Raises
+    ------
+    AccountError
+        If the name is taken or a field is faulty.
+    """
     messages = _name_faults(name.strip()) | _password_faults(password)
     return _create(db, name.strip(), None, password, role, messages)
 
 
 def create_organizer(db: Database, name: str, password: str) -> int:
+    """Create an account with the role of an organizer. See `create_account`."""
     return create_account(db, name, password, Role.ORGANIZER)
 
 
 def system_user(db: Database) -> int:
-    """The id of the user that owns baselines, made at first use. Without a password nobody logs in as it."""
+    """Return the id of the user that owns baselines; it is created at first use and has no password."""
     with db.write() as session:
         known = session.scalar(select(UserRecord).where(UserRecord.name_key == SYSTEM_NAME))
         if known is None:
@@ -90,10 +121,15 @@ def system_user(db: Database) -> int:
 
 
 def authenticate(db: Database, name_or_email: str, password: str) -> UserRecord | None:
-    """The user with this name or email and password, or None.
+    """Find the user with this name or email address and this password.
 
-    A wrong password, an unknown user and a user without a password cost the same work. A hash made with older
-    parameters is renewed.
+    A wrong password, an unknown user and a user without a password take the same time, so that a caller cannot learn
+    which accounts exist. A hash made with older parameters is replaced.
+
+    Returns
+    -------
+    UserRecord or None
+        None if there is no such user or the password is wrong.
     """
     key = name_or_email.strip().lower()
     with db.read() as session:
@@ -111,7 +147,7 @@ def authenticate(db: Database, name_or_email: str, password: str) -> UserRecord 
 
 
 def find_user(db: Database, name: str) -> UserRecord | None:
-    """The account with this name, in any case; the system user is none."""
+    """Find the account with this name, ignoring case. The system user is not found."""
     with db.read() as session:
         query = select(UserRecord).where(UserRecord.name_key == name.strip().lower(), UserRecord.deleted_at.is_(None))
         user = session.scalar(query)
@@ -119,13 +155,19 @@ def find_user(db: Database, name: str) -> UserRecord | None:
 
 
 def account_of(db: Database, user_id: int) -> UserRecord:
-    """The account with this id, which there is."""
+    """Return the account with this id, which must exist."""
     with db.read() as session:
         return session.get_one(UserRecord, user_id)
 
 
 def change_name(db: Database, user_id: int, name: str) -> None:
-    """Give the account another name, on leaderboards as well. Raises AccountError."""
+    """Change the name of an account, on leaderboards as well.
+
+    Raises
+    ------
+    AccountError
+        If the name is invalid or taken.
+    """
     name = name.strip()
     if messages := _name_faults(name):
         raise AccountError(messages)
@@ -141,7 +183,20 @@ def change_name(db: Database, user_id: int, name: str) -> None:
 
 
 def change_password(db: Database, user_id: int, current: str, new: str, *, kept_session_id: int | None) -> None:
-    """Give the account another password and end its other sessions. Raises AccountError (current, password)."""
+    """Change the password of an account and end its other sessions.
+
+    Parameters
+    ----------
+    current : str
+        the current password.
+    kept_session_id : int or None
+        the session that stays; None ends all.
+
+    Raises
+    ------
+    AccountError
+        If the current password is wrong (current) or the new one invalid (password).
+    """
     messages = _password_faults(new) | _wrong_password(db, user_id, current, "current")
     if messages:
         raise AccountError(messages)
@@ -149,7 +204,18 @@ def change_password(db: Database, user_id: int, current: str, new: str, *, kept_
 
 
 def set_password(db: Database, user_id: int, password: str, *, kept_session_id: int | None = None) -> None:
-    """Give the account a password, and end all its sessions but one. Raises AccountError. Its owner is told by mail."""
+    """Set the password of an account, end its sessions but one, and inform the owner by mail.
+
+    Parameters
+    ----------
+    kept_session_id : int or None, optional
+        the session that stays; None ends all.
+
+    Raises
+    ------
+    AccountError
+        If the password is invalid.
+    """
     if messages := _password_faults(password):
         raise AccountError(messages)
     new_hash = _hash(password)
@@ -158,13 +224,24 @@ def set_password(db: Database, user_id: int, password: str, *, kept_session_id: 
 
 
 def set_wants_mail(db: Database, user_id: int, wants_mail: bool) -> None:
-    """Whether this person is told by mail how their submissions ended."""
+    """Set whether this person gets mails when their submissions end."""
     with db.write() as session:
         session.get_one(UserRecord, user_id).wants_mail = wants_mail
 
 
 def ask_to_verify(db: Database, secret: str, user_id: int) -> bool:
-    """Mail the link that verifies the account's address once more. False where too many were mailed lately."""
+    """Mail the link that verifies the account's address again.
+
+    Parameters
+    ----------
+    secret : str
+        key that signs the link.
+
+    Returns
+    -------
+    bool
+        False if too many of these mails were sent recently.
+    """
     with db.write() as session:
         user = session.get_one(UserRecord, user_id)
         if user.email is None or user.email_verified_at is not None:
@@ -173,7 +250,20 @@ def ask_to_verify(db: Database, secret: str, user_id: int) -> bool:
 
 
 def change_email(db: Database, secret: str, user_id: int, password: str, email: str) -> None:
-    """Mail a link to a new address; the account has it once the link is used. Raises AccountError (current, email)."""
+    """Mail a link to a new address; the account's address changes once the link is used.
+
+    Parameters
+    ----------
+    secret : str
+        key that signs the link.
+    password : str
+        the current password.
+
+    Raises
+    ------
+    AccountError
+        If the password is wrong (current) or the address invalid or taken (email).
+    """
     email = email.strip().lower()
     messages = _email_faults(email) | _wrong_password(db, user_id, password, "current")
     with db.write() as session:
@@ -188,7 +278,18 @@ def change_email(db: Database, secret: str, user_id: int, password: str, email: 
 
 
 def verify_email(db: Database, secret: str, token: str, now: datetime | None = None) -> UserRecord | None:
-    """Make the address of a link the account's, verified. None where the link does not hold (any more)."""
+    """Set the account's address to the one in a link, verified.
+
+    Parameters
+    ----------
+    secret, token : str
+        the key that signed the link, and the link's signed text.
+
+    Returns
+    -------
+    UserRecord or None
+        The account, or None if the link is invalid, expired or used.
+    """
     moment = now or utc_now()
     try:
         with db.write() as session:
@@ -206,7 +307,10 @@ def verify_email(db: Database, secret: str, token: str, now: datetime | None = N
 
 
 def ask_to_reset(db: Database, secret: str, email: str) -> None:
-    """Mail a link for a new password to this address, if it is an account's. Nobody learns whether it is."""
+    """Mail a link for choosing a new password, if an account has this address.
+
+    The caller does not learn whether one has.
+    """
     with db.write() as session:
         user = session.scalar(select(UserRecord).where(UserRecord.email == email.strip().lower()))
         if user is not None and user.password_hash is not None:
@@ -214,7 +318,7 @@ def ask_to_reset(db: Database, secret: str, email: str) -> None:
 
 
 def reset_user(db: Database, secret: str, token: str, now: datetime | None = None) -> UserRecord | None:
-    """Whose password a link lets one choose; None where the link does not hold (any more)."""
+    """Return the account whose password a link allows to change; None if the link is invalid, expired or used."""
     with db.read() as session:
         link = mailed_links.read_link(session, secret, "reset", token, now)
         return None if link is None else link.user
@@ -223,9 +327,22 @@ def reset_user(db: Database, secret: str, token: str, now: datetime | None = Non
 def reset_password(
     db: Database, secret: str, token: str, password: str, now: datetime | None = None
 ) -> UserRecord | None:
-    """Give the account of a link a new password and end all its sessions. None where the link does not hold (any more).
+    """Set a new password for the account of a link and end all its sessions.
 
-    Raises AccountError where the password is faulty; the link can then be used again.
+    Parameters
+    ----------
+    secret, token : str
+        the key that signed the link, and the link's signed text.
+
+    Returns
+    -------
+    UserRecord or None
+        The account, or None if the link is invalid, expired or used.
+
+    Raises
+    ------
+    AccountError
+        If the password is invalid; the link can then be used again.
     """
     if messages := _password_faults(password):
         raise AccountError(messages)
@@ -239,7 +356,7 @@ def reset_password(
 
 
 def has_password(db: Database, user_id: int, password: str) -> bool:
-    """Whether this is the account's password."""
+    """Check whether this is the account's password."""
     return _verify(account_of(db, user_id).password_hash or _NOBODY, password)
 
 
@@ -316,7 +433,7 @@ def _create(
 
 
 def _taken(session: Session, name: str | None, email: str | None, *, but: int | None = None) -> dict[str, str]:
-    """What of this somebody else has: a person, or a team that would look like this one."""
+    """Return which of these values somebody else has: a person, or a team with a name that looks the same."""
     messages = {}
     people = select(UserRecord.id).where(UserRecord.id != (but or 0))
     teams = select(TeamRecord.id).limit(1)

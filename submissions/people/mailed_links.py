@@ -1,7 +1,8 @@
-"""Links that let whoever reads a mail verify an address or choose a new password: signed, expiring, for one use.
+"""Links in mails that verify an address or allow a new password: signed, expiring, and usable once.
 
-Nothing is stored for them. A link names the account, when it ends and, as a fingerprint, what the account was when it
-was made; using a link changes that, so it works once. Called by `submissions.people.accounts` and the command line.
+They are not stored. A link contains the account's id, its expiry and a fingerprint of the account when the link was
+made; using the link changes the fingerprint, so it works once. Called by `submissions.people.accounts` and the command
+line.
 """
 
 import hashlib
@@ -27,14 +28,20 @@ _Purpose = Literal["verify", "reset"]
 
 @dataclass(frozen=True)
 class Link:
-    """What a link that holds says. address: the one to verify; empty in a link for a new password."""
+    """The content of a valid link. address: the one to verify; empty in a link for a new password."""
 
     user: UserRecord
     address: str
 
 
 def write_verification(session: Session, secret: str, user: UserRecord, address: str) -> bool:
-    """Mail a link with which this address becomes the account's. False where too many were mailed lately."""
+    """Mail a link that sets this address as the account's.
+
+    Returns
+    -------
+    bool
+        False if too many of these mails were sent recently.
+    """
     text = (
         f"Hello {user.name},\n\n"
         "please confirm that this is your email address:\n\n"
@@ -46,7 +53,13 @@ def write_verification(session: Session, secret: str, user: UserRecord, address:
 
 
 def write_reset(session: Session, secret: str, user: UserRecord) -> bool:
-    """Mail a link for a new password to the account's address. False where too many were mailed lately."""
+    """Mail a link for a new password to the account's address.
+
+    Returns
+    -------
+    bool
+        False if too many of these mails were sent recently.
+    """
     assert user.email is not None
     text = (
         f"Hello {user.name},\n\n"
@@ -58,12 +71,25 @@ def write_reset(session: Session, secret: str, user: UserRecord) -> bool:
 
 
 def reset_path(secret: str, user: UserRecord) -> str:
-    """The page where whoever knows its address chooses a new password for this account."""
+    """Return the path of the page for choosing a new password; whoever has it can change this account's password."""
     return f"/reset/{_token(secret, 'reset', user, '', utc_now() + RESET_FOR)}"
 
 
 def read_link(session: Session, secret: str, purpose: _Purpose, token: str, now: datetime | None = None) -> Link | None:
-    """What a link says; None where it is none of ours, has ended or was used."""
+    """Read a link.
+
+    Parameters
+    ----------
+    secret, token : str
+        the key that signed the link, and the link's signed text.
+    purpose : _Purpose
+        a link for another purpose is not valid.
+
+    Returns
+    -------
+    Link or None
+        None if the link is not ours, has expired or was used.
+    """
     try:
         user_id, address, ends, fingerprint = _serializer(secret, purpose).loads(token)
     except (BadData, ValueError, TypeError):
@@ -91,6 +117,6 @@ def _serializer(secret: str, purpose: _Purpose) -> URLSafeSerializer:
 
 
 def _fingerprint(user: UserRecord) -> str:
-    """Changes with every use of a link: the password, the address, and since when it is verified."""
+    """Return a digest of what using a link changes: the password, the address, and when it was verified."""
     state = repr((user.password_hash, user.email, user.email_verified_at))
     return hashlib.sha256(state.encode()).hexdigest()[:16]

@@ -1,7 +1,7 @@
-"""Sessions: in which browsers a person is logged in. Begun, found again with every request, listed and ended here.
+"""Login sessions: begun at login, looked up with every request, listed and ended on the account's pages.
 
-The cookie carries the user's id and a random key, the database the key's sha256: who reads the database gets into
-no session. A session that was not seen for thirty days is over. Called by the web application.
+The cookie carries the user's id and a random key, the database the key's sha256, so reading the database does not give
+access to a session. A session that is not used for thirty days ends. Called by the web application.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ _FIND = Question(
 
 @dataclass(frozen=True)
 class Person:
-    """What every request needs to know of who is logged in. unread: how many notifications they have not read."""
+    """The data about a logged-in person that every request needs. unread: the number of unread notifications."""
 
     id: int
     name: str
@@ -51,7 +51,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Found:
-    """Whose a session is."""
+    """A valid session and its person."""
 
     session_id: int
     user: Person
@@ -59,7 +59,7 @@ class Found:
 
 @dataclass(frozen=True)
 class OpenSession:
-    """One browser in which a person is logged in. browser: what it says of itself (User-Agent)."""
+    """One browser in which a person is logged in. browser: its User-Agent header."""
 
     session_id: int
     browser: str
@@ -68,7 +68,18 @@ class OpenSession:
 
 
 def begin(db: Database, user_id: int, browser: str, now: datetime | None = None) -> str:
-    """The key of a new session. Sessions of this user that are over leave the table."""
+    """Begin a session, and delete this user's ended sessions.
+
+    Parameters
+    ----------
+    browser : str
+        the User-Agent header.
+
+    Returns
+    -------
+    str
+        The key of the new session, for the cookie.
+    """
     moment = now or utc_now()
     key = secrets.token_urlsafe(32)
     with db.write() as session:
@@ -102,7 +113,7 @@ def find(db: Database, user_id: int, key: str, now: datetime | None = None) -> F
 
 
 def sessions_of(session: Session, user_id: int, now: datetime | None = None) -> list[OpenSession]:
-    """The user's sessions that are not over, the one seen last first."""
+    """List the user's valid sessions, the most recently used one first."""
     found = session.scalars(
         select(SessionRecord)
         .where(SessionRecord.user_id == user_id, SessionRecord.seen_at > (now or utc_now()) - IDLE)
@@ -112,7 +123,13 @@ def sessions_of(session: Session, user_id: int, now: datetime | None = None) -> 
 
 
 def end(db: Database, user_id: int, session_id: int) -> bool:
-    """End one session of this user; False where it has ended already, or is somebody else's."""
+    """End one session of this user.
+
+    Returns
+    -------
+    bool
+        False if it has ended already, or belongs to somebody else.
+    """
     with db.write() as session:
         record = session.get(SessionRecord, session_id)
         if record is None or record.user_id != user_id:
@@ -122,7 +139,7 @@ def end(db: Database, user_id: int, session_id: int) -> bool:
 
 
 def end_others(session: Session, user_id: int, kept_id: int | None) -> None:
-    """End all sessions of this user but the one with `kept_id` (None: all of them)."""
+    """End all sessions of this user except `kept_id` (None: all of them)."""
     condition = SessionRecord.user_id == user_id
     if kept_id is not None:
         condition &= SessionRecord.id != kept_id

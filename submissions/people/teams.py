@@ -1,8 +1,8 @@
-"""Teams: who takes part in a competition together, and whose a submission is on the leaderboard.
+"""Teams: people who take part in a competition together and share one place on its leaderboards.
 
-A person is in one team of a competition at most. Who joins brings their own submissions of that competition along; who
-leaves leaves those that were made for the team. Whoever writes locks the person's row first, then the team's, then
-submissions, then phases, so that nobody waits in a circle. Called by pages and by `submissions.evaluation.outcomes`.
+A person is in at most one team per competition. People who join bring their own submissions of that competition; people
+who leave do not take along those made for the team. Locks are taken in one order, so that there is no deadlock: the
+person's row, the team's, submissions, phases. Called by pages and by `submissions.evaluation.outcomes`.
 """
 
 import re
@@ -33,11 +33,13 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?: [A-Za-z0-9._-]+)*")
 
 
 class TeamRefused(Exception):  # noqa: N818  (a refusal is an answer, not a malfunction)
-    """A team cannot be made, joined or left as asked; the message is a sentence for the person."""
+    """A team cannot be created, joined or left as requested; the message is a sentence for the person."""
 
 
 @dataclass(frozen=True)
 class Member:
+    """A member of a team."""
+
     user_id: int
     name: str
     joined_at: datetime
@@ -45,7 +47,15 @@ class Member:
 
 @dataclass(frozen=True)
 class Team:
-    """A team with its members, the first one first. Whoever has the invite key may join."""
+    """A team with its members, the first one first.
+
+    Attributes
+    ----------
+    invite_key : str
+        whoever has it can join.
+    most_members : int
+        maximum number of members.
+    """
 
     team_id: int
     competition_id: int
@@ -57,17 +67,18 @@ class Team:
 
     @property
     def is_full(self) -> bool:
+        """Whether the team has as many members as the competition allows."""
         return len(self.members) >= self.most_members
 
 
 def team_of(session: Session, competition_id: int, user_id: int) -> Team | None:
-    """The team in which this person takes part in the competition."""
+    """Return the team of this person in the competition, if any."""
     _, team_id = entrant_of(session, competition_id, user_id)
     return None if team_id is None else _team(session, session.get_one(TeamRecord, team_id))
 
 
 def teams_of(session: Session, user_id: int) -> list[Team]:
-    """All teams of a person, the newest first."""
+    """Return all teams of a person, the newest first."""
     records = session.scalars(
         select(TeamRecord).where(TeamRecord.id.in_(team_ids_of(user_id))).order_by(TeamRecord.id.desc())
     ).all()
@@ -75,13 +86,24 @@ def teams_of(session: Session, user_id: int) -> list[Team]:
 
 
 def invited_to(session: Session, invite_key: str) -> Team | None:
-    """The team that an invite link leads to."""
+    """Return the team of an invitation link, if it is valid."""
     record = session.scalar(select(TeamRecord).where(TeamRecord.invite_key == invite_key))
     return None if record is None else _team(session, record)
 
 
 def create_team(db: Database, competition_id: int, user_id: int, name: str, now: datetime | None = None) -> int:
-    """The id of a new team with this person in it, and their submissions of the competition. Raises TeamRefused."""
+    """Create a team with this person and their submissions of the competition.
+
+    Returns
+    -------
+    int
+        The id of the new team.
+
+    Raises
+    ------
+    TeamRefused
+        If the name is invalid or taken, or the person cannot create a team.
+    """
     name = name.strip()
     if not NAME_LENGTHS[0] <= len(name) <= NAME_LENGTHS[1]:
         raise TeamRefused("A team's name has {} to {} characters.".format(*NAME_LENGTHS))
@@ -110,7 +132,18 @@ def create_team(db: Database, competition_id: int, user_id: int, name: str, now:
 
 
 def join_team(db: Database, invite_key: str, user_id: int, now: datetime | None = None) -> int:
-    """Let this person into the team that the key leads to, with their submissions. Its id. Raises TeamRefused."""
+    """Add this person, with their submissions of the competition, to the team of an invitation link.
+
+    Returns
+    -------
+    int
+        The id of the team.
+
+    Raises
+    ------
+    TeamRefused
+        If the link is invalid, the team is full, or the person cannot join it.
+    """
     with db.write() as session:
         team = invited_to(session, invite_key)
         if team is None:
@@ -133,9 +166,14 @@ def join_team(db: Database, invite_key: str, user_id: int, now: datetime | None 
 
 
 def leave_team(db: Database, competition_id: int, user_id: int) -> bool:
-    """Take this person out of their team of the competition; False where they are in none.
+    """Remove this person from their team of the competition.
 
-    What was submitted for the team stays with it. A team that has nobody left keeps its place on leaderboards.
+    The submissions made for the team stay with it. A team without members keeps its place on leaderboards.
+
+    Returns
+    -------
+    bool
+        False if the person has no team.
     """
     with db.write() as session:
         _, team_id = hold_entrant(session, competition_id, user_id)
@@ -146,7 +184,7 @@ def leave_team(db: Database, competition_id: int, user_id: int) -> bool:
 
 
 def go(session: Session, team_id: int, user_id: int) -> None:
-    """Take a person out of a team, whose row and theirs are locked. No link lets anybody into an empty team."""
+    """Remove a person from a team; the caller has locked both rows. An empty team's invitation link becomes invalid."""
     session.execute(
         delete(TeamMemberRecord).where(TeamMemberRecord.team_id == team_id, TeamMemberRecord.user_id == user_id)
     )
@@ -155,7 +193,13 @@ def go(session: Session, team_id: int, user_id: int) -> None:
 
 
 def new_invite(db: Database, competition_id: int, user_id: int) -> bool:
-    """Give this person's team another invite key, so that the old link leads nowhere. False where they have none."""
+    """Replace the invitation key of this person's team, so that the old link becomes invalid.
+
+    Returns
+    -------
+    bool
+        False if the person has no team.
+    """
     with db.write() as session:
         _, team_id = hold_entrant(session, competition_id, user_id)
         if team_id is None:
@@ -167,9 +211,14 @@ def new_invite(db: Database, competition_id: int, user_id: int) -> bool:
 def merge_refusal(
     session: Session, competition_id: int, user_id: int, team_id: int | None, now: datetime | None = None
 ) -> str | None:
-    """Why this person's submissions cannot become the team's (None: a new team's) any more; None where they can.
+    """Return why this person's submissions cannot become the team's; None if they can.
 
-    Results of a phase that has closed stay as they are: who has any there, or joins a team that has, would change them.
+    Results of a closed phase must not change, as they would if the person or the team had any there.
+
+    Parameters
+    ----------
+    team_id : int or None
+        None for a new team.
     """
     moment = now or utc_now()
     phases = session.execute(
@@ -193,7 +242,7 @@ def merge_refusal(
 
 
 def _enter(session: Session, team: TeamRecord, user_id: int) -> None:
-    """Make the person a member, and their own submissions of the competition the team's, with all standings."""
+    """Make the person a member, and move their submissions of the competition and the standings to the team."""
     session.add(TeamMemberRecord(team_id=team.id, user_id=user_id, competition_id=team.competition_id))
     phase_ids = select(PhaseRecord.id).where(PhaseRecord.competition_id == team.competition_id)
     own = and_(SubmissionRecord.phase_id.in_(phase_ids), SubmissionRecord.entrant == alone(user_id))
@@ -239,7 +288,7 @@ def _team(session: Session, record: TeamRecord) -> Team:
 
 
 def _is_somebodys(session: Session, name: str, user_id: int) -> bool:
-    """Whether somebody else has this name: a team must not look like another person, present or past."""
+    """Check whether somebody has this name: a team must not look like another person, present or past."""
     if name.lower().startswith(DELETED):
         return True
     return bool(session.scalar(select(exists().where(UserRecord.name_key == name.lower(), UserRecord.id != user_id))))

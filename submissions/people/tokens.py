@@ -1,6 +1,6 @@
-"""API tokens: keys with which scripts act for an account, within scopes. Called by the API and the account's pages.
+"""API tokens: keys with which scripts act for an account, limited to scopes. Called by the API and the account's pages.
 
-A token is 256 random bits, so a fast digest keeps it safe; the plain text is told once and never stored.
+A token is 256 random bits, so a fast digest is enough to protect it. The plain text is returned once and not stored.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ _TEXT_LENGTH = 100
 
 
 class Scope(StrEnum):
-    """What a token may be used for."""
+    """The purposes that a token may be used for."""
 
     READ = "read"
     SUBMIT = "submit"
@@ -43,7 +43,13 @@ SCOPES: Mapping[Scope, str] = {
 
 
 class TokenError(Exception):
-    """A token cannot be made as asked. `messages`: one sentence per faulty field (name, scopes, expires_at)."""
+    """A token cannot be created as requested.
+
+    Attributes
+    ----------
+    messages : Mapping[str, str]
+        field (name, scopes, expires_at) → one sentence.
+    """
 
     def __init__(self, messages: Mapping[str, str]) -> None:
         super().__init__(" ".join(messages.values()))
@@ -52,7 +58,7 @@ class TokenError(Exception):
 
 @dataclass(frozen=True)
 class TokenHolder:
-    """Whom a token stands for, and what it may do."""
+    """The account that a token stands for, and the token's scopes."""
 
     user: UserRecord
     token: ApiTokenRecord
@@ -66,9 +72,22 @@ def create_token(
     scopes: Collection[str],
     expires_at: datetime | None = None,
 ) -> tuple[ApiTokenRecord, str]:
-    """A new token of this account and its plain text, which cannot be had again. Raises TokenError.
+    """Create a token for this account.
 
-    expires_at: from when on it is refused; None for never.
+    Parameters
+    ----------
+    expires_at : datetime or None, optional
+        when it expires; None for never.
+
+    Returns
+    -------
+    tuple[ApiTokenRecord, str]
+        The record, and the plain text, which cannot be read again.
+
+    Raises
+    ------
+    TokenError
+        With a sentence for every faulty field.
     """
     name = name.strip()
     messages = _faults(name, scopes, expires_at)
@@ -94,23 +113,39 @@ def create_token(
 
 
 def tokens_of(db: Database, user_id: int) -> list[ApiTokenRecord]:
-    """The account's tokens, the newest first, expired ones as well."""
+    """Return the account's tokens, the newest first, including expired ones."""
     with db.read() as session:
         query = select(ApiTokenRecord).where(ApiTokenRecord.user_id == user_id).order_by(ApiTokenRecord.id.desc())
         return list(session.scalars(query))
 
 
 def revoke_token(db: Database, user_id: int, token_id: int) -> bool:
-    """End a token of this account for good; False where it has none of this id."""
+    """Delete a token of this account.
+
+    Returns
+    -------
+    bool
+        False if the account has no such token.
+    """
     with db.write() as session:
         found = delete(ApiTokenRecord).where(ApiTokenRecord.id == token_id, ApiTokenRecord.user_id == user_id)
         return session.execute(found.returning(ApiTokenRecord.id)).first() is not None
 
 
 def authenticate_token(db: Database, text: str, *, now: datetime | None = None) -> TokenHolder | None:
-    """Whom this token stands for, None where it is unknown, expired, or its account was deleted.
+    """Find the account that a token stands for.
 
-    When it was last used is noted at most once a minute, so that a script's reads do not become writes.
+    The time of its last use is updated at most once a minute, so that a script's reads do not cause a write each.
+
+    Parameters
+    ----------
+    text : str
+        the plain text of the token.
+
+    Returns
+    -------
+    TokenHolder or None
+        None if the token is unknown or expired, or its account was deleted.
     """
     if not text.startswith(PREFIX) or len(text) > _TEXT_LENGTH:
         return None

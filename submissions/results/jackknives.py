@@ -1,6 +1,6 @@
-"""The jackknives of submissions, read from what scoring has stored with their evaluations. All comparisons need them.
+"""Reading the stored jackknives of submissions, on which all comparisons rest.
 
-Called by the standings (the Ladder), by the rank intervals and by whoever compares two submissions.
+Called by the standings (for the Ladder), by the rank intervals and by the comparison of two submissions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,10 @@ _AT_A_TIME = 500  # parameters of one query
 
 
 def jackknives_of(session: Session, submission_ids: Sequence[int]) -> dict[int, Jackknives]:
-    """Submission id → zoo id (as text) → jackknife, of the current attempts.
+    """Return the jackknives of current attempts: submission id → zoo id (as text) → jackknife.
 
-    A submission is left out unless it is scored with a jackknife on every zoo: one that was scored before Gengap
-    stored them, or on a zoo where nothing is left to predict without one of the networks.
+    A submission is omitted unless it is scored with a jackknife on every zoo. Scores of older versions have none, nor
+    has a zoo on which nothing is left to predict without one of its networks.
     """
     found: dict[int, dict[str, Jackknife]] = {}
     incomplete: set[int] = set()

@@ -1,7 +1,7 @@
-"""How long a measure took, as counts between round numbers: all that is told of times.
+"""Histograms of a measure's times with round bins, the only information about times that pages show.
 
-A time to the last digit is something a measure could write with: on a zoo whose networks are secret it would be a way
-out of the sandbox. Called by `submissions.results.submission_result`.
+A measure could encode data in exact times: on a zoo with hidden truth they would be a way out of the sandbox. Called by
+`submissions.results.submission_result`.
 """
 
 import math
@@ -16,7 +16,7 @@ _STEPS = (1.0, 2.0, 5.0)
 
 @dataclass(frozen=True)
 class TimeBin:
-    """How many networks took from `from_s` (inclusive) to `to_s` seconds."""
+    """The number of networks that took from `from_s` (inclusive) to `to_s` (exclusive) seconds."""
 
     from_s: float
     to_s: float
@@ -24,8 +24,16 @@ class TimeBin:
 
 
 def time_bins(seconds: Sequence[float]) -> tuple[TimeBin, ...]:
-    """Seconds, ascending, in about ten bins between round numbers: equally wide, or growing as 1, 2, 5, 10 where the
-    longest is more than ten times the shortest. Less than a millisecond counts as one."""
+    """Return a histogram of times in about ten bins with round edges.
+
+    Bins have equal width, or edges 1, 2, 5, 10, … if the longest time is more than ten times the shortest. Times below
+    a millisecond count as one.
+
+    Parameters
+    ----------
+    seconds : Sequence[float]
+        ascending.
+    """
     if not seconds:
         return ()
     seconds = [max(one, LEAST_S) for one in seconds]
@@ -41,7 +49,7 @@ def time_bins(seconds: Sequence[float]) -> tuple[TimeBin, ...]:
 
 
 def is_wide(low: float, high: float) -> bool:
-    """Whether times from `low` to `high` seconds want a logarithmic scale."""
+    """Check whether times from `low` to `high` seconds need a logarithmic scale."""
     return low > 0 and high > _WIDE_RATIO * low
 
 

@@ -1,8 +1,7 @@
-"""What a reader may know of a scored submission: its scores with their uncertainty, and what its pictures are made of.
+"""The result of a scored submission as a reader may see it: scores with uncertainty, and the data of its pictures.
 
-The one place where pages, charts and downloads of results get their numbers. What the reader must not see is taken out
-here: everything by `submissions.results.visibility`, and of a zoo whose truth is kept secret the names and values of
-its axes.
+Pages, charts and downloads get their numbers only from here. What the reader must not see is removed here: by the rules
+of `submissions.results.visibility`, and the names and values of the axes of zoos with hidden truth.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +31,10 @@ _SURE = 2.0  # standard errors from which a τ has a direction
 
 @dataclass(frozen=True)
 class SetCmi:
-    """The CMI, from 0 to 100, given one conditioning set; None where it leaves the target no uncertainty."""
+    """The CMI (0 to 100) given one conditioning set; None if the set determines the target.
+
+    attains: whether it is the minimum, which is the score.
+    """
 
     axes: tuple[str, ...]
     cmi: float | None
@@ -41,7 +43,7 @@ class SetCmi:
 
 @dataclass(frozen=True)
 class AxisNumber:
-    """A number of one axis; None where it is not defined."""
+    """A number of one axis; None if it is undefined."""
 
     axis: str
     number: float | None
@@ -49,7 +51,7 @@ class AxisNumber:
 
 @dataclass(frozen=True)
 class Change:
-    """A change of one axis between two of its values: how often the measure is wrong about it, from 0 to 1."""
+    """A change of one axis between two of its values, and how often the measure is wrong about it, from 0 to 1."""
 
     axis: str
     first: str
@@ -60,7 +62,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Step:
-    """share: of the changes whose sign error is at most `sign_error`."""
+    """A step of a cumulative distribution: the share of changes with a sign error of at most `sign_error`."""
 
     sign_error: float
     share: float
@@ -68,8 +70,10 @@ class Step:
 
 @dataclass(frozen=True)
 class SignErrors:
-    """The robust sign-error, cumulated over all changes that noise cannot explain. changes: where they may be named,
-    else empty."""
+    """The robust sign-error over all changes that noise cannot explain.
+
+    changes: empty if the reader may not see the axes' values.
+    """
 
     mean: float | None
     percentile_90: float | None
@@ -82,9 +86,9 @@ class SignErrors:
 
 @dataclass(frozen=True)
 class Report:
-    """What scoring says of one evaluation beyond its score. All CMIs are from 0 to 100.
+    """The results of scoring one evaluation beyond its score. All CMIs are from 0 to 100.
 
-    p_value, noise_*, floor_*, oracle: None for zoos too large for it, or whose truth does not tell enough.
+    p_value, noise_*, floor_*, oracle: None if the zoo is too large, or its truth does not record enough.
     """
 
     p_value: float | None
@@ -108,10 +112,16 @@ class Report:
 
 @dataclass(frozen=True)
 class ZooResult:
-    """One evaluation. score, standard_error: from 0 to 100.
+    """The result on one zoo.
 
-    names_axes: whether the reader may know the axes; otherwise they are "axis A", "axis B", …  report: None for what
-    was scored before reports were kept.
+    Attributes
+    ----------
+    score, standard_error : float
+        from 0 to 100.
+    names_axes : bool
+        whether the reader may see the axes' names; otherwise they are "axis A", "axis B", ….
+    report : Report or None
+        None for scores from before reports were stored.
     """
 
     zoo_id: int
@@ -129,7 +139,7 @@ class ZooResult:
 
     @property
     def direction(self) -> int:
-        """1 if larger values clearly go with larger targets, −1 if with smaller, 0 if neither is clear."""
+        """1 if larger values clearly go with larger targets, −1 if with smaller ones, 0 if neither is clear."""
         error = self.report.tau_error if self.report is not None else None
         if error is not None and abs(self.kendall_tau) <= _SURE * error:
             return 0
@@ -138,11 +148,18 @@ class ZooResult:
 
 @dataclass(frozen=True)
 class Result:
-    """A scored submission as far as a reader may know it. score, standard_error: from 0 to 100.
+    """A scored submission as far as a reader may see it.
 
-    sight: NOTHING leaves out everything else, SHOWN_SCORE all but the score that was released. counts: whether the
-    submission is its entrant's on the leaderboard; rank_lowest, rank_highest: the places that the data leave open to it
-    there, None while they are not worked out.
+    Attributes
+    ----------
+    sight : Sight
+        NOTHING omits everything else, SHOWN_SCORE all but the released score.
+    score, standard_error : float or None
+        from 0 to 100.
+    counts : bool
+        whether the submission is its entrant's on the leaderboard.
+    rank_lowest, rank_highest : int or None
+        the rank interval; None until it is computed.
     """
 
     submission_id: int
@@ -157,24 +174,39 @@ class Result:
     zoos: tuple[ZooResult, ...]
 
     def zoo(self, name: str) -> ZooResult | None:
+        """Return the result on the zoo with this name, if any."""
         return next((zoo for zoo in self.zoos if zoo.name == name), None)
 
     @property
     def floor_mean(self) -> float | None:
-        """What chance gets on the mean of the zoos."""
+        """The mean score of random values, averaged over the zoos."""
         return _mean([zoo.report.floor_mean if zoo.report is not None else None for zoo in self.zoos])
 
     @property
     def oracle(self) -> float | None:
-        """What the hyperparameters alone get on the mean of the zoos."""
+        """The score of the hyperparameter oracle, averaged over the zoos."""
         return _mean([zoo.report.oracle if zoo.report is not None else None for zoo in self.zoos])
 
 
 def result(session: Session, submission_id: int, sight: Sight, *, sees_secrets: bool) -> Result | None:
-    """What this reader sees of the submission's scores, in four queries; None where it is not scored.
+    """Return what this reader may see of the submission's scores, in four queries.
 
-    sight: as `submissions.results.visibility` says. sees_secrets: whether they know secret truths. Raises
-    NoResultFound for an unknown id.
+    Parameters
+    ----------
+    sight : Sight
+        what the reader may see, from `submissions.results.visibility`.
+    sees_secrets : bool
+        whether they may see hidden truths.
+
+    Returns
+    -------
+    Result or None
+        None if the submission is not scored.
+
+    Raises
+    ------
+    NoResultFound
+        If there is no such submission.
     """
     submission, phase = session.execute(
         select(SubmissionRecord, PhaseRecord)
@@ -304,7 +336,7 @@ def _percent(content: Mapping[str, Any] | None, name: str) -> float | None:
 
 
 def _letter(place: int) -> str:
-    """How an axis is called that must not be named."""
+    """Return the replacement of a hidden axis name."""
     return f"axis {ascii_uppercase[place]}" if place < len(ascii_uppercase) else f"axis {place + 1}"
 
 

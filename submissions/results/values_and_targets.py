@@ -1,4 +1,4 @@
-"""A submission's values beside the true targets of a zoo whose truth is public. For the charts and their tables."""
+"""A submission's values paired with the true targets of a zoo with public truth, for charts and tables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from submissions.storage.states import State
 
 @dataclass(frozen=True)
 class Point:
-    """One network: the value the measure returned, the truth that it should predict, its hyperparameters by axis."""
+    """One network: the measure's value, the true target, and the hyperparameters by axis."""
 
     network_id: str
     value: float
@@ -23,9 +23,9 @@ class Point:
 
 @dataclass(frozen=True)
 class ZooPoints:
-    """The points of one scored evaluation on a zoo whose truth is public. `axes` in the grid's order.
+    """The points of one scored evaluation on a zoo with public truth. `axes` are in the grid's order.
 
-    target: the name of what the phase wants predicted.
+    target: the name of the phase's target.
     """
 
     zoo_name: str
@@ -36,9 +36,17 @@ class ZooPoints:
 
 
 def zoo_points(session: Session, zoos: ZooStore, submission_id: int, zoo_name: str) -> ZooPoints | None:
-    """Values beside targets for one zoo, or None where it is not scored or its truth is not public.
+    """Return values and targets for one zoo.
 
-    Raises ZooError where the store cannot give the zoo's truth.
+    Returns
+    -------
+    ZooPoints or None
+        None if the submission is not scored there, or the truth is not public.
+
+    Raises
+    ------
+    ZooError
+        If the store cannot read the truth.
     """
     found = session.execute(
         select(EvaluationRecord.id, ZooRecord, PhaseRecord.target)

@@ -1,1 +1,1 @@
-"""Tables, migrations, states and the audit: what the rest of the domain stands on."""
+"""Tables, migrations, states and the audit log, on which the rest of the domain is built."""

@@ -1,4 +1,4 @@
-"""Who did what to which zoo, phase or submission: written in the transaction that does it, listed for organizers."""
+"""The audit log: who did what to which zoo, phase or submission. Entries are written in the same transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from submissions.storage.records import ActRecord, CompetitionRecord, PhaseRecor
 
 @dataclass(frozen=True)
 class Act:
-    """Who did what to which zoo or phase, and when. `user_name` is None for the command line."""
+    """One entry of the log. `user_name` is None for the command line."""
 
     at: datetime
     user_name: str | None
@@ -31,14 +31,22 @@ def record_act(
     phase_id: int | None = None,
     detail: str = "",
 ) -> None:
-    """Put on record, in the caller's transaction, that somebody did something. user_id: None for the command line."""
+    """Add an entry in the caller's transaction.
+
+    Parameters
+    ----------
+    act : str
+        what was done, in words.
+    user_id : int or None
+        who did it; None for the command line.
+    """
     session.add(ActRecord(act=act, user_id=user_id, zoo_id=zoo_id, phase_id=phase_id, detail=detail))
 
 
 def acts(
     session: Session, *, zoo_id: int | None = None, phase_id: int | None = None, limit: int = 100
 ) -> Sequence[Act]:
-    """What was done, the newest first: to this zoo, in this phase, or to anything."""
+    """Return the entries about this zoo or phase (None: about any), the newest first."""
     query = (
         select(
             ActRecord.at,

@@ -1,4 +1,4 @@
-"""The version of a phase's leaderboard: counted up by every transaction that changes what the board shows."""
+"""The version of a phase's leaderboard, increased by every transaction that changes what the board shows."""
 
 from collections.abc import Collection
 
@@ -10,9 +10,9 @@ from submissions.storage.records import PhaseRecord, PhaseZooRecord, StandingRec
 
 
 def next_version(session: Session, phase_id: int) -> None:
-    """Move the phase's board on to its next version: cached pages of it are out of date.
+    """Increase the version of the phase's board, so that cached pages become invalid.
 
-    Until the transaction ends nobody else changes this phase's standings.
+    This locks the phase's standings until the transaction ends.
     """
     session.execute(
         change(PhaseRecord)
@@ -23,7 +23,7 @@ def next_version(session: Session, phase_id: int) -> None:
 
 
 def name_changed(session: Session, entrants: Collection[str]) -> None:
-    """Somebody on leaderboards has another name now: the boards are to be shown anew."""
+    """Increase the versions of all boards with these entrants, because a name has changed."""
     phases = session.scalars(
         select(StandingRecord.phase_id).where(StandingRecord.entrant.in_(entrants)).distinct()
     ).all()
@@ -32,6 +32,6 @@ def name_changed(session: Session, entrants: Collection[str]) -> None:
 
 
 def references_changed(session: Session, zoo_id: int) -> None:
-    """A zoo has another check: boards over it show what chance gets there."""
+    """Increase the versions of all boards over a zoo, because its check and so its references have changed."""
     for phase_id in session.scalars(select(PhaseZooRecord.phase_id).where(PhaseZooRecord.zoo_id == zoo_id)).all():
         next_version(session, phase_id)

@@ -1,4 +1,4 @@
-"""The door to the database: engines for SQLite (WAL) and PostgreSQL, read and write sessions."""
+"""Access to the database: engines for SQLite (WAL) and PostgreSQL, read and write sessions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +14,10 @@ SQLITE_BUSY_S = 30
 
 
 class Database:
-    """One engine. `read()` and `write()` give sessions; a write on SQLite takes the lock at its start.
+    """One engine with read and write sessions; on SQLite a write session takes the lock at its start.
 
-    Taking the lock at the start (BEGIN IMMEDIATE) turns two writers into a queue; upgrading a read lock later
-    would fail at once with "database is locked".
+    With BEGIN IMMEDIATE, two writers wait for each other; upgrading a read lock later would fail at once with "database
+    is locked".
     """
 
     def __init__(self, url: str) -> None:
@@ -27,17 +27,18 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session for reading; whatever it changed is thrown away."""
+        """Open a session for reading; its changes are discarded."""
         with Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A session for one transaction: committed at the end of the block, rolled back by an exception."""
+        """Open a session for one transaction: committed at the end of the block, rolled back by an exception."""
         with Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
 
     def close(self) -> None:
+        """Close all connections."""
         self.engine.dispose()
 
 

@@ -1,12 +1,14 @@
-"""The states of a submission and an evaluation, and the only rule of how one follows another.
+"""The states of a submission and an evaluation, and the table of allowed transitions.
 
-A pure table: `submissions.evaluation.outcomes` asks it what an event does and writes the answer with compare-and-set.
+Pure: `submissions.evaluation.outcomes` looks up what an event does and writes the result with compare-and-set.
 """
 
 from enum import StrEnum
 
 
 class State(StrEnum):
+    """The state of a submission or an evaluation."""
+
     QUEUED = "queued"
     RUNNING = "running"
     SCORED = "scored"
@@ -16,10 +18,13 @@ class State(StrEnum):
 
     @property
     def is_final(self) -> bool:
+        """Whether the state is an end: only a new attempt leaves it."""
         return self not in (State.QUEUED, State.RUNNING)
 
 
 class Event(StrEnum):
+    """What can happen to a submission or an evaluation."""
+
     CLAIMED = "claimed"
     SCORED = "scored"
     MEASURE_FAILED = "measure_failed"
@@ -30,7 +35,7 @@ class Event(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a measure failed, in words a participant understands. `SENTENCES` has one sentence for each."""
+    """Why a measure failed. `SENTENCES` has a sentence for participants for each."""
 
     TIME_LIMIT = "time_limit"
     MEMORY_LIMIT = "memory_limit"
@@ -70,11 +75,11 @@ _NEXT: dict[Event, tuple[tuple[State, ...], State]] = {
 
 
 def next_state(state: State, event: Event) -> State | None:
-    """The state after `event`, or None where the event has no effect (late, repeated)."""
+    """Return the state after `event`, or None if the event has no effect because it is late or repeated."""
     sources, target = _NEXT[event]
     return target if state in sources else None
 
 
 def sources(event: Event) -> tuple[State, ...]:
-    """The states that `event` can leave: the compare side of a compare-and-set."""
+    """Return the states that `event` can leave: the "compare" part of a compare-and-set."""
     return _NEXT[event][0]

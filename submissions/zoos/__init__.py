@@ -1,1 +1,1 @@
-"""Zoos as the server knows them: the registry, jobs, uploads, allowed sources, tracks."""
+"""The server's zoos: registry, jobs, uploads, allowed sources, needs and offers of the extended track."""

@@ -1,6 +1,6 @@
-"""Which folders and S3 addresses organizers may name on the server: those below `Settings.zoo_sources`, nothing else.
+"""The folders and S3 addresses that organizers may name on the server: only those below `Settings.zoo_sources`.
 
-The pages check an address when it is typed; the worker's job checks the folder again where it lies, links resolved.
+Pages check an address as it is typed; the worker's job checks the folder again, with links resolved.
 """
 
 import posixpath
@@ -11,11 +11,22 @@ S3 = "s3://"
 
 
 class SourceError(Exception):
-    """The address may not be named, or there is nothing there; the text is for the organizer who typed it."""
+    """The address is not allowed, or does not exist; the text is for the organizer who typed it."""
 
 
 def allowed_address(address: str, sources: Sequence[str]) -> str:
-    """The address in its plain form, if it is or lies below one of `sources`. Raises SourceError."""
+    """Return the address in its normal form.
+
+    Parameters
+    ----------
+    sources : Sequence[str]
+        folders and s3:// addresses of the setting.
+
+    Raises
+    ------
+    SourceError
+        If the address is not in one of `sources` or below.
+    """
     if not sources:
         raise SourceError("This server lets nobody name folders: its setting GENGAP_ZOO_SOURCES is empty.")
     if "\0" in address or ".." in address.split("/"):
@@ -29,7 +40,18 @@ def allowed_address(address: str, sources: Sequence[str]) -> str:
 
 
 def allowed_path(address: str, sources: Sequence[str]) -> Path:
-    """The file or folder at the address, once links are resolved, if it is still allowed. Raises SourceError."""
+    """Return the file or folder at the address, with links resolved.
+
+    Parameters
+    ----------
+    sources : Sequence[str]
+        folders and s3:// addresses of the setting.
+
+    Raises
+    ------
+    SourceError
+        If it does not exist, or is not in one of `sources` or below.
+    """
     path = Path(allowed_address(address, sources))
     try:
         real = path.resolve(strict=True)

@@ -1,8 +1,8 @@
-"""Long work on zoos as a queue in the database: uploads, folders, imports, recipes and checks, one job each.
+"""The queue of long jobs on zoos in the database: uploads, folders, imports, recipes and checks.
 
-Pages and commands enqueue; a worker claims one job at a time under a lease, tells its progress and ends it. A Celery
-message is only a hint. Every report names the owner of the lease, so that a late one changes nothing. What the kinds
-do is `worker.zoo_intake.job_supervisor`'s; how an upload arrives is `submissions.zoos.uploads`'s.
+Pages and commands enqueue jobs; a worker claims one at a time under a lease, reports its progress and ends it. Celery
+messages are only hints. Every report names the owner of the lease, so that a late one changes nothing.
+`worker.zoo_intake.job_supervisor` executes the jobs; `submissions.zoos.uploads` receives uploads.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -24,7 +24,7 @@ _MESSAGE_LENGTH = 2000
 
 @dataclass(frozen=True)
 class Job:
-    """A claimed job. tries: how often it was begun, this time included."""
+    """A claimed job. tries: the number of times it was begun, including this one."""
 
     id: int
     kind: JobKind
@@ -38,7 +38,22 @@ class Job:
 def enqueue(
     db: Database, kind: JobKind, arguments: Mapping[str, Any], user_id: int | None, *, zoo_id: int | None = None
 ) -> int:
-    """Put a job into the queue and return its id. zoo_id: of the zoo that is checked anew."""
+    """Add a job to the queue.
+
+    Parameters
+    ----------
+    arguments : Mapping[str, Any]
+        depend on `kind`.
+    user_id : int or None
+        who requested it; None for the command line.
+    zoo_id : int or None, optional
+        the zoo of a repeated check.
+
+    Returns
+    -------
+    int
+        The id of the job.
+    """
     with db.write() as session:
         return add_job(session, kind, arguments, user_id, zoo_id=zoo_id)
 
@@ -46,7 +61,7 @@ def enqueue(
 def add_job(
     session: Session, kind: JobKind, arguments: Mapping[str, Any], user_id: int | None, *, zoo_id: int | None = None
 ) -> int:
-    """The same in the caller's transaction."""
+    """Add a job in the caller's transaction; otherwise the same as `enqueue`."""
     job = ZooJobRecord(kind=JobKind(kind), arguments=dict(arguments), user_id=user_id, zoo_id=zoo_id)
     session.add(job)
     session.flush()
@@ -54,7 +69,18 @@ def add_job(
 
 
 def claim(db: Database, owner: str, lease_s: float, now: datetime | None = None) -> Job | None:
-    """The oldest waiting job, held by `owner` until the lease ends; None where nothing waits."""
+    """Claim the oldest waiting job for `owner`.
+
+    Parameters
+    ----------
+    lease_s : float
+        seconds until the claim expires.
+
+    Returns
+    -------
+    Job or None
+        None if no job is waiting.
+    """
     moment = now or utc_now()
     with db.write() as session:
         job = session.scalar(
@@ -82,32 +108,79 @@ def claim(db: Database, owner: str, lease_s: float, now: datetime | None = None)
 
 
 def heartbeat(db: Database, job_id: int, owner: str, lease_s: float, now: datetime | None = None) -> bool:
-    """Extend the lease; False where it was lost, and the work is in vain."""
+    """Extend the lease.
+
+    Parameters
+    ----------
+    lease_s : float
+        seconds from now.
+
+    Returns
+    -------
+    bool
+        False if the lease was lost, so that the work is not needed.
+    """
     return _report(db, job_id, owner, lease_until=(now or utc_now()) + timedelta(seconds=lease_s))
 
 
 def progress(db: Database, job_id: int, owner: str, done: int, total: int, text: str) -> bool:
-    """Tell how far the job is and what it does now; False where the lease was lost."""
+    """Report the progress of a job.
+
+    Parameters
+    ----------
+    done, total : int
+        networks or bytes.
+    text : str
+        what the job is doing.
+
+    Returns
+    -------
+    bool
+        False if the lease was lost.
+    """
     return _report(db, job_id, owner, done=done, total=total, text=text)
 
 
 def name_zoo(db: Database, job_id: int, owner: str, zoo_id: int) -> bool:
-    """Tell which zoo the job is about, once it is on record; False where the lease was lost."""
+    """Record which zoo the job is about, once the zoo is on record.
+
+    Returns
+    -------
+    bool
+        False if the lease was lost.
+    """
     return _report(db, job_id, owner, zoo_id=zoo_id)
 
 
 def finish(db: Database, job_id: int, owner: str, zoo_id: int | None) -> bool:
-    """End the job as done; False where the lease was lost."""
+    """End the job as done.
+
+    Returns
+    -------
+    bool
+        False if the lease was lost.
+    """
     return _report(db, job_id, owner, zoo_id=zoo_id, message=None, **_ended(JobState.DONE))
 
 
 def fail(db: Database, job_id: int, owner: str, message: str) -> bool:
-    """End the job as failed, with a sentence for the organizer; False where the lease was lost."""
+    """End the job as failed.
+
+    Parameters
+    ----------
+    message : str
+        a sentence for the organizer.
+
+    Returns
+    -------
+    bool
+        False if the lease was lost.
+    """
     return _report(db, job_id, owner, message=message[:_MESSAGE_LENGTH], **_ended(JobState.FAILED))
 
 
 def release(db: Database, job_id: int, owner: str) -> bool:
-    """Give the job back unfinished (a worker that stops in good order); costs no try."""
+    """Return an unfinished job to the queue when its worker stops, without counting a try."""
     back = {"state": JobState.QUEUED, "lease_owner": None, "lease_until": None}
     return _report(db, job_id, owner, tries=ZooJobRecord.tries - 1, **back)
 
@@ -129,13 +202,25 @@ def _report(db: Database, job_id: int, owner: str, **values: object) -> bool:
 
 
 def sweep(db: Database, now: datetime | None = None) -> int:
-    """Put jobs whose lease has expired back into the queue, or fail them after MAX_TRIES; how many wait now."""
+    """Return jobs with expired leases to the queue, or fail them after MAX_TRIES.
+
+    Returns
+    -------
+    int
+        The number of waiting jobs.
+    """
     _return_lost(db, ZooJobRecord.lease_until < (now or utc_now()))
     return waiting(db)
 
 
 def return_jobs_of(db: Database, owners: Collection[str]) -> int:
-    """The same for the jobs of workers known to be dead, without waiting; how many there were."""
+    """Return the jobs of dead workers to the queue without waiting for their leases.
+
+    Returns
+    -------
+    int
+        The number of returned jobs.
+    """
     return _return_lost(db, ZooJobRecord.lease_owner.in_(owners))
 
 
@@ -164,26 +249,26 @@ def _leave_unchecked(session: Session, zoo_id: int | None) -> None:
 
 
 def waiting(db: Database) -> int:
-    """How many jobs wait to be claimed."""
+    """Return how many jobs wait to be claimed."""
     with db.read() as session:
         query = select(func.count()).select_from(ZooJobRecord).where(ZooJobRecord.state == JobState.QUEUED)
         return session.scalar(query) or 0
 
 
 def owners(db: Database) -> set[str]:
-    """Everyone who holds a job now."""
+    """Return the names of all lease holders."""
     with db.read() as session:
         held = session.scalars(select(ZooJobRecord.lease_owner).where(ZooJobRecord.state == JobState.RUNNING))
         return {owner for owner in held if owner is not None}
 
 
 def find_job(session: Session, job_id: int) -> ZooJobRecord | None:
-    """The job as it stands."""
+    """Return the job with this id, if any."""
     return session.get(ZooJobRecord, job_id)
 
 
 def recent_jobs(session: Session, limit: int = 20) -> Sequence[ZooJobRecord]:
-    """Open jobs first, then those that ended, the newest first."""
+    """Return the open jobs, then ended ones, the newest first."""
     is_open = ZooJobRecord.state.in_((JobState.QUEUED, JobState.RUNNING))
     query = select(ZooJobRecord).order_by(is_open.desc(), ZooJobRecord.id.desc()).limit(limit)
     return session.scalars(query).all()

@@ -1,7 +1,6 @@
-"""Zoos as the server knows them: added to the store, checked, listed, given to phases; and who did what to them.
+"""The registry of zoos: adding them to the store, recording checks, listing them and the phases that use them.
 
-Called by pages, commands and the worker's jobs. Files are the zoo store's; which zoo a phase uses is decided here,
-and a phase whose zoos have changed has its submissions evaluated anew.
+Called by pages, commands and the worker's jobs. `submissions.competitions.phase_zoos` changes the zoos of a phase.
 """
 
 from collections.abc import Callable
@@ -54,7 +53,7 @@ class ZooRow:
 
 @dataclass(frozen=True)
 class ZooDetail:
-    """One version of a zoo: its check's report, the phases that use it, its other versions, its newest job."""
+    """One version of a zoo: the report of its check, the phases that use it, its other versions, its newest job."""
 
     zoo: ZooRecord
     report: CheckReport | None
@@ -74,11 +73,28 @@ def add_zoo(
     state: ZooState = ZooState.CHECKING,
     watch: Callable[[int, int, str], None] | None = None,
 ) -> int:
-    """Put the zoo in `folder` into the store and on record, as the next version of its name. Returns its id.
+    """Add the zoo in `folder` to the store and the registry, as the next version of its name.
 
-    The very same zoo (same zoo.json) keeps its record; unless it is ready it gets `state` and `source` anew.
-    watch: told the bytes stored, those in all, and what is being done. Raises ZooError where the folder is no zoo,
-    or the store cannot keep it.
+    A zoo with the same zoo.json keeps its record; unless it is ready, its `state` and `source` are set again.
+
+    Parameters
+    ----------
+    source : str
+        where the zoo comes from, for organizers.
+    user_id : int or None
+        who added it; None for the command line.
+    watch : Callable[[int, int, str], None] or None, optional
+        called with the number of stored bytes, the total, and a description of the current step.
+
+    Returns
+    -------
+    int
+        The id of the zoo.
+
+    Raises
+    ------
+    ZooError
+        If the folder is not a zoo, or the store cannot write it.
     """
     zoo = open_zoo(folder)
     digest = store.put(folder, watch=watch)
@@ -127,15 +143,29 @@ def _weight_bytes(zoo: Zoo) -> dict[str, int]:
 
 
 def register_zoo(db: Database, store: ZooStore, folder: Path) -> int:
-    """The id of the record for the zoo in `folder`, trusted without a check; the same zoo keeps its record.
+    """Register the zoo in `folder` as ready without a check; the same zoo keeps its record.
 
-    Raises ZooError where the folder is no zoo.
+    Returns
+    -------
+    int
+        The id of the zoo.
+
+    Raises
+    ------
+    ZooError
+        If the folder is not a zoo.
     """
     return add_zoo(db, store, folder, source=COMMAND_LINE, user_id=None, state=ZooState.READY)
 
 
 def record_check(db: Database, zoo_id: int, report: CheckReport, *, user_id: int | None = None) -> ZooState:
-    """Keep the check's report: with an error in it the zoo is refused, else ready. Returns the state."""
+    """Store the report of a check: with an error the zoo is refused, otherwise it is ready.
+
+    Returns
+    -------
+    ZooState
+        The new state.
+    """
     state = ZooState.REFUSED if report.verdict is Verdict.ERROR else ZooState.READY
     with db.write() as session:
         zoo = session.get_one(ZooRecord, zoo_id, with_for_update=True)
@@ -148,7 +178,7 @@ def record_check(db: Database, zoo_id: int, report: CheckReport, *, user_id: int
 
 
 def begin_check(db: Database, zoo_id: int) -> None:
-    """A check of this zoo has begun. One that is ready stays so until the report says otherwise: phases use it."""
+    """Record that a check of this zoo has begun. A ready zoo stays ready until the report, because phases use it."""
     with db.write() as session:
         zoo = session.get_one(ZooRecord, zoo_id, with_for_update=True)
         if zoo.state is not ZooState.READY:
@@ -156,7 +186,7 @@ def begin_check(db: Database, zoo_id: int) -> None:
 
 
 def give_up_check(db: Database, zoo_id: int) -> None:
-    """The check came to no end, by our fault: a zoo that was being checked is left as failed."""
+    """Record that a check did not finish because of a fault of ours: a zoo that was being checked becomes failed."""
     with db.write() as session:
         zoo = session.get_one(ZooRecord, zoo_id, with_for_update=True)
         if zoo.state in (ZooState.ARRIVING, ZooState.CHECKING):
@@ -164,10 +194,15 @@ def give_up_check(db: Database, zoo_id: int) -> None:
 
 
 def adopt_folders(db: Database, store: ZooStore) -> list[str]:
-    """Put into the store what an installation without a store had registered by folder.
+    """Copy zoos that an older installation registered by folder to the store.
 
-    Called by every command that starts something; quick where there is nothing to do. Returns a sentence for each
-    zoo that cannot be adopted: its folder is gone or not what it was. It is tried again at the next start.
+    Called by every command that starts something; fast if there is nothing to do. Failures are retried at the next
+    start.
+
+    Returns
+    -------
+    list[str]
+        A sentence for each zoo that could not be copied because its folder is missing or has changed.
     """
     with db.read() as session:
         waiting = session.scalars(select(ZooRecord).where(ZooRecord.legacy_folder.is_not(None))).all()
@@ -194,7 +229,7 @@ def adopt_folders(db: Database, store: ZooStore) -> list[str]:
 
 
 def find_zoo(session: Session, name: str) -> ZooRecord | None:
-    """The zoo called NAME@VERSION, or the newest ready version of NAME (the newest at all where none is ready)."""
+    """Return the zoo NAME@VERSION, or of NAME the newest ready version, or the newest version if none is ready."""
     bare, _, version = name.partition("@")
     query = select(ZooRecord).where(ZooRecord.name == bare)
     if version:
@@ -203,7 +238,7 @@ def find_zoo(session: Session, name: str) -> ZooRecord | None:
 
 
 def zoo_list(session: Session) -> tuple[ZooRow, ...]:
-    """Every version of every zoo, by name, the newest version first."""
+    """Return every version of every zoo, by name, the newest version first."""
     rows = session.execute(
         select(ZooRecord, UserRecord.name)
         .outerjoin(UserRecord, UserRecord.id == ZooRecord.created_by_id)
@@ -214,7 +249,7 @@ def zoo_list(session: Session) -> tuple[ZooRow, ...]:
 
 
 def zoo_detail(session: Session, zoo_id: int) -> ZooDetail | None:
-    """Everything about one version of a zoo; None where there is none."""
+    """Return the details of one version of a zoo, if it exists."""
     zoo = session.get(ZooRecord, zoo_id)
     if zoo is None:
         return None
@@ -239,7 +274,7 @@ def zoo_detail(session: Session, zoo_id: int) -> ZooDetail | None:
 
 
 def phases_of(session: Session, zoo_id: int) -> tuple[PhaseUse, ...]:
-    """The phases that use this version of the zoo."""
+    """Return the phases that use this version of the zoo."""
     return tuple(_uses(session, zoo_id).get(zoo_id, ()))
 
 

@@ -1,7 +1,7 @@
-"""What a track offers: what a measure needs of zoos, compared with what the zoos have.
+"""Comparing what a measure needs from the extended track with what zoos offer.
 
-`submissions.intake.declaration` reads the needs from a source, `submissions.intake.submit` refuses what a phase
-cannot serve.
+`submissions.intake.declaration` reads the needs from a source, `submissions.intake.submit` refuses measures whose needs
+the phase does not meet.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,14 +18,17 @@ _WORDS = {
 
 
 def missing(needs: Iterable[str], offers: Sequence[str]) -> list[str]:
-    """What of `needs` is not among a zoo's `offers`."""
+    """Return the elements of `needs` that are not in `offers`."""
     return [need for need in needs if need not in offers]
 
 
 def refusal(needs: Sequence[str], zoos: Iterable[tuple[str, Sequence[str]]]) -> str | None:
-    """Why a measure cannot be evaluated on all of the zoos, in a sentence; None where it can.
+    """Return why a measure cannot be evaluated on all of the zoos, in a sentence; None if it can.
 
-    zoos: the title of each, and what it offers.
+    Parameters
+    ----------
+    zoos : Iterable[tuple[str, Sequence[str]]]
+        title and offers of each zoo.
     """
     for title, offers in zoos:
         if lacking := missing(needs, offers):
@@ -35,6 +38,6 @@ def refusal(needs: Sequence[str], zoos: Iterable[tuple[str, Sequence[str]]]) -> 
 
 
 def in_words(offers: Sequence[str]) -> str:
-    """For people: sibling networks and unlabelled test inputs."""
+    """Return offers as text, like: sibling networks and unlabelled test inputs."""
     words = [_WORDS[offer] for offer in offers]
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

@@ -1,7 +1,7 @@
-"""Zoos that arrive in pieces through the web: begun, appended to, finished into a job, swept when left alone.
+"""Resumable uploads of zoos: begun, appended to piece by piece, turned into a job, and removed when abandoned.
 
-Called by the organizers' pages and the worker's jobs. The bytes lie in `<home>/uploads/<id>`, mode 0600; the record
-says how many of them count. An upload belongs to the user who began it: nobody else can go on with it.
+Called by the organizers' pages and the worker's jobs. The bytes are in `<home>/uploads/<id>`, mode 0600; the record
+says how many of them are valid. An upload belongs to the user who began it; nobody else can continue it.
 """
 
 import errno
@@ -32,11 +32,17 @@ _PIECE_BYTES = 2**20
 
 
 class UploadError(Exception):
-    """The upload cannot be begun or go on; the message is a sentence for the organizer."""
+    """The upload cannot begin or continue; the message is a sentence for the organizer."""
 
 
 class WrongOffset(UploadError):  # noqa: N818  (an answer: where to go on)
-    """The piece does not begin where the last one has ended. `received`: where the next one must begin."""
+    """The piece does not begin at the end of the last one.
+
+    Attributes
+    ----------
+    received : int
+        byte at which the next piece must begin.
+    """
 
     def __init__(self, received: int) -> None:
         super().__init__(f"The next piece must begin at byte {received}.")
@@ -44,7 +50,7 @@ class WrongOffset(UploadError):  # noqa: N818  (an answer: where to go on)
 
 
 class UnknownUpload(UploadError):  # noqa: N818
-    """There is no such upload of this user: finished, swept, or never begun."""
+    """The user has no such upload: it was finished, removed, or never begun."""
 
     def __init__(self) -> None:
         super().__init__("There is no such unfinished upload of yours. Begin again.")
@@ -53,10 +59,24 @@ class UnknownUpload(UploadError):  # noqa: N818
 def begin_upload(
     db: Database, settings: Settings, filename: str, size: int, user_id: int, *, head_sha256: str | None = None
 ) -> str:
-    """The id of a new upload of `size` bytes; of the one begun before, where the same user sends the same again.
+    """Begin an upload, or find the unfinished one of the same file.
 
-    head_sha256: of the first piece, which tells two files of one name and size apart; without it every upload is
-    new. Raises UploadError where it is too large or the disk has no room.
+    Parameters
+    ----------
+    size : int
+        bytes.
+    head_sha256 : str or None, optional
+        of the first piece, which distinguishes files of the same name and size; without it every upload is new.
+
+    Returns
+    -------
+    str
+        The id of the upload.
+
+    Raises
+    ------
+    UploadError
+        If it is too large, or there is not enough disk space.
     """
     filename = Path(filename.replace("\\", "/")).name[-FILENAME_LENGTH:]
     if not 0 < size <= settings.zoo_upload_bytes:
@@ -99,15 +119,37 @@ def _begun(session: Session, filename: str, size: int, user_id: int, head_sha256
 
 
 def received(session: Session, upload_id: str, user_id: int) -> int:
-    """How many bytes of an unfinished upload have arrived: where to go on. Raises UnknownUpload."""
+    """Return how many bytes of an unfinished upload have arrived.
+
+    Raises
+    ------
+    UnknownUpload
+        If this user has no such upload.
+    """
     return _unfinished(session, upload_id, user_id).received
 
 
 def append(db: Database, settings: Settings, upload_id: str, user_id: int, offset: int, piece: bytes) -> int:
-    """Add a piece that begins at byte `offset`; how many bytes have arrived by now.
+    """Append a piece. Simultaneous requests write one after the other.
 
-    Two requests at once write one after the other. Raises WrongOffset with the right place, UnknownUpload, or
-    UploadError where the piece is longer than what is missing, or the disk is full.
+    Parameters
+    ----------
+    offset : int
+        byte at which the piece begins.
+
+    Returns
+    -------
+    int
+        The number of bytes that have arrived.
+
+    Raises
+    ------
+    WrongOffset
+        With the right offset.
+    UnknownUpload
+        If this user has no such upload.
+    UploadError
+        If the piece is longer than what is missing, or the disk is full.
     """
     path = _path(settings, upload_id)
     with _held(path) as descriptor:
@@ -127,10 +169,24 @@ def append(db: Database, settings: Settings, upload_id: str, user_id: int, offse
 
 
 def finish_upload(db: Database, upload_id: str, user_id: int, *, sha256: str | None = None) -> int:
-    """Turn a complete upload into a job and return the job's id; the same again where it was finished before.
+    """Turn a complete upload into a job; if it was done before, return the same job.
 
-    sha256: what the bytes should hash to, if whoever sent them knows; the job compares. Raises UnknownUpload, or
-    WrongOffset where something is missing.
+    Parameters
+    ----------
+    sha256 : str or None, optional
+        the expected digest, if the sender knows it; the job compares it.
+
+    Returns
+    -------
+    int
+        The id of the job.
+
+    Raises
+    ------
+    UnknownUpload
+        If this user has no such upload.
+    WrongOffset
+        If bytes are missing.
     """
     if sha256 is not None and not _SHA256.fullmatch(sha256):
         raise UploadError("The digest of the upload is no sha256 in lower-case hexadecimal.")
@@ -148,7 +204,13 @@ def finish_upload(db: Database, upload_id: str, user_id: int, *, sha256: str | N
 
 
 def uploaded_file(db: Database, settings: Settings, upload_id: str) -> Path:
-    """The finished upload's file, for its job. Raises UploadError where it is gone or not what was sent."""
+    """Return the path of a finished upload, for its job.
+
+    Raises
+    ------
+    UploadError
+        If it is missing or not what was sent.
+    """
     path = _path(settings, upload_id)
     with db.read() as session:
         upload = session.get(ZooUploadRecord, upload_id)
@@ -160,7 +222,7 @@ def uploaded_file(db: Database, settings: Settings, upload_id: str) -> Path:
 
 
 def remove_upload(db: Database, settings: Settings, upload_id: str) -> None:
-    """Forget an upload and its bytes: its job has ended, or its user gave it up."""
+    """Delete an upload and its bytes, after its job has ended or its user has abandoned it."""
     with db.write() as session:
         upload = session.get(ZooUploadRecord, upload_id)
         if upload is not None:
@@ -169,9 +231,12 @@ def remove_upload(db: Database, settings: Settings, upload_id: str) -> None:
 
 
 def sweep_uploads(db: Database, settings: Settings, now: datetime | None = None) -> int:
-    """Remove uploads that nobody went on with for 7 days, those whose job has ended, and bytes without a record.
+    """Delete uploads that were not continued for 7 days, those whose job has ended, and bytes without a record.
 
-    Returns how many uploads were removed.
+    Returns
+    -------
+    int
+        The number of deleted uploads.
     """
     moment = now or utc_now()
     folder = _folder(settings)
@@ -225,7 +290,7 @@ def _path(settings: Settings, upload_id: str) -> Path:
 
 @contextmanager
 def _held(path: Path) -> Iterator[int]:
-    """A descriptor of the upload's file, which nobody else appends to meanwhile."""
+    """Return a descriptor of the upload's file, locked against simultaneous appends."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError as error:

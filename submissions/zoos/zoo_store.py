@@ -1,11 +1,11 @@
-"""The zoo store that the settings describe."""
+"""Creating the zoo store that the settings describe."""
 
 from model_zoo.store import ZooStore
 from submissions.settings import Settings
 
 
 def make_zoo_store(settings: Settings) -> ZooStore:
-    """The zoo store of these settings. Nothing is opened or made yet."""
+    """Return the zoo store of these settings. Nothing is opened or created yet."""
     return ZooStore(
         settings.effective_store_url,
         settings.zoo_cache,

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from model_zoo import Zoo, networks, open_zoo
+from model_zoo import Zoo, loading, open_zoo
 from model_zoo.architectures import Context, Moment, TrainingData
 from model_zoo.zoo import OFFERS
 from submissions.baselines import BASELINES, DEMO, FOLDER, GROUPS, Baseline, baseline_source
@@ -193,11 +193,11 @@ def test_each_gives_the_same_value_inside_the_sandbox(name: str, sandbox: Zygote
         return
     assert isinstance(outcome, Value), outcome
     context = Context(
-        tuple(networks.load_siblings(zoo, network_id)),
-        networks.unlabelled_inputs(zoo),
-        tuple(Moment(epoch, network) for epoch, network in networks.load_trajectory(zoo, network_id)),
+        tuple(loading.load_siblings(zoo, network_id)),
+        loading.load_unlabelled_inputs(zoo),
+        tuple(Moment(epoch, network) for epoch, network in loading.load_trajectory(zoo, network_id)),
     )
-    dataset = zoo.training_data()
+    dataset = loading.load_training_data(zoo)
     assert isinstance(dataset, TrainingData)
-    expected = seeded(name, zoo.load_network(network_id), dataset, context=context)
+    expected = seeded(name, loading.load_network(zoo, network_id), dataset, context=context)
     assert outcome.value == pytest.approx(expected, rel=1e-6)

@@ -116,7 +116,7 @@ def test_the_outcome_of_a_smoke_run_appears_by_itself(chromium: Browser, served_
     context = chromium.new_context()
     page = context.new_page()
     page.goto(f"{served_site.url}/submissions/{submission}")
-    expect(page.get_by_role("status")).to_contain_text("waits for a free worker, to be tried on 2 networks")
+    expect(page.get_by_role("status")).to_contain_text("waiting for a free worker, to be tried on 2 networks")
     site.end_smoke(submission)
     expect(page.get_by_role("status")).to_contain_text("It passed its smoke run")
     expect(page.locator("#status")).to_contain_text("2 of 2 passed")

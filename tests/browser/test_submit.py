@@ -135,7 +135,7 @@ def test_an_archive_stands_in_the_editors_place_until_it_is_removed(
 
 def test_the_example_is_a_start_and_a_draft_outlives_a_page(context: BrowserContext, served_site: ServedSite) -> None:
     page = form_of(context, served_site)
-    page.get_by_role("button", name="Begin with this").click()
+    page.get_by_role("button", name="Start with this").click()
     expect(page.locator("#check")).to_contain_text("Ready to be sent.")
     page.get_by_label("Name of the submission").fill("Kept")
     page.goto(served_site.url)
@@ -162,7 +162,7 @@ def test_the_editor_can_be_left_by_keyboard(context: BrowserContext, served_site
 
 def test_code_is_coloured_by_a_sheet_that_the_policy_allows(context: BrowserContext, served_site: ServedSite) -> None:
     page = form_of(context, served_site)
-    page.get_by_role("button", name="Begin with this").click()
+    page.get_by_role("button", name="Start with this").click()
     colours = {}
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)

@@ -49,7 +49,7 @@ def test_seconds_tick_without_the_server(context: BrowserContext, served_site: S
 
 def test_a_waiting_submission_is_cancelled_from_its_page(context: BrowserContext, served_site: ServedSite) -> None:
     page = send(context, served_site)
-    expect(page.locator(".pace")).to_contain_text("Place 1 in the queue. No worker is up now")
+    expect(page.locator(".pace")).to_contain_text("Place 1 in the queue. No worker is running now")
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#status .badge")).to_have_text("Cancelled")
     expect(page.locator("#status")).to_contain_text("no quota spent")

@@ -43,8 +43,19 @@ def demo(home: Path, port: int) -> Iterator["subprocess.Popen[str]"]:
         finally:
             visitor.close()
             process.send_signal(signal.SIGINT)
-            process.wait(60)
+            ended_by_itself = _ends(process)
+        assert ended_by_itself
         wait_until(lambda: not any(alive(child) for child in below), "the end of every process")
+
+
+def _ends(process: "subprocess.Popen[str]") -> bool:
+    """Whether a process that was asked to end does; it is killed where it does not."""
+    try:
+        process.wait(120)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return False
+    return True
 
 
 def alive(process: psutil.Process) -> bool:

@@ -10,11 +10,13 @@ from types import ModuleType
 import click
 
 from server.cli import main
+from server.presentation.formats import amount, size
 from submissions.baselines import BASELINES, HELPERS
+from submissions.competitions.phases import default_plan
 from submissions.intake.bundle import MAX_SOURCE_BYTES, MAX_SOURCES_BYTES, BundleLimits
 from submissions.people.tokens import SCOPES
 from submissions.settings import Settings
-from submissions.storage.records import PhaseRecord
+from submissions.storage.limits import LIMITS, Limit
 from submissions.storage.states import SENTENCES, Reason
 from tests.worker.matrix import (
     test_matrix_answers,
@@ -83,26 +85,29 @@ def reasons_table() -> str:
 
 
 def limits_table() -> str:
-    phase = {column.name: column.default.arg for column in PhaseRecord.__table__.columns if column.default}
+    """What participants are limited to: each network, and their uploads."""
     upload = BundleLimits()
-    rows = {
-        "wall time": f"{phase['wall_s']:g} s",
-        "memory": _size(phase["memory_bytes"]),
-        "files in `/tmp`": _size(phase["scratch_bytes"]),
-        "printed output": _size(phase["log_bytes"]),
-        "threads and processes": str(phase["processes"]),
-        "submissions in 24 hours": str(phase["daily_quota"]),
-        "an upload": _size(upload.upload_bytes),
-        "an upload's files, unpacked": f"{_size(upload.unpacked_bytes)} in {upload.unpacked_files} files",
-        "one Python file": _size(MAX_SOURCE_BYTES),
-        "all Python files of a zip": _size(MAX_SOURCES_BYTES),
+    rows = {limit.title: _default(limit) for limit in LIMITS} | {
+        "submissions in 24 hours": str(default_plan().daily_quota),
+        "an upload": size(upload.upload_bytes),
+        "an upload's files, unpacked": f"{size(upload.unpacked_bytes)} in {upload.unpacked_files} files",
+        "one Python file": size(MAX_SOURCE_BYTES),
+        "all Python files of a zip": size(MAX_SOURCES_BYTES),
     }
     return "\n".join(["| limit | default |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
 
 
-def _size(size_bytes: int) -> str:
-    unit, scale = next((u, s) for u, s in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)) if size_bytes >= s)
-    return f"{size_bytes / scale:g} {unit}"
+def network_limits_table() -> str:
+    """Each limit of a network with its name in the API, bounds and explanation, for organizers."""
+    rows = ["| limit | in the API | default | bounds | what it bounds |", "|---|---|---|---|---|"]
+    for one in LIMITS:
+        bounds = f"{one.bounds}, or none" if one.is_optional else one.bounds
+        rows.append(f"| {one.title} | `{one.name}` | {_default(one)} | {bounds} | {one.help} |")
+    return "\n".join(rows)
+
+
+def _default(limit: Limit) -> str:
+    return "none" if limit.default is None else amount(limit, limit.default)
 
 
 MATRIX = (
@@ -124,7 +129,7 @@ def _module_table(module: ModuleType) -> str:
     summary = inspect.getdoc(module) or ""
     subject = summary.partition(": ")[2].splitlines()[0].rstrip(".")
     rows = [
-        f"**{subject[0].upper()}{subject[1:]}** (`tests/worker/{module.__name__.rpartition('.')[2]}.py`)",
+        f"**{subject[0].upper()}{subject[1:]}** (`{module.__name__.replace('.', '/')}.py`)",
         "",
         "| attack | what happens | layers that stop it | test |",
         "|---|---|---|---|",
@@ -184,6 +189,7 @@ def _summary(node: ast.Module | ast.FunctionDef | ast.ClassDef) -> str:
 TABLES = {
     DOCS / "api.md": {"scopes": scopes_table},
     DOCS / "command-line.md": {"commands": commands_table},
+    DOCS / "organizer.md": {"network-limits": network_limits_table},
     DOCS / "operations.md": {"settings": settings_table},
     DOCS / "sandbox.md": {"honest": honest_list, "matrix": matrix_tables},
     DOCS / "measure-api.md": {"limits": limits_table, "reasons": reasons_table},

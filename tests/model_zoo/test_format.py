@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from model_zoo import ZooError, ZooTruth, networks, open_zoo
-from model_zoo.summary import summarize_gaps
+from model_zoo import ZooError, ZooTruth, loading, open_zoo
+from model_zoo.gap_summary import summarize_gaps
 from model_zoo.zoo import sha256_of
 from tests.model_zoo.whole import make_whole_zoo
 
@@ -205,27 +205,27 @@ def test_everything_that_a_zoo_may_carry_is_found(whole: Path) -> None:
 
 def test_a_zoo_loads_its_networks_and_data(whole: Path) -> None:
     zoo = open_zoo(whole)
-    network = zoo.load_network(zoo.networks[0].id)
+    network = loading.load_network(zoo, zoo.networks[0].id)
     assert not network.training
     assert isinstance(network.initial, torch.nn.Module)
-    training, test = zoo.training_data(), zoo.test_data()
+    training, test = loading.load_training_data(zoo), loading.load_test_data(zoo)
     assert (training.inputs.shape, test.inputs.shape, training.classes) == ((6, 1, 2, 2), (4, 1, 2, 2), 2)
     assert network(training.inputs).shape == (6, 2)
-    siblings = list(networks.load_siblings(zoo, zoo.networks[0].id))
+    siblings = list(loading.load_siblings(zoo, zoo.networks[0].id))
     weights = [next(one.parameters()) for one in (network, *siblings)]
     assert not any(torch.equal(weights[i], weights[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
-    assert networks.unlabelled_inputs(zoo).shape == (4, 1, 2, 2)
+    assert loading.load_unlabelled_inputs(zoo).shape == (4, 1, 2, 2)
 
 
 def test_a_trajectory_leads_through_other_weights_than_the_networks_own(whole: Path) -> None:
     zoo = open_zoo(whole)
     entry = zoo.networks[0]
-    points = list(networks.load_trajectory(zoo, entry.id))
+    points = list(loading.load_trajectory(zoo, entry.id))
     assert [epoch for epoch, _ in points] == [0.5, 4.0]
-    weights = [next(one.parameters()) for one in (zoo.load_network(entry.id), *(point for _, point in points))]
+    weights = [next(one.parameters()) for one in (loading.load_network(zoo, entry.id), *(point for _, point in points))]
     assert not any(torch.equal(weights[i], weights[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
     with pytest.raises(ZooError, match="runs only inside a sandbox"):
-        list(networks.load_trajectory(zoo, zoo.networks[2].id))
+        list(loading.load_trajectory(zoo, zoo.networks[2].id))
 
 
 def test_a_zoo_offers_what_every_network_has_and_only_on_the_extended_track(whole: Path) -> None:
@@ -245,18 +245,18 @@ def test_a_list_of_networks_without_trajectories_does_not_speak_of_them(tiny_zoo
 def test_a_network_of_the_zoos_own_code_is_not_loaded_outside_a_sandbox(whole: Path) -> None:
     zoo = open_zoo(whole)
     with pytest.raises(ZooError, match=r"architecture\.py: builds network \w+, and runs only inside a sandbox"):
-        zoo.load_network(zoo.networks[2].id)
+        loading.load_network(zoo, zoo.networks[2].id)
     with pytest.raises(ZooError, match="runs only inside a sandbox"):
-        list(networks.load_siblings(zoo, zoo.networks[2].id))
+        list(loading.load_siblings(zoo, zoo.networks[2].id))
 
 
 def test_unlabelled_inputs_that_have_labels_or_are_not_there_are_told(whole: Path, tiny_zoo: Path) -> None:
     with pytest.raises(ZooError, match="carries no unlabelled inputs"):
-        networks.unlabelled_inputs(open_zoo(tiny_zoo))
+        loading.load_unlabelled_inputs(open_zoo(tiny_zoo))
     shutil.copy(whole / "private" / "test.safetensors", whole / "public" / "unlabelled.safetensors")
     relist(whole, "public/unlabelled.safetensors")
     with pytest.raises(ZooError, match=r"unlabelled\.safetensors: .*needs the tensor inputs alone"):
-        networks.unlabelled_inputs(open_zoo(whole))
+        loading.load_unlabelled_inputs(open_zoo(whole))
 
 
 def test_a_partial_zoo_needs_its_json_files_alone(whole: Path) -> None:
@@ -269,7 +269,7 @@ def test_a_partial_zoo_needs_its_json_files_alone(whole: Path) -> None:
     assert zoo.truth().networks.keys() == {entry.id for entry in zoo.networks}
     assert zoo.network(entry.id) == entry
     with pytest.raises(ZooError, match=rf"{entry.id}\.safetensors: No such file"):
-        zoo.load_network(entry.id)
+        loading.load_network(zoo, entry.id)
     with pytest.raises(ZooError, match="No such file"):
         zoo.verify()
 
@@ -336,7 +336,7 @@ def test_truncated_weights_that_are_listed_are_told_when_they_are_loaded(folder:
     entry.weights.write_bytes(entry.weights.read_bytes()[:-4])
     relist(folder, str(entry.weights.relative_to(folder)))
     with pytest.raises(ZooError, match=rf"{entry.id}.*damaged or truncated"):
-        networks.load_network(open_zoo(folder), entry.id)
+        loading.load_network(open_zoo(folder), entry.id)
 
 
 def test_an_unknown_layer_is_told_with_its_network_and_index(folder: Path) -> None:
@@ -347,21 +347,21 @@ def test_an_unknown_layer_is_told_with_its_network_and_index(folder: Path) -> No
     )
     zoo = open_zoo(folder)
     with pytest.raises(ZooError, match=rf"networks\.json: network {zoo.networks[0].id}: layer 2: .*'softsign'"):
-        networks.load_network(zoo, zoo.networks[0].id)
+        loading.load_network(zoo, zoo.networks[0].id)
 
 
 def test_a_network_or_data_that_is_not_there_is_told(tiny_zoo: Path) -> None:
     zoo = open_zoo(tiny_zoo)
     with pytest.raises(ZooError, match="no network abc in this zoo"):
-        networks.load_network(zoo, "abc")
+        loading.load_network(zoo, "abc")
     with pytest.raises(ZooError, match="carries no test data"):
-        networks.test_data(zoo)
+        loading.load_test_data(zoo)
 
 
 def test_labels_outside_the_classes_are_told(folder: Path) -> None:
     edit(folder / "zoo.json", lambda manifest: manifest.update(classes=3))
     with pytest.raises(ZooError, match=r"train\.safetensors: labels must be from 0 to 2, not 0 to 9"):
-        networks.training_data(open_zoo(folder))
+        loading.load_training_data(open_zoo(folder))
 
 
 def test_truth_reads_its_own_dump(tiny_zoo: Path) -> None:
@@ -373,7 +373,7 @@ def test_reading_and_publishing_a_zoo_does_not_import_torch(tiny_zoo: Path, tmp_
     program = (
         "import sys\n"
         "from model_zoo import open_zoo\n"
-        "import model_zoo.cache, model_zoo.summary, model_zoo.writer, server.commands.zoo.zoo\n"
+        "import model_zoo.training.trained_zoos, model_zoo.gap_summary, model_zoo.writer, server.commands.zoo.zoo\n"
         "import model_zoo.publish, pathlib\n"
         "zoo = open_zoo(sys.argv[1]); zoo.verify(); zoo.truth().gaps()\n"
         "model_zoo.publish.publish(zoo, pathlib.Path(sys.argv[2]))\n"

@@ -26,7 +26,7 @@ from model_zoo.manifest import (
     TrajectoryPoint,
     ZooManifest,
 )
-from model_zoo.tensor_files import write_tensors
+from model_zoo.safetensors_writer import write_tensors
 from model_zoo.writer import ZooWriter, new_zoo, opaque_ids
 from model_zoo.zoo import sha256_of
 from scoring.truth import DERIVED_TARGETS

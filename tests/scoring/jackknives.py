@@ -6,8 +6,8 @@ from statistics import fmean
 
 from hypothesis import strategies as st
 
-from scoring.comparison import Jackknives
-from scoring.jackknife import Jackknife
+from scoring.decisions.comparison import Jackknives
+from scoring.statistics.jackknife import Jackknife
 
 hundredths = st.integers(0, 100).map(lambda number: number / 100)
 

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from scoring.grid import Axis, Grid
-from scoring.pairs import FloatArray
+from scoring.grid import Axis, FloatArray, Grid
 from tests.scoring.grids import Zoo
 
 

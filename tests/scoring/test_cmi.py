@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring import VARIANTS, Cmi, Draws, Truth, Variant, parse_truth, report
+from scoring import VARIANTS, Cmi, Draws, Truth, Variant, parse_truth, references, report
 from scoring.errors import NoUncertaintyError
-from scoring.pairs import DENSE_NETWORKS
+from scoring.statistics.pairs import DENSE_NETWORKS
 from tests.scoring import literal, original
 from tests.scoring.golden import golden_tasks
 from tests.scoring.grids import Zoo, zoos
@@ -65,7 +65,7 @@ def test_the_fast_path_is_the_literal_definition(zoo: Zoo, variant: Variant) -> 
 def test_large_zoos_are_counted_by_dividing_and_come_out_the_same(zoo: Zoo, variant: Variant) -> None:
     dense = score_or_error(zoo.truth(), zoo.named_values, variant)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("scoring.pairs.DENSE_NETWORKS", 0)
+        patch.setattr("scoring.statistics.pairs.DENSE_NETWORKS", 0)
         assert score_or_error(zoo.truth(), zoo.named_values, variant) == dense
 
 
@@ -155,6 +155,21 @@ def test_the_papers_variant_leaves_such_pairs_out() -> None:
     assert list(score.table)[:4] == [(), ("axis0",), ("axis1",), ("axis2",)]
 
 
+@pytest.mark.parametrize("variant", ["symmetrised", "paper"])
+def test_sets_that_leave_nothing_to_predict_are_left_out_wherever_many_values_are_scored(variant: Variant) -> None:
+    # The first two axes determine the network. If that set counted as 0, every minimum would be 0.
+    zoo = Zoo((2, 2, 1), list(np.ndindex(2, 2, 1)), [1.0, 2.0, 3.0, 4.0], [0.1, 0.2, 0.3, 0.4])
+    result = report(zoo.truth(), zoo.named_values, variant, draws=Draws(permutations=20, test_sets=0))
+    assert ("axis0", "axis1") in result.cmi.without_uncertainty
+    assert result.cmi.minimum > 0.1
+    assert result.jackknife is not None
+    assert result.jackknife.estimate == pytest.approx(result.cmi.minimum, abs=1e-12)
+    assert min(result.jackknife.left_out.values()) > 0.1
+    assert result.permutation is not None
+    assert max(result.permutation.scores) > 0.01
+    assert references(zoo.truth(), variant, draws=20).random_floor.mean > 0.001
+
+
 def test_an_axis_with_one_value_makes_sets_that_condition_on_the_other_axis_alone() -> None:
     zoo = cube([0.1, 0.5, 0.2, 0.4, 0.8, 0.3, 0.7, 0.6], values=[1, 5, 2, 3, 8, 4, 7, 6])
     wider = Zoo((*zoo.shape, 1), [(*row, 0) for row in zoo.rows], zoo.values, zoo.targets)
@@ -175,8 +190,8 @@ def test_a_constant_gap_is_an_error(variant: Variant) -> None:
 def test_counting_in_blocks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     zoo = cube([0.1, 0.5, 0.2, 0.4, 0.8, 0.3, 0.7, 0.6], values=[1, 5, 2, 2, 8, 4, 7, 6])
     whole = report(zoo.truth(), zoo.named_values, draws=Draws(permutations=5, test_sets=0))
-    monkeypatch.setattr("scoring.pairs.BLOCK_ENTRIES", 24)
-    monkeypatch.setattr("scoring.rank.BLOCK_ENTRIES", 24)
+    monkeypatch.setattr("scoring.statistics.pairs.BLOCK_ENTRIES", 24)
+    monkeypatch.setattr("scoring.statistics.rank.BLOCK_ENTRIES", 24)
     assert report(zoo.truth(), zoo.named_values, draws=Draws(permutations=5, test_sets=0)) == whole
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from scoring.comparison import (
+from scoring.decisions.comparison import (
     Comparison,
     Jackknives,
     RankInterval,
@@ -221,6 +221,16 @@ def test_rank_intervals_are_their_definition(contest: dict[str, Jackknives], lev
         )
     }
     assert all(interval.lowest <= interval.rank <= interval.highest for interval in found.values())
+
+
+def test_a_pair_whose_p_value_is_exactly_the_level_differs_significantly() -> None:
+    contest = {"good": {"zoo": of_mean([0.5, 0.6, 0.7, 0.9])}, "weak": {"zoo": of_mean([0.1, 0.2, 0.6, 0.3])}}
+    p_value = compare(contest["good"], contest["weak"]).p_value
+    assert 0 < p_value < 1
+    at_the_level = rank_intervals(contest, level=p_value)
+    assert {name: (i.lowest, i.highest) for name, i in at_the_level.items()} == {"good": (1, 1), "weak": (2, 2)}
+    below = rank_intervals(contest, level=math.nextafter(p_value, 0))
+    assert {name: (i.lowest, i.highest) for name, i in below.items()} == {"good": (1, 2), "weak": (1, 2)}
 
 
 def test_one_submission_is_first_and_none_have_no_ranks() -> None:

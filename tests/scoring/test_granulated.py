@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.errors import DuplicateNetworksError, IncompleteGridError, SingleAxisError
-from scoring.granulated import granulated_kendall
 from scoring.grid import Axis, Grid
+from scoring.statistics.granulated import granulated_kendall
 from tests.scoring import literal_metrics
 from tests.scoring.grids import Zoo, zoos
 from tests.scoring.shuffled import arrays, shuffled

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from scoring.comparison import Jackknives
+from scoring.decisions.comparison import Jackknives
+from scoring.decisions.holdout import GenericHoldout
 from scoring.errors import ComparisonError, HoldoutError
-from scoring.holdout import GenericHoldout
 from tests.scoring.jackknives import of_mean, unmoved
 
 

@@ -39,8 +39,8 @@ def test_large_zoos_are_counted_by_dividing_and_come_out_the_same(zoo: Zoo, vari
     except NoUncertaintyError:
         return
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("scoring.pairs.DENSE_NETWORKS", 0)
-        patch.setattr("scoring.jackknife.CELLS_AT_A_TIME", 12)
+        patch.setattr("scoring.statistics.pairs.DENSE_NETWORKS", 0)
+        patch.setattr("scoring.statistics.jackknife.CELLS_AT_A_TIME", 12)
         assert report(zoo.truth(), zoo.named_values, variant).jackknife == dense
 
 

@@ -5,9 +5,9 @@ import math
 import pytest
 from hypothesis import given
 
-from scoring.comparison import Jackknives, compare, competition_estimate
+from scoring.decisions.comparison import Jackknives, compare, competition_estimate
+from scoring.decisions.ladder import Release, ladder, release
 from scoring.errors import ComparisonError
-from scoring.ladder import Release, ladder, release
 from tests.scoring.jackknives import contests, jackknife, of_mean, unmoved
 
 

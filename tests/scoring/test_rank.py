@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau, pearsonr, spearmanr
 
 from scoring.errors import TooFewNetworksError
-from scoring.rank import correlations, kendall_tau
+from scoring.statistics.rank import correlations, kendall_tau
 from tests.scoring import literal, literal_metrics
 
 Pairs = list[tuple[float, float]]
@@ -50,7 +50,7 @@ def test_counting_in_blocks_of_rows_changes_nothing(pairs: Pairs) -> None:
     values, targets = (np.array(column) for column in zip(*pairs, strict=True))
     whole = kendall_tau(values, targets)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("scoring.rank.BLOCK_ENTRIES", 50)
+        patch.setattr("scoring.statistics.rank.BLOCK_ENTRIES", 50)
         assert kendall_tau(values, targets) == whole
 
 

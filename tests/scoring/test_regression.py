@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from scipy.stats import linregress
 
 from scoring.errors import IncompleteGridError, SingleAxisError
-from scoring.grid import Axis, Grid
-from scoring.pairs import FloatArray
-from scoring.regression import Regression, additive_fit, regression
+from scoring.grid import Axis, FloatArray, Grid
+from scoring.statistics.regression import Regression, additive_fit, regression
 from tests.scoring import literal_metrics
 from tests.scoring.grids import Zoo, zoos
 from tests.scoring.shuffled import arrays, shuffled

@@ -49,7 +49,8 @@ def test_a_report_has_every_part() -> None:
     content = result.as_json()
     assert list(content) == [
         "score", "standard_error", "sign", "variant", "target", "networks", "cmi", "jackknife", "permutation", "noise",
-        "kendall", "correlations", "granulated", "sign_error", "regression", "references",
+        "kendall", "correlations", "granulated", "sign_error", "regression", "references", "metrics", "metric_errors",
+        "undefined",
     ]  # fmt: skip
     assert [name for name, part in content.items() if part is None] == ["noise"]  # no accuracies in arrays
     assert content["references"]["random_floor"]["draws"] == 20

@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.errors import IncompleteGridError, TruthError
-from scoring.grid import Axis, Grid
-from scoring.pairs import FloatArray
-from scoring.sign_error import CdfStep, RobustSignError, robust_sign_error
+from scoring.grid import Axis, FloatArray, Grid
+from scoring.statistics.sign_error import CdfStep, RobustSignError, robust_sign_error
 from tests.scoring import literal_metrics
 from tests.scoring.grids import Zoo, zoos
 from tests.scoring.shuffled import arrays, shuffled

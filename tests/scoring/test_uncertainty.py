@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring import VARIANTS, Draws, References, Truth, Variant, parse_truth, references, report
-from scoring.cmi import ConditionalMutualInformation
 from scoring.errors import NoUncertaintyError, TruthError
 from scoring.report import ZooReport
+from scoring.statistics.cmi import ConditionalMutualInformation
 from tests.scoring import literal
 from tests.scoring.golden import golden_tasks
 from tests.scoring.grids import Zoo, zoos

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from model_zoo import open_zoo
+from submissions.settings import Settings
 from tests.factories import SQUARED_NORM
 from worker.evaluator import evaluate_zoo
 from worker.sandbox.pool import SandboxPool, make_pool
@@ -17,7 +18,7 @@ CODE = Code({"complexity.py": SQUARED_NORM}, "squared norm")
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[SandboxPool]:
-    made = make_pool("bubblewrap", 2)
+    made = make_pool(Settings(sandbox="bubblewrap"), 2)
     yield made
     made.close()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from model_zoo import Zoo, networks, open_zoo
+from model_zoo import Zoo, loading, open_zoo
 from submissions.settings import Settings
 from submissions.storage.states import State
 from tests.factories import make_tiny_zoo
@@ -55,9 +55,9 @@ def test_siblings_inputs_and_trajectory_are_those_of_the_network_in_order(sandbo
     def total(network: torch.nn.Module) -> float:
         return sum(float(parameter.detach().sum()) for parameter in network.parameters())
 
-    expected = sum((i + 1) * total(one) for i, one in enumerate(networks.load_siblings(zoo, network_id)))
-    expected += 100 * sum(epoch * total(one) for epoch, one in networks.load_trajectory(zoo, network_id))
-    expected += float(networks.unlabelled_inputs(zoo).sum())
+    expected = sum((i + 1) * total(one) for i, one in enumerate(loading.load_siblings(zoo, network_id)))
+    expected += 100 * sum(epoch * total(one) for epoch, one in loading.load_trajectory(zoo, network_id))
+    expected += float(loading.load_unlabelled_inputs(zoo).sum())
     assert value_of(evaluate(sandbox, extended(SUMS), zoo)) == pytest.approx(expected, rel=1e-5)
 
 

@@ -14,7 +14,7 @@ from submissions.storage.states import State
 from submissions.zoos.zoo_store import make_zoo_store
 from tests.buckets import Bucket
 from tests.factories import Competition, make_competition_on
-from tests.model_zoo.stores import object_of
+from tests.model_zoo.store.stores import object_of
 from tests.services import wait_until
 from tests.worker.test_worker import has_ended, worker
 

@@ -10,6 +10,7 @@ import resource
 import signal
 import struct
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -161,15 +162,18 @@ def drop_rights() -> None:
     _prctl(PR_SET_DUMPABLE, 0)
 
 
-def limit_resources(*, cpu_s: int, memory_bytes: int, processes: int, scratch_bytes: int) -> None:
-    """Kernel limits of the participant's process: a second fence behind what the supervisor watches."""
+def limit_resources(limits: Mapping[str, int]) -> None:
+    """Kernel limits of the participant's process: a second fence behind what the supervisor watches.
+
+    limits: by the names of `submissions.storage.limits.Limits`; `cpu_s` in whole seconds.
+    """
     for which, limit in (
-        (resource.RLIMIT_DATA, memory_bytes + _data_bytes_now()),
-        (resource.RLIMIT_FSIZE, scratch_bytes),
+        (resource.RLIMIT_DATA, limits["memory_bytes"] + _data_bytes_now()),
+        (resource.RLIMIT_FSIZE, limits["scratch_bytes"]),
         (resource.RLIMIT_NOFILE, OPEN_FILES),
-        (resource.RLIMIT_NPROC, processes + OWN_PROCESSES),
+        (resource.RLIMIT_NPROC, limits["processes"] + OWN_PROCESSES),
         (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_CPU, cpu_s),
+        (resource.RLIMIT_CPU, limits["cpu_s"]),
         (resource.RLIMIT_MEMLOCK, 0),
         (resource.RLIMIT_MSGQUEUE, 0),
     ):

@@ -187,7 +187,7 @@ def _init(descriptors: Descriptors, memory_map: bytes) -> None:
             lockdown.die_with_parent()
             channel.send(b"here")
             if request["kernel_limits"]:
-                lockdown.limit_resources(**request["limits"])
+                lockdown.limit_resources(request["limits"])
             if request["landlock"]:
                 landlock.restrict()
             if request["seccomp"]:

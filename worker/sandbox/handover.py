@@ -1,4 +1,4 @@
-"""What passes between the supervisor and a zygote: sealed files, sockets, and who a message is from.
+"""What passes between the supervisor and a zygote: sealed files, sockets, and the sender of a message.
 
 Low-level pieces that every backend's `ZygoteSandbox` uses.
 """
@@ -18,25 +18,56 @@ _CREDENTIALS = struct.Struct("3i")
 
 @dataclass(frozen=True)
 class SealedCode:
-    """A measure's files one after another in a sealed file; `sizes`: bytes by relative path, in that order.
+    """A measure's files, one after another in a sealed anonymous file.
 
-    Not a zip: to open one would cost every fork of the zygote 3 ms.
+    This is not a zip archive because opening one would cost every fork of the zygote 3 ms.
+
+    Attributes
+    ----------
+    descriptor : int
+        Descriptor of the anonymous file.
+    sizes : mapping of str to int
+        Size of each file in bytes by its relative path, in the order in which the files follow each other.
     """
 
     descriptor: int
     sizes: Mapping[str, int]
 
     def close(self) -> None:
+        """Close the descriptor."""
         os.close(self.descriptor)
 
 
 def sealed_code(measure: Code) -> SealedCode:
+    """Write a measure's files into a sealed anonymous file.
+
+    Parameters
+    ----------
+    measure : Code
+
+    Returns
+    -------
+    SealedCode
+        The caller closes it.
+    """
     sizes = {name: len(content) for name, content in measure.files.items()}
     return SealedCode(sealed("code", b"".join(measure.files.values())), sizes)
 
 
 def sealed(name: str, content: bytes) -> int:
-    """A descriptor of an anonymous file that nobody can change any more."""
+    """Make an anonymous file that can no longer be changed.
+
+    Parameters
+    ----------
+    name : str
+        Shown by the kernel in ``/proc`` only.
+    content : bytes
+
+    Returns
+    -------
+    int
+        Its descriptor, closed on exec. The caller closes it.
+    """
     descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     with open(descriptor, "wb", closefd=False) as file:
         file.write(content)
@@ -46,8 +77,15 @@ def sealed(name: str, content: bytes) -> int:
 
 
 def socket_pair() -> tuple[socket.socket, socket.socket]:
-    """Two connected, blocking sockets. kombu now and then sets a default timeout for the whole process, and a
-    socket made at that moment would be a non-blocking one, at the zygote's end too."""
+    """Make two connected, blocking sockets that keep the boundaries of messages.
+
+    They are made blocking explicitly: kombu temporarily sets a default timeout for the whole process, and a socket that
+    is created at that moment would be non-blocking, at the zygote's end too.
+
+    Returns
+    -------
+    tuple of socket
+    """
     pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     for end in pair:
         end.setblocking(True)
@@ -55,7 +93,23 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
 
 
 def introduction(channel: socket.socket) -> tuple[int, int]:
-    """The pid and the user of init as this process sees them: the kernel attaches them to init's first message."""
+    """Receive a process's first message and return who sent it, as the kernel reports it.
+
+    Parameters
+    ----------
+    channel : socket
+        With ``SO_PASSCRED`` set.
+
+    Returns
+    -------
+    tuple of (int, int)
+        Process id and user id, as this process sees them.
+
+    Raises
+    ------
+    OSError
+        If no message with credentials arrives within `FORK_S` seconds.
+    """
     channel.settimeout(FORK_S)
     _, ancillary, _, _ = channel.recvmsg(16, socket.CMSG_SPACE(_CREDENTIALS.size))
     for level, kind, data in ancillary:

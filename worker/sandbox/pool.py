@@ -1,25 +1,33 @@
 """A fixed number of sandboxes, made when first needed and lent to one thread at a time.
 
-`make_pool` is where a backend's name becomes a backend; the worker, `gengap evaluate` and the self-test call it.
+`make_pool` makes one of the backend that the settings name; the worker, `gengap evaluate` and the self-test call it.
 """
 
 import queue
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from submissions.settings import Backend
-from worker.sandbox.backends.bubblewrap import BubblewrapLauncher
-from worker.sandbox.backends.docker import DockerLauncher, DockerOptions
+from submissions.settings import Settings
+from worker.sandbox.backends import find_backend
 from worker.sandbox.layers.layer_check import Layers
 from worker.sandbox.layers.layer_table import missing
 from worker.sandbox.limits import cgroups
 from worker.sandbox.protocol import Sandbox
-from worker.sandbox.spawn import Spawner
-from worker.sandbox.zygote_sandbox import Launcher, ZygoteSandbox
+from worker.sandbox.zygote_sandbox import ZygoteSandbox
 
 
 class SandboxPool:
-    """`slots` sandboxes. `borrow()` waits for a free one; `close()` ends them all."""
+    """A fixed number of sandboxes, each lent to one thread at a time.
+
+    Parameters
+    ----------
+    slots : int
+        Number of sandboxes.
+    make : callable
+        Makes the sandbox of a slot, given the slot's number from 0.
+    end : callable
+        Called after all sandboxes have been closed.
+    """
 
     def __init__(self, slots: int, make: Callable[[int], Sandbox], end: Callable[[], None]) -> None:
         self._end = end
@@ -30,19 +38,38 @@ class SandboxPool:
 
     @property
     def free_slots(self) -> int:
+        """Number of sandboxes that are not lent to a thread."""
         return self._free.qsize()
 
     def layers(self) -> Mapping[str, bool]:
-        """Which layers hold, tried in a free sandbox at the first call. Raises SandboxError if none starts."""
+        """Return which layers of protection hold; the first call tries them in a free sandbox.
+
+        Returns
+        -------
+        mapping of str to bool
+            By the names of `layer_table.TABLE`.
+
+        Raises
+        ------
+        SandboxError
+            If no sandbox starts.
+        """
         with self.borrow() as sandbox:
             return sandbox.layers
 
     def missing(self, minimum: Sequence[str]) -> tuple[str, ...]:
-        """The layers in `minimum` that do not hold. Raises SandboxError."""
+        """Return the layers in `minimum` that do not hold, in its order.
+
+        Raises
+        ------
+        SandboxError
+            If no sandbox starts.
+        """
         return missing(self.layers(), minimum)
 
     @contextmanager
     def borrow(self) -> Iterator[Sandbox]:
+        """Wait for a free sandbox, and lend it for the duration of a ``with`` block."""
         sandbox = self._free.get()
         try:
             yield sandbox
@@ -50,18 +77,39 @@ class SandboxPool:
             self._free.put(sandbox)
 
     def interrupt(self) -> None:
+        """End the evaluations in progress; each raises SandboxError in its own thread."""
         for sandbox in self._all:
             sandbox.interrupt()
 
     def close(self) -> None:
+        """End every process of the pool and remove its files."""
         for sandbox in self._all:
             sandbox.close()
         self._end()
 
 
-def make_pool(backend: Backend, slots: int, *, docker: DockerOptions | None = None) -> SandboxPool:
-    """A pool of the backend that `Settings.sandbox` names. Removes control groups that a killed predecessor left."""
+def make_pool(settings: Settings, slots: int) -> SandboxPool:
+    """Make a pool of the backend that the settings name, and remove control groups that a killed worker left.
+
+    Parameters
+    ----------
+    settings : Settings
+        `sandbox` names the backend, which takes its own options from the others.
+    slots : int
+        How many sandboxes the pool has.
+
+    Returns
+    -------
+    SandboxPool
+        No sandbox of it has been started.
+
+    Raises
+    ------
+    UnknownBackendError
+        If there is no backend of this name.
+    """
+    backend = find_backend(settings.sandbox)
     cgroups.remove_stale()
-    launcher: Launcher = BubblewrapLauncher(Spawner()) if backend == "bubblewrap" else DockerLauncher(docker)
+    launcher = backend.launcher(settings)
     layers = Layers()
     return SandboxPool(slots, lambda slot: ZygoteSandbox(launcher, slot, layers), launcher.close)

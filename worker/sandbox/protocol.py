@@ -1,4 +1,4 @@
-"""What a sandbox is: the few values and methods that every backend shares. The evaluator knows nothing else."""
+"""The interface of a sandbox: the values and methods that all backends share, and all that the evaluator uses."""
 
 import hashlib
 from collections.abc import Mapping
@@ -6,31 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from submissions.storage.limits import Limits as Limits
 from submissions.storage.states import Reason
 from submissions.zoos.tracks import Track
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What one network may cost. Enforced outside the participant's code.
-
-    cpu_s: processor seconds of all of its processes together; None: no such limit. cpus: processors that they
-    may use, and torch's threads.
-    """
-
-    wall_s: float = 60.0
-    cpu_s: float | None = None
-    cpus: int = 1
-    memory_bytes: int = 2 * 2**30
-    processes: int = 64
-    scratch_bytes: int = 256 * 2**20
-    log_bytes: int = 2**20
-
-
-@dataclass(frozen=True)
 class Fences:
-    """Which of the layers that can be left out surround a run: all. Only `layers.probe` ever leaves one out, around
-    code of ours, to learn what the others stop by themselves."""
+    """The layers of protection that can be switched off for a run; participants' code runs with all of them.
+
+    Only `layer_check.probe` switches one off, around code of ours, to learn what the others stop by themselves.
+    """
 
     seccomp: bool = True
     landlock: bool = True
@@ -40,9 +26,16 @@ class Fences:
 
 @dataclass(frozen=True)
 class Code:
-    """A measure's files by relative path; `complexity.py` defines `complexity`. `digest` names the upload.
+    """A measure.
 
-    track: of the extended one, it is called with a context.
+    Attributes
+    ----------
+    files : mapping of str to bytes
+        Contents by relative path; ``complexity.py`` defines ``complexity``.
+    digest : str
+        Identifies the upload.
+    track : {"standard", "extended"}
+        On the extended track the measure is called with a context.
     """
 
     files: Mapping[str, bytes]
@@ -52,9 +45,16 @@ class Code:
 
 @dataclass(frozen=True)
 class ContextFiles:
-    """What a sandbox gets of one network besides, for the extended track; each None where the zoo does not offer it.
+    """Further files of one network for measures of the extended track. None: the zoo does not offer them.
 
-    trajectory: epochs, and the weights after them.
+    Attributes
+    ----------
+    siblings : tuple of Path or None
+        Weights of networks with the same architecture and hyperparameters, trained with other seeds.
+    unlabelled : Path or None
+        Unlabelled inputs.
+    trajectory : tuple of (float, Path) or None
+        Epochs, each with the weights after it.
     """
 
     siblings: tuple[Path, ...] | None
@@ -63,7 +63,7 @@ class ContextFiles:
 
     @property
     def named(self) -> list[tuple[str, Path]]:
-        """All files by the names under which the harness gets them."""
+        """All files, each with the name under which the harness receives it."""
         own = [] if self.unlabelled is None else [("unlabelled", self.unlabelled)]
         siblings = [("sibling", path) for path in self.siblings or ()]
         return [*siblings, *own, *(("trajectory", path) for _, path in self.trajectory or ())]
@@ -71,10 +71,20 @@ class ContextFiles:
 
 @dataclass(frozen=True)
 class NetworkFiles:
-    """What a sandbox gets of one network: an architecture and files to open, no id, no hyperparameter.
+    """What a sandbox gets of one network: an architecture and files to open, but no id and no hyperparameter.
 
-    architecture_file: the zoo's own architecture.py, executed inside before the measure, or None. context: None for
-    measures of the standard track.
+    Attributes
+    ----------
+    architecture : mapping
+        As in the zoo's ``networks.json``.
+    weights, training_data : Path
+    initial : Path or None
+        The weights before training, where the zoo has them.
+    classes : int
+    architecture_file : Path or None
+        The zoo's own ``architecture.py``, executed inside the sandbox before the measure.
+    context : ContextFiles or None
+        None for measures of the standard track.
     """
 
     architecture: Mapping[str, object]
@@ -87,7 +97,7 @@ class NetworkFiles:
 
     @property
     def named(self) -> list[tuple[str, Path]]:
-        """All files by the names under which the harness gets them."""
+        """All files, each with the name under which the harness receives it."""
         named = [("weights", self.weights), ("training_data", self.training_data)]
         named += [] if self.initial is None else [("initial", self.initial)]
         named += [] if self.architecture_file is None else [("architecture", self.architecture_file)]
@@ -96,7 +106,17 @@ class NetworkFiles:
 
 @dataclass(frozen=True)
 class Value:
-    """The measure's one float64 (finite) with its cost: seconds and peak resident bytes."""
+    """The measure's result for one network, and its cost.
+
+    Attributes
+    ----------
+    value : float
+        Finite float64.
+    wall_s, cpu_s : float
+        Seconds by the clock; processor seconds, None where they are not known.
+    peak_bytes : int or None
+        Peak resident memory, None where it is not known.
+    """
 
     value: float
     wall_s: float
@@ -106,10 +126,19 @@ class Value:
 
 @dataclass(frozen=True)
 class Failure:
-    """The measure's fault. `detail` is one line for its author; `line` is in the author's own `file`.
+    """A failure that is the measure's own fault.
 
-    `message` is the exception's text and `log` the tail of what the measure printed: shown only in phases
-    that show logs. What the run had cost until it ended is told where it is known.
+    Attributes
+    ----------
+    reason : Reason
+    detail : str
+        One line for the author.
+    file, line : str, int or None
+        Where in the author's own code it failed.
+    message, log : str or None
+        The exception's text, and the end of the printed output. Shown only in phases that show logs.
+    wall_s, cpu_s, peak_bytes : float, float, int or None
+        The cost of the run until it ended, as in `Value`.
     """
 
     reason: Reason
@@ -124,33 +153,66 @@ class Failure:
 
 
 class SandboxError(Exception):
-    """Our fault: the sandbox could not run the measure. The run is retried."""
+    """The sandbox could not run the measure. This is our fault, so the run is retried."""
 
 
 Outcome = Value | Failure
 
 
 class Sandbox(Protocol):
-    """One warm place to run measures, used by one thread at a time."""
+    """A place to run measures, kept warm between them, used by one thread at a time."""
 
     @property
     def layers(self) -> Mapping[str, bool]:
-        """Which layers of protection held when they were tried (once for a pool, see `layers`), by name."""
+        """Which layers of protection held when they were tried, by name; tried once for a pool."""
 
     def start(self, measure: Code, limits: Limits) -> None:
-        """Hand over the measure whose networks come next. Raises SandboxError."""
+        """Set the measure for the evaluations that follow, and its limits.
+
+        Raises
+        ------
+        SandboxError
+            If the sandbox does not start.
+        """
 
     def evaluate(self, network: NetworkFiles, seed: int) -> Outcome:
-        """The outcome for one network, in a fresh process. Never raises for the measure's faults."""
+        """Evaluate the measure on one network in a fresh process.
+
+        Parameters
+        ----------
+        network : NetworkFiles
+        seed : int
+            For all random number generators that the measure finds; see `seed_of`.
+
+        Returns
+        -------
+        Value or Failure
+            A fault of the measure is returned as a `Failure`, never raised.
+
+        Raises
+        ------
+        SandboxError
+            If the sandbox fails or is interrupted.
+        """
 
     def interrupt(self) -> None:
-        """End the evaluation in progress (from another thread); it raises SandboxError."""
+        """End the evaluation in progress, which raises SandboxError. Called from another thread."""
 
     def close(self) -> None:
         """End every process and remove every file of this sandbox."""
 
 
 def seed_of(code_digest: str, network_id: str) -> int:
-    """The seed of one (submission, network): 63 bits of a hash, the same wherever it is evaluated."""
+    """Return the seed of a measure on a network, the same wherever it is evaluated.
+
+    Parameters
+    ----------
+    code_digest, network_id : str
+
+    Returns
+    -------
+    int
+        63 bits of a SHA-256 of both.
+    """
     digest = hashlib.sha256(f"{code_digest}:{network_id}".encode()).digest()
     return int.from_bytes(digest[:8], "little") >> 1

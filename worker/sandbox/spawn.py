@@ -1,4 +1,4 @@
-"""One permanent thread that starts child processes.
+"""A permanent thread that starts child processes.
 
 `bwrap --die-with-parent` fires when the *thread* that started it ends, so a sandbox started from a pool's
 thread would die with that thread. This thread lives as long as the process.
@@ -14,13 +14,31 @@ _Request = tuple[Sequence[str], dict[str, object], "Future[subprocess.Popen[byte
 
 
 class Spawner:
+    """Starts child processes from one thread that lives as long as this process."""
+
     def __init__(self) -> None:
         self._requests: queue.SimpleQueue[_Request] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def start(self, command: Sequence[str], **options: object) -> "subprocess.Popen[bytes]":
-        """Like `subprocess.Popen(command, **options)`, from the permanent thread."""
+        """Start a child process from the permanent thread.
+
+        Parameters
+        ----------
+        command : sequence of str
+        **options
+            Passed on to `subprocess.Popen`.
+
+        Returns
+        -------
+        subprocess.Popen
+
+        Raises
+        ------
+        OSError
+            If the program cannot be started.
+        """
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._serve, name="sandbox-spawner", daemon=True)

@@ -1,4 +1,4 @@
-"""From what the supervisor saw to the outcome. A pure function: evidence in, `Value` or `Failure` out."""
+"""Decides the outcome of a run from what the supervisor observed: a pure function of `Evidence`."""
 
 import json
 import math
@@ -44,13 +44,29 @@ class Stop(StrEnum):
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything known of one run: what came through the pipes, what init and the kernel said, our clock."""
+    """Everything that is known of one run.
+
+    Attributes
+    ----------
+    stopped : Stop or None
+        Why the supervisor ended the run; None: it ended by itself.
+    frame, report, log : bytes
+        What came through the run's three pipes; of the log, the end.
+    status : int or None
+        The participant's wait status as reported by init; None where init did not report it.
+    out_of_memory : bool
+        Whether the kernel killed a process because the memory limit was reached.
+    wall_s, cpu_s : float
+        Seconds by our clock, and processor seconds (None: not known).
+    peak_bytes : int or None
+        Peak resident memory.
+    """
 
     stopped: Stop | None
     frame: bytes
     report: bytes
     log: bytes
-    status: int | None  # wait status of the participant, from init; None where init did not tell
+    status: int | None
     out_of_memory: bool
     wall_s: float
     cpu_s: float | None
@@ -58,7 +74,23 @@ class Evidence:
 
 
 def judge(evidence: Evidence, limits: Limits) -> Outcome:
-    """The outcome of one run. Raises SandboxError where the fault is ours, or the zoo's architecture.py's."""
+    """Decide the outcome of one run.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    limits : Limits
+        Those of the run, for the wording of a failure.
+
+    Returns
+    -------
+    Value or Failure
+
+    Raises
+    ------
+    SandboxError
+        If the fault is ours, or that of the zoo's ``architecture.py``.
+    """
     outcome = _outcome(evidence, limits)
     if evidence.report.startswith(BUILDING) and not evidence.report.startswith(BUILDING + LOADED):
         is_short = min(limits.wall_s, limits.cpu_s or math.inf) < BUILD_S
@@ -140,13 +172,13 @@ def _used_up(limits: Limits) -> str:
 
 
 def _tail(log: bytes) -> str:
-    """The end of what was printed, clean, at most LOG_TAIL_BYTES as UTF-8, whatever bytes it was made of."""
+    """Return the end of the printed output, cleaned; at most LOG_TAIL_BYTES as UTF-8, whatever the bytes were."""
     text = clean(log[-LOG_TAIL_BYTES:].decode(errors="replace"), limit=LOG_TAIL_BYTES)
     return text.encode()[-LOG_TAIL_BYTES:].decode(errors="ignore").lstrip()
 
 
 def _read_report(evidence: Evidence) -> dict[str, object]:
-    """What the participant's process said of itself; anything may stand in it, so anything is borne."""
+    """Parse the report of the participant's process. It is untrusted: whatever is no JSON object is ignored."""
     try:
         report = json.loads(_without_mark(evidence.report).removeprefix(LOADED))
     except (ValueError, RecursionError):
@@ -159,10 +191,21 @@ def _without_mark(report: bytes) -> bytes:
 
 
 def clean(text: str, limit: int = TEXT_CHARACTERS) -> str:
-    """A stranger's text made safe for a terminal, a page's plain text and a database.
+    """Make untrusted text safe for a terminal, for plain text in a page and for a database.
 
-    No escapes, no control characters, no half of a surrogate pair; a carriage return, with which progress bars
-    write over themselves, begins a new line.
+    Removes terminal escapes, control characters and unpaired surrogates. A carriage return, with which progress bars
+    overwrite themselves, becomes a new line.
+
+    Parameters
+    ----------
+    text : str
+    limit : int
+        The most characters that are kept.
+
+    Returns
+    -------
+    str
+        Without white space at both ends.
     """
     text = _ESCAPES.sub("", text.encode(errors="replace").decode())
     return _CONTROLS.sub("", _RETURNS.sub("\n", text)).strip()[:limit].rstrip()

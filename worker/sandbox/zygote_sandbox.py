@@ -1,7 +1,7 @@
-"""A sandbox around a warm zygote, whatever starts the zygote: what the backends have in common.
+"""The part of a sandbox that all backends share: a warm zygote evaluates one network at a time.
 
-`ZygoteSandbox` hands the zygote one network at a time and lets `supervise` watch. A backend is a `Launcher`: it
-starts zygotes where participants' code can reach nothing, and says which layers of protection that makes.
+`ZygoteSandbox` sends the zygote one network at a time and watches the run (`supervise`). A backend provides a
+`Launcher`, which starts zygotes where participants' code can reach nothing and says which layers that adds.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from worker.sandbox.handover import FORK_S, SealedCode, introduction, sealed, sealed_code, socket_pair
@@ -43,26 +43,39 @@ CPU_SLACK_S = 1  # a process's own kernel limit is a second fence: it must not b
 
 
 class Zygote(Protocol):
-    """One started zygote. `control` is the supervisor's end of its socket; the zygote said "ready" on it."""
+    """A started zygote.
+
+    Attributes
+    ----------
+    control : socket
+        The supervisor's end of its socket. The zygote has sent "ready" on it.
+    """
 
     control: socket.socket
 
     @property
-    def is_alive(self) -> bool: ...
+    def is_alive(self) -> bool:
+        """Whether its process still runs."""
 
     @property
     def hierarchy(self) -> cgroups.Hierarchy | None:
-        """Where the groups of its networks are made, so that a limit on it stays a limit on them."""
+        """Where its networks' control groups are made: below its own, whose limits they then share. None: nowhere."""
 
     def fit(self, limits: Limits) -> None:
-        """Let networks with these limits run in it, where whatever it is in has limits too. Raises SandboxError."""
+        """Adapt the limits around the zygote itself, if there are any, to networks with these limits.
+
+        Raises
+        ------
+        SandboxError
+            If they cannot be changed.
+        """
 
     def stop(self) -> str:
-        """End every process of it, leave nothing behind, and give the last that it said."""
+        """End all of its processes and remove its files; return the end of its log."""
 
 
 class Launcher(Protocol):
-    """A backend's way to start zygotes. Shared by the sandboxes of a pool, used from any thread."""
+    """Starts the zygotes of a backend. Shared by the sandboxes of a pool and used from any thread."""
 
     @property
     def serves_many_measures(self) -> bool:
@@ -70,28 +83,34 @@ class Launcher(Protocol):
 
     @property
     def covers_root(self) -> bool:
-        """Whether a zygote sees more folders than measures need, each of which a network then finds empty."""
+        """Whether a zygote sees more folders than measures need; each network then finds the others empty."""
 
     @property
     def layers(self) -> Mapping[str, bool]:
-        """Layers that no probe can tell, such as being in a container; the others are tried, see `layers`."""
+        """Layers that a probe cannot detect, such as being in a container; `layer_check` tries the others."""
 
     def launch(self) -> Zygote:
-        """A warm zygote. Raises SandboxError."""
+        """Return a warm zygote.
+
+        Raises
+        ------
+        SandboxError
+            If none starts.
+        """
 
     def prepare(self) -> None:
-        """Begin to make ready what the next launch will want; called after outcomes, and returns at once.
+        """Start preparing the next launch in the background, and return at once. Called after each outcome.
 
-        Not by `launch` itself: what starts a zygote would take the processors from the measure's first network.
+        `launch` does not do this itself: starting a zygote would take processor time from the measure's first network.
         """
 
     def close(self) -> None:
-        """End what it keeps ready for later. Its zygotes are stopped by then."""
+        """End whatever is kept ready for later. Called after its zygotes have been stopped."""
 
 
 @dataclass(frozen=True)
 class _Task:
-    """One network to be evaluated: with which code, within which limits and fences."""
+    """One network to be evaluated, with the code, the limits and the layers of the run."""
 
     code: SealedCode
     limits: Limits
@@ -102,7 +121,7 @@ class _Task:
     covers_root: bool
 
     def request(self) -> bytes:
-        """What the harness is told; see `worker.harness.zygote.Descriptors`."""
+        """Return the request for the harness as JSON; see `worker.harness.zygote.Descriptors`."""
         limits = self.limits
         cpu_s = limits.wall_s * len(self.processors) if limits.cpu_s is None else limits.cpu_s
         program = participant_filter() if self.fences.seccomp else None
@@ -118,18 +137,13 @@ class _Task:
             "landlock": self.fences.landlock,
             "covers_root": self.covers_root,
             "kernel_limits": self.fences.kernel_limits,
-            "limits": {
-                "cpu_s": math.ceil(cpu_s) + CPU_SLACK_S,
-                "memory_bytes": limits.memory_bytes,
-                "processes": limits.processes,
-                "scratch_bytes": limits.scratch_bytes,
-            },
+            "limits": asdict(limits) | {"cpu_s": math.ceil(cpu_s) + CPU_SLACK_S},
         }
         return json.dumps(request).encode()
 
 
 def _offered(context: ContextFiles | None) -> dict[str, object] | None:
-    """What the harness is told of the files for the extended track: which there are, and the trajectory's epochs."""
+    """Describe the files for the extended track to the harness: which there are, and the trajectory's epochs."""
     if context is None:
         return None
     epochs = None if context.trajectory is None else [epoch for epoch, _ in context.trajectory]
@@ -137,10 +151,16 @@ def _offered(context: ContextFiles | None) -> dict[str, object] | None:
 
 
 class ZygoteSandbox:
-    """A zygote and the means to evaluate networks with it, one at a time. See `protocol.Sandbox`.
+    """A sandbox that evaluates networks in forks of a zygote. See `protocol.Sandbox`.
 
-    slot: its number in the pool, which decides on which processors its networks run. layers: what is known of
-    the layers, shared by a pool's sandboxes.
+    Parameters
+    ----------
+    launcher : Launcher
+        Starts its zygotes.
+    slot : int
+        Its number in the pool, which decides on which processors its networks run.
+    layers : Layers, optional
+        Which layers hold, shared by the sandboxes of a pool.
     """
 
     def __init__(self, launcher: Launcher, slot: int = 0, layers: Layers | None = None) -> None:
@@ -158,13 +178,16 @@ class ZygoteSandbox:
 
     @property
     def layers(self) -> Mapping[str, bool]:
+        """Which layers of protection hold, by name."""
         return self._layers.of(self)
 
     @property
     def added_layers(self) -> Mapping[str, bool]:
+        """Layers that only the backend knows of."""
         return self._launcher.layers
 
     def start(self, measure: Code, limits: Limits) -> None:
+        """Set the measure for the evaluations that follow. See `protocol.Sandbox.start`."""
         self._limits = limits
         if self._code is not None:
             self._code.close()
@@ -176,12 +199,31 @@ class ZygoteSandbox:
         self._measure = measure.digest
 
     def evaluate(self, network: NetworkFiles, seed: int) -> Outcome:
+        """Evaluate the measure on one network. See `protocol.Sandbox.evaluate`."""
         if self._code is None or self._zygote is None:
             raise SandboxError("the sandbox was not started")
         return self._outcome(self._task(self._code, self._limits, Fences(), network, seed))
 
     def try_out(self, measure: Code, limits: Limits, fences: Fences, network: NetworkFiles) -> Outcome:
-        """Evaluate code of ours with fences left out; the measure that was started stays. See `layers`."""
+        """Evaluate code of ours with some layers switched off. The measure that was set with `start` stays set.
+
+        Parameters
+        ----------
+        measure : Code
+        limits : Limits
+        fences : Fences
+            Which layers are on.
+        network : NetworkFiles
+
+        Returns
+        -------
+        Value or Failure
+
+        Raises
+        ------
+        SandboxError
+            If the sandbox fails.
+        """
         self._warm_zygote().fit(limits)
         code = sealed_code(measure)
         try:
@@ -190,11 +232,13 @@ class ZygoteSandbox:
             code.close()
 
     def interrupt(self) -> None:
+        """End the evaluation in progress, if there is one. See `protocol.Sandbox.interrupt`."""
         with self._lock:
             if self._is_evaluating:
                 os.write(self._wake_write, b"!")
 
     def close(self) -> None:
+        """End every process and remove every file of this sandbox."""
         self._stop_zygote()
         for descriptor in (self._wake_read, self._wake_write):
             os.close(descriptor)
@@ -217,7 +261,7 @@ class ZygoteSandbox:
         return _Task(code, limits, fences, network, seed, self._processors(limits), self._launcher.covers_root)
 
     def _processors(self, limits: Limits) -> tuple[int, ...]:
-        """This slot's own, among those that this process may use; with more slots than processors they share."""
+        """Choose this slot's own among those that this process may use; with more slots than processors they share."""
         own = sorted(os.sched_getaffinity(0))
         count = min(limits.cpus, len(own))
         return tuple(own[(self._slot * count + index) % len(own)] for index in range(count))
@@ -240,7 +284,7 @@ class ZygoteSandbox:
                     os.read(self._wake_read, 1024)
 
     def _run(self, zygote: Zygote, task: _Task, stack: contextlib.ExitStack) -> Run:
-        """Fork a process for this network up to the point where only our word is missing, and give it."""
+        """Fork a process for this network, put it into its control group, and let it begin."""
         ours, theirs = socket_pair()
         stack.enter_context(ours)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
@@ -284,7 +328,7 @@ class ZygoteSandbox:
 
 
 def await_ready(control: socket.socket) -> bool:
-    """Whether a zygote that was just started says that it is ready."""
+    """Wait for at most `ZYGOTE_START_S` seconds until a new zygote reports that it is ready; False if it does not."""
     control.settimeout(ZYGOTE_START_S)
     try:
         return control.recv(16) == b"ready"
@@ -293,7 +337,7 @@ def await_ready(control: socket.socket) -> bool:
 
 
 def _await_zygote(control: socket.socket) -> None:
-    """The zygote's word that it has reaped this network's processes: it is ready for the next one."""
+    """Wait until the zygote reports that this network's processes have been reaped; it can then take the next one."""
     control.settimeout(FORK_S)
     if control.recv(16) != b"done":
         raise OSError("the zygote ended")
@@ -301,9 +345,7 @@ def _await_zygote(control: socket.socket) -> None:
 
 @contextlib.contextmanager
 def _group(task: _Task, hierarchy: cgroups.Hierarchy | None) -> Iterator[cgroups.ControlGroup]:
-    limits = task.limits
-    within = hierarchy if task.fences.control_groups else None
-    group = cgroups.create(within, limits.memory_bytes, limits.processes, limits.cpus)
+    group = cgroups.create(hierarchy if task.fences.control_groups else None, task.limits)
     try:
         yield group
     finally:

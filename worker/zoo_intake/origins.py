@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model_zoo.cache import cached_zoo
-from model_zoo.importers.child import import_in_child
+from model_zoo.importers.import_process import import_in_child
 from model_zoo.manifest import MANIFEST
-from model_zoo.training_child import Progress, TrainingOptions, train_in_child
+from model_zoo.training.trained_zoos import cached_zoo
+from model_zoo.training.training_process import Progress, TrainingOptions, train_in_child
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.records import JobKind

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from model_zoo import ZooError
 from model_zoo.manifest import MANIFEST, ZooManifest, parse
-from model_zoo.store.remote import RemoteObjects
+from model_zoo.store.schemes import connect
 from submissions.settings import Settings
 from submissions.zoos.allowed_sources import allowed_address
 from submissions.zoos.uploads import SPARE_BYTES
@@ -20,7 +20,7 @@ Watch = Callable[[int, int, str], None]
 
 def fetch_zoo(address: str, into: Path, settings: Settings, watch: Watch) -> Path:
     """The zoo at the s3:// address, in the new folder `into`. Raises SourceError, or ZooError naming the object."""
-    objects = RemoteObjects(allowed_address(address, settings.zoo_sources), settings.store_endpoint)
+    objects = connect(allowed_address(address, settings.zoo_sources), settings.store_endpoint)
     content = objects.read(MANIFEST)
     manifest = parse(ZooManifest, content, Path(MANIFEST))
     total = sum(digest.bytes for digest in manifest.files.values())

@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model_zoo import NetworkEntry, Zoo, ZooError, open_zoo
-from model_zoo.checks.check import check_zoo
 from model_zoo.checks.measured import Fit, Measured
 from model_zoo.checks.report import CheckReport
+from model_zoo.checks.runner import check_zoo
 from submissions.settings import Settings
 from worker.evaluator import network_files
-from worker.sandbox.backends.docker import DockerOptions
 from worker.sandbox.pool import SandboxPool, make_pool
 from worker.sandbox.protocol import Code, Failure, Limits, NetworkFiles, SandboxError
 from worker.zoo_intake.check_process import CheckError, Watch, check_in_child, with_references
@@ -57,7 +56,7 @@ def check(folder: Path, watch: Watch, settings: Settings) -> CheckReport:
         return check_in_child(folder, watch)  # its report tells why
     if not any(entry.is_custom for entry in zoo.networks):
         return check_in_child(folder, watch)
-    pool = make_pool(settings.sandbox, settings.worker_slots, docker=DockerOptions.of(settings))
+    pool = make_pool(settings, settings.worker_slots)
     try:
         if missing := pool.missing(settings.sandbox_minimum):
             raise CheckError(f"the sandbox lacks {', '.join(missing)} here; run: gengap doctor")

@@ -1,4 +1,4 @@
-"""Families of architectures: from hyperparameters to a declaration. Recipes name them; the training calls them."""
+"""Families of architectures: functions from hyperparameters to a declaration. Recipes refer to them by name."""
 
 import re
 from collections.abc import Mapping

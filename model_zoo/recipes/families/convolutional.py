@@ -1,4 +1,4 @@
-"""Families of convolutional networks. `families` has them in its table."""
+"""Families of convolutional networks: plain, VGG, network in network, fully convolutional and residual."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,18 @@ _CONVOLUTIONS_OF_A_STAGE = 2 * _RESNET_STAGES
 
 
 def cnn(input_shape: Sequence[int], classes: int, hyperparameters: Hyperparameters) -> Declaration:
-    """`depth` blocks of 3×3 convolution, batch norm if `batch_norm`, and ReLU, then the linear classifier.
+    """Declare `depth` blocks of 3×3 convolution, batch norm if `batch_norm`, and ReLU, then a linear classifier.
 
-    The first two blocks end in 2×2 max-pooling, after which the channels double from `width`. Dropout acts on
-    the features before the classifier.
+    The first two blocks end in 2×2 max-pooling, after which the channels double from `width`. Dropout acts on the
+    features before the classifier.
+
+    Parameters
+    ----------
+    input_shape : sequence of int
+        (C, H, W).
+    classes : int
+    hyperparameters : mapping
+        `width`, `depth` and `batch_norm`.
     """
     width = int(hyperparameters["width"])
     batch_norm = bool(hyperparameters["batch_norm"])
@@ -30,10 +38,23 @@ def cnn(input_shape: Sequence[int], classes: int, hyperparameters: Hyperparamete
 
 
 def vgg(input_shape: Sequence[int], classes: int, hyperparameters: Hyperparameters) -> Declaration:
-    """`num_conv_blocks` blocks of two 3×3 convolutions and 2×2 max-pooling, then dense layers of `dense_width` units.
+    """Declare `num_conv_blocks` blocks of two 3×3 convolutions and 2×2 max-pooling, then dense layers of `dense_width`.
 
-    The last block has `convwidth` channels, and each block half those of the next. Dropout follows each of the
+    The last block has `convwidth` channels, and each block half of those of the next. Dropout follows each of the
     `num_dense_layers` dense layers. As in PGDL's tasks 1 and 8.
+
+    Parameters
+    ----------
+    input_shape : sequence of int
+        (C, H, W).
+    classes : int
+    hyperparameters : mapping
+        `convwidth`, `num_conv_blocks`, `dense_width` and `num_dense_layers`.
+
+    Raises
+    ------
+    ValueError
+        If `convwidth` cannot be halved so often.
     """
     convwidth, blocks = int(hyperparameters["convwidth"]), int(hyperparameters["num_conv_blocks"])
     sketch = Sketch(input_shape)
@@ -53,10 +74,23 @@ def vgg(input_shape: Sequence[int], classes: int, hyperparameters: Hyperparamete
 
 
 def nin(input_shape: Sequence[int], classes: int, hyperparameters: Hyperparameters) -> Declaration:
-    """Network in network: `depth` / 3 blocks of a 3×3 convolution of stride 2 and two 1×1 convolutions, `width` wide.
+    """Declare a network in network of `depth` / 3 blocks: a 3×3 convolution of stride 2 and two 1×1 convolutions.
 
-    Then the mean of each channel, the dense layers that `dense` lists ("256-256"; "" for none) and the linear
+    Then follow the mean of each channel, the dense layers that `dense` lists ("256-256"; "" for none) and the linear
     classifier. Dropout follows each block. As in PGDL's tasks 2, 6, 7 and 9.
+
+    Parameters
+    ----------
+    input_shape : sequence of int
+        (C, H, W).
+    classes : int
+    hyperparameters : mapping
+        `width`, `depth` and `dense`.
+
+    Raises
+    ------
+    ValueError
+        If `depth` is not a multiple of 3.
     """
     depth, width = int(hyperparameters["depth"]), int(hyperparameters["width"])
     if depth % 3:
@@ -75,11 +109,23 @@ def nin(input_shape: Sequence[int], classes: int, hyperparameters: Hyperparamete
 
 
 def fully_conv(input_shape: Sequence[int], classes: int, hyperparameters: Hyperparameters) -> Declaration:
-    """`depth` 3×3 convolutions at full size, a 1×1 convolution to the classes, and the mean over the image.
+    """Declare `depth` 3×3 convolutions at full size, a 1×1 convolution to the classes, and the mean over the image.
 
-    The later half of the layers is twice as wide as the earlier, or the earlier half if `reverse`; the width is the
-    one that makes the number of parameters closest to `parameters`. Batch norm if `batch_norm`. Dropout acts before
-    the last convolution. As in PGDL's tasks 4 and 5.
+    The later half of the layers is twice as wide as the earlier, or the earlier half if `reverse`; the width makes the
+    number of parameters closest to `parameters`. Dropout acts before the last convolution. As in PGDL's tasks 4 and 5.
+
+    Parameters
+    ----------
+    input_shape : sequence of int
+        (C, H, W).
+    classes : int
+    hyperparameters : mapping
+        `depth`, `parameters`, `reverse` and `batch_norm`.
+
+    Raises
+    ------
+    ValueError
+        If no width comes within 2 % of `parameters`.
     """
     depth, batch_norm = int(hyperparameters["depth"]), bool(hyperparameters["batch_norm"])
     is_wide = [(2 * layer >= depth) != bool(hyperparameters["reverse"]) for layer in range(depth)]
@@ -97,10 +143,27 @@ def fully_conv(input_shape: Sequence[int], classes: int, hyperparameters: Hyperp
 
 
 def resnet(input_shape: Sequence[int], classes: int, hyperparameters: Hyperparameters) -> Declaration:
-    """The residual network of He et al. (2016) for CIFAR: `depth` = 6 n + 2, the first stage `width` channels wide.
+    """Declare the residual network for CIFAR of [1]_ with `depth` = 6 n + 2, the first stage `width` channels wide.
 
     Three stages of n blocks of two 3×3 convolutions with batch norm; the second and third stage halve the image and
-    double the channels, in a shortcut by a 1×1 convolution. Dropout acts on the features before the classifier.
+    double the channels, with a 1×1 convolution as shortcut. Dropout acts on the features before the classifier.
+
+    Parameters
+    ----------
+    input_shape : sequence of int
+        (C, H, W).
+    classes : int
+    hyperparameters : mapping
+        `depth` and `width`.
+
+    Raises
+    ------
+    ValueError
+        If `depth` is not 6 n + 2.
+
+    References
+    ----------
+    .. [1] He et al., "Deep Residual Learning for Image Recognition", CVPR 2016.
     """
     depth, width = int(hyperparameters["depth"]), int(hyperparameters["width"])
     blocks, rest = divmod(depth - 2, _CONVOLUTIONS_OF_A_STAGE)
@@ -118,7 +181,7 @@ def resnet(input_shape: Sequence[int], classes: int, hyperparameters: Hyperparam
 
 
 def _convolve(sketch: Sketch, width: int, batch_norm: bool = False, kernel: int = 3, stride: int = 1) -> None:
-    """A convolution, batch norm, which brings its own bias, and ReLU."""
+    """Add a convolution (with bias unless batch norm follows), batch norm and ReLU."""
     sketch.convolution(width, kernel, stride, bias=not batch_norm)
     if batch_norm:
         sketch.batch_norm()
@@ -131,7 +194,7 @@ def _dense(sketch: Sketch, units: int) -> None:
 
 
 def _residual(sketch: Sketch, width: int, stride: int) -> None:
-    """A block of two convolutions beside the identity, or beside a 1×1 convolution where the shape changes."""
+    """Add a block of two convolutions with a shortcut: the identity, or a 1×1 convolution where the shape changes."""
     body, shortcut = Sketch(sketch.shape), Sketch(sketch.shape)
     _convolve(body, width, batch_norm=True, stride=stride)
     body.convolution(width, bias=False)

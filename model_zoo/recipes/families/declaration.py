@@ -1,4 +1,4 @@
-"""Writing an architecture layer by layer, with the shape that each layer leaves. Called by this package's families."""
+"""Builds the declaration of an architecture layer by layer and keeps track of shapes and parameters."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +13,16 @@ _TOLERANCE = 0.02
 
 @dataclass(frozen=True)
 class Declaration:
-    """An architecture and, by index of its outermost layers, the size of the outputs that dropout follows in training.
+    """An architecture, and after which layers dropout acts in training.
 
-    The size counts all numbers of one example: C·H·W of an image. Dropout is no layer of the architecture: its
-    probability is hidden from measures.
+    Dropout is not part of the architecture, since its probability must stay hidden from measures.
+
+    Attributes
+    ----------
+    architecture : mapping
+        See docs/zoo-format.md.
+    dropout_after : mapping of int to int
+        By index of a top-level layer, the number of values of its output for one example, C·H·W for an image.
     """
 
     architecture: Mapping[str, object]
@@ -25,9 +31,15 @@ class Declaration:
 
 @dataclass(frozen=True)
 class Family:
-    """`declare(input shape, classes, hyperparameters)`, and the names of the hyperparameters it reads.
+    """A family of architectures.
 
-    `declare` raises ValueError where the hyperparameters do not go together or do not suit the inputs.
+    Attributes
+    ----------
+    declare : callable
+        From (input shape, classes, hyperparameters) to a Declaration. Raises ValueError if the hyperparameters do not
+        agree with each other or with the inputs.
+    hyperparameters : frozenset of str
+        Names of the hyperparameters that it uses.
     """
 
     declare: Callable[[Sequence[int], int, Hyperparameters], Declaration]
@@ -35,7 +47,7 @@ class Family:
 
 
 class Sketch:
-    """The layers written so far. `shape` is that of one example after them: (C, H, W), or (features,)."""
+    """An architecture being written; `shape` is the output of the layers so far: (C, H, W), or (features,)."""
 
     def __init__(self, shape: Sequence[int]) -> None:
         self.shape = tuple(shape)
@@ -44,11 +56,11 @@ class Sketch:
         self._dropout_after: dict[int, int] = {}
 
     def add(self, kind: str, **keywords: object) -> None:
-        """A layer that leaves the shape as it is and has no parameters."""
+        """Add a layer that keeps the shape and has no parameters."""
         self.layers.append({"type": kind, **keywords})
 
     def convolution(self, outputs: int, kernel: int = 3, stride: int = 1, bias: bool = True) -> None:
-        """A convolution of odd kernel, padded so that it halves the image only by its stride."""
+        """Add a convolution of odd kernel size, padded so that only its stride reduces the image."""
         inputs, rows, columns = self.shape
         padding = kernel // 2
         keywords: Layer = {"inputs": inputs, "outputs": outputs, "kernel": kernel}
@@ -61,12 +73,12 @@ class Sketch:
         self.shape = (outputs, -(-rows // stride), -(-columns // stride))
 
     def batch_norm(self) -> None:
-        """Batch norm over the channels."""
+        """Add batch norm over the channels."""
         self.add("batchnorm2d", features=self.shape[0])
         self.parameters += 2 * self.shape[0]
 
     def pool(self) -> None:
-        """2×2 max-pooling."""
+        """Add 2×2 max-pooling. Raises ValueError for an image that is too small."""
         channels, rows, columns = self.shape
         if min(rows, columns) < 2:
             raise ValueError(f"too many poolings for images that are {rows}×{columns} by now")
@@ -74,44 +86,57 @@ class Sketch:
         self.shape = (channels, rows // 2, columns // 2)
 
     def global_average(self) -> None:
-        """The mean of each channel: (C, H, W) → (C,)."""
+        """Add the mean of each channel: (C, H, W) → (C,)."""
         self.add("globalavgpool2d")
         self.shape = (self.shape[0], 1, 1)
         self.flatten()
 
     def flatten(self) -> None:
-        """(C, H, W) → (C·H·W,)."""
+        """Add a flatten layer: (C, H, W) → (C·H·W,)."""
         self.add("flatten")
         self.shape = (self.size,)
 
     def linear(self, outputs: int) -> None:
-        """A linear layer with bias over the last dimension."""
+        """Add a linear layer with bias over the last dimension."""
         *outer, inputs = self.shape
         self.add("linear", inputs=inputs, outputs=outputs)
         self.parameters += outputs * (inputs + 1)
         self.shape = (*outer, outputs)
 
     def drop(self) -> None:
-        """Dropout in training after the last layer so far."""
+        """Let dropout act after the last layer so far."""
         self._dropout_after[len(self.layers) - 1] = self.size
 
     @property
     def size(self) -> int:
-        """The numbers of one example."""
+        """Number of values of one example."""
         size = 1
         for length in self.shape:
             size *= length
         return size
 
     def declaration(self) -> Declaration:
-        """The whole."""
+        """Return the finished declaration."""
         return Declaration({"family": "sequential", "layers": self.layers}, self._dropout_after)
 
 
 def of_parameters(parameters: int, sketch: Callable[[int], Sketch]) -> Sketch:
-    """The sketch of the width that comes closest to so many parameters; `sketch(width)` grows with the width.
+    """Find the width whose number of parameters is closest to `parameters`.
 
-    Raises ValueError where none comes within 2 %.
+    Parameters
+    ----------
+    parameters : int
+    sketch : callable
+        From a width to a Sketch, whose number of parameters increases with the width.
+
+    Returns
+    -------
+    Sketch
+
+    Raises
+    ------
+    ValueError
+        If no width comes within 2 %.
     """
     low, high = 1, _WIDEST
     while low < high:  # the least width with at least so many parameters

@@ -1,4 +1,4 @@
-"""Families of fully connected networks. `families` has them in its table."""
+"""Families of fully connected networks: multilayer perceptrons and the linear classifier."""
 
 from collections.abc import Sequence
 
@@ -7,19 +7,19 @@ from model_zoo.recipes.hyperparameters import Hyperparameters
 
 
 def mlp(input_shape: Sequence[int], classes: int, hyperparameters: Hyperparameters) -> Declaration:
-    """`depth` linear layers of `width` units, each with ReLU and dropout, then the linear classifier."""
+    """Declare `depth` linear layers of `width` units, each with ReLU and dropout, then a linear classifier."""
     return _mlp(input_shape, classes, int(hyperparameters["width"]), int(hyperparameters["depth"])).declaration()
 
 
 def mlp_of_parameters(input_shape: Sequence[int], classes: int, hyperparameters: Hyperparameters) -> Declaration:
-    """An `mlp` of `depth` hidden layers, as wide as makes the number of parameters closest to `parameters`."""
+    """Declare an `mlp` of `depth` hidden layers whose width makes the number of parameters closest to `parameters`."""
     depth = int(hyperparameters["depth"])
     parameters = int(hyperparameters["parameters"])
     return of_parameters(parameters, lambda width: _mlp(input_shape, classes, width, depth)).declaration()
 
 
 def linear(input_shape: Sequence[int], classes: int, _hyperparameters: Hyperparameters) -> Declaration:
-    """The linear classifier alone. Dropout acts on the inputs."""
+    """Declare a linear classifier. Dropout acts on the inputs."""
     sketch = Sketch(input_shape)
     sketch.flatten()
     sketch.drop()

@@ -1,4 +1,4 @@
-"""The family of vision transformers. `families` has it in its table."""
+"""The family of small vision transformers."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,23 @@ _MLP_RATIO = 2
 
 
 def vit(input_shape: Sequence[int], classes: int, hyperparameters: Hyperparameters) -> Declaration:
-    """A small vision transformer: tokens of `patch`×`patch` pixels, `depth` pre-norm blocks of `width` features.
+    """Declare a vision transformer on `patch`×`patch` pixels, with `depth` pre-norm blocks of `width` features.
 
-    A block is attention with `heads` heads and an MLP twice as wide with GELU, each beside the identity. Then layer
-    norm, the mean over the tokens, where dropout acts, and the linear classifier.
+    A block is attention with `heads` heads and an MLP twice as wide with GELU, each with a residual connection. Then
+    follow layer norm, the mean over the tokens, where dropout acts, and the linear classifier.
+
+    Parameters
+    ----------
+    input_shape : sequence of int
+        (C, H, W).
+    classes : int
+    hyperparameters : mapping
+        `width`, `heads`, `patch` and `depth`.
+
+    Raises
+    ------
+    ValueError
+        If `patch` does not divide the image, or `heads` the width.
     """
     width, heads, patch = (int(hyperparameters[name]) for name in ("width", "heads", "patch"))
     _, rows, columns = input_shape

@@ -1,7 +1,7 @@
-"""Changing the examples of a step at random, as the recipe's [augmentation] says. Called by `course`.
+"""Changes training examples at random, as the recipe's [augmentation] table says.
 
-What happens to an example is a function of its network's seed, the step and its place in the batch, and of nothing
-else: a training that goes on after a kill, or in other company, sees the same pictures.
+The change of an example depends only on its network's seed, the step and its place in the batch: a training that was
+interrupted, or that trains other networks at the same time, sees the same images.
 """
 
 from collections.abc import Sequence
@@ -22,10 +22,28 @@ _FRACTION_BITS = 53
 
 
 def chances(seed: int, step: int, examples: int) -> NDArray[np.float64]:
-    """Numbers uniform in [0, 1) that decide for the examples of one step, from 0: (examples, 9).
+    """Draw the random numbers that decide how the examples of one step are changed.
 
-    The stream is Philox's (Salmon et al. 2011), whose every place can be gone to at once: the seed is its key, the step
-    its counter.
+    They come from the counter-based generator Philox [1]_ with the seed as key and the step as counter, so any step can
+    be computed directly.
+
+    Parameters
+    ----------
+    seed : int
+        Of the network.
+    step : int
+        From 0.
+    examples : int
+        Number of examples.
+
+    Returns
+    -------
+    ndarray
+        float64, (examples, 9), uniform in [0, 1).
+
+    References
+    ----------
+    .. [1] Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
     """
     words = np.random.Philox(key=seed, counter=[0, step, 0, 0]).random_raw(examples * (_OWN + COLUMNS))
     shifted = words >> np.uint64(64 - _FRACTION_BITS)
@@ -33,7 +51,23 @@ def chances(seed: int, step: int, examples: int) -> NDArray[np.float64]:
 
 
 def augmented(inputs: Tensor, rules: RecipeAugmentation, seeds: Sequence[int], step: int) -> Tensor:
-    """What the networks with these seeds see in a step in place of their examples: inputs (count, B, C, H, W)."""
+    """Change the examples of a step.
+
+    Parameters
+    ----------
+    inputs : torch.Tensor
+        (count, B, C, H, W), a batch for each of `count` networks.
+    rules : RecipeAugmentation
+    seeds : sequence of int
+        Of the networks.
+    step : int
+        From 0.
+
+    Returns
+    -------
+    torch.Tensor
+        Of the same shape.
+    """
     drawn = np.concatenate([chances(seed, step, inputs.shape[1]) for seed in seeds])
     pictures = inputs.flatten(0, 1)
     if rules.policy is not None:
@@ -47,7 +81,7 @@ def augmented(inputs: Tensor, rules: RecipeAugmentation, seeds: Sequence[int], s
 
 
 def _by_policy(pictures: Tensor, drawn: NDArray[np.float64], share: float) -> Tensor:
-    """The pictures are bytes divided by 255; those that the policy leaves alone stay as they are."""
+    """Apply the policy to images whose values are bytes divided by 255; those it leaves alone stay as they are."""
     places = np.flatnonzero(drawn[:, _HAS_POLICY] < share)
     rows = torch.from_numpy(places).to(pictures.device)
     levels = apply_policy((pictures[rows] * _TOP).round(), drawn[places, _OWN:])

@@ -1,8 +1,8 @@
-"""AutoAugment's operations on many pictures at once, each with an amount of its own. Called by `policy`.
+"""AutoAugment's operations on batches of images, each image with its own amount.
 
-They do what Pillow's ImageOps, ImageEnhance and Image.transform do, to the level: AutoAugment is defined by them.
-Pictures are float32 of shape (n, C, H, W), whole numbers from 0 to 255, and so are the results; amounts are float64 of
-shape (n,). Operations on colours are for C = 3, those that move pixels for any C. What comes in from outside is 0.
+They give exactly the results of Pillow's ImageOps, ImageEnhance and Image.transform, by which AutoAugment is defined.
+Images are float32 of shape (n, C, H, W), whole numbers from 0 to 255, and so are the results; amounts are float64 of
+shape (n,). Operations on colours need C = 3, those that move pixels work for any C. New pixels are 0.
 """
 
 from collections.abc import Callable
@@ -21,27 +21,27 @@ _SMOOTH = ((1, 1, 1), (1, 5, 1), (1, 1, 1))
 
 
 def shear_x(pictures: Tensor, amounts: Tensor) -> Tensor:
-    """Each row moves left by `amounts` times its height above the ground, which is the top."""
+    """Shift each row to the left by `amounts` times its distance from the top."""
     return _moved(pictures, 1, amounts, 0, 0, 1, 0)
 
 
 def shear_y(pictures: Tensor, amounts: Tensor) -> Tensor:
-    """Each column moves up by `amounts` times its distance from the left."""
+    """Shift each column up by `amounts` times its distance from the left."""
     return _moved(pictures, 1, 0, 0, amounts, 1, 0)
 
 
 def translate_x(pictures: Tensor, amounts: Tensor) -> Tensor:
-    """Moved left by `amounts` pixels."""
+    """Shift to the left by `amounts` pixels."""
     return _moved(pictures, 1, 0, amounts, 0, 1, 0)
 
 
 def translate_y(pictures: Tensor, amounts: Tensor) -> Tensor:
-    """Moved up by `amounts` pixels."""
+    """Shift up by `amounts` pixels."""
     return _moved(pictures, 1, 0, 0, 0, 1, amounts)
 
 
 def rotate(pictures: Tensor, amounts: Tensor) -> Tensor:
-    """Turned about the centre by `amounts` degrees, counterclockwise."""
+    """Rotate about the centre by `amounts` degrees, counterclockwise."""
     height, width = pictures.shape[2:]
     angles = -torch.deg2rad(amounts)
     cosines, sines = angles.cos(), angles.sin()
@@ -50,7 +50,7 @@ def rotate(pictures: Tensor, amounts: Tensor) -> Tensor:
 
 
 def auto_contrast(pictures: Tensor, _amounts: Tensor) -> Tensor:
-    """Each channel stretched so that its lowest level becomes 0 and its highest 255."""
+    """Stretch each channel so that its lowest level becomes 0 and its highest 255."""
     exact = pictures.double()
     low, high = exact.amin(dim=(2, 3), keepdim=True), exact.amax(dim=(2, 3), keepdim=True)
     scale = torch.full_like(low, _TOP) / (high - low).clamp(min=1)  # a number by a tensor would be its reciprocal's
@@ -59,7 +59,7 @@ def auto_contrast(pictures: Tensor, _amounts: Tensor) -> Tensor:
 
 
 def equalize(pictures: Tensor, _amounts: Tensor) -> Tensor:
-    """Each channel's levels spread so that all are about as frequent."""
+    """Equalize the histogram of each channel."""
     levels = pictures.flatten(2).long()
     counts = torch.zeros(*levels.shape[:2], _LEVELS, dtype=torch.int64, device=pictures.device)
     counts.scatter_add_(2, levels, torch.ones_like(levels))
@@ -72,39 +72,39 @@ def equalize(pictures: Tensor, _amounts: Tensor) -> Tensor:
 
 
 def invert(pictures: Tensor, _amounts: Tensor) -> Tensor:
-    """255 less each level."""
+    """Replace each level by 255 minus the level."""
     return _TOP - pictures
 
 
 def solarize(pictures: Tensor, amounts: Tensor) -> Tensor:
-    """The levels from `amounts` on inverted."""
+    """Invert the levels from `amounts` on."""
     return torch.where(pictures < _each(amounts), pictures, _TOP - pictures)
 
 
 def posterize(pictures: Tensor, amounts: Tensor) -> Tensor:
-    """Only the `amounts` highest of the eight bits of each level."""
+    """Keep only the `amounts` highest of the eight bits of each level."""
     unit = 2 ** (8 - _each(amounts))
     return pictures - pictures % unit
 
 
 def contrast(pictures: Tensor, amounts: Tensor) -> Tensor:
-    """Towards the picture's mean grey for amounts below 1, away from it above."""
+    """Blend with the image's mean grey: an amount below 1 lowers the contrast, above 1 raises it."""
     means = _grey(pictures).double().mean(dim=(1, 2, 3), keepdim=True)
     return _blended((means + 0.5).floor().float(), pictures, amounts)
 
 
 def color(pictures: Tensor, amounts: Tensor) -> Tensor:
-    """Towards the grey picture for amounts below 1, away from it above."""
+    """Blend with the grey image: an amount below 1 lowers the saturation, above 1 raises it."""
     return _blended(_grey(pictures), pictures, amounts)
 
 
 def brightness(pictures: Tensor, amounts: Tensor) -> Tensor:
-    """Towards black for amounts below 1, away from it above."""
+    """Blend with black: an amount below 1 darkens, above 1 brightens."""
     return _blended(torch.zeros_like(pictures), pictures, amounts)
 
 
 def sharpness(pictures: Tensor, amounts: Tensor) -> Tensor:
-    """Towards the smoothed picture for amounts below 1, away from it above. The outermost pixels stay."""
+    """Blend with the smoothed image: an amount below 1 blurs, above 1 sharpens. The outermost pixels stay."""
     kernel = torch.tensor(_SMOOTH, dtype=torch.float64, device=pictures.device)
     flat = pictures.flatten(0, 1).unsqueeze(1).double()
     inner = functional.conv2d(flat, kernel.view(1, 1, 3, 3)) / kernel.sum()
@@ -118,14 +118,14 @@ def _each(amounts: Tensor) -> Tensor:
 
 
 def _grey(pictures: Tensor) -> Tensor:
-    """Luma, (n, 1, H, W)."""
+    """Compute the luma, (n, 1, H, W)."""
     weights = torch.tensor(_LUMA, dtype=torch.float64, device=pictures.device).view(1, 3, 1, 1)
     total = (pictures.double() * weights).sum(dim=1, keepdim=True)
     return ((total + _UNIT / 2) / _UNIT).floor().float()
 
 
 def _blended(other: Tensor, pictures: Tensor, amounts: Tensor) -> Tensor:
-    """`other` plus `amounts` times the way from it to the pictures."""
+    """Interpolate from `other` (amount 0) to the images (amount 1), and beyond."""
     return (other + _each(amounts) * (pictures - other)).clamp(0, _TOP).trunc()
 
 
@@ -138,7 +138,7 @@ def _moved(
     e: Tensor | float,
     f: Tensor | float,
 ) -> Tensor:
-    """At (x, y) the pixel that was at (a x + b y + c, d x + e y + f), where pixels' centres are half-integers."""
+    """Sample at (x, y) the pixel at (a x + b y + c, d x + e y + f), where pixel centres are half-integers."""
     height, width = pictures.shape[2:]
     x = torch.arange(width, device=pictures.device).view(1, 1, -1)
     y = torch.arange(height, device=pictures.device).view(1, -1, 1)
@@ -155,6 +155,6 @@ def _moved(
 
 
 def _fixed(value: Tensor | float, pictures: Tensor) -> Tensor:
-    """(n, 1, 1) in Pillow's fixed point."""
+    """Convert to Pillow's fixed-point numbers, (n, 1, 1)."""
     exact = torch.as_tensor(value, dtype=torch.float64, device=pictures.device).expand(len(pictures))
     return (exact * _UNIT + 0.5).floor().long().view(-1, 1, 1)

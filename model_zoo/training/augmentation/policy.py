@@ -1,7 +1,7 @@
-"""AutoAugment's policy for CIFAR-10: which operations it applies, how often and how strongly. Called by this package.
+"""AutoAugment's policy for CIFAR-10: which operations are applied, how often and how strongly.
 
-The 25 sub-policies are those of Cubuk et al. (CVPR 2019), in the appendix; magnitudes are from 0 to 9, and None of an
-operation that has no strength. What a magnitude comes to is taken from the authors' own program for CIFAR-10
+The 25 sub-policies are those of Cubuk et al. (CVPR 2019), in the appendix; magnitudes are from 0 to 9, and None for an
+operation without strength. The amount of a magnitude is that of the authors' own program for CIFAR-10
 (tensorflow/models, research/autoaugment), which differs from the paper in that a translation is by at most 10 pixels,
 and that Posterize leaves 4 bits or fewer.
 """
@@ -51,9 +51,9 @@ SUB_POLICIES = (
 
 @dataclass(frozen=True)
 class Kind:
-    """An operation, and the amounts of the magnitudes 0 to 9.
+    """An operation, and its amounts for the magnitudes 0 to 9.
 
-    has_sides: the amount is taken with either sign. moves: it moves pixels, in all channels; others change colours.
+    `has_sides`: the amount may have either sign. `moves`: it moves pixels, in all channels; others change colours.
     """
 
     operation: Operation
@@ -92,7 +92,7 @@ KINDS: Mapping[str, Kind] = {
 
 @dataclass(frozen=True)
 class Step:
-    """What one of the two operations of a sub-policy is for each of n pictures: its name, whether it acts, how much."""
+    """One of the two operations of a sub-policy for each of n images: its name, whether it acts, and its amount."""
 
     names: NDArray[np.str_]
     acts: NDArray[np.bool_]
@@ -100,7 +100,7 @@ class Step:
 
 
 def steps(chances: NDArray[np.float64]) -> tuple[Step, Step]:
-    """What the policy does to n pictures, by chances of shape (n, COLUMNS), uniform in [0, 1)."""
+    """Choose the operations for n images from random numbers of shape (n, COLUMNS), uniform in [0, 1)."""
     which = (chances[:, 0] * len(SUB_POLICIES)).astype(np.int64)
     first, second = (_step(slot, which, chances[:, 1 + 2 * slot], chances[:, 2 + 2 * slot]) for slot in (0, 1))
     return first, second
@@ -118,7 +118,20 @@ def _step(slot: int, which: NDArray[np.int64], whether: NDArray[np.float64], sid
 
 
 def apply_policy(pictures: Tensor, chances: NDArray[np.float64]) -> Tensor:
-    """The pictures after the policy. (n, C, H, W), whole numbers from 0 to 255; a fourth channel is only moved."""
+    """Apply the policy.
+
+    Parameters
+    ----------
+    pictures : torch.Tensor
+        (n, C, H, W), whole numbers from 0 to 255. A fourth channel is only moved, not recoloured.
+    chances : ndarray
+        (n, COLUMNS), uniform in [0, 1).
+
+    Returns
+    -------
+    torch.Tensor
+        Of the same shape.
+    """
     changed = pictures.clone()
     for step in steps(chances):
         for name in np.unique(step.names[step.acts]).tolist():

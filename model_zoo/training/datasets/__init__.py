@@ -1,11 +1,11 @@
-"""The data that recipes name, split into training and test. Called by the training."""
+"""The datasets that recipes name, split into training and test set."""
 
 import dataclasses
 from pathlib import Path
 
 from model_zoo.recipes.datasets import DigitsData, FileData, LinearData, MixtureData, RecipeDataset, TeacherData
 from model_zoo.training.datasets.digits import digits
-from model_zoo.training.datasets.distributed import distributed
+from model_zoo.training.datasets.downloaded import distributed
 from model_zoo.training.datasets.linear import linear
 from model_zoo.training.datasets.noise import noisy_labels
 from model_zoo.training.datasets.shifts import shifted
@@ -16,9 +16,24 @@ __all__ = ["Split", "load_split"]
 
 
 def load_split(dataset: RecipeDataset, seed: int, folder: Path | None = None) -> Split:
-    """`dataset` cut into training and test set, with the recipe's label noise and shift. Raises ZooError.
+    """Load a dataset and split it, with the recipe's label noise and shift.
 
-    folder: where the files of datasets lie that do not come with Gengap. The same arguments give the same split.
+    Parameters
+    ----------
+    dataset : RecipeDataset
+    seed : int
+        The same arguments give the same split.
+    folder : Path, optional
+        With the files of datasets that do not come with Gengap.
+
+    Returns
+    -------
+    Split
+
+    Raises
+    ------
+    ZooError
+        If files are missing or damaged, or there are too few examples.
     """
     split = _whole(dataset, seed, folder)
     if dataset.label_noise:

@@ -1,4 +1,4 @@
-"""Datasets of one array a file: SVHN in MATLAB's format and Fashion-MNIST in idx. Called by `distributed`."""
+"""Reads datasets with one array per file: SVHN in MATLAB's format and Fashion-MNIST in idx format."""
 
 import struct
 from pathlib import Path
@@ -6,19 +6,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo.training.datasets.files import DataFolder, Examples, checked, damaged, read_gzip, read_matlab
+from model_zoo.training.datasets.dataset_files import DataFolder, Examples, checked, damaged, read_gzip, read_matlab
 
 _CLASSES = 10
 _UNSIGNED_BYTES = 8
 
 
 def svhn(folder: DataFolder) -> tuple[Examples, Examples]:
-    """The cropped digits: 73257 to train, 26032 to test; the further ones are left alone. Raises ZooError."""
+    """Read the cropped digits: 73257 for training, 26032 for testing; the extra set is not used. Raises ZooError."""
     return _of_matlab(folder.file("train_32x32.mat")), _of_matlab(folder.file("test_32x32.mat"))
 
 
 def fashion_mnist(folder: DataFolder) -> tuple[Examples, Examples]:
-    """60000 images of 28×28 pixels to train, 10000 to test. Raises ZooError."""
+    """Read 60000 images of 28×28 pixels for training, 10000 for testing. Raises ZooError."""
     return _of_idx(folder, "train"), _of_idx(folder, "t10k")
 
 
@@ -43,7 +43,7 @@ def _of_idx(folder: DataFolder, which: str) -> Examples:
 
 
 def _array(path: Path, dimensions: int) -> NDArray[np.uint8]:
-    """The array of unsigned bytes in an idx file: 0, 0, type, dimensions; the shape, big-endian; the values."""
+    """Read the array of unsigned bytes in an idx file: 0, 0, type, dimensions; the shape, big-endian; the values."""
     content = read_gzip(path)
     start = 4 + 4 * dimensions
     if len(content) < start or content[:4] != bytes((0, 0, _UNSIGNED_BYTES, dimensions)):

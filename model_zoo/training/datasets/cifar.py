@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 in the binary and in the Python version. Called by `distributed`."""
+"""Reads CIFAR-10 and CIFAR-100, in the binary and in the Python version."""
 
 import pickle
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo.training.datasets.files import DataFolder, Examples, Member, checked, damaged, joined
+from model_zoo.training.datasets.dataset_files import DataFolder, Examples, Member, checked, damaged, joined
 
 _SHAPE = (3, 32, 32)
 _PIXELS = 3 * 32 * 32
@@ -31,22 +31,22 @@ _KNOWN_GLOBALS = {
 
 
 def cifar10(folder: DataFolder) -> tuple[Examples, Examples]:
-    """Training set and test set: 50000 and 10000 images in 10 classes. Raises ZooError."""
+    """Read 50000 images for training and 10000 for testing, in 10 classes. Raises ZooError."""
     batches = [f"data_batch_{number}" for number in range(1, 6)]
     return _read(folder, _Version("cifar-10", "batches-bin", "batches-py", b"labels", 1, 10), batches, "test_batch")
 
 
 def cifar100(folder: DataFolder) -> tuple[Examples, Examples]:
-    """Training set and test set: 50000 and 10000 images in 100 fine classes. Raises ZooError."""
+    """Read 50000 images for training and 10000 for testing, in 100 fine classes. Raises ZooError."""
     return _read(folder, _Version("cifar-100", "binary", "python", b"fine_labels", 2, 100), ["train"], "test")
 
 
 @dataclass(frozen=True)
 class _Version:
-    """How one of the two is packed. binary, python: how the names of the versions' folders end.
+    """How one of the two datasets is packed.
 
-    key: of the labels in the pickles. label_bytes: the bytes before the pixels of the binary version, the last of
-    which is the label.
+    binary, python: suffixes of the folders of the versions. key: of the labels in the pickles. label_bytes: the bytes
+    before the pixels in the binary version, the last of which is the label.
     """
 
     name: str
@@ -103,10 +103,10 @@ def _of_python(member: Member, version: _Version) -> Examples:
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Reads pickles of NumPy arrays, lists, numbers and strings; anything else that one names is an error."""
+    """An unpickler for NumPy arrays, lists, numbers and strings; any other class in a pickle is an error."""
 
     def find_class(self, module: str, name: str) -> object:
-        """The class or function that a pickle names, if CIFAR's do. Raises UnpicklingError for any other."""
+        """Return the class or function of a pickle, if CIFAR's files use it. Raises UnpicklingError for any other."""
         if (module, name) not in _KNOWN_GLOBALS:
             raise pickle.UnpicklingError(f"it names {module}.{name}, which the distributed file does not")
         return _KNOWN_GLOBALS[module, name]

@@ -1,4 +1,4 @@
-"""scikit-learn's digits, which come with it. Called by `load_split`."""
+"""scikit-learn's digits: 1797 scans of 8×8 pixels, which come with the library."""
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -12,9 +12,9 @@ _LARGEST_PIXEL = 16
 
 
 def digits(data: DigitsData, seed: int) -> Split:
-    """`training_size` scans for training, stratified by label, and the rest, or `test_size` of it, for testing.
+    """Split the digits: `training_size` for training, stratified by label, and the rest or `test_size` for testing.
 
-    1797 scans of 8×8 pixels, scaled to [0, 1]. Raises ZooError.
+    Pixels are scaled to [0, 1]. Raises ZooError if there are not enough.
     """
     scans = load_digits()
     inputs = (scans.images / _LARGEST_PIXEL).astype(np.float32)[:, np.newaxis]

@@ -1,4 +1,4 @@
-"""A noisy linear task, on which the true risk of any linear classifier is known. Called by `load_split`."""
+"""A noisy linear classification task, for which the true risk of any linear classifier is known."""
 
 import math
 from dataclasses import dataclass
@@ -16,23 +16,21 @@ from model_zoo.training.datasets.split import Split
 
 @dataclass(frozen=True)
 class LinearRisk:
-    """The probability that a linear network errs on a new example of the task.
+    """The probability that a linear network misclassifies a new example of the task.
 
-    direction: the teacher's unit vector u, shape (dimension,). noise: the standard deviation of what is added to u·x.
+    Attributes
+    ----------
+    direction : ndarray
+        The teacher's unit vector u, (dimension,).
+    noise : float
+        Standard deviation of the noise that is added to u·x.
     """
 
     direction: NDArray[np.float64]
     noise: float
 
     def __call__(self, network: nn.Module) -> float:
-        """The risk of a network of flattening and linear layers with two outputs. Raises ZooError for another one.
-
-        It decides for label 1 where w·x + c > 0, w and c being the differences of its two outputs' weights and biases.
-        (w·x / |w|, (u·x + noise·e) / sqrt(1 + noise²)) is normal with unit variances and correlation
-        rho = w·u / (|w| sqrt(1 + noise²)). With t = c / |w| and r = rho / sqrt(1 - rho²), the two disagree with
-        probability 1/2 - 2 T(t, r), where T is Owen's function (1956): T(0, r) = arctan(r) / (2 pi) gives the known
-        arccos(rho) / pi of a decision without bias. Where w = 0, the decision is constant and the risk is 1/2.
-        """
+        """Compute the risk of a network of flatten and linear layers with two outputs, else raise ZooError."""
         weight, bias = self._decision(network)
         length = float(np.linalg.norm(weight))
         if length == 0:
@@ -62,7 +60,7 @@ class LinearRisk:
 
 
 def linear(data: LinearData, seed: int) -> Split:
-    """Standard normal x with label 1 where u·x + noise·e > 0, else 0. Inputs (n, 1, 1, dimension)."""
+    """Draw standard normal x with label 1 where u·x + noise·e > 0, else 0. Inputs are (n, 1, 1, dimension)."""
     generator = np.random.default_rng(seed)
     drawn = generator.standard_normal(data.dimension)
     risk = LinearRisk(drawn / np.linalg.norm(drawn), data.noise)

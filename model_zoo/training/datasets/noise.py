@@ -1,14 +1,28 @@
-"""Symmetric label noise. `load_split` adds it to a training set, `Split` for a network that has its own share of it."""
+"""Symmetric label noise."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 def noisy_labels(labels: NDArray[np.int64], classes: int, share: float, seed: int) -> NDArray[np.int64]:
-    """`labels` with `share` of them, rounded to whole examples, each replaced by one of the other classes.
+    """Replace a share of the labels by other classes.
 
-    The same seed draws the same examples first and gives each the same wrong label, so a larger share spoils more of
+    The same seed selects the same examples first and gives each the same wrong label, so a larger share changes more of
     them but none differently.
+
+    Parameters
+    ----------
+    labels : ndarray
+        (n,).
+    classes : int
+    share : float
+        Rounded to whole examples.
+    seed : int
+
+    Returns
+    -------
+    ndarray
+        (n,).
     """
     generator = np.random.default_rng([seed, 1])
     order = generator.permutation(len(labels))

@@ -1,10 +1,10 @@
-"""Datasets of one file a picture: CINIC-10, Oxford Flowers 102 and Oxford-IIIT Pet. Called by `distributed`."""
+"""Reads datasets with one image per file: CINIC-10, Oxford Flowers 102 and Oxford-IIIT Pet."""
 
 from collections.abc import Mapping, Set
 
 import numpy as np
 
-from model_zoo.training.datasets.files import (
+from model_zoo.training.datasets.dataset_files import (
     DataFolder,
     Examples,
     Pixels,
@@ -22,7 +22,7 @@ _FLOWERS = 102
 
 
 def cinic10(folder: DataFolder) -> tuple[Examples, Examples]:
-    """Its folders train and test, of 90000 pictures of 32×32 pixels each; valid is left alone. Raises ZooError."""
+    """Read the folders train and test, of 90000 images of 32×32 pixels each; valid is not used. Raises ZooError."""
     found: dict[str, dict[str, tuple[Pixels, int]]] = {"train": {}, "test": {}}
     pattern = rf"(?:CINIC-10/)?(train|test)/({'|'.join(CINIC_CLASSES)})/([\w.-]+)\.png"
     for member in folder.members(("CINIC-10.tar.gz",), ("CINIC-10", "train", "test"), pattern):
@@ -37,7 +37,7 @@ def cinic10(folder: DataFolder) -> tuple[Examples, Examples]:
 
 
 def flowers(folder: DataFolder) -> tuple[Examples, Examples]:
-    """The training set (1020) and test set (6149) of setid.mat, scaled to 32×32 pixels. Raises ZooError."""
+    """Read the training set (1020) and test set (6149) of setid.mat, resized to 32×32 pixels. Raises ZooError."""
     labels_path, split_path = folder.file("imagelabels.mat"), folder.file("setid.mat")
     (labels,) = read_matlab(labels_path, "labels")
     train, test = read_matlab(split_path, "trnid", "tstid")
@@ -55,12 +55,12 @@ def flowers(folder: DataFolder) -> tuple[Examples, Examples]:
 
 
 def pets(folder: DataFolder) -> tuple[Examples, Examples]:
-    """The sets trainval.txt (3680) and test.txt (3669) of the annotations, scaled to 32×32. Raises ZooError."""
+    """Read the sets trainval.txt (3680) and test.txt (3669) of the annotations, resized to 32×32. Raises ZooError."""
     return _pets(folder, has_trimap=False)
 
 
 def pets_with_trimaps(folder: DataFolder) -> tuple[Examples, Examples]:
-    """The same with their trimaps as a fourth channel: 255 on the animal, 0 behind it, 128 between. Raises ZooError."""
+    """Read pets with their trimaps as a fourth channel: 255 animal, 0 background, 128 neither. Raises ZooError."""
     return _pets(folder, has_trimap=True)
 
 
@@ -85,7 +85,7 @@ def _pets(folder: DataFolder, *, has_trimap: bool) -> tuple[Examples, Examples]:
 
 
 def _listed(name: str, content: bytes) -> Mapping[str, int]:
-    """The pictures of a list, `picture class species breed` a line, and their classes, which count from 1 there."""
+    """Parse a list of images, `picture class species breed` per line, with classes that count from 1."""
     listed: dict[str, int] = {}
     for line in content.decode(errors="replace").splitlines():
         fields = line.split()
@@ -98,7 +98,7 @@ def _listed(name: str, content: bytes) -> Mapping[str, int]:
 
 
 def _scaled(folder: DataFolder, archive: str, root: str, wanted: Set[str]) -> dict[str, Pixels]:
-    """The pictures `root`/<name>.jpg of the `wanted` names, each scaled to (3, 32, 32)."""
+    """Read the images `root`/<name>.jpg of the `wanted` names, each resized to (3, 32, 32)."""
     pictures = {
         member.parts[0]: read_picture(member.content, member.name, _SIDE, is_resized=True)
         for member in folder.members((archive,), (root,), rf"{root}/([\w-]+)\.jpg")
@@ -110,7 +110,7 @@ def _scaled(folder: DataFolder, archive: str, root: str, wanted: Set[str]) -> di
 
 
 def _trimaps(folder: DataFolder, wanted: Set[str]) -> dict[str, Pixels]:
-    """The trimaps of the `wanted` pets, each scaled to (1, 32, 32)."""
+    """Read the trimaps of the `wanted` pets, each resized to (1, 32, 32)."""
     trimaps = {
         member.parts[0]: read_trimap(member.content, member.name, _SIDE)
         for member in folder.members(("annotations.tar.gz",), ("annotations",), r"annotations/trimaps/([\w-]+)\.png")

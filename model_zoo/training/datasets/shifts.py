@@ -1,4 +1,4 @@
-"""Test sets unlike the training data: turned, noisy, or with other shares of the classes. Called by `load_split`."""
+"""Shifted test sets: rotated, noisy, or with other class frequencies."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,23 @@ from model_zoo.recipes import RecipeShift
 def shifted(
     inputs: NDArray[np.float32], labels: NDArray[np.int64], classes: int, shift: RecipeShift, seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """The test set after `shift`: as many inputs (n, C, H, W) and labels (n,)."""
+    """Apply a shift to a test set.
+
+    Parameters
+    ----------
+    inputs : ndarray
+        (n, C, H, W).
+    labels : ndarray
+        (n,).
+    classes : int
+    shift : RecipeShift
+    seed : int
+
+    Returns
+    -------
+    inputs, labels : ndarray
+        Of the same shapes.
+    """
     generator = np.random.default_rng([seed, 2])
     match shift.kind:
         case "rotation":
@@ -24,7 +40,7 @@ def shifted(
 
 
 def _turned(inputs: NDArray[np.float32], degrees: float) -> NDArray[np.float32]:
-    """Each image turned about its centre, counterclockwise, bilinearly, with zeros coming in at the corners."""
+    """Rotate each image about its centre, counterclockwise, bilinearly; new pixels are 0."""
     turned: NDArray[np.float32] = ndimage.rotate(inputs, degrees, axes=(2, 3), reshape=False, order=1)
     return turned.astype(np.float32)
 
@@ -32,7 +48,7 @@ def _turned(inputs: NDArray[np.float32], degrees: float) -> NDArray[np.float32]:
 def _redrawn(
     labels: NDArray[np.int64], classes: int, amount: float, generator: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Rows drawn with replacement; each class, in a drawn order, has (1 - amount) times the share of the one before."""
+    """Draw rows with replacement; each class, in random order, is (1 - amount) times as frequent as the last."""
     weights = np.empty(classes)
     weights[generator.permutation(classes)] = (1 - amount) ** np.arange(classes)
     counts = np.bincount(labels, minlength=classes)

@@ -1,4 +1,4 @@
-"""Data cut into training and test set, and taking a part of it. Every module of this package makes or changes one."""
+"""A dataset split into training and test set, and stratified sampling."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,11 +18,16 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Split:
-    """A dataset cut in two. Inputs are float32 (n, C, H, W), labels int64 (n,).
+    """A dataset in two parts. Inputs are float32 (n, C, H, W), labels int64 (n,).
 
-    train_labels: with the label noise of the recipe's dataset; clean_labels: without, or None where they are the same.
-    shifted_inputs, shifted_labels: the test set after the recipe's shift. true_risk: the probability that a linear
-    network errs on a new example, where it is known in closed form.
+    Attributes
+    ----------
+    train_labels, clean_labels : ndarray
+        With and without the label noise of the recipe's dataset; `clean_labels` is None where they are the same.
+    shifted_inputs, shifted_labels : ndarray or None
+        The test set after the recipe's shift.
+    true_risk : callable or None
+        From a linear network to the probability that it misclassifies a new example, where that is known.
     """
 
     card: DatasetCard
@@ -39,22 +44,36 @@ class Split:
 
     @property
     def input_shape(self) -> list[int]:
+        """Shape [C, H, W] of one input."""
         return list(self.train_inputs.shape[1:])
 
     def size_for(self, settings: TrainingSettings) -> int:
-        """How many of the training examples, from the first on, a network of these settings is trained with."""
+        """Return how many training examples, from the first on, a network of these settings is trained with."""
         return len(self.train_labels) if settings.training_size is None else settings.training_size
 
     def labels_for(self, settings: TrainingSettings) -> Labels:
-        """The labels that a network of these settings is trained with: shape (`size_for`,), with its label noise."""
+        """Return the labels (`size_for`,) that a network of these settings is trained with, with its label noise."""
         clean = self.train_labels if self.clean_labels is None else self.clean_labels
         return noisy_labels(clean[: self.size_for(settings)], self.classes, settings.label_noise, self.noise_seed)
 
 
 def stratified_rows(labels: Labels, size: int | None, seed: int, which: str) -> NDArray[np.int64]:
-    """`size` rows (all of them for None) in an order of their own, with the classes' shares kept.
+    """Draw rows in random order with the classes' shares preserved.
 
-    which: what they are, for the error. Raises ZooError if there are fewer, or too few for every class to be there.
+    Parameters
+    ----------
+    labels : ndarray
+        (n,).
+    size : int or None
+        Number of rows; None: all.
+    seed : int
+    which : str
+        What they are, for the error message.
+
+    Raises
+    ------
+    ZooError
+        If there are fewer, or too few to include every class.
     """
     rows = np.arange(len(labels))
     if size is None or size == len(labels):

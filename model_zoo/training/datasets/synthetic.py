@@ -1,4 +1,4 @@
-"""Data drawn from known distributions: a random network's labels, and normal mixtures. Called by `load_split`."""
+"""Synthetic data: labels by a random network, and Gaussian mixtures."""
 
 import itertools
 
@@ -13,10 +13,10 @@ _CALIBRATION = 4096
 
 
 def teacher(data: TeacherData, seed: int) -> Split:
-    """Standard normal vectors labelled by the largest output of a random ReLU network. Inputs (n, 1, 1, dimension).
+    """Draw standard normal vectors labelled by the largest output of a random ReLU network.
 
-    The teacher's weights are He-normal and its outputs are standardised over fresh vectors, so that no class is rare.
-    Raises ZooError if the test set lacks a class all the same.
+    The network's weights are He-normal, and its outputs are standardized over other vectors, so that no class is rare.
+    Inputs are (n, 1, 1, dimension). Raises ZooError if the test set lacks a class nevertheless.
     """
     generator = np.random.default_rng(seed)
     widths = [data.dimension, *[data.teacher_width] * data.teacher_depth, data.classes]
@@ -35,10 +35,10 @@ def teacher(data: TeacherData, seed: int) -> Split:
 
 
 def mixture(data: MixtureData, seed: int) -> Split:
-    """Classes of equal probability, each a mixture of `modes` normal distributions. Inputs (n, 1, 1, dimension).
+    """Draw classes of equal probability, each a mixture of `modes` normal distributions.
 
-    The centres are `separation` away from 0 in random directions; the covariance is the identity.
-    Raises ZooError if the test set lacks a class.
+    The centres are `separation` from 0 in random directions; the covariance is the identity. Inputs are (n, 1, 1,
+    dimension). Raises ZooError if the test set lacks a class.
     """
     generator = np.random.default_rng(seed)
     directions = generator.standard_normal((data.classes, data.modes, data.dimension))

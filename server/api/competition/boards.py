@@ -1,9 +1,9 @@
 """Leaderboards: who stands where in a phase, and how the first came to stand there."""
 
-from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from server.api.fields import LARGEST_PAGE, MOST_PER_PAGE, Answer, Line, Listing, Query
 from server.api.routes import Routes
@@ -38,15 +38,20 @@ class BoardZoo(Answer):
     references: BoardReferences | None
 
 
-class BoardCell(Answer):
+class _CellOfZoo(Answer):
     """An entrant on one zoo, rounded."""
 
     zoo: str
-    cmi: float | None = Field(description="From 0 to 100; higher is better")
-    standard_error: float | None = Field(description="Of the CMI")
-    kendall_tau: float | None
-    granulated_kendall: float | None
-    sign_error: float | None = Field(description="Lower is better")
+
+
+_TEXTS = {metric.key: metric.description for metric in model.METRICS.values()} | {"standard_error": "Of the CMI"}
+_FIELDS: Any = {name: (float | None, Field(description=_TEXTS[name])) for name in model.Cell().columns()}
+BoardCell: Any = create_model(
+    "BoardCell",
+    __base__=_CellOfZoo,
+    __doc__=_CellOfZoo.__doc__,
+    **_FIELDS,
+)
 
 
 class BoardRow(Answer):
@@ -211,5 +216,7 @@ def show_badge() -> BoardBadge:
 def _row(row: model.Row, found: model.Board, *, is_own: bool) -> BoardRow:
     """The row without the entrant's key, which would name who has an alias."""
     values = {name: getattr(row, name) for name in BoardRow.model_fields if hasattr(row, name)}
-    cells = [BoardCell(zoo=column.name, **asdict(cell)) for column, cell in zip(found.columns, row.cells, strict=True)]
+    cells = [
+        BoardCell(zoo=column.name, **cell.columns()) for column, cell in zip(found.columns, row.cells, strict=True)
+    ]
     return BoardRow.model_validate(values | {"submission": row.submission_id, "is_own": is_own, "cells": cells})

@@ -1,9 +1,10 @@
 """Competitions, their phases with zoos and limits, what organizers announce, and the starting kit."""
 
 from datetime import datetime
+from typing import Any
 
 from flask import Response
-from pydantic import Field
+from pydantic import Field, create_model
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -14,6 +15,7 @@ from server.config import services
 from server.downloads.starting_kit import starting_kit
 from submissions.competitions.announcements import announcements_of
 from submissions.evaluation.smoke_run import smoke_zoo
+from submissions.storage.limits import LIMITS
 from submissions.storage.records import (
     CompetitionRecord,
     CountRule,
@@ -60,16 +62,16 @@ class PhaseZoo(Answer):
     truth_public: bool = Field(description="Whether its truth may be downloaded")
 
 
-class PhaseLimits(Answer):
+_LIMIT_FIELDS: dict[str, Any] = {
+    one.name: (one.kind | None if one.is_optional else one.kind, Field(description=one.help)) for one in LIMITS
+}
+_NetworkLimits = create_model("_NetworkLimits", __base__=Answer, **_LIMIT_FIELDS)
+
+
+class PhaseLimits(_NetworkLimits):
     """What a measure may use. Seconds and bytes are per network, but for `wall_s` where `time_rule` is pooled."""
 
-    wall_s: float
     time_rule: TimeRule
-    cpu_s: float | None
-    memory_bytes: int
-    scratch_bytes: int
-    log_bytes: int
-    processes: int
     daily_quota: int
     upload_bytes: int
 
@@ -158,8 +160,12 @@ def told_phase(session: Session, phase: PhaseRecord) -> Phase:
         competition=phase.competition.slug,
         target=phase.target,
         limits=PhaseLimits.model_validate(
-            {name: getattr(phase, name) for name in PhaseLimits.model_fields if hasattr(phase, name)}
-            | {"upload_bytes": services().settings.upload_bytes}
+            {
+                **phase.limits.of_phase(),
+                "time_rule": phase.time_rule,
+                "daily_quota": phase.daily_quota,
+                "upload_bytes": services().settings.upload_bytes,
+            }
         ),
         zoos=[PhaseZoo.model_validate(zoo) for zoo in zoos],
         smoke_zoo=tried_on.name if tried_on is not None else None,

@@ -35,6 +35,7 @@ from submissions.competitions.phases import (
     unfreeze,
 )
 from submissions.people.tokens import Scope
+from submissions.storage.limits import LIMITS, Limits
 from submissions.storage.records import PhaseRecord
 from submissions.storage.roles import Permission
 from worker.hints import send_hint
@@ -50,21 +51,27 @@ def _without_default(schema: dict[str, Any]) -> None:
 
 
 def _plan_fields(*, all_optional: bool) -> dict[str, Any]:
-    """The fields of a phase's plan, as pydantic wants them: whatever is added to the plan can be set here as well."""
-    hints = get_type_hints(PhasePlan)
+    """The settings of a phase's plan, as pydantic wants them: whatever is added to the plan can be set here as well."""
+    hints = get_type_hints(PhasePlan) | get_type_hints(Limits)
+    helps = {limit.name: limit.help for limit in LIMITS}
     found: dict[str, Any] = {}
-    for field in fields(PhasePlan):
-        kind = hints[field.name]
+    for name, default in _defaults().items():
+        kind = hints[name]
         kind = _STRICT.get(kind, kind)
         kind = Count | None if kind == int | None else Moment | None if kind == datetime | None else kind
         if all_optional:
-            found[field.name] = (
-                kind,
-                Field(default=None, json_schema_extra=_without_default),
-            )
+            default = Field(default=None, description=helps.get(name), json_schema_extra=_without_default)
         else:
-            found[field.name] = (kind, ... if field.default is MISSING else field.default)
+            default = Field(default=... if default is MISSING else default, description=helps.get(name))
+        found[name] = (kind, default)
     return found
+
+
+def _defaults() -> dict[str, Any]:
+    """The names of a plan's settings with their defaults, MISSING where a new phase must name a value."""
+    limits = dict(Limits().of_phase())
+    of_plan = {field.name: field.default for field in fields(PhasePlan) if field.name != "limits"}
+    return of_plan | limits
 
 
 PhaseChange = create_model(
@@ -187,7 +194,7 @@ def change_one(body: PhaseChange) -> Phase:
     changes = {name: getattr(body, name) for name in body.model_fields_set}
     phase_id = the_phase().id
     try:
-        change_phase(services().db, phase_id, replace(plan_of(the_phase()), **changes), user_id=the_account().id)
+        change_phase(services().db, phase_id, plan_of(the_phase()).changed(changes), user_id=the_account().id)
     except PhaseError as error:
         raise faulty(error.messages) from None
     return _told(phase_id)
@@ -242,7 +249,8 @@ def withdraw_announcement(announcement_id: int) -> None:
 
 
 def _opened(competition_slug: str, wanted: PhaseWanted, new: NewCompetition | None) -> Created[Phase]:
-    plan = PhasePlan(**{field.name: getattr(wanted, field.name) for field in fields(PhasePlan)})
+    settings = {name: getattr(wanted, name) for name in _defaults()}
+    plan = PhasePlan(settings["title"], settings["opens_at"]).changed(settings)
     try:
         phase_id = open_phase(
             services().db,

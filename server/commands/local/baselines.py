@@ -19,13 +19,13 @@ import scoring
 from model_zoo import Zoo, ZooError
 from server.commands.common import find_zoo, settings_or_exit
 from server.commands.errors import InputError
+from server.commands.limit_options import limit_options, limits_among
 from server.commands.local import baselines_page
 from server.commands.local.baselines_scores import Floor, ZooScores, as_csv, as_json, floor, zoo_scores
 from server.commands.local.baselines_tables import print_list, print_scores
 from server.commands.local.baselines_values import Keeper, Kept, State, bundle_of, evaluate
 from submissions.baselines import BASELINES, Baseline
 from submissions.settings import Settings
-from worker.sandbox.backends.docker import DockerOptions
 from worker.sandbox.pool import SandboxPool, make_pool
 from worker.sandbox.protocol import Limits, SandboxError
 
@@ -72,8 +72,7 @@ def list_baselines() -> None:
 @click.option("--csv", "csv_file", type=_FILE, metavar="FILE", help="Write the tables as CSV, unrounded.")
 @click.option("--json", "json_file", type=_FILE, metavar="FILE", help="Write everything as JSON, values too.")
 @click.option("--html", "html_file", type=_FILE, metavar="FILE", help="Write a page with a picture for each zoo.")
-@click.option("--wall-s", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True)
-@click.option("--memory-mib", type=click.IntRange(16), default=2048, show_default=True)
+@limit_options(any_positive=True)
 def run(
     zoo_names: tuple[str, ...],
     is_all: bool,
@@ -85,8 +84,7 @@ def run(
     csv_file: Path | None,
     json_file: Path | None,
     html_file: Path | None,
-    wall_s: float,
-    memory_mib: int,
+    **options: float | None,
 ) -> None:
     """Evaluate shipped measures on zoos and print their scores beside what chance and the hyperparameters get.
 
@@ -96,7 +94,7 @@ def run(
     chosen = _chosen(is_all, names, costs)
     settings = settings_or_exit()
     work = [job_of(name, target, settings) for name in dict.fromkeys(zoo_names)]
-    limits = Limits(wall_s=wall_s, memory_bytes=memory_mib * 2**20)
+    limits = Limits(**limits_among(options))
     keeper = Keeper((out or settings.cache / "baselines").absolute())
     slots = jobs or settings.worker_slots
     with sandboxes(settings, slots) as pool:
@@ -141,7 +139,7 @@ def job_of(name: str, target: str, settings: Settings) -> Job:
 def sandboxes(settings: Settings, slots: int) -> Iterator[SandboxPool]:
     """One pool for all measures; none of its processes outlives the block."""
     try:
-        pool = make_pool(settings.sandbox, slots, docker=DockerOptions.of(settings))
+        pool = make_pool(settings, slots)
         try:
             yield pool
         finally:

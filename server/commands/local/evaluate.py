@@ -14,6 +14,7 @@ import scoring
 from model_zoo import Zoo, ZooError
 from server.commands.common import find_zoo, settings_or_exit
 from server.commands.errors import InputError
+from server.commands.limit_options import limit_options, limits_among
 from server.commands.local.score_tables import print_report
 from submissions.intake.bundle import BundleError, BundleLimits, read_bundle
 from submissions.settings import Settings
@@ -21,7 +22,6 @@ from submissions.storage.states import SENTENCES, Reason, State
 from submissions.zoos import tracks
 from worker.evaluator import evaluate_zoo
 from worker.failures import describe
-from worker.sandbox.backends.docker import DockerOptions
 from worker.sandbox.pool import make_pool
 from worker.sandbox.protocol import Code, Failure, Limits, Outcome, SandboxError
 
@@ -55,11 +55,8 @@ class Evaluated:
 @click.option("--target", default="gap", show_default=True, help="What the values should order, as in a phase.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else on stdout.")
 @click.option("--jobs", type=click.IntRange(1), help="Networks evaluated at a time (default: processors).")
-@click.option("--wall-s", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True)
-@click.option("--memory-mib", type=click.IntRange(16), default=2048, show_default=True)
-def command(
-    file: Path, zoo_name: str, target: str, as_json: bool, jobs: int | None, wall_s: float, memory_mib: int
-) -> None:
+@limit_options(any_positive=True)
+def command(file: Path, zoo_name: str, target: str, as_json: bool, jobs: int | None, **options: float | None) -> None:
     """Evaluate the measure in FILE (.py or .zip) on a zoo. Exit status: 0 scored, 1 the measure failed."""
     settings = settings_or_exit()
     try:
@@ -67,7 +64,7 @@ def command(
         truth = scoring.Truth.from_gengap(zoo.truth().model_dump(), target)
     except (ZooError, scoring.ScoringError) as error:
         raise InputError(str(error)) from error
-    limits = Limits(wall_s=wall_s, memory_bytes=memory_mib * 2**20)
+    limits = Limits(**limits_among(options))
     result, report = _evaluate(file, zoo, truth, limits, settings, jobs or settings.worker_slots)
     if as_json:
         click.echo(json.dumps(asdict(result), allow_nan=False))
@@ -114,7 +111,7 @@ def _evaluate(
         return result(State.FAILED, reason=error.reason, detail=str(error))
     if (refusal := tracks.refusal(bundle.needs, [(zoo.name, zoo.offers)])) is not None:
         raise InputError(refusal)
-    pool = make_pool(settings.sandbox, jobs, docker=DockerOptions.of(settings))
+    pool = make_pool(settings, jobs)
     outcomes = evaluate_zoo(pool, zoo, Code(bundle.files, bundle.sha256, bundle.track), limits, slots=jobs)
     try:
         failure = _collect(outcomes, values, zoo)

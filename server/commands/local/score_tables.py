@@ -16,7 +16,7 @@ from rich.text import Text
 
 from scoring import Truth, ZooReport
 from scoring.plain import set_name
-from scoring.uncertainty import ROUNDING, Permutation
+from scoring.statistics.uncertainty import ROUNDING, Permutation
 
 SIGNIFICANT = 0.05
 NARROW = 60  # columns; below, a note stands under its number instead of beside it

@@ -18,7 +18,7 @@ from rich.table import Table
 from sqlalchemy import select
 
 from model_zoo import ZooError
-from server.commands.common import make_zoo, ready_database, settings_or_exit
+from server.commands.common import heed_interrupts, make_zoo, ready_database, settings_or_exit
 from server.commands.errors import InputError
 from server.demo.competition import ZOOS, Demo, prepare
 from server.demo.processes import Child, ChildError, environment_with, free_port, is_taken, running
@@ -78,6 +78,7 @@ class Site:
 def command(check: bool, port: int | None) -> None:
     """Set up everything and run a small real competition on this machine until Ctrl-C."""
     settings = settings_or_exit()
+    heed_interrupts()
     signal.signal(signal.SIGTERM, _as_interrupt)
     try:
         if check:
@@ -145,7 +146,7 @@ def _site(settings: Settings) -> Iterator[Site]:
     """
     db = ready_database(settings)
     with ThreadPoolExecutor(1) as executor, closing(db):
-        tried = executor.submit(try_sandbox)
+        tried = executor.submit(try_sandbox, settings)
         logs = settings.home / "logs"
         logs.mkdir(exist_ok=True, mode=0o700)
         bundles, zoos = BundleStore(settings.store_folder), make_zoo_store(settings)
@@ -214,7 +215,8 @@ def leaderboard_table(board: Board, waiting: Sequence[OpenSubmission] = ()) -> T
     for column in board.columns:
         table.add_column(f"{column.name}\nCMI x 100, tau", justify="right")
     for row in board.rows:
-        cells = [f"{_number(cell.cmi, 2)}  {_number(cell.kendall_tau, 2):>5}" for cell in row.cells]
+        pairs = [(cell.metrics.get("cmi"), cell.metrics.get("kendall_tau")) for cell in row.cells]
+        cells = [f"{_number(cmi, 2)}  {_number(tau, 2):>5}" for cmi, tau in pairs]
         table.add_row(str(row.rank or ""), row.name, row.by or "baseline", f"{row.score:.2f}", *cells)
     for one in waiting:
         table.add_row("", one.name, one.user_name, f"{one.done} of {one.networks}", style="dim")

@@ -1,7 +1,8 @@
 """`gengap doctor`: tries what Gengap needs on this machine, and which of the sandbox's layers hold on it.
 
 A probe never raises and never imports torch; it tries the real thing (starts a throwaway sandbox, asks the
-broker) rather than looking at versions. A new probe is a function that returns a Check, added to `examine`.
+broker) rather than looking at versions. A new probe is a function that returns a Check, added to `examine`; one
+of a sandbox's backend is named by the backend.
 """
 
 import importlib.metadata
@@ -9,12 +10,9 @@ import json
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 import click
@@ -25,46 +23,24 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from model_zoo.store import ZooStoreError
-from model_zoo.store.zoo_store import S3
+from model_zoo.store.schemes import settings_of
 from server.commands.common import settings_or_exit
 from server.commands.errors import InputError
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.zoos.zoo_store import make_zoo_store
 from worker.mailer import PostError, SmtpPost
-from worker.sandbox.backends.docker import DockerOptions
+from worker.sandbox.backends import Backend, find_backend
+from worker.sandbox.checks import Check, Found, apt_install
 from worker.sandbox.layers.layer_table import TABLE, Layer
 from worker.sandbox.layers.seccomp import participant_filter
 from worker.sandbox.layers.selftest import SelfTest, try_sandbox
 from worker.sandbox.limits import cgroups
 
-PROBE_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5
 FREE_BYTES = 2**30
 OLDEST_PYTHON = (3, 11)
-NAMESPACES_REMEDY = (
-    "Allow unprivileged user namespaces: sysctl kernel.unprivileged_userns_clone=1, or on Ubuntu "
-    "kernel.apparmor_restrict_unprivileged_userns=0. In a container, start it with more rights."
-)
-
-
-class Found(StrEnum):
-    """What a probe found. Only MISSING keeps Gengap from working; ABSENT costs comfort or a layer."""
-
-    OK = "ok"
-    MISSING = "missing"
-    ABSENT = "absent"
-
-
-@dataclass(frozen=True)
-class Check:
-    """One line of the doctor's tables. `remedy` is how to get what is not there, empty where all is well."""
-
-    name: str
-    state: Found
-    text: str
-    remedy: str = ""
-    is_layer: bool = False
+_NO_SUCH_PREFIX = "NOT_GENGAP_"  # of variables that nobody sets: where those that are set are wrong, the defaults
 
 
 @click.command()
@@ -90,10 +66,9 @@ def examine() -> list[Check]:
     except InputError as error:
         wrong = "; ".join(error.message.splitlines())
         checks.append(Check("settings", Found.MISSING, wrong, "Correct these environment variables."))
-    tried = _try_sandbox(settings)
-    if settings is None or settings.sandbox == "bubblewrap":
-        checks += [bubblewrap(), user_namespaces()]
-    checks += [_sandbox(tried, settings), system_call_filter(), control_groups()]
+    usable = settings or Settings(_env_prefix=_NO_SUCH_PREFIX)
+    backend, tried = find_backend(usable.sandbox), try_sandbox(usable)
+    checks += [*(probe() for probe in backend.probes), _sandbox(tried, backend), system_call_filter(), control_groups()]
     if settings is not None:
         checks += [probe(settings) for probe in (home, disk, database, broker, store, mail)]
     minimum = settings.sandbox_minimum if settings is not None else ()
@@ -133,40 +108,18 @@ def torch() -> Check:
         return Check("torch", Found.MISSING, "not installed", "Run make setup.")
 
 
-def bubblewrap() -> Check:
-    if shutil.which("bwrap") is None:
-        return Check("bubblewrap", Found.MISSING, "no bwrap on PATH", _apt("bubblewrap"))
-    _, version = _try("bwrap", "--version")
-    return Check("bubblewrap", Found.OK, version)
-
-
-def _try_sandbox(settings: Settings | None) -> SelfTest:
-    """What a real sandbox of the backend that is set does with a probe measure. Takes a few seconds."""
-    if settings is None:
-        return try_sandbox()
-    return try_sandbox(settings.sandbox, DockerOptions.of(settings))
-
-
-def _sandbox(tried: SelfTest, settings: Settings | None) -> Check:
+def _sandbox(tried: SelfTest, backend: Backend) -> Check:
+    """What a real sandbox of the backend that is set did with a probe measure."""
     if tried.works:
         return Check("sandbox", Found.OK, tried.text)
-    uses_docker = settings is not None and settings.sandbox == "docker"
-    remedy = "See docs/operations.md, Docker." if uses_docker else NAMESPACES_REMEDY
-    return Check("sandbox", Found.MISSING, tried.text, remedy)
+    return Check("sandbox", Found.MISSING, tried.text, backend.remedy)
 
 
 def system_call_filter() -> Check:
     if participant_filter() is not None:
         return Check("system call filter", Found.OK, "libseccomp")
     words = "no libseccomp.so.2; measures run without a filter of system calls"
-    return Check("system call filter", Found.ABSENT, words, _apt("libseccomp2"))
-
-
-def user_namespaces() -> Check:
-    works, answer = _try("unshare", "--user", "--map-root-user", "true")
-    if works:
-        return Check("user namespaces", Found.OK, "may be made without root")
-    return Check("user namespaces", Found.MISSING, answer, NAMESPACES_REMEDY)
+    return Check("system call filter", Found.ABSENT, words, apt_install("libseccomp2"))
 
 
 def control_groups() -> Check:
@@ -189,15 +142,11 @@ def home(settings: Settings) -> Check:
 
 def store(settings: Settings) -> Check:
     """Whether the zoo store keeps a small object and gives it back. A folder that does not exist yet is not made."""
-    folder = Path(settings.effective_store_url)
-    if not settings.effective_store_url.startswith(S3) and not folder.exists():
-        return _writable("store", folder, "GENGAP_STORE_URL" if settings.store_url else "GENGAP_HOME")
+    url = settings.effective_store_url
     try:
-        make_zoo_store(settings).probe()
+        return Check("store", Found.OK, f"{url}, {make_zoo_store(settings).probe()}")
     except ZooStoreError as error:
-        remedy = "Correct GENGAP_STORE_URL and GENGAP_STORE_ENDPOINT, and for S3 the AWS_* variables."
-        return Check("store", Found.MISSING, _first_line(str(error)), remedy)
-    return Check("store", Found.OK, f"{settings.effective_store_url}, written, read and removed")
+        return Check("store", Found.MISSING, _first_line(str(error)), f"Correct {settings_of(url)}.")
 
 
 def disk(settings: Settings) -> Check:
@@ -268,7 +217,7 @@ def postgresql() -> Check:
     if found is not None:
         return Check("postgresql", Found.OK, found)
     words = "not installed (for the tests, and as a production database)"
-    return Check("postgresql", Found.ABSENT, words, _apt("postgresql"))
+    return Check("postgresql", Found.ABSENT, words, apt_install("postgresql"))
 
 
 def chromium() -> Check:
@@ -278,21 +227,7 @@ def chromium() -> Check:
 def _program(program: str, package: str, purpose: str) -> Check:
     if (path := shutil.which(program)) is not None:
         return Check(program, Found.OK, path)
-    return Check(program, Found.ABSENT, f"not installed ({purpose})", _apt(package))
-
-
-def _try(*arguments: str) -> tuple[bool, str]:
-    """Whether a program ends well, and the last line it said."""
-    try:
-        done = subprocess.run(
-            arguments, capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=False, env=os.environ
-        )
-    except FileNotFoundError:
-        return False, f"{arguments[0]} is not installed"
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return False, _first_line(str(error))
-    said = (done.stdout.strip() or done.stderr.strip()).splitlines()
-    return done.returncode == 0, said[-1] if said else f"exit status {done.returncode}"
+    return Check(program, Found.ABSENT, f"not installed ({purpose})", apt_install(package))
 
 
 def _writable(name: str, folder: Path, setting: str) -> Check:
@@ -316,10 +251,6 @@ def _existing(folder: Path) -> Path:
 
 def _first_line(message: str) -> str:
     return message.strip().partition("\n")[0]
-
-
-def _apt(package: str) -> str:
-    return f"apt-get install {package}"
 
 
 def _plain(check: Check) -> dict[str, str]:

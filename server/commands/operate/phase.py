@@ -7,6 +7,7 @@ import click
 
 from server.commands.common import ready_database, settings_or_exit
 from server.commands.errors import InputError
+from server.commands.limit_options import limit_options, limits_among
 from submissions.competitions.competitions import CompetitionError, find_competition, find_phase
 from submissions.competitions.phase_zoos import attach_zoo
 from submissions.competitions.phases import NewCompetition, PhaseError, PhasePlan, open_phase
@@ -21,7 +22,6 @@ _OPTIONS = {
     "opens": "opens_at",
     "until": "closes_at",
     "target": "target",
-    "wall_s": "wall_s",
     "daily_quota": "daily_quota",
     "shows_logs": "shows_logs",
     "hidden": "hidden",
@@ -48,7 +48,7 @@ def command() -> None:
 @click.option("--opens", type=click.DateTime(_MOMENTS), help="First moment, UTC (default: now).")
 @click.option("--until", type=click.DateTime(_MOMENTS), help="Last moment, UTC (default: no end).")
 @click.option("--target", help="What measures are to predict (default: gap); every zoo must have it.")
-@click.option("--wall-s", type=float, help="Seconds per network (default: 60).")
+@limit_options(any_positive=False)
 @click.option("--daily-quota", type=int, help="Submissions per person in 24 hours (default: 20).")
 @click.option("--shows-logs", is_flag=True, default=None, help="Authors see what their measures print.")
 @click.option("--hidden", is_flag=True, default=None, help="Only organizers see the phase.")
@@ -88,9 +88,9 @@ def _open(
     competition_title: str | None,
     options: dict[str, str | float | bool | datetime | None],
 ) -> None:
-    chosen = {_OPTIONS[name]: value for name, value in options.items() if value is not None}
+    chosen = {_OPTIONS[name]: value for name, value in options.items() if name in _OPTIONS and value is not None}
     moments = {name: value.replace(tzinfo=UTC) for name, value in chosen.items() if isinstance(value, datetime)}
-    plan = PhasePlan(**({"title": phase_slug, "opens_at": utc_now()} | chosen | moments))  # type: ignore[arg-type]
+    plan = PhasePlan(title=phase_slug, opens_at=utc_now()).changed(chosen | moments | limits_among(options))
     with db.read() as session:
         is_new = find_competition(session, competition_slug) is None
     if not is_new and competition_title is not None:

@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from server.commands.common import ready_database, settings_or_exit
+from server.commands.common import heed_interrupts, ready_database, settings_or_exit
 
 # Freed uploads go back to the system: measured with eight uploads of 9 MB at a time, the process then peaks at
 # 139 MB instead of 332 MB.
@@ -17,6 +17,7 @@ MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_T
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on (default: 8000).")
 def command(host: str | None, port: int | None) -> None:
     """Run the web server until it is stopped (Ctrl-C)."""
+    heed_interrupts()
     settings = settings_or_exit()
     ready_database(settings).close()
     address = f"{host or settings.host}:{settings.port if port is None else port}"

@@ -4,7 +4,7 @@ import logging
 
 import click
 
-from server.commands.common import ready_database, settings_or_exit
+from server.commands.common import heed_interrupts, ready_database, settings_or_exit
 from submissions.settings import Settings
 from worker.process import run_worker
 
@@ -14,6 +14,7 @@ from worker.process import run_worker
 @click.option("--log-level", default="INFO", show_default=True, type=click.Choice(["DEBUG", "INFO", "WARNING"]))
 def command(slots: int | None, log_level: str) -> None:
     """Run a worker that evaluates submissions until it is stopped (Ctrl-C)."""
+    heed_interrupts()
     settings = settings_or_exit()
     if slots is not None:
         settings = Settings(**(settings.model_dump() | {"worker_slots": slots}))

@@ -8,11 +8,11 @@ from rich.table import Table
 from rich.text import Text
 
 from model_zoo import Zoo, ZooError
-from model_zoo.cache import cached_zoo, make_zoo_in_child
+from model_zoo.gap_summary import GapSummary, summarize_gaps
 from model_zoo.manifest import AxisValue
 from model_zoo.recipes import RECIPES, Recipe, named_recipe
 from model_zoo.recipes.datasets import FileData
-from model_zoo.summary import GapSummary, summarize_gaps
+from model_zoo.training.trained_zoos import cached_zoo, make_zoo_in_child
 from server.commands.common import find_zoo, settings_or_exit
 from server.commands.errors import InputError
 from server.commands.zoo import zoo_add, zoo_check, zoo_import, zoo_publish, zoo_train

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from model_zoo import ZooError
-from model_zoo.importers.child import Kind, import_in_child
+from model_zoo.importers.import_process import Kind, import_in_child
 
 Command = TypeVar("Command", bound=Callable[..., object])
 

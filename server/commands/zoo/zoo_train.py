@@ -7,8 +7,8 @@ from rich.console import Console
 
 from model_zoo import ZooError
 from model_zoo.recipes import named_recipe, read_recipe
-from model_zoo.training_bar import training_bar
-from model_zoo.training_child import TrainingOptions, train_in_child
+from model_zoo.training.progress_bar import training_bar
+from model_zoo.training.training_process import TrainingOptions, train_in_child
 from server.commands.common import settings_or_exit
 from server.commands.errors import InputError
 

@@ -19,7 +19,7 @@ from server.http.headers import conditional
 from server.presentation.citation import citation_of
 from submissions.leaderboard import board_page
 from submissions.leaderboard.history import Course, history
-from submissions.leaderboard.model import Board
+from submissions.leaderboard.model import Board, Cell
 from submissions.storage.records import PhaseRecord, utc_now
 
 pages = Blueprint("board_exports", __name__)
@@ -110,7 +110,7 @@ def _export(ending: str, mimetype: str, write: Callable[[Board, PhaseRecord], st
 
 
 def _csv(board: Board, _phase: PhaseRecord) -> str:
-    fields = ("cmi", "standard_error", "kendall_tau", "granulated_kendall", "sign_error")
+    fields = Cell().columns()
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(
@@ -127,7 +127,7 @@ def _csv(board: Board, _phase: PhaseRecord) -> str:
                 *(row.rank, int(row.is_tied), row.lowest, row.highest, _text(row.name), _text(row.by), kind),
                 *(row.track, row.score, row.standard_error, row.scored, row.submitted_at.isoformat()),
                 row.submission_id,
-                *(getattr(cell, field) for cell in row.cells for field in fields),
+                *(number for cell in row.cells for number in cell.columns().values()),
             ]
         )
     return out.getvalue()
@@ -140,8 +140,10 @@ def _text(name: str) -> str:
 
 def _plain(board: Board) -> dict[str, object]:
     """The board as JSON, but for how its entrants are told apart inside, which would name who has an alias."""
-    rows = [{name: value for name, value in asdict(row).items() if name != "entrant"} for row in board.rows]
-    for row in rows:
-        row["submitted_at"] = row["submitted_at"].isoformat()
+    rows = [
+        {name: value for name, value in asdict(row).items() if name != "entrant"}
+        | {"submitted_at": row.submitted_at.isoformat(), "cells": [cell.columns() for cell in row.cells]}
+        for row in board.rows
+    ]
     frozen = None if board.freezes_at is None else board.freezes_at.isoformat()
     return {**asdict(board), "rows": rows, "freezes_at": frozen}

@@ -5,7 +5,7 @@ afterwards. `server.forms.board_query` reads what was asked, `server.pages.compe
 other forms.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -13,6 +13,7 @@ from flask import Blueprint, Response, current_app, redirect, render_template, r
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
+from scoring.metric import Metric
 from server.auth.access import Who, allow, the_phase
 from server.auth.login import current_account, the_account
 from server.config import services
@@ -35,20 +36,8 @@ _YOU = '<span class="badge own">you</span>'
 pages = Blueprint("leaderboard", __name__)
 _BOARD = "/competitions/<competition:competition_slug>/<phase:phase_slug>/leaderboard"
 
-METRIC_NAMES = {"cmi": "CMI", "tau": "τ", "psi": "Ψ", "sign": "sign-error"}
-METRIC_TITLES = {
-    "cmi": "100 × conditional mutual information; higher is better",
-    "tau": "Kendall's rank correlation; higher is better",
-    "psi": "granulated Kendall: the rank correlation where a single hyperparameter varies; higher is better",
-    "sign": "robust sign-error: how often the order of two networks is told wrong; lower is better",
-}
-
-_CELLS: Mapping[str, Callable[[Cell], str]] = {
-    "cmi": lambda cell: number(cell.cmi),
-    "tau": lambda cell: signed(cell.kendall_tau),
-    "psi": lambda cell: signed(cell.granulated_kendall),
-    "sign": lambda cell: number(cell.sign_error, 3),
-}
+METRIC_NAMES = {name: metric.symbol for name, metric in METRICS.items()}
+METRIC_TITLES = {name: metric.description for name, metric in METRICS.items()}
 
 
 @dataclass(frozen=True)
@@ -162,11 +151,16 @@ def cells_html(cells: Sequence[Cell], metrics: Sequence[str]) -> Markup:
     """The cells of a row. Made here rather than by the template, for they are most of what a board is."""
     return Markup(  # noqa: S704  (numbers alone)
         "".join(
-            f'<td class="num{"" if place else " zoo"}">{_CELLS[metric](cell)}</td>'
+            f'<td class="num{"" if place else " zoo"}">{_cell_text(cell, METRICS[metric])}</td>'
             for cell in cells
             for place, metric in enumerate(metrics)
         )
     )
+
+
+def _cell_text(cell: Cell, metric: Metric) -> str:
+    value = cell.metrics.get(metric.key)
+    return signed(value, metric.digits) if metric.signed else number(value, metric.digits)
 
 
 def _reference_rows(

@@ -47,7 +47,7 @@ def form() -> str:
 @pages.post("/organizer/phases/new")
 @allow(Permission.MANAGE_PHASES)
 def open_new() -> ResponseReturnValue:
-    fields = posted_fields()
+    fields = posted_fields(default_plan())
     plan, messages = plan_in(fields)
     if plan is None:
         return _new_page(fields, messages), 422
@@ -82,8 +82,7 @@ def show(phase_id: int) -> str:
 @pages.post(_PHASE)
 @allow(Permission.MANAGE_PHASES)
 def change(phase_id: int) -> ResponseReturnValue:
-    _the_phase(phase_id)
-    fields = posted_fields()
+    fields = posted_fields(plan_of(_the_phase(phase_id)))
     plan, messages = plan_in(fields)
     try:
         if plan is None:

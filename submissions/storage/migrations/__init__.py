@@ -1,5 +1,7 @@
-"""Bringing a database to the newest schema. Commands do it before they start anything; the web process does not,
-and so does not carry Alembic."""
+"""Migrating a database to the newest schema.
+
+Commands do this before they start anything; the web process does not, so it does not load Alembic.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +17,18 @@ _LOCK = 7031970  # any number, the same for every process of Gengap
 
 
 class MigrationError(Exception):
-    """A migration would have left rows that point nowhere; nothing was changed."""
+    """A migration would have left dangling references; nothing was changed."""
 
 
 def migrate(db: Database, revision: str = "head") -> None:
-    """Bring the schema up to the newest version, or to `revision`, in one transaction.
+    """Migrate the schema to the newest version, or to `revision`, in one transaction.
 
-    Safe to call at every start, also from two processes at once. Raises MigrationError.
+    Safe to call at every start, also from two processes at once.
+
+    Raises
+    ------
+    MigrationError
+        If references would be left dangling.
     """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
@@ -32,10 +39,10 @@ def migrate(db: Database, revision: str = "head") -> None:
 
 @contextmanager
 def _alone(db: Database) -> Iterator[Connection]:
-    """A transaction that no other migration runs beside.
+    """Open a transaction that excludes other migrations.
 
-    SQLite changes a table by making it anew and dropping the old one, which its foreign keys would forbid. They
-    can only be switched off outside of a transaction, and are checked, all of them, before it is committed.
+    SQLite changes a table by copying and dropping it, which foreign keys would forbid. They can only be switched off
+    outside of a transaction, and are all checked before it is committed.
     """
     engine = db.engine.execution_options(gengap_write=True)
     if engine.dialect.name != "sqlite":

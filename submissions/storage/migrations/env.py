@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection that `submissions.storage.database` hands over."""
+"""Alembic's entry point: runs the migrations on the connection of `submissions.storage.database`."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from submissions.storage.records import Record, UtcDateTime
 
 
 def _render_item(kind: str, item: object, _autogen_context: object) -> str | Literal[False]:
-    """Migrations are history: they name plain SQL types, never a class that may move."""
+    """Render plain SQL types: migrations are history, and must not name a class that may move."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
     return False

@@ -1,6 +1,6 @@
-"""Every table of Gengap as SQLAlchemy 2 typed records. Only the `submissions` room writes them.
+"""All tables of Gengap as typed SQLAlchemy 2 records. Only the room `submissions` writes them.
 
-Times are UTC. Ids are integers except a network's, which is the zoo's opaque text id, and an upload's, a secret.
+Times are UTC. Ids are integers, except a network's, which is the zoo's opaque text id, and an upload's, a random text.
 """
 
 from submissions.storage.records.base import Record, UtcDateTime, utc_now

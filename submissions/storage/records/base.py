@@ -1,4 +1,4 @@
-"""What every table is made of: the base class, times in UTC, enums stored as their text."""
+"""The basis of all tables: the base class, times in UTC, enums stored as text."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -9,12 +9,13 @@ from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A timezone-aware UTC datetime on every database (SQLite forgets the zone)."""
+    """A timezone-aware UTC datetime on every database; SQLite does not store the zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Convert a value for the database. Raises ValueError for a time without a zone."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -22,20 +23,25 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Convert a value from the database."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def utc_now() -> datetime:
+    """Return the current time with the zone UTC."""
     return datetime.now(UTC)
 
 
 def text_enum(kind: type[StrEnum]) -> Enum:
+    """Return a column type that stores an enum as its text."""
     return Enum(kind, native_enum=False, length=20, values_callable=lambda members: [m.value for m in members])
 
 
 class Record(MappedAsDataclass, DeclarativeBase, kw_only=True):
+    """The base class of all records."""
+
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",

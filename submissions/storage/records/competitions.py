@@ -2,12 +2,15 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Double, ForeignKey, Index, String, Text, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import BigInteger, Double, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, composite, mapped_column, relationship
 
+from submissions.storage.limits import LIMITS, Limits, Unit
 from submissions.storage.records.base import Record, UtcDateTime, text_enum, utc_now
 from submissions.storage.records.kinds import CountRule, TimeRule
 from submissions.storage.records.zoos import ZooRecord
+
+_COLUMN_TYPES = {Unit.SECONDS: Double, Unit.BYTES: BigInteger, Unit.COUNT: Integer}
 
 
 class CompetitionRecord(Record):
@@ -28,10 +31,11 @@ class CompetitionRecord(Record):
 class PhaseRecord(Record):
     """Dates, zoos, limits and visibility inside a competition. `target`: what measures are to predict on each zoo.
 
-    Limits are per network; `time_rule` says whether `wall_s` is. Before its scored runs a submission is tried on
-    `smoke_networks` networks of a public zoo (0: never): `smoke_zoo`, or one that `submissions.evaluation.smoke_run`
-    finds. After its score `repeat_networks` random networks are evaluated once more. `daily_smoke_failures` bounds
-    the uploads that end before they spend quota; None stands for ten times the quota, at least 50.
+    `limits` are per network, each in a column of its name; `time_rule` says whether `wall_s` is. Before its scored
+    runs a submission is tried on `smoke_networks` networks of a public zoo (0: never): `smoke_zoo`, or one that
+    `submissions.evaluation.smoke_run` finds. After its score `repeat_networks` random networks are evaluated once
+    more. `daily_smoke_failures` bounds the uploads that end before they spend quota; None stands for ten times the
+    quota, at least 50.
 
     The leaderboard shows one submission of each team, by `count_rule`; with `uses_ladder` a new score only where it
     is better by more than chance. What is scored after `freezes_at` is left out of it until that is None again.
@@ -48,13 +52,12 @@ class PhaseRecord(Record):
     opens_at: Mapped[datetime] = mapped_column(UtcDateTime)
     closes_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     target: Mapped[str] = mapped_column(String(80), default="gap")
-    wall_s: Mapped[float] = mapped_column(Double, default=60.0)
+    limits: Mapped[Limits] = composite(
+        Limits.of_columns,
+        *(mapped_column(one.name, _COLUMN_TYPES[one.unit], nullable=one.is_optional) for one in LIMITS),
+        default=Limits(),
+    )
     time_rule: Mapped[TimeRule] = mapped_column(text_enum(TimeRule), default=TimeRule.PER_NETWORK)
-    cpu_s: Mapped[float | None] = mapped_column(Double, default=None)
-    memory_bytes: Mapped[int] = mapped_column(BigInteger, default=2 * 2**30)
-    scratch_bytes: Mapped[int] = mapped_column(BigInteger, default=256 * 2**20)
-    log_bytes: Mapped[int] = mapped_column(BigInteger, default=2**20)
-    processes: Mapped[int] = mapped_column(default=64)
     daily_quota: Mapped[int] = mapped_column(default=20)
     daily_smoke_failures: Mapped[int | None] = mapped_column(default=None)
     smoke_networks: Mapped[int] = mapped_column(default=2)

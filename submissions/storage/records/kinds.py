@@ -1,10 +1,10 @@
-"""The fixed choices that tables store: each a text a person understands."""
+"""The enums that tables store, each as readable text."""
 
 from enum import StrEnum
 
 
 class Purpose(StrEnum):
-    """What an evaluation is for. Only SCORE evaluations make a score; the other values are never scored."""
+    """What an evaluation is for. Only SCORE evaluations enter a score."""
 
     SMOKE = "smoke"  # a try on a public zoo before anything else of the submission may run
     SCORE = "score"
@@ -12,7 +12,7 @@ class Purpose(StrEnum):
 
 
 class TimeRule(StrEnum):
-    """What a phase's wall seconds bound: each network, or, times their number, all networks of a zoo together."""
+    """What a phase's wall seconds limit: each network, or (times their number) all networks of a zoo together."""
 
     PER_NETWORK = "per_network"
     POOLED = "pooled"
@@ -27,7 +27,7 @@ class CountRule(StrEnum):
 
 
 class ZooState(StrEnum):
-    """How far a zoo is. Only a ready one can be used in a phase; a refused one has errors in its report."""
+    """The state of a zoo. Only a ready one can be used in a phase; a refused one has errors in its report."""
 
     ARRIVING = "arriving"
     CHECKING = "checking"
@@ -37,7 +37,7 @@ class ZooState(StrEnum):
 
 
 class JobKind(StrEnum):
-    """Where the zoo of a job comes from; a recheck checks one that is in the store already."""
+    """Where the zoo of a job comes from; a recheck repeats the check of a stored zoo."""
 
     UPLOAD = "upload"
     FOLDER = "folder"
@@ -47,6 +47,8 @@ class JobKind(StrEnum):
 
 
 class JobState(StrEnum):
+    """The state of a job."""
+
     QUEUED = "queued"
     RUNNING = "running"
     DONE = "done"
@@ -54,4 +56,5 @@ class JobState(StrEnum):
 
     @property
     def is_final(self) -> bool:
+        """Whether the job has ended."""
         return self in (JobState.DONE, JobState.FAILED)

@@ -1,4 +1,4 @@
-"""Accounts with their sessions and API tokens, teams, and what people are told: notifications and mail."""
+"""Tables of people: accounts, sessions, API tokens, teams, notifications and mails."""
 
 from datetime import datetime
 
@@ -27,7 +27,7 @@ class UserRecord(Record):
 
 
 class SessionRecord(Record):
-    """One browser where a user is logged in. The cookie carries its key; a deleted row ends the session."""
+    """One browser in which a user is logged in. The cookie carries its key; deleting the row ends the session."""
 
     __tablename__ = "sessions"
 
@@ -42,7 +42,7 @@ class SessionRecord(Record):
 
 
 class ApiTokenRecord(Record):
-    """A key for scripts, which may do what its scopes say. Only its digest is kept; `hint` is its first letters."""
+    """A key for scripts, limited to its scopes. Only its digest is stored; `hint` is its first letters."""
 
     __tablename__ = "api_tokens"
 
@@ -60,7 +60,7 @@ class ApiTokenRecord(Record):
 
 
 class TeamRecord(Record):
-    """People who take part in one competition together. Whoever has the invite key may join."""
+    """People who take part in one competition together. Anybody with the invite key may join."""
 
     __tablename__ = "teams"
 
@@ -75,7 +75,7 @@ class TeamRecord(Record):
 
 
 class TeamMemberRecord(Record):
-    """Who is in which team: one team per person and competition."""
+    """The members of teams: one team per person and competition."""
 
     __tablename__ = "team_members"
 
@@ -88,7 +88,7 @@ class TeamMemberRecord(Record):
 
 
 class NotificationRecord(Record):
-    """Something that a user is told on the pages, until they have read it."""
+    """A notification that the pages show until the user has read it."""
 
     __tablename__ = "notifications"
 
@@ -103,7 +103,7 @@ class NotificationRecord(Record):
 
 
 class MailRecord(Record):
-    """A mail to be sent: written in the transaction that gives rise to it, sent by a worker, tried again if need be."""
+    """A mail of the outbox: written in the transaction that causes it, sent by a worker, with retries."""
 
     __tablename__ = "mails"
 

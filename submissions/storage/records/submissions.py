@@ -1,4 +1,4 @@
-"""Submissions, their evaluations, runs, values and failures, and who stands where on a phase's leaderboard."""
+"""Tables of submissions: evaluations, runs, values, failures, and standings on a phase's leaderboard."""
 
 from datetime import datetime
 from typing import Any
@@ -27,11 +27,10 @@ from submissions.storage.states import Reason, State
 class SubmissionRecord(Record):
     """One uploaded measure in one phase. `score` is 100 x the mean of its evaluations' CMI.
 
-    `entrant` is whose it is on the leaderboard: a team (t7), a person alone (u12) or a baseline (b and its digest).
-    `shown_score` is what others may see of the score: rounded, and released by the Ladder where the phase uses it.
-    Where it is not `is_released`, the Ladder shows the score of an earlier submission in its place.
-    `alias` stands on public pages in place of the name of its author or team. `spends_quota` is set when its first
-    scored run begins, and never taken back.
+    `entrant` is its owner on the leaderboard: a team (t7), a person alone (u12) or a baseline (b and its digest).
+    `shown_score` is the score that others may see: rounded, and released by the Ladder if the phase uses it. Where it
+    is not `is_released`, the Ladder shows the score of an earlier submission instead. `alias` replaces the name of the
+    author or team on public pages. `spends_quota` is set when the first scored run begins, and never reset.
     """
 
     __tablename__ = "submissions"
@@ -87,7 +86,7 @@ class SubmissionRecord(Record):
 
 
 class EvaluationRecord(Record):
-    """One submission on one zoo, in one attempt. A smoke or repeat evaluation is `scored` once it is through."""
+    """One submission on one zoo, in one attempt. A smoke or repeat evaluation is `scored` once it has passed."""
 
     __tablename__ = "evaluations"
 
@@ -114,7 +113,7 @@ class EvaluationRecord(Record):
 
 
 class RunRecord(Record):
-    """One network's turn in one evaluation: pending until its value is recorded, claimed under a lease."""
+    """The evaluation of one network: pending until its value is recorded, claimed under a lease."""
 
     __tablename__ = "runs"
 
@@ -135,7 +134,7 @@ class RunRecord(Record):
 
 
 class ValueRecord(Record):
-    """The one float64 that a measure returned for one network, with what it cost."""
+    """The float64 that a measure returned for one network, with the time and memory it took."""
 
     __tablename__ = "measure_values"
 
@@ -165,11 +164,11 @@ class FailureRecord(Record):
 
 
 class StandingRecord(Record):
-    """One entrant of a phase on its leaderboard: the submission that counts, and the score that may be seen.
+    """One entrant of a phase on its leaderboard: the submission that counts, and its visible score.
 
-    standard_error: of that score; in a phase with the Ladder the step to which it is shown. rank_lowest,
-    rank_highest: the places that the data leave open to it; None until they are worked out. track, is_reference,
-    submitted_at: of the submission, so that this table alone says the order.
+    standard_error: of that score; with the Ladder, the step of the shown score. rank_lowest, rank_highest: the rank
+    interval; None until it is computed. track, is_reference, submitted_at: copied from the submission, so that this
+    table alone determines the order.
     """
 
     __tablename__ = "standings"

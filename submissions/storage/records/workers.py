@@ -1,4 +1,4 @@
-"""Worker processes."""
+"""The table of worker processes."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from submissions.storage.records.base import Record, UtcDateTime, utc_now
 
 
 class WorkerRecord(Record):
-    """A worker process: what it is, when it was last heard of, and why it takes no work, if it does not."""
+    """A worker process: its sandbox, when it was last heard from, and why it takes no work, if so."""
 
     __tablename__ = "workers"
 

@@ -1,4 +1,4 @@
-"""Zoos in the store, the jobs and uploads that bring them in, and the acts of organizers."""
+"""Tables of the registry of zoos: versions, jobs, uploads, and the audit log."""
 
 from datetime import datetime
 from typing import Any
@@ -13,9 +13,9 @@ from submissions.storage.records.kinds import JobKind, JobState, ZooState
 class ZooRecord(Record):
     """One version of a zoo. Its files are in the zoo store under `manifest_sha256`; this row is what pages list.
 
-    weight_bytes: size of the weights by network id: what an attempt needs to know, without asking the store.
-    targets: what its truth lets a phase ask for. offers: what measures of the extended track may get of it.
-    legacy_folder: where the zoo lies that an installation without a store had registered, until it is adopted.
+    weight_bytes: size of the weights by network id, so that an attempt does not have to read the store. targets: which
+    targets its truth supports. offers: what measures of the extended track may get. legacy_folder: the folder that an
+    installation without a store had registered, until it is copied.
     """
 
     __tablename__ = "zoos"
@@ -47,9 +47,9 @@ class ZooRecord(Record):
 
 
 class ZooJobRecord(Record):
-    """Work on a zoo that takes long: bringing one in and checking it. The queue of record, like `runs`.
+    """A long job on a zoo: adding and checking it. This table is the queue, like `runs`.
 
-    text: what is being done now; done, total: how far that is (bytes, networks). message: why it failed.
+    text: what is being done now; done, total: progress in bytes or networks. message: why it failed.
     """
 
     __tablename__ = "zoo_jobs"
@@ -74,9 +74,9 @@ class ZooJobRecord(Record):
 
 
 class ZooUploadRecord(Record):
-    """A zoo that arrives in pieces. Its bytes are in the home folder until the job that it became has ended.
+    """A resumable upload of a zoo. Its bytes are in the home folder until its job has ended.
 
-    head_sha256: of its first piece, so that the same file can be told after a page was loaded anew.
+    head_sha256: digest of its first piece, which identifies the same file after a reload of the page.
     """
 
     __tablename__ = "zoo_uploads"
@@ -96,7 +96,7 @@ class ZooUploadRecord(Record):
 
 
 class ActRecord(Record):
-    """Something that was done to a zoo or a phase: who, when, what. user_id is None for the command line."""
+    """An entry of the audit log: who did what to a zoo or a phase, and when. user_id is None for the command line."""
 
     __tablename__ = "acts"
 

@@ -248,7 +248,7 @@ BREAKS: dict[str, tuple[Break, str, Verdict, str]] = {
         lambda z: edit_tensors(z, weights_of(z), metadata={"format": "pt", "lr": "0.1"}),
         "metadata",
         E,
-        r"1 public files carry texts: public/networks/\w+\.safetensors \(lr=0\.1\)",
+        r"1 public files contain texts: public/networks/\w+\.safetensors \(lr=0\.1\)",
     ),
     "a counter of training steps": (
         counted_steps,

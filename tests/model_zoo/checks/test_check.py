@@ -10,9 +10,9 @@ import pytest
 
 from model_zoo import NetworkEntry, Zoo, ZooError, open_zoo
 from model_zoo.checks import CheckReport, Verdict
-from model_zoo.checks.check import check_folder, check_zoo
 from model_zoo.checks.measured import Measured
-from model_zoo.checks.measuring import Measurer
+from model_zoo.checks.runner import check_folder, check_zoo
+from model_zoo.checks.torch_measurer import Measurer
 from tests.model_zoo.checks.breaking import TRUTH, add_unlabelled, manifest, metric, renamed, weights_of
 from tests.model_zoo.checks.zoos import TEST, TRAINING, check, edit, edit_tensors, fired, item, make_sound_zoo
 
@@ -74,7 +74,7 @@ def test_a_harmless_header_is_no_leak(folder: Path) -> None:
 def test_times_that_follow_nothing_are_fine(folder: Path) -> None:
     for number, path in enumerate(sorted((folder / "public/networks").iterdir())):
         os.utime(path, (1e9 + number, 1e9 + number))
-    assert item(check(folder), "times").text == "The files' times go with nothing hidden."
+    assert item(check(folder), "times").text == "The files' times are correlated with nothing hidden."
 
 
 def test_every_target_of_the_manifest_is_looked_at(folder: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_larger_zoo_with_ids_that_rise_with_an_axis_is_refused(tmp_path: Path)
 
     renamed(lambda known: f"abcdef{(known.number + 500) * 7}x", by_seed)(folder)
     found = item(check(folder), "order")
-    assert (found.verdict, "it goes with seed" in found.text) == (Verdict.ERROR, True)
+    assert (found.verdict, "it is correlated with seed" in found.text) == (Verdict.ERROR, True)
 
 
 def test_a_report_survives_json(sound_zoo: Path, folder: Path) -> None:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from model_zoo.checks.check import check_folder
-from model_zoo.checks.measuring import Measurer
 from model_zoo.checks.report import CheckReport, Item, Verdict
+from model_zoo.checks.runner import check_folder
+from model_zoo.checks.torch_measurer import Measurer
 from model_zoo.manifest import Axis, DatasetCard, NetworkTruth, ZooCard
 from model_zoo.writer import new_zoo, opaque_ids
 from model_zoo.zoo import sha256_of

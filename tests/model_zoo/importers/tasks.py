@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from model_zoo.importers.import_request import ImportReport, PgdlRequest
 from model_zoo.importers.pgdl import import_pgdl
-from model_zoo.importers.requests import ImportReport, PgdlRequest
 from tests.model_zoo.importers.keras_plain import Float, Layer, Shape, forward, random_arrays
 from tests.model_zoo.importers.wire import Storage, shard
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from model_zoo import ZooError, open_zoo
-from model_zoo.importers.child import import_in_child
+from model_zoo.importers.import_process import import_in_child
+from model_zoo.importers.import_request import PgdlRequest
 from model_zoo.importers.pgdl import import_pgdl
-from model_zoo.importers.requests import PgdlRequest
 from tests.model_zoo.importers.keras_plain import Layer, random_arrays
 from tests.model_zoo.importers.tasks import Task, unwatched, write_task, write_weights
 from tests.model_zoo.importers.wire import shard
@@ -21,7 +21,7 @@ from tests.model_zoo.importers.wire import shard
 KILLS_ITSELF = """
 import os, signal, sys
 from model_zoo.importers.pgdl import import_pgdl
-from model_zoo.importers.requests import PgdlRequest
+from model_zoo.importers.import_request import PgdlRequest
 
 def watch(done, total, text):
     if done == 2:
@@ -133,7 +133,9 @@ def test_a_child_that_dies_is_told(task: Task, place: Path) -> None:
 
 def test_asking_for_an_import_loads_no_torch() -> None:
     """The web process and the worker's supervisor do it."""
-    told = "import sys, model_zoo.importers.child, server.commands.zoo.zoo_import; print('torch' in sys.modules)"
+    told = (
+        "import sys, model_zoo.importers.import_process, server.commands.zoo.zoo_import; print('torch' in sys.modules)"
+    )
     ran = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     assert ran.stdout == "False\n"
 

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from model_zoo import ZooError, open_zoo
 from model_zoo.importers.accuracy import logits, with_weights
-from model_zoo.importers.keras import read_network
-from model_zoo.importers.keras_layers import LAYERS
+from model_zoo.importers.import_request import PgdlRequest
 from model_zoo.importers.pgdl import import_pgdl
-from model_zoo.importers.requests import PgdlRequest
+from model_zoo.importers.tensorflow_files.keras import read_network
+from model_zoo.importers.tensorflow_files.keras_layers import LAYERS
+from model_zoo.loading import load_network, load_training_data
 from tests.model_zoo.importers.keras_plain import Float, Layer, Shape, forward, random_arrays
 from tests.model_zoo.importers.tasks import unwatched, write_weights
 
@@ -51,12 +52,12 @@ def test_every_logit_of_the_sample_is_tensorflows(sample: Path, tmp_path: Path) 
     assert {f"model_{name}" for name in names.values()} == {key for key in expected if key.startswith("model_")}
     for network_id, name in names.items():
         with torch.no_grad():
-            outputs = zoo.load_network(network_id)(inputs).numpy()
+            outputs = load_network(zoo, network_id)(inputs).numpy()
         np.testing.assert_allclose(outputs, expected[f"model_{name}"], rtol=0, atol=1e-4)
     assert report.accuracy_difference < 1e-6
     assert report.test_size == 600
     # The examples behind the logits are training examples, so shards are read in order and pixels keep their places.
-    data = zoo.training_data()
+    data = load_training_data(zoo)
     for picture, label in zip(inputs, expected["labels"], strict=True):
         places = (data.inputs == picture).all(dim=(1, 2, 3)).nonzero()
         assert any(int(data.labels[place]) == label for place in places)

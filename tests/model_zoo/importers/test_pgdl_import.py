@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from model_zoo import ZooError, open_zoo
+from model_zoo.importers.import_request import PgdlRequest
 from model_zoo.importers.pgdl import import_pgdl
-from model_zoo.importers.requests import PgdlRequest
+from model_zoo.loading import load_test_data, load_training_data
 from server.commands.zoo.zoo import command
 from tests.model_zoo.importers.tasks import Task, edit, left_beside, unwatched, write_task
 
@@ -29,7 +30,7 @@ def test_a_task_becomes_a_zoo(task: Task, tmp_path: Path) -> None:
     assert (report.test_size, report.is_test_size_inferred) == (40, True)
     assert (zoo.manifest.name, zoo.manifest.title, zoo.manifest.truth_public) == ("task1", "Task one", False)
     assert (zoo.manifest.input_shape, zoo.manifest.classes) == ([2, 4, 3], 3)
-    data = zoo.training_data()
+    data = load_training_data(zoo)
     np.testing.assert_array_equal(data.inputs.numpy(), task.inputs.transpose(0, 3, 1, 2))
     np.testing.assert_array_equal(data.labels.numpy(), task.labels)
     truth = zoo.truth()
@@ -66,14 +67,14 @@ def test_a_test_folder_goes_to_the_private_part_and_its_accuracies_are_compared(
     report = task.importing(tmp_path / "zoo")
     assert (report.test_examples, report.test_size, report.is_test_size_inferred) == (20, 20, False)
     zoo = open_zoo(tmp_path / "zoo")
-    np.testing.assert_array_equal(zoo.test_data().inputs.numpy(), zoo.training_data().inputs.numpy())
+    np.testing.assert_array_equal(load_test_data(zoo).inputs.numpy(), load_training_data(zoo).inputs.numpy())
     assert zoo.test_file == tmp_path / "zoo" / "private" / "test.safetensors"
 
 
 def test_examples_may_be_written_number_by_number(tmp_path: Path) -> None:
     task = write_task(tmp_path / "pgdl", storage="packed")
     task.importing(tmp_path / "zoo")
-    data = open_zoo(tmp_path / "zoo").training_data()
+    data = load_training_data(open_zoo(tmp_path / "zoo"))
     np.testing.assert_array_equal(data.inputs.numpy(), task.inputs.transpose(0, 3, 1, 2))
 
 
@@ -152,7 +153,9 @@ def test_a_number_of_test_examples_that_accuracies_do_not_tell_has_to_be_said(ta
             entry["metrics"]["test_acc"] = 0.5
 
     edit(task.reference_file, alike)
-    with pytest.raises(ZooError, match=r"do not tell how many test examples there were; say it with --test-size"):
+    with pytest.raises(
+        ZooError, match=r"the number of test examples does not follow from the test accuracies; say it with --test-size"
+    ):
         task.importing(tmp_path / "zoo")
     assert task.importing(tmp_path / "zoo", test_size=1234).test_size == 1234
     assert open_zoo(tmp_path / "zoo").truth().test_size == 1234

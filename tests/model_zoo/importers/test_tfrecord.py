@@ -12,8 +12,8 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from model_zoo import ZooError
-from model_zoo.importers.protobuf import WireError, example_features, parse_tensor
-from model_zoo.importers.tfrecord import masked_crc32c, records
+from model_zoo.importers.tensorflow_files.protobuf import WireError, example_features, parse_tensor
+from model_zoo.importers.tensorflow_files.tfrecord import masked_crc32c, records
 from tests.model_zoo.importers import wire
 
 FLOATS = arrays.arrays(

@@ -16,8 +16,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from model_zoo import ZooError, open_zoo
-from model_zoo.importers.requests import ImportReport, TorchRequest
+from model_zoo.importers.import_request import ImportReport, TorchRequest
 from model_zoo.importers.weight_folder import import_torch
+from model_zoo.loading import load_network, load_test_data, load_training_data
 from server.commands.zoo.zoo import command
 from tests.model_zoo.importers.tasks import unwatched
 
@@ -135,7 +136,7 @@ def assert_same_networks(folder: Folder, out: Path) -> None:
         assert source is not None
         original = folder.networks[source.rsplit(".", 1)[0] + ".pt"]
         with torch.no_grad():
-            torch.testing.assert_close(zoo.load_network(entry.id)(folder.inputs), original(folder.inputs))
+            torch.testing.assert_close(load_network(zoo, entry.id)(folder.inputs), original(folder.inputs))
 
 
 def test_state_dicts_of_an_own_class_become_a_zoo(folder: Folder, tmp_path: Path) -> None:
@@ -154,7 +155,7 @@ def test_state_dicts_of_an_own_class_become_a_zoo(folder: Folder, tmp_path: Path
         row = written[network.source]
         assert network.hyperparameters == {"learning_rate": row["hp.learning_rate"], "decays": row["hp.decays"]}
         assert network.metrics == {name: row[f"metric.{name}"] for name in ("train_acc", "test_acc", "epochs")}
-    torch.testing.assert_close(zoo.training_data().inputs, folder.inputs)
+    torch.testing.assert_close(load_training_data(zoo).inputs, folder.inputs)
 
 
 def test_safetensors_with_declared_names_in_a_json_table(folder: Folder, tmp_path: Path) -> None:
@@ -181,7 +182,7 @@ def test_architectures_and_initial_weights_named_in_the_table(folder: Folder, tm
     assert_same_networks(folder, tmp_path / "zoo")
     assert report.without_initial == 1
     zoo = open_zoo(tmp_path / "zoo")
-    assert sum(zoo.load_network(entry.id).initial is not None for entry in zoo.networks) == 3
+    assert sum(load_network(zoo, entry.id).initial is not None for entry in zoo.networks) == 3
 
 
 def test_data_may_be_npz_and_test_data_goes_to_the_private_part(folder: Folder, tmp_path: Path) -> None:
@@ -194,7 +195,7 @@ def test_data_may_be_npz_and_test_data_goes_to_the_private_part(folder: Folder, 
     folder.write_csv()
     report = folder.importing(tmp_path / "zoo")
     assert (report.test_examples, report.test_size) == (30, 30)
-    torch.testing.assert_close(open_zoo(tmp_path / "zoo").test_data().inputs, folder.inputs)
+    torch.testing.assert_close(load_test_data(open_zoo(tmp_path / "zoo")).inputs, folder.inputs)
 
 
 def test_the_command_prints_the_zoos_folder(folder: Folder, tmp_path: Path) -> None:

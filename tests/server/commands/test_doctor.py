@@ -10,12 +10,16 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import text
 
+from model_zoo.store import schemes
 from server.commands.common import settings_or_exit
-from server.commands.operate.doctor import Check, Found, examine, store
+from server.commands.errors import InputError
 from server.commands.operate.doctor import command as doctor
+from server.commands.operate.doctor import examine, store
 from submissions.storage.database import Database
 from tests.buckets import Bucket
 from tests.mail_server import mail_server
+from tests.model_zoo.store import toy_schemes
+from worker.sandbox.checks import Check, Found
 
 
 @pytest.fixture(autouse=True)
@@ -154,6 +158,14 @@ def test_a_bucket_is_tried(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> N
     assert found.state == Found.MISSING
     assert found.text.startswith("s3://no-such-bucket/probe-")
     assert "GENGAP_STORE_ENDPOINT" in found.remedy
+
+
+def test_a_store_of_any_scheme_is_tried_and_an_unknown_one_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENGAP_STORE_URL", "toy://shelf")
+    with pytest.raises(InputError, match=r"no zoo store for toy://; .* file:// or s3://"):
+        tried_store()
+    monkeypatch.setattr(schemes, "__path__", [*schemes.__path__, *toy_schemes.__path__])
+    assert tried_store() == Check("store", Found.OK, "toy://shelf, written, read and removed")
 
 
 @pytest.fixture

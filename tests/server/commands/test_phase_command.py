@@ -86,7 +86,7 @@ def test_a_phase_is_opened_with_its_competition(run: Run, records: Records) -> N
     assert phases(records.db) == [("spring/open", ["digits-mlp@1", "digits-cnn@1"])]
     with records.db.read() as session:
         phase = session.scalars(select(PhaseRecord)).one()
-    assert (phase.title, phase.wall_s, phase.daily_quota, phase.hidden, phase.shows_logs) == (
+    assert (phase.title, phase.limits.wall_s, phase.daily_quota, phase.hidden, phase.shows_logs) == (
         *("Open phase", 5.0, 3),
         *(True, False),
     )

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from model_zoo import open_zoo
 from server.cli import main
-from tests.model_zoo.test_resume import TINY
+from tests.model_zoo.training.test_resume import TINY
 
 
 def test_a_recipe_file_becomes_a_zoo_that_is_never_overwritten(tmp_path: Path) -> None:

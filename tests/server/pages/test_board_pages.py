@@ -62,7 +62,7 @@ def test_nonsense_in_the_address_is_no_fault(site: Site, query: str) -> None:
 def test_a_search_that_finds_nothing_says_so_and_leads_back(site: Site) -> None:
     site.submission(site.phase(), cmi=(0.1, 0.2))
     page = site.browser().get(f"{BOARD}?q=nobody").text
-    assert "Nothing on this board is called so" in page
+    assert "No entry matches the search" in page
     assert f'href="{BOARD}">Show all' in page
 
 

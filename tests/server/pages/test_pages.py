@@ -44,7 +44,7 @@ def test_a_competition_page_tells_limits_from_the_phase_and_cards_of_its_zoos(si
     page = _text(site.browser().get("/competitions/demo").text)
     for told in (
         "Two zoos of networks on handwritten digits. Who orders them best?",
-        "7 s, 1.5 GiB of memory",
+        "7 s of wall time, 1.5 GiB of memory",
         "5 submissions in 24 hours",
         "Digits mlp, Digits cnn",
         "Networks 12",
@@ -57,7 +57,7 @@ def test_a_competition_page_tells_limits_from_the_phase_and_cards_of_its_zoos(si
 def test_a_card_of_a_secret_truth_names_no_axis(site: Site) -> None:
     site.phase(truth_public=False)
     page = _text(site.browser().get("/competitions/demo").text)
-    assert "kept secret" in page
+    assert "Truth hidden" in page
     assert "learning rate" not in page
 
 

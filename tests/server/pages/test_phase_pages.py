@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pytest
 from sqlalchemy import select
 
+from submissions.storage.limits import Limits
 from submissions.storage.records import CompetitionRecord, PhaseRecord, TimeRule
 from tests.server.site import Site
 
@@ -45,7 +46,8 @@ def test_a_phase_is_opened_as_the_form_says_and_people_can_submit_to_it(site: Si
         competition = session.scalars(select(CompetitionRecord)).one()
     assert (competition.slug, competition.title, competition.text) == ("spring", "Spring", "First.\n\nSecond.")
     assert f"{phase.opens_at:%Y-%m-%d %H:%M} {phase.closes_at:%Y-%m-%d}" == "2027-03-01 12:00 2027-06-01"
-    assert (phase.wall_s, phase.time_rule, phase.memory_bytes, phase.cpu_s) == (2.5, TimeRule.POOLED, 2**30, None)
+    assert phase.limits == Limits(wall_s=2.5, memory_bytes=2**30, cpu_s=None)
+    assert phase.time_rule is TimeRule.POOLED
     assert (phase.daily_quota, phase.daily_smoke_failures, phase.smoke_networks) == (5, 70, 1)
     assert (phase.repeat_networks, phase.shows_logs, phase.hidden) == (3, True, False)
     assert "Open phase" in site.browser().get("/competitions/spring").text

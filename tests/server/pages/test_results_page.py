@@ -55,7 +55,7 @@ def test_the_page_tells_scores_beside_chance_and_hyperparameters(site: Site) -> 
         assert f"{zoo['score']:.2f} <small>± {zoo['standard_error']:.1f}</small>" in page
         assert f"{zoo['report']['floor_mean']:.1f}, {zoo['report']['floor_95']:.1f}" in page
         assert f"{zoo['report']['oracle']:.1f}" in page
-    assert "the data leave ranks 1 to 3 open" in page
+    assert "rank interval 1 to 3" in page
     assert "Better than chance (p" in page
     assert page.count('class="bullet"') == 3
     assert "wrong way round:" not in page
@@ -142,7 +142,7 @@ class Phase:
 PEOPLE = (None, "ann", "bob", "olga")  # ann's submission; bob takes part, olga organizes
 PHASES = {
     "open": Phase({}, frozenset(PEOPLE), ""),
-    "ladder": Phase({"uses_ladder": True}, frozenset({"olga"}), "as far as this phase shows it, is <strong>"),
+    "ladder": Phase({"uses_ladder": True}, frozenset({"olga"}), "The score that this phase has released is <strong>"),
     "frozen": Phase({"freezes_at": START - timedelta(days=1)}, frozenset({"ann", "olga"}), "The leaderboard is frozen"),
 }
 

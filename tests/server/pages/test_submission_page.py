@@ -22,7 +22,7 @@ def read(site: Site, submission: int, name: str | None = "ann", part: str = "/st
 def test_a_submission_waiting_for_its_smoke_run_says_so_and_looks_often(site: Site) -> None:
     submission = site.submission(site.phase(), created_now=True)
     site.smoke(submission, State.QUEUED)
-    assert "It waits for a free worker, to be tried on 2 networks of Digits mlp first." in read(site, submission)
+    assert "It is waiting for a free worker, to be tried on 2 networks of Digits mlp first." in read(site, submission)
     assert "Smoke run Digits mlp 0 of 2" in read(site, submission)
     assert 'hx-trigger="every 500ms"' in site.browser().get(f"/submissions/{submission}").text
 
@@ -36,14 +36,14 @@ def test_a_submission_that_waits_long_is_looked_at_less_often(site: Site) -> Non
 def test_a_smoke_run_in_progress_and_one_that_passed(site: Site) -> None:
     submission = site.submission(site.phase(), state=State.RUNNING)
     site.smoke(submission, State.RUNNING, done=1)
-    assert "It is being tried on 2 networks of Digits mlp; everything else waits for that." in read(site, submission)
+    assert "It is being tried on 2 networks of Digits mlp before anything else." in read(site, submission)
     passed = site.submission(site.phase("next"), state=State.RUNNING)
     site.smoke(passed, State.SCORED, done=2)
     site.begin(passed, State.QUEUED)
-    assert "It passed its smoke run and waits for a free worker." in read(site, passed)
+    assert "It passed its smoke run and is waiting for a free worker." in read(site, passed)
     assert "2 of 2 passed" in read(site, passed)
     site.begin(passed, State.RUNNING)
-    assert "A worker evaluates it, one network at a time." in read(site, passed)
+    assert "A worker is evaluating it, one network at a time." in read(site, passed)
 
 
 def test_a_failure_in_the_smoke_run_says_that_no_quota_is_spent(site: Site) -> None:
@@ -65,7 +65,7 @@ def test_a_submission_cancelled_before_it_began_says_that_no_quota_is_spent(site
 
 
 def test_without_a_public_zoo_the_page_says_that_nothing_is_tried_first(site: Site) -> None:
-    sentence = "There is no public zoo to try a measure on first"
+    sentence = "There is no public zoo for a smoke run"
     assert sentence in read(site, site.submission(site.phase(truth_public=False)))
     assert sentence not in read(site, site.submission(site.phase("calm", smoke_networks=0)))
 
@@ -76,7 +76,7 @@ def test_a_failure_names_the_networks_ordinal_and_nothing_that_identifies_it(sit
     html = site.browser("ann").get(f"/submissions/{submission}").text
     assert "network 7 of 12 in Hidden mlp" in html
     assert "ValueError at complexity.py line 3" in html
-    assert "This phase shows neither messages nor what a measure prints." in html
+    assert "This phase shows neither the messages nor the output of measures." in html
     for network, truth in site.truth("hidden-mlp").items():
         assert network not in html
         for value in truth["metrics"].values():
@@ -130,9 +130,12 @@ def repeat(site: Site, submission: int, differences: list[float | None]) -> None
 @pytest.mark.parametrize(
     ("differences", "sentence"),
     [
-        ([], "3 networks are being evaluated again, to see whether the values come again: 0 so far."),
-        ([0.0, 0.0, 0.0], "Deterministic: 3 of 3 networks gave the same value when they were evaluated again."),
-        ([0.0, 1e-9, None], "Not deterministic: 2 of 3 networks gave another value when they were evaluated again."),
+        ([], "3 networks are being evaluated again, to check whether the values are reproducible: 0 so far."),
+        ([0.0, 0.0, 0.0], "Deterministic: 3 of 3 networks gave the same value when evaluated again."),
+        (
+            [0.0, 1e-9, None],
+            "Not deterministic: 2 of 3 networks gave a different value when evaluated again.",
+        ),
     ],
 )
 def test_repeats_are_told(site: Site, differences: list[float | None], sentence: str) -> None:
@@ -144,7 +147,7 @@ def test_repeats_are_told(site: Site, differences: list[float | None], sentence:
 
 def test_limits_of_a_pooled_phase_say_so(site: Site) -> None:
     phase = site.phase(wall_s=300.0, time_rule=TimeRule.POOLED, cpu_s=75.0, repeat_networks=4)
-    limit = "300 s on average, pooled over all networks of a zoo, 75 s of processor time, 2 GiB of memory"
+    limit = "300 s of wall time on average, pooled over all networks of a zoo, 75 s of processor time, 2 GiB of memory"
     assert limit in read(site, site.submission(phase), part="")
     pages = " ".join(
         re.sub(r"\s+", " ", site.browser("ann").get(path).text)
@@ -152,7 +155,7 @@ def test_limits_of_a_pooled_phase_say_so(site: Site) -> None:
     )
     assert pages.count(limit) == 2
     assert "every measure is tried on 2 networks of Digits mlp" in pages
-    assert "4 networks are evaluated once more after the score" in pages
+    assert "4 networks are evaluated a second time after the score" in pages
 
 
 LAYERS = {layer.name: layer.name != "seccomp" for layer in TABLE}
@@ -179,8 +182,8 @@ def test_organizers_see_workers_and_their_layers(site: Site) -> None:
     assert 'href="/organizer/"' in olga.get("/organizer/zoos/").text
     page = " ".join(re.sub(r"<[^>]+>", " ", olga.get("/organizer/").text).split())
     assert "machine/17 takes no work. Its sandbox lacks seccomp." in page
-    assert "seccomp needed missing" in page
-    assert "no network needed holds" in page
+    assert "seccomp required missing" in page
+    assert "no network required active" in page
     for layer in TABLE:
         assert layer.name.replace("_", " ") in page
 

@@ -133,7 +133,7 @@ def test_the_form_counts_the_quota_down_and_refuses_when_it_is_taken(site: Site)
     ann = site.browser("ann")
     form = ann.get(FORM).text
     assert "1 of 1 submissions left" in form
-    assert "first tried on 2 networks of Digits mlp: a failure there spends none" in form
+    assert "first tried on 2 networks of Digits mlp: a failure there spends no quota" in form
     upload = {"name": "x", "file": (io.BytesIO(GOOD_MEASURE), "measure.py")}
     assert ann.post(FORM, upload, form=FORM).status_code == 302
     refused = ann.post(FORM, {"name": "y", "file": (io.BytesIO(GOOD_MEASURE), "measure.py")})

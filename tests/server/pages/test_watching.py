@@ -42,7 +42,7 @@ def test_a_waiting_submission_tells_its_place_and_that_no_worker_is_up(site: Sit
     ann, bob = site.browser("ann"), site.browser("bob")
     first, second = upload(ann), upload(bob, GOOD_MEASURE + b"#")
     assert "Waiting for" in read(site, first)
-    assert "Place 1 in the queue. No worker is up now; it goes on as soon as one is." in read(site, first)
+    assert "Place 1 in the queue. No worker is running now;" in read(site, first)
     assert "Place 2 in the queue." in read(site, second)
 
 
@@ -51,7 +51,7 @@ def test_with_a_worker_and_earlier_values_the_page_tells_how_long_it_takes(site:
     site.submission(phase, site.bob, cmi=(0.1, 0.2))  # 0.25 s for each network
     workers.enter(site.db, "host/1", slots=1, backend="bubblewrap", layers={}, refusal=None)
     waiting = upload(site.browser("ann"))
-    assert "Place 1 in the queue. It begins in a few seconds and takes a few seconds." in read(site, waiting)
+    assert "Place 1 in the queue. It starts in a few seconds and takes a few seconds." in read(site, waiting)
     site.begin(waiting, State.RUNNING)
     site.app.extensions[EXTENSION].forecasts.forget()
     with site.db.write() as session:
@@ -64,18 +64,18 @@ def test_with_a_worker_and_earlier_values_the_page_tells_how_long_it_takes(site:
 @pytest.mark.parametrize(
     ("estimate", "place", "rest"),
     [
-        (Estimate(3, 100.0, 700.0, slots=2), 3, "It begins in about 2 min and is scored in about 12 min."),
-        (Estimate(1, 0.0, 200.0, slots=2), 1, "It begins in a few seconds and takes about 3 min."),
+        (Estimate(3, 100.0, 700.0, slots=2), 3, "It starts in about 2 min and is scored in about 12 min."),
+        (Estimate(1, 0.0, 200.0, slots=2), 1, "It starts in a few seconds and takes about 3 min."),
         (Estimate(None, 0.0, 200.0, slots=2), None, "About 3 min left."),
         (
             Estimate(2, 200.0, None, slots=2),
             2,
-            "It begins in about 3 min. How long it takes is known once a network is done.",
+            "It starts in about 3 min. The time can be estimated once a network is done.",
         ),
-        (Estimate(None, None, None, slots=2), None, "How long it takes is known once a network is done."),
-        (Estimate(2, None, None, slots=0), 2, "No worker is up now; it goes on as soon as one is."),
-        (Estimate(9, 30.0, 9000.0, True, 1), 9, "It begins in about 30 s and is scored in more than 2 h."),
-        (Estimate(9, 9000.0, 9000.0, True, 1), 9, "It begins in more than 2 h and is scored in more than 2 h."),
+        (Estimate(None, None, None, slots=2), None, "The time can be estimated once a network is done."),
+        (Estimate(2, None, None, slots=0), 2, "No worker is running now; the submission continues as soon as one is."),
+        (Estimate(9, 30.0, 9000.0, True, 1), 9, "It starts in about 30 s and is scored in more than 2 h."),
+        (Estimate(9, 9000.0, 9000.0, True, 1), 9, "It starts in more than 2 h and is scored in more than 2 h."),
     ],
 )
 def test_an_estimate_reads_as_a_sentence(estimate: Estimate, place: int | None, rest: str) -> None:
@@ -113,7 +113,7 @@ def test_the_layers_of_the_sandbox_are_told_where_it_ran(site: Site) -> None:
     with site.db.write() as session:
         session.get_one(SubmissionRecord, submission).evaluations[0].layers = {"seccomp": True, "dedicated_user": False}
     told = read(site, submission, None)
-    assert "Sandbox: 1 of 2 layers of protection held where it ran." in told
+    assert "Sandbox: 1 of 2 layers of protection were active where it ran." in told
     assert "dedicated user not here" in told
 
 

@@ -20,7 +20,7 @@ from tests.server.site import Site
 
 FAULT = error("training_accuracy", "3 networks have another accuracy.", "Record what the networks have.")
 HOSTILE = "<script>alert(1)</script>"
-RECIPE = Path("model_zoo/recipes/digits-mlp.toml")
+RECIPE = Path("model_zoo/recipes/shipped/digits-mlp.toml")
 
 
 def text_of(html: str) -> str:
@@ -42,7 +42,7 @@ def next_version(site: Site, name: str) -> int:
     """Another zoo of the same name."""
     folder = write_zoo(site.folder / "next" / name, name)
     manifest = json.loads((folder / "zoo.json").read_text())
-    (folder / "zoo.json").write_text(json.dumps(manifest | {"text": "Mended."}))
+    (folder / "zoo.json").write_text(json.dumps(manifest | {"text": "Fixed."}))
     return register_zoo(site.db, site.zoos, folder)
 
 
@@ -104,7 +104,7 @@ def test_attaching_replacing_and_detaching_are_carried_out_and_on_record(site: S
         assert [submission.attempt for submission in session.scalars(select(SubmissionRecord))] == [2]
 
     newer = next_version(site, "digits-mlp")
-    assert "Replace it by" in olga.get(page).text
+    assert "Replace it with" in olga.get(page).text
     olga.post(f"{page}/replace", {"phase": phase, "by": newer})
     assert zoos_of(site, phase) == ["digits-cnn@1", "digits-mlp@2"]
     olga.post(f"/organizer/zoos/{newer}/detach", {"phase": phase})
@@ -232,7 +232,7 @@ def test_a_jobs_page_follows_it_and_ends_at_the_zoo(site: Site) -> None:
     zoo, olga = site.zoo("digits-mlp"), site.browser("olga")
     job = jobs.enqueue(site.db, JobKind.FOLDER, {"address": "/zoos/digits"}, site.olga)
     page = f"/organizer/zoos/jobs/{job}"
-    assert "It waits for a worker" in olga.get(page).text
+    assert "Waiting for a worker" in olga.get(page).text
     jobs.claim(site.db, "w/1", 60)
     jobs.progress(site.db, job, "w/1", 3, 96, "checking networks")
     first = olga.get(f"{page}/progress", HX_Request="true")

@@ -56,9 +56,9 @@ ZOO = ZooResult(
     [
         ({"p_value": 0.012}, "Better than chance (p = 0.012)."),
         ({"p_value": 0.0009}, "Better than chance (p < 0.001)."),
-        ({"p_value": 0.3}, "Not told apart from chance (p = 0.3)."),
-        ({"p_value": None}, "Above what 95 of 100 random measures get (3.0)."),
-        ({"p_value": None, "floor_95": 13.0}, "Not above what 95 of 100 random measures get (13.0)."),
+        ({"p_value": 0.3}, "Not distinguishable from chance (p = 0.3)."),
+        ({"p_value": None}, "Above the 95th percentile of random measures (3.0)."),
+        ({"p_value": None, "floor_95": 13.0}, "Not above the 95th percentile of random measures (13.0)."),
         ({"p_value": None, "floor_95": None}, "The zoo is too large for a test against chance."),
     ],
 )
@@ -77,7 +77,7 @@ def test_a_score_is_set_against_chance(changes: dict[str, float | None], sentenc
             -0.35,
             -1,
             "It orders the networks the wrong way round: larger values go with a smaller test error (τ = −0.35). "
-            "CMI does not tell; return the negative.",
+            "CMI does not depend on the sign; return the negative.",
         ),
     ],
 )
@@ -86,7 +86,8 @@ def test_the_direction_is_told_where_it_is_not_the_right_one(tau: float, directi
     assert zoo.direction == direction
     assert zoo_sentences(zoo, "test_error") == tuple(
         filter(
-            None, ("Better than chance (p = 0.001).", "Less than the hyperparameters alone would get (20.0).", sentence)
+            None,
+            ("Better than chance (p = 0.001).", "Less than a model of the hyperparameters alone (20.0).", sentence),
         )
     )
 

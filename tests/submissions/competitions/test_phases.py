@@ -20,6 +20,7 @@ from submissions.competitions.phases import (
 from submissions.people.accounts import create_organizer
 from submissions.storage.audit import acts
 from submissions.storage.database import Database
+from submissions.storage.limits import Limits
 from submissions.storage.records import CompetitionRecord, PhaseRecord, TimeRule, ZooRecord, ZooState
 from tests.records import Records
 
@@ -86,9 +87,8 @@ def test_a_change_is_kept_whole_and_one_that_makes_no_sense_not_at_all(records: 
     wanted = PhasePlan(
         title="Longer",
         opens_at=MARCH,
-        wall_s=1.5,
+        limits=Limits(wall_s=1.5, memory_bytes=2**30, processes=3),
         time_rule=TimeRule.POOLED,
-        memory_bytes=2**30,
         daily_quota=1,
         smoke_networks=0,
         repeat_networks=5,
@@ -96,7 +96,7 @@ def test_a_change_is_kept_whole_and_one_that_makes_no_sense_not_at_all(records: 
     )
     change_phase(records.db, phase_id, wanted, user_id=None)
     with pytest.raises(PhaseError):
-        change_phase(records.db, phase_id, replace(wanted, title="Worse", wall_s=-1.0), user_id=None)
+        change_phase(records.db, phase_id, replace(wanted, title="Worse", limits=Limits(wall_s=-1.0)), user_id=None)
     with records.db.read() as session:
         assert plan_of(session.get_one(PhaseRecord, phase_id)) == wanted
 
@@ -106,8 +106,7 @@ def test_each_field_that_makes_no_sense_is_told(records: Records) -> None:
         title="",
         opens_at=MARCH,
         closes_at=MARCH,
-        wall_s=float("nan"),
-        memory_bytes=1,
+        limits=Limits(wall_s=float("nan"), memory_bytes=1),
         daily_quota=0,
         smoke_networks=-1,
         repeat_networks=1000,

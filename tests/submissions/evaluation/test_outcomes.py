@@ -17,6 +17,8 @@ from submissions.storage.records import PhaseRecord, RunRecord, SubmissionRecord
 from submissions.storage.states import Reason, State
 from tests.factories import SQUARED_NORM, Competition, bundle_of, make_competition
 
+pytestmark = pytest.mark.both_databases
+
 LEASE_S = 60.0
 
 

@@ -27,6 +27,8 @@ from submissions.zoos.registry import record_check
 from tests.factories import Competition
 from tests.records import Records, write_zoo
 
+pytestmark = pytest.mark.both_databases
+
 NETWORKS = 12
 
 

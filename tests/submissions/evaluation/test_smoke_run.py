@@ -22,6 +22,8 @@ from submissions.storage.states import Reason, State
 from submissions.zoos.registry import register_zoo
 from tests.factories import Competition, bundle_of, make_competition, make_tiny_zoo
 
+pytestmark = pytest.mark.both_databases
+
 
 def quota(competition: Competition, user: int) -> Quota:
     with competition.db.read() as session:
@@ -200,6 +202,14 @@ def test_smoke_runs_go_before_everything_but_only_one_of_a_users_at_a_time(smoke
     uploads = [smoked.submit(bob) for _ in range(3)]
     turns = [(claim.submission_id, claim.purpose) for n in range(3) if (claim := smoked.claim(f"w{n}", batch=3))]
     assert turns == [(uploads[0], Purpose.SMOKE), (scored, Purpose.SCORE), (scored, Purpose.SCORE)]
+
+
+def test_one_network_in_hand_is_a_smoke_run_as_well(smoked: Competition) -> None:
+    first, second = smoked.submit(smoked.user("ada")), smoked.submit(smoked.user("bob"))
+    with smoked.db.write() as session:
+        session.get_one(SubmissionRecord, second).priority = -1
+    turns = [claim.submission_id for n in range(3) if (claim := smoked.claim(f"w{n}", batch=1))]
+    assert turns == [first, second, first]
 
 
 def test_a_smoke_run_that_is_our_fault_is_retried_and_breaks_the_submission_in_the_end(smoked: Competition) -> None:

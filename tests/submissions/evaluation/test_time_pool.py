@@ -11,6 +11,8 @@ from submissions.storage.records import Purpose, TimeRule
 from submissions.storage.states import Reason, State
 from tests.factories import Competition, make_competition
 
+pytestmark = pytest.mark.both_databases
+
 LIMIT_S = 8 * 10.0
 
 
@@ -54,6 +56,26 @@ def test_a_network_that_is_ended_at_the_rest_of_the_time_fails_as_pooled(pooled:
     assert "80 s that all networks" in (pooled.submission(submission).detail or "")
 
 
+def test_the_pool_may_be_used_up_to_the_last_second_and_no_further(pooled: Competition) -> None:
+    ada = pooled.user()
+    whole, over = pooled.submit(ada), pooled.submit(ada)
+    for last_s, is_in_time in ((10.0, True), (10.25, False)):
+        claim = pooled.claim()
+        assert claim is not None
+        assert all(pooled.record(claim, run, float(run.id), 10.0) for run in claim.runs[:-1])
+        assert pooled.record(claim, claim.runs[-1], 1.0, last_s) is is_in_time
+    assert [pooled.submission(one).state for one in (whole, over)] == [State.SCORED, State.FAILED]
+
+
+def test_a_network_that_takes_exactly_the_rest_of_the_time_fails_as_pooled(pooled: Competition) -> None:
+    submission = pooled.submit(pooled.user())
+    claim = pooled.claim()
+    assert claim is not None
+    assert pooled.record(claim, claim.runs[0], wall_s=79.0)
+    assert pooled.fail(claim, claim.runs[1], Reason.TIME_LIMIT, detail="longer than 1 s", wall_s=1.0)
+    assert "80 s that all networks" in (pooled.submission(submission).detail or "")
+
+
 def test_a_network_that_used_up_its_processor_time_says_that(pooled: Competition) -> None:
     submission = pooled.submit(pooled.user())
     claim = pooled.claim()
@@ -87,4 +109,4 @@ def test_processor_seconds_of_the_phase_reach_the_claim(any_db: Database, store:
     competition.submit(competition.user())
     claim = competition.claim()
     assert claim is not None
-    assert claim.cpu_s == 7.5
+    assert claim.limits.cpu_s == 7.5

@@ -17,6 +17,8 @@ from submissions.storage.states import State
 from tests.factories import SQUARED_NORM, Competition
 from tests.records import START
 
+pytestmark = pytest.mark.both_databases
+
 ANN, BOB = 1, 2
 
 

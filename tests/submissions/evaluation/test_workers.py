@@ -2,9 +2,13 @@
 
 from datetime import timedelta
 
+import pytest
+
 from submissions.evaluation import workers
 from submissions.storage.database import Database
 from submissions.storage.records import utc_now
+
+pytestmark = pytest.mark.both_databases
 
 SWEEP_S = 5.0
 

@@ -17,6 +17,8 @@ from submissions.storage.records import EvaluationRecord, StandingRecord, Submis
 from submissions.storage.states import Reason, State
 from tests.records import START, Records
 
+pytestmark = pytest.mark.both_databases
+
 
 def _board(records: Records, phase_id: int, query: Query | None = None) -> Board:
     with records.db.read() as session:
@@ -57,7 +59,11 @@ def test_the_best_submission_of_each_person_counts_and_every_baseline(records: R
     ]
     assert [(row.by, row.scored) for row in board.rows] == [("ann", 3), ("bob", 1), ("", 1), ("", 1)]
     assert [column.name for column in board.columns] == ["digits-mlp", "digits-cnn"]
-    assert board.rows[0].cells == (Cell(40.0, None, 0.632), Cell(50.0, None, 0.707))
+    nothing: dict[str, float | None] = {"granulated_kendall": None, "sign_error": None}
+    assert board.rows[0].cells == (
+        Cell(nothing | {"cmi": 40.0, "kendall_tau": 0.632}),
+        Cell(nothing | {"cmi": 50.0, "kendall_tau": 0.707}),
+    )
     assert (board.total, board.entrants, board.pages) == (4, 4, 1)
 
 
@@ -107,7 +113,7 @@ def test_only_the_current_attempt_fills_the_columns(records: Records) -> None:
     submission = records.submission(phase, cmi=(0.3,))
     records.next_attempt(submission, cmi=(0.6,))
     (row,) = _board(records, phase).rows
-    assert (row.score, row.cells[0].cmi) == (60.0, 60.0)
+    assert (row.score, row.cells[0].metrics["cmi"]) == (60.0, 60.0)
 
 
 def test_an_alias_stands_in_the_place_of_the_name_and_the_name_finds_nothing(records: Records) -> None:

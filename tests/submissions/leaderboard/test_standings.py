@@ -22,6 +22,8 @@ from submissions.storage.states import Reason, State
 from tests.records import START, Records
 from tests.scoring.jackknives import of_mean
 
+pytestmark = pytest.mark.both_databases
+
 NUMBERS = st.lists(st.integers(0, 20), min_size=4, max_size=4).map(lambda drawn: of_mean([n / 20 for n in drawn]))
 RULES = st.fixed_dictionaries(
     {

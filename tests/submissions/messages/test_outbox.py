@@ -3,12 +3,15 @@
 import threading
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select
 
 from submissions.messages import outbox
 from submissions.storage.database import Database
 from submissions.storage.records import MailRecord
 from tests.records import START
+
+pytestmark = pytest.mark.both_databases
 
 
 def _write(db: Database, address: str = "ann@example.org", text: str = "Hello") -> None:

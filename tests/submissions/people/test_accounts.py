@@ -84,6 +84,7 @@ def test_nobody_logs_in_as_the_system_user(any_db: Database) -> None:
         assert authenticate(any_db, "gengap", password) is None
 
 
+@pytest.mark.usefixtures("production_hasher")
 def test_passwords_are_kept_as_argon2id_and_an_older_hash_is_renewed(tmp_db: Database) -> None:
     user_id = register(tmp_db, "ada", "ada@example.org", PASSWORD)
     assert (_user(tmp_db, user_id).password_hash or "").startswith("$argon2id$v=19$m=19456,t=2,p=1$")

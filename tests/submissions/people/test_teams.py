@@ -26,6 +26,8 @@ from submissions.storage.records import (
 from tests.factories import SQUARED_NORM, Competition, bundle_of
 from tests.records import PASSWORD, START, Records
 
+pytestmark = pytest.mark.both_databases
+
 
 def _invite(db: Database, team_id: int) -> str:
     with db.read() as session:

@@ -22,6 +22,8 @@ from submissions.storage.records import (
     ZooState,
 )
 
+pytestmark = pytest.mark.both_databases
+
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 

@@ -15,6 +15,8 @@ from submissions.storage.records import EvaluationRecord, PhaseRecord, Submissio
 from submissions.storage.states import State
 from tests.records import Records
 
+pytestmark = pytest.mark.both_databases
+
 _STATEMENTS: Mapping[str, Select[*tuple[Any, ...]]] = {
     "moments, states, switches and what is missing": select(
         *(SubmissionRecord.id, SubmissionRecord.created_at, SubmissionRecord.state, SubmissionRecord.is_hidden),

@@ -14,6 +14,8 @@ from submissions.zoos import jobs
 from submissions.zoos.jobs import Job, enqueue
 from submissions.zoos.registry import add_zoo
 
+pytestmark = pytest.mark.both_databases
+
 LEASE_S = 60.0
 
 

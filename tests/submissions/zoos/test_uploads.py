@@ -30,6 +30,8 @@ from submissions.zoos.uploads import (
     uploaded_file,
 )
 
+pytestmark = pytest.mark.both_databases
+
 CONTENT = bytes(range(256)) * 40
 HEAD = hashlib.sha256(CONTENT[:100]).hexdigest()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from submissions.storage.limits import Limits
 from tests.services import wait_until
 from tests.worker.sandbox.kernel_groups import KernelGroups
 from worker.sandbox.limits import cgroups, cgroups_v1, cgroups_v2
@@ -109,7 +110,7 @@ def test_a_mount_that_shows_a_part_of_the_tree_is_understood(kernel: KernelGroup
 def test_a_group_of_version_2_has_every_limit_and_account(kernel: KernelGroups) -> None:
     place = cgroups_v2.find(kernel.mountinfo, "0::/\n")
     assert place is not None
-    group = place.create("gengap-1-x", 64 * MIB, 10, 2)
+    group = place.create("gengap-1-x", Limits(memory_bytes=64 * MIB, processes=10, cpus=2))
     folder = kernel.top / "gengap-1-x"
     limits = ("memory.max", "memory.swap.max", "memory.oom.group", "pids.max", "cpu.max")
     assert [kernel.read(folder, name) for name in limits] == [str(64 * MIB), "0", "1", "10", "200000 100000"]
@@ -126,6 +127,15 @@ def test_a_group_of_version_2_has_every_limit_and_account(kernel: KernelGroups) 
     group.kill()
     group.remove()
     assert not folder.exists()
+
+
+def test_a_group_has_room_for_init_the_measure_and_every_process_granted_to_it(kernel: KernelGroups) -> None:
+    place = cgroups_v2.find(kernel.mountinfo, "0::/\n")
+    assert place is not None
+    cgroups.create(place, Limits(memory_bytes=64 * MIB, processes=10, cpus=3))
+    (folder,) = kernel.top.glob(f"{cgroups.PREFIX}-{os.getpid()}-*")
+    limits = ("memory.max", "pids.max", "cpu.max")
+    assert [kernel.read(folder, name) for name in limits] == [str(64 * MIB), "12", "300000 100000"]
 
 
 def test_a_kernel_without_the_newer_files_is_borne(kernel: KernelGroups) -> None:
@@ -151,7 +161,9 @@ def test_real_groups_of_version_2_count_and_kill(spinner: subprocess.Popen[bytes
     mounted = re.search(r"^\S+ \S+ \S+ \S+ (\S+) .* - cgroup2 ", MOUNTS, re.MULTILINE)
     if mounted is None or not os.access(mounted[1], os.W_OK):
         pytest.skip("no hierarchy of version 2 may be written here")
-    group = cgroups_v2.Hierarchy(Path(mounted[1]), frozenset()).create(f"gengap-{os.getpid()}-test", MIB, 1, 1)
+    group = cgroups_v2.Hierarchy(Path(mounted[1]), frozenset()).create(
+        f"gengap-{os.getpid()}-test", Limits(memory_bytes=MIB, processes=1)
+    )
     assert isinstance(group, cgroups_v2.Group)
     group.add(spinner.pid)
     assert spinner.stdin is not None
@@ -170,7 +182,7 @@ def test_real_groups_of_version_1_limit_and_count(spinner: subprocess.Popen[byte
     place = cgroups_v1.find(MOUNTS, OWN)
     if place is None:
         pytest.skip("no hierarchy of version 1 may be written here")
-    group = place.create(f"gengap-{os.getpid()}-test", 64 * MIB, 1, 1)
+    group = place.create(f"gengap-{os.getpid()}-test", Limits(memory_bytes=64 * MIB, processes=1))
     group.add(spinner.pid)
     assert spinner.stdin is not None
     spinner.stdin.write(b"go\n")
@@ -208,7 +220,7 @@ def test_version_1_is_found_where_controllers_share_a_folder(tmp_path: Path) -> 
 
 
 def test_nothing_to_make_groups_in_is_no_error() -> None:
-    group = cgroups.create(None, 64 * MIB, 10, 1)
+    group = cgroups.create(None, Limits())
     group.add(os.getpid())
     group.kill()
     group.remove()
@@ -221,8 +233,8 @@ def test_groups_of_the_dead_are_removed_and_those_of_the_living_are_not() -> Non
         pytest.skip("no control group may be made here")
     with subprocess.Popen([sys.executable, "-c", ""]) as dead:
         dead.wait()
-    left = place.create(f"gengap-{dead.pid}-left", 64 * MIB, 1, 1)
-    kept = place.create(f"gengap-{os.getpid()}-kept", 64 * MIB, 1, 1)
+    left = place.create(f"gengap-{dead.pid}-left", Limits(memory_bytes=64 * MIB, processes=1))
+    kept = place.create(f"gengap-{os.getpid()}-kept", Limits(memory_bytes=64 * MIB, processes=1))
     cgroups.remove_stale()
     names = {folder.name for parent in place.folders for folder in parent.glob("gengap-*")}
     assert f"gengap-{dead.pid}-left" not in names

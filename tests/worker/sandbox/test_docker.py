@@ -24,6 +24,8 @@ from worker.sandbox.layers.seccomp import container_profile
 from worker.sandbox.protocol import Code, Limits, NetworkFiles, SandboxError
 from worker.sandbox.zygote_sandbox import ZygoteSandbox
 
+pytestmark = pytest.mark.docker
+
 MIB = 2**20
 SLEEPER = function("time.sleep(1000)")
 

@@ -16,6 +16,8 @@ from tests.compose import services, worker_settings
 from tests.docker_engine import docker_options, engine, require_image, socket_path
 from tests.services import wait_until
 
+pytestmark = pytest.mark.docker
+
 IMAGES = ("gengap-server", "gengap-worker", "gengap-sandbox")
 LABELS = {"gengap": "tests"}
 Settings = dict[str, object]

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from server.commands.operate.doctor import Found, layer_checks
+from server.commands.operate.doctor import layer_checks
+from submissions.settings import Settings
 from tests.worker.conftest import Evaluate
 from tests.worker.sandbox.sandboxed import NORMAL, function, make_sandbox, value_of
 from worker.harness import landlock
 from worker.sandbox.backends import bubblewrap
 from worker.sandbox.backends.docker import DockerZygote
+from worker.sandbox.checks import Found
 from worker.sandbox.layers.layer_check import probe
 from worker.sandbox.layers.layer_table import TABLE, missing
 from worker.sandbox.limits import cgroups
@@ -111,7 +113,7 @@ def test_a_hole_in_the_mounts_is_told(
 
 
 def test_a_pool_tries_its_layers_once_for_all_slots() -> None:
-    pool = make_pool("bubblewrap", 2)
+    pool = make_pool(Settings(sandbox="bubblewrap"), 2)
     try:
         vector = pool.layers()
         with pool.borrow() as one, pool.borrow() as other:
@@ -129,7 +131,7 @@ def test_trying_the_layers_keeps_the_measure_that_was_started(sandbox: ZygoteSan
 
 def test_a_pool_whose_sandboxes_do_not_start_has_no_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    pool = make_pool("bubblewrap", 1)
+    pool = make_pool(Settings(sandbox="bubblewrap"), 1)
     with pytest.raises(SandboxError, match="bubblewrap is not installed"):
         pool.layers()
     pool.close()

@@ -9,6 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from model_zoo import NetworkTruth, Zoo, ZooError, open_zoo
+from model_zoo.loading import load_network
 from model_zoo.manifest import DatasetCard, ZooCard
 from model_zoo.writer import new_zoo
 from submissions.storage.states import Reason
@@ -194,4 +195,4 @@ def test_weights_alone_do_not_bring_code(sandbox: Sandbox, own_network: NetworkF
 def test_nothing_outside_a_sandbox_executes_it(tmp_path: Path) -> None:
     zoo = custom_zoo(tmp_path / "own", "raise SystemExit('executed')")
     with pytest.raises(ZooError, match=r"architecture\.py: builds network abc, and runs only inside a sandbox"):
-        zoo.load_network("abc")
+        load_network(zoo, "abc")

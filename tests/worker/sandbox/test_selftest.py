@@ -2,6 +2,7 @@
 
 import pytest
 
+from submissions.settings import Settings
 from worker.sandbox import zygote_sandbox
 from worker.sandbox.backends import bubblewrap
 from worker.sandbox.layers import seccomp
@@ -10,7 +11,7 @@ from worker.sandbox.protocol import Fences
 
 
 def test_a_sandbox_that_holds_passes() -> None:
-    result = try_sandbox()
+    result = try_sandbox(Settings(sandbox="bubblewrap"))
     assert result.works, result.text
     assert "reached nothing else" in result.text
     assert result.layers["no_network"]
@@ -27,14 +28,14 @@ def test_a_hole_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(bubblewrap, "command_line", leaking)
     monkeypatch.setattr(zygote_sandbox, "Fences", lambda: Fences(landlock=False))
-    result = try_sandbox()
+    result = try_sandbox(Settings(sandbox="bubblewrap"))
     assert not result.works
     assert "/etc/passwd" in result.text
 
 
 def test_a_sandbox_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    result = try_sandbox()
+    result = try_sandbox(Settings(sandbox="bubblewrap"))
     assert not result.works
     assert "bubblewrap is not installed" in result.text
 

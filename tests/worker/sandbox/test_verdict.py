@@ -181,6 +181,13 @@ def test_the_place_is_the_participants_own_line() -> None:
     )
 
 
+@pytest.mark.parametrize(("line", "place"), [(1, 1), (10**6, 10**6), (0, None), (10**6 + 1, None), (True, None)])
+def test_a_line_that_no_file_has_is_no_place(line: int, place: int | None) -> None:
+    outcome = judge(evidence(frame(b"r"), report={"class": "E", "file": "a.py", "line": line}), LIMITS)
+    assert isinstance(outcome, Failure)
+    assert (outcome.line, outcome.detail) == (place, "E" if place is None else f"E at a.py line {place}")
+
+
 def test_the_seed_of_a_network_is_the_same_everywhere_and_its_own() -> None:
     assert seed_of("code", "network") == 5107658077787583724
     assert seed_of("code", "other") != seed_of("code", "network") != seed_of("other", "network")
@@ -224,3 +231,10 @@ def test_a_clock_too_short_to_build_anything_accuses_no_zoo(limits: Limits) -> N
     assert outcome.reason is Reason.TIME_LIMIT
     with pytest.raises(SandboxError):
         judge(evidence(report=b"a", status=signal.SIGSEGV), limits)
+
+
+def test_a_clock_of_ten_seconds_is_long_enough_to_build_a_network() -> None:
+    seen = evidence(report=b"a", stopped=Stop.WALL)
+    assert isinstance(judge(seen, Limits(wall_s=9.9)), Failure)
+    with pytest.raises(SandboxError):
+        judge(seen, Limits(wall_s=10.0))

@@ -1,10 +1,11 @@
-"""The bubblewrap backend: a zygote inside `bwrap`, no root and no daemon needed.
+"""The bubblewrap backend: a zygote inside `bwrap`; it needs neither root nor a daemon.
 
 The command line of bwrap is the list of everything that participants' code can see of this machine.
 """
 
 import itertools
 import os
+import secrets
 import shutil
 import socket
 import stat
@@ -13,6 +14,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from worker.sandbox.backends import Backend
+from worker.sandbox.checks import Check, Found, apt_install, try_program
 from worker.sandbox.handover import socket_pair
 from worker.sandbox.limits import cgroups
 from worker.sandbox.protocol import Limits, SandboxError
@@ -21,7 +24,11 @@ from worker.sandbox.zygote_sandbox import ENVIRONMENT, SANDBOX_ID, await_ready
 
 ZYGOTE_STOP_S = 2.0
 ZYGOTE_LOG_BYTES = 4000
-USERS = 4096  # as many zygotes of one worker may each have a user of their own
+NAMESPACES_REMEDY = (
+    "Allow unprivileged user namespaces: sysctl kernel.unprivileged_userns_clone=1, or on Ubuntu "
+    "kernel.apparmor_restrict_unprivileged_userns=0. In a container, start it with more rights."
+)
+USERS = 4096  # this many zygotes of one worker have a user each
 _ENTRY = """import sys
 sys.path.insert(0, '/gengap')
 from worker.harness.lockdown import become
@@ -34,20 +41,28 @@ _ROOM = Path(__file__).resolve().parents[3]
 
 
 class BubblewrapLauncher:
-    """Starts zygotes inside bubblewrap. See `zygote_sandbox.Launcher`."""
+    """Starts zygotes inside bubblewrap. See `zygote_sandbox.Launcher`.
+
+    Parameters
+    ----------
+    spawner : Spawner
+        Starts bwrap, which must not end with the thread that asked for it.
+    """
 
     serves_many_measures = True  # a zygote never runs participants' code; only its forks do
     covers_root = False  # every folder in it is needed
 
     def __init__(self, spawner: Spawner) -> None:
         self._spawner = spawner
-        self._started = itertools.count()
+        self._started = itertools.count(secrets.randbelow(USERS))  # so that two workers share no user
 
     @property
     def layers(self) -> Mapping[str, bool]:
+        """No layer that a probe could not detect."""
         return {}
 
     def launch(self) -> "BubblewrapZygote":
+        """Start bwrap with a zygote in it, and wait until that is ready. See `zygote_sandbox.Launcher.launch`."""
         ours, theirs = socket_pair()
         with theirs:
             log = os.memfd_create("zygote-log", os.MFD_CLOEXEC)
@@ -73,14 +88,23 @@ class BubblewrapLauncher:
         return zygote
 
     def prepare(self) -> None:
-        """Nothing: a zygote serves one measure after another."""
+        """Do nothing: a zygote serves one measure after another."""
 
     def close(self) -> None:
-        """Keeps nothing ready."""
+        """Do nothing: nothing is kept ready."""
 
 
 class BubblewrapZygote:
-    """A zygote inside bwrap. See `zygote_sandbox.Zygote`."""
+    """A zygote inside bwrap. See `zygote_sandbox.Zygote`.
+
+    Parameters
+    ----------
+    control : socket
+    process : subprocess.Popen
+        bwrap.
+    log : int
+        Descriptor of the file that the zygote and bwrap write to; closed by `stop`.
+    """
 
     def __init__(self, control: socket.socket, process: "subprocess.Popen[bytes]", log: int) -> None:
         self.control = control
@@ -89,16 +113,19 @@ class BubblewrapZygote:
 
     @property
     def is_alive(self) -> bool:
+        """Whether bwrap still runs."""
         return self._process.poll() is None
 
     @property
     def hierarchy(self) -> cgroups.Hierarchy | None:
+        """Where this worker may make control groups."""
         return cgroups.hierarchy()
 
     def fit(self, limits: Limits) -> None:
-        """Around the zygote itself there are no limits."""
+        """Do nothing: there are no limits around the zygote itself."""
 
     def stop(self) -> str:
+        """End bwrap and all processes in it; return the end of the log."""
         self.control.close()
         try:
             self._process.wait(ZYGOTE_STOP_S)  # it ends when the socket closes, and bwrap cleans up after it
@@ -112,11 +139,25 @@ class BubblewrapZygote:
 
 
 def command_line(*, is_root: bool = False) -> list[str]:
-    """bwrap's arguments: the interpreter, its packages, our harness and the measures' helpers, read-only, nothing else.
+    """Return the command that starts a zygote in bwrap.
 
-    To be appended: the user to become (0: none) and the number of the control socket's descriptor. is_root: bwrap
-    makes no user namespace, so that the zygote can become a user that owns nothing on this machine. Raises
-    SandboxError.
+    It shows the interpreter, its packages, our harness and the measures' helpers, read-only, and nothing else.
+
+    Parameters
+    ----------
+    is_root : bool
+        Whether bwrap runs as root. It then makes no user namespace, so that the zygote can become a user that owns
+        nothing on this machine.
+
+    Returns
+    -------
+    list of str
+        To be appended: the id of the user to become (0: none), and the number of the control socket's descriptor.
+
+    Raises
+    ------
+    SandboxError
+        If bwrap is missing, or Python is installed where a sandbox cannot see it.
     """
     bwrap = shutil.which("bwrap")
     if bwrap is None:
@@ -135,7 +176,7 @@ def command_line(*, is_root: bool = False) -> list[str]:
     shown.append((_ROOM / "submissions" / "baselines" / "gengap_measures", Path("/gengap/gengap_measures")))
     interpreter = Path(sys.executable)
     if sys.prefix != sys.base_prefix:
-        # Under a name of its own: the environment may lie below /tmp, and its path is nobody's business.
+        # Under a name of its own: the environment may lie below /tmp, and its path must not be visible inside.
         shown.append((Path(sys.prefix), _INSIDE))
         interpreter = _INSIDE / interpreter.relative_to(sys.prefix)
     for folder in sorted({above for _, place in shown for above in place.parents if above != Path("/")}):
@@ -153,7 +194,7 @@ def command_line(*, is_root: bool = False) -> list[str]:
 
 
 def _dedicated_user(number: int) -> int:
-    """A user of its own for the zygote with this number; 0 where we are not root, or it could not read Python."""
+    """Choose a user for the zygote with this number; 0 where we are not root, or that user could not read Python."""
     needed = (_ROOM / "worker" / "harness", Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve())
     if os.getuid() != 0 or not all(path.stat().st_mode & stat.S_IROTH for path in needed):
         return 0
@@ -161,7 +202,7 @@ def _dedicated_user(number: int) -> int:
 
 
 def _system_folders() -> Iterator[Path]:
-    """Shared libraries and the Python installation. Not /usr as a whole, not /etc, not the home folder."""
+    """Yield shared libraries and the Python installation. Not /usr as a whole, not /etc, not the home folder."""
     candidates = [Path("/usr/lib"), Path("/usr/lib64"), Path("/lib"), Path("/lib64"), Path("/etc/ld.so.cache")]
     base = Path(sys.base_prefix)
     if base == Path("/usr"):
@@ -171,3 +212,26 @@ def _system_folders() -> Iterator[Path]:
     else:
         candidates.append(base)
     return (path for path in candidates if path.exists() or path.is_symlink())
+
+
+def program() -> Check:
+    """Check whether bwrap is installed."""
+    if shutil.which("bwrap") is None:
+        return Check("bubblewrap", Found.MISSING, "no bwrap on PATH", apt_install("bubblewrap"))
+    _, version = try_program("bwrap", "--version")
+    return Check("bubblewrap", Found.OK, version)
+
+
+def user_namespaces() -> Check:
+    """Check whether this user may make user namespaces, which bwrap needs where it does not run as root."""
+    works, answer = try_program("unshare", "--user", "--map-root-user", "true")
+    if works:
+        return Check("user namespaces", Found.OK, "may be made without root")
+    return Check("user namespaces", Found.MISSING, answer, NAMESPACES_REMEDY)
+
+
+BACKEND = Backend(
+    launcher=lambda _settings: BubblewrapLauncher(Spawner()),
+    probes=(program, user_namespaces),
+    remedy=NAMESPACES_REMEDY,
+)

@@ -1,8 +1,8 @@
 """The docker backend: a zygote in a container of its own for each submission, started by a Docker engine.
 
-The arguments of `_settings` are the list of everything that a container may do. Needs an engine on this machine
-and the image `sandbox` of the repository's Dockerfile; nothing is ever pulled. Whoever may talk to the engine is
-root on this machine: a worker that does belongs to the organizers alone.
+`_settings` returns everything that a container may do. The backend needs an engine on this machine and the image
+`sandbox` of the repository's Dockerfile; it never pulls an image. Whoever may talk to the engine is root on this
+machine, so such a worker must belong to the organizers alone.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ from docker.types import LogConfig, Ulimit
 from requests.exceptions import RequestException
 
 from submissions.settings import Settings
+from worker.sandbox.backends import Backend
 from worker.sandbox.backends.docker_cleanup import LABELS, OWNER_LABEL, Owner, meeting_place, remove_left_behind
 from worker.sandbox.backends.docker_image import holds_our_harness
 from worker.sandbox.layers.seccomp import container_profile
@@ -54,8 +55,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class DockerOptions:
-    """image: built from the Dockerfile's target `sandbox`. runtime: empty for the engine's default, or for example
-    `runsc`. socket: the engine's address, `unix://…` or a path; empty: DOCKER_HOST, or else the usual place."""
+    """What the settings say about the backend.
+
+    Attributes
+    ----------
+    image : str
+        Built from the Dockerfile's target ``sandbox``.
+    runtime : str
+        For example ``runsc``; empty: the engine's default.
+    socket : str
+        The engine's address, ``unix://…`` or a path; empty: ``DOCKER_HOST``, or else Docker's default.
+    """
 
     image: str = "gengap-sandbox"
     runtime: str = ""
@@ -63,11 +73,17 @@ class DockerOptions:
 
     @classmethod
     def of(cls, settings: Settings) -> "DockerOptions":
+        """Return the options in the settings."""
         return cls(settings.docker_image, settings.docker_runtime, settings.docker_socket)
 
 
 class DockerLauncher:
-    """Starts zygotes in containers, one of them ahead. See `zygote_sandbox.Launcher`."""
+    """Starts zygotes in containers, one of them in advance. See `zygote_sandbox.Launcher`.
+
+    Parameters
+    ----------
+    options : DockerOptions, optional
+    """
 
     serves_many_measures = False
     covers_root = True  # a zygote sees all of its image
@@ -82,27 +98,30 @@ class DockerLauncher:
 
     @property
     def layers(self) -> Mapping[str, bool]:
+        """The container itself."""
         return {"container": True}
 
     def launch(self) -> "DockerZygote":
-        """The spare zygote, if it is well, or a new one."""
+        """Return the spare zygote if it is alive, or else a new one. See `zygote_sandbox.Launcher.launch`."""
         with self._lock:
             ahead, self._spare = self._spare, None
         return self._alive(ahead) or self._start()
 
     def prepare(self) -> None:
+        """Start a spare zygote in the background, if there is none."""
         with self._lock:
             if self._spare is None:
                 self._spare = self._helpers.submit(self._start)
 
     def wait_for_spare(self) -> None:
-        """Until the zygote that is started ahead is ready, or could not be started."""
+        """Wait until the spare zygote is ready, or could not be started."""
         with self._lock:
             ahead = self._spare
         if ahead is not None:
             wait([ahead])
 
     def close(self) -> None:
+        """Stop the spare zygote, wait until all containers are removed, and disconnect from the engine."""
         with self._lock:
             ahead, self._spare = self._spare, None
         if ahead is not None and not ahead.cancel() and (spare := self._alive(ahead)) is not None:
@@ -145,7 +164,7 @@ class DockerLauncher:
         return zygote
 
     def _require_our_harness(self, container: Container) -> None:
-        """Looked at once: whoever builds the image anew starts the worker anew."""
+        """Check the image once; whoever rebuilds it must restart the worker."""
         if not self._knows_image:
             if not holds_our_harness(container):
                 raise SandboxError(
@@ -155,7 +174,7 @@ class DockerLauncher:
             self._knows_image = True
 
     def _connected(self) -> "_Engine":
-        """The engine; at the first call what a predecessor left behind is removed."""
+        """Return the engine; the first call removes what a killed worker left behind."""
         with self._lock:
             if self._engine is None:
                 with _in_words(self._options):
@@ -167,8 +186,23 @@ class DockerLauncher:
 class DockerZygote:
     """A zygote in a container. See `zygote_sandbox.Zygote`.
 
-    The engine removes the container by itself when the zygote ends, and that ends when its socket closes: so a
-    worker that is killed leaves nothing.
+    The engine removes the container when the zygote ends, and the zygote ends when its socket closes: so a worker that
+    is killed leaves nothing behind.
+
+    Parameters
+    ----------
+    container : docker.models.containers.Container
+    control : socket
+    log : int
+        Descriptor of the file that the zygote writes to; closed by `stop`.
+    helpers : ThreadPoolExecutor
+        Removes the container in the background.
+    options : DockerOptions
+
+    Raises
+    ------
+    SandboxError
+        If this process cannot see the container's processes.
     """
 
     def __init__(
@@ -199,13 +233,16 @@ class DockerZygote:
 
     @property
     def is_alive(self) -> bool:
+        """Whether the zygote's process still runs."""
         return not select.select([self._pidfd], [], [], 0)[0]
 
     @property
     def hierarchy(self) -> cgroups.Hierarchy | None:
+        """Where control groups can be made below the container's own."""
         return self._hierarchy
 
     def fit(self, limits: Limits) -> None:
+        """Change the container's limits to those that networks with these limits need."""
         wanted = _room(limits)
         if wanted != self._fits:
             with _in_words(self._options):
@@ -213,7 +250,10 @@ class DockerZygote:
             self._fits = wanted
 
     def stop(self) -> str:
-        """The zygote ends with its socket; the container is removed a moment later, so that nobody waits for it."""
+        """Close the zygote's socket, which ends it, and return the end of its log.
+
+        The container is removed in the background.
+        """
         self.control.close()
         if self._pidfd >= 0:
             os.close(self._pidfd)
@@ -226,14 +266,14 @@ class DockerZygote:
 
 @dataclass(frozen=True)
 class _Engine:
-    """has_apparmor: a profile of the engine's would forbid mounts, which every network needs in its namespaces."""
+    """has_apparmor: the engine's profile would forbid the mounts that every network needs in its namespaces."""
 
     client: docker.DockerClient
     has_apparmor: bool
 
 
 def build_command(image: str) -> str:
-    """What makes this image, to be typed in a checkout of the repository."""
+    """Return the command that builds this image in a checkout of the repository."""
     return f"docker build --target sandbox -t {image} ."
 
 
@@ -248,7 +288,10 @@ def _connect(address: str) -> _Engine:
 
 
 def _settings(engine: _Engine, options: DockerOptions, place: Path) -> dict[str, object]:
-    """Everything that a container may do. No limit of processes per user: it would count those of all containers."""
+    """Return all that a container may do.
+
+    There is no limit of processes per user, because it would count those of all containers.
+    """
     security = ["no-new-privileges", f"seccomp={container_profile()}"]
     if engine.has_apparmor:
         security.append("apparmor=unconfined")
@@ -279,7 +322,7 @@ def _settings(engine: _Engine, options: DockerOptions, place: Path) -> dict[str,
 
 
 def _room(limits: Limits) -> dict[str, int]:
-    """The limits of a container in which networks with these limits run, as the engine calls them."""
+    """Return the limits of a container in which networks with these limits run, by the engine's names."""
     memory_bytes = limits.memory_bytes + ZYGOTE_BYTES
     return {
         "mem_limit": memory_bytes,
@@ -290,7 +333,7 @@ def _room(limits: Limits) -> dict[str, int]:
 
 
 def _accept(listener: socket.socket, container: Container, image: str) -> socket.socket:
-    """The zygote's connection. Raises SandboxError when the container ends without it."""
+    """Wait for the zygote's connection. Raises SandboxError if the container ends without one."""
     listener.settimeout(CONNECT_LOOK_S)
     deadline = time.monotonic() + CONNECT_S
     while time.monotonic() < deadline and not _has_ended(container):
@@ -302,7 +345,7 @@ def _accept(listener: socket.socket, container: Container, image: str) -> socket
 
 
 def _no_zygote(image: str, said: str) -> str:
-    """The usual cause is an image that was built before the harness changed."""
+    """Explain that no zygote started. The usual cause is an image that was built before the harness changed."""
     return (
         f"a container of the image {image} started no zygote; if the image is older than this checkout, build it anew "
         f"with `{build_command(image)}`. {said}"
@@ -318,7 +361,7 @@ def _has_ended(container: Container) -> bool:
 
 
 def _remove(container: Container) -> None:
-    """Whatever it does; on return it is gone. It may be going already, since it removes itself."""
+    """Remove a container, whatever it is doing, and wait until it is gone. The engine may be removing it already."""
     try:
         try:
             container.remove(force=True, v=True)
@@ -334,7 +377,7 @@ def _remove(container: Container) -> None:
 
 @contextlib.contextmanager
 def _in_words(options: DockerOptions) -> Iterator[None]:
-    """Every error of the engine as a SandboxError that says what to do."""
+    """Turn every error of the engine into a SandboxError that says what to do."""
     try:
         yield
     except ImageNotFound as error:
@@ -355,10 +398,17 @@ def _in_words(options: DockerOptions) -> Iterator[None]:
 
 
 def _said(error: Exception) -> str:
-    """The engine's own words, or why it could not be asked: what lies at the bottom of a pile of exceptions."""
+    """Return the engine's own message, or the innermost cause of an exception where the engine did not answer."""
     if isinstance(error, APIError) and error.explanation:
         return str(error.explanation)
     deepest: BaseException = error
     while (below := deepest.__cause__ or deepest.__context__) is not None:
         deepest = below
     return (deepest.strerror if isinstance(deepest, OSError) else None) or str(deepest)
+
+
+BACKEND = Backend(
+    launcher=lambda settings: DockerLauncher(DockerOptions.of(settings)),
+    probes=(),
+    remedy="See docs/operations.md, Docker.",
+)

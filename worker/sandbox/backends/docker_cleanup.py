@@ -1,6 +1,6 @@
-"""Whose containers are whose: what the docker backend leaves on a machine says which worker made it.
+"""Marks the docker backend's containers and folders with the worker that made them.
 
-So that a worker at its start can remove what killed ones left behind, and nothing else. Called by `docker`.
+A worker that starts can then remove what killed workers left behind, and nothing else. Called by `docker`.
 """
 
 import contextlib
@@ -23,7 +23,17 @@ _START_FIELD = 19  # in what follows the program's name in /proc/<pid>/stat
 
 @dataclass(frozen=True)
 class Owner:
-    """One process, told from all others before and after it: boot of the machine, pid namespace, pid, start."""
+    """A process, identified among all processes before and after it.
+
+    Attributes
+    ----------
+    boot : str
+        The id of the machine's boot.
+    namespace : str
+        Inode of its pid namespace.
+    pid, start : str
+        Its process id there, and when it started, in ticks since boot.
+    """
 
     boot: str
     namespace: str
@@ -32,13 +42,14 @@ class Owner:
 
     @classmethod
     def this_process(cls) -> "Owner":
+        """Return the process that this code runs in."""
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         pid = str(os.getpid())
         return cls(boot, _namespace(), pid, _start(pid))
 
     @classmethod
     def parse(cls, label: str) -> "Owner | None":
-        """What `str` made; None if it is something else."""
+        """Parse a label that `str` made; None if it is something else."""
         parts = label.split("/")
         return cls(*parts) if len(parts) == 4 and parts[2].isdigit() else None
 
@@ -46,7 +57,7 @@ class Owner:
         return "/".join((self.boot, self.namespace, self.pid, self.start))
 
     def is_dead(self) -> bool:
-        """Whether it surely is. A worker in another pid namespace cannot be seen from here, and is left alone."""
+        """Whether the process certainly has ended. Processes in other pid namespaces cannot be seen from here."""
         us = Owner.this_process()
         if self.boot != us.boot:
             return True
@@ -55,7 +66,13 @@ class Owner:
 
 @dataclass(frozen=True)
 class MeetingPlace:
-    """A folder to be shown to a container, and the socket in it on which it is awaited."""
+    """A folder that is mounted into a container, and the socket in it to which the zygote connects.
+
+    Attributes
+    ----------
+    folder : Path
+    listener : socket
+    """
 
     folder: Path
     listener: socket.socket
@@ -63,10 +80,10 @@ class MeetingPlace:
 
 @contextlib.contextmanager
 def meeting_place() -> Iterator[MeetingPlace]:
-    """Gone at the end, though the container still has the empty folder.
+    """Make a folder with a listening socket, and remove it at the end of the ``with`` block.
 
-    Within a folder that is closed to all others: on this machine nobody else can come to the socket, while the
-    container's user, who owns nothing, can.
+    The folder lies in one that is closed to all other users: nobody else on this machine can reach the socket, while
+    the container's user, who owns nothing here, can. The container keeps the empty folder.
     """
     above = Path(tempfile.mkdtemp(prefix=f"{_PLACE}{os.getpid()}-"))
     try:
@@ -96,7 +113,17 @@ def remove_left_behind(engine: DockerClient) -> None:
 
 
 def containers(engine: DockerClient) -> list[Mapping[str, dict[str, str]]]:
-    """Every container of the docker backend on this engine, whoever made it, as the engine describes it."""
+    """Return every container of the docker backend on this engine, whoever made it.
+
+    Parameters
+    ----------
+    engine : docker.DockerClient
+
+    Returns
+    -------
+    list of mapping
+        As the engine's API describes them, with ``Id`` and ``Labels``.
+    """
     found: list[Mapping[str, dict[str, str]]] = engine.api.containers(
         all=True, filters={"label": [f"{name}={value}" for name, value in LABELS.items()]}
     )

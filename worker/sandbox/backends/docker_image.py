@@ -1,4 +1,4 @@
-"""Whether an image holds this checkout's harness: an older one would run, and judge measures by older rules.
+"""Checks that an image contains this checkout's harness: an older one would run, but judge measures by older rules.
 
 Called by `docker` for the first container that it makes of an image.
 """
@@ -20,7 +20,18 @@ _PARTS = {  # ours: its place inside
 
 
 def holds_our_harness(container: Container) -> bool:
-    """Compare the Python files inside a container, started or not, with ours, byte by byte."""
+    """Compare the Python files of the harness inside a container with ours, byte by byte.
+
+    Parameters
+    ----------
+    container : docker.models.containers.Container
+        It need not be started.
+
+    Returns
+    -------
+    bool
+        Whether they are the same files with the same contents.
+    """
     try:
         chunks, _ = container.get_archive(_INSIDE)
     except NotFound:

@@ -1,8 +1,8 @@
-"""Which layers of protection hold on this machine: tried, not assumed.
+"""Finds out which layers of protection hold on this machine by trying them.
 
-`Layers` runs a few measures of our own in a real sandbox, once for a pool, with one fence or another left out, so
-that each layer has to stop something by itself; what the same attempt does without the layer is its control. The
-vector goes with every evaluation's record; what its names mean is `layer_table`'s.
+`Layers` runs a few measures of our own in a real sandbox, once for a pool, with different layers switched off, so
+that each layer has to stop something by itself; the same attempt without the layer is the control. The result is
+stored with every evaluation. `layer_table` explains the names.
 """
 
 import os
@@ -29,28 +29,40 @@ _FEW_PROCESSES = Limits(wall_s=30, memory_bytes=1024 * MIB, scratch_bytes=512 * 
 
 
 class Trial(Protocol):
-    """A sandbox in which fences can be left out for code of ours. `ZygoteSandbox` is one."""
+    """A sandbox in which layers can be switched off for code of ours. `ZygoteSandbox` is one."""
 
     @property
     def added_layers(self) -> Mapping[str, bool]:
-        """Layers that only the backend can know of."""
+        """Layers that only the backend knows of."""
 
     @property
     def outside_user(self) -> int | None:
         """The user, as this machine sees it, of the last run's processes."""
 
     def try_out(self, measure: Code, limits: Limits, fences: Fences, network: NetworkFiles) -> Outcome:
-        """Evaluate code of ours; the measure that was started stays. Raises SandboxError."""
+        """Evaluate code of ours; the measure that was set stays set. Raises SandboxError."""
 
 
 class Layers:
-    """The vector of a pool: probed by whoever asks first, then kept. Used from any thread."""
+    """Which layers hold in the sandboxes of a pool: tried at the first request, then kept. Used from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._vector: Mapping[str, bool] | None = None
 
     def of(self, sandbox: Trial) -> Mapping[str, bool]:
+        """Return which layers hold, by name.
+
+        Parameters
+        ----------
+        sandbox : Trial
+            In which they are tried, if they have not been tried yet.
+
+        Raises
+        ------
+        SandboxError
+            If a trial was needed and the sandbox does not work.
+        """
         with self._lock:
             if self._vector is None:
                 self._vector = probe(sandbox)
@@ -58,9 +70,21 @@ class Layers:
 
 
 def probe(sandbox: Trial) -> Mapping[str, bool]:
-    """Try every layer; the vector of those that held. About half a second with a warm zygote.
+    """Try every layer. Takes about half a second with a warm zygote.
 
-    Raises SandboxError if no measure of ours gets its value even without seccomp and Landlock.
+    Parameters
+    ----------
+    sandbox : Trial
+
+    Returns
+    -------
+    mapping of str to bool
+        Whether each layer of `layer_table.TABLE` held.
+
+    Raises
+    ------
+    SandboxError
+        If no measure of ours gets a value even without seccomp and Landlock.
     """
     with tempfile.TemporaryDirectory(prefix="gengap-layers-") as name, _Targets(Path(name)) as targets:
         folder = Path(name)
@@ -96,7 +120,17 @@ def probe(sandbox: Trial) -> Mapping[str, bool]:
 
 
 def throwaway_network(folder: Path) -> NetworkFiles:
-    """A network of a few numbers, written to this folder: two classes, three examples."""
+    """Write a network of a few numbers with three examples of two classes.
+
+    Parameters
+    ----------
+    folder : Path
+        Where its files are written.
+
+    Returns
+    -------
+    NetworkFiles
+    """
     save_file({"1.weight": np.ones((2, 4), np.float32), "1.bias": np.zeros(2, np.float32)}, folder / "weights")
     save_file({"inputs": np.ones((3, 1, 2, 2), np.float32), "labels": np.zeros(3, np.int64)}, folder / "data")
     return NetworkFiles(
@@ -112,7 +146,7 @@ def throwaway_network(folder: Path) -> NetworkFiles:
 
 
 class _Targets:
-    """What a probe tries to reach, all of it real: files that everybody may read, a port, an abstract socket."""
+    """What a probe tries to reach: real files that everybody may read, a TCP port, an abstract socket."""
 
     def __init__(self, folder: Path) -> None:
         self._canary = folder / "canary"
@@ -133,10 +167,11 @@ class _Targets:
         self._unix.close()
 
     def measure(self) -> bytes:
+        """Return the probe that tries to reach them."""
         return probes.attempts(canaries=self._canaries, port=self._port(), abstract=self._abstract)
 
     def are_reachable(self) -> bool:
-        """The control: from here, outside, each of them is there."""
+        """Check, as the control, that each of them can be reached from outside the sandbox."""
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(self._abstract)
         socket.create_connection(("127.0.0.1", self._port()), timeout=5).close()
@@ -157,7 +192,7 @@ def _attempt(sandbox: Trial, source: bytes, limits: Limits, fences: Fences, netw
 
 
 def _mounts_and_rights(reached: frozenset[str], *, are_reachable: bool) -> dict[str, bool]:
-    """What held with neither seccomp nor Landlock in the way."""
+    """Return which of these layers held when seccomp and Landlock were off."""
     return {
         "namespaces": are_reachable and not reached & {"canary", "host_pid"},
         "no_network": are_reachable and not reached & {"tcp", "abstract_socket"},

@@ -1,6 +1,6 @@
-"""The measures of our own that `layers` runs to try out the layers. Each answers with a number.
+"""The measures of our own with which `layer_check` tries the layers. Each returns a number.
 
-`attempts` reaches for everything that some layer should refuse and answers with a bit for each that it got.
+`attempts` tries everything that some layer should refuse, and returns a number with a bit for each success.
 """
 
 from collections.abc import Sequence
@@ -163,11 +163,27 @@ def complexity(model, dataset):
 
 
 def attempts(*, canaries: Sequence[str], port: int, abstract: str) -> bytes:
-    """The measure that reaches for everything. Where libseccomp is missing no call is tried, so none is refused."""
+    """Return the source of the measure that tries everything.
+
+    Where libseccomp is missing no forbidden system call is tried, so none counts as refused.
+
+    Parameters
+    ----------
+    canaries : sequence of str
+        Paths of files that must not be readable inside.
+    port : int
+        A TCP port on which this machine listens.
+    abstract : str
+        The address of an abstract Unix socket on which this machine listens.
+
+    Returns
+    -------
+    bytes
+    """
     source = _ATTEMPTS.replace("CANARIES", repr(list(canaries))).replace("CALLS", repr(call_numbers(FORBIDDEN)))
     return source.replace("PORT", str(port)).replace("ABSTRACT", repr(abstract)).encode()
 
 
 def decode(value: float) -> frozenset[str]:
-    """The names of what `attempts` got."""
+    """Return the names of the attempts that succeeded, from the value of the measure `attempts`."""
     return frozenset(name for bit, name in enumerate(_BITS) if int(value) >> bit & 1)

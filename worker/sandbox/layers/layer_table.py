@@ -1,6 +1,6 @@
-"""What each layer of protection is for, and which are missing: plain data, for workers and for pages alike.
+"""What each layer of protection is for, and which are missing: plain data for workers and pages.
 
-`layers` finds out which hold. The doctor's table, the health endpoint and the organizers' page show them.
+`layer_check` finds out which hold. The doctor's table, the health endpoint and the organizers' page show them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Layer:
-    """One line of the table: its name in the vector, what it stops, and how to get it where it is missing."""
+    """A layer of protection.
+
+    Attributes
+    ----------
+    name : str
+        Its key in the results of `layer_check.probe`, and in ``GENGAP_SANDBOX_MINIMUM``.
+    stops : str
+        What it prevents.
+    remedy : str
+        How to get it where it is missing.
+    """
 
     name: str
     stops: str
@@ -35,5 +45,18 @@ TABLE = (
 
 
 def missing(vector: Mapping[str, bool], minimum: Sequence[str]) -> tuple[str, ...]:
-    """The names in `minimum` that did not hold, or that nobody knows."""
+    """Return the required layers that did not hold, or that do not exist.
+
+    Parameters
+    ----------
+    vector : mapping of str to bool
+        Which layers held.
+    minimum : sequence of str
+        Names of the required layers.
+
+    Returns
+    -------
+    tuple of str
+        In the order of `minimum`.
+    """
     return tuple(name for name in minimum if not vector.get(name, False))

@@ -46,7 +46,13 @@ sched_setaffinity seccomp sethostname umount2 unshare
 
 @cache
 def participant_filter() -> bytes | None:
-    """The filter as BPF instructions for this machine's architecture; None where libseccomp is missing."""
+    """Assemble the filter of a participant's process for this machine's architecture.
+
+    Returns
+    -------
+    bytes or None
+        BPF instructions of 8 bytes each; None where libseccomp is missing.
+    """
     if pyseccomp is None:
         return None
     rules = pyseccomp.SyscallFilter(pyseccomp.ERRNO(EPERM))
@@ -62,7 +68,17 @@ def participant_filter() -> bytes | None:
 
 
 def call_numbers(names: Sequence[str]) -> list[int]:
-    """The numbers of system calls on this machine, in order, unknown ones as -1; empty where libseccomp is missing."""
+    """Look up the numbers of system calls on this machine.
+
+    Parameters
+    ----------
+    names : sequence of str
+
+    Returns
+    -------
+    list of int
+        In the same order, -1 for unknown names; empty where libseccomp is missing.
+    """
     if pyseccomp is None:
         return []
     return [_number(name) for name in names]
@@ -82,10 +98,10 @@ def _add(rules: "pyseccomp.SyscallFilter", action: object, name: str) -> None:
 
 
 def container_profile() -> str:
-    """The same table as a profile in Docker's form, for a whole container.
+    """Return the seccomp profile of a whole container, as JSON in Docker's format.
 
-    A zygote needs some calls more than a measure: to make namespaces, mounts and Landlock rules, and to lose its
-    rights, on which the probe of layers uses `sethostname`. A measure's own filter comes on top.
+    A zygote needs some calls that a measure does not: to make namespaces, mounts and Landlock rules, and to drop its
+    rights, which `layer_check` tests with `sethostname`. A measure's own filter applies in addition.
     """
     rules: list[dict[str, object]] = [
         {"names": [*ALLOWED, *_ZYGOTE_NAMES.split()], "action": "SCMP_ACT_ALLOW"},

@@ -1,4 +1,4 @@
-"""Tries a real sandbox once: does a measure get its value, does it reach nothing it should not, which layers hold?
+"""Tries a real sandbox once: a measure must get its value and reach nothing that it should not.
 
 `gengap doctor` and `gengap demo` run it. The probe is an ordinary measure on a network made of a few numbers.
 """
@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from submissions.settings import Backend
-from worker.sandbox.backends.docker import DockerOptions
+from submissions.settings import Settings
 from worker.sandbox.layers.layer_check import throwaway_network
 from worker.sandbox.pool import make_pool
 from worker.sandbox.protocol import Code, Failure, Limits, SandboxError
@@ -42,9 +41,16 @@ _REACHED = ("the network", "/etc/passwd", "a system folder for writing", "other 
 
 @dataclass(frozen=True)
 class SelfTest:
-    """works: a probe measure got its value and reached nothing. text: what happened, in a few words.
+    """The result of `try_sandbox`.
 
-    layers: which of them held; empty where no sandbox started.
+    Attributes
+    ----------
+    works : bool
+        Whether a probe measure got its value and reached nothing.
+    text : str
+        What happened, in a few words.
+    layers : mapping of str to bool
+        Which layers held; empty where no sandbox started.
     """
 
     works: bool
@@ -52,14 +58,29 @@ class SelfTest:
     layers: Mapping[str, bool] = field(default_factory=dict)
 
 
-def try_sandbox(backend: Backend = "bubblewrap", docker: DockerOptions | None = None) -> SelfTest:
-    """Start a sandbox, evaluate the probe, try the layers, end it. Takes the seconds of one `import torch`."""
+def try_sandbox(settings: Settings) -> SelfTest:
+    """Start a sandbox, evaluate the probe in it, try the layers, end it. Takes the seconds of one `import torch`.
+
+    Parameters
+    ----------
+    settings : Settings
+        Name the backend, with its options.
+
+    Returns
+    -------
+    SelfTest
+
+    Raises
+    ------
+    UnknownBackendError
+        If there is no backend of this name.
+    """
     with tempfile.TemporaryDirectory(prefix="gengap-selftest-") as name:
         folder = Path(name)
         (folder / "canary").write_text("secret")
         network = throwaway_network(folder)
         probe = _PROBE.replace(b"CANARY", str(folder / "canary").encode())
-        pool = make_pool(backend, 1, docker=docker)
+        pool = make_pool(settings, 1)
         try:
             with pool.borrow() as sandbox:
                 sandbox.start(Code({"complexity.py": probe}, "selftest"), Limits(wall_s=30))

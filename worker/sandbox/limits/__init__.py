@@ -1,1 +1,1 @@
-"""Limits enforced from outside: control groups, time, memory, processes."""
+"""Limits that are enforced from outside the sandbox: control groups, time, memory, processes."""

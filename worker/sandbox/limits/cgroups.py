@@ -1,17 +1,19 @@
-"""Control groups: the kernel's own limits and accounts around one network's processes, whichever version there is.
+"""Control groups: the kernel's own limits and accounting for one network's processes, in either version.
 
-`create` makes a group of version 2 where memory and processes are delegated to us there (`cgroups_v2`), else of
-version 1 (`cgroups_v1`). What is missing is left out: the supervisor then watches resident memory and processor
-time itself, and the probe of layers says what held. Called by `zygote_sandbox`, `pool` and `gengap doctor`.
+`create` makes a group of version 2 where memory and processes are delegated to us (`cgroups_v2`), or else of version 1
+(`cgroups_v1`). Controllers that are missing are left out: the supervisor then watches resident memory and processor
+time itself, and `layer_check` reports what held. Called by `zygote_sandbox`, `pool` and `gengap doctor`.
 """
 
 import os
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+from submissions.storage.limits import Limits
 from worker.sandbox.limits import cgroups_v1, cgroups_v2
 
 PREFIX = "gengap"
@@ -20,96 +22,139 @@ PARTICIPANT = 1
 
 
 class ControlGroup(Protocol):
-    """The group of one network. What a missing controller would know is None, or not limited."""
+    """The group of one network. Where a controller is missing, its values are None and its limits do not apply."""
 
     @property
-    def limits_memory(self) -> bool: ...
+    def limits_memory(self) -> bool:
+        """Whether the kernel limits the memory of this group."""
 
     def add(self, pid: int) -> None:
-        """Every process that this one starts from now on is in the group too."""
+        """Move a process into the group. Every process that it starts from then on is in the group too."""
 
     def out_of_memory(self) -> bool:
-        """Whether the kernel killed a process for memory."""
+        """Whether the kernel killed a process because the memory limit was reached."""
 
-    def peak_bytes(self) -> int | None: ...
+    def peak_bytes(self) -> int | None:
+        """Peak memory of all processes together, in bytes."""
 
     def cpu_s(self) -> float | None:
-        """Processor seconds of all its processes so far, dead ones included."""
+        """Processor seconds of all its processes so far, including those that have ended."""
 
     def kill(self) -> None:
-        """SIGKILL to every process at once, where the kernel can (version 2)."""
+        """Send SIGKILL to every process at once, where the kernel can do so (version 2)."""
 
-    def remove(self) -> None: ...
+    def remove(self) -> None:
+        """Remove the group, which has no processes any more."""
 
 
 class Hierarchy(Protocol):
-    """Where groups can be made, and which of `memory`, `pids`, `cpu`, `cpuacct` they control."""
+    """A place in which groups can be made."""
 
     @property
-    def controllers(self) -> frozenset[str]: ...
+    def controllers(self) -> frozenset[str]:
+        """Which of `memory`, `pids`, `cpu` and `cpuacct` its groups have."""
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """The folders in which groups are made."""
+        """The folders below which groups are made."""
 
-    def create(self, name: str, memory_bytes: int, processes: int, cpus: int) -> ControlGroup: ...
+    def create(self, name: str, limits: Limits) -> ControlGroup:
+        """Make a group; `limits.processes` counts every process in it."""
 
 
 class NoGroup:
-    """Stands where there is no control group: limits nothing and knows nothing."""
+    """Takes the place of a control group where there is none: it limits nothing and measures nothing."""
 
     limits_memory = False
 
     def add(self, pid: int) -> None:
-        return None
+        """Do nothing."""
 
     def out_of_memory(self) -> bool:
+        """Return False."""
         return False
 
     def peak_bytes(self) -> int | None:
+        """Return None: not measured."""
         return None
 
     def cpu_s(self) -> float | None:
+        """Return None: not measured."""
         return None
 
     def kill(self) -> None:
-        return None
+        """Do nothing."""
 
     def remove(self) -> None:
-        return None
+        """Do nothing."""
 
 
 @cache
 def hierarchy() -> Hierarchy | None:
-    """Where this process may make groups; None if nowhere. Looked up once: version 2 may have to move us first."""
+    """Find where this process may make groups. The result is kept, since version 2 may have to move this process first.
+
+    Returns
+    -------
+    Hierarchy or None
+        None if it may make groups nowhere.
+    """
     mounts, own = Path("/proc/self/mountinfo").read_text(), Path("/proc/self/cgroup").read_text()
     second = cgroups_v2.find(mounts, own)
     return second if second is not None else cgroups_v1.find(mounts, own)
 
 
 def hierarchy_of(pid: int) -> Hierarchy | None:
-    """Where this process may make groups below another one's, whose whole group was made for it by an engine.
+    """Find where this process may make groups below the group of a container.
 
-    None if nowhere. With version 2 the processes of that group move into a leaf of it.
+    With version 2 the container's processes are moved into a leaf of their group.
+
+    Parameters
+    ----------
+    pid : int
+        A process of the container, whose group the engine made for it alone.
+
+    Returns
+    -------
+    Hierarchy or None
+        None if groups can be made nowhere.
     """
     mounts, own = Path("/proc/self/mountinfo").read_text(), Path(f"/proc/{pid}/cgroup").read_text()
     second = cgroups_v2.find(mounts, own, is_given=True)
     return second if second is not None else cgroups_v1.find(mounts, own)
 
 
-def create(within: Hierarchy | None, memory_bytes: int, processes: int, cpus: int) -> ControlGroup:
-    """A new group with these limits, from whatever controllers there are in this hierarchy.
+def create(within: Hierarchy | None, limits: Limits) -> ControlGroup:
+    """Make a group with a network's limits, as far as the controllers of a hierarchy allow.
 
-    processes: how many a measure may have besides its first.
+    Parameters
+    ----------
+    within : Hierarchy or None
+        None: a `NoGroup` is returned.
+    limits : Limits
+
+    Returns
+    -------
+    ControlGroup
+
+    Raises
+    ------
+    OSError
+        If the group cannot be made.
     """
     if within is None:
         return NoGroup()
     name = f"{PREFIX}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
-    return within.create(name, memory_bytes, processes + INIT + PARTICIPANT, cpus)
+    return within.create(name, replace(limits, processes=limits.processes + INIT + PARTICIPANT))
 
 
 def remaining(owner: int) -> Iterator[Path]:
-    """The groups that this process id has made and not removed."""
+    """Yield the folders of groups that a process has made and not removed.
+
+    Parameters
+    ----------
+    owner : int
+        Its process id.
+    """
     found = hierarchy()
     for folder in found.folders if found is not None else ():
         yield from folder.glob(f"{PREFIX}-{owner}-*")

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from submissions.storage.limits import Limits
+
 CPU_PERIOD_US = 100_000
 CONTROLLERS = ("memory", "pids", "cpu")
 LEAF = "gengap-worker"  # where our own processes go
@@ -27,29 +29,35 @@ class Group:
 
     @property
     def limits_memory(self) -> bool:
+        """Whether the kernel limits the memory of this group."""
         return "memory" in self.controllers
 
     def add(self, pid: int) -> None:
+        """Move a process into the group."""
         (self.folder / "cgroup.procs").write_text(str(pid))
 
     def out_of_memory(self) -> bool:
+        """Whether the kernel killed a process because the memory limit was reached."""
         return self.limits_memory and _field(self.folder / "memory.events", "oom_kill") > 0
 
     def peak_bytes(self) -> int | None:
+        """Peak memory of all processes together, in bytes."""
         try:
             return int((self.folder / "memory.peak").read_text())
         except FileNotFoundError:  # since Linux 5.19, and only with the controller
             return None
 
     def cpu_s(self) -> float | None:
-        """Every group counts it, whether or not the cpu controller is on."""
+        """Processor seconds so far. Every group counts them, whether or not the cpu controller is on."""
         return _field(self.folder / "cpu.stat", "usage_usec") / 1e6
 
     def kill(self) -> None:
+        """Send SIGKILL to every process at once, since Linux 5.14."""
         with contextlib.suppress(OSError):  # since Linux 5.14
             (self.folder / "cgroup.kill").write_text("1")
 
     def remove(self) -> None:
+        """Remove the group's folder."""
         self.folder.rmdir()
 
 
@@ -62,28 +70,39 @@ class Hierarchy:
 
     @property
     def folders(self) -> tuple[Path, ...]:
+        """The folders below which groups are made."""
         return (self.parent,)
 
-    def create(self, name: str, memory_bytes: int, processes: int, cpus: int) -> Group:
+    def create(self, name: str, limits: Limits) -> Group:
+        """Make a group; `limits.processes` counts every process in it."""
         group = Group(self.parent / name, self.controllers)
         group.folder.mkdir()
         if "memory" in self.controllers:
-            (group.folder / "memory.max").write_text(str(memory_bytes))
+            (group.folder / "memory.max").write_text(str(limits.memory_bytes))
             for file, value in (("memory.swap.max", "0"), ("memory.oom.group", "1")):
                 with contextlib.suppress(OSError):  # a kernel without swap accounting, or older than Linux 4.19
                     (group.folder / file).write_text(value)
         if "pids" in self.controllers:
-            (group.folder / "pids.max").write_text(str(processes))
+            (group.folder / "pids.max").write_text(str(limits.processes))
         if "cpu" in self.controllers:
-            (group.folder / "cpu.max").write_text(f"{CPU_PERIOD_US * cpus} {CPU_PERIOD_US}")
+            (group.folder / "cpu.max").write_text(f"{CPU_PERIOD_US * limits.cpus} {CPU_PERIOD_US}")
         return group
 
 
 def find(mounts: str, own: str, *, is_given: bool = False) -> Hierarchy | None:
-    """The hierarchy, from the text of /proc/self/mountinfo and /proc/self/cgroup.
+    """Find where this process may make groups. May move processes of our own group into a leaf of it.
 
-    None where there is none, or none that gives memory or processes to us. May move our own processes. is_given:
-    the group was made for those in it, so that they may be moved.
+    Parameters
+    ----------
+    mounts, own : str
+        Contents of ``/proc/self/mountinfo``, and of ``/proc/<pid>/cgroup`` of a process in the group.
+    is_given : bool
+        Whether the group was made for the processes in it, so that they may be moved.
+
+    Returns
+    -------
+    Hierarchy or None
+        None where neither memory nor processes are delegated to us.
     """
     mounted = re.search(r"^\S+ \S+ \S+ (\S+) (\S+) .* - cgroup2 ", mounts, re.MULTILINE)
     ours = re.search(r"^0::(.*)$", own, re.MULTILINE)
@@ -126,7 +145,7 @@ def _share_out(here: Path) -> None:
 
 
 def _may_make_groups(folder: Path) -> bool:
-    """A process moves only where the common group's list of processes may be written, so that is asked too."""
+    """Whether groups can be made here and processes moved, for which the common group's list must be writable."""
     probe = folder / f"gengap-{os.getpid()}-probe"
     try:
         probe.mkdir()

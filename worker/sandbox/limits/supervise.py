@@ -24,9 +24,22 @@ _CHUNK = 65536
 
 @dataclass
 class Run:
-    """One network being evaluated. `wakeup` becomes readable when another thread interrupts the run.
+    """One network being evaluated.
 
-    processors: how many its processes can keep busy at once.
+    Attributes
+    ----------
+    result, report, log : int
+        Descriptors of the reading ends of the run's pipes.
+    channel : socket
+        To the run's init.
+    pid, pidfd : int
+        Of init.
+    wakeup : int
+        A descriptor that becomes readable when another thread interrupts the run.
+    group : ControlGroup
+    limits : Limits
+    processors : int
+        How many the processes can keep busy at once.
     """
 
     result: int
@@ -48,7 +61,13 @@ class Run:
         self._usage = Usage(self.pid)
 
     def watch(self) -> Evidence:
-        """Block until the run has ended or had to be ended; every process of it is dead on return."""
+        """Wait until the run ends or breaks a limit, and end it then.
+
+        Returns
+        -------
+        Evidence
+            Every process of the run has ended.
+        """
         begin = time.monotonic()
         stopped = self._loop(begin + self.limits.wall_s)
         wall_s = time.monotonic() - begin
@@ -103,9 +122,10 @@ class Run:
                     return Stop.PROTOCOL  # whoever writes without end must not keep us reading
 
     def _first_looks(self) -> tuple[float, float]:
-        """When to look at memory and at processor time: never, where something else does or nothing is limited.
+        """When to look at memory and at processor time first; never where a group does, or there is no limit.
 
-        With n processors it takes at least an nth of what is left until nothing is: few looks, none too late.
+        On n processors it takes at least an nth of the processor time that is left to use it up, so no look is needed
+        before.
         """
         now = time.monotonic()
         cpu_s = self.limits.cpu_s
@@ -122,7 +142,7 @@ class Run:
         return float("inf") if self.limits.cpu_s is None else self.limits.cpu_s - self._cpu_s()
 
     def _verdict_at_the_end(self) -> Stop | None:
-        """Used up between two looks is used up all the same; only a group still counts the dead."""
+        """Stop.CPU if the limit was exceeded since the last look, as only a group can tell after the end."""
         counted = self.group.cpu_s()
         is_over = self.limits.cpu_s is not None and counted is not None and counted > self.limits.cpu_s
         return Stop.CPU if is_over else None
@@ -143,7 +163,7 @@ class Run:
         return bool(chunk)
 
     def _drain_rest(self) -> None:
-        """What is still in the pipes: bounded by their capacity, since every writer is dead."""
+        """Read what is still in the pipes: at most their capacity, since every writer has ended."""
         for descriptor, name in ((self.result, "frame"), (self.report, "report"), (self.log, "log")):
             os.set_blocking(descriptor, True)
             while self._take(descriptor, name):

@@ -16,7 +16,15 @@ _USER_FIELD, _START_FIELD = 11, 19  # in what follows the program's name in /pro
 
 @dataclass
 class Usage:
-    """All processes below `init`, a network's first process, init's own reaped children included."""
+    """What all processes of a network use together.
+
+    Attributes
+    ----------
+    init : int
+        Process id of the network's first process.
+    peak_bytes : int
+        The largest result of `resident_bytes` so far.
+    """
 
     init: int
     peak_bytes: int = 0
@@ -25,9 +33,10 @@ class Usage:
     _cpu_s: float = 0.0
 
     def resident_bytes(self) -> int:
-        """Memory of init's descendants above init's own, which is what they share with the zygote.
+        """Return the resident memory of init's descendants in bytes, less what each shares with the zygote.
 
-        Init's own is remembered: at its end it has none left, while its descendants may still have theirs.
+        The shared part is init's own memory. Its largest value is kept, since init has none left when it ends, while
+        its descendants may still have theirs.
         """
         self._shared_pages = max(self._shared_pages, _resident_pages(self.init))
         total = sum(max(0, _resident_pages(pid) - self._shared_pages) for pid in _below(self.init)) * _PAGE_BYTES
@@ -35,10 +44,10 @@ class Usage:
         return total
 
     def cpu_s(self) -> float:
-        """Processor seconds so far: never more than were used, never less than at the last look.
+        """Return the processor seconds so far: never more than were used, never less than at the last call.
 
-        A process's time passes to the parent that waits for it. A parent that ignores its children's end loses
-        it, so every process that was ever seen counts for itself as well; the larger sum is given.
+        A process's time is added to the parent that waits for it. It is lost where a parent does not wait, so every
+        process that was ever seen is also counted by itself, and the larger sum is returned.
         """
         living = 0.0
         for pid in (self.init, *_below(self.init)):

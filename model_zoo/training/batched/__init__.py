@@ -1,0 +1,1 @@
+"""Trains several networks of one shape together, with their weights stacked along a leading dimension. Needs torch."""

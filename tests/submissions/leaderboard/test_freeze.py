@@ -1,0 +1,35 @@
+"""The moment of the freeze belongs to what is kept back, for the board, its history and every reader alike."""
+
+from datetime import timedelta
+
+import pytest
+
+from submissions.leaderboard.board_page import page
+from submissions.leaderboard.history import history
+from submissions.results.visibility import Sight, sight
+from submissions.storage.records import PhaseRecord, StandingRecord, SubmissionRecord
+from tests.records import START, Records
+
+MOMENT = START + timedelta(hours=1, seconds=42)  # when a submission of the first hour has its score
+
+
+@pytest.mark.parametrize("any_db", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("freezes_at", "is_kept_back"), [(MOMENT, True), (MOMENT + timedelta(microseconds=1), False)])
+def test_what_is_scored_at_the_very_moment_of_the_freeze_is_kept_back(
+    records: Records, freezes_at: object, is_kept_back: bool
+) -> None:
+    phase_id = records.phase(freezes_at=freezes_at)
+    before = records.submission(phase_id, cmi=(0.1, 0.1), hours=0)
+    then = records.submission(phase_id, cmi=(0.2, 0.2), hours=1)
+    known = [before] if is_kept_back else [before, then]
+    with records.db.read() as session:
+        phase, submission = session.get_one(PhaseRecord, phase_id), session.get_one(SubmissionRecord, then)
+        assert submission.finished_at == MOMENT
+        (row,) = page(session, phase_id).rows
+        (standing,) = session.query(StandingRecord).all()
+        (course,) = history(session, phase_id)
+        assert (row.submission_id, standing.scored) == (known[-1], len(known))
+        assert [step.submission_id for step in course.steps] == known
+        stranger = sight(phase, submission, is_owner=False, sees_all=False)
+        assert stranger is (Sight.NOTHING if is_kept_back else Sight.ALL)
+        assert sight(phase, submission, is_owner=True, sees_all=False) is Sight.ALL
