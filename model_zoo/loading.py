@@ -40,6 +40,11 @@ def load_network(zoo: Zoo, network_id: str) -> nn.Module:
 def load_siblings(zoo: Zoo, network_id: str) -> Iterator[nn.Module]:
     """Load a network's siblings: networks trained with the same hyperparameters from other seeds.
 
+    Parameters
+    ----------
+    zoo : Zoo
+    network_id : str
+
     Yields
     ------
     torch.nn.Module
@@ -57,6 +62,11 @@ def load_siblings(zoo: Zoo, network_id: str) -> Iterator[nn.Module]:
 
 def load_trajectory(zoo: Zoo, network_id: str) -> Iterator[tuple[float, nn.Module]]:
     """Load the states of a network that were saved during its training.
+
+    Parameters
+    ----------
+    zoo : Zoo
+    network_id : str
 
     Yields
     ------

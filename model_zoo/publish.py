@@ -68,6 +68,16 @@ def publish(zoo: Zoo, out: Path, *, with_truth: bool = False, with_test: bool = 
 def published_manifest(zoo: Zoo, *, with_truth: bool = False, with_test: bool = False) -> ZooManifest:
     """Make the zoo.json of a published zoo: the included files, and the recipe unless it would reveal the truth.
 
+    Parameters
+    ----------
+    zoo : Zoo
+    with_truth, with_test : bool
+        As for `publish`.
+
+    Returns
+    -------
+    ZooManifest
+
     Raises
     ------
     ZooError

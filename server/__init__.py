@@ -1,1 +1,1 @@
-"""The Flask app, its pages, and the command line. Thin: parse, call `submissions`, render."""
+"""The Flask app, its pages and API, and the command line. Thin: it parses, calls `submissions`, renders."""

@@ -1,6 +1,6 @@
-"""The web application: one factory that puts the parts together. Called by `gengap serve` and tests.
+"""The web application: a factory that assembles its parts. Called by `gengap serve` and tests.
 
-gunicorn takes it as `server.app:create_app()`. Nothing here or below imports torch.
+gunicorn calls `server.app:create_app()`. Nothing here or below imports torch.
 """
 
 import importlib
@@ -25,7 +25,7 @@ from submissions.settings import Settings
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The application over `settings` (default: from GENGAP_*), whose database has the newest schema already."""
+    """Return the application for `settings` (default: from GENGAP_*). The database must have the newest schema."""
     settings = settings or Settings()
     app = document.documented_app("server")
     app.config.from_mapping(flask_config(settings))
@@ -37,10 +37,10 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, **trusted)  # type: ignore[method-assign]
     public_urls.init_app(app)
     headers.init_app(app)
-    bearer.init_app(app)  # before whatever asks who is there
+    bearer.init_app(app)  # before code that needs the account
     login.init_app(app)
     rates.init_app(app, settings)
-    access.init_app(app)  # before CSRF: whoever may not post gets no further, whatever the token
+    access.init_app(app)  # before CSRF: access is checked first, whatever the token
     modules = [*_modules(pages), *_modules(api)]
     for module in modules:
         if isinstance(blueprint := getattr(module, "pages", None), Blueprint):
@@ -59,6 +59,6 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def _modules(package: ModuleType) -> Iterator[ModuleType]:
-    """Every module in a package's folders, by name: those with `pages` or `routes` are parts of the site."""
+    """Import every module of a package, in the order of their names. Modules with `pages` or `routes` are registered."""
     for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         yield importlib.import_module(found.name)

@@ -1,4 +1,4 @@
-"""The command `gengap`: a thin group that imports a command's module only when that command is called."""
+"""The command `gengap`: a group that imports the module of a command only when that command is called."""
 
 import importlib
 
@@ -14,10 +14,10 @@ COMMANDS = {
     "demo": "Set up everything and run a small real competition.",
     "serve": "Run the web server.",
     "worker": "Run a worker that evaluates submissions.",
-    "doctor": "Tell what works on this machine, what is missing and how to get it.",
+    "doctor": "Report what works on this machine, what is missing and how to get it.",
     "login": "Log in to a server, for the commands below.",
-    "submit": "Send a measure to a phase, and follow it.",
-    "status": "Tell how far your submissions are.",
+    "submit": "Submit a measure to a phase, and follow it.",
+    "status": "Show the progress of your submissions.",
     "cancel": "Stop a submission.",
     "leaderboard": "Show a phase's leaderboard.",
     "download": "Download a competition's starting kit.",
@@ -25,14 +25,14 @@ COMMANDS = {
     "evaluate": "Evaluate a measure on a zoo, locally, in the same sandbox.",
     "score": "Score values against a truth.",
     "baselines": "List the measures that ship, and evaluate them on zoos.",
-    "account": "Make organizers, and give people a new password.",
+    "account": "Create organizers, and reset passwords.",
     "zoo": "Train, import, check, add and publish model zoos.",
     "phase": "Open phases over zoos.",
 }
 
 
 class LazyGroup(click.Group):
-    """`gengap score` must not pay for Celery, nor `gengap worker` for Flask."""
+    """Imports a command on use, so that `gengap score` does not load Celery, nor `gengap worker` Flask."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -42,7 +42,7 @@ class LazyGroup(click.Group):
             return None
         try:
             command = importlib.import_module(_module_of(cmd_name)).command
-        except ModuleNotFoundError as error:  # in the server's image, which has no more than `serve` needs
+        except ModuleNotFoundError as error:  # the server's image contains only what `serve` needs
             where = "use a worker's image, or a checkout after `make setup`"
             raise click.ClickException(
                 f"`gengap {cmd_name}` needs {error.name}, which is not installed: {where}"

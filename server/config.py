@@ -1,6 +1,6 @@
-"""What the application is configured with: Flask's own settings and our services. Called by app.
+"""The application's configuration: Flask's own settings and our services. Called by `server.app`.
 
-Views reach the services through `services()`; nothing else holds the database or the stores.
+Views get the services from `services()`; nothing else holds the database or the stores.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ EXTENSION = "gengap"
 
 @dataclass(frozen=True)
 class Services:
-    """Everything a view may call outside Flask."""
+    """Everything outside Flask that a view may call."""
 
     settings: Settings
     db: Database
@@ -46,7 +46,7 @@ def make_services(settings: Settings) -> Services:
 
 
 def services() -> Services:
-    """The services of the application that handles this request."""
+    """Return the services of the application that handles this request."""
     return cast(Services, current_app.extensions[EXTENSION])
 
 

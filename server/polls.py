@@ -1,8 +1,9 @@
-"""Polls of a live page: what they look at, and the short way by which most of them are answered.
+"""Polls of a submission's live page, most of which are answered before they reach Flask.
 
-A page asks every second or two, mostly in vain. `Polls` stands before Flask: where a poll brings the ETag that the view
-would answer with, it says 304 itself, for two thirds of the processor time. Everything else goes on to the view,
-`pages.submissions.status`, which looks through `look_for` as well. So both hold to one rule of who may see what.
+A page polls every second or two, usually without news. `Polls` is WSGI middleware in front of Flask: if a poll carries
+the ETag that the view would send, it answers 304 itself, which saves two thirds of the processor time. Every other
+request goes to the view, `pages.submission.submission.status`, which also uses `look_for`, so that both follow one rule
+of who may see what.
 """
 
 import re
@@ -31,13 +32,13 @@ if TYPE_CHECKING:
 
 SMOKE_POLL, POLL = "500ms", "2s"  # how often a page looks: a smoke run takes about a second
 SMOKE_PATIENCE_S = 30.0
-BEAT_S = 10  # how long an estimate of the time that is left stands, where nothing else changes
+BEAT_S = 10  # seconds for which an estimate of the time left is reused if nothing else changes
 _PATH = re.compile(r"/submissions/([1-9][0-9]{0,9})/status")
 
 
 @dataclass(frozen=True)
 class Poll:
-    """What a poll finds. interval: how long the page waits before the next one, as htmx wants it."""
+    """The result of a poll. interval: how long the page waits before the next one, in htmx's notation."""
 
     seen: Look
     interval: str
@@ -45,7 +46,7 @@ class Poll:
 
 
 def look_for(db: Database, account: Account | None, submission_id: int) -> Poll | None:
-    """How the submission stands, by one small query; None where it does not exist for this reader."""
+    """Return the state of the submission, by one small query; None if it does not exist for this reader."""
     seen = look(db, submission_id)
     if seen is None or (seen.phase_is_hidden and not _sees_hidden(account)):
         return None
@@ -57,14 +58,14 @@ def look_for(db: Database, account: Account | None, submission_id: int) -> Poll 
 
 
 def init_app(app: Flask) -> None:
-    """Comes last: it stands before all others."""
+    """Add the middleware in front of all others, so this must be called last."""
     app.wsgi_app = Polls(app, app.wsgi_app)  # type: ignore[method-assign]
 
 
 class Polls:
-    """A WSGI application that answers what has not changed and leaves the rest to the one behind it.
+    """WSGI middleware that answers polls without news and passes everything else on.
 
-    behind: the application without the short way.
+    behind: the application without this middleware.
     """
 
     def __init__(self, app: Flask, behind: "WSGIApplication") -> None:
@@ -85,7 +86,7 @@ class Polls:
         return self.behind(environ, start_response)
 
     def _unchanged(self, environ: "WSGIEnvironment", submission_id: int) -> str | None:
-        """The ETag of what the browser has, if it is what the view would send it."""
+        """Return the request's ETag if the view would send the same one, else None."""
         try:
             poll = look_for(self._db, login.account_of(self._app, self._db, environ), submission_id)
         except SQLAlchemyError:
@@ -96,7 +97,7 @@ class Polls:
 
 
 def interval_of(created_at: datetime, *, is_in_smoke: bool) -> str:
-    """How long the page of a submission from then waits between two looks, as htmx wants it."""
+    """Return how long the page of a submission created at this time waits between two polls, in htmx's notation."""
     waited_s = (utc_now() - created_at).total_seconds()
     return SMOKE_POLL if is_in_smoke and waited_s < SMOKE_PATIENCE_S else POLL
 

@@ -1,6 +1,6 @@
-"""What the API says when something goes wrong: problem details (RFC 9457), with a sentence per faulty field.
+"""Errors of the API: problem details (RFC 9457), with a sentence per faulty field.
 
-Views raise `Problem`; every other HTTP error below /api is told in the same form by `pages.errors`.
+Views raise `Problem`; `pages.site.errors` converts every other HTTP error below /api to the same form.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,11 +17,11 @@ _SENTENCES = {
     400: "The request is malformed.",
     403: "Your account may not do this.",
     404: "There is nothing at this address. It may have moved, or it may not be public.",
-    405: "This address does not take such a request.",
-    413: "The request is larger than this server takes.",
+    405: "This address does not support this method.",
+    413: "The request is larger than this server accepts.",
     429: "Too many requests. Wait as long as Retry-After says.",
-    503: "Something that this needs is out of reach for now. Please try again in a while.",
-    500: "This is our fault, and it is in the server's log. Please try again in a moment.",
+    503: "A service that this needs is not available now. Please try again later.",
+    500: "This is an error of the server, and it is in its log. Please try again in a moment.",
 }
 
 
@@ -65,7 +65,7 @@ def faulty(messages: Mapping[str, str]) -> Problem:
 
 
 def response(error: HTTPException) -> Response:
-    """The error as problem details, with the headers that belong to its status (Allow, Retry-After, …)."""
+    """Return the error as problem details, with the headers of its status (Allow, Retry-After, …)."""
     status = error.code or 500
     detail = error.detail if isinstance(error, Problem) else _SENTENCES.get(status, "The request was not answered.")
     told = ProblemDetails(

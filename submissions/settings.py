@@ -31,16 +31,18 @@ class Settings(BaseSettings):
 
     home: Path = Field(default_factory=lambda: _data_home() / "gengap", description="Database, store and keys")
     cache: Path = Field(default_factory=lambda: _cache_home() / "gengap", description="Trained demo zoos")
-    store_url: str = Field("", description="Where zoos are kept: a folder or a store's URL; empty: in the home folder")
+    store_url: str = Field(
+        "", description="Where zoos are stored: a folder or a store's URL; empty: in the home folder"
+    )
     store_endpoint: str = Field("", description="Address of the store's service, such as S3; empty: the provider's own")
     zoo_cache: Path = Field(
         default_factory=lambda settings: settings["cache"] / "zoos",
-        description="Where a machine keeps the zoos' files that it works with; no backup needed, but private",
+        description="Cache folder for the zoo files that a machine works with; needs no backup, but is private",
     )
-    zoo_cache_bytes: int = Field(20 * 2**30, gt=0, description="How large that may become")
+    zoo_cache_bytes: int = Field(20 * 2**30, gt=0, description="Size limit of the zoo cache in bytes")
     data_folder: Path = Field(
         default_factory=lambda settings: settings["cache"] / "data",
-        description="Where recipes look for datasets that are not bundled, in their distributors' files",
+        description="Folder with the files of datasets that are not bundled, as their distributors offer them",
     )
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the home folder")
     broker_url: str = Field("filesystem://", description="filesystem:// (in the home folder) or redis://…")
@@ -51,7 +53,7 @@ class Settings(BaseSettings):
     )
     docker_image: str = Field("gengap-sandbox", description="docker: image that measures run in")
     docker_runtime: str = Field("", description="docker: runtime, for example runsc; empty: the engine's default")
-    docker_socket: str = Field("", description="docker: the engine's address; empty: as its environment says")
+    docker_socket: str = Field("", description="docker: the engine's address; empty: from Docker's own variables")
     host: str = Field("127.0.0.1", description="Address the web server listens on")
     port: int = Field(8000, ge=0, le=65535, description="Port the web server listens on")
     web_threads: int = Field(8, ge=1, description="Threads of the web process")
@@ -64,7 +66,7 @@ class Settings(BaseSettings):
         0,
         ge=0,
         le=9,
-        description="How many proxies of yours stand before the web server, whose X-Forwarded-* it believes",
+        description="Number of your proxies in front of the web server, whose X-Forwarded-* headers it trusts",
     )
     https_only: bool = Field(False, description="Session cookies only over HTTPS (set behind a TLS proxy)")
     public_url: str = Field(
@@ -73,11 +75,11 @@ class Settings(BaseSettings):
         description="Address at which people reach the site, for links in mails, kits, citations and badges; empty: "
         "in mails `http://` with host and port, elsewhere the name that the request came by",
     )
-    registration_open: bool = Field(True, description="Whether visitors may make an account")
+    registration_open: bool = Field(True, description="Whether visitors may register")
     rate_reading: Rate = Field("1200/minute", description="Requests that change nothing, per account or address")
     rate_changing: Rate = Field("120/minute", description="Requests that change something, per account or address")
     rate_submitting: Rate = Field("30/minute", description="Uploads of measures, per account")
-    rate_log_in: Rate = Field("20/minute; 200/hour", description="Tries to log in, per address")
+    rate_log_in: Rate = Field("20/minute; 200/hour", description="Login attempts, per address")
     rate_registering: Rate = Field("20/minute; 100/hour", description="New accounts, per address")
     rate_mail: Rate = Field("5/minute; 50/hour", description="Requests that send mail, per address")
     smtp_host: str = Field("", description="Mail server; empty: mails are printed to the worker's log")
@@ -93,7 +95,7 @@ class Settings(BaseSettings):
         description="Whether only accounts with a verified email address may submit",
     )
     upload_bytes: int = Field(10 * 2**20, gt=0, description="Largest upload")
-    zoo_upload_bytes: int = Field(20 * 2**30, gt=0, description="Largest archive of a zoo that organizers upload")
+    zoo_upload_bytes: int = Field(20 * 2**30, gt=0, description="Largest zoo archive that organizers may upload")
     zoo_sources: tuple[str, ...] = Field(
         (),
         description="Folders and s3:// addresses below which organizers may name zoos for import (a JSON list)",

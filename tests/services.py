@@ -17,7 +17,7 @@ import redis
 
 from server.demo.processes import free_port
 
-START_S = 60.0
+START_S = 150.0
 QUICK_POSTGRES = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 
 

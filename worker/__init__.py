@@ -1,1 +1,1 @@
-"""The Celery app, the evaluator and the sandbox. Nothing outside a sandbox imports participant code."""
+"""The Celery worker, the evaluator and the sandbox. No process outside a sandbox imports participants' code."""

@@ -1,7 +1,7 @@
 """The Celery app: a queue of hints over the filesystem (the default) or Redis, chosen by `broker_url`.
 
-A message only hints that the database has work. Nothing is lost with a message, so there is no result
-backend, no acknowledgement after the work and no retry on sending.
+A message only hints that the database has work. Losing a message loses no work, so there is no result backend, no late
+acknowledgement and no retry of sending.
 """
 
 import os
@@ -19,7 +19,7 @@ FILESYSTEM_POLL_S = 0.5
 
 
 def make_celery(settings: Settings) -> Celery:
-    """An app for these settings; it opens no connection yet."""
+    """Make the Celery app for these settings, without opening a connection."""
     file_broker.register()
     url = f"{file_broker.SCHEME}://" if _uses_files(settings) else settings.broker_url
     app = Celery("gengap", broker=url, set_as_current=False)

@@ -1,7 +1,7 @@
-"""Evaluates measures: claimed runs of the database (`Evaluator.work`) or a whole zoo locally (`evaluate_zoo`).
+"""Evaluates measures: claimed runs from the database (`Evaluator.work`), or a whole zoo locally (`evaluate_zoo`).
 
-Both walk the same road: code and network files into a sandbox, an outcome back. What an outcome means for a
-submission is decided by `submissions.evaluation.outcomes`.
+Both give code and network files to a sandbox and get an outcome back. `submissions.evaluation.outcomes` decides what
+an outcome means for a submission.
 """
 
 import logging
@@ -40,16 +40,16 @@ from worker.sandbox.protocol import (
     seed_of,
 )
 
-WATCH_S = 0.5  # how long a measure goes on whose submission was cancelled, at most, beside the time to end it
-LEAST_WALL_S = 0.001  # of a pooled limit that is spent: the network fails at once
+WATCH_S = 0.5  # seconds between two checks whether a claim is lost, for example because it was cancelled
+LEAST_WALL_S = 0.001  # where a pooled limit is used up: the network then fails at once
 _log = logging.getLogger(__name__)
 
 
 class Evaluator:
-    """A worker's share of the queue. `work` runs in one thread per slot; `stop` ends them all in good order.
+    """Claims and evaluates runs for one worker process. `work` runs in one thread per slot; `stop` ends them all.
 
-    owner_prefix: names this process in leases, for example "host/pid". wake: called when runs have come free that
-    other slots and workers may be waiting for.
+    owner_prefix: names this process in leases, for example "host/pid". wake: called when runs have become available
+    that other slots and workers may be waiting for.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Evaluator:
         return 0 if self._stopping.is_set() else self._pool.free_slots
 
     def work(self) -> int:
-        """Claim and evaluate until nothing is pending; the number of networks evaluated."""
+        """Claim and evaluate runs until none is pending; return the number of networks evaluated."""
         evaluated = 0
         with self._pool.borrow() as sandbox:
             while not self._stopping.is_set():
@@ -96,14 +96,14 @@ class Evaluator:
         return evaluated
 
     def _catch_up(self) -> None:
-        """Rank intervals, if that was the last value of a submission."""
+        """Compute rank intervals, if that was the last value of a submission."""
         try:
             rank_intervals.catch_up(self._db)
         except SQLAlchemyError:
-            _log.exception("rank intervals could not be worked out; a sweep tries again")
+            _log.exception("rank intervals could not be computed; a sweep tries again")
 
     def stop(self) -> None:
-        """Begin no further network, interrupt those in hand and give their runs back."""
+        """Start no further network, interrupt those being evaluated and give their runs back."""
         self._stopping.set()
         self._pool.interrupt()
 
@@ -154,7 +154,7 @@ class Evaluator:
         files: Mapping[str, bytes],
         layers: dict[str, bool],
     ) -> bool:
-        """Put the outcome on record; whether the rest of the claim is still wanted."""
+        """Record the outcome; return whether the rest of the claim is still wanted."""
         if isinstance(outcome, Value):
             return outcomes.record_value(
                 self._db,
@@ -186,17 +186,17 @@ class Evaluator:
 
 @dataclass(frozen=True)
 class _Work:
-    """What a claim's runs have in common."""
+    """What the runs of a claim have in common."""
 
     code: Code
     zoo: Zoo
 
 
 class _Watch:
-    """While a claim is worked on: renews its lease, and interrupts the sandbox once the work is in vain.
+    """Renews the lease of a claim while its runs are evaluated, and interrupts the sandbox once the claim is lost.
 
-    A claim is lost when the submission was cancelled or failed elsewhere, or the lease passed to another
-    worker. It interrupts again at every look: the first time may fall between two networks.
+    A claim is lost when the submission was cancelled or failed elsewhere, or another worker has the lease. The sandbox
+    is interrupted at every check from then on, since the first interrupt may fall between two networks.
     """
 
     def __init__(self, db: Database, owner: str, lease_s: float, sandbox: Sandbox, stopping: threading.Event) -> None:
@@ -235,9 +235,9 @@ class _Watch:
 def evaluate_zoo(
     pool: SandboxPool, zoo: Zoo, code: Code, limits: Limits, *, slots: int
 ) -> Generator[tuple[str, Outcome]]:
-    """Evaluate a measure on every network of a zoo, `slots` at a time; yields outcomes as they come.
+    """Evaluate a measure on every network of a zoo, `slots` at a time, and yield outcomes as they arrive.
 
-    Ends after the first failure. Raises SandboxError, and whatever else ended one of the threads.
+    Ends after the first failure. Raises SandboxError, and any other exception of one of the threads.
     """
     waiting = deque(network.id for network in zoo.networks)
     outcomes: SimpleQueue[tuple[str, Outcome] | BaseException] = SimpleQueue()
@@ -274,7 +274,7 @@ def evaluate_zoo(
 
 
 def network_files(zoo: Zoo, network_id: str, track: Track = "standard") -> NetworkFiles:
-    """What a measure of this track gets of the network: more than the standard one does only on the extended track."""
+    """Return the files of a network for a measure of this track; `context` is set only on the extended track."""
     network = zoo.network(network_id)
     return NetworkFiles(
         architecture=network.architecture,
@@ -297,7 +297,7 @@ def _context_files(zoo: Zoo, network: NetworkEntry) -> ContextFiles:
 
 
 def _names(zoo: Zoo, files: NetworkFiles) -> list[str]:
-    """The files that a sandbox gets, by the names that the zoo's manifest gives them."""
+    """Return the sandbox's files by their names in the zoo's manifest."""
     return [path.relative_to(zoo.folder).as_posix() for _, path in files.named]
 
 

@@ -1,8 +1,8 @@
-"""What a measure's author learns of a failure. The process that failed tells it, so it is not believed beyond need.
+"""Decides what a measure's author is shown of a failure, which the failed process itself has described.
 
-Whoever runs on a hidden zoo could carry away what it saw there in an exception's name, a line number or a shape. Where
-a phase shows no logs, only words that could come from an honest failure pass: names that are in the upload or in the
-libraries, files of the upload, lines that they have. Called by the evaluator and `gengap evaluate`.
+A measure on a hidden zoo could encode what it saw there in an exception's name, a line number or a shape. Where a phase
+shows no logs, only words that could come from an honest failure are shown: names in the upload or in the libraries,
+files of the upload, line numbers within them. Called by the evaluator and `gengap evaluate`.
 """
 
 import builtins
@@ -46,7 +46,7 @@ _SHAPED = re.compile(r"(?:a tensor|an array) of shape \((\d{1,6}(?:, ?\d{1,6}){0
 
 @dataclass(frozen=True)
 class Told:
-    """One line of what happened and where; the exception's text and the log's tail only where logs are shown."""
+    """What is shown: one line; where logs are shown, also the exception's text and the end of the log."""
 
     detail: str
     message: str | None
@@ -54,14 +54,14 @@ class Told:
 
 
 def tell(failure: Failure, files: Mapping[str, bytes], *, shows_logs: bool) -> Told:
-    """What the author of `files` may know of the failure."""
+    """Return what the author of `files` is shown of the failure."""
     if shows_logs:
         return Told(failure.detail, failure.message, failure.log)
     return Told(_cautious(failure, files), None, None)
 
 
 def describe(failure: Failure) -> str:
-    """A failure with all that is known of it, for somebody who runs the measure on a machine of theirs."""
+    """Describe a failure with everything that is known, for somebody who runs the measure on their own machine."""
     parts = [failure.detail]
     if failure.message:
         parts[0] += f": {failure.message}"

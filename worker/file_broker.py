@@ -1,8 +1,8 @@
-"""kombu's filesystem transport, with files that appear whole: the default broker, for machines without Redis.
+"""kombu's filesystem transport with atomic writes: the default broker, for machines without Redis.
 
-kombu's own writes a message in place, and so its reader may find it half written, which ends the reader's
+kombu's own transport writes a message in place, so a reader may find it half written, which ends the reader's
 process; it also moves messages through the shared temporary folder. Here a file is written under another name
-and renamed, and taken by a rename within the same folder.
+and then renamed, and received by a rename within the same folder.
 """
 
 import json
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 def register() -> None:
-    """Make `gengap-files://` known to kombu."""
+    """Register `gengap-files://` with kombu."""
     TRANSPORT_ALIASES[SCHEME] = f"{__name__}:Transport"
 
 

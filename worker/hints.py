@@ -1,4 +1,4 @@
-"""Sending the hint that work exists. Pages and workers call it; losing one costs a few seconds, never work."""
+"""Sends hints that work exists. Pages and workers call it; a lost hint delays work by seconds and loses none."""
 
 import logging
 from functools import lru_cache
@@ -18,17 +18,17 @@ def _app(settings: Settings) -> Celery:
 
 
 def send_hint(settings: Settings) -> None:
-    """Tell some worker that there may be work. Never raises: a sweep finds the work without it."""
+    """Notify a worker that there may be runs to evaluate. Never raises: a sweep finds the work without it."""
     _send(settings, WORK)
 
 
 def send_zoo_hint(settings: Settings) -> None:
-    """The same for a job on a zoo."""
+    """Notify a worker that there may be a job on a zoo. Never raises."""
     _send(settings, ZOO_WORK)
 
 
 def send_mail_hint(settings: Settings) -> None:
-    """The same for a mail in the outbox."""
+    """Notify a worker that there may be a mail in the outbox. Never raises."""
     _send(settings, MAIL)
 
 

@@ -1,7 +1,7 @@
-"""Sends what is in the outbox: over SMTP, or to the log where no server is set. Every worker runs it in a thread.
+"""Sends the mails in the outbox over SMTP, or prints them to the log if no server is set. Every worker runs it.
 
-A thread of its own, because a mail server that answers slowly must hold up neither a slot nor the sweep. It looks for
-due mails with every sweep's period, and at once after a hint.
+It has a thread of its own because a slow mail server must delay neither a slot nor the sweep. It looks for due mails
+once in every period of the sweep, and at once after a hint.
 """
 
 import email.utils
@@ -25,12 +25,12 @@ from submissions.storage.database import Database
 
 TIMEOUT_S = 20.0
 FORGET_EVERY_S = 3600.0
-_FINAL = range(500, 600)  # SMTP's codes for what is no use to try again
+_FINAL = range(500, 600)  # SMTP's codes for permanent failures
 _log = logging.getLogger(__name__)
 
 
 class PostError(Exception):
-    """A mail was not taken. is_final: it never will be. server_failed: no other mail will be taken now either."""
+    """A mail was not accepted. is_final: it never will be. server_failed: no other mail will be accepted now."""
 
     def __init__(self, message: str, *, is_final: bool = False, server_failed: bool = False) -> None:
         super().__init__(message)
@@ -39,14 +39,14 @@ class PostError(Exception):
 
 
 class Post(Protocol):
-    """Where mails go. `send` raises PostError."""
+    """Where mails are sent. `send` raises PostError."""
 
     def send(self, mail: Mail) -> None: ...
     def close(self) -> None: ...
 
 
 class LogPost:
-    """Prints mails: on a site without a mail server whoever runs it passes the links on by hand."""
+    """Prints mails to the log: on a site without a mail server, its operator passes the links on by hand."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -60,7 +60,7 @@ class LogPost:
 
 
 class SmtpPost:
-    """One connection to the mail server, made for the first mail."""
+    """One connection to the mail server, opened for the first mail."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -112,7 +112,7 @@ class SmtpPost:
 
 
 class Mailer:
-    """Sends due mails in a thread between `with` and its end."""
+    """Sends due mails in a thread during a `with` block."""
 
     def __init__(self, settings: Settings, db: Database) -> None:
         self._settings = settings
@@ -137,7 +137,7 @@ class Mailer:
         self._woken.set()
 
     def send_due(self) -> int:
-        """Send all mails that are due. How many were taken."""
+        """Send all mails that are due; return how many were accepted."""
         post: Post = SmtpPost(self._settings) if self._settings.smtp_host else LogPost(self._settings)
         sent = 0
         try:
@@ -159,7 +159,12 @@ class Mailer:
         again = outbox.note_failure(self._db, mail, str(error), for_good=error.is_final)
         what_now = "it will be tried again" if again else "given up"
         _log.warning(
-            "Mail %d was not taken (try %d of %d, %s): %s", mail.mail_id, mail.tries, outbox.MOST_TRIES, what_now, error
+            "Mail %d was not accepted (try %d of %d, %s): %s",
+            mail.mail_id,
+            mail.tries,
+            outbox.MOST_TRIES,
+            what_now,
+            error,
         )
 
     def _run(self) -> None:
@@ -172,19 +177,21 @@ class Mailer:
                     outbox.forget_old(self._db)
                     forget_at = time.monotonic() + FORGET_EVERY_S
             except (SQLAlchemyError, OSError):
-                _log.exception("mails could not be looked for; the next sweep tries again")
+                _log.exception("due mails could not be read; the next sweep tries again")
             self._woken.wait(self._settings.sweep_s)
 
 
 def message_of(mail: Mail, settings: Settings) -> EmailMessage:
-    """The mail as it travels: plain text, marked as written by a program."""
+    """Return the message to be sent: plain text, marked as automatically generated."""
     message = EmailMessage(policy=POLICY)
     message["From"] = settings.mail_from
     message["To"] = mail.address
     message["Subject"] = mail.subject
     message["Date"] = email.utils.format_datetime(mail.created_at)
     domain = urlsplit(settings.effective_public_url).hostname or "localhost"
-    message["Message-ID"] = f"<gengap-{mail.mail_id}@{domain}>"  # the same in every try, so that a second is told
+    message["Message-ID"] = (
+        f"<gengap-{mail.mail_id}@{domain}>"  # the same in every attempt, so that duplicates can be recognised
+    )
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(_text(mail, settings), cte="quoted-printable")
     return message

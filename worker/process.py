@@ -1,10 +1,10 @@
-"""One worker process: a Celery worker whose threads are slots, one more for zoos, a sweeper, a mailer.
+"""One worker process: a Celery worker whose threads are slots, with one more for zoos, a sweeper and a mailer.
 
 `gengap worker` runs it.
 
-Threads, not Celery's forks: the work happens in sandboxes, a slot only watches; one process can stop its
-sandboxes in good order, and a sandbox must be started from a thread that lives on (see `sandbox.spawn`). Where the
-sandbox lacks a layer of the minimum, the process takes no work: it only says so, in the log and on record.
+It uses threads, not Celery's forks: the work happens in sandboxes and a slot only watches; one process can stop all of
+its sandboxes, and a sandbox must be started from a thread that lives on (see `sandbox.spawn`). Where the sandbox lacks
+a required layer, the process takes no work and only reports that, in the log and in the database.
 """
 
 import logging
@@ -37,13 +37,13 @@ from worker.sandbox.pool import SandboxPool, make_pool
 from worker.sandbox.protocol import SandboxError
 from worker.zoo_intake.job_supervisor import ZooJobs
 
-ZOO_SLOTS = 1  # threads beside those that evaluate: a zoo that is trained must keep no submission waiting
+ZOO_SLOTS = 1  # threads besides those that evaluate: training a zoo must not delay submissions
 SWEEPS_TO_A_NEW_TRIAL = 12
 _log = logging.getLogger(__name__)
 
 
 def run_worker(settings: Settings, *, log_level: str = "INFO") -> int:
-    """Work until SIGTERM or SIGINT; then give unfinished runs back and end every sandbox. The exit status."""
+    """Work until SIGTERM or SIGINT, then give unfinished runs back and end every sandbox; return the exit status."""
     db = Database(settings.effective_database_url)
     pool = make_pool(settings, settings.worker_slots)
     name = f"{socket.gethostname()}/{os.getpid()}"
@@ -59,10 +59,10 @@ def run_worker(settings: Settings, *, log_level: str = "INFO") -> int:
 
 
 def _is_able(settings: Settings, db: Database, pool: SandboxPool, name: str) -> bool:
-    """Put this worker on record; where its sandbox is not good enough, wait until it is, or False at the end.
+    """Record this worker, and wait until its sandbox is good enough; return False if it was stopped before that.
 
-    The wait takes no hints, which other workers could use. A sandbox that does not start (an engine that is not up
-    yet) is tried again now and then; a missing layer stays missing until the worker is started anew.
+    While it waits it takes no hints, which other workers could use. A sandbox that does not start (an engine that is
+    not running yet) is tried again regularly; a missing layer stays missing until the worker is restarted.
     """
     refusal = _enter(settings, db, pool, name)
     if refusal is None:
@@ -88,18 +88,18 @@ def _note(db: Database, name: str) -> None:
     try:
         workers.seen(db, name)
     except SQLAlchemyError:
-        _log.exception("the worker could not be noted; the next time tries again")
+        _log.exception("the worker's sign of life could not be recorded; the next one tries again")
 
 
 def _leave(db: Database, name: str) -> None:
     try:
         workers.leave(db, name)
     except SQLAlchemyError:
-        _log.exception("the worker could not be taken off the record; it will show as silent")
+        _log.exception("the worker's record could not be removed; it will be shown as silent")
 
 
 def _enter(settings: Settings, db: Database, pool: SandboxPool, name: str) -> str | None:
-    """Try the sandbox and put this worker on record. Why it takes no work, None where it does."""
+    """Try the sandbox and record this worker. Return why it takes no work, or None if it does."""
     layers: Mapping[str, bool] = {}
     try:
         layers = pool.layers()
@@ -169,7 +169,7 @@ def _register_tasks(
 ) -> None:
     def work() -> None:
         if not evaluator.free_slots:
-            return  # the thread for zoos must not wait for a slot; whoever holds one looks again
+            return  # the thread for zoos must not wait for a slot; the threads that hold one look again
         if evaluator.free_slots > 1 and queue.pending(db) > 0:
             send_hint(settings)  # wake the next slot; each slot wakes one more
         evaluator.work()
@@ -182,7 +182,7 @@ def _register_tasks(
 def _sweeper(
     settings: Settings, db: Database, evaluator: Evaluator, zoos: ZooJobs, name: str
 ) -> type[bootsteps.StartStopStep]:
-    """A worker step that, every few seconds, returns expired leases and hints at work that lies waiting."""
+    """Return a worker step that regularly gives back expired leases and sends hints for work that is waiting."""
 
     rescoring = Rescoring(db, make_zoo_store(settings))
 
@@ -219,7 +219,7 @@ def _sweeper(
 
 
 def _return_work_of_the_dead(db: Database) -> None:
-    """What is held by processes of this host that no longer exist need not wait for its lease."""
+    """Give back the runs of this host's processes that no longer exist, without waiting for their leases."""
     host = socket.gethostname()
     dead = [owner for owner in queue.owners(db) if _is_dead(owner, host)]
     if dead and (count := queue.return_runs_of(db, dead)):

@@ -44,6 +44,7 @@ class Examples:
     mapping: mmap.mmap | None = None
 
     def __len__(self) -> int:
+        """Return the number of examples."""
         return len(self.labels)
 
     def batches(self, size: int) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:

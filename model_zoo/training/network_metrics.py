@@ -93,7 +93,21 @@ def metrics(network: nn.Module, split: Split, recipe: Recipe, batch_size: int = 
 def predictions(
     network: nn.Module, inputs: NDArray[np.float32], labels: NDArray[np.int64], batch_size: int = _BATCH
 ) -> Predictions:
-    """Evaluate a network, as it is, on inputs (n, C, H, W); call `eval` first."""
+    """Evaluate a network in the mode it is in; call `eval` first.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    inputs : ndarray
+        float32, (n, C, H, W).
+    labels : ndarray
+        int64, (n,).
+    batch_size : int
+
+    Returns
+    -------
+    Predictions
+    """
     correct, losses, confidences = [], [], []
     for x, y in _batches(network, inputs, labels, batch_size):
         logits = network(x).double()
@@ -110,6 +124,20 @@ def robust_accuracy(network: nn.Module, split: Split, attack: RecipeRobust, batc
 
     The attack is projected gradient ascent of the cross-entropy by signs [1]_ from the example itself; with a single
     step it is the fast gradient sign method [2]_. Inputs stay in [0, 1] where all test inputs do.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        In eval mode.
+    split : Split
+    attack : RecipeRobust
+        `epsilon` is in units of the inputs.
+    batch_size : int
+
+    Returns
+    -------
+    float
+        From 0 to 1.
 
     References
     ----------

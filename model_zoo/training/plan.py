@@ -50,7 +50,20 @@ class PlannedNetwork:
 
 
 def planned_networks(recipe: Recipe, input_shape: Sequence[int], classes: int) -> list[PlannedNetwork]:
-    """Plan a network for each point of the grid, in the grid's order, siblings last, each with a seed of its own."""
+    """Plan a network for each point of the grid.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    input_shape : sequence of int
+        (C, H, W).
+    classes : int
+
+    Returns
+    -------
+    list of PlannedNetwork
+        In the grid's order, siblings last, each with a seed of its own.
+    """
     return [
         PlannedNetwork(point, sibling, _plan(recipe, point, sibling, input_shape, classes))
         for sibling in range(1 + recipe.siblings)

@@ -42,6 +42,17 @@ def cached_zoo(recipe_name: str, cache: Path) -> Path | None:
 def make_zoo_in_child(recipe_name: str, cache: Path) -> Path:
     """Return the folder of the recipe's zoo; if necessary, train it in a child process, with progress on stderr.
 
+    Parameters
+    ----------
+    recipe_name : str
+        Of a shipped recipe.
+    cache : Path
+        Folder of trained zoos.
+
+    Returns
+    -------
+    Path
+
     Raises
     ------
     ZooError

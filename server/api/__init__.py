@@ -1,1 +1,1 @@
-"""The API under /api/v1: JSON for scripts, described by an OpenAPI document that is made from these routes."""
+"""The API under /api/v1: JSON for scripts, described by an OpenAPI document that is generated from these routes."""

@@ -1,7 +1,4 @@
-"""The OpenAPI document as people read it: routes by part, with what they take and answer, and every model's fields.
-
-Made from the document alone, for the page at /api.
-"""
+"""The OpenAPI document prepared for the page /api: routes by part with parameters and responses, and all models."""
 
 import re
 from collections.abc import Iterator, Mapping

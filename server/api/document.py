@@ -1,4 +1,4 @@
-"""The OpenAPI document of the API and the page that shows it to people. The document is made once, from the routes."""
+"""The OpenAPI document of the API, generated once from the routes, and the page that shows it."""
 
 from importlib.metadata import version
 from typing import Any, cast
@@ -16,7 +16,7 @@ from server.http.headers import conditional
 from server.problems import ProblemDetails
 from submissions.people.tokens import SCOPES, Scope
 
-_TEXT = """Everything that the pages do, in JSON. Make a token on your account's page or with `gengap login`, and send
+_TEXT = """Everything that the pages can do, in JSON. Create a token on your account's page or with `gengap login`, send
 it as `Authorization: Bearer gengap_…`; what visitors see needs none. Errors are problem details (RFC 9457). Lists come
 in pages, whose neighbours the header `Link` names. Answers to GET have an ETag. A 429 says in `Retry-After` how many
 seconds to wait."""

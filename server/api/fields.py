@@ -1,4 +1,4 @@
-"""What requests and answers of the API are made of: strict bodies, bounded texts, moments with a time zone, pages."""
+"""Types of requests and responses of the API: strict bodies, texts of limited length, times with a zone, pages."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -23,7 +23,7 @@ Secret = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{20,64}$")]
 def _in_our_times(moment: datetime) -> datetime:
     """Far from where a change of time zone leaves the calendar."""
     if not datetime(1970, 1, 2, tzinfo=UTC) <= moment <= datetime(9000, 1, 1, tzinfo=UTC):
-        raise ValueError("give a moment after 1970 and before 9000")
+        raise ValueError("give a time after 1970 and before 9000")
     return moment
 
 
@@ -33,7 +33,7 @@ Moment = Annotated[AwareDatetime, AfterValidator(_in_our_times)]
 
 
 class Body(BaseModel):
-    """A request's JSON: taken as it is, without guessing; an unknown field is an error."""
+    """The JSON of a request, read strictly; an unknown field is an error."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -45,7 +45,7 @@ class Query(BaseModel):
 
 
 class Paging(Query):
-    """Which part of a list is wanted."""
+    """The requested page of a list."""
 
     page: int = Field(1, ge=1, le=LARGEST_PAGE, description="Which page, from 1")
     per_page: int = Field(50, ge=1, le=MOST_PER_PAGE, description="How many a page")
@@ -57,7 +57,7 @@ class Paging(Query):
 
 
 class Answer(BaseModel):
-    """What the API answers with."""
+    """A response of the API."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -65,6 +65,6 @@ class Answer(BaseModel):
 class Listing(Answer):
     """A page of a list. The header Link names the pages before and after it."""
 
-    total: int = Field(description="How many there are on all pages")
-    page: int = Field(description="Which page this is, from 1")
-    per_page: int = Field(description="How many a page has at most")
+    total: int = Field(description="Number of entries on all pages")
+    page: int = Field(description="Number of this page, from 1")
+    per_page: int = Field(description="Maximum number of entries of a page")

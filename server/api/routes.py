@@ -1,8 +1,9 @@
-"""How a route of the API is declared: who may use it, what it takes, what it answers. The OpenAPI document follows.
+"""Declaring routes of the API: access, inputs and outputs of a view, from which the OpenAPI document is generated.
 
-A view is a plain function. It asks for what it needs by name: names of the URL, `query` and `body` (models, checked
-before it is called). It returns an answer's model, `Created`, a Flask response (a download), or None (204). Answers to
-GET carry an ETag. Checking is done here and not by flask-openapi3, which reads a JSON text twice and guesses types.
+A view is a plain function. Its parameter names say what it needs: names in the URL, `query` and `body` (models, which
+are checked before the call). It returns a response model, `Created`, a Flask response (a download), or None (204).
+Responses to GET have an ETag. Inputs are checked here instead of by flask-openapi3, which parses JSON twice and guesses
+types.
 """
 
 import hashlib
@@ -35,14 +36,14 @@ _COMPONENTS = "#/components/schemas/"
 _PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": f"{_COMPONENTS}{ProblemDetails.__name__}"}}}
 
 # Where pydantic's own sentence is for programmers.
-_MESSAGES = {"string_pattern_mismatch": "It has characters that cannot be here."}
+_MESSAGES = {"string_pattern_mismatch": "It contains characters that are not allowed here."}
 
 _TYPES: Mapping[type, Any] = {IdConverter: Id, SlugConverter: Slug, SecretConverter: Secret}
 
 
 @dataclass(frozen=True)
 class Created(Generic[AnyModel]):
-    """Something new, and where it is."""
+    """A new object and its address."""
 
     answer: AnyModel
     location: str
@@ -95,10 +96,9 @@ class Routes:
     ) -> Callable[[View], View]:
         """Declare a route.
 
-        download: the media type of what is sent, where it is no model. takes: what bodies are by media type, as
-        models or schemas, where the view reads the request itself. accepted: the work goes on after the answer (202).
-        conflicts: what is asked may be impossible as things stand (409). may_lack: a file that it needs may be out of
-        reach for now (503).
+        download: the media type of a response that is not a model. takes: bodies by media type, as models or schemas,
+        if the view reads the request itself. accepted: the work continues after the response (202). conflicts: the
+        request may conflict with the current state (409). may_lack: a file that it needs may be unavailable (503).
         """
 
         further = {409: conflicts, 503: may_lack}
@@ -122,7 +122,7 @@ class Routes:
         return declare
 
     def _bodies(self, takes: Mapping[str, type[BaseModel] | dict[str, Any]]) -> dict[str, Any]:
-        """What flask-openapi3 writes down of bodies that a view reads itself; their models become components."""
+        """Return the OpenAPI description of bodies that a view reads itself; their models become components."""
         content = {}
         for media, taken in takes.items():
             if isinstance(taken, dict):
@@ -136,7 +136,7 @@ class Routes:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What a view asks for, and what it returns."""
+    """The inputs and the output of a view."""
 
     names: tuple[str, ...]
     path: type[BaseModel] | None
@@ -171,13 +171,13 @@ class _Wanted:
 
     @property
     def annotations(self) -> dict[str, Any]:
-        """What flask-openapi3 reads."""
+        """Return what flask-openapi3 reads."""
         found = {"path": self.path, "query": self.query, "body": self.body}
         return {name: model for name, model in found.items() if model is not None}
 
 
 def _carried_out(view: Callable[..., Any], wanted: _Wanted, status: int) -> Callable[..., Response]:
-    """The view with its arguments checked before and its answer written after."""
+    """Return the view with its arguments checked before and its result converted after the call."""
 
     @wraps(view)
     def carried_out(**named: Any) -> Response:
@@ -195,14 +195,14 @@ def _carried_out(view: Callable[..., Any], wanted: _Wanted, status: int) -> Call
 
 
 def read_body(model: type[AnyModel]) -> AnyModel:
-    """The request's JSON as this model. Raises Problem (400, 415, 422)."""
+    """Return the request's JSON as this model. Raises Problem (400, 415, 422)."""
     if request.mimetype != JSON:
         raise Problem(415, f"Send the body as {JSON}.")
     return checked(lambda: model.model_validate_json(request.get_data(cache=False)))
 
 
 def checked(read: Callable[[], AnyModel]) -> AnyModel:
-    """What pydantic reads; what it has to say against it becomes a Problem with a sentence per field."""
+    """Return what pydantic reads; its errors become a Problem with a sentence per field."""
     try:
         return read()
     except ValidationError as error:
@@ -213,7 +213,7 @@ def checked(read: Callable[[], AnyModel]) -> AnyModel:
         FieldError(field=".".join(map(str, fault["loc"])), message=_MESSAGES.get(fault["type"], f"{fault['msg']}."))
         for fault in faults
     ]
-    raise Problem(422, "Something in the request is not as it should be; `errors` says what.", errors)
+    raise Problem(422, "The request is invalid; `errors` has the details.", errors)
 
 
 def _read_query(model: type[AnyModel]) -> AnyModel:
@@ -243,7 +243,7 @@ def _written(result: Any, status: int) -> Response:
 
 
 def cacheable(response: Response) -> Response:
-    """The answer with an ETag, or 304 where the reader has it already."""
+    """Return the response with an ETag, or a 304 if the reader has it already."""
     response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:32])
     response.headers["Cache-Control"] = "private, no-cache"
     response.vary.add("Authorization")
@@ -252,7 +252,7 @@ def cacheable(response: Response) -> Response:
 
 
 def _links(listing: Listing) -> str:
-    """Where the other pages of a list are (RFC 8288)."""
+    """Return the header with the other pages of a list (RFC 8288)."""
     last = max(1, -(-listing.total // listing.per_page))
     pages = {"first": 1, "prev": listing.page - 1, "next": listing.page + 1, "last": last}
     shown = {name: page for name, page in pages.items() if 1 <= page <= last}
@@ -265,7 +265,7 @@ def _links(listing: Listing) -> str:
 def _responses(
     method: str, wanted: _Wanted, download: str | None, reads_body: bool, status: int, further: list[int]
 ) -> dict[str, Any]:
-    """What flask-openapi3 writes down about the answers."""
+    """Return the OpenAPI description of the responses."""
     found: dict[str, Any] = {}
     if download is not None:
         schema = {"type": "object"} if download == JSON else {"type": "string", "format": "binary"}

@@ -1,1 +1,1 @@
-"""Who is asking, and what they may use and see."""
+"""Authentication and access: who sends a request, and what they may use and see."""

@@ -1,10 +1,10 @@
-"""Who may use which route, and see what its URL names: deny by default. Called before every view.
+"""Access control: who may use which route and see what its URL names. Denies by default; called before every view.
 
 Every view is marked with `allow`, and every parameter of its URL has a kind (`server.auth.parameters`). The application
-does not start with a route that lacks either; one that is added later answers 403 to everybody. A hidden phase, and a
-hidden submission, do not exist (404) for anyone without `Permission.SEE_HIDDEN`; a submission's owner, its author or a
-member of its team, still sees it when hidden. The competition, phase and submissions that the URL names are loaded here
-once; views take them with `the_competition()` and its sisters.
+does not start with a route that lacks either; a route added later answers 403 to everybody. Hidden phases and hidden
+submissions do not exist (404) for anyone without `Permission.SEE_HIDDEN`; the owners of a hidden submission (its
+author, or the members of its team) still see it. The records that the URL names are loaded here once; views get them
+from `the_competition()`, `the_phase()`, `the_submission()` and `submission_named()`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -50,17 +50,17 @@ class Who(StrEnum):
 
 @dataclass(frozen=True)
 class OwnerOr:
-    """Whose submission it is that the URL names, or whose team's, and everybody who has the permission."""
+    """The owners of the submission that the URL names, and everybody who has the permission."""
 
     permission: Permission
 
 
-Allowed = Who | OwnerOr | Permission | Permissions  # permissions: whoever has all of them
+Allowed = Who | OwnerOr | Permission | Permissions  # permissions: all of them are needed
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """What a view says of itself. query: parameters after the question mark that name submissions."""
+    """What a view declares. query: query parameters that name submissions."""
 
     allowed: Allowed
     scope: Scope | None
@@ -82,7 +82,7 @@ def allow(
 ) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
     """Declare who may use the decorated view; in the API also which scope a token must have.
 
-    submissions_in_query: parameters after the question mark that name submissions, where they are given.
+    submissions_in_query: query parameters that name submissions, if they are given.
     """
 
     def mark(view: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -93,7 +93,7 @@ def allow(
 
 
 def declared(view: Callable[..., Any]) -> Declaration | None:
-    """What a view says of itself, None where it says nothing."""
+    """Return what a view declares, None if it declares nothing."""
     return getattr(view, _MARK, None)
 
 
@@ -102,7 +102,7 @@ def init_app(app: Flask) -> None:
 
 
 def check_routes(app: Flask) -> None:
-    """Called once all routes are registered. Raises UndeclaredRouteError for one that would be closed to everybody."""
+    """Check all routes, once they are registered. Raises UndeclaredRouteError."""
     for rule in app.url_map.iter_rules():
         if fault := _fault(rule, declared(app.view_functions[rule.endpoint])):
             raise UndeclaredRouteError(f"The route {rule.endpoint} ({rule}) {fault}.")

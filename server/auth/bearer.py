@@ -1,6 +1,6 @@
-"""Requests to the API: which they are, the token they come with, and what it may do. Called by access and limits.
+"""Authentication of API requests by bearer tokens, and the tokens' scopes. Called by `access` and the rate limits.
 
-Only a bearer token says who asks. Cookies count for nothing here, so that no other site's page can use the API through
+Only a bearer token identifies the sender. Cookies are ignored, so that pages of other sites cannot use the API through
 a visitor's browser, and no CSRF token is needed.
 """
 
@@ -18,7 +18,7 @@ VERSION_PREFIX = f"{PREFIX}v1"
 
 
 def init_app(app: Flask) -> None:
-    """Comes before whatever asks who is there."""
+    """Register the handler; it must run before code that needs the account."""
     app.before_request(_read_token)
 
 
@@ -27,28 +27,28 @@ def is_api_request() -> bool:
 
 
 def the_holder() -> TokenHolder | None:
-    """Whom this request's token stands for; None where it has none, or a wrong one."""
+    """Return the holder of this request's token; None if it has no token, or an invalid one."""
     return cast(TokenHolder | None, g.token_holder)
 
 
 def require(scope: Scope) -> None:
-    """End the request where its token is wrong or lacks the scope. Without any token it goes on, as a visitor's."""
+    """End the request if its token is invalid or lacks the scope. Without a token it continues as a visitor's."""
     holder = the_holder()
     if holder is not None and scope not in holder.scopes:
-        sentence = f"The token lacks the scope {scope}. Make one that has it."
+        sentence = f"The token lacks the scope {scope}. Create one that has it."
         raise Problem(403, sentence, challenge=_challenge(error="insufficient_scope", scope=scope.value))
     if holder is None and "Authorization" in request.headers:
-        sentence = "The token is unknown, expired or revoked. Make a new one: gengap login"
+        sentence = "The token is unknown, expired or revoked. Create a new one: gengap login"
         raise Problem(401, sentence, challenge=_challenge(error="invalid_token"))
 
 
 def no_token() -> Problem:
-    """What a visitor is told on a route for people with an account."""
+    """Return the error for a visitor on a route that needs an account."""
     return Problem(401, "This needs a token: send the header Authorization: Bearer gengap_…", challenge=_challenge())
 
 
 def _challenge(**parameters: str) -> str:
-    """How a request is to say who it is from (RFC 6750)."""
+    """Return the header value that says how to authenticate (RFC 6750)."""
     return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in {"realm": "gengap", **parameters}.items())
 
 

@@ -1,6 +1,6 @@
-"""Who is logged in: the session cookie, logging in and out, and where to go next. Called by access and pages.
+"""Logged-in users: the session cookie, logging in and out, and the redirect after it. Called by `access` and pages.
 
-The cookie holds a user's id and the key of a session, which `submissions.people.sessions` has on record until it ends.
+The cookie contains a user's id and the key of a session, which `submissions.people.sessions` stores until it ends.
 """
 
 from dataclasses import dataclass, field
@@ -25,10 +25,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Account:
-    """The person behind this request, as Flask-Login wants it.
+    """The account of this request, as Flask-Login needs it.
 
-    session_id: of the browser's session; None where the request comes without one, with a token. unread: how many
-    notifications they have not read.
+    session_id: of the browser's session; None for a request with a token. unread: number of unread notifications.
     """
 
     id: int
@@ -51,7 +50,7 @@ class Account:
 
 
 class Cookies(SecureCookieSessionInterface):
-    """Flask's signed cookies; what signs them is made once, not for every request."""
+    """Flask's signed cookies, with a serializer that is created once instead of for every request."""
 
     def __init__(self, app: Flask) -> None:
         self._signing = super().get_signing_serializer(app)
@@ -69,19 +68,19 @@ def init_app(app: Flask) -> None:
 
 
 def account_of(app: Flask, db: Database, environ: "WSGIEnvironment") -> Account | None:
-    """Whom a request's cookie names, None for a visitor: outside of Flask what `current_account` is inside."""
+    """Return the account of a request's cookie, None for a visitor; `current_account` for use outside of Flask."""
     cookies = app.session_interface.open_session(app, Request(environ))
     identity = None if cookies is None else cookies.get("_user_id")
     return None if identity is None else _load(db, identity)
 
 
 def act_as(account: Account | None) -> None:
-    """Take this request as a token's account, or a visitor's, whatever session its cookie names."""
+    """Treat this request as the token's account, or a visitor's, and ignore the session of its cookie."""
     g.account = account
 
 
 def current_account() -> Account | None:
-    """Who is logged in, None for a visitor."""
+    """Return the logged-in account, None for a visitor."""
     if "account" in g:
         return cast(Account | None, g.account)
     user = current_user._get_current_object()
@@ -95,13 +94,13 @@ def may(permission: Permission) -> bool:
 
 
 def the_account() -> Account:
-    """Who is logged in, on a route that no visitor may use."""
+    """Return the logged-in account, on a route that visitors may not use."""
     account = current_account()
     return account if account is not None else abort(403)
 
 
 def log_in(user: UserRecord) -> None:
-    """Start a new session: nothing of the one before survives, so that a planted cookie gains nothing."""
+    """Start a new session that keeps nothing of the old one, so that a planted cookie gains nothing."""
     log_out()
     key = sessions.begin(services().db, user.id, request.headers.get("User-Agent", ""))
     login_user(Account(id=user.id, name=user.name, role=user.role, session_key=key))
@@ -116,9 +115,10 @@ def log_out() -> None:
 
 
 def safe_next(default: str) -> str:
-    """The page asked for by `next`, if it is a page of this site, else `default`.
+    """Return the page in `next` if it is a page of this site, else `default`.
 
-    Browsers read `//host` and `/\\host` as other hosts, and drop tabs and newlines before they look.
+    Browsers also read a backslash as a slash, so that both variants of `//host` mean another host, and drop tabs and
+    newlines before they look.
     """
     target = request.values.get("next", "")
     parts = urlsplit(target)

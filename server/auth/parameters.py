@@ -1,7 +1,7 @@
-"""What the parameters of URLs name, by type: `<submission:submission_id>`. Called by access, the API and forms.
+"""The kinds of URL parameters, as converters: `<submission:submission_id>`. Called by access, the API and forms.
 
-Each kind says how what it names is protected, whatever the parameter is called. `access.check_routes` refuses a route
-with a parameter of no kind that stands here, or one that allows more people than the kind does.
+A kind says how the object is protected, whatever the name of the parameter. `access.check_routes` refuses a route with
+a parameter of another kind, and a route that allows more people than the kind does.
 """
 
 import re
@@ -15,24 +15,24 @@ from werkzeug.routing import BaseConverter, PathConverter, UnicodeConverter
 
 from submissions.storage.roles import Permission, Permissions
 
-LARGEST_ID = 10**9 - 1  # a database stumbles over a number that no id can be
+LARGEST_ID = 10**9 - 1  # every database accepts ids up to it
 _PARAMETER = re.compile(r"<([a-z_]+):([a-z_0-9]+)>")
 
 
 class SecretConverter(BaseConverter):
-    """Secrets in URLs, as `secrets.token_urlsafe` makes them."""
+    """Secrets in URLs, in the form of `secrets.token_urlsafe`."""
 
     regex = r"[A-Za-z0-9_-]{20,64}"
 
 
 class SlugConverter(BaseConverter):
-    """Names in URLs: nothing that a database could stumble over reaches it."""
+    """Names in URLs, restricted to characters that every database accepts."""
 
     regex = r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}"
 
 
 class IdConverter(BaseConverter):
-    """Numbers of records in URLs, from 1 to LARGEST_ID."""
+    """Record ids in URLs, from 1 to LARGEST_ID."""
 
     regex = r"[1-9][0-9]{0,8}"
 
@@ -41,18 +41,18 @@ class IdConverter(BaseConverter):
 
 
 class Guard(StrEnum):
-    """Who sees to it that the reader may have what a parameter names, where no permission is needed."""
+    """How an object is protected, if no permission is needed for it."""
 
-    LOADED = "loaded"  # access loads it before the view; 404 unless the reader may see it
-    OWN = "own"  # the view looks among what belongs to the reader alone
-    OPEN = "open"  # it is no object, or knowing its secret name is the permission
+    LOADED = "loaded"  # access loads it before the view: 404 unless the reader may see it
+    OWN = "own"  # it belongs to a person: the domain function searches only those of the reader
+    OPEN = "open"  # not an object, or its name is a secret that gives access
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a parameter of this kind looks like and names.
+    """One kind of parameter.
 
-    guard: permissions mean that the route asks for one of them. text: for the API's document.
+    guard: if it is a set of permissions, the route must require one of them. text: for the API's document.
     """
 
     converter: type[BaseConverter]
@@ -85,10 +85,10 @@ KINDS: Mapping[str, Kind] = {
 
 @cache
 def kinds_in(rule: str) -> Mapping[str, str]:
-    """The kind of each parameter of a URL rule by the parameter's name, without those of no known kind."""
+    """Return the kind of each parameter of a URL rule, by name, without parameters of unknown kinds."""
     return MappingProxyType({name: kind for kind, name in _PARAMETER.findall(rule) if kind in KINDS})
 
 
 def id_in(text: str) -> int | None:
-    """The number of a record that a text is; None where it is none."""
+    """Return the id that a text contains, None if it is not an id."""
     return int(text) if re.fullmatch(IdConverter.regex, text) else None

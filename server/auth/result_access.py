@@ -1,4 +1,4 @@
-"""What the reader of this request may see of a submission's result. Called by pages and downloads that tell scores."""
+"""What the reader of this request may see of a submission's result. Called by pages and downloads that show scores."""
 
 from server.auth.access import is_owner
 from server.auth.login import may

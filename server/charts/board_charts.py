@@ -1,4 +1,4 @@
-"""The history of a leaderboard as a Vega-Lite specification, and an entrant's badge as SVG. Called by board_exports."""
+"""The history of a leaderboard as a Vega-Lite specification, and an entrant's badge as SVG."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,9 +16,9 @@ _NAME = "Gengap"
 
 
 def history_chart(courses: Sequence[Course], until: datetime) -> dict[str, Any]:
-    """Steps over time, one colour an entrant; a click in the legend singles one out.
+    """Return a step chart over time with one colour per entrant; a click in the legend highlights one.
 
-    until: where the lines end, or a tenth after the last step, if that is earlier: what is idle tells nothing.
+    until: the end of the lines, or a tenth after the last step if that is earlier.
     """
     moments = [step.at for course in courses for step in course.steps]
     if moments:
@@ -34,7 +34,7 @@ def history_chart(courses: Sequence[Course], until: datetime) -> dict[str, Any]:
     labels = list(dict.fromkeys(course.label for course in courses))
     return {
         "$schema": SCHEMA,
-        "description": "The score that each of the first ten showed over time.",
+        "description": "The scores of the first ten entrants over time.",
         "width": "container",
         "height": 360,
         "data": {"values": values},
@@ -63,7 +63,7 @@ def history_chart(courses: Sequence[Course], until: datetime) -> dict[str, Any]:
 
 
 def badge(row: Row, competition: str) -> str:
-    """A small picture for other sites: the entrant's rank and score. Attributes only: a style would be blocked."""
+    """Return a small SVG for other sites with the entrant's rank and score; without styles, which would be blocked."""
     told = f"{'unranked' if row.rank is None else f'rank {row.rank}'} · {row.score:.2f}"
     left, right = (round(len(text) * _LETTER + _PADDING) for text in (_NAME, told))
     width = left + right

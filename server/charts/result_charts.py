@@ -1,8 +1,8 @@
-"""The pictures of a submission's result as Vega-Lite specifications, as in `server.charts.specifications`.
+"""The pictures of a submission's result as Vega-Lite specifications.
 
-Called by `server.charts.result_pictures`, which has the same numbers as tables. Each picture is as wide as its box
-and exactly `HEIGHT_PX` high, with axes and legend, so that nothing on the page moves when it appears. What marks look
-like is named by style, and charts.js takes the styles from the style sheet.
+Called by `server.charts.result_pictures`, which has the same numbers as tables. Each picture is as wide as its box and
+exactly `HEIGHT_PX` high, with axes and legend, so that the page does not move when it appears. Marks name a style, and
+charts.js takes the colours from the style sheet.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ Spec = dict[str, Any]
 
 
 def heat_map(sets: Sequence[SetCmi]) -> Spec:
-    """The CMI of each pair of axes, both ways round; the pair that makes the score has a frame."""
+    """Return the CMI of each pair of axes as a symmetric heat map; the pair that determines the score has a frame."""
     axes = list(dict.fromkeys(axis for entry in sets for axis in entry.axes))
     cells = [
         {"row": row, "column": column, "cmi": entry.cmi, "attains": entry.attains}
@@ -61,7 +61,7 @@ def heat_map(sets: Sequence[SetCmi]) -> Spec:
 
 
 def bars_by_axis(numbers: Sequence[AxisNumber]) -> Spec:
-    """ψ of each axis from −1 to 1, in the zoo's order."""
+    """Return bars of ψ from −1 to 1 for each axis, in the zoo's order."""
     rows = [{"axis": one.axis, "psi": one.number} for one in numbers]
     encoding = {
         "y": {
@@ -86,7 +86,7 @@ def bars_by_axis(numbers: Sequence[AxisNumber]) -> Spec:
 
 
 def cumulative(steps: Sequence[Step]) -> Spec:
-    """The share of changes whose sign error is at most x; a coin is wrong half of the time."""
+    """Return the share of changes with a sign error of at most x; a coin toss is wrong half of the time."""
     rows = [{"error": 0.0, "share": 0.0}, *({"error": step.sign_error, "share": step.share} for step in steps)]
     rows.append({"error": 1.0, "share": 1.0})
     position = {"axis": {"format": "~%", "tickCount": 5}, "type": "quantitative"}
@@ -116,7 +116,7 @@ def cumulative(steps: Sequence[Step]) -> Spec:
 
 
 def histogram(bins: Sequence[TimeBin]) -> Spec:
-    """How many networks took how long."""
+    """Return a histogram of seconds per network."""
     rows = [{"from": one.from_s, "to": one.to_s, "networks": one.networks} for one in bins]
     is_log = is_wide(bins[0].from_s, bins[-1].to_s) if bins else False
     encoding = {
@@ -143,7 +143,10 @@ def histogram(bins: Sequence[TimeBin]) -> Spec:
 
 
 def first_against_second(rows: Sequence[tuple[float, float, float]], names: tuple[str, str], target: str) -> Spec:
-    """Two measures' values on the same networks, coloured by the target. rows: first value, second value, target."""
+    """Return a scatter plot of two measures' values, coloured by the target.
+
+    rows: first value, second value, target.
+    """
     values = [{"first": first, "second": second, "target": told} for first, second, told in rows]
     encoding = {
         **{
@@ -173,9 +176,9 @@ def first_against_second(rows: Sequence[tuple[float, float, float]], names: tupl
 
 
 def _split(field: str, numbers: Sequence[float], border: float, mark: Spec, styles: tuple[str, str]) -> list[Spec]:
-    """A layer for the numbers up to the border and one for those above, each in its style.
+    """Return a layer for the numbers up to the border and one for those above, each in its style.
 
-    None without numbers: a group of no marks has nothing to say to a screen reader.
+    None without numbers, because a group without marks means nothing to a screen reader.
     """
     sides = (("<=", any(number <= border for number in numbers)), (">", any(number > border for number in numbers)))
     return [
@@ -189,7 +192,7 @@ def _split(field: str, numbers: Sequence[float], border: float, mark: Spec, styl
 
 
 def _scale(numbers: Sequence[float]) -> Spec:
-    """Logarithmic where the numbers are positive and spread over more than two orders of magnitude."""
+    """Return a logarithmic scale if the numbers are positive and span more than two orders of magnitude."""
     wide = bool(numbers) and min(numbers) > 0 and max(numbers) > LOG_SCALE_RATIO * min(numbers)
     return {"type": "log"} if wide else {"zero": False}
 

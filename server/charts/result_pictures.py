@@ -1,6 +1,6 @@
-"""The pictures of a result, each with its title, how to read it, and its numbers as a table, for pages and downloads.
+"""The pictures of a result, each with title, caption and a table of its numbers, for pages and downloads.
 
-Called by `server.pages.submission.result`. `server.charts.result_charts` draws them.
+Called by `server.pages.submission.result`. `server.charts.result_charts` makes the specifications.
 """
 
 import csv
@@ -23,7 +23,7 @@ VALUES = "values"
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture of one zoo. `rows` are its numbers, not rounded, under `columns`. draw: makes its specification."""
+    """One picture of one zoo. `rows` are its unrounded numbers under `columns`; `draw` makes its specification."""
 
     key: str
     title: str
@@ -34,7 +34,7 @@ class Picture:
 
 
 def pictures(zoo: ZooResult) -> tuple[Picture, ...]:
-    """The pictures of one zoo that need no truth beside them, as far as there is something to draw."""
+    """Return the pictures of one zoo that do not need the truth, if there are numbers for them."""
     found = [] if zoo.report is None else _of_report(zoo.report)
     if zoo.times:
         found.append(_times(zoo.times))
@@ -42,12 +42,12 @@ def pictures(zoo: ZooResult) -> tuple[Picture, ...]:
 
 
 def values_picture(points: ZooPoints, coloured_by: int = 0) -> Picture:
-    """Value against target on a zoo whose truth is public."""
+    """Return values against targets on a zoo with public truth."""
     return Picture(
         key=VALUES,
         title=f"Value against {target_name(points.target)}",
-        caption="Each point is a network. A measure that knows the target rises from left to right, also among points "
-        "of one colour.",
+        caption="Each point is a network. The points of a good measure rise from left to right, also those of a single "
+        "colour.",
         columns=("network", "value", points.target, *points.axes),
         rows=tuple(
             (point.network_id, point.value, point.truth, *(point.hyperparameters[axis] for axis in points.axes))
@@ -58,7 +58,7 @@ def values_picture(points: ZooPoints, coloured_by: int = 0) -> Picture:
 
 
 def as_csv(columns: Sequence[str], content: Sequence[Row]) -> str:
-    """A table with its header, numbers to the last digit."""
+    """Return a table with its header, with all digits."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -67,7 +67,7 @@ def as_csv(columns: Sequence[str], content: Sequence[Row]) -> str:
 
 
 def result_rows(result: Result) -> tuple[Row, ...]:
-    """Everything a reader sees of a result, one number a row: zoo (empty: all), metric, of what, number."""
+    """Return everything that a reader sees of a result, one number per row: zoo (empty: all), metric, of, number."""
     whole = (
         ("score", result.score),
         ("standard_error", result.standard_error),
@@ -85,8 +85,8 @@ def _of_report(report: Report) -> list[Picture]:
         Picture(
             key="cmi",
             title="What is left once two axes are known",
-            caption="CMI for each pair of axes held fixed. The smallest, framed, is the score: there the measure adds "
-            "least to knowing the two.",
+            caption="CMI for each pair of axes held fixed. The smallest (framed) is the score: there the measure adds "
+            "least to the two axes.",
             columns=("held fixed", "CMI", "is the score"),
             rows=tuple((set_name(entry.axes), entry.cmi, entry.attains) for entry in report.sets),
             draw=partial(heat_map, report.sets),
@@ -94,8 +94,8 @@ def _of_report(report: Report) -> list[Picture]:
         Picture(
             key="axes",
             title="Along each axis alone",
-            caption="ψ: networks that differ on one axis only, ordered as their targets are (1), by chance (0) or the "
-            "wrong way round (−1).",
+            caption="ψ of networks that differ on one axis only: 1 if ordered as their targets, 0 by chance, "
+            "−1 if reversed.",
             columns=("axis", "ψ"),
             rows=tuple((one.axis, one.number) for one in report.psi_by_axis),
             draw=partial(bars_by_axis, report.psi_by_axis),
@@ -114,8 +114,8 @@ def _sign_errors(errors: SignErrors) -> Picture:
     return Picture(
         key="changes",
         title="How often it is wrong about a change",
-        caption="Share of the changes of one hyperparameter, among those that noise cannot explain, with at most that "
-        "sign error. The further left the curve, the better; a coin is wrong half of the time (dashed).",
+        caption="Share of the changes of one hyperparameter with at most a given sign error, among those that noise "
+        "cannot explain. The further left the curve, the better; a coin toss is wrong half of the time (dashed).",
         columns=("change", "pairs of networks", "sign error")
         if changes
         else ("sign error at most", "share of changes"),
@@ -128,7 +128,7 @@ def _times(bins: Sequence[TimeBin]) -> Picture:
     return Picture(
         key="times",
         title="Time per network",
-        caption="Wall time that the measure took, networks in no particular order.",
+        caption="Wall time of the measure per network, in round bins.",
         columns=("from, seconds", "to, seconds", "networks"),
         rows=tuple((one.from_s, one.to_s, one.networks) for one in bins),
         draw=partial(histogram, bins),

@@ -1,7 +1,7 @@
-"""Charts as Vega-Lite specifications, drawn by static/charts.js. Called by the submission page.
+"""Common parts of the charts: Vega-Lite specifications as plain dictionaries, drawn by static/charts.js.
 
-Plain dictionaries rather than Altair's, whose import costs 26 MB and 0.2 s of a web process held to 200 MB
-and 3 s. Colours and fonts are not here: charts.js takes them from the style sheet, and so follows its dark side.
+Altair is not used, because importing it costs 26 MB and 0.2 s of the web process's budget of 200 MB and 3 s. Colours
+and fonts are not here: charts.js takes them from the style sheet, which also has a dark mode.
 """
 
 from collections.abc import Sequence
@@ -24,15 +24,15 @@ _SHARES = frozenset(_NAMES) - {"loss_gap"}
 
 
 def target_name(target: str) -> str:
-    """A target as people say it; a metric's own name stays."""
+    """Return the name of a target in words; the name of a metric stays as it is."""
     return _NAMES.get(target, target)
 
 
 def value_against_target(points: ZooPoints, coloured_by: int = 0) -> dict[str, Any]:
-    """A scatter of the networks: value across, target upwards, coloured by one of the zoo's axes, by its place.
+    """Return a scatter plot of the networks: value on x, target on y, coloured by one of the zoo's axes (an index).
 
-    A click in the legend singles out one setting of that axis. Values that are positive and spread over
-    more than two orders of magnitude get a logarithmic scale. An axis of many numbers is coloured by their size.
+    A click in the legend highlights one value of that axis. Positive values that span more than two orders of magnitude
+    get a logarithmic scale. An axis with many numbers has a continuous colour scale.
     """
     colour = _field(coloured_by)
     target = target_name(points.target)
@@ -82,12 +82,12 @@ def _datum(point: Point, axes: Sequence[str]) -> dict[str, Any]:
 
 
 def _field(axis_index: int) -> str:
-    """An axis as a field's name: Vega would read a dot in the axis's own name as a path."""
+    """Return the field name of an axis: Vega would read a dot in the axis's own name as a path."""
     return f"axis{axis_index}"
 
 
 def _is_many_numbers(points: ZooPoints, axis: str) -> bool:
-    """More numbers than there are colours to tell apart."""
+    """Check for more numbers than there are distinguishable colours."""
     settings = {point.hyperparameters[axis] for point in points.points}
     return len(settings) > COLOURS and all(type(setting) in (int, float) for setting in settings)
 

@@ -1,6 +1,6 @@
-"""The pictures of a zoo's check as Vega-Lite specifications. Commands and pages call it.
+"""The pictures of a zoo's check as Vega-Lite specifications. Called by commands and pages.
 
-Colours and fonts come from whoever draws. Each picture is as wide as its box, also on a phone.
+The page that draws them chooses colours and fonts. Each picture is as wide as its box, also on a phone.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ Spec = dict[str, Any]
 
 
 def histogram(report: CheckReport) -> Spec:
-    """How many networks have which gap."""
+    """Return a histogram of the gaps."""
     return _spec(
         f"Histogram of the gaps of {len(report.numbers.networks)} networks.",
         [{"gap": network.gap} for network in report.numbers.networks],
@@ -34,7 +34,7 @@ def histogram(report: CheckReport) -> Spec:
 
 
 def gap_by_axis(report: CheckReport) -> Spec:
-    """A row per value of each axis: a tick for each network's gap, a point for their mean."""
+    """Return a row per value of each axis: a tick for each network's gap, a point for their mean."""
     rows = [(axis, value) for axis in report.numbers.axes for value in axis.values]
     labels = [_setting(axis.name, value) for axis, value in rows]
     ticks = [
@@ -83,7 +83,7 @@ def gap_by_axis(report: CheckReport) -> Spec:
 
 
 def training_against_test(report: CheckReport) -> Spec:
-    """A point per network: training accuracy across, test accuracy upwards, coloured by the first axis."""
+    """Return a point per network: training accuracy on x, test accuracy on y, coloured by the first axis."""
     axes = report.numbers.axes
     shown = [("network", "network"), ("train", "training accuracy"), ("test", "test accuracy")]
     encoding: Spec = {
@@ -111,7 +111,7 @@ def training_against_test(report: CheckReport) -> Spec:
 
 
 PICTURES: Mapping[str, tuple[str, Callable[[CheckReport], Spec]]] = {
-    "gaps": ("How the gaps spread", histogram),
+    "gaps": ("Distribution of the gaps", histogram),
     "axes": ("The gap along each axis", gap_by_axis),
     "accuracies": ("Training against test accuracy", training_against_test),
 }
@@ -129,7 +129,7 @@ def _spec(description: str, values: list[dict[str, Any]], **rest: Any) -> Spec:
 
 
 def _share_axis(field: str, title: str, **rest: Any) -> Spec:
-    """A position by a share from 0 to 1, shown in per cent; the scale does not begin at 0."""
+    """Return a position for a share from 0 to 1, shown in per cent, on a scale that need not begin at 0."""
     return {
         "field": field,
         "type": "quantitative",
@@ -146,7 +146,7 @@ def _point(network: NetworkNumbers, axes: list[AxisNumbers]) -> dict[str, Any]:
 
 
 def _field(axis_index: int) -> str:
-    """An axis as a field's name: Vega would read a dot in the axis's own name as a path."""
+    """Return the field name of an axis: Vega would read a dot in the axis's own name as a path."""
     return f"axis{axis_index}"
 
 

@@ -1,4 +1,4 @@
-"""What several commands share: settings with a readable error, uploads and zoos named on the command line."""
+"""Code that several commands share: settings with a readable error, the database, zoos named on the command line."""
 
 import logging
 import signal
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 def settings_or_exit() -> Settings:
-    """The settings of this environment. Exits with a sentence per wrong `GENGAP_*` variable."""
+    """Return the settings of this environment. Exits with a sentence per wrong `GENGAP_*` variable."""
     try:
         settings = Settings()
         require_backend(settings.sandbox)
@@ -42,9 +42,9 @@ def heed_interrupts() -> None:
 
 
 def ready_database(settings: Settings) -> Database:
-    """The database at its newest schema, in a home folder that exists. Exits with a sentence if it does not answer.
+    """Return the database with its newest schema, creating the home folder. Exits with a sentence on failure.
 
-    Zoos that an older release had registered by folder are brought into the store.
+    Zoos that an older release had registered by folder are copied to the store.
     """
     try:
         settings.make_home()
@@ -53,7 +53,7 @@ def ready_database(settings: Settings) -> Database:
         for trouble in adopt_folders(db, make_zoo_store(settings)):
             _log.warning("%s", trouble)
     except OSError as error:
-        raise InputError(f"The home folder {settings.home} cannot be made: {error.strerror}") from error
+        raise InputError(f"The home folder {settings.home} cannot be created: {error.strerror}") from error
     except (SQLAlchemyError, ImportError) as error:
         shown = make_url(settings.effective_database_url).render_as_string(hide_password=True)
         reason = str(getattr(error, "orig", error)).splitlines()[0]
@@ -62,9 +62,9 @@ def ready_database(settings: Settings) -> Database:
 
 
 def find_zoo(name_or_folder: str, settings: Settings) -> Zoo:
-    """The zoo in a folder, or of a name: trained (once) from its recipe, or one of this server's, NAME or NAME@VERSION.
+    """Return the zoo in a folder or with a name: of a recipe, trained once, or of this server, NAME or NAME@VERSION.
 
-    Raises InputError where there is none of these, ZooError where the folder is damaged.
+    Raises InputError if there is none of these, ZooError if the folder is damaged.
     """
     if Path(name_or_folder).is_dir():
         return open_zoo(Path(name_or_folder))
@@ -80,7 +80,7 @@ def find_zoo(name_or_folder: str, settings: Settings) -> Zoo:
 
 
 def _registered(name: str, settings: Settings) -> str | None:
-    """The manifest's sha256 of a zoo of this server; None also where there is no server's database here."""
+    """Return the sha256 of the manifest of a zoo of this server; None also if there is no server's database."""
     if not settings.database_url and not settings.home.is_dir():
         return None
     db = Database(settings.effective_database_url)
@@ -95,5 +95,5 @@ def _registered(name: str, settings: Settings) -> str | None:
 
 
 def make_zoo(recipe: str, settings: Settings) -> Path:
-    """The folder of a recipe's zoo, trained if need be, with progress on stderr. Raises ZooError."""
+    """Return the folder of a recipe's zoo, training it if necessary, with progress on stderr. Raises ZooError."""
     return make_zoo_in_child(recipe, settings.cache)

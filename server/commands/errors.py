@@ -1,4 +1,4 @@
-"""What every command says to wrong usage or input. Apart, because `gengap score` must import next to nothing."""
+"""The error of all commands for wrong usage or input; separate, because `gengap score` must import very little."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""The demo's content: zoos, organizer, competition and baselines, each made only where it is not there yet."""
+"""The demo's content: zoos, organizer, competition and baselines; what exists already is kept."""
 
 import secrets
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ TEXT = (
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demo runs on. `organizer_password` is None where the organizer was there already."""
+    """The demo's content. `organizer_password` is None if the organizer existed already."""
 
     phase_id: int
     organizer_password: str | None
@@ -49,9 +49,9 @@ class Demo:
 
 
 def prepare(db: Database, store: BundleStore, zoos: ZooStore, zoo_folders: Callable[[], Sequence[Path]]) -> Demo:
-    """Bring the database to the demo's state; what an earlier start has made is kept.
+    """Bring the database to the demo's state; what an earlier start has created is kept.
 
-    zoo_folders: makes the demo's zoos where that is still to be done; from then on they are in the store.
+    zoo_folders: trains the demo's zoos if necessary; from then on they are in the store.
     """
     with db.read() as session:
         has_organizer = session.scalar(select(UserRecord.id).where(UserRecord.role == Role.ORGANIZER)) is not None

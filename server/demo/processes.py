@@ -1,4 +1,4 @@
-"""The demo's children: started, watched, restarted when they die, and all ended when the demo ends."""
+"""The demo's child processes: started, monitored, restarted when they die, and stopped with the demo."""
 
 import ctypes
 import json
@@ -29,7 +29,7 @@ class ChildError(Exception):
 
 @dataclass
 class Child:
-    """One `gengap` command kept running, its output in a log file."""
+    """One `gengap` command that is kept running, with its output in a log file."""
 
     name: str
     arguments: tuple[str, ...]
@@ -86,7 +86,7 @@ def _set_signals() -> None:
 
 @contextmanager
 def running(children: list[Child]) -> Iterator[None]:
-    """All children started; on leaving, however, every one of them has ended."""
+    """Start all children; when the block is left in whatever way, all of them have ended."""
     try:
         for child in children:
             child.start()
@@ -107,19 +107,19 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 def is_taken(host: str, port: int) -> bool:
-    """Whether somebody listens at this address."""
+    """Check whether somebody listens at this address."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((host, port)) == 0
 
 
 def environment_with(settings: Mapping[str, object]) -> dict[str, str]:
-    """This process's environment with `GENGAP_*` set as given."""
+    """Return this process's environment with these `GENGAP_*` variables."""
     return os.environ | {f"GENGAP_{name.upper()}": _as_text(value) for name, value in settings.items()}
 
 
 def _as_text(value: object) -> str:
-    """As pydantic-settings reads it: lists are JSON."""
+    """Return a setting as pydantic-settings reads it: lists are JSON."""
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     return json.dumps(value) if isinstance(value, tuple | list) else str(value)

@@ -1,6 +1,6 @@
-"""A person at the demo's pages, over HTTP: registers, logs in, uploads a measure through the form, looks on.
+"""A simulated visitor of the demo over HTTP: registers, logs in, uploads a measure through the form, reads pages.
 
-`gengap demo --check` uses it. It reads the same HTML forms as a browser and sends back their hidden fields.
+Used by `gengap demo --check`. It parses the same HTML forms as a browser and sends their hidden fields.
 """
 
 import re
@@ -10,7 +10,7 @@ import httpx
 
 
 class PageError(Exception):
-    """A page did not do what a person would have expected; the message says which and what it answered."""
+    """A page did not do what a person would expect; the message says which one and what it answered."""
 
 
 class Visitor:
@@ -93,6 +93,6 @@ class _Form(HTMLParser):
 
 
 def _alert(html: str) -> str:
-    """What the page complains about, for the error message."""
+    """Return the error that the page shows, for the message."""
     text = re.findall(r'<[^>]+class="[^"]*(?:error|flash)[^"]*"[^>]*>(.*?)</', html, re.DOTALL)
     return " ".join(re.sub(r"<[^>]+>|\s+", " ", part).strip() for part in text) or "no message"

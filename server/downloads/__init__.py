@@ -1,1 +1,1 @@
-"""Files that pages and the API send alike: exports, starting kits, the public part of a zoo."""
+"""Files that pages and the API both send: exports, starting kits, the public part of a zoo."""

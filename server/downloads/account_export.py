@@ -10,7 +10,7 @@ from submissions.people.account_export import write_export
 
 
 def account_export() -> Response:
-    """A zip of everything that is stored about whoever is logged in."""
+    """Return a zip of everything that is stored about the logged-in account."""
     account = the_account()
     file = tempfile.TemporaryFile()  # noqa: SIM115  (whoever sends it closes it)
     write_export(services().db, services().store, account.id, file)

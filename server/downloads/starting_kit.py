@@ -10,7 +10,7 @@ from submissions.competitions.starting_kit import kit_file, kit_plan
 
 
 def starting_kit() -> Response:
-    """The kit as a zip; 404 where the competition has no public zoo to put into it."""
+    """Return the kit as a zip; 404 if the competition has no public zoo."""
     competition = the_competition()
     page_url = full_address("competitions.show", competition_slug=competition.slug)
     with services().db.read() as session:

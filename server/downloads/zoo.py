@@ -1,4 +1,4 @@
-"""What organizers download of a zoo: its pictures as specifications, and its public part."""
+"""Downloads of a zoo for organizers: its pictures as specifications, and its public part."""
 
 import contextlib
 import tempfile
@@ -23,14 +23,14 @@ _PICTURES: dict[str, Callable[[CheckReport], dict[str, Any]]] = {
 
 
 def the_zoo(zoo_id: int) -> ZooDetail:
-    """Everything about this version of a zoo; 404 where there is none."""
+    """Return this version of a zoo; 404 if it does not exist."""
     with services().db.read() as session:
         detail = zoo_detail(session, zoo_id)
     return detail if detail is not None else abort(404)
 
 
 def zoo_picture(zoo_id: int, picture: str) -> Response:
-    """A picture of the zoo's check as a Vega-Lite specification; 404 where there is none."""
+    """Return a picture of the zoo's check as a Vega-Lite specification; 404 if there is none."""
     report = the_zoo(zoo_id).report
     if report is None or picture not in _PICTURES or not report.numbers.networks:
         abort(404)
@@ -38,7 +38,7 @@ def zoo_picture(zoo_id: int, picture: str) -> Response:
 
 
 def public_part(zoo_id: int) -> Response:
-    """The part of the zoo that participants may see, packed to disk first and sent from there."""
+    """Send the part of the zoo that participants may see; it is packed to disk first."""
     record = the_zoo(zoo_id).zoo
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(dir=services().settings.home, prefix=".publish-"))

@@ -1,1 +1,1 @@
-"""Reading what a form or an address asks for: shared by pages and the API."""
+"""Reading forms and query parameters; shared by pages and the API."""

@@ -1,4 +1,4 @@
-"""What a reader of a leaderboard asked for, read from its address; and the addresses of what they may ask next.
+"""The query parameters of a leaderboard's page, and links that change one of them.
 
 Called by the leaderboard's pages and exports.
 """
@@ -20,13 +20,13 @@ _LARGEST_PAGE = 10**6
 
 @dataclass(frozen=True)
 class Asked:
-    """A query, and which metric of each zoo stands in the table: one of METRICS, all, or nothing for the default."""
+    """A query, and the metrics in the table: one of METRICS, all, or empty for the default."""
 
     query: Query
     show: str = ""
 
     def metrics(self, zoos: int) -> tuple[str, ...]:
-        """The metrics that are columns of a board over so many zoos."""
+        """Return the metrics that are columns of a board over this many zoos."""
         if self.show in METRICS:
             return (self.show,)
         return tuple(METRICS) if self.show == ALL or zoos <= ALL_METRICS_UP_TO else ("cmi",)
@@ -34,9 +34,9 @@ class Asked:
 
 @dataclass(frozen=True)
 class Links:
-    """Addresses below one leaderboard. Each changes one thing of what was asked and keeps the rest.
+    """Addresses below one leaderboard; each changes one parameter of the current query and keeps the rest.
 
-    board: the page that is shown, whose query is definite. path: of the leaderboard, without a query.
+    board: the current page, with its definite query. path: of the leaderboard, without a query.
     """
 
     board: Board
@@ -44,7 +44,7 @@ class Links:
     path: str
 
     def sort(self, key: str) -> str:
-        """By another column, in the order that one wants first; by the same one, in the other order."""
+        """Return the address for sorting by a column in its natural order; by the current one, in the other order."""
         query = self.board.query
         descending = (not query.descending) if key == query.sort else None
         return self._to(replace(query, sort=key, descending=descending, page=1))
@@ -74,7 +74,7 @@ class Links:
 
 
 def asked() -> Asked:
-    """What this request asks for. Whatever a browser or a script sends becomes plain, bounded text and numbers."""
+    """Return the query of this request. Whatever a client sends becomes text and numbers of limited size."""
     arguments = request.args
     page = arguments.get("page", "1")
     show = arguments.get("show", "")
@@ -89,12 +89,12 @@ def asked() -> Asked:
 
 
 def rows_of_a_page(asked: Asked, zoos: int) -> int:
-    """So many that a page stays small."""
+    """Return a number of rows that keeps the page small."""
     return max(FEWEST_ROWS, min(PAGE_ROWS, CELLS_OF_A_PAGE // max(1, zoos * len(asked.metrics(zoos)))))
 
 
 def address(path: str, asked: Asked) -> str:
-    """The address of a query below `path`, without what is the default."""
+    """Return the address of a query below `path`, without parameters that have the default."""
     query = asked.query
     said = {
         "sort": "" if query.sort == SCORE else query.sort,

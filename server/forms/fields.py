@@ -1,4 +1,4 @@
-"""Reading form fields: whatever a browser or a script sends becomes plain, bounded text and numbers."""
+"""Reading form fields: whatever a client sends becomes plain text or numbers of limited size."""
 
 from flask import request
 
@@ -20,11 +20,11 @@ def paragraph_field(name: str, length: int) -> str:
 
 
 def id_field(name: str) -> int | None:
-    """The id that was chosen; None where there is none, or what was sent is no id."""
+    """Return the chosen id; None if there is none, or the value is not an id."""
     return next(iter(ids_field(name)), None)
 
 
 def ids_field(name: str) -> tuple[int, ...]:
-    """The ids that were chosen; what is no id is left out."""
+    """Return the chosen ids, without values that are not ids."""
     chosen = map(id_in, request.form.getlist(name)[:_MOST_CHOICES])
     return tuple(one for one in chosen if one is not None)

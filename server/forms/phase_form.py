@@ -1,4 +1,4 @@
-"""The organizer's form of a phase: its fields as text, read into a plan, and back. Called by the phases' pages."""
+"""The organizers' form of a phase: its fields as text, and the conversion to a plan and back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -1,6 +1,6 @@
-"""What stands on the submit form: read from the request, or taken from an old submission that is sent once more.
+"""The content of the submit form: read from the request, or taken from a submission that is resubmitted.
 
-Called by `server.pages.submission.submit`. What is typed survives every error, so all of it is kept here as it came.
+Called by `server.pages.submission.submit`. Everything is kept as it was typed, so that it survives every error.
 """
 
 import threading
@@ -24,12 +24,12 @@ DEFAULT_FILENAME = "complexity.py"
 TRACKS = ("", "standard", "extended")
 # An upload in hand takes up to 60 MB, unpacked beside packed: eight at once would not fit the web process.
 ONE_AT_A_TIME = threading.Lock()
-_CODE_LENGTH = 400_000  # more than a source may have, so that its author is told and not cut short
+_CODE_LENGTH = 400_000  # more than a source may have, so that its author gets an error instead of a cut text
 
 
 @dataclass(frozen=True)
 class Parent:
-    """The submission that is sent once more. is_archive: its code is a zip, which stays as it is unless replaced."""
+    """The submission that is resubmitted. is_archive: its code is a zip, which is sent unchanged unless replaced."""
 
     id: int
     name: str
@@ -43,7 +43,7 @@ class Parent:
 
 @dataclass(frozen=True)
 class Draft:
-    """The form as it stands. filename: as what the code in the editor is sent; track: "" for what the code says."""
+    """The content of the form. filename: the name for the code in the editor; track: "" for what the code says."""
 
     name: str = ""
     description: str = ""
@@ -62,14 +62,14 @@ class Draft:
 
 @dataclass(frozen=True)
 class Upload:
-    """What was sent as the measure: a file, else the text of the editor, else an old submission's archive."""
+    """The submitted measure: a file, else the text of the editor, else an old submission's archive."""
 
     filename: str
     content: bytes
 
 
 def posted_draft() -> Draft:
-    """What was typed. Texts may be one character too long, so that a fault can be told."""
+    """Return the typed texts. They may be one character too long, so that the error can be reported."""
     track = request.form.get("track", "")
     parent_id = id_field("parent")
     return Draft(
@@ -85,7 +85,7 @@ def posted_draft() -> Draft:
 
 
 def draft_of(submission_id: int) -> Draft:
-    """A form with an old submission of the reader's: what was said of it, and its code if that is a single file."""
+    """Return a form with the texts of the reader's old submission, and with its code if that is a single file."""
     with services().db.read() as session:
         old = session.get(SubmissionRecord, submission_id)
     if old is None or not is_owner_or_may(old, Permission.SEE_SUBMISSIONS):
@@ -103,7 +103,7 @@ def draft_of(submission_id: int) -> Draft:
 def posted_upload(draft: Draft) -> tuple[Upload | None, Draft]:
     """What was sent as the measure, None for nothing; and the draft with a file's text in its editor.
 
-    So a fault in a file can be mended on the form. Raises BundleError where an old archive cannot be read back.
+    So an error in a file can be fixed on the form. Raises BundleError if an old archive cannot be read.
     """
     file = request.files.get("file")
     if file is not None and file.filename:
@@ -116,7 +116,7 @@ def posted_upload(draft: Draft) -> tuple[Upload | None, Draft]:
         try:
             return Upload(draft.parent.filename, services().store.get(draft.parent.sha256)), draft
         except StoreError as error:
-            raise BundleError(f"{draft.parent.filename} cannot be read back; choose the file again.") from error
+            raise BundleError(f"{draft.parent.filename} cannot be read any more; choose the file again.") from error
     return None, draft
 
 

@@ -1,4 +1,4 @@
-"""Reading what organizers type about a zoo: its name, and a recipe of their own."""
+"""Reading what organizers type about a zoo: its name, and their own recipe."""
 
 import tomllib
 
@@ -12,7 +12,7 @@ PIECE_BYTES = 8 * 2**20  # of an upload in pieces: the web process stays small h
 
 
 def own_recipe(text: str) -> Recipe:
-    """The recipe in this TOML text. Raises ZooError with what is wrong in it."""
+    """Return the recipe in this TOML text. Raises ZooError with the errors in it."""
     try:
         return Recipe.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
@@ -22,7 +22,7 @@ def own_recipe(text: str) -> Recipe:
 
 
 def is_zoo_name(text: str) -> bool:
-    """Whether a zoo may be called so."""
+    """Check whether a zoo may have this name."""
     try:
         TypeAdapter(Name).validate_python(text)
     except ValidationError:

@@ -1,1 +1,1 @@
-"""What every answer passes through: headers, ETags, rates, public addresses, problem details."""
+"""What every response passes through: headers, ETags, rate limits, public addresses."""

@@ -1,7 +1,7 @@
-"""Where requests are counted in this process: the limiter's own memory storage, without its thread for each request.
+"""Counters of requests in this process: the limiter's memory storage, without its timer thread.
 
-That one starts a timer thread whenever something is counted, which costs more than a page from memory, and looks
-through every count each time. Here expired counts are forgotten when they are asked for, all others once a minute.
+The library's storage starts a timer thread whenever it counts, which costs more than a cached page, and scans all
+counters each time. Here an expired counter is removed when it is read, and all others once a minute.
 """
 
 import time
@@ -13,14 +13,14 @@ _SWEEP_S = 60.0
 
 
 class _NoTimer:
-    """In the place of the timer: it is never started, because it always seems to be running."""
+    """Replaces the timer; it is never started, because it always claims to be running."""
 
     def is_alive(self) -> bool:
         return True
 
 
 class Counts(MemoryStorage):
-    """Counters in memory, swept once a minute by whoever counts then."""
+    """Counters in memory, cleaned up once a minute by the request that counts then."""
 
     STORAGE_SCHEME = [SCHEME]  # noqa: RUF012  (as the library declares it)
 

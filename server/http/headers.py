@@ -1,4 +1,4 @@
-"""Headers of every answer: what a page may load, who may keep it, ETags. Called by app and by pages."""
+"""HTTP headers of every response: security policy, caching, ETags. Called by `server.app` and pages."""
 
 import hashlib
 from collections.abc import Callable
@@ -24,7 +24,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )
 
-CONDITIONAL = (("Cache-Control", "private, no-cache"),)  # with an ETag: the browser keeps it, and asks each time
+CONDITIONAL = (("Cache-Control", "private, no-cache"),)  # with an ETag: the browser caches it and revalidates each time
 
 
 def init_app(app: Flask) -> None:
@@ -32,11 +32,11 @@ def init_app(app: Flask) -> None:
 
 
 def conditional(render: Callable[[], str], *parts: object) -> Response:
-    """The page that `render` makes, or 304 where this browser has it already.
+    """Return the page that `render` makes, or a 304 if this browser has it already.
 
-    parts: everything the page is made from, with a telling repr. Who is logged in and the session's CSRF
-    token count as well, so that a browser never shows a form of a session that has ended. A page with a
-    passing message is not kept.
+    parts: everything that the page depends on; each must have an informative repr. The account and the session's CSRF
+    token are added, so that a browser never shows a form of an ended session. A page with a flashed message is not
+    cached.
     """
     if session.get("_flashes"):
         return make_response(render())
@@ -47,12 +47,12 @@ def conditional(render: Callable[[], str], *parts: object) -> Response:
 
 
 def etag_of(reader: object, parts: object) -> str:
-    """The ETag of a page made for this reader from these parts, both with a telling repr."""
+    """Return the ETag of a page for this reader and these parts, which must have an informative repr."""
     return hashlib.sha256(repr((reader, parts)).encode()).hexdigest()[:32]
 
 
 def conditional_on(etag: str, render: Callable[[], str]) -> Response:
-    """The page that `render` makes, with this ETag, or 304 where this browser has it already."""
+    """Return the page that `render` makes with this ETag, or a 304 if this browser has it already."""
     known = request.if_none_match.contains(etag)
     response = make_response("", 304) if known else make_response(render())
     response.set_etag(etag)
@@ -61,7 +61,7 @@ def conditional_on(etag: str, render: Callable[[], str]) -> Response:
 
 
 def on_every_answer(settings: Settings) -> list[tuple[str, str]]:
-    """The headers that every answer has."""
+    """Return the headers that every response has."""
     headers = [
         ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
         ("X-Content-Type-Options", "nosniff"),

@@ -1,7 +1,7 @@
-"""Rendered pieces of pages, kept in this process under everything that they were made from. Called by the leaderboard.
+"""A cache of rendered parts of pages in this process. Used by the leaderboard.
 
-A key names a version of what is shown, so nothing has to be thrown away when that changes: what is not asked for any
-more is pushed out. Nothing of one reader's may be kept under a key that another reader's request can have.
+A key names everything that the part depends on, so nothing has to be invalidated: entries that are no longer used are
+evicted. A part that depends on the reader must not be stored under a key that another reader's request can have.
 """
 
 import threading
@@ -13,7 +13,7 @@ Piece = TypeVar("Piece")
 
 
 class KeptPages(Generic[Piece]):
-    """At most `most` pieces, the ones that were asked for last. Threads may share it."""
+    """A thread-safe cache of the `most` recently used parts."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -21,7 +21,7 @@ class KeptPages(Generic[Piece]):
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], Piece]) -> Piece:
-        """The piece under `key`, made if it is not there. Two threads at once may both make it."""
+        """Return the part under `key`, making it if necessary. Two simultaneous threads may both make it."""
         with self._lock:
             if key in self._pieces:
                 self._pieces.move_to_end(key)

@@ -1,7 +1,7 @@
-"""Addresses of pages for elsewhere: a paper, a mail, a kit, another site. Called by pages and templates.
+"""Absolute addresses of pages, for papers, mails, starting kits and other sites. Called by pages and templates.
 
-The setting `public_url` says where the site is. Without it the request does, and then nothing made for one
-request may be told to another: whoever asks chooses that name.
+The setting `public_url` is the site's address. Without it the address comes from the request; a result made for one
+request must then not be sent to another, because the client chooses the host name.
 """
 
 from typing import Any
@@ -16,10 +16,10 @@ def init_app(app: Flask) -> None:
 
 
 def site_address() -> str:
-    """Where this site is, without a slash at its end."""
+    """Return the address of this site without a trailing slash."""
     return (services().settings.public_url or request.host_url).rstrip("/")
 
 
 def full_address(endpoint: str, **values: Any) -> str:
-    """The whole address of a page, for readers who are not on this site."""
+    """Return the absolute address of a page, for use outside of this site."""
     return site_address() + url_for(endpoint, **values)

@@ -1,7 +1,7 @@
-"""How often somebody may ask: a rate for every route, generous for reading, tight where guessing or mail is at stake.
+"""Rate limits: one for every route, generous for reading, tight for password attempts and mails.
 
-Counted per account, for visitors per address; where passwords are tried, always per address. What the table does not
-name has the rate of its method. Counts are kept in this process, or in Redis where that is the broker.
+Requests are counted per account, for visitors per address; password attempts always per address. Routes that the table
+does not name have the limit of their method. Counts are kept in this process, or in Redis if that is the broker.
 """
 
 import time
@@ -19,7 +19,7 @@ from submissions.settings import Settings
 
 
 class Rate(StrEnum):
-    """What is counted together; each has its setting."""
+    """Classes of requests that are counted together; each has its setting."""
 
     READING = "rate_reading"
     CHANGING = "rate_changing"
@@ -63,7 +63,7 @@ _EXTENSION = "gengap_limiter"
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Count every request from here on; comes after it is known who asks, and before anything else is looked up."""
+    """Count every request; must run after the account is known and before any other query."""
     limiter = Limiter(
         _whose,
         app=app,
@@ -77,7 +77,7 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def tell_when(error: TooManyRequests) -> None:
-    """Let the error say in Retry-After when the next request is taken."""
+    """Add Retry-After to the error: the seconds until the next request is accepted."""
     limiter: Limiter = current_app.extensions[_EXTENSION]
     limit = limiter.current_limit
     error.retry_after = 1 if limit is None else max(1, int(limit.reset_at - time.time()))

@@ -26,7 +26,7 @@ _SYSTEMS = (
 
 
 def browser_name(user_agent: str) -> str:
-    """The browser and its system, or as much of it as can be told."""
+    """Return the browser and its system as far as they can be recognised."""
     program = next((name for mark, name in _PROGRAMS if mark in user_agent), None)
     system = next((name for mark, name in _SYSTEMS if mark in user_agent), None)
     if program and system:

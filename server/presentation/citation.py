@@ -1,4 +1,4 @@
-"""How a leaderboard is cited in a paper. Called by its page and the API."""
+"""The BibTeX citation of a leaderboard. Called by its page and the API."""
 
 import re
 from datetime import datetime
@@ -8,7 +8,7 @@ from submissions.storage.records import PhaseRecord
 
 
 def citation_of(phase: PhaseRecord, now: datetime) -> str:
-    """A BibTeX entry, with the board's version that was read. The phase's competition is loaded."""
+    """Return a BibTeX entry with the version of the board. The phase's competition must be loaded."""
     competition = phase.competition
     address = full_address("leaderboard.show", competition_slug=competition.slug, phase_slug=phase.slug)
     key = re.sub(r"[^a-z0-9]+", "-", f"{competition.slug}-{phase.slug}".lower())

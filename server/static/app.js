@@ -1,4 +1,4 @@
-// Tells before the upload what the server would tell after it: a file that is too large.
+// Reports a file that is too large before the upload, as the server would after it.
 for (const input of document.querySelectorAll("input[type=file][data-limit-bytes]")) {
   const error = document.getElementById(`${input.id}-error`);
   input.addEventListener("change", () => {
@@ -10,7 +10,7 @@ for (const input of document.querySelectorAll("input[type=file][data-limit-bytes
   });
 }
 
-// Parts of a form that one choice alone needs: shown while the choice with data-opens (the part's id) is made.
+// Parts of a form that only one choice needs: shown while the choice with data-opens (the part's id) is selected.
 for (const choice of document.querySelectorAll("[data-opens]")) {
   const part = document.getElementById(choice.dataset.opens);
   const show = () => { part.hidden = !(choice.selected ?? choice.checked); };

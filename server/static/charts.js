@@ -3,7 +3,7 @@
 // its light and dark side. Beside a chart there may be a choice of the axis that colours it (data-axes-of) and buttons
 // that save it as a file (data-saves).
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const drawn = new Map(); // box → its view, and how it is drawn anew
+const drawn = new Map(); // box → its view, and how it is drawn again
 
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();

@@ -88,7 +88,7 @@ class Editor {
     }
   }
 
-  // The text anew; what was there comes back by undo.
+  // Replace the text; undo restores the old one.
   load(text) {
     this.view.dispatch({ changes: { from: 0, to: this.view.state.doc.length, insert: text } });
     this.view.scrollDOM.scrollTop = 0;

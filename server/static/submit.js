@@ -61,11 +61,11 @@ class Form {
     }
   }
 
-  // A file was chosen, or none: a single source shows in the editor, an archive stands for itself.
+  // A file was chosen, or none: a single source file is shown in the editor, an archive is not.
   async chosen() {
     const file = this.file.files[0];
     const isSource = file?.name.toLowerCase().endsWith(".py") ?? false;
-    this.tell(file ? `${file.name} is sent as it is.${isSource ? " Change it below, and the changed text is sent instead." : ""}` : "");
+    this.tell(file ? `${file.name} is sent unchanged.${isSource ? " If you change it below, the changed text is sent instead." : ""}` : "");
     this.form.querySelector("[data-write]").hidden = file !== undefined && !isSource;
     if (file && !this.form.elements.name.value) this.form.elements.name.value = file.name.replace(/\.[^.]*$/, "").slice(0, this.form.elements.name.maxLength);
     if (isSource && file.size <= Number(this.form.dataset.sourceBytes)) {
@@ -121,9 +121,9 @@ class Form {
     try {
       const answer = await fetch(this.form.dataset.check, { method: "POST", body: sent, redirect: "manual", signal: this.asked.signal });
       if (answer.ok) this.show(await answer.text());
-      else this.show("", answer.type === "opaqueredirect" ? "You are logged out. Log in again: what is written here is kept in this tab." : "");
+      else this.show("", answer.type === "opaqueredirect" ? "You are logged out. Log in again: your text is kept in this tab." : "");
     } catch (reason) {
-      if (reason.name !== "AbortError") this.show("");  // the way to the server is down: it says so when it is sent
+      if (reason.name !== "AbortError") this.show("");  // the server cannot be reached: this is reported when the form is sent
     }
   }
 
@@ -133,7 +133,7 @@ class Form {
     const found = this.result.querySelector("[data-line]");
     const isOwn = found && !this.file.files[0]?.name.toLowerCase().endsWith(".zip");
     this.area.editor?.mark(isOwn ? Number(found.dataset.line) : 0, found?.querySelector("strong")?.textContent ?? "");
-    if (found && this.file.checkValidity()) {  // what the server had said of the text before
+    if (found && this.file.checkValidity()) {  // the server's answer about the previous text
       this.error.hidden = true;
       this.file.removeAttribute("aria-invalid");
     }

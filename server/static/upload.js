@@ -5,7 +5,7 @@ const PATIENCE_MS = [1000, 2000, 4000, 8000, 15000, 30000];
 
 class Refused extends Error {}
 
-// What tells two files of one name and size apart. Browsers hash only on pages that came over HTTPS or from this
+// What distinguishes two files of one name and size. Browsers hash only on pages that came over HTTPS or from this
 // machine; elsewhere an upload goes on after a lost connection, but not after a reload.
 async function digest(bytes) {
   if (globalThis.crypto?.subtle === undefined) return "";
@@ -48,7 +48,7 @@ class Upload {
       ({ received } = await this.ask(`${begun.location}?offset=${received}`, piece));
     }
     this.show(received, from);
-    this.told.textContent = "Sent. The server takes it from here …";
+    this.told.textContent = "Sent. The server continues from here …";
     const finished = await this.ask(`${begun.location}/finish`, new URLSearchParams());
     location.assign(finished.location);
   }
@@ -61,7 +61,7 @@ class Upload {
     }
   }
 
-  // The server's answer as data; asks again for as long as the server or the way to it is down.
+  // Returns the server's answer as data; repeats the request while the server cannot be reached.
   async ask(url, body) {
     const headers = { "X-CSRFToken": this.token, Accept: "application/json" };
     if (body instanceof ArrayBuffer) headers["Content-Type"] = "application/octet-stream";
@@ -74,13 +74,13 @@ class Upload {
         answer = undefined;
       }
       if (answer?.type === "opaqueredirect") {
-        throw new Refused("You are logged out. Log in again and choose the same file: it goes on where it stopped.");
+        throw new Refused("You are logged out. Log in again and choose the same file: the upload continues where it stopped.");
       }
       if (answer !== undefined && answer.status < 500 && answer.status !== 429) {
         const told = await answer.json().catch(() => ({}));
         throw new Refused(told.error ?? `The server refused the file (${answer.status}). Load the page again.`);
       }
-      this.told.textContent = "The connection is lost. It goes on as soon as the server answers again …";
+      this.told.textContent = "The connection is lost. The upload continues as soon as the server answers again …";
       await this.sleep(PATIENCE_MS[Math.min(tries, PATIENCE_MS.length - 1)]);
     }
   }
@@ -158,5 +158,5 @@ for (const form of document.querySelectorAll("form[data-begin]")) {
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   addEventListener("online", () => upload?.wake());
-  begin(input.files[0]);  // who is quick has chosen before this script was here
+  begin(input.files[0]);  // the file may have been chosen before this script was loaded
 }

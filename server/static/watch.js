@@ -1,4 +1,4 @@
-// On a submission's page: seconds that tick, and the end of a draft that has arrived.
+// On a submission's page: updates the elapsed time, and deletes the draft of the submit form once it was received.
 const status = document.getElementById("status");
 const skew = Date.now() - Date.parse(status?.dataset.now);  // this machine's clock against the server's
 

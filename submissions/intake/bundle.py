@@ -162,7 +162,7 @@ def _checked(sources: Mapping[str, bytes], entry: str) -> Declaration:
         if len(source) > MAX_SOURCE_BYTES:
             raise BundleError(f"{path} is larger than {_size(MAX_SOURCE_BYTES)}, the most a Python file may have.")
     if sum(map(len, sources.values())) > MAX_SOURCES_BYTES:
-        raise BundleError(f"The Python files have more than {_size(MAX_SOURCES_BYTES)} together, the most they may.")
+        raise BundleError(f"The Python files have more than {_size(MAX_SOURCES_BYTES)} together, the maximum.")
     try:
         for path, source in sources.items():
             check_source(path, source)
@@ -276,7 +276,7 @@ def _too_many_files(name: str, limits: BundleLimits) -> BundleError:
 
 
 def _too_large(name: str, limits: BundleLimits) -> BundleError:
-    return BundleError(f"{name} unpacks to more than {_size(limits.unpacked_bytes)}, the most it may.")
+    return BundleError(f"{name} unpacks to more than {_size(limits.unpacked_bytes)}, the maximum.")
 
 
 def _size(limit_bytes: int) -> str:

@@ -67,7 +67,7 @@ def stored_files(store: BundleStore, filename: str, digest: str, limits: BundleL
     try:
         return read_bundle(filename, store.get(digest), limits).files
     except (StoreError, BundleError) as error:
-        raise CodeUnavailable(f"The code that was uploaded cannot be shown: {error}") from error
+        raise CodeUnavailable(f"The uploaded code cannot be shown: {error}") from error
 
 
 def readable(files: Mapping[str, bytes]) -> tuple[CodeFile, ...]:

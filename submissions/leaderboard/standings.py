@@ -96,13 +96,13 @@ def choose(db: Database, submission_id: int) -> None:
 def _why_not(session: Session, submission: SubmissionRecord) -> str | None:
     phase = session.get_one(PhaseRecord, submission.phase_id)
     if phase.count_rule is not CountRule.CHOSEN or phase.uses_ladder or submission.is_baseline:
-        return "In this phase the rules say which submission counts: there is nothing to choose."
+        return "In this phase a rule decides which submission counts, so you cannot choose one."
     if phase.closes_at is not None and utc_now() >= phase.closes_at:
-        return "This phase has closed, and what counts stays as it is."
+        return "This phase has closed, so the submission that counts cannot change any more."
     if submission.state is not State.SCORED:
         return "Only a submission that has a score can be chosen."
     if submission.is_hidden or submission.is_disqualified:
-        return "The organizers have taken this submission out, so it cannot count."
+        return "The organizers have hidden or disqualified this submission, so it cannot count."
     return None
 
 

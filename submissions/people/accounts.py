@@ -44,7 +44,7 @@ _PASSWORD_CHANGED = (
     f"choose a new one at once:\n\n{SITE}/reset\n"
 )
 _ADDRESS_CHANGED = (
-    "your account has another email address now, and this one is no longer told anything. If that was "
+    "your account has another email address now, and this one gets no more mails. If that was "
     "not you, write to the organizers.\n"
 )
 _NOBODY = _HASHER.hash(secrets.token_hex())  # for unknown users: both cost the same
@@ -280,11 +280,6 @@ def change_email(db: Database, secret: str, user_id: int, password: str, email: 
 def verify_email(db: Database, secret: str, token: str, now: datetime | None = None) -> UserRecord | None:
     """Set the account's address to the one in a link, verified.
 
-    Parameters
-    ----------
-    secret, token : str
-        the key that signed the link, and the link's signed text.
-
     Returns
     -------
     UserRecord or None
@@ -328,11 +323,6 @@ def reset_password(
     db: Database, secret: str, token: str, password: str, now: datetime | None = None
 ) -> UserRecord | None:
     """Set a new password for the account of a link and end all its sessions.
-
-    Parameters
-    ----------
-    secret, token : str
-        the key that signed the link, and the link's signed text.
 
     Returns
     -------

@@ -147,7 +147,7 @@ def join_team(db: Database, invite_key: str, user_id: int, now: datetime | None 
     with db.write() as session:
         team = invited_to(session, invite_key)
         if team is None:
-            raise TeamRefused("This link does not invite to any team (any more). Ask the team for a new one.")
+            raise TeamRefused("This invitation link is not valid any more. Ask the team for a new one.")
         _, known = hold_entrant(session, team.competition_id, user_id)
         record = session.get_one(TeamRecord, team.team_id, with_for_update=True, populate_existing=True)
         if known == record.id:

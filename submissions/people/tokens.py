@@ -38,7 +38,7 @@ SCOPES: Mapping[Scope, str] = {
     Scope.READ: "See what you see when you are logged in: your submissions, your team, your account.",
     Scope.SUBMIT: "Submit measures, cancel and choose your submissions.",
     Scope.ACCOUNT: "Change and delete your account, its teams and its tokens.",
-    Scope.ORGANIZE: "Do what organizers do; of use to organizers alone.",
+    Scope.ORGANIZE: "Do what organizers can do; only organizers can have such tokens.",
 }
 
 
@@ -94,9 +94,9 @@ def create_token(
     with db.write() as session:
         user = session.get_one(UserRecord, user_id)
         if Scope.ORGANIZE in scopes and not PERMISSIONS[user.role]:
-            messages["scopes"] = "Only organizers have tokens with the scope organize."
+            messages["scopes"] = "Only organizers can have tokens with the scope organize."
         if session.scalars(select(func.count()).where(ApiTokenRecord.user_id == user_id)).one() >= MOST_TOKENS:
-            messages["name"] = f"You have {MOST_TOKENS} tokens, and there can be no more. Revoke one first."
+            messages["name"] = f"You have {MOST_TOKENS} tokens, which is the maximum. Revoke one first."
         if messages:
             raise TokenError(messages)
         text = PREFIX + secrets.token_urlsafe(32)
@@ -182,7 +182,7 @@ def _faults(name: str, scopes: Collection[str], expires_at: datetime | None) -> 
     if unknown or not scopes:
         messages["scopes"] = f"Choose among the scopes {', '.join(Scope)}."
     if expires_at is not None and (expires_at.tzinfo is None or expires_at <= utc_now()):
-        messages["expires_at"] = "The expiry is in the future, with a time zone."
+        messages["expires_at"] = "The expiry must be in the future and have a time zone."
     return messages
 
 

@@ -1,6 +1,6 @@
-"""What a person's role allows: the one table of roles and permissions. Pure; called by every room that asks who may.
+"""The table of roles and their permissions. Pure; called wherever a permission is needed.
 
-A new role is a member of `Role` and its row in `PERMISSIONS`; `gengap account` then makes accounts with it.
+A new role is a member of `Role` and its row in `PERMISSIONS`; `gengap account` then creates accounts with it.
 """
 
 from collections.abc import Mapping
@@ -8,14 +8,14 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What an account is, as the database stores it."""
+    """The role of an account."""
 
     PARTICIPANT = "participant"
     ORGANIZER = "organizer"
 
 
 class Permission(StrEnum):
-    """What somebody may do beyond what every account may. Their own submissions need none of these."""
+    """What a role allows beyond what every account may do. Nobody needs these for their own submissions."""
 
     SEE_HIDDEN = "see_hidden"  # hidden phases and hidden submissions
     SEE_SUBMISSIONS = "see_submissions"  # every submission as its author does: its code and failure; and all its scores

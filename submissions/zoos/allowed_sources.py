@@ -28,9 +28,9 @@ def allowed_address(address: str, sources: Sequence[str]) -> str:
         If the address is not in one of `sources` or below.
     """
     if not sources:
-        raise SourceError("This server lets nobody name folders: its setting GENGAP_ZOO_SOURCES is empty.")
+        raise SourceError("This server does not allow any folder: its setting GENGAP_ZOO_SOURCES is empty.")
     if "\0" in address or ".." in address.split("/"):
-        raise SourceError("An address must not hold `..`.")
+        raise SourceError("An address must not contain `..`.")
     if not address.startswith((S3, "/")):
         raise SourceError(f"Give an absolute folder of the server, or an address that begins with {S3}.")
     plain = _plain(address)

@@ -237,7 +237,7 @@ def _return_lost(db: Database, condition: ColumnElement[bool]) -> int:
                 job.state = JobState.QUEUED
             else:
                 job.state, job.finished_at = JobState.FAILED, utc_now()
-                job.message = f"{LOST} ({job.tries} tries). The worker's log may tell why."
+                job.message = f"{LOST} ({job.tries} tries). The worker's log may show why."
                 _leave_unchecked(session, job.zoo_id)
         return len(lost)
 

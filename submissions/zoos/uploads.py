@@ -53,7 +53,7 @@ class UnknownUpload(UploadError):  # noqa: N818
     """The user has no such upload: it was finished, removed, or never begun."""
 
     def __init__(self) -> None:
-        super().__init__("There is no such unfinished upload of yours. Begin again.")
+        super().__init__("You have no such unfinished upload. Start again.")
 
 
 def begin_upload(
@@ -83,7 +83,7 @@ def begin_upload(
         limit = f"{settings.zoo_upload_bytes / 2**30:.3g} GiB"
         raise UploadError(f"A zoo's archive may have up to {limit} (GENGAP_ZOO_UPLOAD_BYTES) and must not be empty.")
     if head_sha256 is not None and not _SHA256.fullmatch(head_sha256):
-        raise UploadError("The digest of the first piece is no sha256 in lower-case hexadecimal.")
+        raise UploadError("The digest of the first piece is not a sha256 in lower-case hexadecimal.")
     folder = _folder(settings)
     with db.read() as session:
         known = _begun(session, filename, size, user_id, head_sha256)
@@ -162,7 +162,9 @@ def append(db: Database, settings: Settings, upload_id: str, user_id: int, offse
         try:
             _write_at(descriptor, piece, offset)
         except OSError as error:
-            raise UploadError(f"The piece cannot be kept: {error.strerror}. Make room on the server.") from error
+            raise UploadError(
+                f"The piece cannot be stored: {error.strerror}. Free disk space on the server."
+            ) from error
         with db.write() as session:
             session.get_one(ZooUploadRecord, upload_id).received = offset + len(piece)
         return offset + len(piece)
@@ -189,7 +191,7 @@ def finish_upload(db: Database, upload_id: str, user_id: int, *, sha256: str | N
         If bytes are missing.
     """
     if sha256 is not None and not _SHA256.fullmatch(sha256):
-        raise UploadError("The digest of the upload is no sha256 in lower-case hexadecimal.")
+        raise UploadError("The digest of the upload is not a sha256 in lower-case hexadecimal.")
     with db.write() as session:
         upload = session.get(ZooUploadRecord, upload_id, with_for_update=True)
         if upload is None or upload.user_id != user_id:

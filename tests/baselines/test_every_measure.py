@@ -95,7 +95,7 @@ def test_each_is_a_valid_upload_that_explains_itself(baseline: Baseline) -> None
 
 
 @EACH
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=pytest.mark.thorough) if k == "cnn" else k for k in KINDS])
 def test_each_gives_the_same_finite_float_again_in_any_batches_and_changes_nothing(
     name: str, kind: str, batches_of: Callable[[int], None]
 ) -> None:
@@ -146,7 +146,13 @@ def strided(channels: int, classes: int) -> nn.Module:
 
 @EACH
 @pytest.mark.parametrize(
-    ("side", "channels", "classes", "count"), [(8, 1, 2, 40), (32, 3, 10, 60), (64, 4, 200, 220)], ids=str
+    ("side", "channels", "classes", "count"),
+    [
+        (8, 1, 2, 40),
+        pytest.param(32, 3, 10, 60, marks=pytest.mark.thorough),
+        pytest.param(64, 4, 200, 220, marks=pytest.mark.thorough),
+    ],
+    ids=str,
 )
 def test_each_takes_images_of_every_size_any_number_of_classes_and_batches_of_any_size(
     name: str, side: int, channels: int, classes: int, count: int, batches_of: Callable[[int], None]

@@ -22,6 +22,16 @@ FLAGS = (
     "--disable-sync",
 )
 PHONE: ViewportSize = {"width": 360, "height": 740}
+LOOKS = pytest.mark.parametrize(
+    ("scheme", "viewport"),
+    [
+        ("light", {"width": 1200, "height": 800}),
+        pytest.param("dark", {"width": 1200, "height": 800}, marks=pytest.mark.thorough),
+        pytest.param("light", PHONE, marks=pytest.mark.thorough),
+        ("dark", PHONE),
+    ],
+    ids=["desktop-light", "desktop-dark", "phone-light", "phone-dark"],
+)
 
 
 @dataclass

@@ -71,11 +71,11 @@ def everything(served_site: ServedSite) -> Everything:
 @pytest.mark.parametrize(
     ("person", "scheme", "viewport"),
     [
-        ("visitor", "light", DESK),
-        ("participant", "light", DESK),
-        ("organizer", "light", DESK),
-        ("organizer", "dark", DESK),  # an organizer opens every page
-        ("organizer", "light", PHONE),
+        pytest.param("visitor", "light", DESK, marks=pytest.mark.thorough),
+        pytest.param("participant", "light", DESK, marks=pytest.mark.thorough),
+        ("organizer", "light", DESK),  # an organizer opens every page
+        pytest.param("organizer", "dark", DESK, marks=pytest.mark.thorough),
+        pytest.param("organizer", "light", PHONE, marks=pytest.mark.thorough),
     ],
     ids=["visitor", "participant", "organizer", "dark", "phone"],
 )

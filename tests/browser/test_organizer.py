@@ -14,7 +14,7 @@ from server.forms.zoo_fields import PIECE_BYTES
 from submissions.people.accounts import create_organizer
 from submissions.storage.records import JobKind
 from submissions.zoos.jobs import claim, enqueue, fail, progress
-from tests.browser.conftest import PHONE, ServedSite, Watch
+from tests.browser.conftest import LOOKS, ServedSite, Watch
 from tests.conftest import RunningSite
 from tests.factories import SQUARED_NORM
 from tests.records import PASSWORD
@@ -132,8 +132,7 @@ def test_what_is_no_zoo_at_all_is_told_on_the_jobs_page(organizer: Page, tmp_pat
     expect(organizer.locator("#job pre")).to_have_text("notes.zip is neither a zip nor a tar nor a tar.gz archive.")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [{"width": 1200, "height": 800}, PHONE], ids=["desktop", "phone"])
+@LOOKS
 def test_no_page_for_organizers_complains_or_overflows(
     chromium: Browser, served_site: ServedSite, scheme: Literal["light", "dark"], viewport: ViewportSize
 ) -> None:

@@ -3,13 +3,12 @@
 import re
 from typing import Literal
 
-import pytest
 from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, ViewportSize, expect
 
 from submissions.evaluation import workers
 from submissions.storage.records import Purpose
 from submissions.storage.states import Reason, State
-from tests.browser.conftest import PHONE, ServedSite, Watch
+from tests.browser.conftest import LOOKS, ServedSite, Watch
 from tests.records import PASSWORD
 from worker.sandbox.layers.layer_table import TABLE
 
@@ -70,8 +69,7 @@ def _open_every_page(context: BrowserContext, served: ServedSite, paths: dict[st
     return overflow
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [{"width": 1200, "height": 800}, PHONE], ids=["desktop", "phone"])
+@LOOKS
 def test_no_page_complains_asks_another_host_or_overflows(
     chromium: Browser, served_site: ServedSite, scheme: Literal["light", "dark"], viewport: ViewportSize
 ) -> None:
@@ -86,8 +84,7 @@ def test_no_page_complains_asks_another_host_or_overflows(
     assert {name: pixels for name, pixels in overflow.items() if pixels > 0} == {}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [{"width": 1200, "height": 800}, PHONE], ids=["desktop", "phone"])
+@LOOKS
 def test_the_organizers_page_neither_complains_nor_overflows(
     chromium: Browser, served_site: ServedSite, scheme: Literal["light", "dark"], viewport: ViewportSize
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from tests.browser.conftest import PHONE, ServedSite, Watch
+from tests.browser.conftest import LOOKS, PHONE, ServedSite, Watch
 from tests.results import noticeable_zoo, score
 
 PICTURES = 9  # of a public zoo values, CMI, axes, changes and times; of a secret one all but the values
@@ -27,8 +27,7 @@ def _height(page: Page) -> int:
     return int(page.evaluate("document.documentElement.scrollHeight"))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [{"width": 1200, "height": 800}, PHONE], ids=["desktop", "phone"])
+@LOOKS
 def test_pictures_appear_without_a_complaint_and_without_moving_anything(
     chromium: Browser, served_site: ServedSite, scheme: Literal["light", "dark"], viewport: ViewportSize
 ) -> None:
@@ -112,7 +111,11 @@ def test_without_javascript_the_numbers_are_in_tables(chromium: Browser, served_
 
 @pytest.mark.parametrize(
     ("scheme", "viewport"),
-    [("light", {"width": 1200, "height": 800}), ("dark", {"width": 1200, "height": 800}), ("light", PHONE)],
+    [
+        ("light", {"width": 1200, "height": 800}),
+        pytest.param("dark", {"width": 1200, "height": 800}, marks=pytest.mark.thorough),
+        pytest.param("light", PHONE, marks=pytest.mark.thorough),
+    ],
     ids=["light", "dark", "phone"],
 )
 def test_pages_of_results_have_no_violation(

@@ -96,7 +96,7 @@ def test_a_source_dropped_on_the_form_is_shown_checked_and_sent_as_it_is(
     content = GOOD_MEASURE.replace(b"\n", b"\r\n")
     page.evaluate(DROP, [content.decode(), "norms.py"])
     expect(editor(page)).to_contain_text("def complexity(model, dataset):")
-    expect(page.locator("[data-chosen]")).to_contain_text("norms.py is sent as it is.")
+    expect(page.locator("[data-chosen]")).to_contain_text("norms.py is sent unchanged.")
     expect(page.locator("#check")).to_contain_text("Ready to be sent.")
     expect(page.get_by_label("Name of the submission")).to_have_value("norms")
     assert submitted(page, served_site) == ("norms.py", content)

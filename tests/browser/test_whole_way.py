@@ -27,7 +27,9 @@ NEVER_ENDS = b"def complexity(model, dataset):\n    while True:\n        pass\n"
 
 
 @pytest.mark.parametrize(
-    ("scheme", "viewport"), [("light", DESK), ("dark", PHONE)], ids=["desktop in the light", "phone in the dark"]
+    ("scheme", "viewport"),
+    [("light", DESK), pytest.param("dark", PHONE, marks=pytest.mark.thorough)],
+    ids=["desktop in the light", "phone in the dark"],
 )
 def test_the_whole_way(
     chromium: Browser, running_site: RunningSite, scheme: Literal["light", "dark"], viewport: ViewportSize

@@ -148,6 +148,6 @@ def test_the_command_prints_where_it_is_and_warns_of_a_hidden_truth(tmp_path: Pa
     assert "exists already" in again.stderr
     told = CliRunner().invoke(command, ["publish", str(folder), "--out", str(tmp_path / "all"), "--with-truth"])
     assert told.exit_code == 0
-    assert "whoever gets this file has it" in told.stderr
+    assert "this file contains it" in told.stderr
     truth = json.loads((tmp_path / "all" / "private" / "truth.json").read_text())
     assert truth == open_zoo(folder).truth().model_dump()

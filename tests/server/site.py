@@ -4,9 +4,11 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
+from types import CodeType
 
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
@@ -24,6 +26,22 @@ from tests.databases import ready
 from tests.records import PASSWORD, Records
 
 GOOD_MEASURE = b"def complexity(model, dataset):\n    return 1.0\n"
+
+
+class CompiledTemplates(BytecodeCache):
+    """Templates that one application has compiled, for those of other tests."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], CodeType | None] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._kept.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key, bucket.checksum] = bucket.code
+
+
+TEMPLATES = CompiledTemplates()
 
 
 class Browser:
@@ -60,6 +78,7 @@ class Site(Records):
         values = {"home": folder / "home", "cache": folder / "cache", **settings}
         self.settings = Settings.model_validate(values)
         self.app = create_app(self.settings)
+        self.app.jinja_env.bytecode_cache = TEMPLATES
         services: Services = self.app.extensions[EXTENSION]
         ready(services.db)
         super().__init__(services.db, folder, services.zoos)

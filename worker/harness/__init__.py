@@ -1,1 +1,1 @@
-"""The only code of ours that runs inside a sandbox. Imports nothing of ours but `model_zoo.architectures`."""
+"""The only code of ours that runs inside a sandbox. It imports nothing else of ours but `model_zoo.architectures`."""

@@ -1,4 +1,4 @@
-"""The zygote's beginning in a container: it fetches its control socket, since nothing can be inherited there.
+"""Starts the zygote in a container: it connects to its control socket, since a container inherits no descriptor.
 
 A container's command (`worker.sandbox.backends.docker`) runs `main`.
 """

@@ -1,4 +1,4 @@
-"""What measures of the extended track get beside network and data, loaded in the measure's own process.
+"""Loads what measures of the extended track get besides network and data, in the measure's own process.
 
 `participant` calls it before any participant code. The files came as descriptors, in the order of the request.
 """
@@ -25,7 +25,7 @@ class ContextDescriptors:
 
 
 def load_context(request: Mapping[str, Any], files: ContextDescriptors, own: OwnBuild | None) -> Context | None:
-    """The third argument of the measure, or None for one of the standard track, which has two.
+    """Load the measure's third argument; None on the standard track, where it has two.
 
     request: its "context" is null for the standard track, else says what the zoo offers, and the trajectory's epochs.
     own: the `build` of the zoo's architecture.py.

@@ -1,8 +1,8 @@
-"""Huge pages for what the zygote has loaded: a fork then copies, and its end frees, one entry for 512 pages.
+"""Huge pages for the zygote's memory: a fork then copies, and its end frees, one entry instead of 512.
 
 Torch and its companions leave some 200 MB of private memory, 50,000 entries that every fork of a zygote would copy one
-by one. glibc's own way (GLIBC_TUNABLES=glibc.malloc.hugetlb) is none here: it looks into /sys, which a sandbox does not
-show. Called by the zygote once, before its first fork.
+by one. glibc's own option (GLIBC_TUNABLES=glibc.malloc.hugetlb) does not work here: it reads /sys, which a sandbox does
+not show. Called by the zygote once, before its first fork.
 """
 
 import ctypes
@@ -20,8 +20,8 @@ _libc = ctypes.CDLL(None)
 def gather() -> None:
     """Gather this process's private memory in huge pages, as far as it fills them and the kernel can (since Linux 6.1).
 
-    Whatever cannot be gathered stays as it is, and forks take longer. No mapping is marked: what a fork changes is
-    copied in small pages, and what it allocates later is none of this.
+    Memory that cannot be gathered stays as it is, and forks take longer. No mapping is marked for huge pages: what a
+    fork changes is copied in small pages, and what it allocates later is not affected.
     """
     for start, end in _mappings():
         first, last = start + -start % HUGE_BYTES, end - end % HUGE_BYTES

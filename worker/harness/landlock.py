@@ -1,8 +1,8 @@
-"""Landlock: the participant's process gives up every file and port it does not need, whatever is mounted.
+"""Landlock: the participant's process gives up access to every file and port that it does not need.
 
-A second fence behind the mounts, and the only one of its kind where a container's whole image is visible. Plain
-system calls through ctypes, for whichever version the kernel has; a kernel without Landlock is left as it is, and
-the probe of layers says so. Called by the zygote's participant, before its system call filter.
+It is a second layer behind the mounts, and the only one for files where a container's whole image is visible. It uses
+plain system calls through ctypes and adapts to the kernel's version of Landlock; without Landlock it does nothing, and
+`layer_check` reports that. Called in the participant's process, before its system call filter is loaded.
 """
 
 import ctypes
@@ -32,10 +32,10 @@ SCRATCH = ("/tmp", "/dev/shm")  # noqa: S108  (tmpfs of this network alone)
 
 
 def restrict() -> bool:
-    """From now on: read the interpreter and its libraries, write below the scratch folders, and no port at all.
+    """Allow only reading the interpreter and its libraries and writing below the scratch folders; no port at all.
 
-    False where the kernel has no Landlock. Raises OSError if it has, but refuses. The process must have
-    no_new_privs. Files that are open already stay usable.
+    Returns False where the kernel has no Landlock. Raises OSError if it has but refuses. The process must have
+    no_new_privs set. Files that are open already stay usable.
     """
     known = version()
     if known < 1:
@@ -57,13 +57,13 @@ def restrict() -> bool:
 
 
 def version() -> int:
-    """The version of Landlock that the kernel has; 0 or less: none."""
+    """Return the kernel's version of Landlock; 0 or less: none."""
     known: int = _libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), CREATE_RULESET_VERSION)
     return known
 
 
 def _file_rights(known: int) -> int:
-    """Every right over files that this version can take away. What it does not know it would refuse."""
+    """Return every right over files that this version knows; it refuses rules with others."""
     rights = _FIRST_RIGHTS
     for since, right in ((2, _REFER), (3, _TRUNCATE), (5, _IOCTL_DEV)):
         if known >= since:

@@ -1,7 +1,7 @@
-"""The steps by which a process of ours becomes one that may run a stranger's code. Called by the zygote only.
+"""The steps that restrict a process of ours until it may run untrusted code. Called by the zygote only.
 
-Plain libc calls through ctypes: each fails loudly, and a step that fails ends the process before any
-participant code has run, which the supervisor reports as our fault.
+They are plain libc calls through ctypes. A step that fails raises and ends the process before any participant code
+has run, which the supervisor reports as our fault.
 """
 
 import ctypes
@@ -58,12 +58,12 @@ def _prctl(option: int, first: object = 0, second: object = 0) -> None:
 
 
 def die_with_parent() -> None:
-    """SIGKILL for this process as soon as its parent has gone."""
+    """Let the kernel send SIGKILL to this process when its parent ends."""
     _prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
 def become(user: int) -> None:
-    """Give up root for good, in favour of a user that owns nothing. 0: stay who we are."""
+    """Change for good to a user that owns nothing. 0: keep the current user."""
     if user == 0:
         return
     os.setgroups([])
@@ -73,7 +73,7 @@ def become(user: int) -> None:
 
 
 def stay_on(processors: list[int]) -> None:
-    """This process and every later one below it run on these processors, or on as many that it has."""
+    """Restrict this process and its later children to these processors, or to as many that it may use."""
     own = os.sched_getaffinity(0)
     os.sched_setaffinity(0, own & set(processors) or sorted(own)[: len(processors)])
 
@@ -81,8 +81,8 @@ def stay_on(processors: list[int]) -> None:
 def fork_into_namespaces() -> int:
     """Like os.fork, but the child is process 1 in new user, pid, mount, ipc, uts and network namespaces.
 
-    One call instead of `unshare` and another fork: each fork of a zygote costs 10 to 20 ms. What a fork through
-    the C library does besides concerns threads, of which the caller has one.
+    One call replaces `unshare` and another fork: each fork of a zygote costs 10 to 20 ms. What a fork through the C
+    library does in addition concerns threads, of which the caller has only one.
     """
     uid, gid = os.getuid(), os.getgid()
     flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET
@@ -103,11 +103,11 @@ def fork_into_namespaces() -> int:
 
 
 def fork() -> int:
-    """Like os.fork, without what Python's modules and libraries have registered to be done around it.
+    """Like os.fork, without the handlers that Python's modules and libraries have registered for it.
 
-    That is a millisecond in a fork of the zygote, and none of it is wanted: it frees locks that other threads may
-    hold, of which there are none, and seeds `random`, as `participant` does itself. Through the C library all the
-    same, where it has this call (glibc 2.34): participants' code may start threads, for which that must know its id.
+    In a fork of the zygote they take a millisecond, and none is needed: they free locks that other threads may hold, of
+    which there are none, and seed `random`, which `participant` does itself. The fork still goes through the C library,
+    where that has this call (glibc 2.34): participants' code may start threads, for which it must know the process id.
     """
     if (without_handlers := getattr(_libc_with_gil, "_Fork", None)) is None:
         return os.fork()
@@ -119,10 +119,9 @@ def fork() -> int:
 
 
 def private_files(scratch_bytes: int, memory_map: bytes) -> None:
-    """A fresh /tmp and /dev/shm for this network alone, in one space, and a /proc with nothing but `self/maps`.
+    """Mount a new /tmp and /dev/shm for this network, sharing one size limit, and a /proc with only `self/maps`.
 
-    threadpoolctl, and scikit-learn through it, reads there which libraries are loaded; `memory_map` is what
-    the zygote read of itself.
+    threadpoolctl, which scikit-learn uses, reads there which libraries are loaded; `memory_map` is the zygote's.
     """
     _mount(b"none", b"/", None, MS_REC | MS_PRIVATE)
     flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
@@ -139,7 +138,7 @@ def private_files(scratch_bytes: int, memory_map: bytes) -> None:
 
 
 def cover_root() -> None:
-    """An empty folder over each one below / that no measure needs: a container shows all of its image."""
+    """Mount an empty folder over each one below / that no measure needs: a container's whole image is visible."""
     flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC
     for entry in os.scandir(b"/"):
         if entry.name not in NEEDED_FOLDERS and entry.is_dir(follow_symlinks=False):
@@ -151,7 +150,7 @@ def _mount(source: bytes, target: bytes, kind: bytes | None, flags: int, data: b
 
 
 def drop_rights() -> None:
-    """No capability in any set, none to be had by any exec, no ptrace or core by siblings of the same uid."""
+    """Drop all capabilities, prevent regaining any by exec, and prevent ptrace and core dumps by the same user."""
     _prctl(PR_SET_NO_NEW_PRIVS, 1)
     for capability in range(LAST_CAPABILITY + 1):
         if _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
@@ -163,7 +162,7 @@ def drop_rights() -> None:
 
 
 def limit_resources(limits: Mapping[str, int]) -> None:
-    """Kernel limits of the participant's process: a second fence behind what the supervisor watches.
+    """Set the kernel's limits of the participant's process: a second layer behind what the supervisor watches.
 
     limits: by the names of `submissions.storage.limits.Limits`; `cpu_s` in whole seconds.
     """
@@ -181,7 +180,7 @@ def limit_resources(limits: Mapping[str, int]) -> None:
 
 
 def _data_bytes_now() -> int:
-    """An upper bound of what RLIMIT_DATA counts for the zygote already (/proc is empty by now)."""
+    """Return an upper bound of what RLIMIT_DATA already counts for the zygote (/proc is empty by now)."""
     return 2 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 

@@ -1,6 +1,6 @@
 """A zoo's own architecture.py, executed in a participant's process before any of the participant's code.
 
-Called by `participant`, once every fence is up: the file is an organizer's, and still a stranger's to the machine.
+Called by `participant` once every layer is active: the file is an organizer's, and just as untrusted by the machine.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ class _Source(importlib.abc.SourceLoader):
 
 
 def own_build(descriptor: int) -> OwnBuild:
-    """The function `build` of the architecture.py open at `descriptor`, which is executed now.
+    """Execute the architecture.py that is open at `descriptor` and return its function `build`.
 
     Whatever the file or its `build` raises becomes an ArchitectureError with its line, and whatever they print is
     dropped: a measure's log is not the place for it.
@@ -72,7 +72,7 @@ def _fault_told(what: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Standard output and error lead nowhere until the block ends, for machine code too."""
+    """Discard standard output and error until the block ends, also those of machine code."""
     kept = os.dup(1), os.dup(2)
     null = os.open("/dev/null", os.O_WRONLY)
     os.dup2(null, 1)

@@ -1,12 +1,12 @@
-"""The last steps before and after a stranger's function, in its own process: load, seed, import, call, answer.
+"""The last steps around a participant's function, in its own process: load, seed, import, call, answer.
 
 The answer is one frame of 9 bytes: a tag and a little-endian float64. Tags: `v` a value, `n` not a number,
 `f` not finite, `r` the measure raised, `i` its import failed, `m` no function, `x` our fault. What else the
 author should know (exception class, own file and line) goes to the report descriptor, after a `+` which says
 that network and data were loaded: an `x` is believed only without it, for then no participant code has run. A
-zoo's own architecture.py runs before that `+`, after an `a`: whatever goes wrong between the two is its doing.
-From the first line of participant code on, this process may say anything: the supervisor believes neither
-more than it must.
+zoo's own architecture.py runs after an `a` and before that `+`: whatever goes wrong between the two is its fault.
+From the first line of participant code on, this process may write anything, so the supervisor trusts neither the
+answer nor the report.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ LOADED = b"+"  # in the report before all else; from then on a fault is no longe
 MESSAGE_CHARACTERS = 500
 NAME_CHARACTERS = 100
 
-# Kept as locals of this module: a measure may patch the modules they come from.
+# Kept in this module: a measure may patch the modules that they come from.
 _exit, _write, _pack = os._exit, os.write, struct.pack
 _item = torch.Tensor.item
 # Without an accelerator to be seeded once it is used, torch.manual_seed would note a stack with its source lines.
@@ -69,11 +69,11 @@ def run(
 ) -> None:
     """Evaluate the measure on one network and end the process.
 
-    Code that is not ours, the zoo's or the participant's, runs only after the supervisor's word on `channel`, once
+    Code that is not ours (the zoo's or the participant's) runs only after the supervisor's message on `channel`, when
     this process is in its control group.
     """
     tag, value = b"x", 0.0
-    word: int | None = channel  # until it has come
+    word: int | None = channel  # until the message has arrived
     try:
         inputs = (code, weights, initial, training_data, architecture, *context.all)
         result, report = _keep_only(result, report, log, others=(*inputs, channel))
@@ -138,9 +138,9 @@ def _judge(arguments: tuple[object, ...], report: int) -> tuple[bytes, float]:
 
 
 def _real_number(returned: object) -> float:
-    """The float64 of an exact float, int, numpy real scalar or one-element real tensor; nothing else.
+    """Return the float64 of an exact float, int, numpy real scalar or one-element real tensor; nothing else.
 
-    Decided by exact type, never by asking the object: `__float__` and `__class__` may be the measure's own.
+    Only the exact type decides, since the measure may define `__float__` and `__class__`.
     """
     kind = type(returned)
     if kind is float:
@@ -161,7 +161,7 @@ def _real_number(returned: object) -> float:
 
 
 def _keep_only(result: int, report: int, log: int, *, others: tuple[int | None, ...]) -> tuple[int, int]:
-    """Standard streams to the log, every descriptor closed but the measure's own. Returns result, report."""
+    """Redirect standard streams to the log and close all descriptors but the measure's. Returns result, report."""
     null = os.open("/dev/null", os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(log, 1)
@@ -176,9 +176,9 @@ def _keep_only(result: int, report: int, log: int, *, others: tuple[int | None, 
 
 
 def _await_word(channel: int | None) -> None:
-    """Block until the supervisor has this process in its control group. It hangs up instead where it cannot.
+    """Block until the supervisor has put this process into its control group; end if it closes the channel instead.
 
-    None: the word has come before.
+    None: the message has arrived before.
     """
     if channel is None:
         return
@@ -188,8 +188,11 @@ def _await_word(channel: int | None) -> None:
 
 
 def _cover_files(keep: tuple[int, ...]) -> None:
-    """Nothing in place of every open file: a mapping keeps a descriptor of its own (Python's mmap does), whose
-    inode and times would tell in which order networks were trained or written."""
+    """Replace every open file by /dev/null.
+
+    A mapping keeps a descriptor of its own (Python's mmap does), whose inode and times would reveal in which order
+    networks were trained or written.
+    """
     null = os.open("/dev/null", os.O_RDONLY)
     for descriptor in range(3, OPEN_FILES):
         if descriptor not in (null, *keep):
@@ -200,10 +203,10 @@ def _cover_files(keep: tuple[int, ...]) -> None:
 
 
 def _unpack(code: int, sizes: Mapping[str, int]) -> None:
-    """The measure's files into its private scratch folder, first on the import path.
+    """Write the measure's files into its private scratch folder, and put that first on the import path.
 
-    `code` holds one after another, `sizes` says by which relative path and how long; made by the supervisor from
-    files it has checked. The import system has looked at no path below this folder yet: no cache to invalidate.
+    `code` holds one file after another and `sizes` their relative paths and lengths; the supervisor made both from
+    files that it has checked. The import system has not looked below this folder yet: no cache has to be invalidated.
     """
     MEASURE_FOLDER.mkdir()
     start = 0
@@ -219,7 +222,7 @@ def _unpack(code: int, sizes: Mapping[str, int]) -> None:
 
 
 def _start_no_process(_process: object) -> None:
-    """Not a fence, but an answer: without it pools hang, since what they share needs calls that the filter refuses."""
+    """Refuse with a clear message; not for protection, but because pools would hang on what the filter refuses."""
     raise PermissionError("a measure may not start processes; use threads")
 
 
@@ -233,7 +236,7 @@ def _seed(seed: int) -> None:
 
 
 def _describe(error: BaseException) -> dict[str, object]:
-    """Exception class, the measure's own innermost file and line, and the message."""
+    """Return the exception's class, the innermost file and line of the measure's own, and the message."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename.startswith(f"{MEASURE_FOLDER}/")]
     described: dict[str, object] = {"class": type(error).__name__[:NAME_CHARACTERS]}
@@ -253,7 +256,7 @@ def _describe(error: BaseException) -> dict[str, object]:
 
 
 def _send_report(report: int, content: dict[str, object]) -> None:
-    """As JSON, its message cut further where escaping has made it longer than anybody will read."""
+    """Encode a report as JSON, and cut its message where escaping has made it longer than is read."""
     message = str(content.get("message", ""))
     encoded = b""
     for length in (MESSAGE_CHARACTERS, MESSAGE_CHARACTERS // 5, 0):

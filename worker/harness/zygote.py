@@ -59,8 +59,10 @@ MOST_DESCRIPTORS = 253  # in one message; the kernel sends no more
 
 @dataclass(frozen=True)
 class Descriptors:
-    """What the supervisor sends for one network; the last three only where the zoo has them, the last one only to
-    measures of the extended track."""
+    """What the supervisor sends for one network.
+
+    The last three are sent only where the zoo has them, the last one only to measures of the extended track.
+    """
 
     request: int  # sealed JSON: seed, code's files, limits, processors, threads, architecture, classes, seccomp filter
     channel: int  # to the supervisor, closed before the first line of participant code
@@ -76,7 +78,7 @@ class Descriptors:
 
     @classmethod
     def of(cls, names: list[str], descriptors: list[int]) -> Self:
-        """From a message: `sibling` and `trajectory` may come more than once, in order."""
+        """Read a message, in which `sibling` and `trajectory` may occur more than once, in order."""
         by_name: dict[str, list[int]] = {}
         for name, descriptor in zip(names, descriptors, strict=True):
             by_name.setdefault(name, []).append(descriptor)
@@ -104,7 +106,7 @@ def main(control_descriptor: int) -> None:
     while True:
         message, received, _flags, _address = socket.recv_fds(control, NAMES_BYTES, MOST_DESCRIPTORS)
         if not message:
-            os._exit(0)  # nothing to tidy up, and torch's own tidying takes long
+            os._exit(0)  # there is nothing to clean up, and torch's own clean-up takes long
         descriptors = Descriptors.of(message.decode().split(), received)
         _assert_single_threaded()
         init = lockdown.fork_into_namespaces()
@@ -125,11 +127,11 @@ def main(control_descriptor: int) -> None:
 
 
 def _warm_up() -> None:
-    """Do once what torch does at first use: it reads /proc/cpuinfo, which is not there later, and building a network
-    without memory and seeding would cost every fork of it 10 ms.
+    """Do once, before the first fork, what torch does at first use.
 
-    Not `torch.func.hessian`, whose second of lazy imports its rare users pay: in the zygote they would cost
-    every network 25 ms of forking more, and every slot 75 MB.
+    It reads /proc/cpuinfo, which is not there later; building a network without memory and seeding would cost every
+    fork 10 ms. `torch.func.hessian` is left out: its lazy imports take its few users a second, but in the zygote they
+    would cost every network another 25 ms of forking and every slot 75 MB.
     """
     image = torch.ones(1, 1, 3, 3)
     torch.nn.functional.conv2d(image, image) @ torch.ones(1, 1)
@@ -143,16 +145,16 @@ def _warm_up() -> None:
 
 
 def _assert_single_threaded() -> None:
-    """A fork of a process with threads may inherit locks that nobody will release."""
+    """Raise if there are several threads: a fork could then inherit locks that nobody releases."""
     tasks = len(list(Path("/proc/self/task").iterdir()))
     if tasks != 1:
         raise RuntimeError(f"the zygote runs {tasks} threads; it must run one")
 
 
 def _watch(init: int, channel: int) -> None:
-    """Wait for init's end, and bring it about when the supervisor hangs up.
+    """Wait until init ends, and kill it when the supervisor closes its end of the channel.
 
-    It does so when it dies, or when it may not signal a process of another user itself.
+    The supervisor's end closes when it dies, and when it may not signal a process of another user itself.
     """
     init_ends = os.pidfd_open(init)
     events = select.poll()
@@ -166,10 +168,10 @@ def _watch(init: int, channel: int) -> None:
 
 
 def _init(descriptors: Descriptors, memory_map: bytes) -> None:
-    """Process 1 of the network's pid namespace: trusted, waits for the participant, tells how it ended.
+    """Run process 1 of the network's pid namespace, which is trusted: it starts the participant and reports its end.
 
-    Both introduce themselves, and the supervisor puts both into a control group while the participant's process
-    still runs our code alone (moving a process may take the kernel 10 ms); every later process inherits it.
+    Both processes introduce themselves, and the supervisor puts both into a control group while the participant's
+    process still runs our code alone (moving a process may take the kernel 10 ms); later processes inherit it.
     """
     lockdown.die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,1 +1,1 @@
-"""How zoos arrive: archives, S3 folders, imports and recipes; jobs in processes of their own; the check."""
+"""Adding zoos: archives, S3 folders, imports and recipes; jobs in separate processes; the check."""

@@ -1,7 +1,7 @@
-"""A zoo that arrives packed, as zip or tar: unpacked to disk piece by piece, and only what a zoo can consist of.
+"""Unpacks a zoo from a zip or tar archive to disk, piece by piece, and only files that a zoo can consist of.
 
-The job of an upload calls `unpack_zoo`. An archive is hostile until shown otherwise: no link, no path that leaves, no
-more bytes or files than the limits whatever its headers say, and never more memory than a piece takes.
+The job of an upload calls `unpack_zoo`. Archives are not trusted: no links, no paths outside the folder, no more bytes
+or files than the limits whatever the headers say, and never more memory than one piece takes.
 """
 
 import gzip
@@ -35,7 +35,7 @@ _LOCATOR, _LOCATOR_BYTES, _ZIP64_RECORD = b"PK\x06\x07", 20, b"PK\x06\x06"
 _UNKNOWN = 0xFFFFFFFF
 _ENCRYPTED_FLAGS = 0x1 | 0x40
 _IGNORED = frozenset({"__MACOSX", "__pycache__", ".DS_Store"})
-# What the standard library raises, somewhere, for one or the other damaged archive.
+# What the standard library raises for damaged archives.
 _DAMAGE = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -53,12 +53,12 @@ Watch = Callable[[int, int, str], None]
 
 
 class ArchiveError(Exception):
-    """The archive cannot be unpacked, or holds no zoo; the text is for the organizer who sent it."""
+    """The archive cannot be unpacked, or contains no zoo; the text is for the organizer who sent it."""
 
 
 @dataclass(frozen=True)
 class ArchiveLimits:
-    """What an archive may become. ratio: unpacked bytes per packed byte; spare_bytes: stay free on the disk."""
+    """Limits for unpacking. ratio: unpacked bytes per packed byte; spare_bytes: disk space that must stay free."""
 
     unpacked_bytes: int
     files: int = 200_000
@@ -68,7 +68,7 @@ class ArchiveLimits:
 
 @dataclass(frozen=True)
 class _Member:
-    """One regular file of an archive: its path as written there, its declared size, its content to be read now."""
+    """One regular file of an archive: its path, its declared size, and its content, to be read now."""
 
     path: str
     size: int
@@ -76,10 +76,10 @@ class _Member:
 
 
 def unpack_zoo(archive: Path, filename: str, into: Path, limits: ArchiveLimits, watch: Watch) -> Path:
-    """The zoo's folder, unpacked below `into` (made here): `into` itself, or the only folder at its top.
+    """Unpack an archive below `into` (made here); return the zoo's folder: `into`, or the only folder at its top.
 
-    filename: what the archive was called, for messages. watch: told the bytes written, and the archive's own bytes.
-    Raises ArchiveError; what was written by then is the caller's to remove.
+    filename: the archive's name, for messages. watch: called with the bytes written and the archive's size in bytes.
+    Raises ArchiveError; the caller removes what was written by then.
     """
     into.mkdir(parents=True, mode=0o700)
     packed = archive.stat().st_size
@@ -106,7 +106,7 @@ def unpack_zoo(archive: Path, filename: str, into: Path, limits: ArchiveLimits, 
                         watch(written, max(written, packed), "unpacking")
                     if target.tell() != member.size:
                         raise EOFError(path)
-                os.utime(into / path, (0, 0))  # a time that tells nothing, as in the store
+                os.utime(into / path, (0, 0))  # a time without meaning, as in the store
     except UnicodeDecodeError as error:
         raise ArchiveError(f"{filename} holds a file whose name is not UTF-8; rename it.") from error
     except _DAMAGE as error:
@@ -147,7 +147,7 @@ def _members(archive: Path, filename: str) -> Iterator[Iterator[_Member]]:
 
 
 def _directory_bytes(file: IO[bytes]) -> int:
-    """How large a zip says its central directory is, before zipfile reads it whole into memory."""
+    """Return the declared size of a zip's central directory, before zipfile reads it whole into memory."""
     size = file.seek(0, 2)
     file.seek(max(0, size - _END_BYTES - 0xFFFF))
     tail = file.read()
@@ -225,7 +225,7 @@ def _tar_members(tar: tarfile.TarFile, filename: str) -> Iterator[_Member]:
 
 
 def _safe_path(path: str, filename: str) -> str:
-    """The member's relative path. Raises ArchiveError for one that no zoo has or that may leave its folder."""
+    """Return the member's relative path. Raises ArchiveError for one that no zoo has or that may leave its folder."""
     if not path or not path.isprintable() or len(path.encode(errors="replace")) > MAX_PATH_BYTES:
         raise ArchiveError(f"{filename} holds a file whose name is empty, too long or not printable ({_shown(path)}).")
     is_outside = path.startswith("/") or "\\" in path or re.match("[A-Za-z]:", path) is not None
@@ -248,12 +248,12 @@ def _need_room(folder: Path, size: int, spare: int) -> None:
     if size + spare > free:
         raise ArchiveError(
             f"The disk of the server is full: {free // 2**20} MiB are free, and {size // 2**20} MiB are needed "
-            "for the next file. Make room in the server's home folder, then add the zoo again."
+            "for the next file. Free space in the server's home folder, then add the zoo again."
         )
 
 
 def _too_large(filename: str, limit: int) -> ArchiveError:
-    return ArchiveError(f"{filename} unpacks to more than {limit // 2**20} MiB, the most that it may.")
+    return ArchiveError(f"{filename} unpacks to more than {limit // 2**20} MiB, the maximum.")
 
 
 def _shown(path: str) -> str:

@@ -1,6 +1,6 @@
-"""A zoo's check for pages and commands, which have no torch: it runs in a child process, scoring adds its rows here.
+"""Checks a zoo for processes that do not import torch: a child process measures it, scoring adds its rows here.
 
-`worker.zoo_intake.zoo_check.check` calls it, and knows the way for zoos that bring code of their own.
+Called by `worker.zoo_intake.zoo_check.check`, which handles zoos with code of their own itself.
 """
 
 import itertools
@@ -21,19 +21,19 @@ FEWEST_DRAWS = 50
 CELLS_AT_MOST = 2 * 10**7  # of all draws' tables, some ten seconds: an axis of 256 values would take minutes
 HIGH_FLOOR = 5.0  # on the scale from 0 to 100
 HIGH_ORACLE = 60.0
-_TOLD_LINES = 3  # of what a failed child said last
+_TOLD_LINES = 3  # of the end of a failed child's output
 _SCALE = 100.0
 
 
 class CheckError(Exception):
-    """The check could not be made, whatever the zoo is like: our fault, or the machine's. A faulty zoo has a report."""
+    """The check could not be carried out: our fault or the machine's, since a faulty zoo gets a report."""
 
 
 def check_in_child(folder: Path, watch: Watch, *, jobs: int | None = None) -> CheckReport:
-    """The whole report of the zoo in `folder`: networks measured by torch in a child process, references added.
+    """Return the whole report of the zoo in `folder`: measured by torch in a child process, references added.
 
-    watch: called with networks done, networks in all, and what is being done; if it raises, the child is ended. jobs:
-    networks measured at a time (default: one per processor). Raises CheckError.
+    watch: called with the number of checked networks, of all networks, and the current step; if it raises, the child is
+    ended. jobs: networks evaluated at a time (default: one per processor). Raises CheckError.
     """
     command = [sys.executable, "-P", "-m", "model_zoo.checks", str(folder)]
     command += [] if jobs is None else ["--jobs", str(jobs)]
@@ -62,7 +62,7 @@ def check_in_child(folder: Path, watch: Watch, *, jobs: int | None = None) -> Ch
 
 
 def with_references(folder: Path, report: CheckReport, watch: Watch) -> CheckReport:
-    """`report` of the zoo in `folder` with its references, if there is a truth to make them of."""
+    """Add the references to the report of the zoo in `folder`, if there is a truth to compute them from."""
     if not report.numbers.networks:
         return report
     try:
@@ -72,9 +72,9 @@ def with_references(folder: Path, report: CheckReport, watch: Watch) -> CheckRep
 
 
 def references(report: CheckReport, truth: ZooTruth, watch: Watch | None = None) -> CheckReport:
-    """`report` with the random floor and the hyperparameter oracle of the zoo, for each of its targets.
+    """Add the random floor and the hyperparameter oracle of the zoo to `report`, for each of its targets.
 
-    What scoring refuses is an error item. watch: as in `check_in_child`.
+    An error of scoring becomes an error item. watch: as in `check_in_child`.
     """
     content = truth.model_dump(mode="json")
     items: list[Item] = []
@@ -90,7 +90,7 @@ def references(report: CheckReport, truth: ZooTruth, watch: Watch | None = None)
             parsed = scoring.parse_truth(content, target)
             found = scoring.references(parsed, draws=_draws(truth), progress=progress)
         except scoring.ScoringError as fault:
-            items.append(error(name, f"{fault}.", "Mend the truth: no measure can be scored on it."))
+            items.append(error(name, f"{fault}.", "Correct the truth: no measure can be scored on it."))
             continue
         row = ReferenceNumbers(
             target=target,
@@ -117,7 +117,7 @@ def _verdict(name: str, row: ReferenceNumbers) -> Item:
     if row.random_floor_percentile_95 >= HIGH_FLOOR:
         return warning(
             name,
-            f"{text} Scores below {row.random_floor_percentile_95:.1f} say nothing on this zoo.",
+            f"{text} Scores below {row.random_floor_percentile_95:.1f} may be chance on this zoo.",
             "More networks lower the floor: add values to the axes, or another axis, for example the seed.",
         )
     if row.hyperparameter_oracle >= HIGH_ORACLE:

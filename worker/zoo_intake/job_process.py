@@ -1,8 +1,8 @@
-"""One job on a zoo, in a process of its own: fetched, imported or trained, then checked, then put into the store.
+"""One job on a zoo in a separate process: the zoo is fetched, imported or trained, checked, and stored.
 
 `worker.zoo_intake.job_supervisor` starts `python -m worker.zoo_intake.job_process` and writes to its stdin which job
-of which settings; the process tells its progress to the database itself and ends the job there. Exit status 0: the
-job has ended, done or failed by what it was given; anything else is our fault, and another attempt may follow.
+of which settings; the process records its progress in the database itself and ends the job there. Exit status 0: the
+job has ended, done or failed because of its input; anything else is our fault, and another attempt may follow.
 """
 
 import json
@@ -37,20 +37,20 @@ _log = logging.getLogger(__name__)
 
 
 class LeaseLost(Exception):  # noqa: N818  (no fault: somebody else has the job now)
-    """The job is no longer ours."""
+    """The job belongs to another worker now."""
 
 
 class CheckRefused(Exception):  # noqa: N818  (a refusal is an answer, not a malfunction)
-    """The check found errors, and so much is wrong with the files that the store cannot keep them."""
+    """The check found errors so severe that the store cannot keep the files."""
 
 
 FAULTS_OF_THE_ZOO = (ZooError, CheckError, ArchiveError, SourceError, UploadError, CheckRefused)
 
 
 class Telling:
-    """Progress for the database: at most once a second, and at every new stage (a text's first word).
+    """Records progress in the database: at most once a second, and at every new stage (a text's first word).
 
-    Raises LeaseLost once the job is somebody else's.
+    Raises LeaseLost once another worker has the job.
     """
 
     def __init__(self, db: Database, job: jobs.Job) -> None:
@@ -69,7 +69,7 @@ class Telling:
 
 
 def run_job(settings: Settings, db: Database, store: ZooStore, job: jobs.Job) -> None:
-    """Do the job and end it on record: as done, or as failed with a sentence for the organizer."""
+    """Do the job and record its end: done, or failed with a sentence for the organizer."""
     watch = Telling(db, job)
     folder = settings.home / "zoo_jobs" / str(job.id)
     try:
@@ -124,7 +124,7 @@ def _told(report: CheckReport) -> str:
     errors = report.of(Verdict.ERROR)
     lines = [f"{item.name}: {item.text} {item.advice}".rstrip() for item in errors[:_SHOWN_ERRORS]]
     more = [f"and {len(errors) - _SHOWN_ERRORS} more"] if len(errors) > _SHOWN_ERRORS else []
-    return "\n".join(["The zoo is refused: its files are not what its zoo.json says.", *lines, *more])
+    return "\n".join(["The zoo is refused: its files do not match its zoo.json.", *lines, *more])
 
 
 def _end_the_group(_number: int, _frame: FrameType | None) -> None:
@@ -132,7 +132,7 @@ def _end_the_group(_number: int, _frame: FrameType | None) -> None:
 
 
 def main() -> int:
-    """Do the job that stdin names. Started as the leader of a process group, which ends with it."""
+    """Do the job that stdin names. The process is the leader of a process group, which ends with it."""
     signal.signal(signal.SIGTERM, _end_the_group)
     os.nice(NICENESS)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")

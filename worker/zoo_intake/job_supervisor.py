@@ -1,8 +1,8 @@
-"""A worker's share of the jobs on zoos: at most one at a time, in a child process that is watched and can be ended.
+"""Runs jobs on zoos in a worker: at most one at a time, in a child process that is watched and can be ended.
 
-The Celery task calls `ZooJobs.work`; the queue of record is `submissions.zoos.jobs`. What a job does is the part of
-`worker.zoo_intake.job_process`, in a process group of its own that stands back for evaluations: its memory is given
-back whole, and whatever it has started ends with it.
+The Celery task calls `ZooJobs.work`; the queue of record is `submissions.zoos.jobs`. `worker.zoo_intake.job_process`
+does the job, in a process group of its own with a lower priority than evaluations: all of its memory is freed at the
+end, and whatever it has started ends with it.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class ZooJobs:
-    """The jobs of one worker process. owner_prefix: names it in leases, for example "host/pid"."""
+    """The jobs of one worker process. owner_prefix: its name in leases, for example "host/pid"."""
 
     def __init__(self, settings: Settings, db: Database, *, owner_prefix: str) -> None:
         self._settings = settings
@@ -44,7 +44,7 @@ class ZooJobs:
         return not self._is_busy.locked() and not self._stopping.is_set()
 
     def work(self) -> int:
-        """Do the jobs that wait, one after another; how many there were. 0 at once where one is in hand already."""
+        """Do the waiting jobs one after another; return how many. Returns 0 at once if a job is already running."""
         if not self._is_busy.acquire(blocking=False):
             return 0
         try:
@@ -61,11 +61,11 @@ class ZooJobs:
             self._is_busy.release()
 
     def stop(self) -> None:
-        """Begin no further job, end the one in hand and give it back."""
+        """Start no further job, end the running one and give it back."""
         self._stopping.set()
 
     def _run(self, job: jobs.Job) -> None:
-        """Watch the job's process to its end, renewing the lease; end it where the lease is lost or we stop."""
+        """Watch the job's process until it ends and renew the lease; end it if the lease is lost or we stop."""
         process = self._spawner.start(
             [sys.executable, "-P", "-m", "worker.zoo_intake.job_process"],
             stdin=subprocess.PIPE,
@@ -84,7 +84,7 @@ class ZooJobs:
             jobs.return_jobs_of(self._db, [job.owner])
 
     def _watch(self, process: "subprocess.Popen[bytes]", job: jobs.Job) -> bool:
-        """Wait for the process while the lease holds; whether it does."""
+        """Wait for the process while the lease holds; return whether it still does."""
         lease_s = self._settings.lease_s
         looks = 0
         while not self._stopping.is_set():
@@ -102,20 +102,20 @@ class ZooJobs:
 
 
 def _tell(process: "subprocess.Popen[bytes]", settings: Settings, job: jobs.Job) -> None:
-    """Over stdin: settings may hold passwords, which every process of the machine could read in arguments."""
+    """Send the job over stdin: settings may contain passwords, and arguments are visible to every process."""
     assert process.stdin is not None
     told = json.dumps({"settings": settings.model_dump(mode="json"), "job": asdict(job)})
-    with contextlib.suppress(BrokenPipeError), process.stdin:  # it may have ended already; its exit status tells
+    with contextlib.suppress(BrokenPipeError), process.stdin:  # it may have ended already; its exit status says how
         process.stdin.write(told.encode())
 
 
 def _end_with_us() -> None:
-    """SIGTERM for a job whose worker was killed and could not end it; the job then ends its own children."""
+    """Let the kernel send SIGTERM to a job whose worker was killed; the job then ends its own children."""
     _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End the process with everything that it has started. Nothing is lost: the next attempt clears up, or goes on."""
+    """End the process and everything that it has started. The next attempt cleans up, or continues."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -1,7 +1,7 @@
-"""The ways in which a zoo comes to this server: unpacked, taken from a folder or S3, imported from PGDL, trained.
+"""Where zoos come from: unpacked from an upload, copied from a folder or S3, imported from PGDL, or trained.
 
-`worker.zoo_intake.job_process` calls `bring`. Every way ends with a zoo's folder on this machine; the check that
-follows judges it.
+`worker.zoo_intake.job_process` calls `bring`. The result is always a zoo's folder on this machine, which is then
+checked.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ from submissions.zoos.allowed_sources import S3, allowed_path
 from worker.zoo_intake.archives import ArchiveLimits, unpack_zoo
 from worker.zoo_intake.s3_folder import fetch_zoo
 
-UNPACKED_PER_UPLOAD = 4  # times the largest upload, an archive may unpack to
+UNPACKED_PER_UPLOAD = 4  # an archive may unpack to so many times the largest upload
 _ASKED_OF_PGDL = ("name", "title", "test_size", "truth_public")
 Watch = Callable[[int, int, str], None]
 
@@ -36,7 +36,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Request:
-    """What a job asks for. scratch: an empty folder of the attempt's own; kept: the job's, from attempt to attempt."""
+    """What a job asks for. scratch: an empty folder for this attempt; kept: a folder that all attempts share."""
 
     settings: Settings
     db: Database
@@ -50,7 +50,7 @@ class Request:
 
 
 def bring(kind: JobKind, request: Request) -> Found:
-    """The zoo that the job asks for. Raises ZooError, ArchiveError, SourceError or UploadError, for the organizer."""
+    """Return the zoo that the job asks for. Raises ZooError, ArchiveError, SourceError or UploadError."""
     return _WAYS[kind](request)
 
 
@@ -94,7 +94,7 @@ def _from_recipe(request: Request) -> Found:
     recipe, out = request.scratch / "recipe.toml", request.kept / "zoo"
     if own is not None:
         recipe.write_text(str(own), encoding="utf-8")
-    if not (out / MANIFEST).exists():  # else an attempt before was killed after the training
+    if not (out / MANIFEST).exists():  # otherwise an earlier attempt was killed after the training
         options = TrainingOptions(data=request.settings.data_folder)
         train_in_child(name if own is None else str(recipe), out, _telling(request.watch), options)
     return Found(out, f"recipe {name}")

@@ -1,6 +1,6 @@
-"""A zoo's folder in S3, brought to this machine file by file. The job of adding a zoo from an address calls it.
+"""Copies a zoo's folder from S3 to this machine, file by file. The job of adding a zoo from an address calls it.
 
-Only what the zoo's own zoo.json lists is fetched, into paths inside the folder; the check that follows reads it all.
+Only files that the zoo's own zoo.json lists are downloaded, to paths inside the folder; the check then reads them all.
 """
 
 import os
@@ -19,7 +19,7 @@ Watch = Callable[[int, int, str], None]
 
 
 def fetch_zoo(address: str, into: Path, settings: Settings, watch: Watch) -> Path:
-    """The zoo at the s3:// address, in the new folder `into`. Raises SourceError, or ZooError naming the object."""
+    """Copy the zoo at an s3:// address into the new folder `into`. Raises SourceError, or ZooError with the object."""
     objects = connect(allowed_address(address, settings.zoo_sources), settings.store_endpoint)
     content = objects.read(MANIFEST)
     manifest = parse(ZooManifest, content, Path(MANIFEST))
@@ -27,7 +27,7 @@ def fetch_zoo(address: str, into: Path, settings: Settings, watch: Watch) -> Pat
     into.mkdir(parents=True, mode=0o700)
     free = shutil.disk_usage(into).free
     if total + SPARE_BYTES > free:
-        raise ZooError(f"The zoo has {total // 2**20} MiB, and {free // 2**20} MiB are free here; make room.")
+        raise ZooError(f"The zoo has {total // 2**20} MiB, and {free // 2**20} MiB are free here; free disk space.")
     (into / MANIFEST).write_bytes(content)
     done = 0
     for name, digest in manifest.files.items():
@@ -35,6 +35,6 @@ def fetch_zoo(address: str, into: Path, settings: Settings, watch: Watch) -> Pat
         target = into / name
         target.parent.mkdir(parents=True, exist_ok=True)
         objects.bring(name, target)
-        os.utime(target, (0, 0))  # a time that tells nothing, as in the store
+        os.utime(target, (0, 0))  # a time without meaning, as in the store
         done += digest.bytes
     return into

@@ -1,7 +1,7 @@
-"""Checks a zoo by the way it needs: torch in a child process, or, where the zoo brings code of its own, a sandbox.
+"""Checks a zoo with torch in a child process or, where the zoo has code of its own, in a sandbox.
 
-The jobs on zoos and the commands call `check`. No organizer's code runs outside a sandbox, so measuring such a network
-is done by a small measure of ours, handed over like a participant's.
+The jobs on zoos and the commands call `check`. No organizer's code runs outside a sandbox, so such networks are
+measured by a small measure of ours, which is evaluated like a participant's.
 """
 
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from worker.zoo_intake.check_process import CheckError, Watch, check_in_child, w
 __all__ = ["CheckError", "check"]
 
 _LIMITS = Limits(wall_s=900.0, memory_bytes=4 * 2**30)
-# The share of examples that the network labels right. It may raise nothing but ValueError on purpose: its text is told.
+# The share of examples that the network labels correctly. It raises only ValueError on purpose, whose text is reported.
 _ACCURACY = b"""
 import torch
 
@@ -45,15 +45,15 @@ def complexity(model, dataset):
 
 
 def check(folder: Path, watch: Watch, settings: Settings) -> CheckReport:
-    """The whole report of the zoo in `folder`, references included.
+    """Return the whole report of the zoo in `folder`, with references.
 
-    watch: called with networks done, networks in all, and what is being done. Raises CheckError where the check itself
-    could not be made.
+    watch: called with the number of checked networks, of all networks, and the current step. Raises CheckError if the
+    check itself could not be made.
     """
     try:
         zoo = open_zoo(folder)
     except ZooError:
-        return check_in_child(folder, watch)  # its report tells why
+        return check_in_child(folder, watch)  # its report says why
     if not any(entry.is_custom for entry in zoo.networks):
         return check_in_child(folder, watch)
     pool = make_pool(settings, settings.worker_slots)
@@ -73,7 +73,7 @@ def check(folder: Path, watch: Watch, settings: Settings) -> CheckReport:
 
 @dataclass(frozen=True)
 class _Fault:
-    """What went wrong with a network inside the sandbox."""
+    """An error with a network inside the sandbox."""
 
     text: str
     is_of_loading: bool
@@ -81,7 +81,7 @@ class _Fault:
 
 @dataclass(frozen=True)
 class _SandboxMeasurer:
-    """Measures a zoo's networks inside the pool's sandboxes: accuracies, no losses. Several threads may call one."""
+    """Evaluates a zoo's networks inside the pool's sandboxes: accuracies, no losses. Safe for several threads."""
 
     zoo: Zoo
     pool: SandboxPool

@@ -7,12 +7,35 @@ from model_zoo.recipes.hyperparameters import Hyperparameters
 
 
 def mlp(input_shape: Sequence[int], classes: int, hyperparameters: Hyperparameters) -> Declaration:
-    """Declare `depth` linear layers of `width` units, each with ReLU and dropout, then a linear classifier."""
+    """Declare `depth` linear layers of `width` units, each with ReLU and dropout, then a linear classifier.
+
+    Parameters
+    ----------
+    input_shape : sequence of int
+        (C, H, W).
+    classes : int
+    hyperparameters : mapping
+        `width` and `depth`.
+    """
     return _mlp(input_shape, classes, int(hyperparameters["width"]), int(hyperparameters["depth"])).declaration()
 
 
 def mlp_of_parameters(input_shape: Sequence[int], classes: int, hyperparameters: Hyperparameters) -> Declaration:
-    """Declare an `mlp` of `depth` hidden layers whose width makes the number of parameters closest to `parameters`."""
+    """Declare an `mlp` of `depth` hidden layers whose width makes the number of parameters closest to `parameters`.
+
+    Parameters
+    ----------
+    input_shape : sequence of int
+        (C, H, W).
+    classes : int
+    hyperparameters : mapping
+        `depth` and `parameters`.
+
+    Raises
+    ------
+    ValueError
+        If no width comes within 2 %.
+    """
     depth = int(hyperparameters["depth"])
     parameters = int(hyperparameters["parameters"])
     return of_parameters(parameters, lambda width: _mlp(input_shape, classes, width, depth)).declaration()

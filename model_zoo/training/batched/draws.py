@@ -16,7 +16,19 @@ _BLOCK_VALUES = 2**18
 
 
 def initial_state(architecture: Mapping[str, object], scale: float, generator: torch.Generator) -> State:
-    """Make weights before training: He-normal times `scale`, biases and positions 0, normalisation the identity."""
+    """Make weights before training: He-normal times `scale`, biases and positions 0, normalisation the identity.
+
+    Parameters
+    ----------
+    architecture : mapping
+    scale : float
+    generator : torch.Generator
+
+    Returns
+    -------
+    dict of str to torch.Tensor
+        By `state_dict` name.
+    """
     with torch.device("meta"):
         network = build(architecture)
     state: State = {}
@@ -75,6 +87,13 @@ class Draws:
 
 def kept_values(plans: Sequence[NetworkPlan], draws: Sequence[Draws]) -> list[dict[int, Tensor]]:
     """Compute the dropout factors of the next block.
+
+    Parameters
+    ----------
+    plans : sequence of NetworkPlan
+        Of `count` networks.
+    draws : sequence of Draws
+        Of the same networks; their state changes.
 
     Returns
     -------

@@ -43,7 +43,15 @@ class Optimizer(ABC):
         self._use(1.0)
 
     def resume(self, vectors: dict[str, Tensor], steps: int, factor: float) -> None:
-        """Continue from the state of another optimizer of these networks."""
+        """Continue from the state of another optimizer of these networks.
+
+        Parameters
+        ----------
+        vectors : dict of str to torch.Tensor
+        steps : int
+        factor : float
+            Its attributes of these names.
+        """
         self.vectors, self.steps = vectors, steps
         self._use(factor)
 

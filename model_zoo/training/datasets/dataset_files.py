@@ -172,6 +172,14 @@ def read_picture(content: bytes, name: str, side: int, is_resized: bool) -> Pixe
 def read_trimap(content: bytes, name: str, side: int) -> Pixels:
     """Decode a PNG trimap with the values 1 (foreground), 2 (background) and 3 (neither).
 
+    Parameters
+    ----------
+    content : bytes
+    name : str
+        For messages.
+    side : int
+        Size of the result in pixels.
+
     Returns
     -------
     ndarray

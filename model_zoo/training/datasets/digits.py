@@ -14,7 +14,20 @@ _LARGEST_PIXEL = 16
 def digits(data: DigitsData, seed: int) -> Split:
     """Split the digits: `training_size` for training, stratified by label, and the rest or `test_size` for testing.
 
-    Pixels are scaled to [0, 1]. Raises ZooError if there are not enough.
+    Parameters
+    ----------
+    data : DigitsData
+    seed : int
+
+    Returns
+    -------
+    Split
+        Inputs (n, 1, 8, 8), scaled to [0, 1].
+
+    Raises
+    ------
+    ZooError
+        If there are not enough.
     """
     scans = load_digits()
     inputs = (scans.images / _LARGEST_PIXEL).astype(np.float32)[:, np.newaxis]

@@ -60,7 +60,19 @@ class LinearRisk:
 
 
 def linear(data: LinearData, seed: int) -> Split:
-    """Draw standard normal x with label 1 where u·x + noise·e > 0, else 0. Inputs are (n, 1, 1, dimension)."""
+    """Draw standard normal x with label 1 where u·x + noise·e > 0, else 0.
+
+    Parameters
+    ----------
+    data : LinearData
+    seed : int
+        Of the unit vector u and of the examples.
+
+    Returns
+    -------
+    Split
+        Inputs (n, 1, 1, dimension); `true_risk` is set.
+    """
     generator = np.random.default_rng(seed)
     drawn = generator.standard_normal(data.dimension)
     risk = LinearRisk(drawn / np.linalg.norm(drawn), data.noise)

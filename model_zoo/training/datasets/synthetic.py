@@ -16,7 +16,21 @@ def teacher(data: TeacherData, seed: int) -> Split:
     """Draw standard normal vectors labelled by the largest output of a random ReLU network.
 
     The network's weights are He-normal, and its outputs are standardized over other vectors, so that no class is rare.
-    Inputs are (n, 1, 1, dimension). Raises ZooError if the test set lacks a class nevertheless.
+
+    Parameters
+    ----------
+    data : TeacherData
+    seed : int
+
+    Returns
+    -------
+    Split
+        Inputs (n, 1, 1, dimension).
+
+    Raises
+    ------
+    ZooError
+        If the test set lacks a class nevertheless.
     """
     generator = np.random.default_rng(seed)
     widths = [data.dimension, *[data.teacher_width] * data.teacher_depth, data.classes]
@@ -37,8 +51,22 @@ def teacher(data: TeacherData, seed: int) -> Split:
 def mixture(data: MixtureData, seed: int) -> Split:
     """Draw classes of equal probability, each a mixture of `modes` normal distributions.
 
-    The centres are `separation` from 0 in random directions; the covariance is the identity. Inputs are (n, 1, 1,
-    dimension). Raises ZooError if the test set lacks a class.
+    The centres are `separation` from 0 in random directions; the covariance is the identity.
+
+    Parameters
+    ----------
+    data : MixtureData
+    seed : int
+
+    Returns
+    -------
+    Split
+        Inputs (n, 1, 1, dimension).
+
+    Raises
+    ------
+    ZooError
+        If the test set lacks a class.
     """
     generator = np.random.default_rng(seed)
     directions = generator.standard_normal((data.classes, data.modes, data.dimension))

@@ -1,4 +1,4 @@
-"""Accounts: made, shown, changed, exported, deleted; sessions of browsers; what a mailed link is for."""
+"""Accounts: register, show, change, export, delete; sessions of browsers; links in mails."""
 
 from datetime import datetime
 
@@ -30,7 +30,7 @@ class Account(Answer):
     role: Role = Field(description="What the account may do")
     email: str | None
     email_verified_at: datetime | None
-    wants_mail: bool = Field(description="Whether you are mailed how your submissions ended")
+    wants_mail: bool = Field(description="Whether you get mails when your submissions end")
     created_at: datetime
 
 
@@ -92,7 +92,7 @@ def register(body: AccountWanted) -> Created[Account]:
 
     A mail with a link verifies its address. Then make a token: /log-in"""
     if not services().settings.registration_open:
-        raise Problem(403, "This server makes no new accounts.")
+        raise Problem(403, "Registration is closed on this server.")
     secret = services().settings.secret_key()
     try:
         user_id = accounts.register(services().db, body.name, body.email, body.password, secret=secret)
@@ -110,7 +110,7 @@ def show() -> Account:
 
 @routes.patch("/account", Who.PARTICIPANT, Scope.ACCOUNT)
 def change(body: AccountChange) -> Account:
-    """Change your name, and whether you are mailed"""
+    """Change your name, and whether you get mails"""
     db, user_id = services().db, the_account().id
     try:
         if body.name is not None:
@@ -134,7 +134,7 @@ def change_password(body: PasswordChange) -> None:
 
 @routes.put("/account/email", Who.PARTICIPANT, Scope.ACCOUNT)
 def change_email(body: EmailChange) -> None:
-    """Mail a link to a new address, which is yours once you have followed it"""
+    """Mail a link to a new address, which takes effect once you have followed it"""
     secret = services().settings.secret_key()
     try:
         accounts.change_email(services().db, secret, the_account().id, body.current, body.email)
@@ -145,21 +145,21 @@ def change_email(body: EmailChange) -> None:
 
 @routes.post("/account/verification", Who.PARTICIPANT, Scope.ACCOUNT, conflicts=True)
 def ask_to_verify() -> None:
-    """Mail the link that verifies your address once more"""
+    """Mail the link that verifies your address again"""
     if not accounts.ask_to_verify(services().db, services().settings.secret_key(), the_account().id):
-        raise Problem(409, "Enough mails went to this address in the last hour.")
+        raise Problem(409, "Too many mails were sent to this address in the last hour.")
     send_mail_hint(services().settings)
 
 
 @routes.get("/account/export", Who.PARTICIPANT, download="application/zip")
 def export() -> Response:
-    """Everything that is kept of your account, as a zip"""
+    """All data of your account, as a zip"""
     return account_export()
 
 
 @routes.post("/account/deletion", Who.PARTICIPANT, Scope.ACCOUNT)
 def delete(body: Deletion) -> None:
-    """Delete your account for good; what was measured stays, without your name"""
+    """Delete your account; your submissions stay, without your name"""
     try:
         delete_account(services().db, the_account().id, body.password)
     except DeletionRefused as error:
@@ -192,7 +192,7 @@ def end_sessions() -> None:
 def end_session(session_id: int) -> None:
     """Log a browser out"""
     if not sessions.end(services().db, the_account().id, session_id):
-        raise Problem(404, "You have no session of this number.")
+        raise Problem(404, "You have no session with this number.")
 
 
 @routes.post("/password-resets", Who.VISITOR, Scope.READ)
@@ -211,7 +211,7 @@ def reset(body: Reset) -> None:
     except AccountError as error:
         raise faulty(error.messages) from None
     if user is None:
-        raise faulty({"token": "The link is spent or too old. Ask for another."})
+        raise faulty({"token": "The link has been used or is too old. Ask for another."})
     send_mail_hint(services().settings)
 
 
@@ -219,7 +219,7 @@ def reset(body: Reset) -> None:
 def verify(body: Verification) -> None:
     """Verify an email address with the token of a mailed link"""
     if accounts.verify_email(services().db, services().settings.secret_key(), body.token) is None:
-        raise faulty({"token": "The link is spent or too old. Ask for another."})
+        raise faulty({"token": "The link has been used or is too old. Ask for another."})
     send_mail_hint(services().settings)
 
 

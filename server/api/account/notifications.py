@@ -1,4 +1,4 @@
-"""Notifications: what has happened to one's submissions, and marking it as read."""
+"""Notifications about a person's submissions: listing them and marking them as read."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from server.config import services
 from submissions.messages.notifications import SHOWN, mark_read, notices_of
 from submissions.people.tokens import Scope
 
-routes = Routes(80, "notifications", "Notifications", "What has happened to your submissions.")
+routes = Routes(80, "notifications", "Notifications", "Notifications about your submissions.")
 
 
 class Notification(Answer):

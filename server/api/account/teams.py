@@ -1,4 +1,4 @@
-"""Teams: yours in each competition, made, joined by an invitation, left."""
+"""Teams: a person's team in each competition: create, join by an invitation, leave."""
 
 from datetime import datetime
 
@@ -26,7 +26,7 @@ class Member(Answer):
 
 
 class InvitedTeam(Answer):
-    """A team as whoever has its invitation sees it."""
+    """A team as shown to people with its invitation."""
 
     competition: str = Field(description="The competition's short name")
     name: str
@@ -37,7 +37,7 @@ class InvitedTeam(Answer):
 class Team(InvitedTeam):
     """A team as its members see it."""
 
-    invite_key: str = Field(description="Whoever has it may join, at /invitations/{invite_key}")
+    invite_key: str = Field(description="Anybody who has it can join, at /invitations/{invite_key}")
     created_at: datetime
 
 
@@ -64,7 +64,7 @@ def show() -> Team:
 
 @routes.post("/competitions/<competition:competition_slug>/team", Who.PARTICIPANT, Scope.ACCOUNT, conflicts=True)
 def create(body: TeamWanted) -> Created[Team]:
-    """Make a team, with your submissions of the competition in it"""
+    """Create a team, with your submissions of the competition"""
     try:
         teams.create_team(services().db, the_competition().id, the_account().id, body.name)
     except TeamRefused as error:
@@ -76,14 +76,14 @@ def create(body: TeamWanted) -> Created[Team]:
 def leave() -> None:
     """Leave your team
 
-    What was submitted for it stays with it."""
+    The submissions made for it stay with it."""
     if not teams.leave_team(services().db, the_competition().id, the_account().id):
         raise _no_team()
 
 
 @routes.post("/competitions/<competition:competition_slug>/team/invitation", Who.PARTICIPANT, Scope.ACCOUNT)
 def renew_invitation() -> Team:
-    """Give your team another invitation; the old one leads nowhere then"""
+    """Give your team a new invitation; the old one stops working"""
     if not teams.new_invite(services().db, the_competition().id, the_account().id):
         raise _no_team()
     return _own_team()
@@ -91,13 +91,13 @@ def renew_invitation() -> Team:
 
 @routes.get("/invitations/<invitation:invite_key>", Who.PARTICIPANT)
 def show_invitation(invite_key: str) -> InvitedTeam:
-    """The team that an invitation leads to"""
+    """The team of an invitation"""
     return InvitedTeam.model_validate(_invited_to(invite_key).model_dump())
 
 
 @routes.post("/invitations/<invitation:invite_key>/accept", Who.PARTICIPANT, Scope.ACCOUNT, conflicts=True)
 def accept_invitation(invite_key: str) -> Team:
-    """Join the team that an invitation leads to, with your submissions of the competition"""
+    """Join the team of an invitation, with your submissions of the competition"""
     _invited_to(invite_key)
     try:
         teams.join_team(services().db, invite_key, the_account().id)
@@ -139,4 +139,4 @@ def _told(session: Session, team: teams.Team) -> Team:
 
 
 def _no_team() -> Problem:
-    return Problem(404, "You are in no team of this competition.")
+    return Problem(404, "You have no team in this competition.")

@@ -1,4 +1,4 @@
-"""Tokens of the API: made with a name and password or with another token, listed, revoked."""
+"""API tokens: created with a name and password or with another token, listed, revoked."""
 
 from datetime import datetime
 
@@ -16,18 +16,18 @@ from submissions.people.accounts import authenticate
 from submissions.people.tokens import Scope, TokenError, create_token, revoke_token, tokens_of
 from submissions.storage.records import ApiTokenRecord
 
-routes = Routes(90, "tokens", "Tokens", "Keys with which scripts act for an account, within scopes.")
+routes = Routes(90, "tokens", "Tokens", "Keys with which scripts can act for an account, within scopes.")
 
 
 class Token(Answer):
-    """A token, without its text, which is told only once."""
+    """A token, without its text, which is shown only once."""
 
     id: int
     name: str
     hint: str = Field(description="Its first letters")
     scopes: list[Scope]
     created_at: datetime
-    last_used_at: datetime | None = Field(description="Noted at most once a minute")
+    last_used_at: datetime | None = Field(description="Updated at most once a minute")
     expires_at: datetime | None
 
 
@@ -36,16 +36,16 @@ class Tokens(Answer):
 
 
 class NewToken(Answer):
-    """A token that was just made."""
+    """A new token."""
 
-    text: str = Field(description="What to send as Authorization: Bearer …; it cannot be had again")
+    text: str = Field(description="What to send as Authorization: Bearer …; it is not shown again")
     token: Token
 
 
 class TokenWanted(Body):
     name: Line = Field(description="Where it will be used", examples=["laptop"])
     scopes: list[Scope] = Field(min_length=1, max_length=len(Scope))
-    expires_at: Moment | None = Field(None, description="From when on it is refused; null for never")
+    expires_at: Moment | None = Field(None, description="When it expires; null for never")
 
 
 class LogIn(TokenWanted):
@@ -58,7 +58,7 @@ def log_in(body: LogIn) -> Created[NewToken]:
     """Exchange a name and password for a token"""
     user = authenticate(services().db, body.user, body.password)
     if user is None:
-        raise Problem(401, "This name and password do not belong together.")
+        raise Problem(401, "The name or the password is wrong.")
     return _made(user.id, body)
 
 
@@ -72,10 +72,10 @@ def list_tokens() -> Tokens:
 def make(body: TokenWanted) -> Created[NewToken]:
     """Make a token
 
-    It may do no more than the token that it is made with."""
+    Its scopes are limited to those of the token that creates it."""
     holder = the_holder()
     if holder is not None and not holder.scopes.issuperset(body.scopes):
-        raise faulty({"scopes": "A token makes only tokens that may do no more than itself."})
+        raise faulty({"scopes": "A token can only create tokens with scopes that it has itself."})
     return _made(the_account().id, body)
 
 
@@ -91,7 +91,7 @@ def revoke_current() -> None:
 def revoke(token_id: int) -> None:
     """Revoke one of your tokens"""
     if not revoke_token(services().db, the_account().id, token_id):
-        raise Problem(404, "You have no token of this number.")
+        raise Problem(404, "You have no token with this number.")
 
 
 def _made(user_id: int, wanted: TokenWanted) -> Created[NewToken]:

@@ -1,4 +1,4 @@
-"""Leaderboards: who stands where in a phase, and how the first came to stand there."""
+"""Leaderboards: the rows of a phase, the history of the first entrants, citation and badge."""
 
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ routes = Routes(20, "boards", "Leaderboards", "Who stands where.")
 
 
 class BoardReferences(Answer):
-    """What chance, and the hyperparameters alone, get: from 0 to 100."""
+    """Scores of random values and of the hyperparameters alone, from 0 to 100."""
 
     random_floor: float
     percentile_95: float | None = Field(description="Of random values")
@@ -57,10 +57,10 @@ BoardCell: Any = create_model(
 class BoardRow(Answer):
     """An entrant: a team, a person alone, or a baseline."""
 
-    rank: int | None = Field(description="Null for what is only to read the board by")
+    rank: int | None = Field(description="Null for reference rows")
     is_tied: bool
-    lowest: int | None = Field(description="The best place that the data leave open; null until it is worked out")
-    highest: int | None = Field(description="The worst place that the data leave open")
+    lowest: int | None = Field(description="The best rank of the rank interval; null until it is computed")
+    highest: int | None = Field(description="The worst rank of the rank interval")
     submission: int
     name: str
     by: str = Field(description="The team's or person's name, or an alias; empty for baselines")
@@ -73,7 +73,7 @@ class BoardRow(Answer):
     standard_error: float | None
     scored: int = Field(description="How many of the entrant's submissions were taken into account")
     submitted_at: datetime
-    cells: list[BoardCell] = Field(description="One per zoo; none where the phase uses the Ladder")
+    cells: list[BoardCell] = Field(description="One per zoo; none if the phase uses the Ladder")
 
 
 class Board(Listing):
@@ -85,17 +85,17 @@ class Board(Listing):
     count_rule: CountRule
     uses_ladder: bool
     freezes_at: datetime | None
-    entrants: int = Field(description="How many have a rank")
+    entrants: int = Field(description="Number of entrants with a rank")
     tracks: list[str]
     zoos: list[BoardZoo]
-    references: BoardReferences | None = Field(description="Of the score over all zoos")
+    references: BoardReferences | None = Field(description="Of the mean score over all zoos")
     items: list[BoardRow]
 
 
 class BoardQuery(Query):
     sort: Line = Field("score", description="score, name, team, submitted, or a metric of a zoo: cmi.NAME, tau.NAME, …")
-    descending: bool | None = Field(None, description="The order; by default the one that one wants first")
-    track: Line = Field("", description="Rows of this track alone")
+    descending: bool | None = Field(None, description="The direction; the default depends on the column")
+    track: Line = Field("", description="Only rows of this track")
     search: Line = Field("", description="Part of a measure's, a team's or a person's name")
     page: int = Field(1, ge=1, le=LARGEST_PAGE)
     per_page: int = Field(50, ge=1, le=MOST_PER_PAGE)
@@ -109,7 +109,7 @@ class BoardStep(Answer):
 
 
 class BoardCourse(Answer):
-    """What an entrant could show, from when on."""
+    """The scores of an entrant over time."""
 
     label: str
     submission: int
@@ -117,19 +117,19 @@ class BoardCourse(Answer):
 
 
 class BoardCitation(Answer):
-    bibtex: str = Field(description="An entry for a paper, with the version that was read")
+    bibtex: str = Field(description="A BibTeX entry with the version of the board")
 
 
 class BoardBadge(Answer):
     """Rank and score of an entrant, for other sites."""
 
     svg: str
-    address: str = Field(description="Where the picture is, as it stands at the time")
+    address: str = Field(description="Address of the picture, which follows the board")
     leads_to: str = Field(description="The submission's page")
 
 
 class BoardHistory(Answer):
-    items: list[BoardCourse] = Field(description="The first of the board, best first")
+    items: list[BoardCourse] = Field(description="The first entrants, best first")
 
 
 _BOARD = "/competitions/<competition:competition_slug>/phases/<phase:phase_slug>/leaderboard"
@@ -139,7 +139,7 @@ _BOARD = "/competitions/<competition:competition_slug>/phases/<phase:phase_slug>
 def show(query: BoardQuery) -> Board:
     """A page of a phase's leaderboard
 
-    What makes no sense for the board is read as the default: `sort` and `descending` say what was done."""
+    Invalid choices are replaced by the default: `sort` and `descending` return what was used."""
     phase, account = the_phase(), current_account()
     asked = model.Query(
         sort=query.sort,
@@ -172,7 +172,7 @@ def show(query: BoardQuery) -> Board:
 
 @routes.get(f"{_BOARD}/history", Who.VISITOR)
 def show_history() -> BoardHistory:
-    """How the first ten of a leaderboard came to stand where they are"""
+    """The history of the first ten entrants of a leaderboard"""
     with services().db.read() as session:
         courses = history(session, the_phase().id)
     return BoardHistory(
@@ -200,7 +200,7 @@ def show_citation() -> BoardCitation:
 def show_badge() -> BoardBadge:
     """The badge of a submission's entrant, with rank and score
 
-    409 while the entrant has no place on the leaderboard."""
+    409 if the entrant has no place on the leaderboard."""
     submission = the_submission()
     with services().db.read() as session:
         row = board_page.standing_of(session, submission)
@@ -214,7 +214,7 @@ def show_badge() -> BoardBadge:
 
 
 def _row(row: model.Row, found: model.Board, *, is_own: bool) -> BoardRow:
-    """The row without the entrant's key, which would name who has an alias."""
+    """The row without the entrant's key, which would reveal the owner of an alias."""
     values = {name: getattr(row, name) for name in BoardRow.model_fields if hasattr(row, name)}
     cells = [
         BoardCell(zoo=column.name, **cell.columns()) for column, cell in zip(found.columns, row.cells, strict=True)

@@ -1,4 +1,4 @@
-"""Competitions, their phases with zoos and limits, what organizers announce, and the starting kit."""
+"""Competitions, their phases with zoos and limits, announcements, and the starting kit."""
 
 from datetime import datetime
 from typing import Any
@@ -26,7 +26,7 @@ from submissions.storage.records import (
     utc_now,
 )
 
-routes = Routes(10, "competitions", "Competitions", "What can be taken part in, and when.")
+routes = Routes(10, "competitions", "Competitions", "Competitions, their phases and zoos.")
 
 
 class PhaseSummary(Answer):
@@ -37,7 +37,7 @@ class PhaseSummary(Answer):
     opens_at: datetime
     closes_at: datetime | None
     is_open: bool = Field(description="Whether it takes submissions now")
-    is_hidden: bool = Field(description="Whether organizers alone see it")
+    is_hidden: bool = Field(description="Whether only organizers see it")
 
 
 class Competition(Answer):
@@ -45,7 +45,7 @@ class Competition(Answer):
     title: str
     text: str
     rules: str
-    team_members: int = Field(description="The most that a team may have")
+    team_members: int = Field(description="Maximum number of members of a team")
     phases: list[PhaseSummary]
 
 
@@ -69,7 +69,7 @@ _NetworkLimits = create_model("_NetworkLimits", __base__=Answer, **_LIMIT_FIELDS
 
 
 class PhaseLimits(_NetworkLimits):
-    """What a measure may use. Seconds and bytes are per network, but for `wall_s` where `time_rule` is pooled."""
+    """The limits of a measure. Seconds and bytes are per network, except `wall_s` if `time_rule` is pooled."""
 
     time_rule: TimeRule
     daily_quota: int
@@ -78,14 +78,14 @@ class PhaseLimits(_NetworkLimits):
 
 class Phase(PhaseSummary):
     competition: str
-    target: str = Field(description="What measures are to predict")
+    target: str = Field(description="The target that measures predict")
     limits: PhaseLimits
     zoos: list[PhaseZoo]
     smoke_zoo: str | None = Field(description="The zoo on which a submission is tried first")
     shows_logs: bool = Field(description="Whether authors see what their measures print")
     count_rule: CountRule = Field(description="Which submission of a team counts")
-    uses_ladder: bool = Field(description="Whether a new score shows only where it is better by more than chance")
-    freezes_at: datetime | None = Field(description="What is scored later is kept from the leaderboard for now")
+    uses_ladder: bool = Field(description="Whether a new score is shown only if it is better by more than chance")
+    freezes_at: datetime | None = Field(description="Submissions scored later do not appear on the leaderboard for now")
 
 
 class Announcement(Answer):
@@ -117,7 +117,7 @@ def show() -> Competition:
 
 @routes.get("/competitions/<competition:competition_slug>/announcements", Who.VISITOR)
 def list_announcements() -> Announcements:
-    """What the organizers announce, the newest first"""
+    """The announcements, the newest first"""
     with services().db.read() as session:
         found = announcements_of(session, the_competition().id)
     return Announcements(items=[Announcement.model_validate(one) for one in found])
@@ -132,7 +132,7 @@ def show_phase() -> Phase:
 
 @routes.get("/competitions/<competition:competition_slug>/kit", Who.VISITOR, download="application/zip", may_lack=True)
 def download_kit() -> Response:
-    """The starting kit: a measure to change, baselines, a public zoo, a notebook"""
+    """The starting kit: an example measure, baselines, a public zoo, a notebook"""
     return starting_kit()
 
 

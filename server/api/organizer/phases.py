@@ -1,4 +1,4 @@
-"""What organizers do with competitions and phases: open and change them, choose their zoos, announce."""
+"""Organizers' routes for competitions and phases: open and change them, choose their zoos, publish announcements."""
 
 from collections.abc import Callable
 from dataclasses import MISSING, fields, replace
@@ -40,7 +40,7 @@ from submissions.storage.records import PhaseRecord
 from submissions.storage.roles import Permission
 from worker.hints import send_hint
 
-routes = Routes(100, "phases", "Organizing competitions", "Competitions and phases, opened and changed by organizers.")
+routes = Routes(100, "phases", "Organizing competitions", "Competitions and phases, which organizers open and change.")
 
 _STRICT = {str: Line, int: Count, datetime: Moment}
 
@@ -75,7 +75,7 @@ def _defaults() -> dict[str, Any]:
 
 
 PhaseChange = create_model(
-    "PhaseChange", __base__=Body, __doc__="What is to change of a phase.", **_plan_fields(all_optional=True)
+    "PhaseChange", __base__=Body, __doc__="The changes of a phase.", **_plan_fields(all_optional=True)
 )
 PhasePlanned = create_model("PhasePlanned", __base__=Body, __doc__="A new phase.", **_plan_fields(all_optional=False))
 
@@ -97,12 +97,12 @@ class CompetitionWanted(Body):
 
 
 class CompetitionChange(Body):
-    """What is to change of a competition."""
+    """The changes of a competition."""
 
     title: Line | None = None
     text: Paragraphs | None = None
     rules: Paragraphs | None = None
-    team_members: Count | None = Field(None, description="The most that a team may have")
+    team_members: Count | None = Field(None, description="Maximum number of members of a team")
 
 
 class AnnouncementWanted(Body):
@@ -111,13 +111,13 @@ class AnnouncementWanted(Body):
 
 
 class Replacement(Body):
-    by: Id = Field(description="The number of the version that takes its place")
+    by: Id = Field(description="The number of the version that replaces it")
 
 
 class Again(Answer):
-    """What a change of a phase's zoos led to."""
+    """The result of a change of a phase's zoos."""
 
-    evaluated_again: int = Field(description="How many submissions run again because of it")
+    evaluated_again: int = Field(description="Number of submissions that are evaluated again")
 
 
 class ListedPhase(Answer):
@@ -164,7 +164,7 @@ def list_phases(query: Paging) -> ListedPhases:
 
 @routes.post("/competitions", Permission.MANAGE_PHASES, Scope.ORGANIZE)
 def open_competition(body: CompetitionWanted) -> Created[Phase]:
-    """Make a competition with its first phase"""
+    """Create a competition with its first phase"""
     return _opened(body.slug, body.phase, NewCompetition(body.title, body.text))
 
 
@@ -211,19 +211,19 @@ def unfreeze_board() -> Phase:
 
 @routes.put(f"{_PHASE}/zoos/<zoo:zoo_id>", Permission.MANAGE_PHASES, Scope.ORGANIZE, conflicts=True)
 def attach(zoo_id: int) -> Again:
-    """Let a phase use a zoo; its submissions are evaluated again"""
+    """Add a zoo to a phase; its submissions are evaluated again"""
     return _change_zoos(lambda phase_id, user_id: attach_zoo(services().db, phase_id, zoo_id, user_id))
 
 
 @routes.delete(f"{_PHASE}/zoos/<zoo:zoo_id>", Permission.MANAGE_PHASES, Scope.ORGANIZE, conflicts=True)
 def detach(zoo_id: int) -> Again:
-    """Take a zoo from a phase; its submissions are evaluated again"""
+    """Remove a zoo from a phase; its submissions are evaluated again"""
     return _change_zoos(lambda phase_id, user_id: detach_zoo(services().db, phase_id, zoo_id, user_id))
 
 
 @routes.post(f"{_PHASE}/zoos/<zoo:zoo_id>/replacement", Permission.MANAGE_PHASES, Scope.ORGANIZE, conflicts=True)
 def replace_by(zoo_id: int, body: Replacement) -> Again:
-    """Put a version of a zoo into the place of another in a phase; its submissions are evaluated again"""
+    """Replace a zoo of a phase by another version; its submissions are evaluated again"""
     return _change_zoos(lambda phase_id, user_id: replace_zoo(services().db, phase_id, zoo_id, body.by, user_id))
 
 
@@ -245,7 +245,7 @@ def make_announcement(body: AnnouncementWanted) -> Created[Announcement]:
 def withdraw_announcement(announcement_id: int) -> None:
     """Take an announcement off a competition's page"""
     if not withdraw(services().db, the_competition().id, announcement_id, user_id=the_account().id):
-        raise Problem(404, "The competition has no announcement of this number.")
+        raise Problem(404, "The competition has no announcement with this number.")
 
 
 def _opened(competition_slug: str, wanted: PhaseWanted, new: NewCompetition | None) -> Created[Phase]:

@@ -1,4 +1,4 @@
-"""Zoos that organizers upload in pieces: begun, appended to, finished into a job."""
+"""Resumable uploads of zoos by organizers: begin, append pieces, finish."""
 
 from flask import request, url_for
 from pydantic import Field
@@ -34,14 +34,14 @@ class UploadWanted(Body):
 
     filename: Line
     bytes: Count
-    head_sha256: Line | None = Field(None, description="Of its first piece: the same file is then gone on with")
+    head_sha256: Line | None = Field(None, description="Of its first piece; lets an unfinished upload continue")
 
 
 class Upload(Answer):
     """How far an upload is."""
 
-    upload_id: str = Field(description="Secret: whoever knows it and has your account may go on with it")
-    received: int = Field(description="How many bytes have come: the offset of the next piece")
+    upload_id: str = Field(description="Secret: together with your account it allows to continue the upload")
+    received: int = Field(description="Number of bytes received: the offset of the next piece")
 
 
 class Offset(Query):

@@ -26,7 +26,7 @@ from submissions.zoos.jobs import enqueue, find_job, recent_jobs
 from submissions.zoos.registry import PhaseUse, zoo_detail, zoo_list
 from worker.hints import send_zoo_hint
 
-routes = Routes(120, "zoos", "Organizing zoos", "Model zoos: added, checked and looked at by organizers.")
+routes = Routes(120, "zoos", "Organizing zoos", "Model zoos, which organizers add and check.")
 
 
 class Use(Answer):
@@ -66,7 +66,7 @@ class Job(Answer):
     id: int
     kind: JobKind
     state: JobState
-    text: str = Field(description="What is being done now")
+    text: str = Field(description="The current step")
     done: int
     total: int
     message: str | None = Field(description="Why it failed")
@@ -80,7 +80,7 @@ class Jobs(Answer):
 
 
 class ZooDetail(Zoo):
-    report: CheckReport | None = Field(description="What its check found")
+    report: CheckReport | None = Field(description="The report of its check")
     versions: list[int] = Field(description="The numbers of all versions of this name, the newest first")
     job: Job | None
 
@@ -112,7 +112,7 @@ class Worker(Answer):
     name: str
     slots: int
     backend: str
-    layers: dict[str, bool] = Field(description="Which layers of the sandbox held when it started")
+    layers: dict[str, bool] = Field(description="Which layers of the sandbox were active when it started")
     refusal: str | None = Field(description="Why it takes no work")
     started_at: datetime
     seen_at: datetime
@@ -131,10 +131,10 @@ class FromPgdl(Body):
     """A task of the PGDL competition, to be imported."""
 
     task: Line = Field(description="Its folder on the server")
-    reference: Line = Field("", description="The folder of its reference data, where that is elsewhere")
+    reference: Line = Field("", description="The folder of its reference data, if that is elsewhere")
     name: Line = ""
     title: Line = ""
-    test_size: Count | None = Field(None, description="How many test examples there were")
+    test_size: Count | None = Field(None, description="Number of test examples")
     truth_public: bool = False
 
 
@@ -230,7 +230,7 @@ def add_folder(body: FromFolder) -> Created[Job]:
 def add_pgdl(body: FromPgdl) -> Created[Job]:
     """Import a task of the PGDL competition"""
     if body.name and not is_zoo_name(body.name):
-        raise faulty({"name": "A zoo's name has small letters, digits, dashes and underscores."})
+        raise faulty({"name": "A zoo's name has lower-case letters, digits, hyphens and underscores."})
     folders = [source for source in services().settings.zoo_sources if source.startswith("/")]
     addresses = {}
     for field in ("task", "reference"):

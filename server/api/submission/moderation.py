@@ -13,13 +13,13 @@ from submissions.people.tokens import Scope
 from submissions.storage.roles import Permission
 from worker.hints import send_hint
 
-routes = Routes(110, "moderation", "Moderation", "What organizers do to single submissions; each act is on record.")
+routes = Routes(110, "moderation", "Moderation", "Actions of organizers on single submissions; each is recorded.")
 
 _SUBMISSION = "/submissions/<submission:submission_id>"
 
 
 class Why(Body):
-    reason: Line = Field("", description="Kept with the act, for organizers")
+    reason: Line = Field("", description="Recorded with the action, for organizers")
 
 
 @routes.put(f"{_SUBMISSION}/hidden", Permission.MODERATE, Scope.ORGANIZE)
@@ -54,6 +54,6 @@ def requalify_it(submission_id: int) -> Submission:
 def rerun(submission_id: int, body: Why) -> Submission:
     """Evaluate a submission that has ended once more, as a new attempt"""
     if not run_again(services().db, submission_id, user_id=the_account().id, reason=body.reason):
-        raise Problem(409, "It has not ended yet, or was cancelled: there is nothing to run again.")
+        raise Problem(409, "It has not ended yet, or was cancelled: it cannot be run again.")
     send_hint(services().settings)
     return told(submission_id)

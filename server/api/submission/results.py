@@ -101,7 +101,7 @@ def compare() -> SubmissionComparison:
     first, second = the_submission(), submission_named("other_id")
     assert second is not None
     if first.phase_id != second.phase_id:
-        raise Problem(409, "The two are of different phases: only measures on the same networks can be compared.")
+        raise Problem(409, "The submissions are in different phases; only results on the same networks compare.")
     ours, theirs = _in_full(first), _in_full(second)
     with services().db.read() as session:
         return SubmissionComparison(compared(session, ours, theirs))
@@ -121,5 +121,5 @@ def _in_full(submission: SubmissionRecord) -> Result:
     if found is None:
         raise Problem(409, f"Submission {submission.id} has no score yet, so there is nothing to compare.")
     if found.sight is not Sight.ALL:
-        raise Problem(409, f"How submission {submission.id} was scored is not shown in full, so it cannot be compared.")
+        raise Problem(409, f"The scores of submission {submission.id} are not shown in full, so it cannot be compared.")
     return found

@@ -25,7 +25,7 @@ from submissions.storage.records import SubmissionRecord
 from submissions.storage.roles import Permission
 from submissions.storage.states import Reason, State
 
-routes = Routes(40, "submissions", "Submissions", "Measures that were sent: listed, watched, cancelled.")
+routes = Routes(40, "submissions", "Submissions", "Submissions: list, watch, cancel.")
 
 
 class Smoke(Answer):
@@ -57,7 +57,7 @@ class Failure(Answer):
 
     is_smoke: bool
     zoo_title: str
-    ordinal: int = Field(description="The how-manieth network that its sandbox saw")
+    ordinal: int = Field(description="Position of the network in the order of evaluation")
     networks: int
     detail: str
     message: str | None = Field(description="Null in phases that do not show logs")
@@ -87,15 +87,15 @@ class SubmissionSummary(Answer):
 
 
 class Submission(SubmissionSummary):
-    author: str = Field(description="Whose it is; on public pages the alias or the team")
+    author: str = Field(description="The author; on public pages the alias or the team")
     team: str | None
     alias: str | None
     description: str
     link: str
     track: str
-    needs: list[str] = Field(description="What it needs of zoos of the extended track")
+    needs: list[str] = Field(description="What it needs from zoos of the extended track")
     sentence: str | None = Field(description="Why it failed")
-    detail: str | None = Field(description="More of that, for its author")
+    detail: str | None = Field(description="Details of the reason, for its author")
     failure: Failure | None
     attempt: int
     spends_quota: bool
@@ -107,8 +107,8 @@ class Submission(SubmissionSummary):
     started_at: datetime | None
     finished_at: datetime | None
     networks: int = Field(description="Networks of all zoos")
-    done: int = Field(description="How many of them have their value")
-    layers: dict[str, bool] = Field(description="Which layers of the sandbox held wherever it ran")
+    done: int = Field(description="Number of networks with a value")
+    layers: dict[str, bool] = Field(description="Which layers of the sandbox were active wherever it ran")
     smoke: Smoke | None
     zoos: list[ZooOfSubmission]
     repeats: Repeats | None
@@ -172,7 +172,7 @@ def source() -> Response:
 def cancel_submission(submission_id: int) -> Submission:
     """Cancel a submission that has not ended"""
     if not cancel(services().db, submission_id):
-        raise Problem(409, "It had ended already, so there was nothing to cancel.")
+        raise Problem(409, "It had already ended, so it cannot be cancelled.")
     return told(submission_id)
 
 

@@ -1,4 +1,4 @@
-"""Sending measures: what is left of the quota, a check that stores nothing, and the submission itself."""
+"""Submitting measures: the rest of the quota, a check that stores nothing, and the submission itself."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ from submissions.storage.records import SubmissionRecord, utc_now
 from submissions.storage.roles import Permission
 from worker.hints import send_hint
 
-routes = Routes(30, "submitting", "Submitting", "Measures: checked and sent.")
+routes = Routes(30, "submitting", "Submitting", "Measures: check and submit.")
 
 _MULTIPART = "multipart/form-data"
 _SOURCE_NAME = "complexity.py"
@@ -34,29 +34,29 @@ class Quota(Answer):
 
     daily: int
     spent: int
-    held: int = Field(description="By submissions that have not begun")
+    held: int = Field(description="Reserved by submissions that have not started")
     remaining: int
-    refusal: str | None = Field(description="Why nothing can be submitted now")
+    refusal: str | None = Field(description="Why you cannot submit now")
 
 
 class CheckedMeasure(Answer):
-    """A measure that can be submitted, as far as its code tells."""
+    """A measure that can be submitted, as far as its code shows."""
 
     filename: str
     sha256: str
     files: list[str]
     track: str
-    needs: list[str] = Field(description="What it needs of zoos of the extended track")
+    needs: list[str] = Field(description="What it needs from zoos of the extended track")
 
 
 class Said(Body):
     """What an author says of a submission."""
 
-    name: Line = Field(description="How it is called on boards")
+    name: Line = Field(description="Its name on leaderboards")
     description: Paragraphs = ""
     link: Line = Field("", description="A web address, such as of a paper")
-    alias: Line = Field("", description="Stands on public pages in place of your name")
-    parent: Id | None = Field(None, description="Your submission that this one goes on from")
+    alias: Line = Field("", description="Public pages show it instead of your name")
+    parent: Id | None = Field(None, description="Your submission that this one is based on")
 
 
 class MeasureSource(Body):
@@ -93,7 +93,7 @@ class SubmissionForm(Query):
 
     model_config = ConfigDict(json_schema_extra=_with_file)
 
-    name: Line = Field(description="How it is called on boards")
+    name: Line = Field(description="Its name on leaderboards")
     description: Paragraphs = ""
     link: Line = ""
     alias: Line = ""
@@ -179,7 +179,7 @@ def _sent() -> tuple[SubmissionWanted | SubmissionForm, str, bytes]:
     if wanted.source is not None:
         return wanted, wanted.filename, wanted.source.encode()
     if wanted.parent is None:
-        raise faulty({"source": "Send the measure's source text, or name a parent whose code is to run once more."})
+        raise faulty({"source": "Send the measure's source text, or name a parent to submit its code again."})
     parent = _own(wanted.parent)
     try:
         return wanted, parent.filename, services().store.get(parent.bundle_sha256)
@@ -217,5 +217,5 @@ def _own(submission_id: int) -> SubmissionRecord:
     with services().db.read() as session:
         found = session.get(SubmissionRecord, submission_id)
     if found is None or not is_owner_or_may(found, Permission.SEE_SUBMISSIONS):
-        raise faulty({"parent": "You have no submission of this number."})
+        raise faulty({"parent": "You have no submission with this number."})
     return found

@@ -1,6 +1,7 @@
-"""`gengap baselines`: the measures that ship, and what they get on a zoo, in the same sandbox as everyone's.
+"""`gengap baselines`: lists the shipped measures, and scores them on a zoo in the same sandbox as submissions.
 
-Owns the options, the order of work and the bar; `baselines_values` evaluates and keeps, `baselines_scores` scores.
+Contains the options, the order of work and the progress bar; `baselines_values` evaluates and stores values,
+`baselines_scores` scores them.
 """
 
 import difflib
@@ -38,7 +39,7 @@ _stderr = Console(stderr=True, highlight=False)
 
 @dataclass(frozen=True)
 class Job:
-    """A zoo with its truth, and what chance and the hyperparameters get on it."""
+    """A zoo with its truth and its reference scores."""
 
     zoo: Zoo
     truth: scoring.Truth
@@ -67,7 +68,7 @@ def list_baselines() -> None:
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="FOLDER",
-    help="Where values are kept (default: baselines in the cache folder). What is there is not evaluated again.",
+    help="Where values are stored (default: baselines in the cache folder). Stored values are not computed again.",
 )
 @click.option("--csv", "csv_file", type=_FILE, metavar="FILE", help="Write the tables as CSV, unrounded.")
 @click.option("--json", "json_file", type=_FILE, metavar="FILE", help="Write everything as JSON, values too.")
@@ -86,10 +87,10 @@ def run(
     html_file: Path | None,
     **options: float | None,
 ) -> None:
-    """Evaluate shipped measures on zoos and print their scores beside what chance and the hyperparameters get.
+    """Evaluate shipped measures on zoos and print their scores with those of chance and the hyperparameters.
 
-    Interrupted or killed, the same command goes on where it was. Exit status: 0 every applicable measure has its
-    values, 1 some failed, 2 wrong usage.
+    If it was interrupted or killed, the same command continues. Exit status: 0 every applicable measure has its values,
+    1 some failed, 2 wrong usage.
     """
     chosen = _chosen(is_all, names, costs)
     settings = settings_or_exit()
@@ -110,7 +111,7 @@ def run(
 
 
 def _chosen(is_all: bool, names: Sequence[str], costs: Sequence[str]) -> list[Baseline]:
-    """The measures asked for, in the order of the list."""
+    """Return the requested measures, in the order of the list."""
     if sum(map(bool, (is_all, names, costs))) != 1:
         raise click.UsageError("Choose measures: --all, or --only NAME, or --cost s|m|h.")
     known = {baseline.name.casefold(): baseline.name for baseline in BASELINES}
@@ -126,7 +127,7 @@ def _chosen(is_all: bool, names: Sequence[str], costs: Sequence[str]) -> list[Ba
 
 
 def job_of(name: str, target: str, settings: Settings) -> Job:
-    """The zoo, known to be scorable before anything is evaluated on it."""
+    """Return the zoo, after checking that it can be scored."""
     try:
         zoo = find_zoo(name, settings)
         truth = scoring.Truth.from_gengap(zoo.truth().model_dump(), target)
@@ -137,7 +138,7 @@ def job_of(name: str, target: str, settings: Settings) -> Job:
 
 @contextmanager
 def sandboxes(settings: Settings, slots: int) -> Iterator[SandboxPool]:
-    """One pool for all measures; none of its processes outlives the block."""
+    """Return one pool for all measures; all its processes end with the block."""
     try:
         pool = make_pool(settings, slots)
         try:
@@ -146,14 +147,14 @@ def sandboxes(settings: Settings, slots: int) -> Iterator[SandboxPool]:
             pool.close()
     except SandboxError as error:
         raise InputError(
-            f"The sandbox does not work here ({error}). Run: gengap doctor. What was evaluated is kept."
+            f"The sandbox does not work here ({error}). Run: gengap doctor. The values so far are stored."
         ) from error
 
 
 def evaluate_all(
     work: Sequence[Job], chosen: Sequence[Baseline], keeper: Keeper, pool: SandboxPool, limits: Limits, jobs: int
 ) -> list[list[Kept]]:
-    """What is known at last of each chosen measure on each zoo. Raises SandboxError."""
+    """Evaluate each chosen measure on each zoo and return the results. Raises SandboxError."""
     bundles = [bundle_of(baseline) for baseline in chosen]
     known = [[keeper.read(b, u, job.zoo) for b, u in zip(chosen, bundles, strict=True)] for job in work]
     with _progress(work, chosen, known) as told:
@@ -172,8 +173,10 @@ def evaluate_all(
 
 
 def is_settled(kept: Kept) -> bool:
-    """Whether there is nothing to evaluate again: a failed measure may get through with more time or memory, and what
-    a zoo offers is looked up anew."""
+    """Check whether there is nothing to evaluate again.
+
+    A failed measure is evaluated again, because more time or memory may help; what a zoo offers is checked again.
+    """
     return kept.state is State.COMPLETE or (kept.state is State.REFUSED and kept.reason is not None)
 
 
@@ -181,7 +184,7 @@ def is_settled(kept: Kept) -> bool:
 def _progress(
     work: Sequence[Job], chosen: Sequence[Baseline], known: Sequence[Sequence[Kept]]
 ) -> Iterator[Callable[[], None]]:
-    """A bar on stderr: measures and networks done, time left. The block calls what it gets when `known` changed."""
+    """Show a bar on stderr: finished measures and networks, time left. Call the result when `known` has changed."""
     cells = [
         (kept, _WEIGHTS[baseline.cost], len(job.zoo.networks))
         for job, row in zip(work, known, strict=True)
@@ -215,7 +218,7 @@ def _progress(
 
 
 def _weight_done(work: Sequence[Job], chosen: Sequence[Baseline], known: Sequence[Sequence[Kept]]) -> float:
-    """How far the bar is: a measure that ended without all its values counts as done."""
+    """Return the progress of the bar: a measure that ended without all its values counts as done."""
     return sum(
         _WEIGHTS[baseline.cost]
         * (len(job.zoo.networks) if kept.state in (State.REFUSED, State.FAILED) else len(kept.values))

@@ -1,6 +1,6 @@
-"""The scores of shipped measures as one HTML page that needs nothing else: a picture for each zoo, and its table.
+"""The scores of shipped measures as one self-contained HTML page: a picture and a table for each zoo.
 
-`gengap baselines run --html` writes it.
+Written by `gengap baselines run --html`.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _MEASURE, _FLOOR, _ORACLE = "score ± standard error", "95 % of random predictor
 
 
 def page(zoos: Sequence[ZooScores]) -> str:
-    """The whole page."""
+    """Return the HTML of the page."""
     return standalone_page(
         "baselines.html",
         zoos=[
@@ -26,9 +26,9 @@ def page(zoos: Sequence[ZooScores]) -> str:
 
 
 def dot_plot(zoo: ZooScores) -> dict[str, Any]:
-    """A row for each scored measure, best first: its score with a line of one standard error to each side.
+    """Return a chart with a row for each scored measure, best first: its score and one standard error to each side.
 
-    A rule stands where 95 % of random predictors are below, another at the hyperparameter oracle.
+    One line marks the 95th percentile of random predictors, another the hyperparameter oracle.
     """
     scored = [row for row in zoo.rows if row.score is not None]
     data = [
@@ -85,7 +85,7 @@ def dot_plot(zoo: ZooScores) -> dict[str, Any]:
 
 
 def _reference(score: float, name: str, dash: list[int]) -> dict[str, Any]:
-    """A rule across all rows."""
+    """Return a vertical line across all rows."""
     return {
         "data": {"values": [{"reference": name, "score": score}]},
         "mark": {"type": "rule", "strokeWidth": 2, "strokeDash": dash},

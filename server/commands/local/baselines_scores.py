@@ -1,6 +1,6 @@
-"""What the shipped measures are worth on a zoo: a row of metrics for each, beside what chance and hyperparameters get.
+"""The scores of the shipped measures on a zoo: a row of metrics for each, and the zoo's reference scores.
 
-Owns the numbers of `gengap baselines run` and their CSV and JSON; `baselines_tables` shows them in a terminal and
+Computes the numbers of `gengap baselines run` and their CSV and JSON; `baselines_tables` prints them in a terminal and
 `baselines_page` as a page.
 """
 
@@ -22,11 +22,11 @@ DRAWS = 1000
 
 @dataclass(frozen=True)
 class Row:
-    """One measure on one zoo. All metrics are None unless `state` is complete; why: says why it is not.
+    """One measure on one zoo. All metrics are None unless `state` is complete; why: the reason otherwise.
 
-    score, standard_error: 100 × CMI, from 0 to 100. kendall_tau: τ-a with its standard error. psi: granulated
-    Kendall. sign_error_*: robust sign-error over environments, None also where it is not defined. seconds, cpu_seconds:
-    the mean over the evaluated networks, None where none was. networks: how many have a value.
+    score, standard_error: 100 × CMI, from 0 to 100. kendall_tau: τ-a with its standard error. psi: granulated Kendall.
+    sign_error_*: robust sign-error over environments, None also if it is undefined. seconds, cpu_seconds: mean over the
+    evaluated networks, None if there are none. networks: number of networks with a value.
     """
 
     measure: str
@@ -61,7 +61,7 @@ class Floor:
 
 @dataclass(frozen=True)
 class ZooScores:
-    """Every measure that was asked for on one zoo: rows by descending score, those without one last."""
+    """All requested measures on one zoo: rows by descending score, those without a score last."""
 
     zoo: str
     title: str
@@ -75,14 +75,14 @@ class ZooScores:
 
 
 def floor(truth: scoring.Truth) -> Floor:
-    """The zoo's reference rows. Raises ScoringError where it cannot be scored."""
+    """Return the zoo's reference scores. Raises ScoringError if it cannot be scored."""
     references = scoring.references(truth, draws=DRAWS)
     random = references.random_floor
     return Floor(100 * random.mean, 100 * random.percentile_95, 100 * references.hyperparameter_oracle, random.draws)
 
 
 def zoo_scores(zoo: Zoo, truth: scoring.Truth, reference: Floor, kept: Sequence[tuple[Baseline, Kept]]) -> ZooScores:
-    """The rows of measures on a zoo. Raises ScoringError."""
+    """Return the rows of measures on a zoo. Raises ScoringError."""
     values = {each.measure: {id_: value.value for id_, value in each.values.items()} for _, each in kept}
     reports = {
         each.measure: scoring.report(truth, values[each.measure]) for _, each in kept if each.state is State.COMPLETE
@@ -129,7 +129,7 @@ def _row(baseline: Baseline, kept: Kept, report: scoring.ZooReport | None) -> Ro
 
 
 def as_json(zoos: Sequence[ZooScores]) -> dict[str, Any]:
-    """Everything, unrounded: each row with the measure's values and its whole report."""
+    """Return everything, unrounded: each row with the measure's values and its whole report."""
     return {
         "zoos": [
             {
@@ -153,7 +153,7 @@ def as_json(zoos: Sequence[ZooScores]) -> dict[str, Any]:
 
 
 def as_csv(zoos: Sequence[ZooScores]) -> str:
-    """A line for each zoo and measure, unrounded; the references are lines in the group `reference`."""
+    """Return a line for each zoo and measure, unrounded; the references are lines in the group `reference`."""
     text = io.StringIO()
     fields = ["zoo", "target", *Row.__dataclass_fields__]
     writer = csv.DictWriter(text, fields, lineterminator="\n", restval="")
@@ -167,7 +167,7 @@ def as_csv(zoos: Sequence[ZooScores]) -> str:
 
 
 def reference_scores(reference: Floor) -> tuple[tuple[str, float], ...]:
-    """The reference rows by name."""
+    """Return the reference scores by name."""
     return (
         ("hyperparameter oracle", reference.hyperparameter_oracle),
         ("random predictors, 95 % below", reference.random_percentile_95),

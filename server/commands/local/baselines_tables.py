@@ -1,6 +1,6 @@
-"""The scores of shipped measures as tables in a terminal: rounded, sorted by score, with a reason where there is none.
+"""The scores of shipped measures as terminal tables: rounded, sorted by score; the reason for a missing score.
 
-`server.commands.local.baselines` calls it.
+Called by `server.commands.local.baselines`.
 """
 
 from rich import box
@@ -20,7 +20,7 @@ _WORDS = {State.REFUSED: "not applicable", State.FAILED: "failed", State.UNFINIS
 
 
 def print_list() -> None:
-    """All shipped measures."""
+    """Print all shipped measures."""
     table = Table(box=box.SIMPLE_HEAD, header_style="bold")
     for heading in ("name", "group", "source", "track", "cost"):
         table.add_column(heading, overflow="fold")
@@ -30,7 +30,7 @@ def print_list() -> None:
 
 
 def print_scores(zoo: ZooScores) -> None:
-    """A table of one zoo's rows and references, and below it the measures without a score, with the reason."""
+    """Print a table of one zoo's rows and references, and below it the measures without a score, with the reason."""
     console = Console(highlight=False)
     scored = [row for row in zoo.rows if row.score is not None]
     narrow = console.width < NARROW

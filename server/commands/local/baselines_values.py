@@ -1,7 +1,7 @@
-"""The values of shipped measures on zoos: evaluated in the sandbox, kept as files, so that no work is done twice.
+"""The values of shipped measures on zoos: evaluated in the sandbox and stored in files, so that no work is repeated.
 
-Owns what a run does to one measure and one zoo, and the file that remembers it. `server.commands.local.baselines`
-calls it.
+Defines what a run does for one measure and one zoo, and the file that stores it. Called by
+`server.commands.local.baselines`.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ _REFUSAL = "ValueError at "
 
 
 class State(StrEnum):
-    """Where a measure stands on a zoo. Only unfinished and failed ones are evaluated again."""
+    """The state of a measure on a zoo. Only unfinished and failed ones are evaluated again."""
 
     COMPLETE = "complete"
     REFUSED = "refused"  # by the measure itself, or by its track: not applicable to this zoo
@@ -43,7 +43,7 @@ class State(StrEnum):
 
 
 class NetworkValue(BaseModel):
-    """One network's value with its cost in seconds. cpu_s: None where the sandbox cannot tell."""
+    """One network's value with its cost in seconds. cpu_s: None if the sandbox cannot measure it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,11 +53,11 @@ class NetworkValue(BaseModel):
 
 
 class Kept(BaseModel):
-    """What is known of one measure on one zoo, as it stands in its file.
+    """The stored results of one measure on one zoo, as they are in the file.
 
-    measure_sha256, helpers_sha256: of the measure's file and of what it uses of gengap_measures. public_sha256: of all
-    that a measure can get of the zoo. values: network id to value. reason, detail: why it was refused or failed; reason
-    is None where the zoo lacks the measure's track.
+    measure_sha256, helpers_sha256: of the measure's file and of the modules of gengap_measures that it uses.
+    public_sha256: of all files of the zoo that a measure can get. values: network id → value. reason, detail: why it
+    was refused or failed; reason is None if the zoo lacks the measure's track.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -75,7 +75,7 @@ class Kept(BaseModel):
 
     @property
     def why(self) -> str:
-        """Why there is no complete set of values, in a line; empty where there is."""
+        """Why the set of values is not complete, in a line; empty if it is."""
         if self.state is State.COMPLETE:
             return ""
         if self.state is State.UNFINISHED:
@@ -85,13 +85,13 @@ class Kept(BaseModel):
 
 
 class Keeper:
-    """The folder of values: a folder for each zoo's public part, a file for each measure's and helpers' content."""
+    """The folder of stored values: a folder for each zoo's public part, a file for each version of a measure."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def read(self, baseline: Baseline, bundle: Bundle, zoo: Zoo) -> Kept:
-        """What is known already. Raises InputError for a file that something else has written or changed."""
+        """Return the stored results. Raises InputError for a file that something else has written or changed."""
         new = Kept(
             measure=baseline.name,
             measure_sha256=bundle.sha256,
@@ -105,15 +105,15 @@ class Keeper:
         except FileNotFoundError:
             return new
         except (OSError, ValidationError) as error:
-            raise InputError(f"{path}: cannot be read as kept values; remove it, and they are made anew") from error
+            raise InputError(f"{path}: cannot be read as stored values; remove it to compute them again") from error
         networks = {network.id for network in zoo.networks}
         is_whole = kept.values.keys() == networks or kept.state is not State.COMPLETE
         if _identity(kept) != _identity(new) or not (kept.values.keys() <= networks and is_whole):
-            raise InputError(f"{path}: holds values of something else; remove it, and they are made anew")
+            raise InputError(f"{path}: contains values of something else; remove it to compute them again")
         return kept
 
     def write(self, kept: Kept) -> None:
-        """The whole file or, if we are killed meanwhile, the one before it. Raises InputError."""
+        """Replace the file atomically. Raises InputError."""
         path = self._path(kept)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -139,13 +139,13 @@ def _identity(kept: Kept) -> tuple[object, ...]:
 
 
 def public_sha256(zoo: Zoo) -> str:
-    """The digest of the zoo's files that a sandbox may get. What else its zoo.json says changes no value."""
+    """Return the digest of the zoo's files that a sandbox may get; the rest of zoo.json changes no value."""
     public = sorted((name, digest.sha256) for name, digest in zoo.manifest.files.items() if name.startswith("public/"))
     return hashlib.sha256("".join(f"{sha256} {name}\n" for name, sha256 in public).encode()).hexdigest()
 
 
 def bundle_of(baseline: Baseline) -> Bundle:
-    """The measure as it would be uploaded."""
+    """Return the measure as it would be uploaded."""
     return read_bundle(baseline.filename, baseline.path.read_bytes(), BundleLimits())
 
 
@@ -159,9 +159,9 @@ def evaluate(
     jobs: int,
     keep: Callable[[Kept], None],
 ) -> Kept:
-    """The measure's values on all networks that have none yet; `keep` gets each new state as it comes.
+    """Evaluate the measure on all networks without a value; `keep` is called with each new state.
 
-    Raises SandboxError, if the fault is ours again and again.
+    Raises SandboxError after repeated faults of the sandbox.
     """
     if (detail := tracks.refusal(baseline.needs, [(zoo.name, zoo.offers)])) is not None:
         kept = kept.model_copy(update={"state": State.REFUSED, "detail": detail})
@@ -186,7 +186,7 @@ def evaluate(
 
 
 def _with(kept: Kept, network_id: str, outcome: Outcome, *, networks: int) -> Kept:
-    """What is known with one outcome more."""
+    """Return the results with one more outcome."""
     if isinstance(outcome, Failure):
         state = State.REFUSED if _is_refusal(outcome) else State.FAILED
         detail = outcome.message if state is State.REFUSED else describe(outcome)
@@ -198,5 +198,5 @@ def _with(kept: Kept, network_id: str, outcome: Outcome, *, networks: int) -> Ke
 
 
 def _is_refusal(failure: Failure) -> bool:
-    """Shipped measures say by a ValueError with a sentence that they are not defined for a network or its data."""
+    """Check for a ValueError with a sentence, by which shipped measures reject a network or its data."""
     return failure.reason is Reason.RAISED and failure.detail.startswith(_REFUSAL) and bool(failure.message)

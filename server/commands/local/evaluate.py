@@ -1,4 +1,4 @@
-"""`gengap evaluate`: one measure on one zoo, in the same sandbox and with the same scoring as on the server."""
+"""`gengap evaluate`: evaluates a measure on a zoo, in the same sandbox and with the same scoring as the server."""
 
 import json
 import time
@@ -31,9 +31,9 @@ _console = Console(stderr=True)
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What `--json` prints. Scores are null unless `state` is scored; `values` maps network id to value.
+    """The output of `--json`. Scores are null unless `state` is scored; `values` maps network id to value.
 
-    score, standard_error: from 0 to 100; cmi: from 0 to 1. standard_error is null also where the jackknife has none.
+    score, standard_error: from 0 to 100; cmi: from 0 to 1. standard_error is null also if the jackknife is undefined.
     """
 
     zoo: str
@@ -126,7 +126,7 @@ def _evaluate(
 
 
 def _collect(outcomes: Generator[tuple[str, Outcome]], values: dict[str, float], zoo: Zoo) -> Failure | None:
-    """Fill `values` behind a progress bar on stderr; the first failure, if any."""
+    """Fill `values`, showing a progress bar on stderr; return the first failure, if any."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -1,7 +1,7 @@
-"""`gengap score`: scores a file of values against a file with the truth; needs no server, no database.
+"""`gengap score`: scores a file of values against a file with the truth; needs no server and no database.
 
-Owns reading the files strictly, and what scripts get of a score: JSON and CSV. `scoring` makes it,
-`server.commands.local.score_tables` prints it for people. Called by `server.cli`.
+It reads the files strictly and writes JSON and CSV for scripts. `scoring` computes the score, and
+`server.commands.local.score_tables` prints it for people.
 """
 
 import csv
@@ -83,7 +83,7 @@ Values = dict[str, float]
     default=1000,
     show_default=True,
     metavar="N",
-    help="Permutations and random predictors; test sets are redrawn 3/10 as often; 0 leaves all of them out.",
+    help="Permutations and random predictors; test sets are redrawn 3/10 as often; 0 omits all of them.",
 )
 @click.option(
     "--seed",
@@ -91,9 +91,9 @@ Values = dict[str, float]
     default=0,
     show_default=True,
     metavar="N",
-    help="Of the draws: the same seed, the same numbers.",
+    help="Random seed of the draws; the same seed gives the same numbers.",
 )
-@click.option("--all-axes", is_flag=True, help="Print also the tables by axis, conditioning set and environment.")
+@click.option("--all-axes", is_flag=True, help="Also print the tables by axis, conditioning set and environment.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with everything, unrounded.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print everything as CSV (metric,of,value), unrounded.")
 def command(
@@ -111,9 +111,9 @@ def command(
 ) -> None:
     """Score values against a truth.
 
-    Prints the conditional mutual information (CMI) with its standard error, what chance and the hyperparameters
-    get, rank correlations, the robust sign-error and regressions; docs/metrics.md explains them. Exit status: 0
-    scored, 2 wrong usage or input.
+    Prints the conditional mutual information (CMI) with its standard error, the scores of random values and of the
+    hyperparameters, rank correlations, the robust sign-error and regressions; docs/metrics.md explains them. Exit
+    status: 0 scored, 2 wrong usage or input.
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other; choose one.")
@@ -145,7 +145,7 @@ def command(
 
 
 def _report(truth: Truth, values: Values, variant: Variant, draws: int, seed: int) -> ZooReport:
-    """The report with its random draws, their progress on stderr if that is a terminal. Raises ScoringError."""
+    """Return the report with its random draws; progress on stderr if that is a terminal. Raises ScoringError."""
     if not draws:
         return scoring.report(truth, values, variant)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -171,7 +171,7 @@ def _report(truth: Truth, values: Values, variant: Variant, draws: int, seed: in
 
 
 def compare(first: ZooReport, second: ZooReport) -> Compared:
-    """The paired test of two measures' reports on one zoo. Raises ScoringError if they are of different networks."""
+    """Return the paired test of two measures' reports on one zoo. Raises ScoringError if their networks differ."""
     ours, theirs = (Scored(report.score, report.standard_error, report.sign) for report in (first, second))
     if first.jackknife is None or second.jackknife is None:
         return Compared(ours, theirs, first.score - second.score, None, None, None, None, None)
@@ -200,7 +200,7 @@ def _all_rows(report: ZooReport, compared: Compared | None) -> Iterator[Row]:
 
 
 def _as_csv(content: Iterator[Row]) -> bytes:
-    """UTF-8, whatever the terminal's encoding; what no encoding knows is spelt out."""
+    """Return the CSV as UTF-8, whatever the terminal's encoding; characters that UTF-8 cannot encode are escaped."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("metric", "of", "value"))
@@ -209,7 +209,7 @@ def _as_csv(content: Iterator[Row]) -> bytes:
 
 
 def _cell(content: Scalar) -> Scalar:
-    """A text that a spreadsheet would take for a formula gets a quote in front (CWE-1236); numbers stay."""
+    """Return the cell; text that a spreadsheet would interpret as a formula is preceded by a quote (CWE-1236)."""
     return f"'{content}" if isinstance(content, str) and content.startswith(FORMULA_STARTS) else content
 
 
@@ -222,7 +222,7 @@ def _read_values(path: Path, role: str) -> Values:
 
 @contextmanager
 def _blaming(path: Path, role: str) -> Iterator[None]:
-    """Whatever `scoring` refuses becomes an InputError that names this file."""
+    """Turn a ScoringError into an InputError that names this file."""
     try:
         yield
     except ScoringError as error:
@@ -230,7 +230,7 @@ def _blaming(path: Path, role: str) -> Iterator[None]:
 
 
 def read_json(path: Path, role: str) -> object:
-    """The file's content. Raises InputError, naming the file and the place, for anything but strict JSON."""
+    """Return the file's content. Raises InputError, naming the file and the place, for anything but strict JSON."""
     where = f"the {role} file {str(path)!r}"
     try:
         text = path.read_bytes().decode("utf-8-sig")

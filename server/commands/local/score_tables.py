@@ -1,6 +1,6 @@
-"""A zoo's report, and a comparison of two measures, as tables for people: rounded, with a reason for every gap.
+"""A zoo's report, and the comparison of two measures, as terminal tables: rounded, with a reason for missing numbers.
 
-Owns what a terminal shows of a score. Called by `server.commands.local.score` and `server.commands.local.evaluate`.
+Called by `server.commands.local.score` and `server.commands.local.evaluate`.
 """
 
 from collections import Counter
@@ -44,8 +44,8 @@ class Scored:
 class Compared:
     """The paired test of two measures on one zoo, on the scale from 0 to 100.
 
-    difference: first − second. lowest, highest: its 95 % interval. All but the scores and the difference are None
-    where a jackknife is missing; z also where the standard error is 0.
+    difference: first − second. lowest, highest: its 95 % interval. All but the scores and the difference are None if a
+    jackknife is missing; z also if the standard error is 0.
     """
 
     first: Scored
@@ -76,9 +76,9 @@ def print_report(
     compared: Compared | None = None,
     other: str = "",
 ) -> None:
-    """The report of values on this truth, on stdout; with all_axes, also by axis, conditioning set and environment.
+    """Print the report of values on stdout; with all_axes, also by axis, conditioning set and environment.
 
-    compared: with the measure called `other`.
+    compared: the comparison with the measure called `other`.
     """
     console = Console(highlight=False)
     parts: list[RenderableType] = [_summary(list(_lines(report, truth, compared, other)), console.width)]
@@ -98,7 +98,7 @@ def print_report(
 
 
 def _verdict(compared: Compared) -> str:
-    """What the paired test says, in a sentence."""
+    """Return the outcome of the paired test as a sentence."""
     if compared.p_value is None:
         return f"Not compared: {LONE_NETWORK}."
     p = f"(p = {_p(compared.p_value)})"
@@ -246,7 +246,7 @@ def _compared_lines(compared: Compared, other: str) -> Iterator[Line]:
 
 
 def _summary(lines: list[Line], width: int) -> Table:
-    """Lines in groups. Where it is narrow, notes go below the numbers."""
+    """Return lines in groups. On a narrow terminal, notes are below the numbers."""
     table = Table(show_header=False, box=None, pad_edge=False)
     narrow = width < NARROW
     table.add_column(overflow="fold", no_wrap=not narrow)
@@ -276,7 +276,7 @@ def _certain_sets(report: ZooReport) -> str:
     names = "; ".join(set_name(axes) for axes in sets[:3])
     what = "such sets count 0, as in PGDL" if report.variant == "pgdl2020" else "such sets are left out"
     return _printable(
-        f"Held fixed, these axes fix the order of the target, so no value can tell more about it ({what}): "
+        f"Held fixed, these axes determine the order of the target, so values can add no information ({what}): "
         f"{names}{more}."
     )
 

@@ -1,1 +1,1 @@
-"""Commands for whoever runs a server: demo, serve, worker, doctor, accounts, phases."""
+"""Commands for the operator of a server: demo, serve, worker, doctor, accounts, phases."""

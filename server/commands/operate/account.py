@@ -1,4 +1,4 @@
-"""`gengap account`: make an account with a role, and help somebody who has forgotten their password."""
+"""`gengap account`: creates accounts with a role, and resets a forgotten password."""
 
 import sys
 
@@ -15,14 +15,14 @@ from submissions.storage.roles import PERMISSIONS, Role
 
 @click.group()
 def command() -> None:
-    """Make organizers, and give people a new password. Passwords are asked for, or read from standard input."""
+    """Create organizers, and reset passwords. Passwords are asked for, or read from standard input."""
 
 
 def _maker(role: Role) -> click.Command:
-    """The command that makes accounts of this role."""
+    """Return the command that creates accounts with this role."""
     a_role = f"{'an' if role[0] in 'aeiou' else 'a'} {role}"
 
-    @click.command(role, help=f"Make an account with the role of {a_role}.")
+    @click.command(role, help=f"Create an account with the role of {a_role}.")
     @click.argument("name")
     def make(name: str) -> None:
         db = ready_database(settings_or_exit())
@@ -44,7 +44,7 @@ for _role in Role:
 
 @command.command()
 @click.argument("name")
-@click.option("--link", is_flag=True, help="Print a link with which NAME chooses a password, and ask for none.")
+@click.option("--link", is_flag=True, help="Print a link for choosing a new password, instead of asking for one.")
 def reset(name: str, link: bool) -> None:
     """Give the account NAME a new password and end all its sessions."""
     settings = settings_or_exit()
@@ -54,7 +54,7 @@ def reset(name: str, link: bool) -> None:
         if link:
             click.echo(settings.effective_public_url + reset_path(settings.secret_key(), user))
             hours = RESET_FOR.total_seconds() / 3600
-            click.echo(f"It works once, for {hours:.0f} hours; whoever has it can choose the password.", err=True)
+            click.echo(f"It works once, for {hours:.0f} hours; anybody who has it can choose the password.", err=True)
         else:
             set_password(db, user.id, _password())
             click.echo(f"{user.name} has a new password; all sessions have ended.")
@@ -72,7 +72,7 @@ def _user(db: Database, name: str) -> UserRecord:
 
 
 def _password() -> str:
-    """Asked for twice at a terminal; otherwise the first line of standard input."""
+    """Ask for a password twice at a terminal; otherwise read the first line of standard input."""
     if sys.stdin.isatty():
         password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
         return password

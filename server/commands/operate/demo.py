@@ -1,4 +1,4 @@
-"""`gengap demo`: everything set up and running on this machine; with `--check`, tried out once and taken down."""
+"""`gengap demo`: sets up and runs everything on this machine; with `--check`, tests it once and removes it."""
 
 import signal
 import sys
@@ -57,11 +57,13 @@ _console = Console(stderr=True)
 
 
 class CheckFailed(click.ClickException):
-    """The demo did not do what it should; one sentence on stderr and exit status 1."""
+    """The demo did not work as expected; one sentence on stderr and exit status 1."""
 
 
 @dataclass(frozen=True)
 class Site:
+    """The running demo."""
+
     settings: Settings
     db: Database
     demo: Demo
@@ -73,7 +75,7 @@ class Site:
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Run it in a temporary home, submit a measure, wait for its score.")
+@click.option("--check", is_flag=True, help="Use a temporary home folder, submit a measure and wait for its score.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on (default: 8000).")
 def command(check: bool, port: int | None) -> None:
     """Set up everything and run a small real competition on this machine until Ctrl-C."""
@@ -100,10 +102,10 @@ def _serve(settings: Settings) -> None:
         click.echo(f"  submit       {site.url}{site.demo.submit_path}")
         if site.demo.organizer_password is not None:
             click.echo(f"  organizer    name: organizer  password: {site.demo.organizer_password}  (shown once)")
-        click.echo(f"  data         {settings.home}\nCtrl-C stops everything; gengap demo goes on from there.\n")
+        click.echo(f"  data         {settings.home}\nCtrl-C stops everything; gengap demo continues from there.\n")
         _watch_until_scored(site)
         Console().print(leaderboard_table(_board(site)))
-        click.echo("All submissions are evaluated. Still serving; Ctrl-C stops.")
+        click.echo("All submissions are evaluated. The site stays up; Ctrl-C stops it.")
         while True:
             _keep_running(site)
             time.sleep(LOOK_S)
@@ -140,9 +142,9 @@ def _expect_scored(site: Site, submission_id: int) -> None:
 
 @contextmanager
 def _site(settings: Settings) -> Iterator[Site]:
-    """The demo's web server and worker, running and answering; both have ended when the block is left.
+    """Run the demo's web server and worker until the block is left.
 
-    The sandbox is tried meanwhile: if it does not work here, that is told before a worker breaks on it.
+    The sandbox is tested meanwhile, so that a failure is reported before a worker runs into it.
     """
     db = ready_database(settings)
     with ThreadPoolExecutor(1) as executor, closing(db):
@@ -178,7 +180,7 @@ def _wait_until_up(site: Site) -> None:
 
 
 def _watch_until_scored(site: Site, deadline: float | None = None) -> None:
-    """In a terminal, show the leaderboard filling until nothing is queued or running.
+    """Show the leaderboard in a terminal until nothing is queued or running.
 
     Raises CheckFailed at the deadline.
     """
@@ -199,14 +201,14 @@ def _board(site: Site) -> Board:
 
 
 def _waiting(site: Site) -> tuple[int, tuple[OpenSubmission, ...]]:
-    """How many submissions are queued or running, and the newest of them."""
+    """Return how many submissions are queued or running, and the newest of them."""
     with site.db.read() as session:
         phase_id = site.demo.phase_id
         return open_submissions.open_count(session, phase_id), open_submissions.open_submissions(session, phase_id)
 
 
 def leaderboard_table(board: Board, waiting: Sequence[OpenSubmission] = ()) -> Table:
-    """The standings as a terminal table, the open submissions below with their progress."""
+    """Return the standings as a terminal table, with the open submissions and their progress below."""
     table = Table(title="Leaderboard (higher is better)")
     table.add_column("rank", justify="right")
     table.add_column("submission")

@@ -1,8 +1,8 @@
-"""`gengap doctor`: tries what Gengap needs on this machine, and which of the sandbox's layers hold on it.
+"""`gengap doctor`: tests what Gengap needs on this machine, and which layers of the sandbox work on it.
 
-A probe never raises and never imports torch; it tries the real thing (starts a throwaway sandbox, asks the
-broker) rather than looking at versions. A new probe is a function that returns a Check, added to `examine`; one
-of a sandbox's backend is named by the backend.
+A probe never raises and never imports torch. It tests the real thing (starts a temporary sandbox, connects to the
+broker) instead of looking at versions. To add a probe, write a function that returns a Check and add it to `examine`;
+a probe of a sandbox backend belongs to the backend.
 """
 
 import importlib.metadata
@@ -46,7 +46,7 @@ _NO_SUCH_PREFIX = "NOT_GENGAP_"  # of variables that nobody sets: where those th
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def command(as_json: bool) -> None:
-    """Tell what works on this machine, what is missing and how to get it."""
+    """Report what works on this machine, what is missing and how to get it."""
     found = examine()
     healthy = all(check.state != Found.MISSING for check in found)
     checks, layers = ([check for check in found if check.is_layer is is_layer] for is_layer in (False, True))
@@ -59,7 +59,7 @@ def command(as_json: bool) -> None:
 
 
 def examine() -> list[Check]:
-    """Every probe's answer in the order of the table, then a line for each of the sandbox's layers."""
+    """Run every probe; the results are in the order of the table, then a line for each layer of the sandbox."""
     checks, settings = [python(), torch()], None
     try:
         settings = settings_or_exit()
@@ -76,7 +76,7 @@ def examine() -> list[Check]:
 
 
 def layer_checks(vector: Mapping[str, bool], minimum: Sequence[str]) -> list[Check]:
-    """A line for each layer: held, not held, or needed by the setting `sandbox_minimum` and not held."""
+    """Return a line for each layer: active, not active, or missing if the setting `sandbox_minimum` requires it."""
     checks = [_layer(layer, vector, minimum) for layer in TABLE]
     unknown = sorted(set(minimum) - {layer.name for layer in TABLE})
     remedy = "Correct GENGAP_SANDBOX_MINIMUM."
@@ -123,7 +123,7 @@ def system_call_filter() -> Check:
 
 
 def control_groups() -> Check:
-    """Where groups can be made. Whether their limits hold is a question for the layers."""
+    """Check where control groups can be created; the layers check whether their limits work."""
     found = cgroups.hierarchy()
     if found is not None and "memory" in found.controllers:
         folders = ", ".join(str(folder) for folder in found.folders)
@@ -131,7 +131,7 @@ def control_groups() -> Check:
     return Check(
         "control groups",
         Found.ABSENT,
-        "no memory controller may be used; workers watch resident memory instead",
+        "no memory controller is usable; workers monitor resident memory instead",
         "Run the worker as root, or as a systemd service with Delegate=yes.",
     )
 
@@ -141,7 +141,7 @@ def home(settings: Settings) -> Check:
 
 
 def store(settings: Settings) -> Check:
-    """Whether the zoo store keeps a small object and gives it back. A folder that does not exist yet is not made."""
+    """Check that the zoo store can write and read a small object. A folder that does not exist is not created."""
     url = settings.effective_store_url
     try:
         return Check("store", Found.OK, f"{url}, {make_zoo_store(settings).probe()}")
@@ -159,12 +159,12 @@ def disk(settings: Settings) -> Check:
 
 
 def database(settings: Settings) -> Check:
-    """Whether the database answers. An SQLite file that does not exist yet is not made here."""
+    """Check that the database answers. An SQLite file that does not exist is not created."""
     url = make_url(settings.effective_database_url)
     shown = url.render_as_string(hide_password=True)
     if url.get_backend_name() == "sqlite":
         if url.database and not Path(url.database).exists():
-            return Check("database", Found.OK, f"{shown}, made at first start")
+            return Check("database", Found.OK, f"{shown}, created at first start")
     else:
         url = url.update_query_dict({"connect_timeout": str(CONNECT_TIMEOUT_S)})
     try:
@@ -192,7 +192,7 @@ def broker(settings: Settings) -> Check:
 
 
 def mail(settings: Settings) -> Check:
-    """Whether the mail server lets us in. Nothing is sent."""
+    """Check that the mail server accepts the login. Nothing is sent."""
     if not settings.smtp_host:
         return Check("mail", Found.OK, "printed to the workers' log (GENGAP_SMTP_HOST is empty)")
     shown = f"{settings.smtp_host}:{settings.smtp_port} ({settings.smtp_security})"
@@ -231,7 +231,7 @@ def _program(program: str, package: str, purpose: str) -> Check:
 
 
 def _writable(name: str, folder: Path, setting: str) -> Check:
-    """Whether files can be made in the folder, or where it will be."""
+    """Check that files can be created in the folder, or where it will be created."""
     existing = _existing(folder)
     try:
         with tempfile.TemporaryFile(dir=existing):
@@ -243,7 +243,7 @@ def _writable(name: str, folder: Path, setting: str) -> Check:
 
 
 def _existing(folder: Path) -> Path:
-    """The path itself or the nearest one above it that this user can see."""
+    """Return the path itself, or its nearest parent that exists for this user."""
     while not os.access(folder, os.F_OK):
         folder = folder.parent
     return folder
@@ -264,8 +264,8 @@ def _print(checks: list[Check], layers: list[Check], healthy: bool) -> None:
         table.add_row(check.name, f"[{looks[check.state]}]{check.state}[/]", check.text, check.remedy)
     console = Console()
     console.print(table)
-    words = {Found.OK: "held", Found.MISSING: "missing", Found.ABSENT: "not held"}
-    table = Table("layer", "tried now", "what it stops", "how to get it", title="The sandbox's layers")
+    words = {Found.OK: "active", Found.MISSING: "missing", Found.ABSENT: "not active"}
+    table = Table("layer", "tested now", "what it stops", "how to get it", title="The sandbox's layers")
     for check in layers:
         table.add_row(check.name, f"[{looks[check.state]}]{words[check.state]}[/]", check.text, check.remedy)
     console.print(table)

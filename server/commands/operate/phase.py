@@ -1,4 +1,4 @@
-"""`gengap phase`: open a phase over zoos that passed their check, or give an open one further zoos."""
+"""`gengap phase`: opens a phase over checked zoos, or attaches further zoos to an existing one."""
 
 import re
 from datetime import UTC, datetime
@@ -41,23 +41,23 @@ def command() -> None:
     multiple=True,
     required=True,
     metavar="NAME[@VERSION]",
-    help="A zoo of the phase; may be given several times. Without a version: the newest that is ready.",
+    help="A zoo of the phase; may be repeated. Without a version: the newest one that is ready.",
 )
 @click.option("--title", help="Title of the phase (default: its name).")
-@click.option("--competition-title", help="Title of the competition, where it is new (default: its name).")
-@click.option("--opens", type=click.DateTime(_MOMENTS), help="First moment, UTC (default: now).")
-@click.option("--until", type=click.DateTime(_MOMENTS), help="Last moment, UTC (default: no end).")
-@click.option("--target", help="What measures are to predict (default: gap); every zoo must have it.")
+@click.option("--competition-title", help="Title of a new competition (default: its name).")
+@click.option("--opens", type=click.DateTime(_MOMENTS), help="Start, UTC (default: now).")
+@click.option("--until", type=click.DateTime(_MOMENTS), help="End, UTC (default: no end).")
+@click.option("--target", help="The target that measures predict (default: gap); every zoo must have it.")
 @limit_options(any_positive=False)
 @click.option("--daily-quota", type=int, help="Submissions per person in 24 hours (default: 20).")
-@click.option("--shows-logs", is_flag=True, default=None, help="Authors see what their measures print.")
+@click.option("--shows-logs", is_flag=True, default=None, help="Authors see the output of their measures.")
 @click.option("--hidden", is_flag=True, default=None, help="Only organizers see the phase.")
 def open_command(
     address: str, zoos: tuple[str, ...], competition_title: str | None, **options: str | float | bool | datetime | None
 ) -> None:
-    """Open the phase COMPETITION/PHASE over zoos, making the competition where there is none of that name.
+    """Open the phase COMPETITION/PHASE over zoos. A competition that does not exist yet is created.
 
-    Where the phase is there already, the zoos are attached to it and no other option may be given.
+    If the phase exists already, the zoos are attached to it and no other option may be given.
     """
     found = _ADDRESS.fullmatch(address)
     if found is None:
@@ -94,7 +94,7 @@ def _open(
     with db.read() as session:
         is_new = find_competition(session, competition_slug) is None
     if not is_new and competition_title is not None:
-        raise InputError(f"The competition {competition_slug} is there already; leave --competition-title out.")
+        raise InputError(f"The competition {competition_slug} exists already; omit --competition-title.")
     open_phase(
         db,
         competition_slug=competition_slug,
@@ -109,7 +109,7 @@ def _open(
 def _attach(db: Database, phase: PhaseRecord, zoo_ids: list[int], options: list[str]) -> None:
     if options:
         given = options[0].replace("_", "-")
-        raise InputError(f"The phase {phase.slug} is there already; leave --{given} out, or change it on its page.")
+        raise InputError(f"The phase {phase.slug} exists already; omit --{given}, or change it on the phase's page.")
     for zoo_id in zoo_ids:
         attach_zoo(db, phase.id, zoo_id, user_id=None)
 

@@ -1,4 +1,4 @@
-"""`gengap serve`: migrate the database, then become gunicorn with the Flask app."""
+"""`gengap serve`: migrates the database, then replaces itself with gunicorn and the Flask app."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""`gengap worker`: one worker process with as many slots as processors."""
+"""`gengap worker`: runs one worker process with as many slots as processors."""
 
 import logging
 

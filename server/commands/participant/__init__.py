@@ -1,1 +1,1 @@
-"""Commands that speak to a server over the API; they load nothing of it."""
+"""Commands that talk to a server over its API; they import none of the server's code."""

@@ -1,4 +1,4 @@
-"""`gengap cancel`: stop a submission that has not ended."""
+"""`gengap cancel`: cancels a submission that has not ended."""
 
 import click
 
@@ -11,7 +11,7 @@ from server.commands.participant.stored_logins import current_login
 @click.argument("submission_id", metavar="ID", type=click.IntRange(min=1))
 @as_json
 def command(submission_id: int, is_json: bool) -> None:
-    """Cancel the submission ID. Where no hidden network has run yet, it costs no quota."""
+    """Cancel the submission ID. If no hidden network has run yet, it costs no quota."""
     with Client(current_login()) as client:
         told = client.post(f"/submissions/{submission_id}/cancel")
     if is_json:

@@ -1,7 +1,7 @@
-"""The API's client: requests to a server's /api/v1, and what its answers hold. Called by the commands of participants.
+"""The client of the API: requests to a server's /api/v1 and the types of its responses. Used by participants' commands.
 
-Imports neither Flask nor torch: these commands are started often and do little. What goes wrong is a click exception
-with one sentence and an exit status: 2 where the server refuses, 3 where it cannot be reached or is at fault.
+It imports neither Flask nor torch, because these commands are started often and do little. Errors are click exceptions
+with one sentence and an exit status: 2 if the server refuses, 3 if it cannot be reached or has an error.
 """
 
 import json
@@ -24,11 +24,11 @@ LONGEST_WAIT_S = 120
 
 
 class Refused(InputError):  # noqa: N818  (an answer, not a malfunction)
-    """The server takes the request as it is for wrong: one sentence, exit status 2."""
+    """The server refuses the request: one sentence, exit status 2."""
 
 
 class Unreachable(click.ClickException):
-    """There is no server, or it is at fault: one sentence, exit status 3."""
+    """There is no server, or it has an error: one sentence, exit status 3."""
 
     exit_code = 3
 
@@ -72,7 +72,7 @@ class SubmissionListed(TypedDict):
 
 
 class SubmissionTold(SubmissionListed):
-    """A submission as GET /submissions/{id} tells it; the fields that commands use."""
+    """A submission as GET /submissions/{id} returns it; the fields that commands use."""
 
     sentence: str | None
     detail: str | None
@@ -94,7 +94,7 @@ class Client:
                 base_url=f"{login.url}/api/v1", headers=headers, timeout=TIMEOUT_S, follow_redirects=False
             )
         except (httpx.InvalidURL, ValueError, UnicodeError) as error:
-            raise Refused(f"{login.url} is no address of a server, or the token is none: {error}") from None
+            raise Refused(f"{login.url} is not the address of a server, or the token is invalid: {error}") from None
 
     def __enter__(self) -> Self:
         return self
@@ -105,7 +105,7 @@ class Client:
         self._http.close()
 
     def get(self, path: str, **parameters: str | int | None) -> Any:
-        """The answer's JSON. Raises Refused or Unreachable, as all of these do."""
+        """Return the response's JSON. Raises Refused or Unreachable, as all of these methods do."""
         named = {name: value for name, value in parameters.items() if value is not None}
         return self._json(lambda: self._http.get(path, params=named))
 
@@ -127,9 +127,14 @@ class Client:
         return cast(SubmissionTold, self.get(f"/submissions/{submission_id}"))
 
     def changes(self, submission_id: int, wait: Callable[[SubmissionTold], float]) -> Iterator[SubmissionTold]:
-        """The submission now and after every change. wait: how many seconds to the next look.
+        """Yield the submission now and after every change.
 
-        A server that does not answer for a moment is asked again.
+        If the server does not answer for a moment, the request is repeated.
+
+        Parameters
+        ----------
+        wait : Callable[[SubmissionTold], float]
+            returns the seconds to the next request.
         """
         etag, told, misses = "", None, 0
         while True:
@@ -152,7 +157,7 @@ class Client:
 
     @contextmanager
     def stream(self, path: str) -> Iterator[httpx.Response]:
-        """A download's answer, whose body has not been read yet."""
+        """Open a download: the response, whose body has not been read yet."""
         with _reachable(self.url), self._http.stream("GET", path) as answer:
             if answer.is_error:
                 answer.read()
@@ -164,10 +169,10 @@ class Client:
         try:
             return answer.json()
         except json.JSONDecodeError:
-            raise Unreachable(f"{self.url} answers, but it is no Gengap server.") from None
+            raise Unreachable(f"{self.url} answers, but it is not a Gengap server.") from None
 
     def _answer(self, send: Callable[[], httpx.Response]) -> httpx.Response:
-        """Send a request; where the server says that this is too often, wait as long as it says and send it again."""
+        """Send a request; after a 429, wait as long as the server says and send it again."""
         for _ in range(MOST_WAITS):
             with _reachable(self.url):
                 answer = send()
@@ -190,17 +195,17 @@ def _reachable(url: str) -> Iterator[None]:
     except httpx.TransportError as error:
         raise Unreachable(f"{url} cannot be reached: {error}") from None
     except (httpx.InvalidURL, UnicodeError) as error:
-        raise Refused(f"This makes no address at {url}: {error}") from None
+        raise Refused(f"This is not a valid address at {url}: {error}") from None
 
 
 def _refusal(url: str, answer: httpx.Response) -> click.ClickException:
-    """What the server said against a request, as one sentence for each fault."""
+    """Return the exception for an error response, with one sentence for each error."""
     try:
         told = answer.json()
         detail = str(told["detail"])
         faults = [f"{error['field']}: {error['message']}" for error in told["errors"]]
     except (json.JSONDecodeError, KeyError, TypeError):
-        return Unreachable(f"{url} answers {answer.status_code}, and not as a Gengap server does.")
+        return Unreachable(f"{url} answers {answer.status_code}, but not like a Gengap server.")
     if answer.is_server_error:
         return Unreachable(f"{url}: {detail}")
     if answer.status_code == httpx.codes.UNAUTHORIZED:

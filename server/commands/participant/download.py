@@ -1,4 +1,4 @@
-"""`gengap download`: the starting kit of a competition."""
+"""`gengap download`: downloads the starting kit of a competition."""
 
 import re
 import tempfile
@@ -27,9 +27,9 @@ def command() -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="File or folder to write (default: this folder).")
 @as_json
 def kit_command(competition: str, out: Path | None, is_json: bool) -> None:
-    """Download the starting kit of COMPETITION: a measure to change, baselines, a public zoo, a notebook."""
+    """Download the starting kit of COMPETITION: an example measure, baselines, a public zoo, a notebook."""
     if not re.fullmatch(r"[A-Za-z0-9._-]+", competition):
-        raise InputError(f"A competition's short name has no such characters: {competition!r}.")
+        raise InputError(f"This is not the short name of a competition: {competition!r}.")
     with Client(current_login()) as client, client.stream(f"/competitions/{competition}/kit") as answer:
         found = _NAMED.search(answer.headers.get("Content-Disposition", ""))
         name = found[1] if found else f"{competition}-kit.zip"
@@ -43,7 +43,7 @@ def kit_command(competition: str, out: Path | None, is_json: bool) -> None:
 
 
 def _write(path: Path, pieces: Iterable[bytes], total: int | None) -> None:
-    """Write a download: whole, or not at all."""
+    """Write a download completely or not at all."""
     out = Console(stderr=True)
     columns = (TextColumn(path.name), BarColumn(), DownloadColumn())
     try:

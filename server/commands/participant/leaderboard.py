@@ -1,4 +1,4 @@
-"""`gengap leaderboard`: who stands where in a phase."""
+"""`gengap leaderboard`: prints the leaderboard of a phase."""
 
 import re
 from typing import Any
@@ -19,7 +19,7 @@ _ADDRESS = re.compile(r"([A-Za-z0-9._-]+)/([A-Za-z0-9._-]+)")
 @click.argument("phase", metavar="COMPETITION/PHASE")
 @click.option("--sort", metavar="COLUMN", help="score, name, team, submitted, or a metric of a zoo such as cmi.NAME.")
 @click.option("--track", help="Only rows of this track.")
-@click.option("--search", metavar="TEXT", help="Only measures, teams and people whose name has it.")
+@click.option("--search", metavar="TEXT", help="Only measures, teams and people with this text in their name.")
 @click.option("--page", type=click.IntRange(min=1), default=1, show_default=True, help="Which page.")
 @click.option("--rows", type=click.IntRange(1, 200), default=50, show_default=True, help="How many a page.")
 @as_json
@@ -45,14 +45,14 @@ def command(
 def _print(board: dict[str, Any]) -> None:
     out = console()
     if not board["items"]:
-        click.echo("Nothing is on this leaderboard yet." if not board["total"] else "There is no such page.")
+        click.echo("This leaderboard is empty." if not board["total"] else "There is no such page.")
         return
     out.print(_table(board))
     shown = f"{len(board['items'])} of {board['total']} rows" if board["total"] > len(board["items"]) else ""
     told = [
         shown,
         "Scores from 0 to 100; higher is better.",
-        "Only released scores show." if board["uses_ladder"] else "",
+        "Only released scores are shown." if board["uses_ladder"] else "",
     ]
     out.print(Text("  ".join(filter(None, told)), style="dim"))
 

@@ -1,4 +1,4 @@
-"""`gengap login`: keep a token for a server, given, or exchanged for a name and password."""
+"""`gengap login`: stores a token for a server, given or obtained with name and password."""
 
 import platform
 from typing import TextIO
@@ -19,7 +19,7 @@ SCOPES = ["read", "submit"]
 def command(url: str | None, token: TextIO | None, is_json: bool) -> None:
     """Log in to the server at URL (default: where you were logged in last, else this machine's).
 
-    Asks for a token of your account's page, or, where you give none, for your name and password.
+    Asks for a token from your account's page or, if you give none, for your name and password.
     """
     stored = stored_login()
     url = (url or (stored.url if stored else DEFAULT_URL)).rstrip("/")
@@ -27,7 +27,7 @@ def command(url: str | None, token: TextIO | None, is_json: bool) -> None:
         url = f"https://{url}"
     text = token.read().strip() if token is not None else click.prompt("Token", default="", hide_input=True).strip()
     if not text and token is not None:
-        raise Refused("There is no token in it.")
+        raise Refused("The file contains no token.")
     login = Login(url, text or _exchanged(url))
     with Client(login) as client:
         name = client.get("/account")["name"]

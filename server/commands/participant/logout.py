@@ -1,4 +1,4 @@
-"""`gengap logout`: revoke the kept token and forget it."""
+"""`gengap logout`: revokes and deletes the stored token."""
 
 import click
 
@@ -10,7 +10,7 @@ from server.commands.participant.stored_logins import forget_login, stored_login
 @click.command()
 @as_json
 def command(is_json: bool) -> None:
-    """Revoke the token that `gengap login` has kept, and forget it."""
+    """Revoke the token that `gengap login` has stored, and delete it."""
     login = stored_login()
     if login is None:
         raise Refused("You are not logged in.")

@@ -1,4 +1,4 @@
-"""How the commands of participants print: for people with rich, for scripts as one JSON object."""
+"""Output of the participants' commands: for people with rich, for scripts as one JSON object."""
 
 import json
 from collections.abc import Callable
@@ -32,17 +32,17 @@ def state_text(state: str) -> Text:
 
 
 def plain(text: str) -> str:
-    """The text without what a terminal would obey."""
+    """Return the text without control characters that a terminal would obey."""
     return "".join(character if character.isprintable() or character in "\n\t" else "\ufffd" for character in text)
 
 
 def moment(text: str) -> str:
-    """A moment of the API in the reader's time zone."""
+    """Return a time of the API in the reader's time zone."""
     return datetime.fromisoformat(text).astimezone().strftime("%d %b %Y %H:%M")
 
 
 def print_submission(told: SubmissionTold) -> None:
-    """One submission, for people: its state, scores, and how it failed."""
+    """Print one submission for people: its state, scores, and how it failed."""
     out = console()
     out.print(Text.assemble((plain(f"{told['id']}  {told['name']}  "), "bold"), state_text(told["state"])))
     out.print(Text(f"{told['competition']}/{told['phase']}, submitted {moment(told['created_at'])}", style="dim"))
@@ -59,7 +59,7 @@ def print_submission(told: SubmissionTold) -> None:
 
 
 def print_failure(told: SubmissionTold, out: Console) -> None:
-    """Why a measure failed, as far as the reader may know."""
+    """Print why a measure failed, as far as the reader may know."""
     out.print(Text(told["sentence"] or "The measure failed.", style="red"))
     failure = told["failure"]
     if failure is None:

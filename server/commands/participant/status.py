@@ -1,4 +1,4 @@
-"""`gengap status`: your submissions, or how far one is."""
+"""`gengap status`: lists your submissions, or shows the progress of one."""
 
 import click
 from rich.table import Table
@@ -26,7 +26,7 @@ LISTED = 20
 @click.option("--watch", "is_watched", is_flag=True, help="Follow the submission until it has ended.")
 @as_json
 def command(submission_id: int | None, is_watched: bool, is_json: bool) -> None:
-    """Tell how far the submission ID is; without one, list your newest submissions."""
+    """Show the progress of the submission ID; without one, list your newest submissions."""
     if submission_id is None and is_watched:
         raise InputError("Say which submission to follow: gengap status ID --watch")
     with Client(current_login()) as client:
@@ -44,7 +44,7 @@ def command(submission_id: int | None, is_watched: bool, is_json: bool) -> None:
 
 def _print_list(listed: list[SubmissionListed]) -> None:
     if not listed:
-        click.echo("You have no submissions. Make one: gengap submit FILE --phase COMPETITION/PHASE")
+        click.echo("You have no submissions. Submit a measure: gengap submit FILE --phase COMPETITION/PHASE")
         return
     table = Table(box=None, pad_edge=False)
     for title in ("ID", "Name", "Phase", "State", "Score", "Submitted"):

@@ -1,6 +1,6 @@
-"""Where `gengap login` keeps a server's address and the token, for the commands that speak to it.
+"""The stored login: server address and token that `gengap login` writes for the commands that talk to a server.
 
-One file in the config home, mode 0600. GENGAP_URL and GENGAP_TOKEN come before it, for scripts.
+One file in the config folder, mode 0600. The variables GENGAP_URL and GENGAP_TOKEN take precedence, for scripts.
 """
 
 import json
@@ -28,7 +28,7 @@ def login_file() -> Path:
 
 
 def stored_login() -> Login | None:
-    """What the last `gengap login` kept. Raises InputError where it cannot be read."""
+    """Return what the last `gengap login` stored. Raises InputError if it cannot be read."""
     path = login_file()
     try:
         kept = json.loads(path.read_text())
@@ -40,7 +40,7 @@ def stored_login() -> Login | None:
 
 
 def keep_login(login: Login) -> Path:
-    """Keep this login for later commands, readable by its owner alone. Returns where."""
+    """Store this login for later commands, readable by its owner alone. Returns the path."""
     path = login_file()
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     new = path.with_suffix(".new")
@@ -57,7 +57,7 @@ def forget_login() -> None:
 
 
 def current_login() -> Login:
-    """The login to use now: the environment's, else the stored one, else a visitor's at this machine's server."""
+    """Return the login to use: from the environment, else the stored one, else a visitor at this machine's server."""
     stored = stored_login()
     url, token = os.environ.get(URL_VARIABLE), os.environ.get(TOKEN_VARIABLE)
     if url is None and token is None:

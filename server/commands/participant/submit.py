@@ -1,4 +1,4 @@
-"""`gengap submit`: send a measure to a phase, and follow it."""
+"""`gengap submit`: submits a measure to a phase, and watches it."""
 
 import re
 from pathlib import Path
@@ -16,13 +16,13 @@ _ADDRESS = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--phase", required=True, metavar="COMPETITION/PHASE", help="The phase that takes it.")
-@click.option("--name", help="How it is called on boards (default: the file's name).")
+@click.option("--phase", required=True, metavar="COMPETITION/PHASE", help="The phase to submit to.")
+@click.option("--name", help="Its name on leaderboards (default: the file's name).")
 @click.option("--description", default="", help="What it does.")
 @click.option("--link", default="", help="A web address, such as of a paper.")
-@click.option("--alias", default="", help="Stands on public pages in place of your name.")
-@click.option("--parent", type=click.IntRange(min=1), help="Your submission that this one goes on from.")
-@click.option("--watch", "is_watched", is_flag=True, help="Follow it until it has ended.")
+@click.option("--alias", default="", help="Public pages show it instead of your name.")
+@click.option("--parent", type=click.IntRange(min=1), help="Your submission that this one is based on.")
+@click.option("--watch", "is_watched", is_flag=True, help="Follow the submission until it has ended.")
 @as_json
 def command(
     file: Path,
@@ -37,7 +37,7 @@ def command(
 ) -> None:
     """Submit the measure in FILE, a .py or a .zip.
 
-    With --watch the exit status is 0 if it was scored, and 1 if it ended in any other way.
+    With --watch the exit status is 0 if it was scored, and 1 if it ended otherwise.
     """
     if not _ADDRESS.fullmatch(phase):
         raise InputError(f"Name a competition and a phase, as in spring/final, not {phase!r}.")

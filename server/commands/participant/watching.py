@@ -1,4 +1,4 @@
-"""Following a submission in the terminal until it ends: bars where there is a terminal, lines elsewhere."""
+"""Watching a submission in the terminal until it ends, with bars in a terminal and lines elsewhere."""
 
 from collections.abc import Iterator
 from typing import NoReturn
@@ -14,14 +14,14 @@ SMOKE_POLL_S, POLL_S = 0.5, 2.0
 
 
 class Ended(click.exceptions.Exit):
-    """The command ends with status 0 where the submission was scored, 1 where it ended in any other way."""
+    """Ends the command, with status 0 if the submission was scored and 1 if it ended otherwise."""
 
     def __init__(self, told: SubmissionTold) -> None:
         super().__init__(0 if told["state"] == "scored" else 1)
 
 
 def watch(client: Client, submission_id: int, *, is_json: bool) -> NoReturn:
-    """Follow a submission to its end, say how it ended, and end the command with a status that says so."""
+    """Watch a submission to its end, print how it ended, and end the command with the matching status."""
     err = Console(stderr=True, highlight=False)
     changes = client.changes(submission_id, _wait_s)
     told = _with_bars(changes, err) if err.is_terminal and not is_json else _with_lines(changes, is_quiet=is_json)
@@ -48,7 +48,7 @@ def _with_bars(changes: Iterator[SubmissionTold], out: Console) -> SubmissionTol
                 bars.update(tasks[name], completed=done, total=networks)
             if told["state"] in FINAL:
                 return told
-    raise AssertionError("changes come until the end")
+    raise AssertionError("the progress is watched until the end")
 
 
 def _with_lines(changes: Iterator[SubmissionTold], *, is_quiet: bool) -> SubmissionTold:
@@ -60,11 +60,11 @@ def _with_lines(changes: Iterator[SubmissionTold], *, is_quiet: bool) -> Submiss
         last = now
         if told["state"] in FINAL:
             return told
-    raise AssertionError("changes come until the end")
+    raise AssertionError("the progress is watched until the end")
 
 
 def _parts(told: SubmissionTold) -> Iterator[tuple[str, int, int]]:
-    """What is to be done, by name, with how many networks are done and in all."""
+    """Return the parts of the work by name, with the number of finished networks and of all networks."""
     if (smoke := told["smoke"]) is not None:
         yield "smoke run", smoke["done"], smoke["networks"]
     for zoo in told["zoos"]:

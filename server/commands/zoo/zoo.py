@@ -1,4 +1,4 @@
-"""`gengap zoo`: make the zoos of the shipped recipes and look at zoos. No torch here: making runs in a child."""
+"""`gengap zoo`: trains the zoos of the shipped recipes and shows zoos. Training runs in a child, so no torch here."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ _cache = click.option(
 
 @click.group()
 def command() -> None:
-    """Make and look at model zoos."""
+    """Create and inspect model zoos."""
 
 
 command.add_command(zoo_add.command)

@@ -1,4 +1,4 @@
-"""`gengap zoo add`: check a zoo and, where it has no error, put it into the store for phases to use."""
+"""`gengap zoo add`: checks a zoo and, if it has no error, adds it to the store for phases to use."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ _COLOURS = {Verdict.ERROR: "red", Verdict.WARNING: "yellow"}
 @click.command(name="add")
 @click.argument("zoo", metavar="ZOO")
 def command(zoo: str) -> None:
-    """Check ZOO and add it to this server: a folder, or the name of a recipe whose zoo is trained.
+    """Check ZOO and add it to this server. ZOO is a folder, or the name of a recipe, whose zoo is trained.
 
     A zoo with an error is not added; exit status 1.
     """
@@ -76,7 +76,7 @@ def _bar() -> Progress:
 
 
 def _tell(report: CheckReport) -> None:
-    """What an organizer should know, on stderr; what is in order is only counted."""
+    """Print warnings and errors on stderr; items without a problem are only counted."""
     console = Console(stderr=True, highlight=False)
     for verdict, colour in _COLOURS.items():
         for item in report.of(verdict):

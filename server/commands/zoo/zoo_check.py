@@ -1,6 +1,6 @@
-"""`gengap zoo check`: may this zoo be opened to participants? A verdict per item, what to do, and pictures.
+"""`gengap zoo check`: reports whether a zoo may be opened to participants: a verdict per item, advice, and pictures.
 
-Owns what a terminal, a script and a file get of the report; `worker.zoo_intake.zoo_check` makes it, in a child or a
+This module prints the report for terminals, scripts and files; `worker.zoo_intake.zoo_check` makes it, in a child or a
 sandbox.
 """
 
@@ -40,7 +40,7 @@ _LAST_WORDS = {
     "html_file",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Write the report with its pictures as one HTML page that needs nothing else.",
+    help="Write the report with its pictures as one self-contained HTML page.",
 )
 def command(zoo: str, as_json: bool, html_file: Path | None) -> None:
     """Check ZOO, a folder or the name of a zoo, before it is opened to participants.
@@ -67,7 +67,7 @@ def command(zoo: str, as_json: bool, html_file: Path | None) -> None:
 
 
 def _folder(name_or_folder: str, settings: Settings) -> Path:
-    """Where the zoo is. A folder is taken as it is: that it is no zoo is for the report to say."""
+    """Return the zoo's folder. A folder is not checked here, because the report says whether it is a zoo."""
     if Path(name_or_folder).is_dir():
         return Path(name_or_folder).absolute()
     try:
@@ -78,7 +78,7 @@ def _folder(name_or_folder: str, settings: Settings) -> Path:
 
 @contextmanager
 def _progress(name: str) -> Iterator[Watch]:
-    """A bar on stderr that says what is being done."""
+    """Show a progress bar on stderr with the current step."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(name, total=None)

@@ -1,4 +1,4 @@
-"""`gengap zoo import pgdl|torch`: a zoo from networks trained elsewhere. No torch here: the import runs in a child."""
+"""`gengap zoo import pgdl|torch`: makes a zoo from networks trained elsewhere. It runs in a child, so no torch here."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,23 +18,23 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 def _common(command: Command) -> Command:
-    """The options of every import, all but --out with defaults."""
+    """Add the options of every import; all but --out have defaults."""
     for option in reversed(
         (
             click.option("--out", type=_FOLDER, required=True, help="New folder of the zoo."),
             click.option("--name", help="Name of the zoo; by default from the folder it is imported from."),
-            click.option("--title", default="", help="Title for people; the name if left out."),
-            click.option("--text", default="", help="What the zoo is, for people."),
+            click.option("--title", default="", help="Title for people; default: the name."),
+            click.option("--text", default="", help="Description of the zoo."),
             click.option("--licence", default="", help="Licence of the networks."),
             click.option("--citation", default="", help="What to cite."),
             click.option("--dataset", "dataset_name", default="", help="Name of the dataset."),
             click.option("--dataset-source", default="", help="Where the dataset comes from."),
             click.option("--dataset-licence", default="", help="Licence of the dataset."),
-            click.option("--dataset-text", default="", help="What the dataset is, for people."),
-            click.option("--target", "targets", multiple=True, default=("gap",), help="What to predict; repeatable."),
+            click.option("--dataset-text", default="", help="Description of the dataset."),
+            click.option("--target", "targets", multiple=True, default=("gap",), help="A target; may be repeated."),
             click.option("--truth-public", is_flag=True, help="Let pages show gaps and axes."),
             click.option(
-                "--test-size", type=click.IntRange(min=1), help="Number of test examples, if no test data is there."
+                "--test-size", type=click.IntRange(min=1), help="Number of test examples, if there are no test data."
             ),
             click.option("--initial/--no-initial", "with_initial", default=True, help="Import the initial weights."),
             click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="To compute on."),
@@ -54,7 +54,7 @@ def command() -> None:
 @click.option(
     "--reference",
     type=click.Path(path_type=Path),
-    help="model_configs.json, its folder, or reference_data; if left out, TASK/model_configs.json.",
+    help="model_configs.json, its folder, or reference_data; default: TASK/model_configs.json.",
 )
 @_common
 def pgdl(**arguments: object) -> None:
@@ -66,8 +66,8 @@ def pgdl(**arguments: object) -> None:
 @click.argument("folder", type=_FOLDER)
 @click.option("--architecture", type=_FILE, help="The declaration of all networks, unless the table names them.")
 @click.option("--table", type=_FILE, required=True, help="Hyperparameters and metrics: a CSV or JSON file.")
-@click.option("--train", type=_FILE, help="Training data; train.safetensors or train.npz in FOLDER if left out.")
-@click.option("--test", type=_FILE, help="Test data; test.safetensors or test.npz in FOLDER, if it is there.")
+@click.option("--train", type=_FILE, help="Training data; default: train.safetensors or train.npz in FOLDER.")
+@click.option("--test", type=_FILE, help="Test data; default: test.safetensors or test.npz in FOLDER, if it exists.")
 @_common
 def torch(**arguments: object) -> None:
     """Import the state_dicts or safetensors files in FOLDER, which a table describes."""

@@ -1,4 +1,4 @@
-"""`gengap zoo publish`: pack a zoo's public part for participants, with the truth only when asked."""
+"""`gengap zoo publish`: packs a zoo's public part for participants, with the truth only on request."""
 
 from pathlib import Path
 
@@ -16,15 +16,15 @@ from server.commands.errors import InputError
     "--out",
     required=True,
     type=click.Path(path_type=Path),
-    help="The file (NAME.zip) or folder to make; it must not exist.",
+    help="The file (NAME.zip) or folder to create; it must not exist.",
 )
 @click.option("--with-truth", is_flag=True, help="Also hyperparameters and metrics: every gap can then be read.")
 @click.option("--with-test", is_flag=True, help="Also the labelled test data: every gap can then be computed.")
 def command(zoo: str, out: Path, with_truth: bool, with_test: bool) -> None:
     """Pack the public part of ZOO (a folder, or the name of a zoo) and print where it is.
 
-    That part is what measures may see: networks, training data and, for the extended track, siblings, trajectories and
-    unlabelled inputs.
+    The public part contains what measures may read: networks, training data and, for the extended track, siblings,
+    trajectories and unlabelled inputs.
     """
     try:
         opened = find_zoo(zoo, settings_or_exit())
@@ -32,5 +32,5 @@ def command(zoo: str, out: Path, with_truth: bool, with_test: bool) -> None:
     except ZooError as error:
         raise InputError(str(error)) from None
     if with_truth and not opened.manifest.truth_public:
-        click.echo(f"The truth of {opened.name} is hidden elsewhere: whoever gets this file has it.", err=True)
+        click.echo(f"The truth of {opened.name} is hidden, but this file contains it.", err=True)
     click.echo(out.absolute())

@@ -1,4 +1,4 @@
-"""`gengap zoo train`: train a recipe's zoo to a folder. No torch here: it runs in a child."""
+"""`gengap zoo train`: trains a recipe's zoo into a folder. It runs in a child, so no torch here."""
 
 from pathlib import Path
 
@@ -17,14 +17,14 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 @click.command(name="train")
 @click.argument("recipe", metavar="RECIPE")
-@click.option("--out", type=_FOLDER, help="The new folder; otherwise one of the recipe's name, here.")
+@click.option("--out", type=_FOLDER, help="The new folder (default: the recipe's name, in the current folder).")
 @click.option("--data", type=_FOLDER, help="Folder of downloaded datasets, instead of the one in the settings.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes on the CPU; otherwise one for each core.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes on the CPU (default: one for each core).")
 def command(recipe: str, out: Path | None, data: Path | None, device: str, jobs: int | None) -> None:
     """Train the zoo of RECIPE, the name of a shipped one or a TOML file, and print its folder.
 
-    A training that was interrupted goes on where it stood when the same command is given again.
+    If the training was interrupted, the same command continues it.
     """
     settings = settings_or_exit()
     try:

@@ -15,7 +15,7 @@ from worker.hints import send_mail_hint
 
 pages = Blueprint("account", __name__)
 
-_WAIT = "Enough mails went to this address in the last hour. Look for them, also among what is taken for spam."
+_WAIT = "Too many mails were sent to this address in the last hour. Look for them in your spam folder, too."
 
 
 @pages.get("/account")
@@ -32,7 +32,7 @@ def change_name() -> ResponseReturnValue:
         accounts.change_name(services().db, login.the_account().id, name)
     except AccountError as error:
         return _page(error.messages, name=name), 422
-    flash(f"You are {name} now.")
+    flash(f"Your name is now {name}.")
     return redirect(url_for("account.show"))
 
 

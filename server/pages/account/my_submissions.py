@@ -30,6 +30,6 @@ def compare() -> ResponseReturnValue:
     chosen = request.args.getlist("one")[:3]
     ids = [one for one in map(id_in, chosen) if one is not None]
     if len(ids) != 2:
-        flash("Tick two submissions to compare them.")
+        flash("Select two submissions to compare them.")
         return redirect(url_for("my_submissions.show"))
     return redirect(url_for("compare.show", a=ids[0], b=ids[1]))

@@ -60,7 +60,7 @@ def log_in() -> ResponseReturnValue:
     name = text_field("name", EMAIL_LENGTH)
     user = authenticate(services().db, name, request.form.get("password", ""))
     if user is None:
-        return _log_in_page(name, "This name and password do not belong together."), 422
+        return _log_in_page(name, "The name or the password is wrong."), 422
     login.log_in(user)
     return redirect(login.safe_next(url_for("home.home")))
 

@@ -41,5 +41,5 @@ def end_others() -> ResponseReturnValue:
     account = login.the_account()
     with services().db.write() as session:
         sessions.end_others(session, account.id, account.session_id)
-    flash("You are logged in here alone now.")
+    flash("All your other sessions have ended.")
     return redirect(url_for("sessions.overview"))

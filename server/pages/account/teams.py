@@ -1,4 +1,4 @@
-"""A person's teams: the list, a team's own page, making one, inviting by a link, joining, leaving."""
+"""Pages of a person's teams: the list, a team's page, creating one, inviting by a link, joining, leaving."""
 
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -43,7 +43,7 @@ def create(**_named: object) -> ResponseReturnValue:
         teams.create_team(services().db, the_competition().id, the_account().id, name)
     except TeamRefused as error:
         return _page(name, str(error)), 422
-    flash("The team is there. Send the link below to those who are to join it.")
+    flash("The team has been created. Send the link below to those who should join it.")
     return redirect(_team_page(the_competition()))
 
 
@@ -51,7 +51,7 @@ def create(**_named: object) -> ResponseReturnValue:
 @allow(Who.PARTICIPANT)
 def renew_invitation(**_named: object) -> ResponseReturnValue:
     if teams.new_invite(services().db, the_competition().id, the_account().id):
-        flash("There is a new link. The old one leads nowhere any more.")
+        flash("There is a new link. The old one has stopped working.")
     return redirect(_team_page(the_competition()))
 
 
@@ -126,7 +126,7 @@ def _invitation_page(invite_key: str, message: str = "") -> str:
 
 
 def _invited_to(invite_key: str) -> tuple[Team, CompetitionRecord]:
-    """The team of an invitation to a competition that the reader may see. 404 where there is none."""
+    """Return the team of an invitation to a competition that the reader may see; 404 if there is none."""
     with services().db.read() as session:
         team = teams.invited_to(session, invite_key)
         if team is None:

@@ -1,4 +1,4 @@
-"""The page of a person's API tokens: made with a name, scopes and an end, told once, listed, revoked."""
+"""The page of a person's API tokens: creating, listing and revoking them; a new token is shown once."""
 
 from datetime import timedelta
 
@@ -26,7 +26,7 @@ def overview() -> str:
 @pages.post("/account/tokens")
 @allow(Who.PARTICIPANT)
 def create() -> ResponseReturnValue:
-    """The page again with the token on it: it is told here and nowhere else, so nothing may carry it further."""
+    """Show the page with the new token. It is shown only here, so caches and referrers must not keep it."""
     name, scopes = text_field("name", NAME_LENGTH + 1), request.form.getlist("scopes")
     days = request.form.get("days", "")
     if days not in LIFETIMES:
@@ -44,7 +44,7 @@ def create() -> ResponseReturnValue:
 def revoke(token_id: int) -> ResponseReturnValue:
     if not revoke_token(services().db, the_account().id, token_id):
         abort(404)
-    flash("That token is revoked: nothing can be done with it any more.")
+    flash("The token is revoked and cannot be used any more.")
     return redirect(url_for("tokens.overview"))
 
 

@@ -1,6 +1,6 @@
-"""A leaderboard in other forms: CSV, JSON, a citation, its history, and the badge of one entrant.
+"""Exports of a leaderboard: CSV, JSON, a citation, its history, and the badge of one entrant.
 
-All rows of a board, in the order and with the numbers of its page, whatever their number.
+They contain all rows of a board, in the order and with the numbers of its page.
 """
 
 import csv
@@ -139,7 +139,7 @@ def _text(name: str) -> str:
 
 
 def _plain(board: Board) -> dict[str, object]:
-    """The board as JSON, but for how its entrants are told apart inside, which would name who has an alias."""
+    """The board as JSON without the entrants' keys, which would reveal the owner of an alias."""
     rows = [
         {name: value for name, value in asdict(row).items() if name != "entrant"}
         | {"submitted_at": row.submitted_at.isoformat(), "cells": [cell.columns() for cell in row.cells]}

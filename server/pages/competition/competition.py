@@ -1,4 +1,4 @@
-"""A competition's page: what it asks, its announcements, phases with dates and limits, its zoos, how it is scored."""
+"""A competition's page: description, announcements, phases with dates and limits, zoos, and how scoring works."""
 
 from flask import Blueprint, current_app, render_template
 from sqlalchemy import select
@@ -45,7 +45,7 @@ def show(**_named: object) -> str:
 
 
 def _cards(zoos: dict[int, tuple[ZooRecord, PhaseRecord]]) -> list[ZooCard]:
-    """The cards of the zoos that can be read; one that cannot is the organizer's trouble, told in the log."""
+    """Return the cards of the zoos that can be read; errors are logged for the operator."""
     cards = []
     for zoo, phase in zoos.values():
         try:

@@ -1,8 +1,7 @@
-"""A phase's leaderboard: the page most people come for. A 304 while nothing changed, and else mostly from memory.
+"""The page of a phase's leaderboard, the most visited one: a 304 if nothing changed, else mostly from the cache.
 
-What everybody sees of a board is rendered once for each of its versions and kept; a reader's own row is marked in it
-afterwards. `server.forms.board_query` reads what was asked, `server.pages.competition.board_exports` has the same in
-other forms.
+What all readers see of a board is rendered once per version of the board and cached; the reader's own row is marked
+afterwards. `server.forms.board_query` reads the query, `server.pages.competition.board_exports` has other formats.
 """
 
 from collections.abc import Sequence
@@ -117,7 +116,7 @@ def _facts(phase: PhaseRecord) -> tuple[object, ...]:
 
 
 def is_frozen(phase: PhaseRecord) -> bool:
-    """Whether what is scored now stays out of the board."""
+    """Whether submissions that are scored now do not appear on the board."""
     return phase.freezes_at is not None and utc_now() >= phase.freezes_at
 
 
@@ -168,9 +167,13 @@ def _reference_rows(
 ) -> list[tuple[str, str, float | None, list[float | None]]]:
     """The rows below the table: name, explanation, score, CMI per zoo; those that nothing is known of are left out."""
     names = (
-        ("hyperparameter_oracle", "Hyperparameter oracle", "The best additive guess from the hyperparameters alone"),
+        (
+            "hyperparameter_oracle",
+            "Hyperparameter oracle",
+            "The best additive model of the hyperparameters alone",
+        ),
         ("percentile_95", "Random values, 95th percentile", "95 % of random measures score below"),
-        ("random_floor", "Random values, mean", "What a measure gets that knows nothing"),
+        ("random_floor", "Random values, mean", "The mean score of a measure without information"),
     )
     rows = []
     for field, name, title in names:

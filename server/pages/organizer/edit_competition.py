@@ -58,7 +58,7 @@ def add_announcement(competition_id: int) -> ResponseReturnValue:
     except CompetitionRefused as error:
         renamed = {{"title": "headline", "text": "message"}[name]: told for name, told in error.messages.items()}
         return _page(competition_id, messages=renamed), 422
-    flash("Announced: it stands on the competition's page.")
+    flash("The announcement is on the competition's page.")
     return redirect(url_for("competition_form.show", competition_id=competition_id))
 
 

@@ -28,7 +28,7 @@ from submissions.storage.roles import Permission
 
 pages = Blueprint("phases", __name__)
 _PHASE = "/organizer/phases/<phase_number:phase_id>"
-NEW = "+"  # the choice in the list of competitions that stands for one to be made: no short name
+NEW = "+"  # the value of “a new competition” in the list of competitions
 
 
 @pages.get("/organizer/phases/")
@@ -69,7 +69,7 @@ def open_new() -> ResponseReturnValue:
         )
     except PhaseError as error:
         return _new_page(fields, messages | error.messages), 422
-    flash("The phase is there. Participants see it unless it is hidden.")
+    flash("The phase has been created. Participants see it unless it is hidden.")
     return redirect(url_for("phases.show", phase_id=phase_id))
 
 

@@ -1,4 +1,4 @@
-"""The organizers' page: which workers there are, when each was last heard of, and what their sandboxes hold."""
+"""The organizers' page of the workers: when each was last heard from, and which sandbox layers work."""
 
 from flask import Blueprint, render_template
 

@@ -75,14 +75,14 @@ def replace(zoo_id: int) -> ResponseReturnValue:
     the_zoo(zoo_id)
     by = id_field("by")
     if by is None:
-        return _page(zoo_id, "Choose the version that takes its place."), 422
+        return _page(zoo_id, "Choose the version that replaces it."), 422
     return _change(
         zoo_id, lambda phase_id: replace_zoo(services().db, phase_id, zoo_id, by, the_account().id), "Replaced."
     )
 
 
 def _change(zoo_id: int, act: Callable[[int], int], done: str) -> ResponseReturnValue:
-    """Carry out a change of a phase's zoos and tell how many submissions run again because of it."""
+    """Change a phase's zoos and show how many submissions are evaluated again."""
     phase_id = id_field("phase")
     if phase_id is None:
         return _page(zoo_id, "Choose a phase."), 422

@@ -1,7 +1,7 @@
-"""Uploading a packed zoo in pieces: begin or take up again, append, finish. Called by static/upload.js, in JSON.
+"""Uploading a packed zoo in pieces: begin or continue, append, finish. Called by static/upload.js, in JSON.
 
-A piece is at most `PIECE_BYTES`, so that the web process stays small however large a zoo is. An upload belongs to
-whoever began it; to anybody else it does not exist.
+A piece is at most `PIECE_BYTES`, so that the web process stays small however large a zoo is. An upload belongs to the
+user who began it; for anybody else it does not exist.
 """
 
 from flask import Blueprint, Response, jsonify, request, url_for
@@ -53,7 +53,7 @@ def begin() -> Answer:
 @pages.post(_UPLOAD)
 @allow(Permission.MANAGE_ZOOS)
 def append_piece(upload_id: str) -> Answer:
-    """Append the body at byte `offset`; 409 tells the offset that is wanted instead."""
+    """Append the body at byte `offset`; a 409 response contains the right offset."""
     offset = request.args.get("offset", "")
     if not _is_number(offset):
         return _refused("A piece comes with its offset.")

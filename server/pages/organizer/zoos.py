@@ -1,4 +1,4 @@
-"""The organizers' list of zoos, the ways to add one, and the page that follows the job of adding it."""
+"""The organizers' list of zoos, the forms to add one, and the page that shows the progress of such a job."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -22,7 +22,7 @@ from submissions.zoos.jobs import enqueue, find_job, recent_jobs
 from submissions.zoos.registry import zoo_list
 from worker.hints import send_zoo_hint
 
-OWN_RECIPE = "+"  # the choice in the list of recipes that stands for a pasted one: no recipe's name
+OWN_RECIPE = "+"  # the value of “your own …” in the list of recipes
 FAILURES_SHOWN = timedelta(days=2)
 _ADDRESS_LENGTH = 1000
 _RECIPE_LENGTH = 100_000
@@ -59,9 +59,9 @@ def add_pgdl() -> ResponseReturnValue:
     except SourceError as error:
         return _overview_page({"pgdl": str(error)}), 422
     if name and not is_zoo_name(name):
-        return _overview_page({"pgdl": "A zoo's name has small letters, digits, dashes and underscores."}), 422
+        return _overview_page({"pgdl": "A zoo's name has lower-case letters, digits, hyphens and underscores."}), 422
     if test_size and not (test_size.isascii() and test_size.isdecimal() and int(test_size)):
-        return _overview_page({"pgdl": "Give the number of test examples, or leave it to the importer."}), 422
+        return _overview_page({"pgdl": "Give the number of test examples, or leave the field empty."}), 422
     arguments = {
         "task": task,
         "reference": reference,
@@ -99,7 +99,7 @@ def job(job_id: int) -> ResponseReturnValue:
 @pages.get(f"{_JOB}/progress")
 @allow(Permission.MANAGE_ZOOS)
 def job_progress(job_id: int) -> Response:
-    """How far the job is, alone. Once it has ended, htmx is told to go where its outcome is."""
+    """The progress part alone. Once the job has ended, the response makes htmx load the page of its result."""
     found = _the_job(job_id)
     is_open = not found.state.is_final
     response = conditional(lambda: render_template("zoos/_progress.html", job=found, is_open=is_open), _seen(found))
@@ -131,7 +131,7 @@ def _overview_page(messages: dict[str, str] | None = None) -> str:
 
 
 def _is_shown(one: ZooJobRecord) -> bool:
-    """Open jobs, and for a while those that failed; what is done is on the list of zoos."""
+    """Whether to show the job: open ones, and for a while failed ones; the list of zoos shows the result of others."""
     if one.state is JobState.FAILED and one.finished_at is not None:
         return one.finished_at > utc_now() - FAILURES_SHOWN
     return not one.state.is_final

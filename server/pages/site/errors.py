@@ -1,4 +1,4 @@
-"""Friendly pages for what goes wrong: a sentence of what happened and where to go on. In the API, in its own form."""
+"""Error pages: a sentence on what happened and what to do next. Errors of the API have their own form."""
 
 from flask import Flask, make_response, render_template, request
 from flask.typing import ResponseReturnValue
@@ -20,9 +20,9 @@ _UPLOAD = "submit.upload"
 _PAGES = {
     403: ("Not allowed", "Your account may not open this page or do this."),
     404: ("Not found", "There is nothing at this address. It may have moved, or it may not be public."),
-    405: ("Not possible", "This address does not take such a request."),
-    413: ("Too large", "The request is larger than this server takes."),
-    429: ("Too many requests", "This is more than this server takes in so short a time. Wait a moment and try again."),
+    405: ("Not possible", "This address does not support this method."),
+    413: ("Too large", "The request is larger than this server accepts."),
+    429: ("Too many requests", "You have sent too many requests in a short time. Wait a moment and try again."),
 }
 
 
@@ -38,7 +38,7 @@ def _form_expired(_error: CSRFError) -> ResponseReturnValue:
     return _page(
         400,
         "This form has expired",
-        "Nothing was changed. Go back, load the page again and send the form once more. "
+        "Nothing was changed. Go back, load the page again and send the form again. "
         "If it happens again, check that your browser accepts this site's cookies.",
     )
 
@@ -75,7 +75,7 @@ def _our_fault(_error: Exception) -> ResponseReturnValue:
     return _page(
         500,
         "Something broke here",
-        "This is our fault, and it is in the server's log. Please try again in a moment.",
+        "This is an error of the server, and it is in its log. Please try again in a moment.",
     )
 
 

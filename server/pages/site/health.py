@@ -1,4 +1,4 @@
-"""/healthz: whether this process serves and reaches its database, and which workers there are, for monitors."""
+"""/healthz for monitoring: whether this process serves and reaches its database, and the state of the workers."""
 
 from flask import Blueprint, current_app
 from flask.typing import ResponseReturnValue

@@ -1,4 +1,4 @@
-"""The home page: what this is, and the competitions with their phases."""
+"""The home page: an introduction, and the competitions with their phases."""
 
 from flask import Blueprint, render_template
 

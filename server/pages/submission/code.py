@@ -1,4 +1,4 @@
-"""The code of a submission, for those whose it is and organizers: to be read, and the upload itself."""
+"""The code of a submission, for its owners and organizers: shown, and the upload as a download."""
 
 import io
 
@@ -25,7 +25,7 @@ def show(**_named: object) -> str:
         why_not = None
     except CodeUnavailable as error:
         current_app.logger.warning("submission %d: %s", submission.id, error)
-        files, why_not = (), "The code that was uploaded cannot be read back; the organizers' log says why."
+        files, why_not = (), "The uploaded code cannot be read; the server's log says why."
     return render_template("code.html", submission=submission, phase=submission.phase, files=files, why_not=why_not)
 
 

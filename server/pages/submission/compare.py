@@ -1,4 +1,4 @@
-"""Two submissions of one phase side by side: which is better, and by more than chance?"""
+"""Comparing two submissions of one phase: which one is better, and whether by more than chance."""
 
 from dataclasses import dataclass
 
@@ -70,14 +70,14 @@ def _refusal(submission: SubmissionRecord) -> str | None:
     if found is None:
         return f"{submission.name} has no score yet, so there is nothing to compare."
     if found.sight is not Sight.ALL:
-        return f"How {submission.name} was scored is not shown in full, so it cannot be compared."
+        return f"The scores of {submission.name} are not shown in full, so it cannot be compared."
     return None
 
 
 def _compared(first: SubmissionRecord, second: SubmissionRecord) -> tuple[str | None, Compared | None]:
     """The comparison, or why there is none."""
     if first.phase_id != second.phase_id:
-        return "The two are of different phases: only measures on the same networks can be compared.", None
+        return "The submissions are in different phases; only results on the same networks compare.", None
     refusal = _refusal(first) or _refusal(second)
     results = seen_result(first), seen_result(second)
     if refusal is not None or results[0] is None or results[1] is None:
@@ -99,7 +99,7 @@ def _choice(first: SubmissionRecord, second: SubmissionRecord | None) -> Choice:
 
 
 def _pairs(first: Result, second: Result, zoo_name: str) -> Pairs | None:
-    """Both measures' values; None also where the zoo cannot be read, which the log tells the organizers."""
+    """Both measures' values; None also if the zoo cannot be read, which is logged."""
     try:
         with services().db.read() as session:
             return pairs(session, services().zoos, first, second, zoo_name)
@@ -110,7 +110,7 @@ def _pairs(first: Result, second: Result, zoo_name: str) -> Pairs | None:
 
 def _sentence(found: Compared, names: tuple[str, str]) -> str:
     if found.difference is None:
-        return "Whether the difference is more than chance is not known: a worker has yet to add what the test needs."
+        return "The difference cannot be tested yet: a worker must first add the data for the test."
     return difference_sentence(*names, found.difference)
 
 

@@ -1,6 +1,6 @@
-"""What is done to a submission that stands on a board: its team chooses it, organizers hide, disqualify or re-run it.
+"""Actions on a submission: its team chooses it, organizers hide, disqualify or re-run it.
 
-Each is a form on the submission's page, whose part `board/_moderate.html` is.
+Each is a form on the submission's page, in its part `board/_moderate.html`.
 """
 
 from collections.abc import Callable
@@ -24,12 +24,12 @@ from worker.hints import send_hint
 
 pages = Blueprint("moderation", __name__)
 _SUBMISSION = "/submissions/<submission:submission_id>"
-_TOO_LATE = "It is so already, so nothing was changed."
+_TOO_LATE = "Nothing was changed: it is in this state already."
 
 
 @dataclass(frozen=True)
 class OnBoard:
-    """How a submission stands to its board. row: its entrant's; None where that is not on it."""
+    """The relation of a submission to its board. row: its entrant's; None if that is not on the board."""
 
     submission_id: int
     row: Row | None
@@ -84,7 +84,7 @@ def moderate(submission_id: int) -> ResponseReturnValue:
     if act is None:
         abort(422)
     reason = text_field("reason", moderation.REASON_LENGTH)
-    flash("Done, and on record." if act(services().db, submission_id, the_account().id, reason) else _TOO_LATE)
+    flash("Done and recorded." if act(services().db, submission_id, the_account().id, reason) else _TOO_LATE)
     return _back(submission_id)
 
 

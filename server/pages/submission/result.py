@@ -1,7 +1,7 @@
-"""The result part of a submission's page, its pictures, and everything of it as downloads.
+"""The result part of a submission's page, its pictures, and their downloads.
 
-`submission_result` is for the page's template; the rest are routes of their own. All of them get what the reader may
-see from one door, `_result`, and nothing from anywhere else.
+`submission_result` is called by the page's template; the rest are routes. All of them get their data from one function,
+`_result`, which returns only what the reader may see.
 """
 
 from dataclasses import dataclass
@@ -144,7 +144,7 @@ def _seen() -> Result:
 
 
 def _points(found: Result, zoo_name: str) -> ZooPoints | None:
-    """Values beside targets; None also where the zoo cannot be read, which the log tells the organizers."""
+    """Values and targets; None also if the zoo cannot be read, which is logged."""
     try:
         with services().db.read() as session:
             return zoo_points(session, services().zoos, found.submission_id, zoo_name)

@@ -1,6 +1,6 @@
-"""A submission's page, the fragment that its page polls, and cancelling it.
+"""A submission's page, the fragment that it polls, and cancelling.
 
-The result part of the page is `server.pages.submission.result`'s, the code behind it `server.pages.submission.code`'s.
+`server.pages.submission.result` renders the result part, `server.pages.submission.code` shows the code.
 """
 
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ def show(**_named: object) -> str:
 @pages.get(f"{_SUBMISSION}/status")
 @allow(Who.VISITOR)
 def status(submission_id: int) -> Response:
-    """The status part alone. Once the submission has ended, htmx is told to load the whole page anew.
+    """The status part alone. Once the submission has ended, the response makes htmx reload the whole page.
 
     Most polls end before they get here (`server.polls`).
     """
@@ -79,7 +79,7 @@ def cancel_submission(submission_id: int) -> ResponseReturnValue:
     if cancel(services().db, submission_id):
         flash("Cancelled.")
     else:
-        flash("It had ended already, so there was nothing to cancel.")
+        flash("It had already ended, so it cannot be cancelled.")
     return redirect(url_for("submissions.show", submission_id=submission_id))
 
 

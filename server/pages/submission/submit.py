@@ -1,6 +1,6 @@
-"""The submit form: a file or code, and what its author says of it. What is wrong is told on the form, nothing is lost.
+"""The submit form: a file or code, and its description. Errors are shown on the form, which keeps everything typed.
 
-The same check answers by itself while somebody types (`check`); it stores nothing.
+The same check runs while somebody types (`check`); it stores nothing.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ from worker.hints import send_hint
 
 SHOWN_LENGTH = 200  # characters of the line at fault
 ADVICE = {
-    Reason.IMPORT_ERROR: "Python could not import it. Correct this line, or the one before it.",
+    Reason.IMPORT_ERROR: "Python cannot import it. Correct this line, or the one before it.",
     Reason.MISSING_FUNCTION: "The server calls this function once for each network.",
 }
 
@@ -44,7 +44,7 @@ _FORM = "/competitions/<competition:competition_slug>/<phase:phase_slug>/submit"
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a measure: a sentence, the file, line and text at fault as far as known, and what to do."""
+    """An error in a measure: a sentence, the file, line and text as far as known, and advice."""
 
     sentence: str
     path: str | None
@@ -117,7 +117,7 @@ def check(**_named: object) -> str:
 
 
 def form_page(draft: Draft, messages: dict[str, str] | None = None) -> str:
-    """The form, with what was typed and what was wrong. Also the answer to an upload too large to read."""
+    """Return the form with the typed values and errors; also the response to an upload that is too large to read."""
     phase, account = the_phase(), the_account()
     now = utc_now()
     with services().db.read() as session:
@@ -147,11 +147,11 @@ def _bundle(sent: Upload | None) -> Bundle:
 
 
 def _track_fault(draft: Draft, bundle: Bundle) -> dict[str, str]:
-    """What is wrong where the form names another track than the code does."""
+    """Return the error if the form names another track than the code."""
     if draft.track in ("", bundle.track):
         return {}
     advice = f'write TRACK = "{draft.track}" at the top of the code, or choose {bundle.track} here'
-    return {"track": f"The code is of the {bundle.track} track, the form says {draft.track}: {advice}."}
+    return {"track": f"The code belongs to the {bundle.track} track, but the form says {draft.track}: {advice}."}
 
 
 def _fault(error: BundleError, sent: Upload | None) -> Fault:

@@ -314,7 +314,7 @@ def image_layers(
 
 
 @given(data=st.data())
-@settings(max_examples=60)
+@settings(max_examples=30)  # each builds, writes and reads a network
 def test_what_is_declared_is_built_saved_and_loaded(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -55,13 +55,13 @@ def test_a_loop_over_the_axes_in_another_order_is_found() -> None:
 @pytest.mark.parametrize("truth", [LARGE, SMALL], ids=["96 networks", "12 networks"])
 def test_chance_is_hardly_ever_suspected_and_never_called_certain(truth: ZooTruth) -> None:
     suspected = 0
-    for seed in range(200):
+    for seed in range(100):
         order = sorted(truth.networks)
         random.Random(seed).shuffle(order)  # not drawn by hypothesis, which would try the sorted one at once
         leak = leak_in_order(order, truth, {"gap": truth.gaps()})
         assert leak is None or not leak.certain
         suspected += leak is not None
-    assert suspected <= 2
+    assert suspected <= 1
 
 
 def test_a_handful_of_networks_tells_nothing() -> None:

@@ -1,6 +1,7 @@
 """A training that is killed goes on where it stood, and gives the same bytes as if it had not been."""
 
 import hashlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,7 +36,7 @@ from model_zoo.training import pool
 from model_zoo.training.make import train_zoo
 from model_zoo.training.training_process import TrainingOptions
 
-pool._TELL_S = 0.0  # in the worker too, which imports this file: it tells every epoch, so the kill comes in time
+pool._REPORT_S = 0.0  # in the worker too, which imports this file: it reports every epoch, so the kill comes in time
 folder = Path(sys.argv[1])
 
 def watch(progress):
@@ -89,18 +90,31 @@ class Killed:
         return {path: path.stat().st_mtime_ns for path in self.work.path.glob("*.network")}
 
 
-@pytest.fixture
-def killed(tmp_path: Path) -> Killed:
-    script = tmp_path / "killed.py"
+@pytest.fixture(scope="module")
+def killed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a killed training leaves in a folder; tests work on copies of it."""
+    folder = tmp_path_factory.mktemp("killed")
+    script = folder / "killed.py"
     script.write_text(KILLED)
-    zoo = tmp_path / "zoo"
-    ended = subprocess.run([sys.executable, script, zoo, LONG.model_dump_json()], check=False)
+    ended = subprocess.run([sys.executable, script, folder / "zoo", LONG.model_dump_json()], check=False)
     assert ended.returncode == -signal.SIGKILL
-    (path,) = tmp_path.glob(".zoo.*.training")
+    left_work(folder)
+    return folder
+
+
+def left_work(folder: Path) -> WorkFolder:
+    """The work folder of the zoo there, once no process works in it any more."""
+    (path,) = folder.glob(".zoo.*.training")
     _, _, digest, _ = path.name.split(".")
-    with pytest.raises(InterruptedError), work_folder(zoo, digest) as work:
+    with pytest.raises(InterruptedError), work_folder(folder / "zoo", digest) as work:
         raise InterruptedError  # waited for its process and leaves everything as it is
-    return Killed(zoo, work)
+    return work
+
+
+@pytest.fixture
+def killed(killed_folder: Path, tmp_path: Path) -> Killed:
+    shutil.copytree(killed_folder, tmp_path, dirs_exist_ok=True)
+    return Killed(tmp_path / "zoo", left_work(tmp_path))
 
 
 def test_a_killed_training_goes_on_and_gives_the_same_bytes(killed: Killed, uninterrupted: dict[str, str]) -> None:

@@ -76,7 +76,9 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
     site.db.close()
 
 
-@pytest.mark.parametrize("person", EXAMPLES)
+@pytest.mark.parametrize(
+    "person", [pytest.param(p, marks=pytest.mark.thorough) if p != "olga" else p for p in EXAMPLES]
+)
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 def test_every_route_does_what_the_document_says(
     described: Described, person: str | None, mode: GenerationMode

@@ -127,9 +127,9 @@ def tried_store() -> Check:
 
 
 def test_a_store_that_is_not_there_yet_is_not_made(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert tried_store() == Check("store", Found.OK, f"{home / 'store' / 'zoos'}, made at first start")
+    assert tried_store() == Check("store", Found.OK, f"{home / 'store' / 'zoos'}, created at first start")
     monkeypatch.setenv("GENGAP_STORE_URL", str(tmp_path / "zoos"))
-    assert tried_store().text == f"{tmp_path / 'zoos'}, made at first start"
+    assert tried_store().text == f"{tmp_path / 'zoos'}, created at first start"
     assert not home.exists()
     assert not (tmp_path / "zoos").exists()
     (tmp_path / "file").write_text("")

@@ -113,7 +113,7 @@ def test_a_second_phase_joins_the_competition_and_a_zoo_joins_a_phase(run: Run, 
         (("spring/X y", "--zoo", "digits-mlp"), "slug: A phase's short name"),
         (("spring/open", "--zoo", "digits-mlp"), "uses digits-mlp@1 already"),
         (("spring/open", "--zoo", "digits-cnn", "--title", "T"), "leave --title out"),
-        (("spring/x", "--zoo", "digits-mlp", "--competition-title", "T"), "leave --competition-title out"),
+        (("spring/x", "--zoo", "digits-mlp", "--competition-title", "T"), "omit --competition-title"),
         (("spring/x", "--zoo", "digits-mlp", "--until", "2001-01-01"), "closes_at: The phase must close after"),
     ],
 )

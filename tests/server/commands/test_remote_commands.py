@@ -142,9 +142,9 @@ def test_a_name_and_a_password_become_a_token_with_few_scopes(site: Site, url: s
 @pytest.mark.parametrize(
     ("typed", "words", "sentence"),
     [
-        ("\nann\nwrong\n", (), "do not belong together"),
+        ("\nann\nwrong\n", (), "name or the password is wrong"),
         ("gengap_nonsense\n", ("--token", "-"), "unknown, expired or revoked"),
-        ("", ("--token", "-"), "no token in it"),
+        ("", ("--token", "-"), "contains no token"),
         ("täken\n", ("--token", "-"), "token"),
     ],
 )
@@ -260,7 +260,7 @@ def test_at_a_terminal_bars_follow_a_submission_to_its_end(site: Site, ann: Term
 
 def test_cancelling_what_has_ended_is_refused(site: Site, ann: Terminal) -> None:
     scored = site.submission(site.phase(), site.ann, cmi=(0.1, 0.2))
-    assert "had ended already" in ann.refused("cancel", str(scored))
+    assert "had already ended" in ann.refused("cancel", str(scored))
     assert site.states() == [State.SCORED]
 
 

@@ -207,7 +207,7 @@ def test_a_grid_whose_model_has_a_coefficient_for_each_network_leaves_nothing_to
 def test_axes_that_fix_the_gap_are_pointed_out(write: Write, values: Path) -> None:
     truth = write("truth", truth_content((0.1, 0.1, 0.2, 0.2, 0.3, 0.3, 0.4, 0.4)))
     shown = text(score(truth, values, *FEW, "--all-axes"))
-    assert "no value can tell more about it (such sets count 0, as in PGDL): width × depth." in shown
+    assert "values can add no information (such sets count 0, as in PGDL): width × depth." in shown
     result = score(truth, values, *FEW, "--variant", "paper", "--all-axes")
     assert "(such sets are left out): width × depth." in text(result)
     table = rows(result, "CMI by conditioning set")

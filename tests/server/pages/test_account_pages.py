@@ -63,7 +63,7 @@ def test_the_link_can_be_had_again_but_not_without_end(make_site: Callable[..., 
     for _ in range(6):
         ann.post("/account/verify", form="/account")
     assert len(_links(site, "verify")) == 5
-    assert "Enough mails went" in ann.get("/account").text
+    assert "Too many mails were sent" in ann.get("/account").text
 
 
 def test_the_page_says_what_an_unverified_address_means_here(make_site: Callable[..., Site]) -> None:

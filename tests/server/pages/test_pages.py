@@ -165,7 +165,7 @@ def test_cancelling_stops_the_submission_and_a_second_time_says_so(site: Site) -
     assert site.states() == [State.CANCELLED]
     assert "Cancelled." in ann.get(f"/submissions/{submission}").text
     ann.post(f"/submissions/{submission}/cancel")
-    assert "It had ended already" in ann.get(f"/submissions/{submission}").text
+    assert "It had already ended" in ann.get(f"/submissions/{submission}").text
 
 
 def test_a_scored_submission_shows_its_points_in_a_table_too(site: Site) -> None:

@@ -47,7 +47,7 @@ def test_registration_can_be_closed(make_site: Callable[..., Site]) -> None:
 def test_a_wrong_password_says_nothing_about_which_was_wrong(site: Site) -> None:
     known = site.browser().post("/login", {"name": "ann", "password": "wrong"}, form="/login")
     unknown = site.browser().post("/login", {"name": "nobody", "password": "wrong"}, form="/login")
-    sentence = "This name and password do not belong together."
+    sentence = "The name or the password is wrong."
     assert known.status_code == unknown.status_code == 422
     assert sentence in known.text
     assert sentence in unknown.text

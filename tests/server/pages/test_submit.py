@@ -239,7 +239,7 @@ def test_a_track_other_than_the_codes_is_an_error(site: Site) -> None:
     site.phase()
     answer = sent(site, track="extended")
     assert answer.status_code == 422
-    assert "The code is of the standard track, the form says extended" in answer.text
+    assert "The code belongs to the standard track, but the form says extended" in answer.text
     assert sent(site, track="standard").status_code == 302
 
 
@@ -279,7 +279,7 @@ def test_the_check_tells_line_text_and_what_to_do_and_stores_nothing(site: Site)
         ({"code": "def complexity(model):\n    pass\n"}, "line 1: complexity must be callable"),
         ({"code": ""}, "Choose a .py or a .zip file"),
         ({"code": "\0"}, "line 1: a null byte"),
-        ({"code": GOOD_MEASURE.decode(), "track": "extended"}, "The code is of the standard track"),
+        ({"code": GOOD_MEASURE.decode(), "track": "extended"}, "The code belongs to the standard track"),
     ],
 )
 def test_the_check_finds_what_the_form_would_refuse(site: Site, fields: dict[str, str], sentence: str) -> None:
@@ -326,7 +326,7 @@ def test_an_archive_is_sent_once_more_as_it_is_or_replaced(site: Site) -> None:
     archive = _zip({"complexity.py": GOOD_MEASURE, "b.py": b""})
     uploaded(site, archive, "mine.zip")
     page = site.browser("ann").get(f"{FORM}?from=1").text
-    assert "without either, mine.zip of submission 1 is sent as it is" in page
+    assert "without either, mine.zip of submission 1 is sent unchanged" in page
     assert "Track: standard." in checked(site, code="", parent="1").text
     assert sent(site, code="", parent="1").status_code == 302
     assert sent(site, parent="1").status_code == 302

@@ -249,7 +249,7 @@ def test_the_code_of_an_archive_is_shown_file_by_file(site: Site) -> None:
 def test_code_that_is_gone_is_told_kindly(site: Site) -> None:
     submission = site.submission(site.phase())
     ann = site.browser("ann")
-    assert "cannot be read back" in ann.get(f"/submissions/{submission}/code").text
+    assert "The uploaded code cannot be read" in ann.get(f"/submissions/{submission}/code").text
     assert ann.get(f"/submissions/{submission}/code/download").status_code == 404
 
 
@@ -307,7 +307,7 @@ def test_the_own_list_is_filtered_paged_and_acted_on(site: Site) -> None:
     assert (answer.status_code, answer.location) == (302, f"/compare?a={scored[0]}&b={scored[1]}")
     for path in ("?one=1", "", "?one=1&one=x", "?one=1&one=2&one=3", f"?one=1&one={10**12}"):
         assert ann.get(f"/my/submissions/compare{path}").location == "/my/submissions"
-    assert "Tick two submissions" in ann.get("/my/submissions").text
+    assert "Select two submissions" in ann.get("/my/submissions").text
 
 
 def test_a_long_list_comes_in_pages(site: Site) -> None:

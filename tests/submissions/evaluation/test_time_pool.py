@@ -93,6 +93,22 @@ def test_a_smoke_run_has_the_time_of_its_own_networks(any_db: Database, store: B
     assert queue.pooled_left_s(any_db, claim.evaluation_id) == 20.0
 
 
+@pytest.mark.parametrize("any_db", ["sqlite"], indirect=True)
+def test_a_repeated_network_may_take_as_long_as_it_could_the_first_time(
+    any_db: Database, store: BundleStore, tiny_zoo: Path
+) -> None:
+    competition = make_competition(
+        any_db, store, [tiny_zoo], wall_s=10.0, time_rule=TimeRule.POOLED, smoke_networks=0, repeat_networks=2
+    )
+    competition.submit(competition.user())
+    competition.work_through(Purpose.SCORE)
+    queue.release(any_db, "w")
+    claim = competition.claim()
+    assert claim is not None
+    assert (claim.purpose, len(claim.runs)) == (Purpose.REPEAT, 2)
+    assert queue.pooled_left_s(any_db, claim.evaluation_id) == LIMIT_S
+
+
 def test_a_phase_with_time_per_network_pools_nothing(competition: Competition) -> None:
     submission = competition.submit(competition.user())
     claim = competition.claim()

@@ -193,7 +193,7 @@ def test_more_files_than_the_limit_are_refused() -> None:
 def test_a_bomb_is_refused_by_what_it_declares() -> None:
     content = zipped({"complexity.py": MEASURE, "zeros": bytes(LIMITS.unpacked_bytes)})
     assert len(content) < 10_000
-    assert refusal("m.zip", content) == "m.zip unpacks to more than 2 MiB, the most it may."
+    assert refusal("m.zip", content) == "m.zip unpacks to more than 2 MiB, the maximum."
 
 
 def test_a_bomb_that_declares_little_is_refused() -> None:

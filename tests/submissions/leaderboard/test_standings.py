@@ -263,8 +263,8 @@ def test_the_chosen_submission_counts_until_another_is_chosen(records: Records) 
 @pytest.mark.parametrize(
     ("phase", "submission", "sentence"),
     [
-        ({"count_rule": CountRule.BEST}, {"cmi": (0.2,)}, "nothing to choose"),
-        ({"count_rule": CountRule.CHOSEN, "uses_ladder": True}, {"cmi": (0.2,)}, "nothing to choose"),
+        ({"count_rule": CountRule.BEST}, {"cmi": (0.2,)}, "you cannot choose one"),
+        ({"count_rule": CountRule.CHOSEN, "uses_ladder": True}, {"cmi": (0.2,)}, "you cannot choose one"),
         ({"closes_at": START}, {"cmi": (0.2,)}, "has closed"),
         ({}, {"reason": Reason.RAISED}, "has a score"),
         ({}, {"cmi": (0.2,), "is_disqualified": True}, "cannot count"),

@@ -179,10 +179,10 @@ def test_an_old_link_leads_nowhere_and_no_link_into_an_empty_team(records: Recor
     assert teams.new_invite(db, competition, records.ann)
     assert not teams.new_invite(db, competition, records.bob)
     last = _invite(db, team)
-    with pytest.raises(TeamRefused, match="does not invite"):
+    with pytest.raises(TeamRefused, match="is not valid any more"):
         teams.join_team(db, old, records.bob)
     teams.leave_team(db, competition, records.ann)
-    with pytest.raises(TeamRefused, match="does not invite"):
+    with pytest.raises(TeamRefused, match="is not valid any more"):
         teams.join_team(db, last, records.bob)
     with db.read() as session:
         assert session.get(TeamRecord, team) is not None

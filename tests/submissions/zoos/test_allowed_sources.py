@@ -41,7 +41,7 @@ def test_what_is_no_address_is_refused(address: str) -> None:
 
 @pytest.mark.parametrize("address", ["/data/zoos/../../etc", "s3://bucket/zoos/../private", "/data/zoos/a\0b"])
 def test_a_way_out_is_refused(address: str) -> None:
-    with pytest.raises(SourceError, match="must not hold"):
+    with pytest.raises(SourceError, match="must not contain"):
         allowed_address(address, SOURCES)
 
 

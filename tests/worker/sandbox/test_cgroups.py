@@ -118,6 +118,8 @@ def test_a_group_of_version_2_has_every_limit_and_account(kernel: KernelGroups) 
     group.add(123)
     assert kernel.read(folder, "cgroup.procs") == "123"
     assert (group.out_of_memory(), group.peak_bytes(), group.cpu_s()) == (False, 0, 0.0)
+    kernel.put(folder, "memory.events", "low 0\noom 1\noom_kill 0\n")
+    assert not group.out_of_memory(), "an allocation failed, and nobody was killed"
     kernel.put(folder, "memory.events", "low 0\noom 1\noom_kill 2\noom_group_kill 1\n")
     kernel.put(folder, "memory.peak", "4096\n")
     kernel.put(folder, "cpu.stat", "usage_usec 2500000\nuser_usec 1\n")
@@ -183,6 +185,13 @@ def test_real_groups_of_version_1_limit_and_count(spinner: subprocess.Popen[byte
     if place is None:
         pytest.skip("no hierarchy of version 1 may be written here")
     group = place.create(f"gengap-{os.getpid()}-test", Limits(memory_bytes=64 * MIB, processes=1))
+    if "memory" in place.controllers:  # with swap, where the kernel counts that
+        limits = [
+            file
+            for pattern in ("limit", "memsw.limit")
+            for file in group.places["memory"].glob(f"memory.{pattern}_in_bytes")
+        ]
+        assert {int(limit.read_text()) for limit in limits} == {64 * MIB}
     group.add(spinner.pid)
     assert spinner.stdin is not None
     spinner.stdin.write(b"go\n")
@@ -198,6 +207,20 @@ def test_real_groups_of_version_1_limit_and_count(spinner: subprocess.Popen[byte
     spinner.wait()
     group.remove()
     assert not any((folder / f"gengap-{os.getpid()}-test").exists() for folder in place.folders)
+
+
+def test_a_group_of_version_1_has_the_limits_that_were_asked_for(tmp_path: Path) -> None:
+    for controller in ("memory", "pids", "cpu"):
+        (tmp_path / controller).mkdir()
+    place = cgroups_v1.Hierarchy({controller: tmp_path / controller for controller in ("memory", "pids", "cpu")})
+    group = place.create("group", Limits(memory_bytes=64 * MIB, processes=10, cpus=3))
+    written = {path.name: path.read_text() for folder in group.places.values() for path in folder.iterdir()}
+    assert written == {
+        "memory.limit_in_bytes": str(64 * MIB),
+        "pids.max": "10",
+        "cpu.cfs_period_us": "100000",
+        "cpu.cfs_quota_us": "300000",
+    }
 
 
 HYBRID = """\

@@ -181,6 +181,13 @@ def test_the_place_is_the_participants_own_line() -> None:
     )
 
 
+def test_memory_ends_a_run_whatever_else_is_known_of_it() -> None:
+    assert reason_of(evidence(status=None, out_of_memory=True)) is Reason.MEMORY_LIMIT
+    report = {"class": "MemoryError"}
+    assert reason_of(evidence(frame(b"r"), report=report)) is Reason.MEMORY_LIMIT
+    assert reason_of(evidence(frame(b"i"), report=report)) is Reason.IMPORT_ERROR
+
+
 @pytest.mark.parametrize(("line", "place"), [(1, 1), (10**6, 10**6), (0, None), (10**6 + 1, None), (True, None)])
 def test_a_line_that_no_file_has_is_no_place(line: int, place: int | None) -> None:
     outcome = judge(evidence(frame(b"r"), report={"class": "E", "file": "a.py", "line": line}), LIMITS)

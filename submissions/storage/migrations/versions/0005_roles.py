@@ -1,4 +1,4 @@
-"""roles are the code's table, `submissions.storage.roles`: the database takes any
+"""the database accepts any role: which there are is in `submissions.storage.roles`
 
 There is no way down.
 """
