@@ -141,7 +141,7 @@ def app_with_naive_ways() -> Flask:
     are answered, in Flask; and `NOTHING` answers nothing.
     """
     app = create_app()
-    by_view = "/submissions/<int:watched_id>/status-by-view"
+    by_view = "/submissions/<submission:submission_id>/status-by-view"
     app.add_url_rule(by_view, "submissions.status", app.view_functions["submissions.status"])
     behind = app.wsgi_app
 
@@ -171,7 +171,7 @@ def app_with_naive_ways() -> Flask:
         )
         return render_template("leaderboard.html", phase=phase, board=fragment, mine="")
 
-    rule = "/competitions/<slug:competition_slug>/<slug:phase_slug>/naive"
+    rule = "/competitions/<competition:competition_slug>/<phase:phase_slug>/naive"
     app.add_url_rule(rule, "naive", naive)
     return app
 

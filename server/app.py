@@ -3,62 +3,25 @@
 gunicorn calls `server.app:create_app()`. Nothing here or below imports torch.
 """
 
-from flask import Flask
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from types import ModuleType
+
+from flask import Blueprint, Flask
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.routing import BaseConverter
 
-from server import api, polls
+from server import api, pages, polls
 from server.api import document
+from server.api.routes import Routes
 from server.auth import access, bearer, login
+from server.auth.parameters import KINDS
 from server.config import EXTENSION, flask_config, make_services
 from server.http import headers, public_urls, rates
-from server.pages.account import (
-    account,
-    mailed_links,
-    my_submissions,
-    notifications,
-    registration,
-    sessions,
-    teams,
-    tokens,
-)
-from server.pages.competition import board_exports, competition, leaderboard, starting_kit
-from server.pages.organizer import edit_competition, phases, workers, zoo, zoo_uploads, zoos
-from server.pages.site import documentation, errors, health, home, static
-from server.pages.submission import code, compare, moderation, result, submission, submit
+from server.pages.site import errors
 from server.presentation import formats, zoo_formats
 from submissions.settings import Settings
-
-PAGES = (
-    *(account, mailed_links, notifications, teams, tokens),
-    *(board_exports, moderation),
-    *(code, my_submissions),
-    *(compare, edit_competition, document, documentation, starting_kit, result),
-    *(registration, competition, health, home, leaderboard, workers, phases, sessions, static, submission, submit),
-    *(zoo, zoo_uploads, zoos),
-)
-
-
-class TokenConverter(BaseConverter):
-    """Secrets in URLs, in the form of `secrets.token_urlsafe`."""
-
-    regex = r"[A-Za-z0-9_-]{20,64}"
-
-
-class SlugConverter(BaseConverter):
-    """Names in URLs, restricted to characters that every database accepts."""
-
-    regex = r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}"
-
-
-class IdConverter(BaseConverter):
-    """Record ids in URLs, restricted to the range that every database accepts."""
-
-    regex = r"[1-9][0-9]{0,8}"
-
-    def to_python(self, value: str) -> int:
-        return int(value)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -67,7 +30,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = document.documented_app("server")
     app.config.from_mapping(flask_config(settings))
     app.extensions[EXTENSION] = make_services(settings)
-    app.url_map.converters |= {"slug": SlugConverter, "token": TokenConverter, "id": IdConverter}
+    app.url_map.converters |= {name: kind.converter for name, kind in KINDS.items()}
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     if settings.proxies:
         trusted = {f"x_{name}": settings.proxies for name in ("for", "proto", "host")}
@@ -78,15 +41,24 @@ def create_app(settings: Settings | None = None) -> Flask:
     login.init_app(app)
     rates.init_app(app, settings)
     access.init_app(app)  # before CSRF: access is checked first, whatever the token
-    zoo_uploads.init_app(app)
+    modules = [*_modules(pages), *_modules(api)]
+    for module in modules:
+        if isinstance(blueprint := getattr(module, "pages", None), Blueprint):
+            app.register_blueprint(blueprint)
     csrf = CSRFProtect(app)
     formats.init_app(app)
     zoo_formats.init_app(app)
     errors.init_app(app)
-    for page in PAGES:
-        app.register_blueprint(page.pages)
-    for part in api.PARTS:
-        csrf.exempt(part.routes.blueprint)  # no cookie counts there
-    api.init_app(app)
+    parts = [routes for module in modules if isinstance(routes := getattr(module, "routes", None), Routes)]
+    for part in sorted(parts, key=lambda part: part.place):
+        part.register(app)
+        csrf.exempt(part.blueprint)  # no cookie counts there
+    access.check_routes(app)
     polls.init_app(app)
     return app
+
+
+def _modules(package: ModuleType) -> Iterator[ModuleType]:
+    """Import every module of a package, in the order of their names. Modules with `pages` or `routes` are registered."""
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        yield importlib.import_module(found.name)

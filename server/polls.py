@@ -18,13 +18,14 @@ from werkzeug.http import parse_etags, quote_etag
 
 from server.auth import login
 from server.auth.login import Account
+from server.auth.parameters import LARGEST_ID
 from server.config import EXTENSION, Services
-from server.forms.fields import LARGEST_ID
 from server.http.headers import CONDITIONAL, etag_of, on_every_answer
 from submissions.evaluation.page_state import Look, look
 from submissions.leaderboard.entrants import is_member
 from submissions.storage.database import Database
 from submissions.storage.records import SubmissionRecord, utc_now
+from submissions.storage.roles import Permission
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -47,7 +48,7 @@ class Poll:
 def look_for(db: Database, account: Account | None, submission_id: int) -> Poll | None:
     """Return the state of the submission, by one small query; None if it does not exist for this reader."""
     seen = look(db, submission_id)
-    if seen is None or (seen.phase_is_hidden and not (account is not None and account.is_organizer)):
+    if seen is None or (seen.phase_is_hidden and not _sees_hidden(account)):
         return None
     if seen.is_hidden and not _may_see_hidden(db, account, seen, submission_id):
         return None
@@ -101,10 +102,14 @@ def interval_of(created_at: datetime, *, is_in_smoke: bool) -> str:
     return SMOKE_POLL if is_in_smoke and waited_s < SMOKE_PATIENCE_S else POLL
 
 
+def _sees_hidden(account: Account | None) -> bool:
+    return account is not None and Permission.SEE_HIDDEN in account.permissions
+
+
 def _may_see_hidden(db: Database, account: Account | None, seen: Look, submission_id: int) -> bool:
     if account is None:
         return False
-    if account.is_organizer or account.id == seen.user_id:
+    if _sees_hidden(account) or account.id == seen.user_id:
         return True
     with db.read() as session:
         return is_member(session, session.get_one(SubmissionRecord, submission_id), account.id)

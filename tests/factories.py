@@ -167,7 +167,7 @@ class Competition:
     def progress(self, submission_id: int) -> Progress:
         """What the submission's page tells its owner."""
         with self.db.read() as session:
-            return progress(session, submission_id, with_detail=True)
+            return progress(session, submission_id, is_owner=True)
 
     def submission(self, submission_id: int) -> SubmissionRecord:
         with self.db.read() as session:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-LARGEST_ID = 10**9 - 1  # as in URLs, see `app.IdConverter`
+from server.auth.parameters import LARGEST_ID
+
 LARGEST_PAGE = 10**6
 MOST_PER_PAGE = 200
 

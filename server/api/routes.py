@@ -8,7 +8,6 @@ types.
 
 import hashlib
 import inspect
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -19,11 +18,13 @@ from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.schema import Schema
 from flask_openapi3.models.tag import Tag
+from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel, Field, ValidationError, create_model
 
 from server.api.fields import Body, Id, Listing, Query, Secret, Slug
-from server.auth.access import Who, allow
+from server.auth.access import Allowed, Who, allow
 from server.auth.bearer import VERSION_PREFIX
+from server.auth.parameters import KINDS, IdConverter, SecretConverter, SlugConverter, kinds_in
 from server.problems import MEDIA_TYPE, FieldError, Problem, ProblemDetails
 from submissions.people.tokens import Scope
 
@@ -33,29 +34,11 @@ AnyModel = TypeVar("AnyModel", bound=BaseModel)
 JSON = "application/json"
 _COMPONENTS = "#/components/schemas/"
 _PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": f"{_COMPONENTS}{ProblemDetails.__name__}"}}}
-_NAMED = re.compile(r"<(?:[^<>:]+:)?([a-z_0-9]+)>")
 
 # Where pydantic's own sentence is for programmers.
 _MESSAGES = {"string_pattern_mismatch": "It contains characters that are not allowed here."}
 
-# Parts of URLs, by name.
-_NAMES: Mapping[str, tuple[Any, str]] = {
-    "competition_slug": (Slug, "The competition's short name"),
-    "phase_slug": (Slug, "The phase's short name"),
-    "submission_id": (Id, "The submission's number"),
-    "other_id": (Id, "The number of the submission to compare with"),
-    "zoo_name": (Slug, "The zoo's short name"),
-    "zoo_id": (Id, "The number of this version of the zoo"),
-    "phase_id": (Id, "The phase's number"),
-    "job_id": (Id, "The job's number"),
-    "token_id": (Id, "The token's number"),
-    "session_id": (Id, "The session's number"),
-    "announcement_id": (Id, "The announcement's number"),
-    "notification_id": (Id, "The notification's number"),
-    "upload_id": (Secret, "The upload's secret name"),
-    "invite_key": (Secret, "The team's invitation"),
-    "picture": (Slug, "The picture's name"),
-}
+_TYPES: Mapping[type, Any] = {IdConverter: Id, SlugConverter: Slug, SecretConverter: Secret}
 
 
 @dataclass(frozen=True)
@@ -67,33 +50,42 @@ class Created(Generic[AnyModel]):
 
 
 class Routes:
-    """The routes of one part of the API."""
+    """The routes of one part of the API. place: where in the document it stands."""
 
-    def __init__(self, name: str, title: str, text: str) -> None:
+    def __init__(self, place: int, name: str, title: str, text: str) -> None:
+        self.place = place
         self.blueprint = APIBlueprint(
             f"api_{name}", __name__, url_prefix=VERSION_PREFIX, abp_tags=[Tag(name=title, description=text)]
         )
 
-    def get(self, rule: str, who: Who, scope: Scope = Scope.READ, **about: Any) -> Callable[[View], View]:
-        return self._route("get", rule, who, scope, **about)
+    def register(self, app: OpenAPI) -> None:
+        """Make them routes of the application. Where two parts share an address, both stand in the document."""
+        before = dict(app.paths)
+        app.register_api(self.blueprint)
+        for path in before.keys() & self.blueprint.paths.keys():
+            added = {method: operation for method, operation in self.blueprint.paths[path] if operation is not None}
+            app.paths[path] = before[path].model_copy(update=added)
 
-    def post(self, rule: str, who: Who, scope: Scope, **about: Any) -> Callable[[View], View]:
-        return self._route("post", rule, who, scope, **about)
+    def get(self, rule: str, allowed: Allowed, scope: Scope = Scope.READ, **about: Any) -> Callable[[View], View]:
+        return self._route("get", rule, allowed, scope, **about)
 
-    def put(self, rule: str, who: Who, scope: Scope, **about: Any) -> Callable[[View], View]:
-        return self._route("put", rule, who, scope, **about)
+    def post(self, rule: str, allowed: Allowed, scope: Scope, **about: Any) -> Callable[[View], View]:
+        return self._route("post", rule, allowed, scope, **about)
 
-    def patch(self, rule: str, who: Who, scope: Scope, **about: Any) -> Callable[[View], View]:
-        return self._route("patch", rule, who, scope, **about)
+    def put(self, rule: str, allowed: Allowed, scope: Scope, **about: Any) -> Callable[[View], View]:
+        return self._route("put", rule, allowed, scope, **about)
 
-    def delete(self, rule: str, who: Who, scope: Scope, **about: Any) -> Callable[[View], View]:
-        return self._route("delete", rule, who, scope, **about)
+    def patch(self, rule: str, allowed: Allowed, scope: Scope, **about: Any) -> Callable[[View], View]:
+        return self._route("patch", rule, allowed, scope, **about)
+
+    def delete(self, rule: str, allowed: Allowed, scope: Scope, **about: Any) -> Callable[[View], View]:
+        return self._route("delete", rule, allowed, scope, **about)
 
     def _route(
         self,
         method: str,
         rule: str,
-        who: Who,
+        allowed: Allowed,
         scope: Scope,
         *,
         download: str | None = None,
@@ -114,12 +106,12 @@ class Routes:
         def declare(view: View) -> View:
             wanted = _Wanted.of(view, rule)
             documented = _carried_out(view, wanted, 202 if accepted else 200)
-            documented = allow(who, scope)(documented)
+            documented = allow(allowed, scope)(documented)
             register = getattr(self.blueprint, method)
             register(
                 rule,
                 operation_id=f"{self.blueprint.name.removeprefix('api_')}_{view.__name__}",
-                security=[{}, {"token": [scope]}] if who is Who.VISITOR else [{"token": [scope]}],
+                security=[{}, {"token": [scope]}] if allowed is Who.VISITOR else [{"token": [scope]}],
                 responses=_responses(
                     method, wanted, download, bool(takes), 202 if accepted else 200, [s for s in further if further[s]]
                 ),
@@ -156,10 +148,13 @@ class _Wanted:
     @classmethod
     def of(cls, view: Callable[..., Any], rule: str) -> Self:
         hints = get_type_hints(view, include_extras=True)
-        in_rule = _NAMED.findall(rule)
+        in_rule = kinds_in(rule)
         path = None
         if in_rule:
-            fields: dict[str, Any] = {name: (_NAMES[name][0], Field(description=_NAMES[name][1])) for name in in_rule}
+            kinds = {name: KINDS[kind] for name, kind in in_rule.items()}
+            fields: dict[str, Any] = {
+                name: (_TYPES[kind.converter], Field(description=kind.text)) for name, kind in kinds.items()
+            }
             path = create_model(f"{view.__name__}_path", **fields)
         returned = hints["return"]
         creates = get_origin(returned) is Created

@@ -1,12 +1,14 @@
 """Access control: who may use which route and see what its URL names. Denies by default; called before every view.
 
-Every view is marked with `allow`; a view without a mark answers 403 to everybody, and so does a view of the API without
-a scope. Hidden phases and hidden submissions do not exist (404) for anyone but organizers; the owners of a hidden
-submission (its author, or the members of its team) still see it. The records that the URL names are loaded here once;
-views get them from `the_competition()`, `the_phase()` and `the_submission()`.
+Every view is marked with `allow`, and every parameter of its URL has a kind (`server.auth.parameters`). The application
+does not start with a route that lacks either; a route added later answers 403 to everybody. Hidden phases and hidden
+submissions do not exist (404) for anyone without `Permission.SEE_HIDDEN`; the owners of a hidden submission (its
+author, or the members of its team) still see it. The records that the URL names are loaded here once; views get them
+from `the_competition()`, `the_phase()`, `the_submission()` and `submission_named()`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -14,20 +16,21 @@ from flask import Flask, abort, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Select, and_, bindparam, or_, select
 from sqlalchemy.orm import contains_eager
+from werkzeug.routing import Rule
 
 from server.auth import bearer
-from server.auth.bearer import is_api_request
-from server.auth.login import Account, current_account
+from server.auth.login import Account, current_account, may
+from server.auth.parameters import KINDS, Guard, id_in, kinds_in
 from server.config import services
 from submissions.leaderboard.entrants import is_member, team_ids_of
 from submissions.people.tokens import Scope
 from submissions.storage.records import CompetitionRecord, PhaseRecord, SubmissionRecord
+from submissions.storage.roles import NOTHING, Permission, Permissions
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
-_MARK = "gengap_allowed"
-_SCOPE = "gengap_scope"
+_MARK = "gengap_declaration"
 # Asked at every view of a phase: made once, for making them takes longer than the database does.
 _ANY_PHASE = (
     select(PhaseRecord)
@@ -39,39 +42,70 @@ _SHOWN_PHASE = _ANY_PHASE.where(PhaseRecord.hidden.is_(False))
 
 
 class Who(StrEnum):
-    """The least a person must be to use a route."""
+    """Who may use a route that needs no permission."""
 
     VISITOR = "visitor"  # anyone, also without an account
     PARTICIPANT = "participant"  # anyone with an account
-    OWNER = "owner"  # whose submission it is, or whose team's, and organizers
-    ORGANIZER = "organizer"
+
+
+@dataclass(frozen=True)
+class OwnerOr:
+    """The owners of the submission that the URL names, and everybody who has the permission."""
+
+    permission: Permission
+
+
+Allowed = Who | OwnerOr | Permission | Permissions  # permissions: all of them are needed
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What a view declares. query: query parameters that name submissions."""
+
+    allowed: Allowed
+    scope: Scope | None
+    query: tuple[str, ...]
+
+    @property
+    def needed(self) -> Permissions:
+        if isinstance(self.allowed, Who | OwnerOr):
+            return NOTHING
+        return frozenset({self.allowed}) if isinstance(self.allowed, Permission) else self.allowed
+
+
+class UndeclaredRouteError(Exception):
+    """A route does not say who may use it, or what its URL names."""
 
 
 def allow(
-    who: Who, scope: Scope | None = None
+    allowed: Allowed, scope: Scope | None = None, *, submissions_in_query: Iterable[str] = ()
 ) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
-    """Declare who may use the decorated view; in the API also which scope a token must have."""
+    """Declare who may use the decorated view; in the API also which scope a token must have.
+
+    submissions_in_query: query parameters that name submissions, if they are given.
+    """
 
     def mark(view: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-        setattr(view, _MARK, who)
-        setattr(view, _SCOPE, scope)
+        setattr(view, _MARK, Declaration(allowed, scope, tuple(submissions_in_query)))
         return view
 
     return mark
 
 
-def declared(view: Callable[..., Any]) -> Who | None:
-    """Whom a view allows, None where it does not say."""
+def declared(view: Callable[..., Any]) -> Declaration | None:
+    """Return what a view declares, None if it declares nothing."""
     return getattr(view, _MARK, None)
-
-
-def declared_scope(view: Callable[..., Any]) -> Scope | None:
-    """What a view of the API wants of a token, None where it does not say, and for pages."""
-    return getattr(view, _SCOPE, None)
 
 
 def init_app(app: Flask) -> None:
     app.before_request(_enforce)
+
+
+def check_routes(app: Flask) -> None:
+    """Check all routes, once they are registered. Raises UndeclaredRouteError."""
+    for rule in app.url_map.iter_rules():
+        if fault := _fault(rule, declared(app.view_functions[rule.endpoint])):
+            raise UndeclaredRouteError(f"The route {rule.endpoint} ({rule}) {fault}.")
 
 
 def the_competition() -> CompetitionRecord:
@@ -89,13 +123,14 @@ def the_submission() -> SubmissionRecord:
     return cast(SubmissionRecord, g.submission)
 
 
-def named_in_query(submission_id: int) -> SubmissionRecord:
-    """A submission that the URL names after its question mark. 404 where the reader may not see it."""
-    return _found(_submission(submission_id, current_account()))
+def submission_named(name: str) -> SubmissionRecord | None:
+    """The submission that this parameter of the URL names, None where it is not given. The reader may see it."""
+    return cast(dict[str, SubmissionRecord], g.submissions).get(name)
 
 
-def is_owner(account: Account | None, submission: SubmissionRecord) -> bool:
+def is_owner(submission: SubmissionRecord) -> bool:
     """Whether the reader made this submission, or is in the team that it was made for."""
+    account = current_account()
     if account is None:
         return False
     if account.id == submission.user_id or submission.team_id is None:
@@ -107,11 +142,17 @@ def is_owner(account: Account | None, submission: SubmissionRecord) -> bool:
         return is_member(session, submission, account.id)
 
 
-def is_owner_or_organizer(account: Account | None, submission: SubmissionRecord) -> bool:
-    return account is not None and (account.is_organizer or is_owner(account, submission))
+def is_owner_or_may(submission: SubmissionRecord, permission: Permission) -> bool:
+    return may(permission) or is_owner(submission)
 
 
-def visible_competitions(account: Account | None) -> Select[CompetitionRecord]:
+def may_open(endpoint: str) -> bool:
+    """Whether the reader has the permissions that a route asks for."""
+    declaration, account = declared(current_app.view_functions[endpoint]), current_account()
+    return declaration is not None and account is not None and declaration.needed <= account.permissions
+
+
+def visible_competitions() -> Select[CompetitionRecord]:
     """Competitions with the phases that the reader may see; one without any such phase does not appear."""
     query = (
         select(CompetitionRecord)
@@ -119,54 +160,88 @@ def visible_competitions(account: Account | None) -> Select[CompetitionRecord]:
         .options(contains_eager(CompetitionRecord.phases))
         .order_by(CompetitionRecord.id.desc(), PhaseRecord.opens_at)
     )
-    return query if _sees_all(account) else query.where(PhaseRecord.hidden.is_(False))
+    return query if may(Permission.SEE_HIDDEN) else query.where(PhaseRecord.hidden.is_(False))
 
 
 def _enforce() -> ResponseReturnValue | None:
-    if request.endpoint is None:
+    if request.url_rule is None:
         return None
-    view = current_app.view_functions[request.endpoint]
-    who, scope = declared(view), declared_scope(view)
-    if who is None or is_api_request() != (scope is not None):
-        current_app.logger.error("The route %s does not declare who may use it.", request.endpoint)
+    declaration = declared(current_app.view_functions[request.url_rule.endpoint])
+    fault = _fault(request.url_rule, declaration)
+    if declaration is None or fault is not None:
+        current_app.logger.error("The route %s %s.", request.endpoint, fault)
         abort(403)
-    if scope is not None:
-        bearer.require(scope)
+    if declaration.scope is not None:
+        bearer.require(declaration.scope)
     account = current_account()
-    _load_named(request.view_args or {}, account)
-    if _may(who, account):
+    _load(kinds_in(request.url_rule.rule), declaration.query)
+    if _is_allowed(declaration, account):
         return None
     if account is not None:
         abort(403)
-    if scope is not None:
+    if declaration.scope is not None:
         raise bearer.no_token()
-    has_page = request.url_rule is not None and "GET" in (request.url_rule.methods or ())
+    has_page = "GET" in (request.url_rule.methods or ())
     wanted = request.full_path.rstrip("?") if has_page else url_for("home.home")
     return redirect(url_for("accounts.log_in_form", next=wanted))
 
 
-def _may(who: Who, account: Account | None) -> bool:
-    if who is Who.VISITOR:
+def _fault(rule: Rule, declaration: Declaration | None) -> str | None:
+    """What a route fails to say, None for nothing."""
+    if declaration is None:
+        return "does not declare who may use it"
+    if rule.rule.startswith(bearer.PREFIX) != (declaration.scope is not None):
+        return "is of the API and names no scope, or names one and is not of the API"
+    named = kinds_in(rule.rule)
+    if unknown := rule.arguments - named.keys():
+        return f"does not declare what {', '.join(sorted(unknown))} names"
+    kinds = set(named.values())
+    if "phase" in kinds and "competition" not in kinds:
+        return "names a phase without its competition"
+    if [kind for kind in ("competition", "phase") if list(named.values()).count(kind) > 1]:
+        return "names two competitions or phases, of which only one would be loaded"
+    if isinstance(declaration.allowed, OwnerOr) and "submission" not in kinds:
+        return "allows an owner and names no submission"
+    for kind in sorted(kinds):
+        guard = KINDS[kind].guard
+        if guard is Guard.OWN and declaration.allowed is Who.VISITOR:
+            return f"names a person's {kind} and allows visitors"
+        if isinstance(guard, frozenset) and not guard & declaration.needed:
+            return f"names a {kind} and asks for none of: {', '.join(sorted(guard))}"
+    return None
+
+
+def _is_allowed(declaration: Declaration, account: Account | None) -> bool:
+    if declaration.allowed is Who.VISITOR:
         return True
     if account is None:
         return False
-    if who is Who.OWNER:
-        return is_owner_or_organizer(account, the_submission())
-    return account.is_organizer if who is Who.ORGANIZER else True
+    if isinstance(declaration.allowed, OwnerOr):
+        return is_owner_or_may(the_submission(), declaration.allowed.permission)
+    return declaration.needed <= account.permissions
 
 
-def _load_named(names: Mapping[str, Any], account: Account | None) -> None:
-    if "submission_id" in names:
-        g.submission = _found(_submission(names["submission_id"], account))
-    elif "phase_slug" in names:
-        g.phase = _found(_phase(names["competition_slug"], names["phase_slug"], account))
-    elif "competition_slug" in names:
-        query = visible_competitions(account).where(CompetitionRecord.slug == names["competition_slug"])
+def _load(kinds: Mapping[str, str], query: Iterable[str]) -> None:
+    """Load what the URL names; 404 where the reader may not see it. query: as `Declaration` has it."""
+    of_kind = {kind: name for name, kind in kinds.items()}
+    values: Mapping[str, Any] = request.view_args or {}
+    g.submissions = {name: _submission(values[name]) for name, kind in kinds.items() if kind == "submission"}
+    if g.submissions:
+        g.submission = next(iter(g.submissions.values()))
+    for name in query:
+        if text := request.args.get(name):
+            g.submissions[name] = _submission(_found(id_in(text)))
+    if "phase" in of_kind:
+        g.phase = _phase(values[of_kind["competition"]], values[of_kind["phase"]])
+    elif "competition" in of_kind:
+        slug = values[of_kind["competition"]]
         with services().db.read() as session:
-            g.competition = _found(session.scalars(query).unique().one_or_none())
+            visible = session.scalars(visible_competitions().where(CompetitionRecord.slug == slug))
+            g.competition = _found(visible.unique().one_or_none())
 
 
-def _submission(submission_id: int, account: Account | None) -> SubmissionRecord | None:
+def _submission(submission_id: int) -> SubmissionRecord:
+    account = current_account()
     reader = account.id if account is not None else None
     of_their_team = and_(SubmissionRecord.team_id.is_not(None), SubmissionRecord.team_id.in_(team_ids_of(reader)))
     query = (
@@ -176,29 +251,20 @@ def _submission(submission_id: int, account: Account | None) -> SubmissionRecord
         .options(contains_eager(SubmissionRecord.phase).contains_eager(PhaseRecord.competition))
         .where(SubmissionRecord.id == submission_id)
     )
-    if not _sees_all(account):
+    if not may(Permission.SEE_HIDDEN):
         is_seen = or_(SubmissionRecord.is_hidden.is_(False), SubmissionRecord.user_id == reader, of_their_team)
         query = query.where(PhaseRecord.hidden.is_(False), is_seen)
     with services().db.read() as session:
-        found = session.execute(query).one_or_none()
-    if found is None:
-        return None
-    submission, is_of_their_team = found
+        submission, is_of_their_team = _found(session.execute(query).one_or_none())
     g.setdefault("of_their_team", {})[submission_id] = is_of_their_team  # so that `is_owner` need not ask again
     return submission
 
 
-def _phase(competition_slug: str, phase_slug: str, account: Account | None) -> PhaseRecord | None:
+def _phase(competition_slug: str, phase_slug: str) -> PhaseRecord:
     named = {"competition_slug": competition_slug, "phase_slug": phase_slug}
     with services().db.read() as session:
-        return session.scalar(_ANY_PHASE if _sees_all(account) else _SHOWN_PHASE, named)
+        return _found(session.scalar(_ANY_PHASE if may(Permission.SEE_HIDDEN) else _SHOWN_PHASE, named))
 
 
 def _found(record: Result | None) -> Result:
-    if record is None:
-        abort(404)
-    return record
-
-
-def _sees_all(account: Account | None) -> bool:
-    return account is not None and account.is_organizer
+    return record if record is not None else abort(404)

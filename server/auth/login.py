@@ -12,16 +12,15 @@ from flask.sessions import SecureCookieSessionInterface
 from flask_login import LoginManager, current_user, login_user
 from itsdangerous import URLSafeTimedSerializer
 
+from server.auth.parameters import id_in
 from server.config import services
 from submissions.people import sessions
 from submissions.storage.database import Database
 from submissions.storage.records import UserRecord
+from submissions.storage.roles import PERMISSIONS, Permission, Permissions, Role
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
-
-ORGANIZER = "organizer"
-LARGEST_ID_DIGITS = 9  # a database stumbles over a number that no id can be
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Account:
 
     id: int
     name: str
-    role: str
+    role: Role
     session_id: int | None = None
     session_key: str = field(default="", repr=False)
     unread: int = 0
@@ -46,8 +45,8 @@ class Account:
         return f"{self.id}:{self.session_key}"
 
     @property
-    def is_organizer(self) -> bool:
-        return self.role == ORGANIZER
+    def permissions(self) -> Permissions:
+        return PERMISSIONS[self.role]
 
 
 class Cookies(SecureCookieSessionInterface):
@@ -65,7 +64,7 @@ def init_app(app: Flask) -> None:
     manager = LoginManager(app)
     manager.session_protection = None  # it compares address and browser: phones change both all day
     manager.user_loader(lambda identity: _load(services().db, identity))
-    app.context_processor(lambda: {"account": current_account()})
+    app.context_processor(lambda: {"account": current_account(), "may": may, "Permission": Permission})
 
 
 def account_of(app: Flask, db: Database, environ: "WSGIEnvironment") -> Account | None:
@@ -86,6 +85,12 @@ def current_account() -> Account | None:
         return cast(Account | None, g.account)
     user = current_user._get_current_object()
     return user if isinstance(user, Account) else None
+
+
+def may(permission: Permission) -> bool:
+    """Whether the reader's role has this permission; a visitor has none."""
+    account = current_account()
+    return account is not None and permission in account.permissions
 
 
 def the_account() -> Account:
@@ -125,9 +130,8 @@ def safe_next(default: str) -> str:
 
 def _load(db: Database, identity: str) -> Account | None:
     user_id, _, key = identity.partition(":")
-    if not user_id.isdecimal() or len(user_id) > LARGEST_ID_DIGITS:
-        return None
-    found = sessions.find(db, int(user_id), key)
+    number = id_in(user_id)
+    found = None if number is None else sessions.find(db, number, key)
     if found is None:
         return None
     user = found.user

@@ -17,6 +17,7 @@ from submissions.intake.bundle_store import BundleStore
 from submissions.people.accounts import create_organizer, system_user
 from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, SubmissionRecord, UserRecord, utc_now
+from submissions.storage.roles import Role
 from submissions.zoos.registry import register_zoo
 
 ORGANIZER = "organizer"
@@ -53,7 +54,7 @@ def prepare(db: Database, store: BundleStore, zoos: ZooStore, zoo_folders: Calla
     zoo_folders: trains the demo's zoos if necessary; from then on they are in the store.
     """
     with db.read() as session:
-        has_organizer = session.scalar(select(UserRecord.id).where(UserRecord.role == "organizer")) is not None
+        has_organizer = session.scalar(select(UserRecord.id).where(UserRecord.role == Role.ORGANIZER)) is not None
         phase_id = _phase_id(session)
     password = None
     if not has_organizer:

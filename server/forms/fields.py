@@ -2,7 +2,8 @@
 
 from flask import request
 
-LARGEST_ID = 2**31 - 1  # a larger number is no id in any database we use
+from server.auth.parameters import id_in
+
 _MOST_CHOICES = 1000
 
 
@@ -25,8 +26,5 @@ def id_field(name: str) -> int | None:
 
 def ids_field(name: str) -> tuple[int, ...]:
     """Return the chosen ids, without values that are not ids."""
-    return tuple(
-        int(text)
-        for text in request.form.getlist(name)[:_MOST_CHOICES]
-        if text.isdecimal() and len(text) <= len(str(LARGEST_ID)) and int(text) <= LARGEST_ID
-    )
+    chosen = map(id_in, request.form.getlist(name)[:_MOST_CHOICES])
+    return tuple(one for one in chosen if one is not None)

@@ -10,8 +10,7 @@ from flask import abort, request
 from sqlalchemy import select
 from werkzeug.datastructures import FileStorage
 
-from server.auth.access import is_owner_or_organizer, the_phase
-from server.auth.login import the_account
+from server.auth.access import is_owner_or_may, the_phase
 from server.config import services
 from server.forms.fields import id_field, paragraph_field, text_field
 from submissions.intake.bundle import BundleError
@@ -19,6 +18,7 @@ from submissions.intake.bundle_store import StoreError
 from submissions.intake.details import ALIAS_LENGTH, DESCRIPTION_LENGTH, LINK_LENGTH, NAME_LENGTH
 from submissions.intake.own_code import as_text
 from submissions.storage.records import SubmissionRecord
+from submissions.storage.roles import Permission
 
 DEFAULT_FILENAME = "complexity.py"
 TRACKS = ("", "standard", "extended")
@@ -88,7 +88,7 @@ def draft_of(submission_id: int) -> Draft:
     """Return a form with the texts of the reader's old submission, and with its code if that is a single file."""
     with services().db.read() as session:
         old = session.get(SubmissionRecord, submission_id)
-    if old is None or not is_owner_or_organizer(the_account(), old):
+    if old is None or not is_owner_or_may(old, Permission.SEE_SUBMISSIONS):
         abort(404)
     draft = Draft(name=old.name, description=old.description, link=old.link, alias=old.alias or "", parent=_parent(old))
     if draft.parent is None or draft.parent.is_archive:
@@ -124,7 +124,7 @@ def own_parent(submission_id: int) -> Parent | None:
     """The submission, if it is the reader's; None otherwise."""
     with services().db.read() as session:
         old = session.scalar(select(SubmissionRecord).where(SubmissionRecord.id == submission_id))
-    return _parent(old) if old is not None and is_owner_or_organizer(the_account(), old) else None
+    return _parent(old) if old is not None and is_owner_or_may(old, Permission.SEE_SUBMISSIONS) else None
 
 
 def _parent(old: SubmissionRecord) -> Parent:

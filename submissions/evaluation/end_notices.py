@@ -41,7 +41,7 @@ def tell_end(session: Session, submission_id: int) -> None:
 def _sentences(submission: SubmissionRecord, phase: PhaseRecord) -> tuple[str, str]:
     """Return the rest of the sentence "it …", and a further sentence; scores only as the author may see them."""
     if submission.state is State.SCORED:
-        score = seen_score(submission, sight(phase, submission, is_owner=True, is_organizer=False))
+        score = seen_score(submission, sight(phase, submission, is_owner=True, sees_all=False))
         return ("was scored" if score is None else f"was scored {score:.2f}"), ""
     if submission.state is State.FAILED:
         return "failed", f" {SENTENCES[submission.reason]}" if submission.reason else ""

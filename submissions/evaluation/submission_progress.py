@@ -169,19 +169,22 @@ class Progress:
         return None if self.reason is None else SENTENCES[self.reason]
 
 
-def progress(session: Session, submission_id: int, *, with_detail: bool, is_organizer: bool = False) -> Progress:
+def progress(session: Session, submission_id: int, *, is_owner: bool, sees_all: bool = False) -> Progress:
     """Return the progress of a submission, in two to four queries.
 
     Parameters
     ----------
-    with_detail : bool
-        Whether the reader owns it or is an organizer, and may see the details of a failure.
+    is_owner : bool
+        whether the reader, or their team, owns it.
+    sees_all : bool, optional
+        whether the reader may see every submission as its owner does, and all its scores.
 
     Raises
     ------
     NoResultFound
         If there is no such submission.
     """
+    with_detail = is_owner or sees_all
     submission, user_name, team_name = session.execute(
         select(SubmissionRecord, UserRecord.name, TeamRecord.name)
         .join(UserRecord, UserRecord.id == SubmissionRecord.user_id)
@@ -193,7 +196,7 @@ def progress(session: Session, submission_id: int, *, with_detail: bool, is_orga
     evaluations = _evaluations(session, submission.id, submission.attempt)
     has_repeats = any(row.purpose is Purpose.REPEAT for row in evaluations)
     fails = with_detail and submission.state is State.FAILED
-    sees = sight(submission.phase, submission, is_owner=with_detail and not is_organizer, is_organizer=is_organizer)
+    sees = sight(submission.phase, submission, is_owner=is_owner, sees_all=sees_all)
     return Progress(
         submission_id=submission.id,
         name=submission.name,

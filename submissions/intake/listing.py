@@ -14,6 +14,7 @@ from submissions.evaluation.submission_progress import seen_score
 from submissions.leaderboard.entrants import team_ids_of
 from submissions.results.visibility import Sight, sight
 from submissions.storage.records import CompetitionRecord, PhaseRecord, SubmissionRecord, UserRecord, utc_now
+from submissions.storage.roles import NOTHING, Permission, Permissions
 from submissions.storage.states import Reason, State
 
 PER_PAGE = 50
@@ -80,22 +81,24 @@ def own_submissions(
     session: Session,
     user_id: int,
     *,
-    is_organizer: bool = False,
+    permissions: Permissions = NOTHING,
     phase_id: int | None = None,
     team_id: int | None = None,
     page: int = 1,
     per_page: int = PER_PAGE,
 ) -> ListedPage:
-    """Return the submissions of a person and of their teams. Submissions in hidden phases are for organizers only.
+    """Return the submissions of a person and of their teams, without those in hidden phases.
 
     Parameters
     ----------
+    permissions : frozenset of Permission, optional
+        the permissions of the person, who may see hidden phases or every score.
     phase_id, team_id : int or None, optional
         Restrict the list to this phase or team.
     page : int, optional
         Counts from 1.
     """
-    condition = _is_own(user_id, is_organizer=is_organizer)
+    condition = _is_own(user_id, permissions)
     if team_id is not None:
         condition = and_(condition, SubmissionRecord.team_id == team_id)
     if phase_id is not None:
@@ -119,20 +122,20 @@ def own_submissions(
     ).all()
     is_open = _open_phases(session, {submission.phase.competition_id for submission, _ in rows}, utc_now())
     items = tuple(
-        _listed(submission, None if submission.user_id == user_id else name, is_open, is_organizer=is_organizer)
+        _listed(submission, None if submission.user_id == user_id else name, is_open, permissions)
         for submission, name in rows
     )
     return ListedPage(items, total or 0, page, per_page)
 
 
-def own_phases(session: Session, user_id: int, *, is_organizer: bool = False) -> list[OwnPhase]:
+def own_phases(session: Session, user_id: int, permissions: Permissions = NOTHING) -> list[OwnPhase]:
     """Return the phases to which `own_submissions` can be restricted, the latest first."""
     rows = session.execute(
         select(PhaseRecord.id, PhaseRecord.title, CompetitionRecord.title, func.count())
         .select_from(SubmissionRecord)
         .join(PhaseRecord, PhaseRecord.id == SubmissionRecord.phase_id)
         .join(CompetitionRecord, CompetitionRecord.id == PhaseRecord.competition_id)
-        .where(_is_own(user_id, is_organizer=is_organizer))
+        .where(_is_own(user_id, permissions))
         .group_by(PhaseRecord.id, CompetitionRecord.id)
         .order_by(PhaseRecord.opens_at.desc(), PhaseRecord.id.desc())
     )
@@ -162,17 +165,17 @@ def _open_phases(session: Session, competition_ids: Collection[int], now: dateti
     ).all()
 
 
-def _is_own(user_id: int, *, is_organizer: bool) -> ColumnElement[bool]:
+def _is_own(user_id: int, permissions: Permissions) -> ColumnElement[bool]:
     own = or_(SubmissionRecord.user_id == user_id, SubmissionRecord.team_id.in_(team_ids_of(user_id)))
-    return own if is_organizer else and_(own, PhaseRecord.hidden.is_(False))
+    return own if Permission.SEE_HIDDEN in permissions else and_(own, PhaseRecord.hidden.is_(False))
 
 
 def _listed(
-    submission: SubmissionRecord, made_by: str | None, is_open: Sequence[PhaseRecord], *, is_organizer: bool
+    submission: SubmissionRecord, made_by: str | None, is_open: Sequence[PhaseRecord], permissions: Permissions
 ) -> Listed:
     phase = submission.phase
     another = None if submission.is_baseline else _choose(phase, is_open)
-    sees = sight(phase, submission, is_owner=True, is_organizer=is_organizer)
+    sees = sight(phase, submission, is_owner=True, sees_all=Permission.SEE_SUBMISSIONS in permissions)
     return Listed(
         submission_id=submission.id,
         name=submission.name,

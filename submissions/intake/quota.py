@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from submissions.leaderboard.entrants import entrant_of
 from submissions.storage.records import PhaseRecord, SubmissionRecord, UserRecord
+from submissions.storage.roles import PERMISSIONS, Permission
 from submissions.storage.states import State
 
 LEAST_SMOKE_FAILURES = 50
@@ -90,7 +91,7 @@ def refusal(
     Parameters
     ----------
     verified_mail_needed : bool, optional
-        Whether participants need a verified address; organizers do not.
+        whether a verified address is needed; not by those who may `SUBMIT_UNVERIFIED`.
     """
     if verified_mail_needed and not _is_reachable(session.get_one(UserRecord, user_id)):
         return "Verify your email address first: the page of your account sends you the link again."
@@ -117,4 +118,4 @@ def refusal(
 
 
 def _is_reachable(user: UserRecord) -> bool:
-    return user.email_verified_at is not None or user.role == "organizer"
+    return user.email_verified_at is not None or Permission.SUBMIT_UNVERIFIED in PERMISSIONS[user.role]

@@ -5,7 +5,7 @@ not change. Removed are the name, address, password, sessions, tokens, notificat
 and alias of the person's own submissions. Called by the account's pages and the API.
 """
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from submissions.messages import outbox
@@ -22,6 +22,7 @@ from submissions.storage.records import (
     UserRecord,
     utc_now,
 )
+from submissions.storage.roles import NOTHING, PERMISSIONS, Permissions, Role
 
 
 class DeletionRefused(Exception):  # noqa: N818  (a refusal is an answer, not a malfunction)
@@ -45,8 +46,8 @@ def delete_account(db: Database, user_id: int, password: str) -> None:
         raise DeletionRefused("This is not your password.")
     with db.write() as session:
         user = session.get_one(UserRecord, user_id, with_for_update=True)
-        if user.role == "organizer" and not _has_other_organizer(session, user_id):
-            raise DeletionRefused("You are the only organizer. Make another first: gengap account organizer")
+        if not PERMISSIONS[user.role] <= _others_permissions(session, user_id):
+            raise DeletionRefused(f"You are the only {user.role}. Make another first: gengap account {user.role}")
         for team in teams.teams_of(session, user_id):
             session.get(TeamRecord, team.team_id, with_for_update=True)
             teams.go(session, team.team_id, user_id)
@@ -64,14 +65,13 @@ def delete_account(db: Database, user_id: int, password: str) -> None:
         user.name = user.name_key = f"{teams.DELETED} {user_id}"
         user.email = user.email_verified_at = user.password_hash = None
         user.wants_mail = False
-        user.role = "participant"
+        user.role = Role.PARTICIPANT
         user.deleted_at = utc_now()
         session.flush()
         board_version.name_changed(session, [f"u{user_id}"])
 
 
-def _has_other_organizer(session: Session, user_id: int) -> bool:
-    others = exists().where(
-        UserRecord.role == "organizer", UserRecord.id != user_id, UserRecord.password_hash.is_not(None)
-    )
-    return bool(session.scalar(select(others)))
+def _others_permissions(session: Session, user_id: int) -> Permissions:
+    """What is allowed to any other account: nothing must be left that nobody may do."""
+    roles = select(UserRecord.role).where(UserRecord.id != user_id, UserRecord.password_hash.is_not(None)).distinct()
+    return NOTHING.union(*(PERMISSIONS[role] for role in session.scalars(roles)))

@@ -27,6 +27,7 @@ from submissions.storage.records import (
     ValueRecord,
     ZooRecord,
 )
+from submissions.storage.roles import PERMISSIONS, Permission
 
 
 def write_export(db: Database, store: BundleStore, user_id: int, file: IO[bytes]) -> None:
@@ -102,7 +103,7 @@ def _submission(session: Session, submission: SubmissionRecord, reader: UserReco
     phase = session.get_one(PhaseRecord, submission.phase_id)
     competition = session.get_one(CompetitionRecord, phase.competition_id)
     team = session.get(TeamRecord, submission.team_id) if submission.team_id is not None else None
-    seen = sight(phase, submission, is_owner=True, is_organizer=reader.role == "organizer")
+    seen = sight(phase, submission, is_owner=True, sees_all=Permission.SEE_SUBMISSIONS in PERMISSIONS[reader.role])
     return {
         "id": submission.id,
         "competition": competition.slug,

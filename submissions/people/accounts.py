@@ -25,6 +25,7 @@ from submissions.people.sessions import end_others
 from submissions.storage import board_version
 from submissions.storage.database import Database
 from submissions.storage.records import TeamRecord, UserRecord, utc_now
+from submissions.storage.roles import Role
 
 NAME_LENGTHS = (3, 40)
 PASSWORD_LENGTHS = (8, 128)
@@ -83,11 +84,11 @@ def register(db: Database, name: str, email: str, password: str, *, secret: str 
     """
     name, email = name.strip(), email.strip().lower()
     messages = _name_faults(name) | _password_faults(password) | _email_faults(email)
-    return _create(db, name, email, password, "participant", messages, secret)
+    return _create(db, name, email, password, Role.PARTICIPANT, messages, secret)
 
 
-def create_organizer(db: Database, name: str, password: str) -> int:
-    """Create an account with the role of an organizer.
+def create_account(db: Database, name: str, password: str, role: Role) -> int:
+    """Create an account with this role, without an email address.
 
     Returns
     -------
@@ -100,7 +101,12 @@ def create_organizer(db: Database, name: str, password: str) -> int:
         If the name is taken or a field is faulty.
     """
     messages = _name_faults(name.strip()) | _password_faults(password)
-    return _create(db, name.strip(), None, password, "organizer", messages)
+    return _create(db, name.strip(), None, password, role, messages)
+
+
+def create_organizer(db: Database, name: str, password: str) -> int:
+    """Create an account with the role of an organizer. See `create_account`."""
+    return create_account(db, name, password, Role.ORGANIZER)
 
 
 def system_user(db: Database) -> int:
@@ -388,7 +394,7 @@ def _create(
     name: str,
     email: str | None,
     password: str,
-    role: str,
+    role: Role,
     messages: dict[str, str],
     secret: str | None = None,
 ) -> int:

@@ -16,6 +16,7 @@ from submissions.messages.notifications import unread
 from submissions.storage.database import Database
 from submissions.storage.questions import Question
 from submissions.storage.records import SessionRecord, UserRecord, utc_now
+from submissions.storage.roles import Role
 
 BROWSER_LENGTH = 200
 IDLE = timedelta(days=30)
@@ -44,7 +45,7 @@ class Person:
 
     id: int
     name: str
-    role: str
+    role: Role
     unread: int
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import delete, func, or_, select, update
 
 from submissions.storage.database import Database
 from submissions.storage.records import ApiTokenRecord, UserRecord, utc_now
+from submissions.storage.roles import PERMISSIONS
 
 PREFIX = "gengap_"  # so that people, and scanners of published code, recognise one
 NAME_LENGTH = 80
@@ -92,7 +93,7 @@ def create_token(
     messages = _faults(name, scopes, expires_at)
     with db.write() as session:
         user = session.get_one(UserRecord, user_id)
-        if Scope.ORGANIZE in scopes and user.role != "organizer":
+        if Scope.ORGANIZE in scopes and not PERMISSIONS[user.role]:
             messages["scopes"] = "Only organizers can have tokens with the scope organize."
         if session.scalars(select(func.count()).where(ApiTokenRecord.user_id == user_id)).one() >= MOST_TOKENS:
             messages["name"] = f"You have {MOST_TOKENS} tokens, which is the maximum. Revoke one first."

@@ -196,7 +196,7 @@ def result(session: Session, submission_id: int, sight: Sight, *, sees_secrets: 
     sight : Sight
         What the reader may see, from `submissions.results.visibility`.
     sees_secrets : bool
-        Whether they may see hidden truths (organizers).
+        whether they may see hidden truths.
 
     Returns
     -------

@@ -17,9 +17,12 @@ class Sight(StrEnum):
     ALL = "all"
 
 
-def sight(phase: PhaseRecord, submission: SubmissionRecord, *, is_owner: bool, is_organizer: bool) -> Sight:
-    """What this reader may see of the submission's scores. is_owner: it is theirs, or their team's."""
-    if is_organizer:
+def sight(phase: PhaseRecord, submission: SubmissionRecord, *, is_owner: bool, sees_all: bool) -> Sight:
+    """What this reader may see of the submission's scores. is_owner: it is theirs, or their team's.
+
+    sees_all: they may see every submission's scores (`Permission.SEE_SUBMISSIONS`).
+    """
+    if sees_all:
         return Sight.ALL
     if not is_owner and is_frozen(phase, submission):
         return Sight.NOTHING

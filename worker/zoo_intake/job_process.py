@@ -47,7 +47,7 @@ class CheckRefused(Exception):  # noqa: N818  (a refusal is an answer, not a mal
 FAULTS_OF_THE_ZOO = (ZooError, CheckError, ArchiveError, SourceError, UploadError, CheckRefused)
 
 
-class Telling:
+class ProgressReport:
     """Records progress in the database: at most once a second, and at every new stage (a text's first word).
 
     Raises LeaseLost once another worker has the job.
@@ -70,7 +70,7 @@ class Telling:
 
 def run_job(settings: Settings, db: Database, store: ZooStore, job: jobs.Job) -> None:
     """Do the job and record its end: done, or failed with a sentence for the organizer."""
-    watch = Telling(db, job)
+    watch = ProgressReport(db, job)
     folder = settings.home / "zoo_jobs" / str(job.id)
     try:
         if job.kind is JobKind.RECHECK:

@@ -101,7 +101,7 @@ class ZooJobs:
         return True
 
 
-def _tell(process: "subprocess.Popen[bytes]", settings: Settings, job: jobs.Job) -> None:
+def _send_task(process: "subprocess.Popen[bytes]", settings: Settings, job: jobs.Job) -> None:
     """Send the job over stdin: settings may contain passwords, and arguments are visible to every process."""
     assert process.stdin is not None
     told = json.dumps({"settings": settings.model_dump(mode="json"), "job": asdict(job)})

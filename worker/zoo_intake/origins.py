@@ -51,7 +51,7 @@ class Request:
 
 def bring(kind: JobKind, request: Request) -> Found:
     """Return the zoo that the job asks for. Raises ZooError, ArchiveError, SourceError or UploadError."""
-    return _WAYS[kind](request)
+    return _METHODS[kind](request)
 
 
 def _from_upload(request: Request) -> Found:

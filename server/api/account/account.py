@@ -17,16 +17,17 @@ from submissions.people import accounts, sessions
 from submissions.people.account_deletion import DeletionRefused, delete_account
 from submissions.people.accounts import AccountError
 from submissions.people.tokens import Scope
+from submissions.storage.roles import Role
 from worker.hints import send_mail_hint
 
-routes = Routes("account", "Account", "Your account: shown, changed, exported, deleted.")
+routes = Routes(70, "account", "Account", "Your account: shown, changed, exported, deleted.")
 
 Password = Field(max_length=1000)
 
 
 class Account(Answer):
     name: str
-    role: str = Field(description="participant or organizer")
+    role: Role = Field(description="What the account may do")
     email: str | None
     email_verified_at: datetime | None
     wants_mail: bool = Field(description="Whether you get mails when your submissions end")
@@ -187,7 +188,7 @@ def end_sessions() -> None:
         sessions.end_others(session, the_account().id, None)
 
 
-@routes.delete("/sessions/<id:session_id>", Who.PARTICIPANT, Scope.ACCOUNT)
+@routes.delete("/sessions/<session:session_id>", Who.PARTICIPANT, Scope.ACCOUNT)
 def end_session(session_id: int) -> None:
     """Log a browser out"""
     if not sessions.end(services().db, the_account().id, session_id):

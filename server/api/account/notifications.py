@@ -12,7 +12,7 @@ from server.config import services
 from submissions.messages.notifications import SHOWN, mark_read, notices_of
 from submissions.people.tokens import Scope
 
-routes = Routes("notifications", "Notifications", "Notifications about your submissions.")
+routes = Routes(80, "notifications", "Notifications", "Notifications about your submissions.")
 
 
 class Notification(Answer):
@@ -46,7 +46,7 @@ def read_all() -> None:
     mark_read(services().db, the_account().id)
 
 
-@routes.post("/notifications/<id:notification_id>/read", Who.PARTICIPANT, Scope.SUBMIT)
+@routes.post("/notifications/<notification:notification_id>/read", Who.PARTICIPANT, Scope.SUBMIT)
 def read_one(notification_id: int) -> None:
     """Mark a notification of yours as read"""
     mark_read(services().db, the_account().id, notification_id)

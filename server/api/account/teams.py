@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from server.api.fields import Answer, Body, Line
 from server.api.routes import Created, Routes
 from server.auth.access import Who, the_competition, visible_competitions
-from server.auth.login import current_account, the_account
+from server.auth.login import the_account
 from server.config import services
 from server.problems import Problem
 from submissions.people import teams
@@ -17,7 +17,7 @@ from submissions.people.teams import TeamRefused
 from submissions.people.tokens import Scope
 from submissions.storage.records import CompetitionRecord
 
-routes = Routes("teams", "Teams", "People who take part in a competition together.")
+routes = Routes(60, "teams", "Teams", "People who take part in a competition together.")
 
 
 class Member(Answer):
@@ -56,13 +56,13 @@ def list_teams() -> Teams:
         return Teams(items=[_told(session, team) for team in teams.teams_of(session, the_account().id)])
 
 
-@routes.get("/competitions/<slug:competition_slug>/team", Who.PARTICIPANT)
+@routes.get("/competitions/<competition:competition_slug>/team", Who.PARTICIPANT)
 def show() -> Team:
     """Your team in a competition"""
     return _own_team()
 
 
-@routes.post("/competitions/<slug:competition_slug>/team", Who.PARTICIPANT, Scope.ACCOUNT, conflicts=True)
+@routes.post("/competitions/<competition:competition_slug>/team", Who.PARTICIPANT, Scope.ACCOUNT, conflicts=True)
 def create(body: TeamWanted) -> Created[Team]:
     """Create a team, with your submissions of the competition"""
     try:
@@ -72,7 +72,7 @@ def create(body: TeamWanted) -> Created[Team]:
     return Created(_own_team(), url_for("api_teams.show", competition_slug=the_competition().slug))
 
 
-@routes.delete("/competitions/<slug:competition_slug>/team/me", Who.PARTICIPANT, Scope.ACCOUNT)
+@routes.delete("/competitions/<competition:competition_slug>/team/me", Who.PARTICIPANT, Scope.ACCOUNT)
 def leave() -> None:
     """Leave your team
 
@@ -81,7 +81,7 @@ def leave() -> None:
         raise _no_team()
 
 
-@routes.post("/competitions/<slug:competition_slug>/team/invitation", Who.PARTICIPANT, Scope.ACCOUNT)
+@routes.post("/competitions/<competition:competition_slug>/team/invitation", Who.PARTICIPANT, Scope.ACCOUNT)
 def renew_invitation() -> Team:
     """Give your team a new invitation; the old one stops working"""
     if not teams.new_invite(services().db, the_competition().id, the_account().id):
@@ -89,13 +89,13 @@ def renew_invitation() -> Team:
     return _own_team()
 
 
-@routes.get("/invitations/<token:invite_key>", Who.PARTICIPANT)
+@routes.get("/invitations/<invitation:invite_key>", Who.PARTICIPANT)
 def show_invitation(invite_key: str) -> InvitedTeam:
     """The team of an invitation"""
     return InvitedTeam.model_validate(_invited_to(invite_key).model_dump())
 
 
-@routes.post("/invitations/<token:invite_key>/accept", Who.PARTICIPANT, Scope.ACCOUNT, conflicts=True)
+@routes.post("/invitations/<invitation:invite_key>/accept", Who.PARTICIPANT, Scope.ACCOUNT, conflicts=True)
 def accept_invitation(invite_key: str) -> Team:
     """Join the team of an invitation, with your submissions of the competition"""
     _invited_to(invite_key)
@@ -116,7 +116,7 @@ def _own_team() -> Team:
 
 def _invited_to(invite_key: str) -> Team:
     """The team of an invitation to a competition that the reader may see."""
-    visible = visible_competitions(current_account())
+    visible = visible_competitions()
     with services().db.read() as session:
         team = teams.invited_to(session, invite_key)
         if team is None:

@@ -16,7 +16,7 @@ from submissions.people.accounts import authenticate
 from submissions.people.tokens import Scope, TokenError, create_token, revoke_token, tokens_of
 from submissions.storage.records import ApiTokenRecord
 
-routes = Routes("tokens", "Tokens", "Keys with which scripts can act for an account, within scopes.")
+routes = Routes(90, "tokens", "Tokens", "Keys with which scripts can act for an account, within scopes.")
 
 
 class Token(Answer):
@@ -87,7 +87,7 @@ def revoke_current() -> None:
         revoke_token(services().db, holder.user.id, holder.token.id)
 
 
-@routes.delete("/tokens/<id:token_id>", Who.PARTICIPANT, Scope.ACCOUNT)
+@routes.delete("/tokens/<api_token:token_id>", Who.PARTICIPANT, Scope.ACCOUNT)
 def revoke(token_id: int) -> None:
     """Revoke one of your tokens"""
     if not revoke_token(services().db, the_account().id, token_id):

@@ -19,7 +19,7 @@ from submissions.leaderboard.entrants import entrant_of
 from submissions.leaderboard.history import history
 from submissions.storage.records import CountRule, utc_now
 
-routes = Routes("boards", "Leaderboards", "Who stands where.")
+routes = Routes(20, "boards", "Leaderboards", "Who stands where.")
 
 
 class BoardReferences(Answer):
@@ -132,7 +132,7 @@ class BoardHistory(Answer):
     items: list[BoardCourse] = Field(description="The first entrants, best first")
 
 
-_BOARD = "/competitions/<slug:competition_slug>/phases/<slug:phase_slug>/leaderboard"
+_BOARD = "/competitions/<competition:competition_slug>/phases/<phase:phase_slug>/leaderboard"
 
 
 @routes.get(_BOARD, Who.VISITOR)
@@ -196,7 +196,7 @@ def show_citation() -> BoardCitation:
     return BoardCitation(bibtex=citation_of(the_phase(), utc_now()))
 
 
-@routes.get("/submissions/<id:submission_id>/badge", Who.VISITOR, conflicts=True)
+@routes.get("/submissions/<submission:submission_id>/badge", Who.VISITOR, conflicts=True)
 def show_badge() -> BoardBadge:
     """The badge of a submission's entrant, with rank and score
 

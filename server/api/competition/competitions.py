@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from server.api.fields import Answer, Listing, Paging
 from server.api.routes import Routes
 from server.auth.access import Who, the_competition, the_phase, visible_competitions
-from server.auth.login import current_account
 from server.config import services
 from server.downloads.starting_kit import starting_kit
 from submissions.competitions.announcements import announcements_of
@@ -27,7 +26,7 @@ from submissions.storage.records import (
     utc_now,
 )
 
-routes = Routes("competitions", "Competitions", "Competitions, their phases and zoos.")
+routes = Routes(10, "competitions", "Competitions", "Competitions, their phases and zoos.")
 
 
 class PhaseSummary(Answer):
@@ -105,18 +104,18 @@ class Announcements(Answer):
 def list_competitions(query: Paging) -> Competitions:
     """The competitions, the newest first"""
     with services().db.read() as session:
-        found = session.scalars(visible_competitions(current_account())).unique().all()
+        found = session.scalars(visible_competitions()).unique().all()
     shown = found[query.first : query.first + query.per_page]
     return Competitions(items=[told(one) for one in shown], total=len(found), page=query.page, per_page=query.per_page)
 
 
-@routes.get("/competitions/<slug:competition_slug>", Who.VISITOR)
+@routes.get("/competitions/<competition:competition_slug>", Who.VISITOR)
 def show() -> Competition:
     """A competition with its phases"""
     return told(the_competition())
 
 
-@routes.get("/competitions/<slug:competition_slug>/announcements", Who.VISITOR)
+@routes.get("/competitions/<competition:competition_slug>/announcements", Who.VISITOR)
 def list_announcements() -> Announcements:
     """The announcements, the newest first"""
     with services().db.read() as session:
@@ -124,14 +123,14 @@ def list_announcements() -> Announcements:
     return Announcements(items=[Announcement.model_validate(one) for one in found])
 
 
-@routes.get("/competitions/<slug:competition_slug>/phases/<slug:phase_slug>", Who.VISITOR)
+@routes.get("/competitions/<competition:competition_slug>/phases/<phase:phase_slug>", Who.VISITOR)
 def show_phase() -> Phase:
     """A phase with its zoos, limits and rules"""
     with services().db.read() as session:
         return told_phase(session, the_phase())
 
 
-@routes.get("/competitions/<slug:competition_slug>/kit", Who.VISITOR, download="application/zip", may_lack=True)
+@routes.get("/competitions/<competition:competition_slug>/kit", Who.VISITOR, download="application/zip", may_lack=True)
 def download_kit() -> Response:
     """The starting kit: an example measure, baselines, a public zoo, a notebook"""
     return starting_kit()

@@ -12,7 +12,7 @@ from server.api.competition import competitions
 from server.api.competition.competitions import Announcement, Competition, Phase
 from server.api.fields import Answer, Body, Count, Id, Line, Listing, Moment, Paging, Paragraphs
 from server.api.routes import Created, Routes
-from server.auth.access import Who, the_competition, the_phase
+from server.auth.access import the_competition, the_phase
 from server.auth.login import the_account
 from server.config import services
 from server.problems import Problem, faulty
@@ -37,9 +37,10 @@ from submissions.competitions.phases import (
 from submissions.people.tokens import Scope
 from submissions.storage.limits import LIMITS, Limits
 from submissions.storage.records import PhaseRecord
+from submissions.storage.roles import Permission
 from worker.hints import send_hint
 
-routes = Routes("phases", "Organizing competitions", "Competitions and phases, which organizers open and change.")
+routes = Routes(100, "phases", "Organizing competitions", "Competitions and phases, which organizers open and change.")
 
 _STRICT = {str: Line, int: Count, datetime: Moment}
 
@@ -135,11 +136,11 @@ class ListedPhases(Listing):
     items: list[ListedPhase]
 
 
-_COMPETITION = "/competitions/<slug:competition_slug>"
-_PHASE = f"{_COMPETITION}/phases/<slug:phase_slug>"
+_COMPETITION = "/competitions/<competition:competition_slug>"
+_PHASE = f"{_COMPETITION}/phases/<phase:phase_slug>"
 
 
-@routes.get("/phases", Who.ORGANIZER, Scope.ORGANIZE)
+@routes.get("/phases", Permission.MANAGE_PHASES, Scope.ORGANIZE)
 def list_phases(query: Paging) -> ListedPhases:
     """Every phase of every competition, hidden ones as well, the newest first"""
     with services().db.read() as session:
@@ -161,13 +162,13 @@ def list_phases(query: Paging) -> ListedPhases:
     return ListedPhases(items=items, total=len(listed), page=query.page, per_page=query.per_page)
 
 
-@routes.post("/competitions", Who.ORGANIZER, Scope.ORGANIZE)
+@routes.post("/competitions", Permission.MANAGE_PHASES, Scope.ORGANIZE)
 def open_competition(body: CompetitionWanted) -> Created[Phase]:
     """Create a competition with its first phase"""
     return _opened(body.slug, body.phase, NewCompetition(body.title, body.text))
 
 
-@routes.patch(_COMPETITION, Who.ORGANIZER, Scope.ORGANIZE)
+@routes.patch(_COMPETITION, Permission.MANAGE_PHASES, Scope.ORGANIZE)
 def change(body: CompetitionChange) -> Competition:
     """Change a competition's texts and the size of its teams"""
     found = the_competition()
@@ -181,13 +182,13 @@ def change(body: CompetitionChange) -> Competition:
     return competitions.told(found)
 
 
-@routes.post(f"{_COMPETITION}/phases", Who.ORGANIZER, Scope.ORGANIZE)
+@routes.post(f"{_COMPETITION}/phases", Permission.MANAGE_PHASES, Scope.ORGANIZE)
 def open_another(body: PhaseWanted) -> Created[Phase]:
     """Open another phase of a competition"""
     return _opened(the_competition().slug, body, None)
 
 
-@routes.patch(_PHASE, Who.ORGANIZER, Scope.ORGANIZE)
+@routes.patch(_PHASE, Permission.MANAGE_PHASES, Scope.ORGANIZE)
 def change_one(body: PhaseChange) -> Phase:
     """Change a phase's dates, limits, rules and visibility"""
     changes = {name: getattr(body, name) for name in body.model_fields_set}
@@ -199,7 +200,7 @@ def change_one(body: PhaseChange) -> Phase:
     return _told(phase_id)
 
 
-@routes.post(f"{_PHASE}/unfreeze", Who.ORGANIZER, Scope.ORGANIZE, conflicts=True)
+@routes.post(f"{_PHASE}/unfreeze", Permission.MANAGE_PHASES, Scope.ORGANIZE, conflicts=True)
 def unfreeze_board() -> Phase:
     """Let a frozen leaderboard show every score again"""
     phase_id = the_phase().id
@@ -208,25 +209,25 @@ def unfreeze_board() -> Phase:
     return _told(phase_id)
 
 
-@routes.put(f"{_PHASE}/zoos/<id:zoo_id>", Who.ORGANIZER, Scope.ORGANIZE, conflicts=True)
+@routes.put(f"{_PHASE}/zoos/<zoo:zoo_id>", Permission.MANAGE_PHASES, Scope.ORGANIZE, conflicts=True)
 def attach(zoo_id: int) -> Again:
     """Add a zoo to a phase; its submissions are evaluated again"""
     return _change_zoos(lambda phase_id, user_id: attach_zoo(services().db, phase_id, zoo_id, user_id))
 
 
-@routes.delete(f"{_PHASE}/zoos/<id:zoo_id>", Who.ORGANIZER, Scope.ORGANIZE, conflicts=True)
+@routes.delete(f"{_PHASE}/zoos/<zoo:zoo_id>", Permission.MANAGE_PHASES, Scope.ORGANIZE, conflicts=True)
 def detach(zoo_id: int) -> Again:
     """Remove a zoo from a phase; its submissions are evaluated again"""
     return _change_zoos(lambda phase_id, user_id: detach_zoo(services().db, phase_id, zoo_id, user_id))
 
 
-@routes.post(f"{_PHASE}/zoos/<id:zoo_id>/replacement", Who.ORGANIZER, Scope.ORGANIZE, conflicts=True)
+@routes.post(f"{_PHASE}/zoos/<zoo:zoo_id>/replacement", Permission.MANAGE_PHASES, Scope.ORGANIZE, conflicts=True)
 def replace_by(zoo_id: int, body: Replacement) -> Again:
     """Replace a zoo of a phase by another version; its submissions are evaluated again"""
     return _change_zoos(lambda phase_id, user_id: replace_zoo(services().db, phase_id, zoo_id, body.by, user_id))
 
 
-@routes.post(f"{_COMPETITION}/announcements", Who.ORGANIZER, Scope.ORGANIZE)
+@routes.post(f"{_COMPETITION}/announcements", Permission.MANAGE_PHASES, Scope.ORGANIZE)
 def make_announcement(body: AnnouncementWanted) -> Created[Announcement]:
     """Announce something on a competition's page"""
     db, competition = services().db, the_competition()
@@ -240,7 +241,7 @@ def make_announcement(body: AnnouncementWanted) -> Created[Announcement]:
     return Created(Announcement.model_validate(told), where)
 
 
-@routes.delete(f"{_COMPETITION}/announcements/<id:announcement_id>", Who.ORGANIZER, Scope.ORGANIZE)
+@routes.delete(f"{_COMPETITION}/announcements/<announcement:announcement_id>", Permission.MANAGE_PHASES, Scope.ORGANIZE)
 def withdraw_announcement(announcement_id: int) -> None:
     """Take an announcement off a competition's page"""
     if not withdraw(services().db, the_competition().id, announcement_id, user_id=the_account().id):

@@ -6,12 +6,12 @@ from pydantic import Field
 from server.api.fields import Answer, Body, Count, Line, Query
 from server.api.organizer.zoos import Job, begun_job
 from server.api.routes import Created, Routes
-from server.auth.access import Who
 from server.auth.login import the_account
 from server.config import services
 from server.forms.zoo_fields import PIECE_BYTES
 from server.problems import Problem
 from submissions.people.tokens import Scope
+from submissions.storage.roles import Permission
 from submissions.zoos.uploads import (
     UnknownUpload,
     UploadError,
@@ -23,10 +23,10 @@ from submissions.zoos.uploads import (
 )
 from worker.hints import send_zoo_hint
 
-routes = Routes("uploads", "Uploading zoos", f"Packed zoos in pieces of at most {PIECE_BYTES} bytes.")
+routes = Routes(130, "uploads", "Uploading zoos", f"Packed zoos in pieces of at most {PIECE_BYTES} bytes.")
 
 _BYTES = "application/octet-stream"
-_UPLOAD = "/zoo-uploads/<token:upload_id>"
+_UPLOAD = "/zoo-uploads/<upload:upload_id>"
 
 
 class UploadWanted(Body):
@@ -48,7 +48,7 @@ class Offset(Query):
     offset: Count
 
 
-@routes.post("/zoo-uploads", Who.ORGANIZER, Scope.ORGANIZE)
+@routes.post("/zoo-uploads", Permission.MANAGE_ZOOS, Scope.ORGANIZE)
 def begin(body: UploadWanted) -> Created[Upload]:
     """Begin an upload, or go on with the same one"""
     db, settings, user_id = services().db, services().settings, the_account().id
@@ -59,7 +59,7 @@ def begin(body: UploadWanted) -> Created[Upload]:
     return Created(_so_far(upload_id), url_for("api_uploads.show", upload_id=upload_id))
 
 
-@routes.get(_UPLOAD, Who.ORGANIZER, Scope.ORGANIZE)
+@routes.get(_UPLOAD, Permission.MANAGE_ZOOS, Scope.ORGANIZE)
 def show(upload_id: str) -> Upload:
     """How far an upload is"""
     return _so_far(upload_id)
@@ -67,7 +67,7 @@ def show(upload_id: str) -> Upload:
 
 @routes.put(
     _UPLOAD,
-    Who.ORGANIZER,
+    Permission.MANAGE_ZOOS,
     Scope.ORGANIZE,
     takes={_BYTES: {"type": "string", "format": "binary"}},
     conflicts=True,
@@ -92,7 +92,7 @@ def append_piece(upload_id: str, query: Offset) -> Upload:
     return Upload(upload_id=upload_id, received=so_far)
 
 
-@routes.post(f"{_UPLOAD}/finish", Who.ORGANIZER, Scope.ORGANIZE, conflicts=True)
+@routes.post(f"{_UPLOAD}/finish", Permission.MANAGE_ZOOS, Scope.ORGANIZE, conflicts=True)
 def finish(upload_id: str) -> Created[Job]:
     """Hand the complete upload to a worker"""
     try:

@@ -10,7 +10,6 @@ from model_zoo.checks.report import CheckReport
 from model_zoo.recipes import RECIPES, named_recipe
 from server.api.fields import Answer, Body, Count, Id, Line, Listing, Paging, Paragraphs, Query
 from server.api.routes import JSON, Created, Routes
-from server.auth.access import Who
 from server.auth.login import the_account
 from server.config import services
 from server.downloads import zoo as zoo_downloads
@@ -21,12 +20,13 @@ from submissions.evaluation.workers import known_workers
 from submissions.people.tokens import Scope
 from submissions.storage.audit import acts
 from submissions.storage.records import JobKind, JobState, ZooJobRecord, ZooState
+from submissions.storage.roles import Permission
 from submissions.zoos.allowed_sources import SourceError, allowed_address
 from submissions.zoos.jobs import enqueue, find_job, recent_jobs
 from submissions.zoos.registry import PhaseUse, zoo_detail, zoo_list
 from worker.hints import send_zoo_hint
 
-routes = Routes("zoos", "Organizing zoos", "Model zoos, which organizers add and check.")
+routes = Routes(120, "zoos", "Organizing zoos", "Model zoos, which organizers add and check.")
 
 
 class Use(Answer):
@@ -145,7 +145,7 @@ class FromRecipe(Body):
     toml: Paragraphs | None = Field(None, description="Your own recipe")
 
 
-@routes.get("/zoos", Who.ORGANIZER, Scope.ORGANIZE)
+@routes.get("/zoos", Permission.MANAGE_ZOOS, Scope.ORGANIZE)
 def list_zoos(query: Paging) -> Zoos:
     """Every version of every zoo, by name, the newest version first"""
     with services().db.read() as session:
@@ -157,7 +157,7 @@ def list_zoos(query: Paging) -> Zoos:
     return Zoos(items=items, total=len(rows), page=query.page, per_page=query.per_page)
 
 
-@routes.get("/zoos/<id:zoo_id>", Who.ORGANIZER, Scope.ORGANIZE)
+@routes.get("/zoos/<zoo:zoo_id>", Permission.MANAGE_ZOOS, Scope.ORGANIZE)
 def show(zoo_id: int) -> ZooDetail:
     """One version of a zoo, with the report of its check"""
     with services().db.read() as session:
@@ -175,19 +175,21 @@ def show(zoo_id: int) -> ZooDetail:
     return ZooDetail.model_validate(values)
 
 
-@routes.get("/zoos/<id:zoo_id>/pictures/<slug:picture>", Who.ORGANIZER, Scope.ORGANIZE, download=JSON)
+@routes.get("/zoos/<zoo:zoo_id>/pictures/<picture:picture>", Permission.MANAGE_ZOOS, Scope.ORGANIZE, download=JSON)
 def picture(zoo_id: int, picture: str) -> Response:
     """A picture of a zoo's truth as a Vega-Lite specification: gaps, axes or accuracies"""
     return zoo_picture(zoo_id, picture)
 
 
-@routes.get("/zoos/<id:zoo_id>/public-part", Who.ORGANIZER, Scope.ORGANIZE, download="application/zip", may_lack=True)
+@routes.get(
+    "/zoos/<zoo:zoo_id>/public-part", Permission.MANAGE_ZOOS, Scope.ORGANIZE, download="application/zip", may_lack=True
+)
 def public_part(zoo_id: int) -> Response:
     """The part of a zoo that participants may see, as a zip"""
     return zoo_downloads.public_part(zoo_id)
 
 
-@routes.post("/zoos/<id:zoo_id>/check", Who.ORGANIZER, Scope.ORGANIZE, accepted=True)
+@routes.post("/zoos/<zoo:zoo_id>/check", Permission.MANAGE_ZOOS, Scope.ORGANIZE, accepted=True)
 def check(zoo_id: int) -> Job:
     """Check a zoo once more
 
@@ -201,20 +203,20 @@ def check(zoo_id: int) -> Job:
     return _begun(JobKind.RECHECK, {"zoo": found.zoo.label}, zoo_id)
 
 
-@routes.get("/zoo-jobs", Who.ORGANIZER, Scope.ORGANIZE)
+@routes.get("/zoo-jobs", Permission.MANAGE_ZOOS, Scope.ORGANIZE)
 def list_jobs() -> Jobs:
     """The newest jobs"""
     with services().db.read() as session:
         return Jobs(items=[_told(job) for job in recent_jobs(session)])
 
 
-@routes.get("/zoo-jobs/<id:job_id>", Who.ORGANIZER, Scope.ORGANIZE)
+@routes.get("/zoo-jobs/<zoo_job:job_id>", Permission.MANAGE_ZOOS, Scope.ORGANIZE)
 def show_job(job_id: int) -> Job:
     """How far a job is"""
     return _the_job(job_id)
 
 
-@routes.post("/zoo-jobs/folder", Who.ORGANIZER, Scope.ORGANIZE)
+@routes.post("/zoo-jobs/folder", Permission.MANAGE_ZOOS, Scope.ORGANIZE)
 def add_folder(body: FromFolder) -> Created[Job]:
     """Add a zoo that lies in a folder of the server or in an object store"""
     try:
@@ -224,7 +226,7 @@ def add_folder(body: FromFolder) -> Created[Job]:
     return _created(_begun(JobKind.FOLDER, {"address": address}))
 
 
-@routes.post("/zoo-jobs/pgdl", Who.ORGANIZER, Scope.ORGANIZE)
+@routes.post("/zoo-jobs/pgdl", Permission.MANAGE_ZOOS, Scope.ORGANIZE)
 def add_pgdl(body: FromPgdl) -> Created[Job]:
     """Import a task of the PGDL competition"""
     if body.name and not is_zoo_name(body.name):
@@ -240,7 +242,7 @@ def add_pgdl(body: FromPgdl) -> Created[Job]:
     return _created(_begun(JobKind.PGDL, body.model_dump() | addresses | {"test_size": body.test_size or None}))
 
 
-@routes.post("/zoo-jobs/recipe", Who.ORGANIZER, Scope.ORGANIZE)
+@routes.post("/zoo-jobs/recipe", Permission.MANAGE_ZOOS, Scope.ORGANIZE)
 def add_recipe(body: FromRecipe) -> Created[Job]:
     """Train a zoo by a recipe"""
     if (body.name is None) == (body.toml is None):
@@ -253,7 +255,7 @@ def add_recipe(body: FromRecipe) -> Created[Job]:
         raise faulty({"toml" if body.toml is not None else "name": str(error)}) from None
 
 
-@routes.get("/acts", Who.ORGANIZER, Scope.ORGANIZE)
+@routes.get("/acts", Permission.MONITOR, Scope.ORGANIZE)
 def list_acts(query: ActsOf) -> Acts:
     """Who did what to zoos and phases, the newest first"""
     with services().db.read() as session:
@@ -266,7 +268,7 @@ def list_acts(query: ActsOf) -> Acts:
     )
 
 
-@routes.get("/workers", Who.ORGANIZER, Scope.ORGANIZE)
+@routes.get("/workers", Permission.MONITOR, Scope.ORGANIZE)
 def list_workers() -> Workers:
     """The workers and what their sandboxes hold"""
     with services().db.read() as session:

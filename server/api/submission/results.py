@@ -6,7 +6,7 @@ from pydantic import RootModel
 from model_zoo import ZooError
 from server.api.fields import Answer
 from server.api.routes import Routes
-from server.auth.access import Who, named_in_query, the_submission
+from server.auth.access import Who, submission_named, the_submission
 from server.auth.result_access import seen_result
 from server.config import services
 from server.problems import Problem
@@ -16,7 +16,7 @@ from submissions.results.values_and_targets import zoo_points
 from submissions.results.visibility import Sight
 from submissions.storage.records import SubmissionRecord
 
-routes = Routes("results", "Results", "Scores with their uncertainty, and comparisons.")
+routes = Routes(50, "results", "Results", "Scores with their uncertainty, and comparisons.")
 
 
 class SubmissionResult(RootModel[Result]):
@@ -54,7 +54,7 @@ class Forecast(Answer):
     is_more: bool
 
 
-_SUBMISSION = "/submissions/<id:submission_id>"
+_SUBMISSION = "/submissions/<submission:submission_id>"
 
 
 @routes.get(f"{_SUBMISSION}/result", Who.VISITOR, conflicts=True)
@@ -68,7 +68,7 @@ def show() -> SubmissionResult:
     return SubmissionResult(found)
 
 
-@routes.get(f"{_SUBMISSION}/zoos/<slug:zoo_name>/values", Who.VISITOR, may_lack=True)
+@routes.get(f"{_SUBMISSION}/zoos/<zoo_name:zoo_name>/values", Who.VISITOR, may_lack=True)
 def show_values(zoo_name: str) -> ZooValues:
     """A submission's values beside the truth, on a zoo whose truth is public"""
     seen = seen_result(the_submission())
@@ -95,10 +95,11 @@ def show_values(zoo_name: str) -> ZooValues:
     )
 
 
-@routes.get(f"{_SUBMISSION}/comparison/<id:other_id>", Who.VISITOR, conflicts=True)
-def compare(other_id: int) -> SubmissionComparison:
+@routes.get(f"{_SUBMISSION}/comparison/<submission:other_id>", Who.VISITOR, conflicts=True)
+def compare() -> SubmissionComparison:
     """Two submissions of one phase side by side: is one better by more than chance?"""
-    first, second = the_submission(), named_in_query(other_id)
+    first, second = the_submission(), submission_named("other_id")
+    assert second is not None
     if first.phase_id != second.phase_id:
         raise Problem(409, "The submissions are in different phases; only results on the same networks compare.")
     ours, theirs = _in_full(first), _in_full(second)

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from server.api.fields import Answer, Listing, Paging, Slug
 from server.api.routes import Routes
-from server.auth.access import Who, is_owner_or_organizer, the_submission
-from server.auth.login import current_account, the_account
+from server.auth.access import OwnerOr, Who, is_owner, the_submission
+from server.auth.login import may, the_account
 from server.config import services
 from server.problems import Problem, faulty
 from submissions.competitions.competitions import find_phase
@@ -22,9 +22,10 @@ from submissions.leaderboard.standings import ChoiceRefused, choose
 from submissions.people.tokens import Scope
 from submissions.results.visibility import Sight
 from submissions.storage.records import SubmissionRecord
+from submissions.storage.roles import Permission
 from submissions.storage.states import Reason, State
 
-routes = Routes("submissions", "Submissions", "Submissions: list, watch, cancel.")
+routes = Routes(40, "submissions", "Submissions", "Submissions: list, watch, cancel.")
 
 
 class Smoke(Answer):
@@ -122,7 +123,7 @@ class OwnQuery(Paging):
     phase: Slug | None = Field(None, description="Goes with `competition`")
 
 
-_SUBMISSION = "/submissions/<id:submission_id>"
+_SUBMISSION = "/submissions/<submission:submission_id>"
 
 
 @routes.get("/submissions", Who.PARTICIPANT)
@@ -133,7 +134,7 @@ def list_own(query: OwnQuery) -> Submissions:
         listed = own_submissions(
             session,
             account.id,
-            is_organizer=account.is_organizer,
+            permissions=account.permissions,
             phase_id=_phase_id(session, query),
             page=query.page,
             per_page=query.per_page,
@@ -148,7 +149,7 @@ def show(submission_id: int) -> Submission:
     return told(submission_id)
 
 
-@routes.get(f"{_SUBMISSION}/source", Who.OWNER, download="application/octet-stream")
+@routes.get(f"{_SUBMISSION}/source", OwnerOr(Permission.SEE_SUBMISSIONS), download="application/octet-stream")
 def source() -> Response:
     """The code of your submission, as it was uploaded"""
     record = the_submission()
@@ -167,7 +168,7 @@ def source() -> Response:
     return answer
 
 
-@routes.post(f"{_SUBMISSION}/cancel", Who.OWNER, Scope.SUBMIT, conflicts=True)
+@routes.post(f"{_SUBMISSION}/cancel", OwnerOr(Permission.MODERATE), Scope.SUBMIT, conflicts=True)
 def cancel_submission(submission_id: int) -> Submission:
     """Cancel a submission that has not ended"""
     if not cancel(services().db, submission_id):
@@ -175,7 +176,7 @@ def cancel_submission(submission_id: int) -> Submission:
     return told(submission_id)
 
 
-@routes.post(f"{_SUBMISSION}/choose", Who.OWNER, Scope.SUBMIT, conflicts=True)
+@routes.post(f"{_SUBMISSION}/choose", OwnerOr(Permission.MODERATE), Scope.SUBMIT, conflicts=True)
 def choose_submission(submission_id: int) -> Submission:
     """Let this one of your submissions count, in a phase where teams choose"""
     try:
@@ -187,15 +188,10 @@ def choose_submission(submission_id: int) -> Submission:
 
 def told(submission_id: int) -> Submission:
     """A submission as this request's reader may see it."""
-    account = current_account()
     with services().db.read() as session:
         record = session.get_one(SubmissionRecord, submission_id)
-        now = progress(
-            session,
-            submission_id,
-            with_detail=is_owner_or_organizer(account, record),
-            is_organizer=account is not None and account.is_organizer,
-        )
+        sees_all = may(Permission.SEE_SUBMISSIONS)
+        now = progress(session, submission_id, is_owner=is_owner(record), sees_all=sees_all)
         address = {"competition": record.phase.competition.slug, "phase": record.phase.slug}
     values = {name: getattr(now, name) for name in Submission.model_fields if hasattr(now, name)}
     changed = {"id": submission_id, "author": now.user_name, "team": now.team_name, "parent": now.parent_id}
@@ -218,13 +214,13 @@ def _summary(one: Listed) -> SubmissionSummary:
 
 
 def _phase_id(session: Session, query: OwnQuery) -> int | None:
-    """The phase that the query names, None where it names none. Hidden ones are for organizers, here as everywhere."""
+    """The phase that the query names, None where it names none. Hidden ones are for those who may see them."""
     if query.competition is None and query.phase is None:
         return None
     if query.competition is None or query.phase is None:
         missing = "competition" if query.competition is None else "phase"
         raise faulty({missing: "Name a competition and its phase together."})
     phase = find_phase(session, query.competition, query.phase)
-    if phase is None or (phase.hidden and not the_account().is_organizer):
+    if phase is None or (phase.hidden and not may(Permission.SEE_HIDDEN)):
         raise faulty({"phase": "There is no such phase."})
     return phase.id

@@ -8,8 +8,8 @@ from pydantic import ConfigDict, Field
 from server.api.fields import Answer, Body, Id, Line, Paragraphs, Query
 from server.api.routes import JSON, Created, Routes, checked, read_body
 from server.api.submission.submissions import Submission, told
-from server.auth.access import Who, is_owner_or_organizer, the_phase
-from server.auth.login import current_account, the_account
+from server.auth.access import Who, is_owner_or_may, the_phase
+from server.auth.login import the_account
 from server.config import services
 from server.forms.submit_form import ONE_AT_A_TIME
 from server.problems import Problem, faulty
@@ -20,9 +20,10 @@ from submissions.intake.quota import quota_of, refusal
 from submissions.intake.submit import SubmissionRefused, submit
 from submissions.people.tokens import Scope
 from submissions.storage.records import SubmissionRecord, utc_now
+from submissions.storage.roles import Permission
 from worker.hints import send_hint
 
-routes = Routes("submitting", "Submitting", "Measures: check and submit.")
+routes = Routes(30, "submitting", "Submitting", "Measures: check and submit.")
 
 _MULTIPART = "multipart/form-data"
 _SOURCE_NAME = "complexity.py"
@@ -99,7 +100,7 @@ class SubmissionForm(Query):
     parent: Id | None = None
 
 
-_PHASE = "/competitions/<slug:competition_slug>/phases/<slug:phase_slug>"
+_PHASE = "/competitions/<competition:competition_slug>/phases/<phase:phase_slug>"
 
 
 @routes.get(f"{_PHASE}/quota", Who.PARTICIPANT)
@@ -215,6 +216,6 @@ def _submitted(wanted: SubmissionWanted | SubmissionForm, filename: str, content
 def _own(submission_id: int) -> SubmissionRecord:
     with services().db.read() as session:
         found = session.get(SubmissionRecord, submission_id)
-    if found is None or not is_owner_or_organizer(current_account(), found):
+    if found is None or not is_owner_or_may(found, Permission.SEE_SUBMISSIONS):
         raise faulty({"parent": "You have no submission with this number."})
     return found

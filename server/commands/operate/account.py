@@ -1,4 +1,4 @@
-"""`gengap account`: creates an organizer's account, and resets a forgotten password."""
+"""`gengap account`: creates accounts with a role, and resets a forgotten password."""
 
 import sys
 
@@ -6,10 +6,11 @@ import click
 
 from server.commands.common import ready_database, settings_or_exit
 from server.commands.errors import InputError
-from submissions.people.accounts import AccountError, create_organizer, find_user, set_password
+from submissions.people.accounts import AccountError, create_account, find_user, set_password
 from submissions.people.mailed_links import RESET_FOR, reset_path
 from submissions.storage.database import Database
 from submissions.storage.records import UserRecord
+from submissions.storage.roles import PERMISSIONS, Role
 
 
 @click.group()
@@ -17,18 +18,28 @@ def command() -> None:
     """Create organizers, and reset passwords. Passwords are asked for, or read from standard input."""
 
 
-@command.command()
-@click.argument("name")
-def organizer(name: str) -> None:
-    """Create an account with the role of an organizer."""
-    db = ready_database(settings_or_exit())
-    try:
-        create_organizer(db, name, _password())
-    except AccountError as error:
-        raise InputError(str(error)) from None
-    finally:
-        db.close()
-    click.echo(f"{name.strip()} is an organizer now.")
+def _maker(role: Role) -> click.Command:
+    """Return the command that creates accounts with this role."""
+    a_role = f"{'an' if role[0] in 'aeiou' else 'a'} {role}"
+
+    @click.command(role, help=f"Create an account with the role of {a_role}.")
+    @click.argument("name")
+    def make(name: str) -> None:
+        db = ready_database(settings_or_exit())
+        try:
+            create_account(db, name, _password(), role)
+        except AccountError as error:
+            raise InputError(str(error)) from None
+        finally:
+            db.close()
+        click.echo(f"{name.strip()} is {a_role} now.")
+
+    return make
+
+
+for _role in Role:
+    if PERMISSIONS[_role]:  # participants register by themselves
+        command.add_command(_maker(_role))
 
 
 @command.command()

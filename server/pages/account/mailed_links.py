@@ -18,7 +18,7 @@ from worker.hints import send_mail_hint
 pages = Blueprint("links", __name__)
 
 
-@pages.get("/verify/<token>")
+@pages.get("/verify/<mailed_link:token>")
 @allow(Who.VISITOR)
 def verify_form(token: str) -> ResponseReturnValue:
     with services().db.read() as session:
@@ -28,7 +28,7 @@ def verify_form(token: str) -> ResponseReturnValue:
     return render_template("account/verify.html", token=token, name=link.user.name, address=link.address)
 
 
-@pages.post("/verify/<token>")
+@pages.post("/verify/<mailed_link:token>")
 @allow(Who.VISITOR)
 def verify(token: str) -> ResponseReturnValue:
     user = accounts.verify_email(services().db, services().settings.secret_key(), token)
@@ -55,13 +55,13 @@ def ask_to_reset() -> ResponseReturnValue:
     return redirect(url_for("accounts.log_in_form"))
 
 
-@pages.get("/reset/<token>")
+@pages.get("/reset/<mailed_link:token>")
 @allow(Who.VISITOR)
 def reset_form(token: str) -> ResponseReturnValue:
     return _reset_page(token)
 
 
-@pages.post("/reset/<token>")
+@pages.post("/reset/<mailed_link:token>")
 @allow(Who.VISITOR)
 def reset(token: str) -> ResponseReturnValue:
     secret = services().settings.secret_key()

@@ -6,7 +6,6 @@ from flask.typing import ResponseReturnValue
 from server.auth.access import Who, allow
 from server.auth.login import the_account
 from server.config import services
-from server.forms.fields import LARGEST_ID
 from submissions.messages.notifications import SHOWN, mark_read, notices_of
 
 pages = Blueprint("notices", __name__)
@@ -27,7 +26,7 @@ def read_all() -> ResponseReturnValue:
     return redirect(url_for("notices.overview"))
 
 
-@pages.post(f"/account/notifications/<int(max={LARGEST_ID}):notice_id>/read")
+@pages.post("/account/notifications/<notification:notice_id>/read")
 @allow(Who.PARTICIPANT)
 def read(notice_id: int) -> ResponseReturnValue:
     mark_read(services().db, the_account().id, notice_id)

@@ -6,7 +6,6 @@ from flask.typing import ResponseReturnValue
 from server.auth import login
 from server.auth.access import Who, allow
 from server.config import services
-from server.forms.fields import LARGEST_ID
 from server.presentation.browser_names import browser_name
 from submissions.people import sessions
 
@@ -22,7 +21,7 @@ def overview() -> str:
     return render_template("account/sessions.html", listed=listed)
 
 
-@pages.post(f"/account/sessions/<int(max={LARGEST_ID}):session_id>/end")
+@pages.post("/account/sessions/<session:session_id>/end")
 @allow(Who.PARTICIPANT)
 def end(session_id: int) -> ResponseReturnValue:
     account = login.the_account()

@@ -14,8 +14,8 @@ from submissions.people.teams import NAME_LENGTHS, Team, TeamRefused
 from submissions.storage.records import CompetitionRecord
 
 pages = Blueprint("teams", __name__)
-_TEAM = "/competitions/<slug:competition_slug>/team"
-_INVITATION = "/invitations/<token:invite_key>"
+_TEAM = "/competitions/<competition:competition_slug>/team"
+_INVITATION = "/invitations/<invitation:invite_key>"
 
 
 @pages.get("/my/teams")
@@ -24,7 +24,7 @@ def mine() -> str:
     """Every competition that the reader may see, with their team in it, if there is one."""
     account = the_account()
     with services().db.read() as session:
-        competitions = session.scalars(visible_competitions(account)).unique().all()
+        competitions = session.scalars(visible_competitions()).unique().all()
         own = {team.competition_id: team for team in teams.teams_of(session, account.id)}
     return render_template("teams/mine.html", competitions=competitions, own=own)
 
@@ -91,7 +91,7 @@ def _page(name: str = "", message: str = "") -> str:
             listed = None
         else:
             why_not = teams.merge_refusal(session, competition.id, account.id, team.team_id)
-            listed = own_submissions(session, account.id, is_organizer=account.is_organizer, team_id=team.team_id)
+            listed = own_submissions(session, account.id, permissions=account.permissions, team_id=team.team_id)
     invite_url = None
     if team is not None:
         invite_url = full_address("teams.invitation", invite_key=team.invite_key)
@@ -131,7 +131,7 @@ def _invited_to(invite_key: str) -> tuple[Team, CompetitionRecord]:
         team = teams.invited_to(session, invite_key)
         if team is None:
             abort(404)
-        visible = visible_competitions(the_account()).where(CompetitionRecord.id == team.competition_id)
+        visible = visible_competitions().where(CompetitionRecord.id == team.competition_id)
         competition = session.scalars(visible).unique().one_or_none()
     return (team, competition) if competition is not None else abort(404)
 

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from server.auth.access import Who, allow
 from server.auth.login import the_account
 from server.config import services
-from server.forms.fields import LARGEST_ID, text_field
+from server.forms.fields import text_field
 from submissions.people.tokens import NAME_LENGTH, SCOPES, Scope, TokenError, create_token, revoke_token, tokens_of
 from submissions.storage.records import utc_now
 
@@ -39,7 +39,7 @@ def create() -> ResponseReturnValue:
     return _page(scopes=[Scope.READ, Scope.SUBMIT], made=(record.name, text))
 
 
-@pages.post(f"/account/tokens/<int(max={LARGEST_ID}):token_id>/revoke")
+@pages.post("/account/tokens/<api_token:token_id>/revoke")
 @allow(Who.PARTICIPANT)
 def revoke(token_id: int) -> ResponseReturnValue:
     if not revoke_token(services().db, the_account().id, token_id):
@@ -57,7 +57,7 @@ def _page(
     made: tuple[str, str] | None = None,
 ) -> str:
     account = the_account()
-    offered = {scope: text for scope, text in SCOPES.items() if scope is not Scope.ORGANIZE or account.is_organizer}
+    offered = {scope: text for scope, text in SCOPES.items() if scope is not Scope.ORGANIZE or account.permissions}
     return render_template(
         "account/tokens.html",
         listed=tokens_of(services().db, account.id),

@@ -23,8 +23,8 @@ from submissions.leaderboard.model import Board, Cell
 from submissions.storage.records import PhaseRecord, utc_now
 
 pages = Blueprint("board_exports", __name__)
-_BOARD = "/competitions/<slug:competition_slug>/<slug:phase_slug>/leaderboard"
-_SUBMISSION = "/submissions/<int(max=2147483647):submission_id>"
+_BOARD = "/competitions/<competition:competition_slug>/<phase:phase_slug>/leaderboard"
+_SUBMISSION = "/submissions/<submission:submission_id>"
 _A_WHILE = "public, max-age=300"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

@@ -15,7 +15,7 @@ from submissions.storage.records import PhaseRecord, PhaseZooRecord, ZooRecord
 pages = Blueprint("competitions", __name__)
 
 
-@pages.get("/competitions/<slug:competition_slug>")
+@pages.get("/competitions/<competition:competition_slug>")
 @allow(Who.VISITOR)
 def show(**_named: object) -> str:
     competition = the_competition()

@@ -33,7 +33,7 @@ _EXTENSION = "gengap_kept_boards"
 _YOU = '<span class="badge own">you</span>'
 
 pages = Blueprint("leaderboard", __name__)
-_BOARD = "/competitions/<slug:competition_slug>/<slug:phase_slug>/leaderboard"
+_BOARD = "/competitions/<competition:competition_slug>/<phase:phase_slug>/leaderboard"
 
 METRIC_NAMES = {name: metric.symbol for name, metric in METRICS.items()}
 METRIC_TITLES = {name: metric.description for name, metric in METRICS.items()}

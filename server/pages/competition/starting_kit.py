@@ -8,7 +8,7 @@ from server.downloads.starting_kit import starting_kit
 pages = Blueprint("kit", __name__)
 
 
-@pages.get("/competitions/<slug:competition_slug>/kit.zip")
+@pages.get("/competitions/<competition:competition_slug>/kit.zip")
 @allow(Who.VISITOR)
 def download(**_named: object) -> Response:
     return starting_kit()

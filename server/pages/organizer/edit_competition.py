@@ -3,10 +3,10 @@
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from server.auth.access import Who, allow
+from server.auth.access import allow
 from server.auth.login import the_account
 from server.config import services
-from server.forms.fields import LARGEST_ID, paragraph_field, text_field
+from server.forms.fields import paragraph_field, text_field
 from submissions.competitions.announcements import announce, announcements_of, withdraw
 from submissions.competitions.competitions import (
     TEXT_LENGTH,
@@ -16,20 +16,21 @@ from submissions.competitions.competitions import (
     change_competition,
 )
 from submissions.storage.records import CompetitionRecord
+from submissions.storage.roles import Permission
 
 pages = Blueprint("competition_form", __name__)
-_COMPETITION = f"/organizer/competitions/<int(max={LARGEST_ID}):competition_id>"
+_COMPETITION = "/organizer/competitions/<competition_number:competition_id>"
 _NUMBER_DIGITS = 9
 
 
 @pages.get(_COMPETITION)
-@allow(Who.ORGANIZER)
+@allow(Permission.MANAGE_PHASES)
 def show(competition_id: int) -> str:
     return _page(competition_id)
 
 
 @pages.post(_COMPETITION)
-@allow(Who.ORGANIZER)
+@allow(Permission.MANAGE_PHASES)
 def change(competition_id: int) -> ResponseReturnValue:
     _the_competition(competition_id)
     members = text_field("team_members", _NUMBER_DIGITS)
@@ -48,7 +49,7 @@ def change(competition_id: int) -> ResponseReturnValue:
 
 
 @pages.post(f"{_COMPETITION}/announcements")
-@allow(Who.ORGANIZER)
+@allow(Permission.MANAGE_PHASES)
 def add_announcement(competition_id: int) -> ResponseReturnValue:
     _the_competition(competition_id)
     title, text = text_field("headline", TITLE_LENGTH + 1), paragraph_field("message", TEXT_LENGTH + 1)
@@ -61,8 +62,8 @@ def add_announcement(competition_id: int) -> ResponseReturnValue:
     return redirect(url_for("competition_form.show", competition_id=competition_id))
 
 
-@pages.post(f"{_COMPETITION}/announcements/<int(max={LARGEST_ID}):announcement_id>/withdraw")
-@allow(Who.ORGANIZER)
+@pages.post(f"{_COMPETITION}/announcements/<announcement:announcement_id>/withdraw")
+@allow(Permission.MANAGE_PHASES)
 def withdraw_announcement(competition_id: int, announcement_id: int) -> ResponseReturnValue:
     _the_competition(competition_id)
     is_gone = withdraw(services().db, competition_id, announcement_id, user_id=the_account().id)

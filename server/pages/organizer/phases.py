@@ -4,10 +4,10 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import joinedload
 
-from server.auth.access import Who, allow
+from server.auth.access import allow
 from server.auth.login import the_account
 from server.config import services
-from server.forms.fields import LARGEST_ID, ids_field, paragraph_field, text_field
+from server.forms.fields import ids_field, paragraph_field, text_field
 from server.forms.phase_form import PhaseFields, fields_of, plan_in, posted_fields
 from submissions.competitions.competitions import TEXT_LENGTH, TITLE_LENGTH
 from submissions.competitions.phases import (
@@ -24,27 +24,28 @@ from submissions.competitions.phases import (
     unfreeze,
 )
 from submissions.storage.records import PhaseRecord
+from submissions.storage.roles import Permission
 
 pages = Blueprint("phases", __name__)
-_PHASE = f"/organizer/phases/<int(max={LARGEST_ID}):phase_id>"
+_PHASE = "/organizer/phases/<phase_number:phase_id>"
 NEW = "+"  # the value of “a new competition” in the list of competitions
 
 
 @pages.get("/organizer/phases/")
-@allow(Who.ORGANIZER)
+@allow(Permission.MANAGE_PHASES)
 def overview() -> str:
     with services().db.read() as session:
         return render_template("phases/list.html", listed=phase_list(session))
 
 
 @pages.get("/organizer/phases/new")
-@allow(Who.ORGANIZER)
+@allow(Permission.MANAGE_PHASES)
 def form() -> str:
     return _new_page(fields_of(default_plan()))
 
 
 @pages.post("/organizer/phases/new")
-@allow(Who.ORGANIZER)
+@allow(Permission.MANAGE_PHASES)
 def open_new() -> ResponseReturnValue:
     fields = posted_fields(default_plan())
     plan, messages = plan_in(fields)
@@ -73,13 +74,13 @@ def open_new() -> ResponseReturnValue:
 
 
 @pages.get(_PHASE)
-@allow(Who.ORGANIZER)
+@allow(Permission.MANAGE_PHASES)
 def show(phase_id: int) -> str:
     return _phase_page(phase_id)
 
 
 @pages.post(_PHASE)
-@allow(Who.ORGANIZER)
+@allow(Permission.MANAGE_PHASES)
 def change(phase_id: int) -> ResponseReturnValue:
     fields = posted_fields(plan_of(_the_phase(phase_id)))
     plan, messages = plan_in(fields)
@@ -94,7 +95,7 @@ def change(phase_id: int) -> ResponseReturnValue:
 
 
 @pages.post(f"{_PHASE}/unfreeze")
-@allow(Who.ORGANIZER)
+@allow(Permission.MANAGE_PHASES)
 def unfreeze_board(phase_id: int) -> ResponseReturnValue:
     _the_phase(phase_id)
     is_done = unfreeze(services().db, phase_id, user_id=the_account().id)

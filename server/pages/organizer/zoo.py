@@ -8,43 +8,45 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from model_zoo.checks.report import Verdict
-from server.auth.access import Who, allow
+from server.auth.access import allow
 from server.auth.login import the_account
 from server.config import services
 from server.downloads import zoo as zoo_downloads
 from server.downloads.zoo import the_zoo, zoo_picture
-from server.forms.fields import LARGEST_ID, id_field
+from server.forms.fields import id_field
 from submissions.competitions.competitions import CompetitionError
 from submissions.competitions.phase_zoos import attach_zoo, detach_zoo, replace_zoo, submissions_affected
 from submissions.storage.audit import acts
 from submissions.storage.records import JobKind, PhaseRecord, ZooState
+from submissions.storage.roles import Permission
 from submissions.zoos.jobs import enqueue
 from worker.hints import send_hint, send_zoo_hint
 
 pages = Blueprint("zoo_page", __name__)
-_ZOO = f"/organizer/zoos/<int(max={LARGEST_ID}):zoo_id>"
+_CHANGES_PHASES = frozenset({Permission.MANAGE_ZOOS, Permission.MANAGE_PHASES})
+_ZOO = "/organizer/zoos/<zoo:zoo_id>"
 
 
 @pages.get(_ZOO)
-@allow(Who.ORGANIZER)
+@allow(Permission.MANAGE_ZOOS)
 def show(zoo_id: int) -> str:
     return _page(zoo_id)
 
 
-@pages.get(f"{_ZOO}/pictures/<slug:picture>.json")
-@allow(Who.ORGANIZER)
+@pages.get(f"{_ZOO}/pictures/<picture:picture>.json")
+@allow(Permission.MANAGE_ZOOS)
 def chart(zoo_id: int, picture: str) -> Response:
     return zoo_picture(zoo_id, picture)
 
 
 @pages.get(f"{_ZOO}/public.zip")
-@allow(Who.ORGANIZER)
+@allow(Permission.MANAGE_ZOOS)
 def public_part(zoo_id: int) -> Response:
     return zoo_downloads.public_part(zoo_id)
 
 
 @pages.post(f"{_ZOO}/check")
-@allow(Who.ORGANIZER)
+@allow(Permission.MANAGE_ZOOS)
 def check_again(zoo_id: int) -> ResponseReturnValue:
     detail = the_zoo(zoo_id)
     if detail.job is None or detail.job.state.is_final:
@@ -54,21 +56,21 @@ def check_again(zoo_id: int) -> ResponseReturnValue:
 
 
 @pages.post(f"{_ZOO}/attach")
-@allow(Who.ORGANIZER)
+@allow(_CHANGES_PHASES)
 def attach(zoo_id: int) -> ResponseReturnValue:
     the_zoo(zoo_id)
     return _change(zoo_id, lambda phase_id: attach_zoo(services().db, phase_id, zoo_id, the_account().id), "Attached.")
 
 
 @pages.post(f"{_ZOO}/detach")
-@allow(Who.ORGANIZER)
+@allow(_CHANGES_PHASES)
 def detach(zoo_id: int) -> ResponseReturnValue:
     the_zoo(zoo_id)
     return _change(zoo_id, lambda phase_id: detach_zoo(services().db, phase_id, zoo_id, the_account().id), "Detached.")
 
 
 @pages.post(f"{_ZOO}/replace")
-@allow(Who.ORGANIZER)
+@allow(_CHANGES_PHASES)
 def replace(zoo_id: int) -> ResponseReturnValue:
     the_zoo(zoo_id)
     by = id_field("by")

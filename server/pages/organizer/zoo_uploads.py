@@ -4,13 +4,14 @@ A piece is at most `PIECE_BYTES`, so that the web process stays small however la
 user who began it; for anybody else it does not exist.
 """
 
-from flask import Blueprint, Flask, Response, jsonify, request, url_for
+from flask import Blueprint, Response, jsonify, request, url_for
 
-from server.auth.access import Who, allow
+from server.auth.access import allow
 from server.auth.login import the_account
 from server.config import services
 from server.forms.fields import text_field
 from server.forms.zoo_fields import PIECE_BYTES
+from submissions.storage.roles import Permission
 from submissions.zoos.uploads import (
     FILENAME_LENGTH,
     UploadError,
@@ -26,17 +27,12 @@ _NUMBER_DIGITS = 15
 _APPEND = "zoo_uploads.append_piece"
 
 pages = Blueprint("zoo_uploads", __name__)
-_UPLOAD = "/organizer/zoos/uploads/<token:upload_id>"
+_UPLOAD = "/organizer/zoos/uploads/<upload:upload_id>"
 Answer = tuple[Response, int]
 
 
-def init_app(app: Flask) -> None:
-    """Bound the body of a piece before anything reads it; comes before the check of CSRF tokens."""
-    app.before_request(_bound_the_body)
-
-
 @pages.post("/organizer/zoos/uploads")
-@allow(Who.ORGANIZER)
+@allow(Permission.MANAGE_ZOOS)
 def begin() -> Answer:
     """Begin an upload, or go on with the same one: where to send pieces, and from which byte on."""
     size = text_field("bytes", _NUMBER_DIGITS + 1)
@@ -55,7 +51,7 @@ def begin() -> Answer:
 
 
 @pages.post(_UPLOAD)
-@allow(Who.ORGANIZER)
+@allow(Permission.MANAGE_ZOOS)
 def append_piece(upload_id: str) -> Answer:
     """Append the body at byte `offset`; a 409 response contains the right offset."""
     offset = request.args.get("offset", "")
@@ -72,7 +68,7 @@ def append_piece(upload_id: str) -> Answer:
 
 
 @pages.post(f"{_UPLOAD}/finish")
-@allow(Who.ORGANIZER)
+@allow(Permission.MANAGE_ZOOS)
 def finish(upload_id: str) -> Answer:
     """Hand the complete upload to a worker: the address of the page that follows it."""
     try:
@@ -91,6 +87,8 @@ def _refused(sentence: str) -> Answer:
     return jsonify(error=sentence), 422
 
 
+@pages.before_app_request
 def _bound_the_body() -> None:
+    """Before anything reads the body of a piece, also the check of CSRF tokens."""
     if request.endpoint == _APPEND:
         request.max_content_length = PIECE_BYTES

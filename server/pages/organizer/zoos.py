@@ -9,13 +9,14 @@ from sqlalchemy import select
 
 from model_zoo import ZooError
 from model_zoo.recipes import RECIPES, named_recipe
-from server.auth.access import Who, allow
+from server.auth.access import allow
 from server.auth.login import the_account
 from server.config import services
-from server.forms.fields import LARGEST_ID, paragraph_field, text_field
+from server.forms.fields import paragraph_field, text_field
 from server.forms.zoo_fields import is_zoo_name, own_recipe
 from server.http.headers import conditional
 from submissions.storage.records import JobKind, JobState, ZooJobRecord, ZooUploadRecord, utc_now
+from submissions.storage.roles import Permission
 from submissions.zoos.allowed_sources import SourceError, allowed_address
 from submissions.zoos.jobs import enqueue, find_job, recent_jobs
 from submissions.zoos.registry import zoo_list
@@ -27,17 +28,17 @@ _ADDRESS_LENGTH = 1000
 _RECIPE_LENGTH = 100_000
 
 pages = Blueprint("zoos", __name__)
-_JOB = f"/organizer/zoos/jobs/<int(max={LARGEST_ID}):job_id>"
+_JOB = "/organizer/zoos/jobs/<zoo_job:job_id>"
 
 
 @pages.get("/organizer/zoos/")
-@allow(Who.ORGANIZER)
+@allow(Permission.MANAGE_ZOOS)
 def overview() -> str:
     return _overview_page()
 
 
 @pages.post("/organizer/zoos/add/folder")
-@allow(Who.ORGANIZER)
+@allow(Permission.MANAGE_ZOOS)
 def add_folder() -> ResponseReturnValue:
     try:
         address = allowed_address(text_field("address", _ADDRESS_LENGTH), services().settings.zoo_sources)
@@ -47,7 +48,7 @@ def add_folder() -> ResponseReturnValue:
 
 
 @pages.post("/organizer/zoos/add/pgdl")
-@allow(Who.ORGANIZER)
+@allow(Permission.MANAGE_ZOOS)
 def add_pgdl() -> ResponseReturnValue:
     sources = [source for source in services().settings.zoo_sources if source.startswith("/")]
     name, test_size = text_field("name", 81), text_field("test_size", 9)
@@ -73,7 +74,7 @@ def add_pgdl() -> ResponseReturnValue:
 
 
 @pages.post("/organizer/zoos/add/recipe")
-@allow(Who.ORGANIZER)
+@allow(Permission.MANAGE_ZOOS)
 def add_recipe() -> ResponseReturnValue:
     chosen = text_field("recipe", 80)
     try:
@@ -86,7 +87,7 @@ def add_recipe() -> ResponseReturnValue:
 
 
 @pages.get(_JOB)
-@allow(Who.ORGANIZER)
+@allow(Permission.MANAGE_ZOOS)
 def job(job_id: int) -> ResponseReturnValue:
     """The job's page; once it is done, the zoo's."""
     found = _the_job(job_id)
@@ -96,7 +97,7 @@ def job(job_id: int) -> ResponseReturnValue:
 
 
 @pages.get(f"{_JOB}/progress")
-@allow(Who.ORGANIZER)
+@allow(Permission.MANAGE_ZOOS)
 def job_progress(job_id: int) -> Response:
     """The progress part alone. Once the job has ended, the response makes htmx load the page of its result."""
     found = _the_job(job_id)

@@ -20,13 +20,13 @@ def index() -> Response:
     return _shown(INDEX)
 
 
-@pages.get("/help/<path:help_name>")
+@pages.get("/help/<file:help_name>")
 @allow(Who.VISITOR)
 def page(help_name: str) -> Response:
     return _shown(help_name)
 
 
-@pages.get("/help/images/<slug:file_name>")
+@pages.get("/help/images/<picture:file_name>")
 @allow(Who.VISITOR)
 def image(file_name: str) -> Response:
     if file_name not in help_images():

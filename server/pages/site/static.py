@@ -15,7 +15,7 @@ _A_DAY = "public, max-age=86400"
 pages = Blueprint("static", __name__)
 
 
-@pages.get("/static/<path:name>")
+@pages.get("/static/<file:name>")
 @allow(Who.VISITOR)
 def file(name: str) -> Response:
     response = send_from_directory(FOLDER, name)

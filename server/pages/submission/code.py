@@ -4,17 +4,18 @@ import io
 
 from flask import Blueprint, Response, abort, current_app, render_template, send_file
 
-from server.auth.access import Who, allow, the_submission
+from server.auth.access import OwnerOr, allow, the_submission
 from server.config import services
 from submissions.intake.bundle_store import StoreError
 from submissions.intake.own_code import CodeUnavailable, readable, stored_files
+from submissions.storage.roles import Permission
 
 pages = Blueprint("code", __name__)
-_CODE = "/submissions/<int(max=2147483647):submission_id>/code"
+_CODE = "/submissions/<submission:submission_id>/code"
 
 
 @pages.get(_CODE)
-@allow(Who.OWNER)
+@allow(OwnerOr(Permission.SEE_SUBMISSIONS))
 def show(**_named: object) -> str:
     submission = the_submission()
     try:
@@ -29,7 +30,7 @@ def show(**_named: object) -> str:
 
 
 @pages.get(f"{_CODE}/download")
-@allow(Who.OWNER)
+@allow(OwnerOr(Permission.SEE_SUBMISSIONS))
 def download(**_named: object) -> Response:
     """The upload, byte for byte."""
     submission = the_submission()

@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass
 
-from flask import Blueprint, Response, abort, current_app, jsonify, render_template, request
+from flask import Blueprint, Response, abort, current_app, jsonify, render_template
 
 from model_zoo import ZooError
-from server.auth.access import Who, allow, named_in_query
+from server.auth.access import Who, allow, submission_named
 from server.auth.login import current_account
 from server.auth.result_access import seen_result
 from server.charts.result_charts import first_against_second
 from server.config import services
-from server.forms.fields import LARGEST_ID
 from server.presentation.result_sentences import difference_sentence, p_words
 from submissions.leaderboard.comparison import Compared, Offered, Pairs, compared, leading_offers, own_offers, pairs
 from submissions.results.submission_result import Result
@@ -30,10 +29,10 @@ class Choice:
 
 
 @pages.get("/compare")
-@allow(Who.VISITOR)
+@allow(Who.VISITOR, submissions_in_query=("a", "b"))
 def show() -> str:
     """The form, and once both are chosen their comparison."""
-    first, second = _named("a"), _named("b")
+    first, second = submission_named("a"), submission_named("b")
     if first is None:
         return render_template("compare.html", first=None)
     refusal, found = _compared(first, second) if second is not None else (_refusal(first), None)
@@ -51,11 +50,11 @@ def show() -> str:
     )
 
 
-@pages.get("/compare/<slug:zoo_name>.json")
-@allow(Who.VISITOR)
+@pages.get("/compare/<zoo_name:zoo_name>.json")
+@allow(Who.VISITOR, submissions_in_query=("a", "b"))
 def chart(zoo_name: str) -> Response:
     """The specification of both measures' values on one zoo whose truth is public."""
-    first, second = _named("a"), _named("b")
+    first, second = submission_named("a"), submission_named("b")
     if first is None or second is None:
         abort(404)
     _, found = _compared(first, second)
@@ -63,16 +62,6 @@ def chart(zoo_name: str) -> Response:
     if points is None:
         abort(404)
     return jsonify(first_against_second(points.rows, _names(first, second), points.target))
-
-
-def _named(key: str) -> SubmissionRecord | None:
-    """The submission that the query names, None where it names none; 404 where the reader may not see it."""
-    text = request.args.get(key, "")
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= LARGEST_ID):
-        abort(404)
-    return named_in_query(int(text))
 
 
 def _refusal(submission: SubmissionRecord) -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from flask import Blueprint, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from server.auth.access import Who, allow, the_submission
+from server.auth.access import OwnerOr, allow, is_owner_or_may, the_submission
 from server.auth.login import the_account
 from server.config import services
 from server.forms.fields import text_field
@@ -18,11 +18,12 @@ from submissions.leaderboard import board_page, standings
 from submissions.leaderboard.model import Row
 from submissions.storage.database import Database
 from submissions.storage.records import CountRule
+from submissions.storage.roles import Permission
 from submissions.storage.states import State
 from worker.hints import send_hint
 
 pages = Blueprint("moderation", __name__)
-_SUBMISSION = "/submissions/<int(max=2147483647):submission_id>"
+_SUBMISSION = "/submissions/<submission:submission_id>"
 _TOO_LATE = "Nothing was changed: it is in this state already."
 
 
@@ -40,10 +41,11 @@ class OnBoard:
 
 
 @pages.app_template_global()
-def on_board(*, is_owner: bool) -> OnBoard:
-    """For the submission that the page is about. is_owner: whether the reader is one of its owners, or an organizer."""
+def on_board() -> OnBoard:
+    """For the submission that the page is about."""
     submission = the_submission()
     with services().db.read() as session:
+        is_owner = is_owner_or_may(submission, Permission.SEE_SUBMISSIONS)
         row = board_page.standing_of(session, submission, is_owner=is_owner)
     phase = submission.phase
     return OnBoard(
@@ -51,7 +53,7 @@ def on_board(*, is_owner: bool) -> OnBoard:
         row=row,
         counts=row is not None and row.submission_id == submission.id,
         may_be_chosen=(
-            is_owner
+            is_owner_or_may(submission, Permission.MODERATE)
             and phase.count_rule is CountRule.CHOSEN
             and not phase.uses_ladder
             and not submission.is_baseline
@@ -65,7 +67,7 @@ def on_board(*, is_owner: bool) -> OnBoard:
 
 
 @pages.post(f"{_SUBMISSION}/choose")
-@allow(Who.OWNER)
+@allow(OwnerOr(Permission.MODERATE))
 def choose(submission_id: int) -> ResponseReturnValue:
     try:
         standings.choose(services().db, submission_id)
@@ -76,7 +78,7 @@ def choose(submission_id: int) -> ResponseReturnValue:
 
 
 @pages.post(f"{_SUBMISSION}/moderate")
-@allow(Who.ORGANIZER)
+@allow(Permission.MODERATE)
 def moderate(submission_id: int) -> ResponseReturnValue:
     act = _ACTS.get(request.form.get("act", ""))
     if act is None:

@@ -20,8 +20,8 @@ from submissions.results.values_and_targets import ZooPoints, zoo_points
 from submissions.results.visibility import Sight
 
 LISTED_NETWORKS = 500
-_SUBMISSION = "/submissions/<id:submission_id>"
-_ZOO = f"{_SUBMISSION}/zoos/<slug:zoo_name>"
+_SUBMISSION = "/submissions/<submission:submission_id>"
+_ZOO = f"{_SUBMISSION}/zoos/<zoo_name:zoo_name>"
 
 pages = Blueprint("results", __name__)
 
@@ -85,14 +85,14 @@ def as_table(**_named: object) -> Response:
     return _csv(text, f"submission-{found.submission_id}.csv")
 
 
-@pages.get(f"{_ZOO}/drawings/<slug:drawing>.json")
+@pages.get(f"{_ZOO}/drawings/<picture:drawing>.json")
 @allow(Who.VISITOR)
 def drawing_spec(zoo_name: str, drawing: str, **_named: object) -> Response:
     """The specification that charts.js draws."""
     return jsonify(_picture(zoo_name, drawing).draw())
 
 
-@pages.get(f"{_ZOO}/drawings/<slug:drawing>/data.json")
+@pages.get(f"{_ZOO}/drawings/<picture:drawing>/data.json")
 @allow(Who.VISITOR)
 def drawing_data(zoo_name: str, drawing: str, **_named: object) -> Response:
     """The numbers of a picture as objects."""
@@ -101,7 +101,7 @@ def drawing_data(zoo_name: str, drawing: str, **_named: object) -> Response:
     return _as_file(jsonify(content), f"{_stem(zoo_name, drawing)}.json")
 
 
-@pages.get(f"{_ZOO}/drawings/<slug:drawing>/data.csv")
+@pages.get(f"{_ZOO}/drawings/<picture:drawing>/data.csv")
 @allow(Who.VISITOR)
 def drawing_table(zoo_name: str, drawing: str, **_named: object) -> Response:
     """The numbers of a picture as a table."""

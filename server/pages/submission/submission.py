@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from flask import Blueprint, Response, abort, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from server.auth.access import Who, allow, is_owner, is_owner_or_organizer, named_in_query, the_submission
-from server.auth.login import Account, current_account
+from server.auth.access import OwnerOr, Who, allow, is_owner, is_owner_or_may, the_submission
+from server.auth.login import current_account, may
 from server.config import services
-from server.forms.fields import LARGEST_ID
 from server.http.headers import conditional_on
 from server.polls import interval_of, look_for
 from server.presentation import watch_words
@@ -21,12 +20,13 @@ from submissions.evaluation.waiting import Estimate
 from submissions.intake.listing import phase_for_another
 from submissions.intake.own_code import CodeUnavailable, Excerpt, excerpt, stored_files
 from submissions.storage.records import PhaseRecord, SubmissionRecord, utc_now
+from submissions.storage.roles import Permission
 from worker.sandbox.layers.layer_table import TABLE
 
 pages = Blueprint("submissions", __name__)
 pages.add_app_template_filter(watch_words.elapsed, "elapsed")
 pages.add_app_template_filter(watch_words.forecast_sentence, "forecast_sentence")
-_SUBMISSION = f"/submissions/<int(max={LARGEST_ID}):submission_id>"
+_SUBMISSION = "/submissions/<submission:submission_id>"
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,8 @@ class Watched:
 @pages.get(_SUBMISSION)
 @allow(Who.VISITOR)
 def show(**_named: object) -> str:
-    submission, account = the_submission(), current_account()
+    submission = the_submission()
     now, watched = _watch(submission)
-    may_change = is_owner_or_organizer(account, submission)
     return render_template(
         "submission.html",
         phase=submission.phase,
@@ -52,30 +51,30 @@ def show(**_named: object) -> str:
         began=watch_words.began(now),
         poll=interval_of(now.created_at, is_in_smoke=now.is_in_smoke),
         now=utc_now(),
-        may_change=may_change,
-        resubmit_to=_resubmit_to(submission) if is_owner(account, submission) else None,
+        may_change=is_owner_or_may(submission, Permission.MODERATE),
+        sees_detail=is_owner_or_may(submission, Permission.SEE_SUBMISSIONS),
+        resubmit_to=_resubmit_to(submission) if is_owner(submission) else None,
     )
 
 
-@pages.get(f"/submissions/<int(max={LARGEST_ID}):watched_id>/status")
+@pages.get(f"{_SUBMISSION}/status")
 @allow(Who.VISITOR)
-def status(watched_id: int) -> Response:
+def status(submission_id: int) -> Response:
     """The status part alone. Once the submission has ended, the response makes htmx reload the whole page.
 
-    Most polls end before they get here (`server.polls`). This one loads the records only for a new answer: it names
-    the submission otherwise than `access` expects.
+    Most polls end before they get here (`server.polls`).
     """
-    poll = look_for(services().db, current_account(), watched_id)
+    poll = look_for(services().db, current_account(), submission_id)
     if poll is None:
         abort(404)
-    response = conditional_on(poll.etag, lambda: _status_part(watched_id, poll.interval))
+    response = conditional_on(poll.etag, lambda: _status_part(poll.interval))
     if poll.seen.state.is_final and response.status_code == 200 and "HX-Request" in request.headers:
         response.headers["HX-Refresh"] = "true"
     return response
 
 
 @pages.post(f"{_SUBMISSION}/cancel")
-@allow(Who.OWNER)
+@allow(OwnerOr(Permission.MODERATE))
 def cancel_submission(submission_id: int) -> ResponseReturnValue:
     if cancel(services().db, submission_id):
         flash("Cancelled.")
@@ -84,8 +83,8 @@ def cancel_submission(submission_id: int) -> ResponseReturnValue:
     return redirect(url_for("submissions.show", submission_id=submission_id))
 
 
-def _status_part(submission_id: int, poll: str) -> str:
-    submission = named_in_query(submission_id)
+def _status_part(poll: str) -> str:
+    submission = the_submission()
     now, watched = _watch(submission)
     return render_template(
         "_status.html",
@@ -99,14 +98,9 @@ def _status_part(submission_id: int, poll: str) -> str:
 
 
 def _watch(submission: SubmissionRecord) -> tuple[Progress, Watched]:
-    account = current_account()
     with services().db.read() as session:
-        now = progress(
-            session,
-            submission.id,
-            with_detail=is_owner_or_organizer(account, submission),
-            is_organizer=_organizes(account),
-        )
+        sees_all = may(Permission.SEE_SUBMISSIONS)
+        now = progress(session, submission.id, is_owner=is_owner(submission), sees_all=sees_all)
     ahead = None if now.state.is_final else services().forecasts.of(submission.id)
     layers = tuple((layer.name, layer.stops, now.layers[layer.name]) for layer in TABLE if layer.name in now.layers)
     return now, Watched(ahead, layers, _excerpt(submission, now))
@@ -130,7 +124,3 @@ def _resubmit_to(submission: SubmissionRecord) -> PhaseRecord | None:
         return None
     with services().db.read() as session:
         return phase_for_another(session, submission.phase, utc_now())
-
-
-def _organizes(account: Account | None) -> bool:
-    return account is not None and account.is_organizer

@@ -10,8 +10,8 @@ from flask.typing import ResponseReturnValue
 
 from server.auth.access import Who, allow, the_phase
 from server.auth.login import the_account
+from server.auth.parameters import id_in
 from server.config import services
-from server.forms.fields import LARGEST_ID
 from server.forms.submit_form import (
     ONE_AT_A_TIME,
     Draft,
@@ -39,7 +39,7 @@ ADVICE = {
 }
 
 pages = Blueprint("submit", __name__)
-_FORM = "/competitions/<slug:competition_slug>/<slug:phase_slug>/submit"
+_FORM = "/competitions/<competition:competition_slug>/<phase:phase_slug>/submit"
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,8 @@ class Fault:
 @pages.get(_FORM)
 @allow(Who.PARTICIPANT)
 def form(**_named: object) -> ResponseReturnValue:
-    old = request.args.get("from", "")
-    is_id = old.isdecimal() and len(old) <= len(str(LARGEST_ID)) and int(old) <= LARGEST_ID
-    return form_page(draft_of(int(old)) if is_id else Draft())
+    old = id_in(request.args.get("from", ""))
+    return form_page(Draft() if old is None else draft_of(old))
 
 
 @pages.post(_FORM)

@@ -2,14 +2,15 @@
 
 from datetime import datetime
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from submissions.storage.records.base import Record, UtcDateTime, utc_now
+from submissions.storage.records.base import Record, UtcDateTime, text_enum, utc_now
+from submissions.storage.roles import Role
 
 
 class UserRecord(Record):
-    """An account. `role` is participant or organizer; the system user that owns baselines cannot log in."""
+    """An account. The system user, which owns baselines, cannot log in."""
 
     __tablename__ = "users"
 
@@ -20,11 +21,9 @@ class UserRecord(Record):
     password_hash: Mapped[str | None] = mapped_column(String(200), default=None)
     email_verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     wants_mail: Mapped[bool] = mapped_column(default=True)  # when a submission is scored or has failed
-    role: Mapped[str] = mapped_column(String(20), default="participant")
+    role: Mapped[Role] = mapped_column(text_enum(Role), default=Role.PARTICIPANT)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
-
-    __table_args__ = (CheckConstraint("role IN ('participant', 'organizer')", name="role"),)
 
 
 class SessionRecord(Record):

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from werkzeug.routing import Rule
+
+from server.auth.parameters import kinds_in
 from submissions.people.tokens import create_token
 from submissions.storage.records import JobKind
 from submissions.zoos.jobs import enqueue
@@ -32,8 +35,15 @@ class Walk:
             return response.status_code
         return LOGIN if response.location.startswith("/login?") else MOVED
 
+    def kinds(self, endpoint: str) -> set[str]:
+        """What the parameters of a route name."""
+        return set(kinds_in(self._rule(endpoint).rule).values())
+
+    def _rule(self, endpoint: str) -> Rule:
+        return next(rule for rule in self.site.app.url_map.iter_rules() if rule.endpoint == endpoint)
+
     def path(self, endpoint: str) -> str:
-        rule = next(rule for rule in self.site.app.url_map.iter_rules() if rule.endpoint == endpoint)
+        rule = self._rule(endpoint)
         with self.site.app.test_request_context():
             names = {name: self.names[name] for name in rule.arguments}
             return str(self.site.app.url_for(endpoint, **names))
@@ -49,7 +59,6 @@ def make_walk(site: Site, *, hidden_phase: bool = False, hidden_submission: bool
         "competition_slug": "demo",
         "phase_slug": "main",
         "submission_id": submission,
-        "watched_id": submission,
         "zoo_name": "digits-mlp",
         "name": "app.css",
         "zoo_id": site.checked("digits-mlp"),

@@ -13,9 +13,9 @@ from submissions.storage.states import SENTENCES, Reason, State
 from tests.records import START, Records
 
 
-def _progress(records: Records, submission_id: int, *, with_detail: bool = False) -> Progress:
+def _progress(records: Records, submission_id: int, *, is_owner: bool = False) -> Progress:
     with records.db.read() as session:
-        return progress(session, submission_id, with_detail=with_detail)
+        return progress(session, submission_id, is_owner=is_owner)
 
 
 def test_a_running_submission_tells_its_values_per_zoo(records: Records) -> None:
@@ -46,7 +46,7 @@ def test_a_failure_has_its_sentence_for_all_and_its_detail_for_few(records: Reco
     submission = records.submission(records.phase(), reason=reason, detail="KeyError in measure.py, line 3")
     told = _progress(records, submission)
     assert (told.sentence, told.detail) == (SENTENCES[reason], None)
-    assert _progress(records, submission, with_detail=True).detail == "KeyError in measure.py, line 3"
+    assert _progress(records, submission, is_owner=True).detail == "KeyError in measure.py, line 3"
 
 
 def test_a_new_attempt_starts_from_nothing(records: Records) -> None:
@@ -111,7 +111,7 @@ PHASES: dict[str, dict[str, Any]] = {
 def test_a_reader_sees_of_a_score_what_the_phase_shows_them(records: Records, kind: str, reader: str) -> None:
     submission = records.submission(records.phase(**PHASES[kind]), cmi=(0.123456, 0.3), shown_score=15.0)
     with records.db.read() as session:
-        told = progress(session, submission, with_detail=reader is not OTHER, is_organizer=reader is ORGANIZER)
+        told = progress(session, submission, is_owner=reader is OWNER, sees_all=reader is ORGANIZER)
     zoo = told.zoos[0]
     assert (told.score, zoo.cmi, zoo.kendall_tau) == SEEN[kind][reader]
     assert told.state is State.SCORED
@@ -132,7 +132,7 @@ def test_others_see_an_alias_or_the_team_and_the_owner_sees_both(records: Record
     assert [_progress(records, one).user_name for one in (alone, together, masked)] == ["ann", "Norms", "Moriarty"]
     seen = _progress(records, masked)
     assert (seen.alias, seen.team_name, seen.parent_id) == (None, None, None)
-    own = _progress(records, masked, with_detail=True)
+    own = _progress(records, masked, is_owner=True)
     assert (own.user_name, own.alias, own.team_name, own.parent_id) == ("ann", "Moriarty", "Norms", alone)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from submissions.intake.listing import ListedPage, own_phases, own_submissions, phase_for_another
 from submissions.storage.records import PhaseRecord, SubmissionRecord, TeamMemberRecord, TeamRecord
+from submissions.storage.roles import Permission
 from submissions.storage.states import Reason, State
 from tests.records import START, Records
 
@@ -76,7 +77,7 @@ def test_a_hidden_phase_is_listed_for_organizers_alone(records: Records) -> None
     hidden = records.submission(records.phase("secret", hidden=True), records.ann)
     assert ids(listed(records, records.ann)) == []
     with records.db.read() as session:
-        assert ids(own_submissions(session, records.ann, is_organizer=True)) == [hidden]
+        assert ids(own_submissions(session, records.ann, permissions=frozenset({Permission.SEE_HIDDEN}))) == [hidden]
         assert own_phases(session, records.ann) == []
 
 

@@ -30,6 +30,6 @@ def test_what_is_scored_at_the_very_moment_of_the_freeze_is_kept_back(
         (course,) = history(session, phase_id)
         assert (row.submission_id, standing.scored) == (known[-1], len(known))
         assert [step.submission_id for step in course.steps] == known
-        stranger = sight(phase, submission, is_owner=False, is_organizer=False)
+        stranger = sight(phase, submission, is_owner=False, sees_all=False)
         assert stranger is (Sight.NOTHING if is_kept_back else Sight.ALL)
-        assert sight(phase, submission, is_owner=True, is_organizer=False) is Sight.ALL
+        assert sight(phase, submission, is_owner=True, sees_all=False) is Sight.ALL

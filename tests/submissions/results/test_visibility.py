@@ -41,10 +41,10 @@ def _scored(minutes: int, *, is_baseline: bool = False) -> SubmissionRecord:
 )
 def test_what_a_reader_sees(uses_ladder: bool, minutes: int, is_owner: bool, expected: Sight) -> None:
     phase = PhaseRecord(slug="p", title="P", opens_at=START, freezes_at=FREEZE, uses_ladder=uses_ladder)
-    assert sight(phase, _scored(minutes), is_owner=is_owner, is_organizer=False) is expected
-    assert sight(phase, _scored(minutes), is_owner=is_owner, is_organizer=True) is Sight.ALL
+    assert sight(phase, _scored(minutes), is_owner=is_owner, sees_all=False) is expected
+    assert sight(phase, _scored(minutes), is_owner=is_owner, sees_all=True) is Sight.ALL
 
 
 def test_a_baseline_has_no_team_to_learn_from_it() -> None:
     phase = PhaseRecord(slug="p", title="P", opens_at=START, uses_ladder=True)
-    assert sight(phase, _scored(0, is_baseline=True), is_owner=False, is_organizer=False) is Sight.ALL
+    assert sight(phase, _scored(0, is_baseline=True), is_owner=False, sees_all=False) is Sight.ALL
