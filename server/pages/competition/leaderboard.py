@@ -1,8 +1,9 @@
 """A phase's leaderboard: the page most people come for. A 304 while nothing changed, and else mostly from memory.
 
 What everybody sees of a board is rendered once for each of its versions and kept; a reader's own row is marked in it
-afterwards. `server.forms.board_query` reads what was asked, `server.pages.competition.board_exports` has the same in
-other forms.
+afterwards. Whatever changes what a board shows counts its version up (`submissions.storage.board_version`); beside that
+only the clock and the number of submissions that wait change a page. `server.forms.board_query` reads what was asked,
+`server.pages.competition.board_exports` has the same in other forms.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -84,7 +85,9 @@ def show(**_named: object) -> Response:
     with services().db.read() as db_session:
         waiting = open_count(db_session, phase.id)
         entrant = None if account is None else entrant_of(db_session, phase.competition_id, account.id)[0]
-    key = (_facts(phase), phase.board_version, phase.intervals_version, wanted, waiting)
+    versions = (phase.id, phase.board_version, phase.intervals_version)
+    by_the_clock = (is_frozen(phase), phase_status(phase))
+    key = (*versions, *by_the_clock, wanted, waiting)
 
     def whole() -> str:
         board = cast(KeptBoard, _kept().get(("board", key), lambda: _board(phase, wanted, waiting)))
@@ -117,14 +120,6 @@ def mine(competition_slug: str, phase_slug: str) -> ResponseReturnValue:
 
 def _kept() -> KeptPages[object]:
     return cast("KeptPages[object]", current_app.extensions[_EXTENSION])
-
-
-def _facts(phase: PhaseRecord) -> tuple[object, ...]:
-    """Everything of a phase that its board shows, and what of it the clock changes."""
-    return (
-        *(phase.id, phase.slug, phase.title, phase.target, phase.competition.slug, phase.competition.title),
-        *(phase.count_rule, phase.uses_ladder, phase.freezes_at, is_frozen(phase), phase_status(phase)),
-    )
 
 
 def is_frozen(phase: PhaseRecord) -> bool:
