@@ -8,7 +8,7 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
-from server import api, polls
+from server import api
 from server.api import document
 from server.auth import access, bearer, login
 from server.config import EXTENSION, flask_config, make_services
@@ -88,5 +88,4 @@ def create_app(settings: Settings | None = None) -> Flask:
     for part in api.PARTS:
         csrf.exempt(part.routes.blueprint)  # no cookie counts there
     api.init_app(app)
-    polls.init_app(app)
     return app

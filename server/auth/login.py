@@ -4,21 +4,16 @@ The cookie holds a user's id and the key of a session, which `submissions.people
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import cast
 from urllib.parse import urlsplit
 
-from flask import Flask, Request, abort, g, request, session
-from flask.sessions import SecureCookieSessionInterface
+from flask import Flask, abort, g, request, session
 from flask_login import LoginManager, current_user, login_user
-from itsdangerous import URLSafeTimedSerializer
 
 from server.config import services
 from submissions.people import sessions
 from submissions.storage.database import Database
 from submissions.storage.records import UserRecord
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 ORGANIZER = "organizer"
 LARGEST_ID_DIGITS = 9  # a database stumbles over a number that no id can be
@@ -51,29 +46,11 @@ class Account:
         return self.role == ORGANIZER
 
 
-class Cookies(SecureCookieSessionInterface):
-    """Flask's signed cookies; what signs them is made once, not for every request."""
-
-    def __init__(self, app: Flask) -> None:
-        self._signing = super().get_signing_serializer(app)
-
-    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
-        return self._signing
-
-
 def init_app(app: Flask) -> None:
-    app.session_interface = Cookies(app)
     manager = LoginManager(app)
     manager.session_protection = None  # it compares address and browser: phones change both all day
     manager.user_loader(lambda identity: _load(services().db, identity))
     app.context_processor(lambda: {"account": current_account()})
-
-
-def account_of(app: Flask, db: Database, environ: "WSGIEnvironment") -> Account | None:
-    """Whom a request's cookie names, None for a visitor: outside of Flask what `current_account` is inside."""
-    cookies = app.session_interface.open_session(app, Request(environ))
-    identity = None if cookies is None else cookies.get("_user_id")
-    return None if identity is None else _load(db, identity)
 
 
 def act_as(account: Account | None) -> None:

@@ -49,7 +49,6 @@ def make_walk(site: Site, *, hidden_phase: bool = False, hidden_submission: bool
         "competition_slug": "demo",
         "phase_slug": "main",
         "submission_id": submission,
-        "watched_id": submission,
         "zoo_name": "digits-mlp",
         "name": "app.css",
         "zoo_id": site.checked("digits-mlp"),
