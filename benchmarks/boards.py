@@ -137,12 +137,9 @@ NOTHING = "/nothing"  # answers 304 at once: what gunicorn alone costs
 def app_with_naive_ways() -> Flask:
     """The application, and beside its own ways the naive ones, in the same processes.
 
-    …/naive is a board that computes everything in the request; …/status-by-view answers a poll where all other pages
-    are answered, in Flask; and `NOTHING` answers nothing.
+    …/naive is a board that computes everything in the request; `NOTHING` answers nothing.
     """
     app = create_app()
-    by_view = "/submissions/<submission:submission_id>/status-by-view"
-    app.add_url_rule(by_view, "submissions.status", app.view_functions["submissions.status"])
     behind = app.wsgi_app
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:

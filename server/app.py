@@ -12,7 +12,7 @@ from flask import Blueprint, Flask
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from server import api, pages, polls
+from server import api, pages
 from server.api import document
 from server.api.routes import Routes
 from server.auth import access, bearer, login
@@ -54,11 +54,10 @@ def create_app(settings: Settings | None = None) -> Flask:
         part.register(app)
         csrf.exempt(part.blueprint)  # no cookie counts there
     access.check_routes(app)
-    polls.init_app(app)
     return app
 
 
 def _modules(package: ModuleType) -> Iterator[ModuleType]:
-    """Import every module of a package, in the order of their names. Modules with `pages` or `routes` are registered."""
+    """Import every module of a package, in the order of their names."""
     for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         yield importlib.import_module(found.name)

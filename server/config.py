@@ -9,7 +9,6 @@ from typing import cast
 from flask import current_app
 
 from model_zoo.store import ZooStore
-from submissions.evaluation.forecast import Forecasts
 from submissions.intake.bundle import BundleLimits
 from submissions.intake.bundle_store import BundleStore
 from submissions.settings import Settings
@@ -29,19 +28,16 @@ class Services:
     store: BundleStore
     zoos: ZooStore
     bundle_limits: BundleLimits
-    forecasts: Forecasts
 
 
 def make_services(settings: Settings) -> Services:
     settings.make_home()
-    db = Database(settings.effective_database_url)
     return Services(
         settings=settings,
-        db=db,
+        db=Database(settings.effective_database_url),
         store=BundleStore(settings.store_folder),
         zoos=make_zoo_store(settings),
         bundle_limits=BundleLimits.of(settings),
-        forecasts=Forecasts(db, settings.sweep_s),
     )
 
 

@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     )
     registration_open: bool = Field(True, description="Whether visitors may register")
     rate_reading: Rate = Field("1200/minute", description="Requests that change nothing, per account or address")
+    rate_polling: Rate = Field(
+        "6000/minute", description="Looks of a submission's page for what is new, per account or address"
+    )
     rate_changing: Rate = Field("120/minute", description="Requests that change something, per account or address")
     rate_submitting: Rate = Field("30/minute", description="Uploads of measures, per account")
     rate_log_in: Rate = Field("20/minute; 200/hour", description="Login attempts, per address")

@@ -4,13 +4,11 @@ The cookie contains a user's id and the key of a session, which `submissions.peo
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import cast
 from urllib.parse import urlsplit
 
-from flask import Flask, Request, abort, g, request, session
-from flask.sessions import SecureCookieSessionInterface
+from flask import Flask, abort, g, request, session
 from flask_login import LoginManager, current_user, login_user
-from itsdangerous import URLSafeTimedSerializer
 
 from server.auth.parameters import id_in
 from server.config import services
@@ -18,9 +16,6 @@ from submissions.people import sessions
 from submissions.storage.database import Database
 from submissions.storage.records import UserRecord
 from submissions.storage.roles import PERMISSIONS, Permission, Permissions, Role
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 
 @dataclass(frozen=True)
@@ -49,29 +44,11 @@ class Account:
         return PERMISSIONS[self.role]
 
 
-class Cookies(SecureCookieSessionInterface):
-    """Flask's signed cookies, with a serializer that is created once instead of for every request."""
-
-    def __init__(self, app: Flask) -> None:
-        self._signing = super().get_signing_serializer(app)
-
-    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
-        return self._signing
-
-
 def init_app(app: Flask) -> None:
-    app.session_interface = Cookies(app)
     manager = LoginManager(app)
     manager.session_protection = None  # it compares address and browser: phones change both all day
     manager.user_loader(lambda identity: _load(services().db, identity))
     app.context_processor(lambda: {"account": current_account(), "may": may, "Permission": Permission})
-
-
-def account_of(app: Flask, db: Database, environ: "WSGIEnvironment") -> Account | None:
-    """Return the account of a request's cookie, None for a visitor; `current_account` for use outside of Flask."""
-    cookies = app.session_interface.open_session(app, Request(environ))
-    identity = None if cookies is None else cookies.get("_user_id")
-    return None if identity is None else _load(db, identity)
 
 
 def act_as(account: Account | None) -> None:

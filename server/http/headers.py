@@ -8,7 +8,6 @@ from flask_wtf.csrf import generate_csrf
 
 from server.auth.login import current_account
 from server.config import services
-from submissions.settings import Settings
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -23,15 +22,19 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-
-CONDITIONAL = (("Cache-Control", "private, no-cache"),)  # with an ETag: the browser caches it and revalidates each time
+_ON_EVERY_ANSWER = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
 
 
 def init_app(app: Flask) -> None:
     app.after_request(_add_headers)
 
 
-def conditional(render: Callable[[], str], *parts: object) -> Response:
+def conditional(render: Callable[[], str | Response], *parts: object) -> Response:
     """Return the page that `render` makes, or a 304 if this browser has it already.
 
     parts: everything that the page depends on; each must have an informative repr. The account and the session's CSRF
@@ -43,35 +46,17 @@ def conditional(render: Callable[[], str], *parts: object) -> Response:
     account = current_account()
     if account is not None:
         generate_csrf()  # their page has forms: the session's token must be there before it is counted
-    return conditional_on(etag_of((account, session.get("csrf_token")), parts), render)
-
-
-def etag_of(reader: object, parts: object) -> str:
-    """Return the ETag of a page for this reader and these parts, which must have an informative repr."""
-    return hashlib.sha256(repr((reader, parts)).encode()).hexdigest()[:32]
-
-
-def conditional_on(etag: str, render: Callable[[], str]) -> Response:
-    """Return the page that `render` makes with this ETag, or a 304 if this browser has it already."""
+    etag = hashlib.sha256(repr(((account, session.get("csrf_token")), parts)).encode()).hexdigest()[:32]
     known = request.if_none_match.contains(etag)
     response = make_response("", 304) if known else make_response(render())
     response.set_etag(etag)
-    response.headers.update(CONDITIONAL)
+    response.headers["Cache-Control"] = "private, no-cache"  # the browser keeps it, and asks each time
     return response
 
 
-def on_every_answer(settings: Settings) -> list[tuple[str, str]]:
-    """Return the headers that every response has."""
-    headers = [
-        ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
-        ("X-Content-Type-Options", "nosniff"),
-        ("Referrer-Policy", "same-origin"),
-        ("Cross-Origin-Opener-Policy", "same-origin"),
-    ]
-    return [*headers, ("Strict-Transport-Security", "max-age=31536000")] if settings.https_only else headers
-
-
 def _add_headers(response: Response) -> Response:
-    response.headers.update(on_every_answer(services().settings))
+    response.headers.update(_ON_EVERY_ANSWER)
+    if services().settings.https_only:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
     response.headers.setdefault("Cache-Control", "private, no-store")
     return response

@@ -14,7 +14,6 @@ from werkzeug.exceptions import TooManyRequests
 
 from server.auth.login import current_account
 from server.config import services
-from server.http import counts
 from submissions.settings import Settings
 
 
@@ -22,6 +21,7 @@ class Rate(StrEnum):
     """Classes of requests that are counted together; each has its setting."""
 
     READING = "rate_reading"
+    POLLING = "rate_polling"
     CHANGING = "rate_changing"
     SUBMITTING = "rate_submitting"
     LOG_IN = "rate_log_in"
@@ -29,8 +29,9 @@ class Rate(StrEnum):
     MAIL = "rate_mail"
 
 
-UNCOUNTED = frozenset({"static.file", "health.healthz", "submissions.status"})  # a poll costs less than its counting
+UNCOUNTED = frozenset({"static.file", "health.healthz"})
 RATES: Mapping[str, Rate] = {
+    "submissions.status": Rate.POLLING,
     "accounts.log_in": Rate.LOG_IN,
     "api_tokens.log_in": Rate.LOG_IN,
     "account.change_password": Rate.LOG_IN,
@@ -69,7 +70,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         app=app,
         default_limits=[_limit],
         request_identifier=lambda: "" if (request.endpoint or "") in _NAMELESS else _rate(),  # "": not counted
-        storage_uri=settings.broker_url if settings.broker_url.startswith("redis") else f"{counts.SCHEME}://",
+        storage_uri=settings.broker_url if settings.broker_url.startswith("redis") else "memory://",
         in_memory_fallback_enabled=True,  # pages go on where Redis does not
         key_prefix="gengap",
     )

@@ -2,7 +2,7 @@
 const status = document.getElementById("status");
 const skew = Date.now() - Date.parse(status?.dataset.now);  // this machine's clock against the server's
 
-// As `elapsed` of server/presentation/watch_words.py writes it.
+// As `elapsed` of server/presentation/eta_sentences.py writes it.
 function elapsed(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   const [days, hours, minutes] = [Math.floor(seconds / 86400), Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60];

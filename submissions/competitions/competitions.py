@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from submissions.storage.board_version import appearance_changed
 from submissions.storage.database import Database
 from submissions.storage.records import CompetitionRecord, PhaseRecord, PhaseZooRecord, ZooRecord, ZooState
 
@@ -78,6 +79,7 @@ def change_competition(db: Database, competition_id: int, texts: CompetitionText
         competition = session.get_one(CompetitionRecord, competition_id, with_for_update=True)
         for name, value in vars(texts).items():
             setattr(competition, name, value)
+        appearance_changed(session, select(PhaseRecord.id).where(PhaseRecord.competition_id == competition_id))
 
 
 def create_competition(

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from submissions.competitions.competitions import CompetitionError, usable_zoo
 from submissions.evaluation import outcomes
 from submissions.storage.audit import record_act
+from submissions.storage.board_version import next_version
 from submissions.storage.database import Database
 from submissions.storage.records import (
     ActRecord,
@@ -54,6 +55,7 @@ def attach_zoo(db: Database, phase_id: int, zoo_id: int, user_id: int | None) ->
         position = max((link.position for link in phase.zoo_links), default=-1) + 1
         phase.zoo_links.append(PhaseZooRecord(position=position, zoo=zoo))
         record_act(session, ATTACHED, user_id=user_id, zoo_id=zoo_id, phase_id=phase_id)
+        next_version(session, phase_id)
     return rerun_outdated(db, phase_id)
 
 
@@ -84,6 +86,7 @@ def detach_zoo(db: Database, phase_id: int, zoo_id: int, user_id: int | None) ->
         if phase.smoke_zoo_id == zoo_id:
             phase.smoke_zoo_id = None
         record_act(session, DETACHED, user_id=user_id, zoo_id=zoo_id, phase_id=phase_id)
+        next_version(session, phase_id)
     return rerun_outdated(db, phase_id)
 
 
@@ -123,6 +126,7 @@ def replace_zoo(db: Database, phase_id: int, old_zoo_id: int, new_zoo_id: int, u
             phase.smoke_zoo_id = new_zoo_id if new.truth_public else None
         for zoo_id, detail in ((old_zoo_id, f"by {new.label}"), (new_zoo_id, f"{old_label} by this")):
             record_act(session, REPLACED, user_id=user_id, zoo_id=zoo_id, phase_id=phase_id, detail=detail)
+        next_version(session, phase_id)
     return rerun_outdated(db, phase_id)
 
 

@@ -24,6 +24,7 @@ from submissions.competitions.competitions import (
 from submissions.competitions.phase_zoos import ATTACHED
 from submissions.leaderboard import standings
 from submissions.storage.audit import record_act
+from submissions.storage.board_version import appearance_changed
 from submissions.storage.database import Database
 from submissions.storage.limits import LIMITS, Limits
 from submissions.storage.records import (
@@ -200,6 +201,8 @@ def change_phase(db: Database, phase_id: int, plan: PhasePlan, *, user_id: int |
             record_act(session, "changed", user_id=user_id, phase_id=phase_id, detail=", ".join(changed))
         if _OF_THE_BOARD.intersection(changed):
             standings.rebuild(session, phase_id)
+        elif changed:
+            appearance_changed(session, select(PhaseRecord.id).where(PhaseRecord.id == phase_id))
 
 
 def unfreeze(db: Database, phase_id: int, *, user_id: int | None) -> bool:

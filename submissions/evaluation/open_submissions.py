@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import BindParameter, ColumnElement, Integer, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
 from submissions.storage.records import EvaluationRecord, Purpose, SubmissionRecord, UserRecord, ValueRecord
@@ -25,7 +25,7 @@ class OpenSubmission:
 
 def open_count(session: Session, phase_id: int) -> int:
     """Return how many submissions of a phase are waiting or running; hidden ones do not count."""
-    return session.connection().scalar(_OPEN_COUNT, {"phase_id": phase_id}) or 0
+    return session.scalar(select(func.count()).select_from(SubmissionRecord).where(_is_open(phase_id))) or 0
 
 
 def open_submissions(session: Session, phase_id: int) -> tuple[OpenSubmission, ...]:
@@ -59,7 +59,7 @@ def open_submissions(session: Session, phase_id: int) -> tuple[OpenSubmission, .
     )
 
 
-def _is_open(phase_id: int | BindParameter[int]) -> ColumnElement[bool]:
+def _is_open(phase_id: int) -> ColumnElement[bool]:
     return and_(
         SubmissionRecord.phase_id == phase_id,
         SubmissionRecord.is_hidden.is_(False),
@@ -74,7 +74,3 @@ def _is_current() -> ColumnElement[bool]:
         EvaluationRecord.attempt == SubmissionRecord.attempt,
         EvaluationRecord.purpose == Purpose.SCORE,
     )
-
-
-# Asked at every view of a leaderboard: made once, for making it takes longer than the database does.
-_OPEN_COUNT = select(func.count()).select_from(SubmissionRecord).where(_is_open(bindparam("phase_id", type_=Integer)))

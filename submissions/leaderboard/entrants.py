@@ -3,20 +3,16 @@
 Locks are taken in one order, so that there is no deadlock: the person's row, the team's, submissions, phases.
 """
 
-from sqlalchemy import Select, bindparam, exists, select
+from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session
 
 from submissions.storage.records import SubmissionRecord, TeamMemberRecord, TeamRecord, UserRecord
 
-# Asked at every view of a leaderboard: made once, for making it takes longer than the database does.
-_TEAM_ID = select(TeamMemberRecord.team_id).where(
-    TeamMemberRecord.user_id == bindparam("user_id"), TeamMemberRecord.competition_id == bindparam("competition_id")
-)
-
 
 def entrant_of(session: Session, competition_id: int, user_id: int) -> tuple[str, int | None]:
     """Return the key of this person's entrant in the competition, and the id of their team, if any."""
-    team_id = session.scalar(_TEAM_ID, {"user_id": user_id, "competition_id": competition_id})
+    own = select(TeamMemberRecord.team_id).where(TeamMemberRecord.user_id == user_id)
+    team_id = session.scalar(own.where(TeamMemberRecord.competition_id == competition_id))
     return (alone(user_id), None) if team_id is None else (together(team_id), team_id)
 
 

@@ -9,34 +9,17 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from submissions.messages.notifications import unread
 from submissions.storage.database import Database
-from submissions.storage.questions import Question
 from submissions.storage.records import SessionRecord, UserRecord, utc_now
 from submissions.storage.roles import Role
 
 BROWSER_LENGTH = 200
 IDLE = timedelta(days=30)
 NOTED_EVERY = timedelta(minutes=5)  # a page that is polled must not write to the database each time
-_FIND = Question(
-    select(
-        SessionRecord.id,
-        SessionRecord.seen_at,
-        UserRecord.name,
-        UserRecord.role,
-        unread(UserRecord.id),
-    )
-    .join(UserRecord, UserRecord.id == SessionRecord.user_id)
-    .where(
-        SessionRecord.key_sha256 == bindparam("key_sha256"),
-        SessionRecord.user_id == bindparam("user_id"),
-        SessionRecord.seen_at > bindparam("seen_after"),
-        UserRecord.deleted_at.is_(None),
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -101,8 +84,17 @@ def begin(db: Database, user_id: int, browser: str, now: datetime | None = None)
 def find(db: Database, user_id: int, key: str, now: datetime | None = None) -> Found | None:
     """The session with this key, if it is this user's and not over. It is noted as seen, every few minutes."""
     moment = now or utc_now()
-    named = {"user_id": user_id, "key_sha256": _digest(key), "seen_after": moment - IDLE}
-    row = _FIND.ask(db, **named)
+    with db.read() as session:
+        row = session.execute(
+            select(SessionRecord.id, SessionRecord.seen_at, UserRecord.name, UserRecord.role, unread(UserRecord.id))
+            .join(UserRecord, UserRecord.id == SessionRecord.user_id)
+            .where(
+                SessionRecord.key_sha256 == _digest(key),
+                SessionRecord.user_id == user_id,
+                SessionRecord.seen_at > moment - IDLE,
+                UserRecord.deleted_at.is_(None),
+            )
+        ).first()
     if row is None:
         return None
     session_id, seen_at, name, role, unread_count = row
@@ -136,6 +128,12 @@ def end(db: Database, user_id: int, session_id: int) -> bool:
             return False
         session.delete(record)
         return True
+
+
+def end_all_others(db: Database, user_id: int, kept_id: int | None) -> None:
+    """As `end_others`, in a transaction of its own."""
+    with db.write() as session:
+        end_others(session, user_id, kept_id)
 
 
 def end_others(session: Session, user_id: int, kept_id: int | None) -> None:

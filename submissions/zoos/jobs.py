@@ -141,17 +141,6 @@ def progress(db: Database, job_id: int, owner: str, done: int, total: int, text:
     return _report(db, job_id, owner, done=done, total=total, text=text)
 
 
-def name_zoo(db: Database, job_id: int, owner: str, zoo_id: int) -> bool:
-    """Record which zoo the job is about, once the zoo is on record.
-
-    Returns
-    -------
-    bool
-        False if the lease was lost.
-    """
-    return _report(db, job_id, owner, zoo_id=zoo_id)
-
-
 def finish(db: Database, job_id: int, owner: str, zoo_id: int | None) -> bool:
     """End the job as done.
 

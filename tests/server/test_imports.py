@@ -1,7 +1,10 @@
-"""The web process stays lean: what importing the application must not bring along."""
+"""The web process stays lean: what importing the application must not bring along, and who writes the database."""
 
 import subprocess
 import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_importing_the_application_imports_no_torch() -> None:
@@ -10,3 +13,9 @@ def test_importing_the_application_imports_no_torch() -> None:
     modules = set(result.stdout.split())
     assert {"flask", "submissions", "model_zoo"} <= modules
     assert not {"torch", "sklearn", "altair", "pandas"} & modules
+
+
+def test_only_submissions_opens_a_transaction_that_writes() -> None:
+    sources = [path for room in ("server", "worker") for path in (ROOT / room).rglob("*.py")]
+    assert len(sources) > 100
+    assert [str(path) for path in sources if ".write()" in path.read_text()] == []

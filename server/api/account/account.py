@@ -184,8 +184,7 @@ def list_sessions() -> Sessions:
 @routes.delete("/sessions", Who.PARTICIPANT, Scope.ACCOUNT)
 def end_sessions() -> None:
     """Log all browsers out"""
-    with services().db.write() as session:
-        sessions.end_others(session, the_account().id, None)
+    sessions.end_all_others(services().db, the_account().id, None)
 
 
 @routes.delete("/sessions/<session:session_id>", Who.PARTICIPANT, Scope.ACCOUNT)

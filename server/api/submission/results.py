@@ -1,7 +1,7 @@
 """Results: all that is known of a scored submission, as far as the reader may see it, and two of them compared."""
 
 from flask import abort, current_app
-from pydantic import RootModel
+from pydantic import Field, RootModel
 
 from model_zoo import ZooError
 from server.api.fields import Answer
@@ -10,6 +10,7 @@ from server.auth.access import Who, submission_named, the_submission
 from server.auth.result_access import seen_result
 from server.config import services
 from server.problems import Problem
+from submissions.evaluation.eta import estimate
 from submissions.leaderboard.comparison import Compared, compared
 from submissions.results.submission_result import Result
 from submissions.results.values_and_targets import zoo_points
@@ -46,12 +47,12 @@ class ZooValues(Answer):
 
 
 class Forecast(Answer):
-    """When a submission's turn comes. All null where it has nothing left to run."""
+    """When a submission's turn comes, roughly. All null where it has ended."""
 
     place: int | None
     begins_s: float | None
     ends_s: float | None
-    is_more: bool
+    is_more: bool = Field(description="Place and seconds are the least that it can be")
 
 
 _SUBMISSION = "/submissions/<submission:submission_id>"
@@ -110,7 +111,8 @@ def compare() -> SubmissionComparison:
 @routes.get(f"{_SUBMISSION}/forecast", Who.VISITOR)
 def show_forecast() -> Forecast:
     """A waiting submission's place in the queue, and in how many seconds it begins and is through"""
-    found = services().forecasts.of(the_submission().id)
+    with services().db.read() as session:
+        found = estimate(session, the_submission(), sweep_s=services().settings.sweep_s)
     if found is None:
         return Forecast(place=None, begins_s=None, ends_s=None, is_more=False)
     return Forecast.model_validate(found)

@@ -39,7 +39,6 @@ def end(session_id: int) -> ResponseReturnValue:
 @allow(Who.PARTICIPANT)
 def end_others() -> ResponseReturnValue:
     account = login.the_account()
-    with services().db.write() as session:
-        sessions.end_others(session, account.id, account.session_id)
+    sessions.end_all_others(services().db, account.id, account.session_id)
     flash("All your other sessions have ended.")
     return redirect(url_for("sessions.overview"))

@@ -55,10 +55,10 @@ def citation(**_named: object) -> Response:
 @pages.get(f"{_BOARD}/history")
 @allow(Who.VISITOR)
 def courses(**_named: object) -> Response:
-    phase, found = the_phase(), _history()
+    phase = the_phase()
     return conditional(
-        lambda: render_template("board/history.html", phase=phase, courses=found),
-        *("history", phase.id, phase.title, phase.competition.title, phase.board_version, found),
+        lambda: render_template("board/history.html", phase=phase, courses=_history()),
+        *("history", phase.id, phase.board_version),
     )
 
 
@@ -101,7 +101,7 @@ def _export(ending: str, mimetype: str, write: Callable[[Board, PhaseRecord], st
 
     response = conditional(
         render,
-        *(ending, phase.id, phase.board_version, phase.intervals_version, query, phase.title, phase.target),
+        *(ending, phase.id, phase.board_version, phase.intervals_version, query),
     )
     response.mimetype = mimetype.partition(";")[0]
     name = f"{phase.competition.slug}-{phase.slug}-leaderboard.{ending}"

@@ -1,7 +1,9 @@
 """The page of a phase's leaderboard, the most visited one: a 304 if nothing changed, else mostly from the cache.
 
 What all readers see of a board is rendered once per version of the board and cached; the reader's own row is marked
-afterwards. `server.forms.board_query` reads the query, `server.pages.competition.board_exports` has other formats.
+afterwards. Whatever changes what a board shows counts its version up (`submissions.storage.board_version`); apart from
+that, only the clock and the number of waiting submissions change a page. `server.forms.board_query` reads the query,
+`server.pages.competition.board_exports` has other formats.
 """
 
 from collections.abc import Sequence
@@ -72,7 +74,9 @@ def show(**_named: object) -> Response:
     with services().db.read() as db_session:
         waiting = open_count(db_session, phase.id)
         entrant = None if account is None else entrant_of(db_session, phase.competition_id, account.id)[0]
-    key = (_facts(phase), phase.board_version, phase.intervals_version, wanted, waiting)
+    versions = (phase.id, phase.board_version, phase.intervals_version)
+    by_the_clock = (is_frozen(phase), phase_status(phase))
+    key = (*versions, *by_the_clock, wanted, waiting)
 
     def whole() -> str:
         board = cast(KeptBoard, _kept().get(("board", key), lambda: _board(phase, wanted, waiting)))
@@ -105,14 +109,6 @@ def mine(competition_slug: str, phase_slug: str) -> ResponseReturnValue:
 
 def _kept() -> KeptPages[object]:
     return cast("KeptPages[object]", current_app.extensions[_EXTENSION])
-
-
-def _facts(phase: PhaseRecord) -> tuple[object, ...]:
-    """Everything of a phase that its board shows, and what of it the clock changes."""
-    return (
-        *(phase.id, phase.slug, phase.title, phase.target, phase.competition.slug, phase.competition.title),
-        *(phase.count_rule, phase.uses_ladder, phase.freezes_at, is_frozen(phase), phase_status(phase)),
-    )
 
 
 def is_frozen(phase: PhaseRecord) -> bool:

@@ -4,53 +4,60 @@
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from flask import Blueprint, Response, abort, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from server.auth.access import OwnerOr, Who, allow, is_owner, is_owner_or_may, the_submission
-from server.auth.login import current_account, may
+from server.auth.login import may
 from server.config import services
-from server.http.headers import conditional_on
-from server.polls import interval_of, look_for
-from server.presentation import watch_words
+from server.http.headers import conditional
+from server.presentation import eta_sentences
+from submissions.evaluation.eta import Estimate, estimate
 from submissions.evaluation.outcomes import cancel
+from submissions.evaluation.page_state import page_state
 from submissions.evaluation.submission_progress import Progress, progress
-from submissions.evaluation.waiting import Estimate
 from submissions.intake.listing import phase_for_another
 from submissions.intake.own_code import CodeUnavailable, Excerpt, excerpt, stored_files
 from submissions.storage.records import PhaseRecord, SubmissionRecord, utc_now
 from submissions.storage.roles import Permission
 from worker.sandbox.layers.layer_table import TABLE
 
+SMOKE_POLL, POLL = "500ms", "2s"  # how often a page asks for its status part: a smoke run takes about a second
+SMOKE_PATIENCE_S = 30.0
+BEAT_S = 10  # how long an estimate of the remaining time stays on the page, where nothing else changes
+
 pages = Blueprint("submissions", __name__)
-pages.add_app_template_filter(watch_words.elapsed, "elapsed")
-pages.add_app_template_filter(watch_words.forecast_sentence, "forecast_sentence")
+pages.add_app_template_filter(eta_sentences.elapsed, "elapsed")
+pages.add_app_template_filter(eta_sentences.eta_sentence, "eta_sentence")
 _SUBMISSION = "/submissions/<submission:submission_id>"
 
 
 @dataclass(frozen=True)
-class Watched:
-    """What the status part shows beside the progress itself. layers: those of the sandbox, as the table names them."""
+class StatusPart:
+    """What the status part of the page shows. layers: those of the sandbox, as the table names them.
 
-    forecast: Estimate | None
+    poll: how long the page waits before it asks again, as htmx wants it.
+    """
+
+    phase: PhaseRecord
+    progress: Progress
+    eta: Estimate | None
     layers: tuple[tuple[str, str, bool], ...]
     excerpt: Excerpt | None
+    began: datetime
+    poll: str
+    now: datetime
 
 
 @pages.get(_SUBMISSION)
 @allow(Who.VISITOR)
 def show(**_named: object) -> str:
     submission = the_submission()
-    now, watched = _watch(submission)
     return render_template(
         "submission.html",
-        phase=submission.phase,
-        progress=now,
-        watched=watched,
-        began=watch_words.began(now),
-        poll=interval_of(now.created_at, is_in_smoke=now.is_in_smoke),
-        now=utc_now(),
+        **vars(_status_part(submission)),
         may_change=is_owner_or_may(submission, Permission.MODERATE),
         sees_detail=is_owner_or_may(submission, Permission.SEE_SUBMISSIONS),
         resubmit_to=_resubmit_to(submission) if is_owner(submission) else None,
@@ -59,18 +66,21 @@ def show(**_named: object) -> str:
 
 @pages.get(f"{_SUBMISSION}/status")
 @allow(Who.VISITOR)
-def status(submission_id: int) -> Response:
-    """The status part alone. Once the submission has ended, the response makes htmx reload the whole page.
+def status(**_named: object) -> Response:
+    """The status part alone. Once the submission has ended, the response makes htmx reload the whole page."""
+    submission = the_submission()
+    with services().db.read() as session:
+        stages = page_state(session, submission)
+    beat = None if submission.state.is_final else int(utc_now().timestamp()) // BEAT_S
 
-    Most polls end before they get here (`server.polls`).
-    """
-    poll = look_for(services().db, current_account(), submission_id)
-    if poll is None:
-        abort(404)
-    response = conditional_on(poll.etag, lambda: _status_part(poll.interval))
-    if poll.seen.state.is_final and response.status_code == 200 and "HX-Request" in request.headers:
-        response.headers["HX-Refresh"] = "true"
-    return response
+    def render() -> Response:
+        part = _status_part(submission)
+        response = make_response(render_template("_status.html", **vars(part)))
+        if part.progress.state.is_final and "HX-Request" in request.headers:
+            response.headers["HX-Refresh"] = "true"
+        return response
+
+    return conditional(render, "status", submission.id, submission.attempt, submission.state, stages, beat)
 
 
 @pages.post(f"{_SUBMISSION}/cancel")
@@ -83,27 +93,24 @@ def cancel_submission(submission_id: int) -> ResponseReturnValue:
     return redirect(url_for("submissions.show", submission_id=submission_id))
 
 
-def _status_part(poll: str) -> str:
-    submission = the_submission()
-    now, watched = _watch(submission)
-    return render_template(
-        "_status.html",
-        phase=submission.phase,
-        progress=now,
-        watched=watched,
-        began=watch_words.began(now),
-        poll=poll,
-        now=utc_now(),
-    )
-
-
-def _watch(submission: SubmissionRecord) -> tuple[Progress, Watched]:
+def _status_part(submission: SubmissionRecord) -> StatusPart:
+    now = utc_now()
     with services().db.read() as session:
         sees_all = may(Permission.SEE_SUBMISSIONS)
-        now = progress(session, submission.id, is_owner=is_owner(submission), sees_all=sees_all)
-    ahead = None if now.state.is_final else services().forecasts.of(submission.id)
-    layers = tuple((layer.name, layer.stops, now.layers[layer.name]) for layer in TABLE if layer.name in now.layers)
-    return now, Watched(ahead, layers, _excerpt(submission, now))
+        seen = progress(session, submission.id, is_owner=is_owner(submission), sees_all=sees_all)
+        eta = estimate(session, submission, sweep_s=services().settings.sweep_s)
+    waited_s = (now - seen.created_at).total_seconds()
+    layers = (layer for layer in TABLE if layer.name in seen.layers)
+    return StatusPart(
+        phase=submission.phase,
+        progress=seen,
+        eta=eta,
+        layers=tuple((layer.name, layer.stops, seen.layers[layer.name]) for layer in layers),
+        excerpt=_excerpt(submission, seen),
+        began=eta_sentences.began(seen),
+        poll=SMOKE_POLL if seen.is_in_smoke and waited_s < SMOKE_PATIENCE_S else POLL,
+        now=now,
+    )
 
 
 def _excerpt(submission: SubmissionRecord, now: Progress) -> Excerpt | None:

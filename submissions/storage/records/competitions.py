@@ -39,8 +39,8 @@ class PhaseRecord(Record):
 
     The leaderboard shows one submission of each team, by `count_rule`; with `uses_ladder` a new score only where it
     is better by more than chance. What is scored after `freezes_at` is left out of it until that is None again.
-    `board_version` grows with every change of the standings; `intervals_version` is the one whose rank intervals
-    are on record.
+    `board_version` grows with every change of what the board shows; `intervals_version` is the one whose rank
+    intervals are on record.
     """
 
     __tablename__ = "phases"

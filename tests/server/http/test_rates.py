@@ -1,12 +1,10 @@
 """How often somebody may ask: per account or address, tight where passwords are tried, told with when to come back."""
 
-import threading
 from collections.abc import Callable
 
 import pytest
 from pydantic import ValidationError
 
-from server.http.counts import Counts
 from server.http.rates import RATES, UNCOUNTED, Rate
 from submissions.people.tokens import Scope
 from submissions.settings import Settings
@@ -100,9 +98,12 @@ def test_every_rate_has_its_setting() -> None:
         Settings(rate_log_in="often")
 
 
-def test_counting_in_memory_starts_no_thread_and_forgets_what_has_expired() -> None:
-    storage = Counts()
-    threads = threading.active_count()
-    assert [storage.incr("a", 60), storage.incr("a", 60), storage.incr("gone", -1)] == [1, 2, 1]
-    assert threading.active_count() == threads
-    assert (storage.get("a"), storage.get("gone")) == (2, 0)
+def test_polls_of_a_live_page_have_a_rate_of_their_own(make_site: MakeSite) -> None:
+    site = make_site(rate_polling="2/hour", rate_reading="3/hour")
+    browser, path = site.browser(), f"/submissions/{site.submission(site.phase(), done=3)}"
+    etag = browser.get(f"{path}/status").headers["ETag"]
+    assert browser.get(f"{path}/status", If_None_Match=etag).status_code in (200, 304)
+    refused = browser.get(f"{path}/status", If_None_Match=etag)
+    assert refused.status_code == 429
+    assert 1 <= int(refused.headers["Retry-After"]) <= 3600
+    assert browser.get(path).status_code == 200

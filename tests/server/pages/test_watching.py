@@ -6,10 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from server.config import EXTENSION
-from server.presentation.watch_words import about, elapsed, forecast_sentence
+from server.presentation.eta_sentences import about, elapsed, eta_sentence
 from submissions.evaluation import workers
-from submissions.evaluation.waiting import Estimate
+from submissions.evaluation.eta import Estimate
 from submissions.storage.records import (
     PhaseRecord,
     Purpose,
@@ -53,34 +52,40 @@ def test_with_a_worker_and_earlier_values_the_page_tells_how_long_it_takes(site:
     waiting = upload(site.browser("ann"))
     assert "Place 1 in the queue. It starts in a few seconds and takes a few seconds." in read(site, waiting)
     site.begin(waiting, State.RUNNING)
-    site.app.extensions[EXTENSION].forecasts.forget()
     with site.db.write() as session:
-        session.get_one(SubmissionRecord, waiting).state = State.RUNNING
+        record = session.get_one(SubmissionRecord, waiting)
+        record.state, record.spends_quota = State.RUNNING, True
         for run in session.query(RunRecord).limit(4):
             run.state, run.lease_owner = "claimed", "host/1/x"
     assert "ago. A few seconds left." in read(site, waiting)
 
 
 @pytest.mark.parametrize(
-    ("estimate", "place", "rest"),
+    ("estimate", "sentence"),
     [
-        (Estimate(3, 100.0, 700.0, slots=2), 3, "It starts in about 2 min and is scored in about 12 min."),
-        (Estimate(1, 0.0, 200.0, slots=2), 1, "It starts in a few seconds and takes about 3 min."),
-        (Estimate(None, 0.0, 200.0, slots=2), None, "About 3 min left."),
         (
-            Estimate(2, 200.0, None, slots=2),
-            2,
-            "It starts in about 3 min. The time can be estimated once a network is done.",
+            Estimate(3, 100.0, 700.0, False, 2),
+            "Place 3 in the queue. It starts in about 1–2 min and is scored in about 8–18 min.",
         ),
-        (Estimate(None, None, None, slots=2), None, "The time can be estimated once a network is done."),
-        (Estimate(2, None, None, slots=0), 2, "No worker is running now; the submission continues as soon as one is."),
-        (Estimate(9, 30.0, 9000.0, True, 1), 9, "It starts in about 30 s and is scored in more than 2 h."),
-        (Estimate(9, 9000.0, 9000.0, True, 1), 9, "It starts in more than 2 h and is scored in more than 2 h."),
+        (
+            Estimate(1, 0.0, 200.0, False, 2),
+            "Place 1 in the queue. It starts in a few seconds and takes about 2–5 min.",
+        ),
+        (Estimate(None, 0.0, 200.0, False, 2), "About 2–5 min left."),
+        (Estimate(None, None, None, False, 2), "The time can be estimated once a network is done."),
+        (Estimate(2, None, None, False, 2), "Place 2 in the queue. The time can be estimated once a network is done."),
+        (
+            Estimate(2, None, None, False, 0),
+            "Place 2 in the queue. No worker is running now; the submission continues as soon as one is.",
+        ),
+        (
+            Estimate(1001, 9000.0, 9030.0, True, 1),
+            "At least 1000 submissions wait before it. It starts in more than 2 h and is scored in more than 2 h.",
+        ),
     ],
 )
-def test_an_estimate_reads_as_a_sentence(estimate: Estimate, place: int | None, rest: str) -> None:
-    begin = "" if place is None else f"Place {place} in the queue. "
-    assert forecast_sentence(estimate) == begin + rest
+def test_an_estimate_reads_as_a_sentence(estimate: Estimate, sentence: str) -> None:
+    assert eta_sentence(estimate) == sentence
 
 
 @pytest.mark.parametrize(
@@ -88,15 +93,15 @@ def test_an_estimate_reads_as_a_sentence(estimate: Estimate, place: int | None, 
     [
         (0.0, "a few seconds"),
         (14.9, "a few seconds"),
-        (44.0, "about 40 s"),
-        (89.0, "about 90 s"),
-        (90.0, "about 2 min"),
-        (3600.0, "about 60 min"),
-        (2.5 * 3600, "about 2 h"),
-        (72 * 3600, "about 3 days"),
+        (20.0, "about 10–30 s"),
+        (44.0, "about 30–70 s"),
+        (90.0, "about 1–2 min"),
+        (3600.0, "about 1–2 h"),
+        (2.5 * 3600, "about 2–4 h"),
+        (72 * 3600, "about 2–4 days"),
     ],
 )
-def test_a_duration_is_told_without_false_precision(seconds: float, words: str) -> None:
+def test_a_duration_is_told_as_a_rough_range(seconds: float, words: str) -> None:
     assert about(seconds) == words
 
 
@@ -124,21 +129,8 @@ def polled(browser: Browser, submission: int, etag: str | None = None) -> tuple[
     return answer.status_code, answer.headers["ETag"]
 
 
-def test_a_poll_in_vain_is_answered_by_one_query(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.polls.BEAT_S", 10**10)
-    submission = site.submission(site.phase(), done=3)
-    visitor = site.browser()
-    _, etag = polled(visitor, submission)
-    asked: list[str] = []
-    raw = site.app.extensions[EXTENSION].db.engine.raw_connection()
-    raw.driver_connection.set_trace_callback(asked.append)  # SQLite's own word, of the one connection there is
-    raw.close()
-    assert polled(visitor, submission, etag) == (304, etag)
-    assert len(asked) == 1
-
-
 def test_whatever_changes_on_a_page_changes_its_etag(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.polls.BEAT_S", 10**10)
+    monkeypatch.setattr("server.pages.submission.submission.BEAT_S", 10**10)
     submission = site.submission(site.phase())
     site.smoke(submission, State.QUEUED)
     visitor = site.browser()
@@ -168,9 +160,9 @@ def test_whatever_changes_on_a_page_changes_its_etag(site: Site, monkeypatch: py
 
 def test_an_estimate_is_made_anew_every_few_seconds(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     submission = site.submission(site.phase(), done=3)
-    monkeypatch.setattr("server.polls.BEAT_S", 10**10)
+    monkeypatch.setattr("server.pages.submission.submission.BEAT_S", 10**10)
     _, first = polled(site.browser(), submission)
-    monkeypatch.setattr("server.polls.BEAT_S", 10**9)
+    monkeypatch.setattr("server.pages.submission.submission.BEAT_S", 10**9)
     assert polled(site.browser(), submission, first)[0] == 200
 
 
