@@ -58,6 +58,6 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def _modules(package: ModuleType) -> Iterator[ModuleType]:
-    """Import every module of a package, in the order of their names."""
+    """Import every module of a package, by name. Those with `pages` or `routes` are registered."""
     for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         yield importlib.import_module(found.name)

@@ -18,9 +18,14 @@ class Sight(StrEnum):
 
 
 def sight(phase: PhaseRecord, submission: SubmissionRecord, *, is_owner: bool, sees_all: bool) -> Sight:
-    """What this reader may see of the submission's scores. is_owner: it is theirs, or their team's.
+    """Return what this reader may see of the submission's scores.
 
-    sees_all: they may see every submission's scores (`Permission.SEE_SUBMISSIONS`).
+    Parameters
+    ----------
+    is_owner : bool
+        whether the reader, or their team, owns it.
+    sees_all : bool
+        whether the reader may see every submission's scores (`Permission.SEE_SUBMISSIONS`).
     """
     if sees_all:
         return Sight.ALL
