@@ -52,9 +52,6 @@ class Links:
     def page(self, number: int) -> str:
         return self._to(replace(self.board.query, page=number))
 
-    def track(self, track: str) -> str:
-        return self._to(replace(self.board.query, track=track, page=1))
-
     def showing(self, show: str) -> str:
         return self._to(self.board.query, show)
 
