@@ -117,7 +117,7 @@ def test_zoos_scored_differently_do_not_make_a_competition() -> None:
 def test_no_zoo_is_no_competition() -> None:
     with pytest.raises(ScoringError, match="at least one zoo"):
         competition({})
-    with pytest.raises(ScoringError, match="at least one zoo"):
+    with pytest.raises(ScoringError, match=r"^a competition's score needs the CMI of at least one zoo$"):
         competition_score([])
 
 
