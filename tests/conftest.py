@@ -16,7 +16,7 @@ from server.commands.common import make_zoo
 from server.demo.processes import Child, environment_with, free_port, running
 from server.demo.visitor import Visitor
 from submissions.intake.bundle_store import BundleStore
-from submissions.people import accounts
+from submissions.people import passwords
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from tests import temporary_files
@@ -58,7 +58,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: min((ORDER.index(part) for part in item.path.parts if part in ORDER), default=99))
 
 
-_PRODUCTION_HASHER = accounts._HASHER
+_PRODUCTION_HASHER = passwords._HASHER
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -79,14 +79,14 @@ def _no_settings_of_this_machine() -> Iterator[None]:
 def _cheap_passwords() -> Iterator[None]:
     """In this process alone argon2id runs at its least cost; a server's child hashes as ever."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(accounts, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        patch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         yield
 
 
 @pytest.fixture
 def production_hasher(monkeypatch: pytest.MonkeyPatch) -> None:
     """Passwords are hashed as outside of tests."""
-    monkeypatch.setattr(accounts, "_HASHER", _PRODUCTION_HASHER)
+    monkeypatch.setattr(passwords, "_HASHER", _PRODUCTION_HASHER)
 
 
 @pytest.fixture(scope="session")

@@ -2,25 +2,19 @@
 
 Called by pages, the API and commands. Changes that are confirmed by mail use the links of
 `submissions.people.mailed_links`; a new address takes effect once it is verified.
-
-Passwords are hashed with argon2id at OWASP's smaller setting (19 MiB), two at a time: eight threads of the web process
-hashing at argon2-cffi's default (64 MiB) would need half a gigabyte.
 """
 
 import re
-import secrets
-import threading
 from collections.abc import Mapping
 from datetime import datetime
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from submissions.messages.outbox import SITE, write_mail
 from submissions.people import mailed_links
+from submissions.people.passwords import hash_password, is_outdated, password_faults, verify_password
 from submissions.people.sessions import end_others
 from submissions.storage import board_version
 from submissions.storage.database import Database
@@ -28,7 +22,6 @@ from submissions.storage.records import TeamRecord, UserRecord, utc_now
 from submissions.storage.roles import Role
 
 NAME_LENGTHS = (3, 40)
-PASSWORD_LENGTHS = (8, 128)
 EMAIL_LENGTH = 254
 SYSTEM_NAME = "gengap"
 
@@ -36,8 +29,6 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _EMAIL = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})+")
 
-_HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
-_HASHING = threading.BoundedSemaphore(2)
 _NAME_TAKEN = "This name is taken."
 _PASSWORD_CHANGED = (
     "the password of your account has changed, and its other sessions have ended. If that was not you, "
@@ -47,7 +38,6 @@ _ADDRESS_CHANGED = (
     "your account has another email address now, and this one gets no more mails. If that was "
     "not you, write to the organizers.\n"
 )
-_NOBODY = _HASHER.hash(secrets.token_hex())  # for unknown users: both cost the same
 
 
 class AccountError(Exception):
@@ -83,7 +73,7 @@ def register(db: Database, name: str, email: str, password: str, *, secret: str 
         With a sentence for every faulty field.
     """
     name, email = name.strip(), email.strip().lower()
-    messages = _name_faults(name) | _password_faults(password) | _email_faults(email)
+    messages = _name_faults(name) | password_faults(password) | _email_faults(email)
     return _create(db, name, email, password, Role.PARTICIPANT, messages, secret)
 
 
@@ -100,7 +90,7 @@ def create_account(db: Database, name: str, password: str, role: Role) -> int:
     AccountError
         If the name is taken or a field is faulty.
     """
-    messages = _name_faults(name.strip()) | _password_faults(password)
+    messages = _name_faults(name.strip()) | password_faults(password)
     return _create(db, name.strip(), None, password, role, messages)
 
 
@@ -135,11 +125,11 @@ def authenticate(db: Database, name_or_email: str, password: str) -> UserRecord 
     with db.read() as session:
         user = session.scalar(select(UserRecord).where(or_(UserRecord.name_key == key, UserRecord.email == key)))
     known_hash = user.password_hash if user is not None else None
-    matches = _verify(known_hash or _NOBODY, password)
+    matches = verify_password(known_hash, password)
     if user is None or known_hash is None or not matches:
         return None
-    if _HASHER.check_needs_rehash(known_hash):
-        renewed = _hash(password)
+    if is_outdated(known_hash):
+        renewed = hash_password(password)
         with db.write() as session:
             user = session.get_one(UserRecord, user.id)
             user.password_hash = renewed
@@ -197,7 +187,7 @@ def change_password(db: Database, user_id: int, current: str, new: str, *, kept_
     AccountError
         If the current password is wrong (current) or the new one invalid (password).
     """
-    messages = _password_faults(new) | _wrong_password(db, user_id, current, "current")
+    messages = password_faults(new) | _wrong_password(db, user_id, current, "current")
     if messages:
         raise AccountError(messages)
     set_password(db, user_id, new, kept_session_id=kept_session_id)
@@ -216,9 +206,9 @@ def set_password(db: Database, user_id: int, password: str, *, kept_session_id: 
     AccountError
         If the password is invalid.
     """
-    if messages := _password_faults(password):
+    if messages := password_faults(password):
         raise AccountError(messages)
-    new_hash = _hash(password)
+    new_hash = hash_password(password)
     with db.write() as session:
         _set_password(session, session.get_one(UserRecord, user_id, with_for_update=True), new_hash, kept_session_id)
 
@@ -334,9 +324,9 @@ def reset_password(
     AccountError
         If the password is invalid; the link can then be used again.
     """
-    if messages := _password_faults(password):
+    if messages := password_faults(password):
         raise AccountError(messages)
-    new_hash = _hash(password)
+    new_hash = hash_password(password)
     with db.write() as session:
         link = mailed_links.read_link(session, secret, "reset", token, now)
         if link is None:
@@ -347,7 +337,7 @@ def reset_password(
 
 def has_password(db: Database, user_id: int, password: str) -> bool:
     """Check whether this is the account's password."""
-    return _verify(account_of(db, user_id).password_hash or _NOBODY, password)
+    return verify_password(account_of(db, user_id).password_hash, password)
 
 
 def _set_password(session: Session, user: UserRecord, new_hash: str, kept_session_id: int | None) -> None:
@@ -380,15 +370,6 @@ def _name_faults(name: str) -> dict[str, str]:
     return messages
 
 
-def _password_faults(password: str) -> dict[str, str]:
-    messages = {}
-    if len(password) < PASSWORD_LENGTHS[0]:
-        messages["password"] = f"A password has at least {PASSWORD_LENGTHS[0]} characters."
-    elif len(password) > PASSWORD_LENGTHS[1]:
-        messages["password"] = f"A password has at most {PASSWORD_LENGTHS[1]} characters."
-    return messages
-
-
 def _create(
     db: Database,
     name: str,
@@ -406,7 +387,7 @@ def _create(
         name=name,
         name_key=name.lower(),
         email=email,
-        password_hash=_hash(password),
+        password_hash=hash_password(password),
         role=role,
     )
     try:
@@ -435,18 +416,3 @@ def _taken(session: Session, name: str | None, email: str | None, *, but: int | 
     if email and session.scalar(people.where(UserRecord.email == email)) is not None:
         messages["email"] = "There is an account with this email address already."
     return messages
-
-
-def _hash(password: str) -> str:
-    with _HASHING:
-        return _HASHER.hash(password)
-
-
-def _verify(known_hash: str, password: str) -> bool:
-    if len(password) > PASSWORD_LENGTHS[1]:
-        password = ""  # no account has it; never hash megabytes
-    try:
-        with _HASHING:
-            return _HASHER.verify(known_hash, password)
-    except (VerificationError, InvalidHashError):
-        return False

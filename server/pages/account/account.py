@@ -10,7 +10,8 @@ from server.downloads.account_export import account_export
 from server.forms.fields import text_field
 from submissions.people import accounts
 from submissions.people.account_deletion import DeletionRefused, delete_account
-from submissions.people.accounts import EMAIL_LENGTH, NAME_LENGTHS, PASSWORD_LENGTHS, AccountError
+from submissions.people.accounts import EMAIL_LENGTH, NAME_LENGTHS, AccountError
+from submissions.people.passwords import PASSWORD_LENGTHS
 from worker.hints import send_mail_hint
 
 pages = Blueprint("account", __name__)

@@ -11,8 +11,9 @@ from server.auth.access import Who, allow
 from server.config import services
 from server.forms.fields import text_field
 from submissions.people import accounts
-from submissions.people.accounts import EMAIL_LENGTH, PASSWORD_LENGTHS, AccountError
+from submissions.people.accounts import EMAIL_LENGTH, AccountError
 from submissions.people.mailed_links import read_link
+from submissions.people.passwords import PASSWORD_LENGTHS
 from worker.hints import send_mail_hint
 
 pages = Blueprint("links", __name__)

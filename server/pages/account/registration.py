@@ -10,11 +10,11 @@ from server.forms.fields import text_field
 from submissions.people.accounts import (
     EMAIL_LENGTH,
     NAME_LENGTHS,
-    PASSWORD_LENGTHS,
     AccountError,
     authenticate,
     register,
 )
+from submissions.people.passwords import PASSWORD_LENGTHS
 from worker.hints import send_mail_hint
 
 pages = Blueprint("accounts", __name__)
