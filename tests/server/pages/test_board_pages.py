@@ -165,12 +165,12 @@ def test_intervals_of_before_are_said_to_be_old(site: Site) -> None:
         (record,) = session.query(StandingRecord)
         record.rank_lowest, record.rank_highest = 1, 3
     browser = site.browser()
-    assert "being worked out" in browser.get(BOARD).text
+    assert "being computed" in browser.get(BOARD).text
     with site.db.write() as session:
         one = session.get_one(PhaseRecord, phase)
         one.intervals_version = one.board_version
     page = browser.get(BOARD).text
-    assert "being worked out" not in page
+    assert "being computed" not in page
     assert '<td class="num">1–3</td>' in page
 
 

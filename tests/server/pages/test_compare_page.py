@@ -135,7 +135,7 @@ def test_only_who_sees_both_in_full_may_compare(site: Site, fields: dict[str, ob
         page = browser.get(f"/compare?a={both[0]}&b={both[1]}").text
         chart = browser.get(f"/compare/digits-mlp.json?a={both[0]}&b={both[1]}").status_code
         assert ('id="scores"' in page, chart) == ((True, 200) if person in readers else (False, 404)), person
-        assert ("is not shown in full" in page) == (person not in readers)
+        assert ("are not shown in full" in page) == (person not in readers)
 
 
 def test_a_hidden_submission_is_compared_by_its_owner_and_organizers(site: Site, two: tuple[int, int]) -> None:

@@ -67,7 +67,7 @@ def test_the_same_file_goes_on_where_it_stopped_and_another_begins_anew(site: Si
     for other in (olga.begin(name="other.zip"), olga.begin(CONTENT[::-1]), olga.begin(CONTENT + b"x")):
         assert other.get_json()["received"] == 0
         assert other.get_json()["location"] != location
-    assert "digits.zip: 3.906 KiB of 10 KiB are here" in olga.browser.get("/organizer/zoos/").text
+    assert "digits.zip: 3.906 KiB of 10 KiB received" in olga.browser.get("/organizer/zoos/").text
 
 
 def test_a_piece_at_the_wrong_place_is_told_the_right_one(site: Site) -> None:

@@ -132,7 +132,7 @@ def test_what_is_too_large_or_empty_is_refused(any_db: Database, settings: Setti
     endless = Settings(**(settings.model_dump() | {"zoo_upload_bytes": 2**62}))
     with pytest.raises(UploadError, match="no room"):
         begin_upload(any_db, endless, "zoo.zip", 2**60, olga)
-    with pytest.raises(UploadError, match="no sha256"):
+    with pytest.raises(UploadError, match="not a sha256"):
         begin_upload(any_db, settings, "zoo.zip", 10, olga, head_sha256="x")
     assert files(settings) == set()
 
