@@ -110,7 +110,7 @@ class PhasePlan:
         return others | dict(self.limits.of_phase())
 
     def changed(self, settings: Mapping[str, Any]) -> "PhasePlan":
-        """This plan with some settings changed, named as in `settings`."""
+        """Return the plan with some settings changed, named as in `settings`."""
         names = {limit.name for limit in LIMITS}
         limits = replace(self.limits, **{name: value for name, value in settings.items() if name in names})
         others = {name: value for name, value in settings.items() if name not in names}

@@ -14,6 +14,8 @@ _COLUMN_TYPES = {Unit.SECONDS: Double, Unit.BYTES: BigInteger, Unit.COUNT: Integ
 
 
 class CompetitionRecord(Record):
+    """A competition: its texts, the size of its teams, and its phases."""
+
     __tablename__ = "competitions"
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
@@ -79,10 +81,13 @@ class PhaseRecord(Record):
 
     @property
     def zoos(self) -> list[ZooRecord]:
+        """The phase's zoos, in their order."""
         return [link.zoo for link in self.zoo_links]
 
 
 class PhaseZooRecord(Record):
+    """A zoo of a phase, and its place among the phase's zoos."""
+
     __tablename__ = "phase_zoos"
 
     phase_id: Mapped[int] = mapped_column(ForeignKey("phases.id"), primary_key=True, init=False)
