@@ -1,14 +1,15 @@
 """A further limit of a phase takes two product files and a migration: made in a copy of the tree, and tried there."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("server", "worker", "submissions", "model_zoo", "scoring")
+from tests.everyday.copies import Copy
+
+PROGRAM = (
+    "import json, sys; from tests.everyday.toy_limit import run; from pathlib import Path; "
+    "print(json.dumps(run(Path(sys.argv[1]))))"
+)
+VERSIONS = "submissions/storage/migrations/versions"
 CHANGES = {
     "submissions/storage/limits.py": (
         "    cpus: int = 1\n",
@@ -39,26 +40,14 @@ def upgrade() -> None:
 
 
 def test_a_limit_is_declared_once_and_enforced_once(tmp_path: Path) -> None:
-    tree = tmp_path / "tree"
-    for room in ROOMS:
-        shutil.copytree(ROOT / room, tree / room, ignore=shutil.ignore_patterns("__pycache__"))
-    (tree / "tests").symlink_to(ROOT / "tests")
+    copy = Copy(tmp_path / "copy")
     for name, (before, after) in CHANGES.items():
-        text = (tree / name).read_text()
-        assert text.count(before) == 1, name
-        (tree / name).write_text(text.replace(before, after))
-    versions = tree / "submissions" / "storage" / "migrations" / "versions"
-    head = max(path.stem for path in versions.glob("[0-9]*.py")).partition("_")[0]
-    (versions / "9999_toy.py").write_text(MIGRATION.format(head=head))
-
-    command = [sys.executable, "-m", "tests.everyday.toy_limit", str(tmp_path / "site")]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GENGAP_")}
-    done = subprocess.run(
-        command, cwd=tree, env=environment | {"PYTHONPATH": str(tree)}, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {
-        "code": str(tree),
+        copy.replace(name, {before: after})
+    assert len(copy.changed) <= 3
+    head = max(path.stem for path in (copy.folder / VERSIONS).glob("[0-9]*.py")).partition("_")[0]
+    copy.add(f"{VERSIONS}/9999_toy.py", MIGRATION.format(head=head))
+    assert json.loads(copy.run(PROGRAM, str(tmp_path / "site"))) == {
+        "code": str(copy.folder),
         "form": True,
         "refused": True,
         "changed": 302,

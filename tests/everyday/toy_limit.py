@@ -1,7 +1,5 @@
 """Run by `test_toy_limit` in a copy of the tree that has a further limit: where it is seen, as one JSON object."""
 
-import json
-import sys
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -57,7 +55,3 @@ def run(folder: Path) -> dict[str, object]:
         "option": "--open-files" in CliRunner().invoke(main, ["evaluate", "--help"]).stdout,
         "sandbox": _value(folder, phase.limits),
     }
-
-
-if __name__ == "__main__":
-    json.dump(run(Path(sys.argv[1])), sys.stdout)
