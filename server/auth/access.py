@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from flask import Flask, abort, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Select, and_, bindparam, or_, select
+from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import contains_eager
 
 from server.auth import bearer
@@ -28,14 +28,6 @@ Result = TypeVar("Result")
 
 _MARK = "gengap_allowed"
 _SCOPE = "gengap_scope"
-# Asked at every view of a phase: made once, for making them takes longer than the database does.
-_ANY_PHASE = (
-    select(PhaseRecord)
-    .join(PhaseRecord.competition)
-    .options(contains_eager(PhaseRecord.competition))
-    .where(CompetitionRecord.slug == bindparam("competition_slug"), PhaseRecord.slug == bindparam("phase_slug"))
-)
-_SHOWN_PHASE = _ANY_PHASE.where(PhaseRecord.hidden.is_(False))
 
 
 class Who(StrEnum):
@@ -189,9 +181,14 @@ def _submission(submission_id: int, account: Account | None) -> SubmissionRecord
 
 
 def _phase(competition_slug: str, phase_slug: str, account: Account | None) -> PhaseRecord | None:
-    named = {"competition_slug": competition_slug, "phase_slug": phase_slug}
+    query = (
+        select(PhaseRecord)
+        .join(PhaseRecord.competition)
+        .options(contains_eager(PhaseRecord.competition))
+        .where(CompetitionRecord.slug == competition_slug, PhaseRecord.slug == phase_slug)
+    )
     with services().db.read() as session:
-        return session.scalar(_ANY_PHASE if _sees_all(account) else _SHOWN_PHASE, named)
+        return session.scalar(query if _sees_all(account) else query.where(PhaseRecord.hidden.is_(False)))
 
 
 def _found(record: Result | None) -> Result:
