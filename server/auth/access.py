@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from flask import Flask, abort, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Select, and_, bindparam, or_, select
+from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import contains_eager
 from werkzeug.routing import Rule
 
@@ -30,6 +30,7 @@ from submissions.storage.roles import NOTHING, Permission, Permissions
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
+<<<<<<< HEAD
 _MARK = "gengap_declaration"
 # Asked at every view of a phase: made once, for making them takes longer than the database does.
 _ANY_PHASE = (
@@ -39,6 +40,10 @@ _ANY_PHASE = (
     .where(CompetitionRecord.slug == bindparam("competition_slug"), PhaseRecord.slug == bindparam("phase_slug"))
 )
 _SHOWN_PHASE = _ANY_PHASE.where(PhaseRecord.hidden.is_(False))
+=======
+_MARK = "gengap_allowed"
+_SCOPE = "gengap_scope"
+>>>>>>> less
 
 
 class Who(StrEnum):
@@ -260,10 +265,22 @@ def _submission(submission_id: int) -> SubmissionRecord:
     return submission
 
 
+<<<<<<< HEAD
 def _phase(competition_slug: str, phase_slug: str) -> PhaseRecord:
     named = {"competition_slug": competition_slug, "phase_slug": phase_slug}
     with services().db.read() as session:
         return _found(session.scalar(_ANY_PHASE if may(Permission.SEE_HIDDEN) else _SHOWN_PHASE, named))
+=======
+def _phase(competition_slug: str, phase_slug: str, account: Account | None) -> PhaseRecord | None:
+    query = (
+        select(PhaseRecord)
+        .join(PhaseRecord.competition)
+        .options(contains_eager(PhaseRecord.competition))
+        .where(CompetitionRecord.slug == competition_slug, PhaseRecord.slug == phase_slug)
+    )
+    with services().db.read() as session:
+        return session.scalar(query if _sees_all(account) else query.where(PhaseRecord.hidden.is_(False)))
+>>>>>>> less
 
 
 def _found(record: Result | None) -> Result:
