@@ -30,20 +30,7 @@ from submissions.storage.roles import NOTHING, Permission, Permissions
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
-<<<<<<< HEAD
 _MARK = "gengap_declaration"
-# Asked at every view of a phase: made once, for making them takes longer than the database does.
-_ANY_PHASE = (
-    select(PhaseRecord)
-    .join(PhaseRecord.competition)
-    .options(contains_eager(PhaseRecord.competition))
-    .where(CompetitionRecord.slug == bindparam("competition_slug"), PhaseRecord.slug == bindparam("phase_slug"))
-)
-_SHOWN_PHASE = _ANY_PHASE.where(PhaseRecord.hidden.is_(False))
-=======
-_MARK = "gengap_allowed"
-_SCOPE = "gengap_scope"
->>>>>>> less
 
 
 class Who(StrEnum):
@@ -265,22 +252,17 @@ def _submission(submission_id: int) -> SubmissionRecord:
     return submission
 
 
-<<<<<<< HEAD
 def _phase(competition_slug: str, phase_slug: str) -> PhaseRecord:
-    named = {"competition_slug": competition_slug, "phase_slug": phase_slug}
-    with services().db.read() as session:
-        return _found(session.scalar(_ANY_PHASE if may(Permission.SEE_HIDDEN) else _SHOWN_PHASE, named))
-=======
-def _phase(competition_slug: str, phase_slug: str, account: Account | None) -> PhaseRecord | None:
     query = (
         select(PhaseRecord)
         .join(PhaseRecord.competition)
         .options(contains_eager(PhaseRecord.competition))
         .where(CompetitionRecord.slug == competition_slug, PhaseRecord.slug == phase_slug)
     )
+    if not may(Permission.SEE_HIDDEN):
+        query = query.where(PhaseRecord.hidden.is_(False))
     with services().db.read() as session:
-        return session.scalar(query if _sees_all(account) else query.where(PhaseRecord.hidden.is_(False)))
->>>>>>> less
+        return _found(session.scalar(query))
 
 
 def _found(record: Result | None) -> Result:
