@@ -239,7 +239,7 @@ def _writable(name: str, folder: Path, setting: str) -> Check:
     except OSError as error:
         remedy = f"Make {existing} writable for this user, or set {setting}."
         return Check(name, Found.MISSING, f"{folder}: {error.strerror}", remedy)
-    return Check(name, Found.OK, f"{folder}{'' if existing == folder else ', made at first start'}")
+    return Check(name, Found.OK, f"{folder}{'' if existing == folder else ', created at first start'}")
 
 
 def _existing(folder: Path) -> Path:
