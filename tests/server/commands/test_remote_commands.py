@@ -309,6 +309,7 @@ def test_a_kit_goes_where_one_says(site: Site, ann: Terminal) -> None:
 
 @pytest.mark.parametrize("command", ["login", "logout", "submit", "status", "cancel", "leaderboard", "download"])
 def test_the_commands_load_nothing_of_a_server(command: str) -> None:
-    look = f"import sys, server.commands.participant.{command}; print([name for name in {HEAVY} if name in sys.modules])"
+    module = f"server.commands.participant.{command}"
+    look = f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
