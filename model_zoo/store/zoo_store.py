@@ -120,7 +120,7 @@ class ZooStore:
             If it did not work.
         """
         if self._objects.is_made_later():
-            return "made at first start"
+            return "created at first start"
         content = secrets.token_bytes(16)
         name = f"{_PROBE}{content.hex()}"
         self._objects.keep(name, content)

@@ -42,7 +42,7 @@ def test_a_folder_may_be_named_by_its_path_or_as_a_url(tiny_zoo: Path, tmp_path:
 
 
 def test_a_folder_that_does_not_exist_is_probed_and_not_made(tmp_path: Path) -> None:
-    assert ZooStore(str(tmp_path / "a" / "b"), tmp_path / "cache", ROOMY).probe() == "made at first start"
+    assert ZooStore(str(tmp_path / "a" / "b"), tmp_path / "cache", ROOMY).probe() == "created at first start"
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").touch()
     with pytest.raises(ZooError, match="file/b: cannot be made: Not a directory"):

@@ -14,7 +14,7 @@ import pytest
     [
         ("GENGAP_DATABASE_URL", "postgresql://gengap:secret@127.0.0.1:1/none", "does not answer"),
         ("GENGAP_DATABASE_URL", "nonsense://", "does not answer"),
-        ("GENGAP_HOME", "/dev/null/home", "cannot be made"),
+        ("GENGAP_HOME", "/dev/null/home", "cannot be created"),
         ("GENGAP_PORT", "99999", "GENGAP_PORT"),
     ],
 )
