@@ -166,7 +166,7 @@ TABLE: dict[str, Rate | None] = {
     "GET static.file": None,
     "POST submissions.cancel_submission": Rate.CHANGING,
     "GET submissions.show": Rate.READING,
-    "GET submissions.status": None,
+    "GET submissions.status": Rate.POLLING,
     "POST submit.check": Rate.READING,
     "GET submit.form": Rate.READING,
     "POST submit.upload": Rate.SUBMITTING,
