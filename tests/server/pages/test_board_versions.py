@@ -120,10 +120,10 @@ def test_rank_intervals_stay_where_only_a_title_changes(site: Site) -> None:
     phase = site.phase()
     site.submission(phase, site.ann, cmi=(0.1, 0.2))
     reader = site.browser()
-    assert "being worked out" in reader.get(BOARD).text
+    assert "being computed" in reader.get(BOARD).text
     rank_intervals.work_out(site.db, phase)
-    assert "being worked out" not in reader.get(BOARD).text
+    assert "being computed" not in reader.get(BOARD).text
     _plan(site, phase, title="Another title")
     page = reader.get(BOARD).text
     assert "Another title" in page
-    assert "being worked out" not in page
+    assert "being computed" not in page

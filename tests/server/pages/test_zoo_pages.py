@@ -194,7 +194,7 @@ def test_a_folder_and_a_pgdl_task_below_the_allowed_ones_become_jobs(make_site: 
         ("folder", {"address": ""}, "Give an absolute folder"),
         ("pgdl", {"task": "s3://bucket/zoos/x"}, "is not below any folder"),
         ("pgdl", {"task": "/data/zoos/x", "reference": "/etc/passwd"}, "/etc/passwd is not below"),
-        ("pgdl", {"task": "/data/zoos/x", "name": "Task 1"}, "A zoo's name has small letters"),
+        ("pgdl", {"task": "/data/zoos/x", "name": "Task 1"}, "A zoo's name has lower-case letters"),
         ("pgdl", {"task": "/data/zoos/x", "test_size": "many"}, "Give the number of test examples"),
         ("recipe", {"recipe": "none"}, "there is no recipe 'none'"),
         ("recipe", {"recipe": "+", "toml": "name ="}, "This is not TOML"),
