@@ -102,6 +102,7 @@ def test_the_organizers_command_makes_an_organizer(tmp_path: Path) -> None:
     database.close()
 
 
+@pytest.mark.thorough
 def test_the_three_commands_lead_from_a_recipe_to_an_open_phase(tmp_path: Path) -> None:
     shown = [text for _, text in blocks("bash") if "gengap phase open" in text]
     assert len(shown) == 1

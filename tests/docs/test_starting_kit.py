@@ -75,6 +75,7 @@ def test_the_kits_command_gives_the_servers_numbers_to_the_last_bit(
     assert len(set(values.values())) == len(values)
 
 
+@pytest.mark.thorough
 def test_the_notebook_runs_from_beginning_to_end(kit: Path, installed: dict[str, str]) -> None:
     notebook = nbformat.read(kit / "first_look.ipynb", as_version=4)  # type: ignore[no-untyped-call]
     client = NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(kit)}})

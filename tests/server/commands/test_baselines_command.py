@@ -41,6 +41,7 @@ def test_the_list_names_every_measure_with_its_cost() -> None:
         assert re.search(line, finished.stdout), baseline.name
 
 
+@pytest.mark.thorough
 def test_a_measure_of_the_extended_track_has_values_where_the_zoo_offers_what_it_needs(
     tiny_zoo: Path, tmp_path: Path
 ) -> None:
@@ -58,6 +59,7 @@ def test_a_measure_of_the_extended_track_has_values_where_the_zoo_offers_what_it
         assert f"This measure needs {lacking}" in " ".join(finished.stdout.split())
 
 
+@pytest.mark.thorough
 def test_values_outlive_a_change_that_is_no_concern_of_theirs(tiny_zoo: Path, tmp_path: Path) -> None:
     """Of the zoo's card, and of helpers that the measure does not use."""
     assert run(tiny_zoo, tmp_path / "out", "--only", "Squared norm").returncode == 0
@@ -106,6 +108,7 @@ def test_tables_and_files_say_the_same_and_what_is_kept_is_not_evaluated_again(t
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.json")}
 
 
+@pytest.mark.thorough
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     zoo, out = make_tiny_zoo(tmp_path / "zoo", copies=10), tmp_path / "out"
     command = [sys.executable, "-P", "-m", "server.cli", "baselines", "run", "--zoo", str(zoo), "--out", str(out)]
@@ -141,6 +144,7 @@ def test_a_failed_measure_is_a_row_with_its_reason_and_is_tried_again(tiny_zoo: 
     assert {(content["state"], content["reason"]) for content in kept(out).values()} == {("complete", None)}
 
 
+@pytest.mark.thorough
 def test_each_zoo_has_its_table(tiny_zoo: Path, other_zoo: Path, tmp_path: Path) -> None:
     finished = run(tiny_zoo, tmp_path / "out", "--zoo", str(other_zoo), "--only", "Squared norm")
     assert finished.returncode == 0, finished.stderr
@@ -170,6 +174,7 @@ def test_wrong_usage_exits_with_2_before_anything_is_evaluated(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.thorough
 def test_a_file_of_something_else_is_not_taken_for_values(tiny_zoo: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(tiny_zoo, out, "--only", "Squared norm")

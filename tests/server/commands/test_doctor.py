@@ -99,6 +99,7 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.text.startswith("GENGAP_PORT: ")
 
 
+@pytest.mark.thorough
 def test_a_home_below_a_file_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("GENGAP_HOME", str(tmp_path / "file" / "home"))
@@ -106,6 +107,7 @@ def test_a_home_below_a_file_cannot_be_made(tmp_path: Path, monkeypatch: pytest.
     assert "GENGAP_HOME" in check("home").remedy
 
 
+@pytest.mark.thorough
 def test_a_database_that_exists_is_asked(home: Path) -> None:
     opened = Database(f"sqlite:///{home / 'gengap.sqlite'}")
     with opened.write() as session:
@@ -114,6 +116,7 @@ def test_a_database_that_exists_is_asked(home: Path) -> None:
     assert check("database") == Check("database", Found.OK, f"sqlite:///{home / 'gengap.sqlite'}")
 
 
+@pytest.mark.thorough
 def test_a_file_that_is_no_database_is_noticed(home: Path) -> None:
     home.mkdir()
     (home / "gengap.sqlite").write_bytes(b"not a database at all" * 100)
@@ -184,6 +187,7 @@ def test_a_postgresql_that_does_not_answer_is_missing_and_its_password_stays_sec
     assert "tulip" not in run("--json").stdout
 
 
+@pytest.mark.thorough
 def test_a_redis_that_does_not_answer_is_missing_and_its_password_stays_secret(
     closed_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,21 +196,25 @@ def test_a_redis_that_does_not_answer_is_missing_and_its_password_stays_secret(
     assert "tulip" not in run("--json").stdout
 
 
+@pytest.mark.thorough
 def test_a_redis_that_answers_is_fine(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENGAP_BROKER_URL", redis_url)
     assert check("broker") == Check("broker", Found.OK, redis_url)
 
 
+@pytest.mark.thorough
 def test_a_postgresql_that_answers_is_fine(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENGAP_DATABASE_URL", postgres_url)
     assert check("database") == Check("database", Found.OK, postgres_url)
 
 
+@pytest.mark.thorough
 def test_without_a_mail_server_mails_go_to_the_log() -> None:
     found = check("mail")
     assert (found.state, found.text) == (Found.OK, "printed to the workers' log (GENGAP_SMTP_HOST is empty)")
 
 
+@pytest.mark.thorough
 def test_a_mail_server_is_tried_without_sending_and_its_password_stays_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     with mail_server(login=("gengap", "tulip")) as server:
         values = {"HOST": "localhost", "PORT": str(server.port), "SECURITY": "none", "USER": "gengap"}
@@ -223,6 +231,7 @@ def test_a_mail_server_is_tried_without_sending_and_its_password_stays_secret(mo
     assert server.messages == []
 
 
+@pytest.mark.thorough
 def test_a_mail_server_that_does_not_answer_is_missing(closed_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENGAP_SMTP_HOST", "127.0.0.1")
     monkeypatch.setenv("GENGAP_SMTP_PORT", str(closed_port))

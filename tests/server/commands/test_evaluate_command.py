@@ -64,6 +64,7 @@ def complexity(model, dataset, context):
 """
 
 
+@pytest.mark.thorough
 def test_a_measure_of_the_extended_track_is_scored_where_the_zoo_has_what_it_needs(tmp_path: Path) -> None:
     zoo = make_tiny_zoo(tmp_path / "zoo", "offering", offers=("siblings", "trajectory"))
     status, answer = evaluated(write(tmp_path, EXTENDED), zoo)
@@ -77,6 +78,7 @@ def test_a_zoo_that_lacks_what_a_measure_needs_is_told(tmp_path: Path, tiny_zoo:
     assert "This measure needs sibling networks and the trajectory of the training, which the zoo tiny does not" in told
 
 
+@pytest.mark.thorough
 def test_score_gives_the_same_numbers_for_the_same_values(tmp_path: Path, tiny_zoo: Path) -> None:
     _, answer = evaluated(write(tmp_path, SQUARED_NORM), tiny_zoo)
     values = write(tmp_path, json.dumps(answer["values"]), "values.json")
@@ -90,12 +92,14 @@ def test_score_gives_the_same_numbers_for_the_same_values(tmp_path: Path, tiny_z
     }
 
 
+@pytest.mark.thorough
 def test_the_same_code_gives_the_same_values_again(tmp_path: Path, tiny_zoo: Path) -> None:
     source = "import torch\n\n\ndef complexity(model, dataset):\n    return torch.rand(())\n"
     file = write(tmp_path, source)
     assert evaluated(file, tiny_zoo)[1]["values"] == evaluated(file, tiny_zoo, "--jobs", "1")[1]["values"]
 
 
+@pytest.mark.thorough
 def test_a_zoo_of_this_server_goes_by_its_name_or_version(
     tmp_path: Path, settings: Settings, tiny_zoo: Path, other_zoo: Path
 ) -> None:
@@ -124,11 +128,27 @@ def test_a_zip_is_scored(tmp_path: Path, tiny_zoo: Path) -> None:
     ("source", "options", "reason", "detail"),
     [
         ("def complexity(m, d):\n    raise KeyError('k')\n", (), "raised", "KeyError at complexity.py line 2"),
-        ("def complexity(m, d):\n    return None\n", (), "not_a_number", "NoneType"),
+        pytest.param(
+            "def complexity(m, d):\n    return None\n", (), "not_a_number", "NoneType", marks=pytest.mark.thorough
+        ),
         ("def complexity(m, d):\n    while True: pass\n", ("--wall-s", "0.5"), "time_limit", "0.5 s"),
-        ("def complexity(m, d):\n    return bytearray(2**30)\n", ("--memory-mib", "128"), "memory_limit", ""),
-        ("import nonsuch\ndef complexity(m, d):\n    return 1.0\n", (), "import_error", "line 1"),
-        ("def complexity(m, d:\n    return 1.0\n", (), "import_error", "line 1"),
+        pytest.param(
+            "def complexity(m, d):\n    return bytearray(2**30)\n",
+            ("--memory-mib", "128"),
+            "memory_limit",
+            "",
+            marks=pytest.mark.thorough,
+        ),
+        pytest.param(
+            "import nonsuch\ndef complexity(m, d):\n    return 1.0\n",
+            (),
+            "import_error",
+            "line 1",
+            marks=pytest.mark.thorough,
+        ),
+        pytest.param(
+            "def complexity(m, d:\n    return 1.0\n", (), "import_error", "line 1", marks=pytest.mark.thorough
+        ),
         ("def complex(m, d):\n    return 1.0\n", (), "missing_function", "complexity(model, dataset)"),
     ],
 )
@@ -142,6 +162,7 @@ def test_a_measure_that_fails_says_why(
     assert detail in answer["detail"]
 
 
+@pytest.mark.thorough
 def test_tables_for_people(tmp_path: Path, tiny_zoo: Path) -> None:
     scored = gengap("evaluate", write(tmp_path, SQUARED_NORM), "--zoo", str(tiny_zoo))
     assert scored.returncode == 0

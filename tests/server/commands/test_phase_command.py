@@ -48,6 +48,7 @@ def phases(db: Database) -> list[tuple[str, list[str]]]:
         return [(f"{phase.competition.slug}/{phase.slug}", [zoo.label for zoo in phase.zoos]) for phase in found]
 
 
+@pytest.mark.thorough
 def test_a_zoo_is_checked_and_added_once_however_often_it_is_asked(run: Run, db: Database, digits_cnn: Path) -> None:
     for _ in range(2):
         added = run("zoo", "add", str(digits_cnn))

@@ -47,6 +47,7 @@ def test_a_zoo_with_an_error_ends_with_1_and_says_what_to_do(broken_zoo: Path) -
     assert "This zoo must not be opened as it is." in finished.stdout
 
 
+@pytest.mark.thorough
 def test_json_is_the_report_and_nothing_else(broken_zoo: Path) -> None:
     finished = gengap("zoo", "check", str(broken_zoo), "--json")
     report = CheckReport.model_validate_json(finished.stdout)
@@ -67,6 +68,7 @@ def test_what_is_neither_a_folder_nor_a_name_is_wrong_usage(tmp_path: Path) -> N
     assert "no-such-zoo" in finished.stderr
 
 
+@pytest.mark.thorough
 def test_a_file_that_cannot_be_written_is_told(sound_zoo: Path, tmp_path: Path) -> None:
     finished = gengap("zoo", "check", str(sound_zoo), "--html", str(tmp_path / "none" / "report.html"))
     assert finished.returncode == 2
@@ -90,6 +92,7 @@ class _Loads(HTMLParser):
                 self.charts += 1
 
 
+@pytest.mark.thorough
 def test_the_page_needs_nothing_else_and_shows_strangers_texts_as_texts(broken_zoo: Path, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     assert gengap("zoo", "check", str(broken_zoo), "--html", str(file)).returncode == 1
