@@ -3,6 +3,7 @@
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from rich.table import Table
 from sqlalchemy import select
 
 from model_zoo import ZooError
-from server.commands.common import heed_interrupts, make_zoo, ready_database, settings_or_exit
+from server.commands.common import make_zoo, ready_database, settings_or_exit
 from server.commands.errors import InputError
 from server.demo.competition import ZOOS, Demo, prepare
 from server.demo.processes import Child, ChildError, environment_with, free_port, is_taken, running
@@ -56,6 +57,9 @@ def complexity(model, dataset):
 _console = Console(stderr=True)
 
 
+_interrupted = threading.Event()
+
+
 class CheckFailed(click.ClickException):
     """The demo did not work as expected; one sentence on stderr and exit status 1."""
 
@@ -80,8 +84,8 @@ class Site:
 def command(check: bool, port: int | None) -> None:
     """Set up everything and run a small real competition on this machine until Ctrl-C."""
     settings = settings_or_exit()
-    heed_interrupts()
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT also where it was ignored at the start
+        signal.signal(number, _as_interrupt)
     try:
         if check:
             _check(settings)
@@ -230,6 +234,9 @@ def _number(number: float | None, digits: int) -> str:
 
 
 def _keep_running(site: Site) -> None:
+    """Raise ChildError if a child has ended, and KeyboardInterrupt if one got lost."""
+    if _interrupted.is_set():
+        raise KeyboardInterrupt
     for child in site.children:
         child.keep_running()
 
@@ -239,5 +246,6 @@ def _with(settings: Settings, **changes: object) -> Settings:
 
 
 def _as_interrupt(_number: int, _frame: FrameType | None) -> None:
+    _interrupted.set()  # Python drops an exception that is raised in a hook, for example right after a fork
     sys.stderr.flush()
     raise KeyboardInterrupt

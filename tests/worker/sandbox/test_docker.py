@@ -180,8 +180,8 @@ def test_a_worker_that_is_killed_leaves_nothing(network: NetworkFiles) -> None:
     options = docker_options()
     script = f"""
 from pathlib import Path
-from worker.sandbox.docker import DockerLauncher, DockerOptions
-from worker.sandbox.docker_remains import Owner
+from worker.sandbox.backends.docker import DockerLauncher, DockerOptions
+from worker.sandbox.backends.docker_cleanup import Owner
 from worker.sandbox.protocol import Code, Limits, NetworkFiles
 from worker.sandbox.zygote_sandbox import ZygoteSandbox
 launcher = DockerLauncher(DockerOptions({options.image!r}, socket={options.socket!r}))

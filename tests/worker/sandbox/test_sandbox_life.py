@@ -69,7 +69,7 @@ def test_a_supervisor_killed_leaves_no_process(tiny_zoo: Path) -> None:
 from pathlib import Path
 from model_zoo import open_zoo
 from worker.evaluator import network_files
-from tests.worker.sandboxed import make_sandbox
+from tests.worker.sandbox.sandboxed import make_sandbox
 from worker.sandbox.protocol import Code, Limits
 zoo = open_zoo({str(tiny_zoo)!r})
 sandbox = make_sandbox()
