@@ -23,6 +23,7 @@ from submissions.zoos import jobs
 from worker.sandbox.spawn import Spawner
 
 LOOK_S = 0.5
+CLEAN_UP_S = 60.0  # for the files of a job that has ended
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 _log = logging.getLogger(__name__)
@@ -97,8 +98,17 @@ class ZooJobs:
             if is_due:
                 looks = 0
                 if not jobs.heartbeat(self._db, job.id, job.owner, lease_s):
+                    self._let_clean_up(process, job)
                     return False
         return True
+
+    def _let_clean_up(self, process: "subprocess.Popen[bytes]", job: jobs.Job) -> None:
+        """Wait for a process that has ended its job, and so has no lease, while it removes its files."""
+        with self._db.read() as session:
+            found = jobs.find_job(session, job.id)
+        if found is not None and found.state.is_final:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(CLEAN_UP_S)
 
 
 def _send_task(process: "subprocess.Popen[bytes]", settings: Settings, job: jobs.Job) -> None:

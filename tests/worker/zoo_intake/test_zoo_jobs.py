@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -202,6 +203,17 @@ def test_a_pgdl_task_is_imported_and_checked(settings: Settings) -> None:
     assert found.report is not None
     assert office.remains() == []
     office.db.close()
+
+
+def test_a_process_that_has_ended_its_job_is_left_to_remove_its_files(office: Office, tmp_path: Path) -> None:
+    """It has no lease any more, which is no reason to kill it."""
+    office.give(JobKind.FOLDER, address="/nowhere")
+    job = jobs.claim(office.db, "host/1/a", office.settings.lease_s)
+    assert job is not None
+    with subprocess.Popen(["sh", "-c", f"sleep 2; touch {tmp_path}/removed"]) as process:
+        assert jobs.fail(office.db, job.id, job.owner, "There is no zoo.")
+        assert not office.jobs._watch(process, job)  # its first look at the lease comes after one second
+        assert (tmp_path / "removed").exists()
 
 
 def test_a_mended_zoo_comes_as_the_next_version_and_the_same_one_keeps_its_record(
