@@ -1,4 +1,4 @@
-"""Ids whose alphabetical order tells the grid are found, in whatever order networks.json lists them."""
+"""Ids whose alphabetical order reveals the grid are found, in whatever order networks.json lists them."""
 
 import random
 from pathlib import Path
@@ -13,4 +13,4 @@ def test_the_alphabetical_order_of_the_ids_is_looked_at_too(folder: Path) -> Non
     edit(folder, LIST, lambda listed: random.Random(1).shuffle(listed["networks"]))
     report = check(folder)
     assert fired(report) == {"order": Verdict.ERROR}
-    assert item(report, "order").text.startswith("The alphabetical order of the ids tells hyperparameters: it runs")
+    assert item(report, "order").text.startswith("The alphabetical order of the ids reveals hyperparameters: it runs")
