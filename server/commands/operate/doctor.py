@@ -36,6 +36,7 @@ from worker.sandbox.layers.layer_table import TABLE, Layer
 from worker.sandbox.layers.seccomp import participant_filter
 from worker.sandbox.layers.selftest import SelfTest, try_sandbox
 from worker.sandbox.limits import cgroups
+from worker.sandbox.protocol import SandboxError
 
 CONNECT_TIMEOUT_S = 5
 FREE_BYTES = 2**30
@@ -67,12 +68,20 @@ def examine() -> list[Check]:
         wrong = "; ".join(error.message.splitlines())
         checks.append(Check("settings", Found.MISSING, wrong, "Correct these environment variables."))
     usable = settings or Settings(_env_prefix=_NO_SUCH_PREFIX)
-    backend, tried = find_backend(usable.sandbox), try_sandbox(usable)
-    checks += [*(probe() for probe in backend.probes), _sandbox(tried, backend), system_call_filter(), control_groups()]
+    layers: Mapping[str, bool] = {}
+    try:
+        backend = find_backend(usable.sandbox)
+    except SandboxError as error:
+        checks.append(Check("sandbox", Found.MISSING, f"{error}."))
+    else:
+        tried = try_sandbox(usable)
+        layers = tried.layers
+        checks += [*(probe() for probe in backend.probes), _sandbox(tried, backend)]
+    checks += [system_call_filter(), control_groups()]
     if settings is not None:
         checks += [probe(settings) for probe in (home, disk, database, broker, store, mail)]
     minimum = settings.sandbox_minimum if settings is not None else ()
-    return [*checks, redis_server(), postgresql(), chromium(), *layer_checks(tried.layers, minimum)]
+    return [*checks, redis_server(), postgresql(), chromium(), *layer_checks(layers, minimum)]
 
 
 def layer_checks(vector: Mapping[str, bool], minimum: Sequence[str]) -> list[Check]:

@@ -5,8 +5,11 @@ import logging
 import click
 
 from server.commands.common import heed_interrupts, ready_database, settings_or_exit
+from server.commands.errors import InputError
 from submissions.settings import Settings
 from worker.process import run_worker
+from worker.sandbox.backends import find_backend
+from worker.sandbox.protocol import SandboxError
 
 
 @click.command()
@@ -20,5 +23,9 @@ def command(slots: int | None, log_level: str) -> None:
         settings = Settings(**(settings.model_dump() | {"worker_slots": slots}))
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("kombu").setLevel(logging.WARNING)
+    try:
+        find_backend(settings.sandbox)
+    except SandboxError as error:
+        raise InputError(f"{error}.") from error
     ready_database(settings).close()
     raise SystemExit(run_worker(settings, log_level=log_level))

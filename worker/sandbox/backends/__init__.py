@@ -74,8 +74,14 @@ def find_backend(name: str) -> Backend:
     ------
     UnknownBackendError
         If there is no backend of this name.
+    SandboxError
+        If the backend needs a package that is not installed, as in the server's image.
     """
     require_backend(name)
-    backend = importlib.import_module(f"{__name__}.{name}").BACKEND
+    try:
+        backend = importlib.import_module(f"{__name__}.{name}").BACKEND
+    except ModuleNotFoundError as error:
+        where = "use a worker's image, or a checkout after `make setup`"
+        raise SandboxError(f"the sandbox backend {name} needs {error.name}, which is not installed: {where}") from error
     assert isinstance(backend, Backend)
     return backend
