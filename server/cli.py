@@ -4,30 +4,25 @@ import importlib
 
 import click
 
-FOLDERS = {
-    "participant": ("login", "submit", "status", "cancel", "leaderboard", "download", "logout"),
-    "local": ("evaluate", "score", "baselines"),
-    "zoo": ("zoo",),
-    "operate": ("demo", "serve", "worker", "doctor", "account", "phase"),
-}
+# Each command with the folder of its module and what `gengap --help` says of it.
 COMMANDS = {
-    "demo": "Set up everything and run a small real competition.",
-    "serve": "Run the web server.",
-    "worker": "Run a worker that evaluates submissions.",
-    "doctor": "Report what works on this machine, what is missing and how to get it.",
-    "login": "Log in to a server, for the commands below.",
-    "submit": "Submit a measure to a phase, and follow it.",
-    "status": "Show the progress of your submissions.",
-    "cancel": "Stop a submission.",
-    "leaderboard": "Show a phase's leaderboard.",
-    "download": "Download a competition's starting kit.",
-    "logout": "Revoke the token of the login, and forget it.",
-    "evaluate": "Evaluate a measure on a zoo, locally, in the same sandbox.",
-    "score": "Score values against a truth.",
-    "baselines": "List the measures that ship, and evaluate them on zoos.",
-    "account": "Create organizers, and reset passwords.",
-    "zoo": "Train, import, check, add and publish model zoos.",
-    "phase": "Open phases over zoos.",
+    "demo": ("operate", "Set up everything and run a small real competition."),
+    "serve": ("operate", "Run the web server."),
+    "worker": ("operate", "Run a worker that evaluates submissions."),
+    "doctor": ("operate", "Report what works on this machine, what is missing and how to get it."),
+    "login": ("participant", "Log in to a server, for the commands below."),
+    "submit": ("participant", "Submit a measure to a phase, and follow it."),
+    "status": ("participant", "Show the progress of your submissions."),
+    "cancel": ("participant", "Stop a submission."),
+    "leaderboard": ("participant", "Show a phase's leaderboard."),
+    "download": ("participant", "Download a competition's starting kit."),
+    "logout": ("participant", "Revoke the token of the login, and forget it."),
+    "evaluate": ("local", "Evaluate a measure on a zoo, locally, in the same sandbox."),
+    "score": ("local", "Score values against a truth."),
+    "baselines": ("local", "List the measures that ship, and evaluate them on zoos."),
+    "account": ("operate", "Create organizers, and reset passwords."),
+    "zoo": ("zoo", "Train, import, check, add and publish model zoos."),
+    "phase": ("operate", "Open phases over zoos."),
 }
 
 
@@ -52,12 +47,11 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
 def _module_of(command: str) -> str:
-    (folder,) = (folder for folder, commands in FOLDERS.items() if command in commands)
-    return f"server.commands.{folder}.{command}"
+    return f"server.commands.{COMMANDS[command][0]}.{command}"
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
