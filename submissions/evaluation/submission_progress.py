@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session, aliased, contains_eager
 
-from submissions.leaderboard.board_page import percent, rounded_tau
+from scoring import METRICS
 from submissions.leaderboard.counting_rule import SCORE_DIGITS
 from submissions.results.visibility import Sight, sight
 from submissions.storage.records import (
@@ -281,8 +281,8 @@ def _zoos(evaluations: Sequence[Any], sees: Sight) -> tuple[ZooProgress, ...]:
             state=row.state,
             networks=row.networks,
             done=row.done,
-            cmi=percent(row.cmi) if sees is Sight.ALL else None,
-            kendall_tau=rounded_tau(row.kendall_tau) if sees is Sight.ALL else None,
+            cmi=METRICS["cmi"].shown(row.cmi) if sees is Sight.ALL else None,
+            kendall_tau=METRICS["kendall_tau"].shown(row.kendall_tau) if sees is Sight.ALL else None,
             mean_wall_s=row.mean_s,
             longest_wall_s=row.longest_s,
             peak_bytes=row.peak_bytes,

@@ -41,8 +41,6 @@ from submissions.storage.records import (
     ZooRecord,
 )
 
-SCORE_DIGITS = 2
-TAU_DIGITS = 3
 _AT_A_TIME = 500  # parameters of one query
 
 
@@ -136,16 +134,6 @@ def standing_of(session: Session, submission: SubmissionRecord, *, is_owner: boo
     if row is None or is_owner or (row.by if row.is_alias else None) == submission.alias:
         return row
     return None
-
-
-def percent(cmi: float | None) -> float | None:
-    """Convert a conditional mutual information from 0..1 to the rounded 0..100 that pages show."""
-    return None if cmi is None else round(100 * cmi, SCORE_DIGITS)
-
-
-def rounded_tau(kendall_tau: float | None) -> float | None:
-    """Round Kendall's τ as pages show it."""
-    return None if kendall_tau is None else round(kendall_tau, TAU_DIGITS)
 
 
 def _columns(session: Session, phase: PhaseRecord) -> tuple[Column, ...]:
@@ -345,7 +333,7 @@ def with_cells(session: Session, rows: tuple[Row, ...], columns: Sequence[Column
         part = numbers.where(SubmissionRecord.id.in_(listed[start : start + _AT_A_TIME]))
         for submission_id, zoo_id, error, *values in session.execute(part):
             shown = {metric.key: metric.shown(value) for metric, value in zip(METRICS.values(), values, strict=True)}
-            cells[submission_id, zoo_id] = Cell(shown, percent(error))
+            cells[submission_id, zoo_id] = Cell(shown, METRICS["cmi"].shown(error))
     nothing = Cell()
     return tuple(
         replace(row, cells=tuple(cells.get((row.submission_id, column.zoo_id), nothing) for column in columns))

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Select, select
 from sqlalchemy import update as change
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from submissions.storage.records import PhaseRecord, PhaseZooRecord, StandingRecord
 
@@ -14,12 +14,7 @@ def next_version(session: Session, phase_id: int) -> None:
 
     This locks the phase's standings until the transaction ends.
     """
-    session.execute(
-        change(PhaseRecord)
-        .where(PhaseRecord.id == phase_id)
-        .values(board_version=PhaseRecord.board_version + 1)
-        .execution_options(synchronize_session=False)
-    )
+    _increase(session, phase_id, PhaseRecord.board_version)
 
 
 def appearance_changed(session: Session, phase_ids: Select[int]) -> None:
@@ -28,15 +23,7 @@ def appearance_changed(session: Session, phase_ids: Select[int]) -> None:
     Rank intervals follow from the standings alone: those that were up to date still are.
     """
     for phase_id in sorted(set(session.scalars(phase_ids))):
-        session.execute(
-            change(PhaseRecord)
-            .where(PhaseRecord.id == phase_id)
-            .values(
-                board_version=PhaseRecord.board_version + 1,
-                intervals_version=PhaseRecord.intervals_version + 1,
-            )
-            .execution_options(synchronize_session=False)
-        )
+        _increase(session, phase_id, PhaseRecord.board_version, PhaseRecord.intervals_version)
 
 
 def name_changed(session: Session, entrants: Collection[str]) -> None:
@@ -47,3 +34,9 @@ def name_changed(session: Session, entrants: Collection[str]) -> None:
 def references_changed(session: Session, zoo_id: int) -> None:
     """Increase the versions of all boards over a zoo, because its check and so its references have changed."""
     appearance_changed(session, select(PhaseZooRecord.phase_id).where(PhaseZooRecord.zoo_id == zoo_id))
+
+
+def _increase(session: Session, phase_id: int, *versions: InstrumentedAttribute[int]) -> None:
+    values = {version: version + 1 for version in versions}
+    statement = change(PhaseRecord).where(PhaseRecord.id == phase_id).values(values)
+    session.execute(statement.execution_options(synchronize_session=False))
