@@ -23,6 +23,7 @@ from server.forms.board_query import Links, asked
 from server.pages.competition.leaderboard import METRIC_NAMES, METRIC_TITLES, cells_html
 from submissions.leaderboard import board_page, standings
 from submissions.leaderboard.model import METRICS, Board, Query, Row
+from submissions.results.disclosure import board_disclosure
 from submissions.storage.records import EvaluationRecord, PhaseRecord, StandingRecord, SubmissionRecord, UserRecord
 from submissions.storage.states import State
 from tests.records import START, Records
@@ -175,6 +176,7 @@ def app_with_naive_ways() -> Flask:
 
 def _naive(session: Session, phase_id: int, board: Board) -> Board:
     """All submissions read, the best of each entrant found and ranked, the first fifty shown: nothing kept."""
+    phase = session.get_one(PhaseRecord, phase_id)
     best: dict[str, Any] = {}
     scored: dict[str, int] = {}
     everything = select(
@@ -216,7 +218,7 @@ def _naive(session: Session, phase_id: int, board: Board) -> Board:
     ]
     return replace(
         board,
-        rows=board_page.with_cells(session, tuple(rows), board.columns),
+        rows=board_page.with_cells(session, tuple(rows), board.columns, board_disclosure(phase)),
         total=len(ordered),
         pages=-(-len(ordered) // 50),
         query=replace(board.query, size=50),

@@ -23,6 +23,7 @@ from submissions.intake import submit
 from submissions.intake.bundle import Bundle, BundleLimits, read_bundle
 from submissions.intake.bundle_store import BundleStore
 from submissions.people.accounts import register
+from submissions.results.disclosure import Reader
 from submissions.storage.database import Database
 from submissions.storage.limits import LIMITS, Limits
 from submissions.storage.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ValueRecord, utc_now
@@ -167,7 +168,7 @@ class Competition:
     def progress(self, submission_id: int) -> Progress:
         """What the submission's page tells its owner."""
         with self.db.read() as session:
-            return progress(session, submission_id, is_owner=True)
+            return progress(session, submission_id, Reader(is_owner=True))
 
     def submission(self, submission_id: int) -> SubmissionRecord:
         with self.db.read() as session:

@@ -80,23 +80,25 @@ def step_of(standard_error: float) -> int:
     return max(1, math.ceil(round(standard_error, DECIMALS)))
 
 
-def in_steps(score: float, step: int) -> float:
-    """Round a score to a multiple of a step.
+def in_steps(score: float, step: float) -> float:
+    """Round a score to the nearest of 0, step, 2 step, …, and 100.
 
     Parameters
     ----------
     score : float
         From 0 to 100.
-    step : int
-        The rounding step.
+    step : float
+        The distance of the steps; the last one is shorter if 100 is no multiple of it.
 
     Returns
     -------
     float
-        The nearest multiple that is at most 100; a half goes to the even multiple.
+        Never off by more than half a step. A half goes to the even multiple.
     """
-    multiples = min(round(round(score / step, DECIMALS)), SCALE // step)
-    return float(step * multiples)
+    last = step * math.floor(round(SCALE / step, DECIMALS))
+    if score > last:
+        return round(last, DECIMALS) if score - last < SCALE - score else float(SCALE)
+    return round(step * round(round(score / step, DECIMALS)), DECIMALS)
 
 
 def ladder(history: Sequence[Jackknives]) -> tuple[Release, ...]:

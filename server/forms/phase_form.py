@@ -11,7 +11,7 @@ from server.forms.fields import text_field
 from submissions.competitions.competitions import TITLE_LENGTH
 from submissions.competitions.phases import SLUG_LENGTH, PhasePlan
 from submissions.storage.limits import LIMITS, Limit, Limits
-from submissions.storage.records import CountRule, TimeRule
+from submissions.storage.records import CountRule, Tells, TimeRule
 
 _MOMENT = "%Y-%m-%dT%H:%M"
 _NUMBER_LENGTH = 20
@@ -41,6 +41,9 @@ class PhaseFields:
     count_rule: str
     uses_ladder: bool
     freezes_at: str
+    score_step: str
+    tells: str
+    is_revealed: bool
 
 
 def fields_of(plan: PhasePlan) -> PhaseFields:
@@ -62,6 +65,9 @@ def fields_of(plan: PhasePlan) -> PhaseFields:
         count_rule=plan.count_rule.value,
         uses_ladder=plan.uses_ladder,
         freezes_at=plan.freezes_at.strftime(_MOMENT) if plan.freezes_at else "",
+        score_step=f"{plan.score_step:g}",
+        tells=plan.tells.value,
+        is_revealed=plan.is_revealed,
     )
 
 
@@ -73,6 +79,7 @@ def posted_fields(before: PhasePlan) -> PhaseFields:
         shows_logs="shows_logs" in request.form,
         hidden="hidden" in request.form,
         uses_ladder="uses_ladder" in request.form,
+        is_revealed="is_revealed" in request.form,
         limits={
             limit: text_field(limit.entry_name, _NUMBER_LENGTH)
             if limit.entry_name in request.form
@@ -84,7 +91,7 @@ def posted_fields(before: PhasePlan) -> PhaseFields:
             name: text_field(name, _NUMBER_LENGTH)
             for name in (
                 *("opens_at", "closes_at", "time_rule", "daily_quota", "daily_smoke_failures"),
-                *("smoke_networks", "repeat_networks", "count_rule", "freezes_at"),
+                *("smoke_networks", "repeat_networks", "count_rule", "freezes_at", "score_step", "tells"),
             )
         },
     )
@@ -113,6 +120,9 @@ def plan_in(fields: PhaseFields) -> tuple[PhasePlan | None, dict[str, str]]:
         count_rule=CountRule(fields.count_rule) if fields.count_rule in list(CountRule) else CountRule.BEST,
         uses_ladder=fields.uses_ladder,
         freezes_at=read.moment("freezes_at", fields.freezes_at) if fields.freezes_at else None,
+        score_step=read.number("score_step", fields.score_step),
+        tells=Tells(fields.tells) if fields.tells in list(Tells) else Tells.SCORES,
+        is_revealed=fields.is_revealed,
     )
     return (None, read.messages) if read.messages else (plan, plan.faults())
 
@@ -142,6 +152,13 @@ class _Reader:
         except ValueError as error:
             self.messages[limit.name] = str(error)
             return limit.default
+
+    def number(self, name: str, text: str) -> float:
+        try:
+            return float(text)
+        except ValueError:
+            self.messages[name] = "Give a number."
+            return 0.0
 
     def count(self, name: str, text: str) -> int:
         if text.isascii() and text.isdecimal() and len(text) <= _COUNT_DIGITS:

@@ -6,6 +6,7 @@ from flask import Flask
 
 from server.charts.specifications import target_name
 from submissions.evaluation.submission_progress import Progress
+from submissions.results.disclosure import digits_of
 from submissions.storage.limits import LIMITS, Limit, Unit
 from submissions.storage.records import CountRule, PhaseRecord, TimeRule, utc_now
 from submissions.storage.states import State
@@ -43,6 +44,7 @@ def init_app(app: Flask) -> None:
         ("seconds", seconds),
         ("number", number),
         ("signed", signed),
+        ("score_digits", digits_of),
         ("figure", figure),
         ("paragraphs", paragraphs),
         ("state_word", STATE_WORDS.__getitem__),

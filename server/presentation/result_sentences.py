@@ -114,6 +114,8 @@ def _against_hyperparameters(zoo: ZooResult) -> str | None:
 
 
 def _direction(zoo: ZooResult, target: str) -> str | None:
+    if zoo.kendall_tau is None:
+        return None
     tau = f"τ = {zoo.kendall_tau:+.2f}".replace("-", "−")
     if zoo.direction < 0:
         return (

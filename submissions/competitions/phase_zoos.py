@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
 from submissions.competitions.competitions import CompetitionError, usable_zoo
+from submissions.competitions.exposure import exposed_by_zoo, require_confirmation
 from submissions.evaluation import outcomes
 from submissions.storage.audit import record_act
 from submissions.storage.board_version import next_version
@@ -28,13 +29,15 @@ from submissions.zoos import tracks
 ATTACHED, DETACHED, REPLACED = "attached", "detached", "replaced"
 
 
-def attach_zoo(db: Database, phase_id: int, zoo_id: int, user_id: int | None) -> int:
+def attach_zoo(db: Database, phase_id: int, zoo_id: int, user_id: int | None, *, confirmed: bool = False) -> int:
     """Add a ready zoo to the end of a phase's zoos.
 
     Parameters
     ----------
     user_id : int or None
         The organizer; None for the command line.
+    confirmed : bool, optional
+        Whether the organizer has confirmed what becomes visible of the zoo.
 
     Returns
     -------
@@ -46,12 +49,15 @@ def attach_zoo(db: Database, phase_id: int, zoo_id: int, user_id: int | None) ->
     CompetitionError
         If the zoo is not ready, lacks the phase's target or something that a submission needs, or if the phase uses
         a version of it already.
+    UnconfirmedError
+        If the phase shows something of a zoo whose truth is secret, and this is not confirmed.
     """
     with db.write() as session:
         phase = _locked(session, phase_id)
         zoo = usable_zoo(session, zoo_id, phase.target)
         _refuse_twice(phase, zoo, [link.zoo for link in phase.zoo_links])
         _refuse_without(session, phase, zoo)
+        require_confirmation(exposed_by_zoo(zoo, vars(phase)), confirmed=confirmed)
         position = max((link.position for link in phase.zoo_links), default=-1) + 1
         phase.zoo_links.append(PhaseZooRecord(position=position, zoo=zoo))
         record_act(session, ATTACHED, user_id=user_id, zoo_id=zoo_id, phase_id=phase_id)
@@ -90,8 +96,10 @@ def detach_zoo(db: Database, phase_id: int, zoo_id: int, user_id: int | None) ->
     return rerun_outdated(db, phase_id)
 
 
-def replace_zoo(db: Database, phase_id: int, old_zoo_id: int, new_zoo_id: int, user_id: int | None) -> int:
-    """Replace a zoo of the phase with another ready one; the old values stay on record with their attempt.
+def replace_zoo(
+    db: Database, phase_id: int, old_zoo_id: int, new_zoo_id: int, user_id: int | None, *, confirmed: bool = False
+) -> int:
+    """Replace a zoo of the phase with another version of it; the old values stay on record with their attempt.
 
     Parameters
     ----------
@@ -106,18 +114,24 @@ def replace_zoo(db: Database, phase_id: int, old_zoo_id: int, new_zoo_id: int, u
     Raises
     ------
     CompetitionError
-        If the phase does not use the old zoo, the new one is not ready or lacks something that a submission needs,
-        or the phase uses another version of it.
+        If the phase does not use the old zoo, or the new one is another zoo, is not ready or lacks something that a
+        submission needs.
+    UnconfirmedError
+        If the phase shows something of a zoo whose truth is secret, and this is not confirmed.
     """
     with db.write() as session:
         phase = _locked(session, phase_id)
         link = _link(phase, old_zoo_id)
         new = usable_zoo(session, new_zoo_id, phase.target)
-        others = [other.zoo for other in phase.zoo_links if other is not link]
         if new_zoo_id == old_zoo_id:
             raise CompetitionError(f"the phase {phase.slug} uses the zoo {new.label} already")
-        _refuse_twice(phase, new, others)
+        if new.name != link.zoo.name:
+            raise CompetitionError(
+                f"{new.label} is another zoo than {link.zoo.label}, not another version of it; attach the one and "
+                "detach the other"
+            )
         _refuse_without(session, phase, new)
+        require_confirmation(exposed_by_zoo(new, vars(phase)), confirmed=confirmed)
         old_label, position = link.zoo.label, link.position
         session.delete(link)
         session.flush()

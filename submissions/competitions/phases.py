@@ -21,6 +21,7 @@ from submissions.competitions.competitions import (
     find_phase,
     usable_zoo,
 )
+from submissions.competitions.exposure import exposed_by_settings, require_confirmation
 from submissions.competitions.phase_zoos import ATTACHED
 from submissions.leaderboard import standings
 from submissions.storage.audit import record_act
@@ -33,6 +34,7 @@ from submissions.storage.records import (
     PhaseRecord,
     PhaseZooRecord,
     SubmissionRecord,
+    Tells,
     TimeRule,
     ZooRecord,
     ZooState,
@@ -41,7 +43,8 @@ from submissions.storage.records import (
 
 SLUG_LENGTH = 80
 
-_OF_THE_BOARD = frozenset(("count_rule", "uses_ladder", "freezes_at"))
+STEPS = (0.1, 25.0)  # of scores, from the least to the largest
+_OF_THE_BOARD = frozenset(("count_rule", "uses_ladder", "freezes_at", "score_step", "tells", "is_revealed"))
 _SLUG = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{SLUG_LENGTH - 1}}}")
 
 
@@ -72,6 +75,9 @@ class PhasePlan:
     count_rule: CountRule = CountRule.BEST
     uses_ladder: bool = False
     freezes_at: datetime | None = None
+    score_step: float = 1.0
+    tells: Tells = Tells.SCORES
+    is_revealed: bool = False
 
     def faults(self) -> dict[str, str]:
         """One sentence per field that makes no sense; empty where all is well."""
@@ -99,6 +105,10 @@ class PhasePlan:
             "freezes_at": (
                 self.freezes_at is None or self.freezes_at > self.opens_at,
                 "The leaderboard must be frozen after the phase opens.",
+            ),
+            "score_step": (
+                STEPS[0] <= self.score_step <= STEPS[1],
+                "Give a step from {:g} to {:g} points.".format(*STEPS),
             ),
         }
         found = {name: sentence for name, (holds, sentence) in checks.items() if not holds}
@@ -144,11 +154,12 @@ def open_phase(
     zoo_ids: Sequence[int],
     user_id: int | None,
     new_competition: NewCompetition | None = None,
+    confirmed: bool = False,
 ) -> int:
     """Make a phase over ready zoos, and its competition where it is new. Returns the phase's id.
 
     new_competition: None where the competition must be there already. Raises PhaseError with a sentence per faulty
-    field (competition, slug, zoos and those of the plan).
+    field (competition, slug, zoos and those of the plan), UnconfirmedError as `change_phase` does.
     """
     messages = plan.faults()
     if not _SLUG.fullmatch(phase_slug):
@@ -168,6 +179,7 @@ def open_phase(
         zoos = _usable_zoos(session, zoo_ids, plan.target, messages)
         if messages:
             raise PhaseError(messages)
+        _require_confirmation(PhasePlan(plan.title, plan.opens_at), plan, zoos, confirmed=confirmed)
         if competition is None:
             assert new_competition is not None
             competition = CompetitionRecord(
@@ -185,8 +197,21 @@ def open_phase(
         return phase.id
 
 
-def change_phase(db: Database, phase_id: int, plan: PhasePlan, *, user_id: int | None) -> None:
-    """Give a phase the plan's dates, limits and visibility. Raises PhaseError with a sentence per faulty field."""
+def change_phase(db: Database, phase_id: int, plan: PhasePlan, *, user_id: int | None, confirmed: bool = False) -> None:
+    """Give a phase the plan's dates, limits and visibility.
+
+    Parameters
+    ----------
+    confirmed : bool, optional
+        Whether the organizer has confirmed what becomes visible.
+
+    Raises
+    ------
+    PhaseError
+        With a sentence per faulty field.
+    UnconfirmedError
+        If something becomes visible that was not, and this is not confirmed.
+    """
     if messages := plan.faults():
         raise PhaseError(messages)
     with db.write() as session:
@@ -194,6 +219,7 @@ def change_phase(db: Database, phase_id: int, plan: PhasePlan, *, user_id: int |
         before = plan_of(phase)
         if plan.target != before.target:
             _require_target_may_change(session, phase, plan.target)
+        _require_confirmation(before, plan, phase.zoos, confirmed=confirmed)
         _apply(phase, plan)
         old = before.settings()
         changed = [name for name, value in plan.settings().items() if value != old[name]]
@@ -252,6 +278,11 @@ def ready_zoos(session: Session) -> tuple[ZooRecord, ...]:
 def default_plan() -> PhasePlan:
     """What an empty form begins with: open from now on, the defaults of a phase."""
     return PhasePlan(title="", opens_at=utc_now().replace(second=0, microsecond=0))
+
+
+def _require_confirmation(before: PhasePlan, plan: PhasePlan, zoos: Sequence[ZooRecord], *, confirmed: bool) -> None:
+    secret = sum(not zoo.truth_public for zoo in zoos)
+    require_confirmation(exposed_by_settings(before.settings(), plan.settings(), secret), confirmed=confirmed)
 
 
 def _apply(phase: PhaseRecord, plan: PhasePlan) -> None:

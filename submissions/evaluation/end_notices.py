@@ -3,9 +3,9 @@
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from submissions.evaluation.submission_progress import seen_score
+from submissions.evaluation.submission_progress import told_score
 from submissions.messages.outbox import SITE, write_mail
-from submissions.results.visibility import sight
+from submissions.results.disclosure import Disclosure, Reader, disclosure
 from submissions.storage.records import (
     CompetitionRecord,
     NotificationRecord,
@@ -13,6 +13,7 @@ from submissions.storage.records import (
     SubmissionRecord,
     TeamMemberRecord,
     UserRecord,
+    utc_now,
 )
 from submissions.storage.states import SENTENCES, State
 
@@ -29,19 +30,21 @@ def tell_end(session: Session, submission_id: int) -> None:
         return
     phase = session.get_one(PhaseRecord, submission.phase_id)
     competition = session.get_one(CompetitionRecord, phase.competition_id)
-    what, more = _sentences(submission, phase)
+    told = disclosure(phase, submission, Reader(is_owner=True))
+    what, more = _sentences(submission, told)
+    at = told.moment(utc_now())
     again = " again" if submission.attempt > 1 else ""
     text = f"“{submission.name}” {what}{again} in {phase.title} of {competition.title}.{more}"
     for person in _people(session, submission):
-        session.add(NotificationRecord(user_id=person.id, text=text, submission_id=submission_id))
+        session.add(NotificationRecord(user_id=person.id, text=text, submission_id=submission_id, at=at))
         if submission.attempt == 1 and person.wants_mail and person.email and person.email_verified_at is not None:
             write_mail(session, person.email, f"“{submission.name}” {what}", _mail(person, text, submission_id))
 
 
-def _sentences(submission: SubmissionRecord, phase: PhaseRecord) -> tuple[str, str]:
-    """Return the rest of the sentence "it …", and a further sentence; scores only as the author may see them."""
+def _sentences(submission: SubmissionRecord, told: Disclosure) -> tuple[str, str]:
+    """Return the rest of the sentence "it …", and a further sentence."""
     if submission.state is State.SCORED:
-        score = seen_score(submission, sight(phase, submission, is_owner=True, sees_all=False))
+        score = told_score(submission, told)
         return ("was scored" if score is None else f"was scored {score:.2f}"), ""
     if submission.state is State.FAILED:
         return "failed", f" {SENTENCES[submission.reason]}" if submission.reason else ""

@@ -4,12 +4,14 @@ Every query is bounded, so that an estimate costs about the same however many su
 is left out: the order is by priority and age. Called by the submission's page and the API.
 """
 
+import math
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from submissions.evaluation.workers import known_workers
+from submissions.results.disclosure import board_disclosure
 from submissions.storage.records import EvaluationRecord, SubmissionRecord, ValueRecord
 from submissions.storage.states import State
 
@@ -58,7 +60,18 @@ def estimate(session: Session, submission: SubmissionRecord, *, sweep_s: float) 
     else:
         before = min(before, own * others)  # it takes turns with those at work
     begins_s = before * (usual_s or own_s) / slots
-    return Estimate(place, begins_s if is_waiting else 0.0, begins_s + own * own_s / slots, is_more, slots)
+    begins_s, ends_s = begins_s if is_waiting else 0.0, begins_s + own * own_s / slots
+    if board_disclosure(submission.phase).is_coarse:  # its own times say what it saw
+        begins_s, ends_s = roughly(begins_s), roughly(ends_s)
+    return Estimate(place, begins_s, ends_s, is_more, slots)
+
+
+def roughly(duration_s: float) -> float:
+    """Round seconds up to 10, 20, 50, 100, 200, 500, …; 0 stays 0."""
+    if duration_s <= 0:
+        return 0.0
+    power = max(1, math.floor(math.log10(duration_s)))
+    return next(step * 10.0**power for step in (1, 2, 5, 10) if duration_s <= step * 10.0**power)
 
 
 def _ahead(submission: SubmissionRecord) -> Select[int]:

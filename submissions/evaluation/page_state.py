@@ -6,17 +6,37 @@ What the page then shows is `submissions.evaluation.submission_progress`'s and `
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from submissions.storage.records import EvaluationRecord, Purpose, SubmissionRecord, ValueRecord
+from submissions.results.disclosure import Disclosure
+from submissions.storage.records import EvaluationRecord, Purpose, SubmissionRecord, ValueRecord, ZooRecord
 from submissions.storage.states import State
 
 
-def page_state(session: Session, submission: SubmissionRecord) -> tuple[tuple[Purpose, State, int], ...]:
-    """Purpose, state and number of values of each evaluation of the current attempt, in a fixed order."""
+def page_state(
+    session: Session, submission: SubmissionRecord, told: Disclosure
+) -> tuple[tuple[Purpose, State, int], ...]:
+    """Purpose, state and number of values of each evaluation of the current attempt, in a fixed order.
+
+    Parameters
+    ----------
+    told : Disclosure
+        What the reader may be told: numbers are as coarse as on the page.
+    """
     rows = session.execute(
-        select(EvaluationRecord.purpose, EvaluationRecord.state, func.count(ValueRecord.network_id))
+        select(
+            EvaluationRecord.purpose,
+            EvaluationRecord.state,
+            func.count(ValueRecord.network_id),
+            EvaluationRecord.networks,
+            ZooRecord.truth_public,
+        )
+        .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
         .outerjoin(ValueRecord, ValueRecord.evaluation_id == EvaluationRecord.id)
         .where(EvaluationRecord.submission_id == submission.id, EvaluationRecord.attempt == submission.attempt)
-        .group_by(EvaluationRecord.id)
+        .group_by(EvaluationRecord.id, ZooRecord.id)
         .order_by(EvaluationRecord.id)
     )
-    return tuple((purpose, state, done) for purpose, state, done in rows)
+    return tuple(
+        (purpose, state, told.done(done, networks, truth_public=truth_public))
+        for purpose, state, done, networks, truth_public in rows
+        if purpose is not Purpose.REPEAT or not told.is_coarse
+    )

@@ -13,8 +13,7 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session, aliased, contains_eager
 
 from scoring import METRICS
-from submissions.leaderboard.counting_rule import SCORE_DIGITS
-from submissions.results.visibility import Sight, sight
+from submissions.results.disclosure import SCORE_DIGITS, Disclosure, Reader, Sight, digits_of, disclosure
 from submissions.storage.records import (
     EvaluationRecord,
     FailureRecord,
@@ -26,6 +25,7 @@ from submissions.storage.records import (
     ValueRecord,
     ZooRecord,
 )
+from submissions.storage.roles import Permission
 from submissions.storage.states import SENTENCES, Reason, State
 from submissions.zoos.tracks import in_words
 
@@ -34,7 +34,7 @@ from submissions.zoos.tracks import in_words
 class ZooProgress:
     """The progress of one evaluation: `done` of `networks` have a value. Seconds are wall time per network.
 
-    cmi, kendall_tau: None also if the reader may not see them.
+    cmi, kendall_tau, mean_wall_s, longest_wall_s, peak_bytes: None also if the reader may not be told.
     """
 
     name: str
@@ -134,6 +134,7 @@ class Progress:
     repeats: RepeatProgress | None
     needs: str  # of the extended track, in words
     sees: Sight = Sight.ALL
+    score_digits: int = SCORE_DIGITS
     alias: str | None = None
     team_name: str | None = None
     description: str = ""
@@ -169,22 +170,15 @@ class Progress:
         return None if self.reason is None else SENTENCES[self.reason]
 
 
-def progress(session: Session, submission_id: int, *, is_owner: bool, sees_all: bool = False) -> Progress:
-    """Return the progress of a submission, in two to four queries.
-
-    Parameters
-    ----------
-    is_owner : bool
-        whether the reader, or their team, owns it.
-    sees_all : bool, optional
-        whether the reader may see every submission as its owner does, and all its scores.
+def progress(session: Session, submission_id: int, reader: Reader) -> Progress:
+    """Return the progress of a submission as this reader may see it, in two to four queries.
 
     Raises
     ------
     NoResultFound
         If there is no such submission.
     """
-    with_detail = is_owner or sees_all
+    with_detail = reader.is_owner or Permission.SEE_SUBMISSIONS in reader.permissions
     submission, user_name, team_name = session.execute(
         select(SubmissionRecord, UserRecord.name, TeamRecord.name)
         .join(UserRecord, UserRecord.id == SubmissionRecord.user_id)
@@ -196,7 +190,7 @@ def progress(session: Session, submission_id: int, *, is_owner: bool, sees_all: 
     evaluations = _evaluations(session, submission.id, submission.attempt)
     has_repeats = any(row.purpose is Purpose.REPEAT for row in evaluations)
     fails = with_detail and submission.state is State.FAILED
-    sees = sight(submission.phase, submission, is_owner=is_owner, sees_all=sees_all)
+    told = disclosure(submission.phase, submission, reader)
     return Progress(
         submission_id=submission.id,
         name=submission.name,
@@ -210,17 +204,18 @@ def progress(session: Session, submission_id: int, *, is_owner: bool, sees_all: 
         reason=submission.reason,
         detail=submission.detail if with_detail else None,
         failure=_failure(session, submission.id, submission.attempt) if fails else None,
-        score=seen_score(submission, sees),
+        score=told_score(submission, told),
         spends_quota=submission.spends_quota,
         attempt=submission.attempt,
         created_at=submission.created_at,
         started_at=submission.started_at,
-        finished_at=submission.finished_at,
+        finished_at=told.moment(submission.finished_at),
         smoke=_smoke(evaluations),
-        zoos=_zoos(evaluations, sees),
-        repeats=_repeats(session, submission.id, submission.attempt) if has_repeats else None,
+        zoos=_zoos(evaluations, told),
+        repeats=_repeats(session, submission.id, submission.attempt) if has_repeats and not told.is_coarse else None,
         needs=in_words(submission.needs),
-        sees=sees,
+        sees=told.sight,
+        score_digits=digits_of(None if told.sight is Sight.ALL else told.step),
         alias=submission.alias if with_detail else None,
         team_name=team_name if with_detail or submission.alias is None else None,
         description=submission.description,
@@ -231,11 +226,9 @@ def progress(session: Session, submission_id: int, *, is_owner: bool, sees_all: 
     )
 
 
-def seen_score(submission: SubmissionRecord, sees: Sight) -> float | None:
-    """Return the rounded score that a reader may see."""
-    if sees is Sight.NOTHING:
-        return None
-    score = submission.score if sees is Sight.ALL else submission.shown_score
+def told_score(submission: SubmissionRecord, told: Disclosure) -> float | None:
+    """Return the rounded score that a reader may be told."""
+    score = told.score(submission.score, submission.shown_score)
     return None if score is None else round(score, SCORE_DIGITS)
 
 
@@ -273,23 +266,24 @@ def _smoke(evaluations: Sequence[Any]) -> SmokeProgress | None:
     return None
 
 
-def _zoos(evaluations: Sequence[Any], sees: Sight) -> tuple[ZooProgress, ...]:
-    return tuple(
-        ZooProgress(
-            name=row.name,
-            title=row.title,
-            state=row.state,
-            networks=row.networks,
-            done=row.done,
-            cmi=METRICS["cmi"].shown(row.cmi) if sees is Sight.ALL else None,
-            kendall_tau=METRICS["kendall_tau"].shown(row.kendall_tau) if sees is Sight.ALL else None,
-            mean_wall_s=row.mean_s,
-            longest_wall_s=row.longest_s,
-            peak_bytes=row.peak_bytes,
-            truth_public=row.truth_public,
-        )
-        for row in evaluations
-        if row.purpose is Purpose.SCORE
+def _zoos(evaluations: Sequence[Any], told: Disclosure) -> tuple[ZooProgress, ...]:
+    return tuple(_zoo(row, told) for row in evaluations if row.purpose is Purpose.SCORE)
+
+
+def _zoo(row: Any, told: Disclosure) -> ZooProgress:
+    is_open = row.truth_public or told.sight is Sight.ALL  # a measure decides how long it takes, on what it has seen
+    return ZooProgress(
+        name=row.name,
+        title=row.title,
+        state=row.state,
+        networks=row.networks,
+        done=told.done(row.done, row.networks, truth_public=row.truth_public),
+        cmi=told.metric(METRICS["cmi"], row.cmi, truth_public=row.truth_public),
+        kendall_tau=told.metric(METRICS["kendall_tau"], row.kendall_tau, truth_public=row.truth_public),
+        mean_wall_s=row.mean_s if is_open else None,
+        longest_wall_s=row.longest_s if is_open else None,
+        peak_bytes=row.peak_bytes if is_open else None,
+        truth_public=row.truth_public,
     )
 
 

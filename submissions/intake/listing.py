@@ -10,9 +10,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, contains_eager
 
-from submissions.evaluation.submission_progress import seen_score
+from submissions.evaluation.submission_progress import told_score
 from submissions.leaderboard.entrants import team_ids_of
-from submissions.results.visibility import Sight, sight
+from submissions.results.disclosure import Reader, Sight, disclosure
 from submissions.storage.records import CompetitionRecord, PhaseRecord, SubmissionRecord, UserRecord, utc_now
 from submissions.storage.roles import NOTHING, Permission, Permissions
 from submissions.storage.states import Reason, State
@@ -175,7 +175,7 @@ def _listed(
 ) -> Listed:
     phase = submission.phase
     another = None if submission.is_baseline else _choose(phase, is_open)
-    sees = sight(phase, submission, is_owner=True, sees_all=Permission.SEE_SUBMISSIONS in permissions)
+    told = disclosure(phase, submission, Reader(is_owner=True, permissions=permissions))
     return Listed(
         submission_id=submission.id,
         name=submission.name,
@@ -186,8 +186,8 @@ def _listed(
         phase_slug=phase.slug,
         state=submission.state,
         reason=submission.reason,
-        score=seen_score(submission, sees),
-        sees=sees,
+        score=told_score(submission, told),
+        sees=told.sight,
         parent_id=submission.parent_id,
         created_at=submission.created_at,
         resubmit_to=None if another is None else another.slug,

@@ -29,6 +29,7 @@ from submissions.leaderboard.model import (
     Row,
 )
 from submissions.leaderboard.references import References, references_of
+from submissions.results.disclosure import Disclosure, Sight, board_disclosure
 from submissions.storage.records import (
     EvaluationRecord,
     PhaseRecord,
@@ -60,7 +61,8 @@ def page(session: Session, phase_id: int, query: Query | None = None) -> Board:
         If there is no such phase.
     """
     phase = session.get_one(PhaseRecord, phase_id)
-    columns = _columns(session, phase)
+    told = board_disclosure(phase)
+    columns = _columns(session, phase, told)
     shown = () if phase.uses_ladder else columns
     counted = session.execute(
         select(StandingRecord.track, StandingRecord.is_reference, func.count())
@@ -68,26 +70,27 @@ def page(session: Session, phase_id: int, query: Query | None = None) -> Board:
         .group_by(StandingRecord.track, StandingRecord.is_reference)
     ).all()
     tracks = tuple(sorted({track for track, _, _ in counted}))
-    definite = _definite(query or Query(), shown, tracks)
+    definite = _definite(query or Query(), shown, tracks, told)
     total = _total(session, phase_id, definite, sum(count for _, _, count in counted))
     size = definite.size or max(1, total)
     pages = max(1, -(-total // size))
     definite = replace(definite, page=min(definite.page, pages))
-    found = _found_rows(session, phase_id, definite, shown, size)
+    found = _found_rows(session, phase_id, definite, shown, told, size)
     return Board(
         phase_id=phase_id,
         version=phase.board_version,
         query=definite,
         columns=shown,
-        rows=with_cells(session, _ranked(session, phase_id, found), shown),
+        rows=with_cells(session, _ranked(session, phase, found), shown, told),
         total=total,
         pages=pages,
         entrants=sum(count for _, is_reference, count in counted if not is_reference),
         tracks=tracks,
-        references=References.mean(column.references for column in columns),
+        references=_mean_references(columns, told),
         count_rule=phase.count_rule,
         uses_ladder=phase.uses_ladder,
         freezes_at=phase.freezes_at,
+        step=phase.score_step if shows_steps(phase) else None,
         has_old_intervals=phase.intervals_version < phase.board_version,
     )
 
@@ -106,11 +109,10 @@ def place_of(session: Session, phase_id: int, entrant: str, query: Query) -> tup
         The page that contains the row, and the submission in it; None if the query does not find it.
     """
     phase = session.get_one(PhaseRecord, phase_id)
-    columns = () if phase.uses_ladder else _columns(session, phase)
-    definite = _definite(query, columns, None)
-    listed: Any = select(StandingRecord.entrant, StandingRecord.submission_id)
-    found = map(tuple, session.execute(_ordered(listed, phase_id, definite, columns)))
-    for place, (other, submission_id) in enumerate(found):
+    told = board_disclosure(phase)
+    columns = () if phase.uses_ladder else _columns(session, phase, told)
+    definite = _definite(query, columns, None, told)
+    for place, (other, submission_id) in enumerate(_in_order(session, phase_id, definite, columns, told)):
         if other == entrant:
             return (1 if definite.size is None else place // definite.size + 1), submission_id
     return None
@@ -130,27 +132,53 @@ def standing_of(session: Session, submission: SubmissionRecord, *, is_owner: boo
     statement = _named().where(
         StandingRecord.phase_id == submission.phase_id, StandingRecord.entrant == submission.entrant
     )
-    row = next(iter(_ranked(session, submission.phase_id, session.execute(statement).all())), None)
+    phase = session.get_one(PhaseRecord, submission.phase_id)
+    row = next(iter(_ranked(session, phase, session.execute(statement).all())), None)
     if row is None or is_owner or (row.by if row.is_alias else None) == submission.alias:
         return row
     return None
 
 
-def _columns(session: Session, phase: PhaseRecord) -> tuple[Column, ...]:
+def shows_steps(phase: PhaseRecord) -> bool:
+    """Whether the board shows scores in steps, from which nobody can tell the exact ones."""
+    return phase.uses_ladder or board_disclosure(phase).sight is Sight.STEPS
+
+
+def _mean_references(columns: Sequence[Column], told: Disclosure) -> References | None:
+    mean = References.mean(column.references for column in columns)
+    return mean if mean is None or told.sight is Sight.ALL else mean.in_steps(told.step)
+
+
+def _columns(session: Session, phase: PhaseRecord, told: Disclosure) -> tuple[Column, ...]:
     zoos = session.execute(
-        select(ZooRecord.id, ZooRecord.name, ZooRecord.title, ZooRecord.report["numbers"]["references"])
+        select(
+            ZooRecord.id,
+            ZooRecord.name,
+            ZooRecord.title,
+            ZooRecord.truth_public,
+            ZooRecord.report["numbers"]["references"],
+        )
         .join(PhaseZooRecord)
         .where(PhaseZooRecord.phase_id == phase.id)
         .order_by(PhaseZooRecord.position)
     ).all()
-    found = references_of(session, phase.id, phase.target, {zoo_id: checked for zoo_id, _, _, checked in zoos})
-    return tuple(Column(zoo_id, name, title, found.get(zoo_id)) for zoo_id, name, title, _ in zoos)
+    found = references_of(session, phase.id, phase.target, {zoo_id: checked for zoo_id, *_, checked in zoos})
+    columns = []
+    for zoo_id, name, title, truth_public, _ in zoos:
+        references = found.get(zoo_id)
+        if references is not None and not told.tells_all_of(truth_public=truth_public):
+            references = references.in_steps(told.step)
+        columns.append(Column(zoo_id, name, title, truth_public, references))
+    return tuple(columns)
 
 
-def _definite(query: Query, columns: Sequence[Column], tracks: Sequence[str] | None) -> Query:
+def _definite(query: Query, columns: Sequence[Column], tracks: Sequence[str] | None, told: Disclosure) -> Query:
     """Return the query without what the board does not have, and with an explicit direction."""
     metric, _, zoo = query.sort.partition(".")
-    is_metric = metric in METRICS and zoo in {column.name for column in columns}
+    is_metric = metric in METRICS and any(
+        column.name == zoo and told.metric(METRICS[metric], 0.0, truth_public=column.truth_public) is not None
+        for column in columns
+    )
     sorted_by = (
         query if is_metric or query.sort in NATURALLY_DESCENDING else replace(query, sort=SCORE, descending=None)
     )
@@ -169,11 +197,12 @@ def _total(session: Session, phase_id: int, query: Query, standings: int) -> int
     return session.scalar(_found(select(func.count()).select_from(StandingRecord), phase_id, query)) or 0
 
 
-def _found_rows(session: Session, phase_id: int, query: Query, columns: Sequence[Column], size: int) -> Sequence[Any]:
+def _found_rows(
+    session: Session, phase_id: int, query: Query, columns: Sequence[Column], told: Disclosure, size: int
+) -> Sequence[Any]:
     """Return the rows on the query's page, in its order; names are looked up for these only."""
-    whole: Any = select(StandingRecord.entrant)
-    on_page = _ordered(whole, phase_id, query, columns).limit(size).offset((query.page - 1) * size)
-    entrants = session.scalars(on_page).all()
+    first = (query.page - 1) * size
+    entrants = [entrant for entrant, _ in _in_order(session, phase_id, query, columns, told, (first, first + size))]
     found: dict[str, Any] = {}
     for start in range(0, len(entrants), _AT_A_TIME):
         part = _named().where(
@@ -230,24 +259,44 @@ def _found(statement: Select[Any], phase_id: int, query: Query) -> Select[Any]:
     return statement
 
 
-def _ordered(statement: Select[Any], phase_id: int, query: Query, columns: Sequence[Column]) -> Select[Any]:
-    """Return the matching standings in the query's order; equal ones by score, then the earlier one first."""
-    statement = _found(statement, phase_id, query)
+def _in_order(
+    session: Session,
+    phase_id: int,
+    query: Query,
+    columns: Sequence[Column],
+    told: Disclosure,
+    part: tuple[int, int | None] = (0, None),
+) -> list[tuple[str, int]]:
+    """Return entrant and submission of the matching standings in the query's order, from one place to another.
+
+    Equal ones are in the order of their scores, then of their submission. By a metric of a zoo they are sorted as it is
+    shown: a finer order would tell more.
+    """
+    listed: Any = select(StandingRecord.entrant, StandingRecord.submission_id)
+    naturally = (StandingRecord.shown_score.desc(), StandingRecord.submitted_at, StandingRecord.submission_id)
+    statement = _found(listed, phase_id, query)
     key: Any = {
         SCORE: StandingRecord.shown_score,
         SUBMITTED: StandingRecord.submitted_at,
         NAME: func.lower(SubmissionRecord.name),
         TEAM: func.lower(_by()),
     }.get(query.sort)
-    if key is None:
-        metric, _, zoo = query.sort.partition(".")
-        zoo_id = next(column.zoo_id for column in columns if column.name == zoo)
-        key = _recorded(METRICS[metric])
-        statement = statement.outerjoin(EvaluationRecord, and_(_is_current(), EvaluationRecord.zoo_id == zoo_id))
-    first = key.desc() if query.descending else key.asc()
-    return statement.order_by(
-        first.nulls_last(), StandingRecord.shown_score.desc(), StandingRecord.submitted_at, StandingRecord.submission_id
-    )
+    start, stop = part
+    if key is not None:
+        first = key.desc() if query.descending else key.asc()
+        statement = statement.order_by(first.nulls_last(), *naturally).offset(start)
+        rows = session.execute(statement if stop is None else statement.limit(stop - start))
+        return [(entrant, submission_id) for entrant, submission_id in rows]
+    name, _, zoo = query.sort.partition(".")
+    metric, column = METRICS[name], next(column for column in columns if column.name == zoo)
+    is_here = and_(_is_current(), EvaluationRecord.zoo_id == column.zoo_id)
+    recorded = statement.add_columns(_recorded(metric)).outerjoin(EvaluationRecord, is_here).order_by(*naturally)
+    known, unknown = [], []
+    for entrant, submission_id, value in session.execute(recorded):
+        shown = told.metric(metric, value, truth_public=column.truth_public)
+        unknown.append((entrant, submission_id)) if shown is None else known.append((shown, entrant, submission_id))
+    known.sort(key=lambda row: -row[0] if query.descending else row[0])
+    return [*((entrant, submission_id) for _, entrant, submission_id in known), *unknown][start:stop]
 
 
 def _is_current() -> ColumnElement[bool]:
@@ -265,17 +314,20 @@ def _recorded(metric: Metric) -> ColumnElement[float | None]:
     return EvaluationRecord.report["metrics"][metric.key].as_float() if column is None else column
 
 
-def _ranked(session: Session, phase_id: int, found: Sequence[Any]) -> tuple[Row, ...]:
+def _ranked(session: Session, phase: PhaseRecord, found: Sequence[Any]) -> tuple[Row, ...]:
     """Return the rows with their ranks among all entrants of the phase."""
     if not found:
         return ()
-    places = _places(session, phase_id, [columns.shown_score for columns in found])
+    places = _places(session, phase.id, [columns.shown_score for columns in found])
+    in_steps = shows_steps(phase)
     rows = []
     for columns in found:
         entrant, submission_id, score, error, scored, low, high, track, is_reference, submitted_at = columns[:10]
         name, is_baseline, has_alias, by = columns[10:]
         rank, equal = (None, 1) if is_reference else places[score]
-        if rank is None or low is None or high is None:
+        if rank is not None and in_steps:
+            low, high = rank, rank + equal - 1
+        elif rank is None or low is None or high is None:
             low = high = None
         else:  # a rank is of rounded scores, an interval of exact ones
             low, high = min(low, rank), max(high, rank)
@@ -319,21 +371,27 @@ def _places(session: Session, phase_id: int, scores: Sequence[float]) -> dict[fl
     return places
 
 
-def with_cells(session: Session, rows: tuple[Row, ...], columns: Sequence[Column]) -> tuple[Row, ...]:
-    """Return the same rows with a cell for each column."""
+def with_cells(session: Session, rows: tuple[Row, ...], columns: Sequence[Column], told: Disclosure) -> tuple[Row, ...]:
+    """Return the same rows with a cell for each column, as far as everybody may see it."""
     if not rows or not columns:
         return rows
     recorded: Any = [_recorded(metric) for metric in METRICS.values()]
     numbers = select(
         EvaluationRecord.submission_id, EvaluationRecord.zoo_id, EvaluationRecord.standard_error, *recorded
     ).join(SubmissionRecord, _is_current())
+    is_public = {column.zoo_id: column.truth_public for column in columns}
     cells: dict[tuple[int, int], Cell] = {}
     listed = [row.submission_id for row in rows]
     for start in range(0, len(listed), _AT_A_TIME):
         part = numbers.where(SubmissionRecord.id.in_(listed[start : start + _AT_A_TIME]))
         for submission_id, zoo_id, error, *values in session.execute(part):
-            shown = {metric.key: metric.shown(value) for metric, value in zip(METRICS.values(), values, strict=True)}
-            cells[submission_id, zoo_id] = Cell(shown, METRICS["cmi"].shown(error))
+            public = is_public.get(zoo_id, False)
+            shown = {
+                metric.key: told.metric(metric, value, truth_public=public)
+                for metric, value in zip(METRICS.values(), values, strict=True)
+            }
+            is_exact = told.tells_all_of(truth_public=public)
+            cells[submission_id, zoo_id] = Cell(shown, METRICS["cmi"].shown(error) if is_exact else None)
     nothing = Cell()
     return tuple(
         replace(row, cells=tuple(cells.get((row.submission_id, column.zoo_id), nothing) for column in columns))

@@ -5,14 +5,14 @@ stores the results.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 from scoring import ComparisonError, Jackknives, in_steps, release, step_of
-from submissions.storage.records import CountRule
+from submissions.results.disclosure import SCORE_DIGITS, Sight, board_disclosure
+from submissions.storage.records import CountRule, PhaseRecord, Tells
 from submissions.storage.states import State
 
-SCORE_DIGITS = 2
 LEAST_STEP = 1.0  # what the Ladder asks of a better score where no standard error is known
 Load = Callable[[Sequence[int]], Mapping[int, Jackknives]]  # submission ids → the jackknives that there are
 
@@ -24,6 +24,30 @@ class Rules:
     count_rule: CountRule
     uses_ladder: bool
     freezes_at: datetime | None
+    has_secret_truth: bool = False
+    is_revealed: bool = False
+    tells: Tells = Tells.SCORES
+    score_step: float = 1.0
+
+    @property
+    def step(self) -> float | None:
+        """The distance of the scores that the board shows; None if it shows exact ones, rounded."""
+        return self.score_step if board_disclosure(self).sight is Sight.STEPS else None
+
+    def compared(self, entry: "Entry") -> float:
+        """Return the score by which an entrant's best is found: no finer than what is shown of a secret truth."""
+        return (entry.score if self.step is None else self.shown(entry.score)) or 0.0
+
+    def shown(self, score: float | None) -> float | None:
+        """Return a score as the board shows it."""
+        if score is None:
+            return None
+        return round(score, SCORE_DIGITS) if self.step is None else in_steps(score, self.step)
+
+
+def rules_of(phase: PhaseRecord) -> Rules:
+    """Return the rules of a phase's leaderboard."""
+    return Rules(*(getattr(phase, field.name) for field in fields(Rules)))
 
 
 @dataclass(frozen=True)
@@ -87,7 +111,7 @@ def decided(entries: Sequence[Entry], rules: Rules, load: Load, *, anew: bool = 
         The same submissions with the decisions.
     """
     if not rules.uses_ladder or any(entry.is_baseline for entry in entries):
-        return tuple(replace(entry, shown_score=_rounded(entry.final_score), is_released=False) for entry in entries)
+        return tuple(replace(entry, shown_score=rules.shown(entry.final_score), is_released=False) for entry in entries)
     history = sorted((entry for entry in entries if entry.is_eligible), key=lambda entry: entry.scored_at)
     out = [replace(entry, shown_score=None, is_released=False) for entry in entries if not entry.is_eligible]
     has_lost_one = any(entry.is_shown for entry in entries if not entry.is_eligible)
@@ -109,7 +133,7 @@ def counting(entries: Sequence[Entry], rules: Rules) -> Entry | None:
         return max(eligible, key=lambda entry: (entry.created_at, entry.id), default=None)
     if rules.count_rule is CountRule.CHOSEN:
         eligible = [entry for entry in eligible if entry.is_chosen] or eligible
-    return min(eligible, key=lambda entry: (-(entry.score or 0.0), entry.created_at, entry.id), default=None)
+    return min(eligible, key=lambda entry: (-rules.compared(entry), entry.created_at, entry.id), default=None)
 
 
 def on_board(entries: Sequence[Entry], rules: Rules) -> int:
@@ -121,7 +145,9 @@ def shown_error(entry: Entry, rules: Rules) -> float | None:
     """Return the standard error that may be seen beside a score, rounded; with the Ladder, the step of the score."""
     if rules.uses_ladder and not entry.is_baseline:
         return float(step_of(entry.standard_error or 0.0))
-    return _rounded(entry.standard_error)
+    if entry.standard_error is None or rules.step is not None:
+        return None
+    return round(entry.standard_error, SCORE_DIGITS)
 
 
 def _is_on_board(entry: Entry, rules: Rules) -> bool:
@@ -157,7 +183,3 @@ def _is_better(new: Entry, best: Entry, jackknives: Mapping[int, Jackknives]) ->
         except ComparisonError:  # scored before the phase's zoos changed, and about to be evaluated again
             pass
     return (new.score or 0.0) - (best.score or 0.0) > LEAST_STEP
-
-
-def _rounded(score: float | None) -> float | None:
-    return None if score is None else round(score, SCORE_DIGITS)

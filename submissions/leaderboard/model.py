@@ -63,6 +63,7 @@ class Column:
     zoo_id: int
     name: str
     title: str
+    truth_public: bool
     references: References | None
 
 
@@ -140,6 +141,8 @@ class Board:
         All tracks on the board.
     references : References or None
         Of the mean score over all zoos.
+    step : float or None
+        The distance of the scores that are shown; None if they are shown with two digits.
     has_old_intervals : bool
         Whether the rank intervals belong to an earlier version, and new ones are being computed.
     """
@@ -157,4 +160,5 @@ class Board:
     count_rule: CountRule
     uses_ladder: bool
     freezes_at: datetime | None
+    step: float | None
     has_old_intervals: bool

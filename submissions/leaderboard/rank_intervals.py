@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from scoring import ComparisonError, Jackknives, RankInterval, rank_intervals
+from submissions.results.disclosure import board_disclosure
 from submissions.results.jackknives import jackknives_of
 from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, StandingRecord
@@ -52,11 +53,13 @@ def work_out(db: Database, phase_id: int) -> None:
     """Compute and store a phase's rank intervals for the board's version at the start.
 
     An entrant without a jackknife on every zoo has no interval, nor has one that was scored on other zoos than most,
-    which happens shortly after a change of the phase's zoos.
+    which happens shortly after a change of the phase's zoos. Where a board does not show exact scores, nobody has one:
+    an interval that follows from exact scores would tell them (`board_page` then shows the ranks of equal scores).
     """
     with db.read() as session:
         ranked = _ranked(session, phase_id)
-    found = _intervals(ranked)
+        phase = session.get_one(PhaseRecord, phase_id)
+    found = {} if board_disclosure(phase).is_coarse or phase.uses_ladder else _intervals(ranked)
     with db.write() as session:
         version = session.execute(
             select(PhaseRecord.intervals_version).where(PhaseRecord.id == phase_id).with_for_update()

@@ -11,6 +11,7 @@ from typing import Any, Self
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from scoring import in_steps
 from submissions.storage.records import EvaluationRecord, Purpose, StandingRecord, SubmissionRecord
 
 _DIGITS = 2
@@ -27,6 +28,10 @@ class References:
     random_floor: float
     percentile_95: float | None
     hyperparameter_oracle: float
+
+    def in_steps(self, step: float) -> "References":
+        """Return the references of a zoo with secret truth as they may be told."""
+        return References(in_steps(self.random_floor, step), None, in_steps(self.hyperparameter_oracle, step))
 
     @classmethod
     def mean(cls, zoos: Iterable[Self | None]) -> Self | None:

@@ -10,9 +10,10 @@ from typing import IO, Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from scoring import METRICS
 from submissions.intake.bundle_store import BundleStore, StoreError
 from submissions.people.sessions import sessions_of
-from submissions.results.visibility import Sight, sight
+from submissions.results.disclosure import Disclosure, Reader, disclosure
 from submissions.storage.database import Database
 from submissions.storage.records import (
     ApiTokenRecord,
@@ -27,7 +28,7 @@ from submissions.storage.records import (
     ValueRecord,
     ZooRecord,
 )
-from submissions.storage.roles import PERMISSIONS, Permission
+from submissions.storage.roles import PERMISSIONS
 
 
 def write_export(db: Database, store: BundleStore, user_id: int, file: IO[bytes]) -> None:
@@ -103,7 +104,7 @@ def _submission(session: Session, submission: SubmissionRecord, reader: UserReco
     phase = session.get_one(PhaseRecord, submission.phase_id)
     competition = session.get_one(CompetitionRecord, phase.competition_id)
     team = session.get(TeamRecord, submission.team_id) if submission.team_id is not None else None
-    seen = sight(phase, submission, is_owner=True, sees_all=Permission.SEE_SUBMISSIONS in PERMISSIONS[reader.role])
+    told = disclosure(phase, submission, Reader(is_owner=True, permissions=PERMISSIONS[reader.role]))
     return {
         "id": submission.id,
         "competition": competition.slug,
@@ -119,17 +120,17 @@ def _submission(session: Session, submission: SubmissionRecord, reader: UserReco
         "state": submission.state,
         "reason": submission.reason,
         "detail": submission.detail,
-        "shown_score": submission.shown_score,
-        "score": submission.score if seen is Sight.ALL else None,
+        "shown_score": told.score(submission.shown_score, submission.shown_score),
+        "score": told.score(submission.score, submission.shown_score),
         "attempt": submission.attempt,
         "created_at": submission.created_at,
         "started_at": submission.started_at,
-        "finished_at": submission.finished_at,
-        "evaluations": _evaluations(session, submission.id, with_scores=seen is Sight.ALL),
+        "finished_at": told.moment(submission.finished_at),
+        "evaluations": _evaluations(session, submission.id, told),
     }
 
 
-def _evaluations(session: Session, submission_id: int, *, with_scores: bool) -> list[dict[str, Any]]:
+def _evaluations(session: Session, submission_id: int, told: Disclosure) -> list[dict[str, Any]]:
     found = session.execute(
         select(EvaluationRecord, ZooRecord)
         .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
@@ -143,8 +144,8 @@ def _evaluations(session: Session, submission_id: int, *, with_scores: bool) -> 
             "purpose": evaluation.purpose,
             "state": evaluation.state,
             "networks": evaluation.networks,
-            "cmi": evaluation.cmi if with_scores else None,
-            "kendall_tau": evaluation.kendall_tau if with_scores else None,
+            "cmi": told.value(METRICS["cmi"], evaluation.cmi, truth_public=zoo.truth_public),
+            "kendall_tau": told.value(METRICS["kendall_tau"], evaluation.kendall_tau, truth_public=zoo.truth_public),
             "values": _values(session, evaluation.id) if zoo.truth_public else None,
         }
         for evaluation, zoo in found

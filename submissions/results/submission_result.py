@@ -1,7 +1,7 @@
 """The result of a scored submission as a reader may see it: scores with uncertainty, and the data of its pictures.
 
-Pages, charts and downloads get their numbers only from here. What the reader must not see is removed here: by the rules
-of `submissions.results.visibility`, and the names and values of the axes of zoos with hidden truth.
+Pages, charts and downloads get their numbers only from here. What the reader may not be told is removed here, as
+`submissions.results.disclosure` decides, and so are the names and values of the axes of zoos with hidden truth.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from scoring import METRICS
+from submissions.results.disclosure import Disclosure, Reader, Sight, disclosure
 from submissions.results.rounded_times import TimeBin, time_bins
-from submissions.results.visibility import Sight
 from submissions.storage.records import (
     EvaluationRecord,
     PhaseRecord,
@@ -118,10 +119,14 @@ class ZooResult:
     ----------
     score, standard_error : float
         From 0 to 100.
+    kendall_tau, psi : float or None
+        None if undefined, or if the reader may not be told.
+    in_steps : bool
+        Whether the reader is told only the score, to the nearest step, and perhaps τ and ψ.
     names_axes : bool
         Whether the reader may see the axes' names; otherwise they are "axis A", "axis B", ….
     report : Report or None
-        None for scores from before reports were stored.
+        None for scores from before reports were stored, and where the reader may not be told.
     """
 
     zoo_id: int
@@ -129,10 +134,11 @@ class ZooResult:
     title: str
     networks: int
     truth_public: bool
+    in_steps: bool
     names_axes: bool
     score: float
     standard_error: float | None
-    kendall_tau: float
+    kendall_tau: float | None
     psi: float | None
     times: tuple[TimeBin, ...]
     report: Report | None
@@ -140,6 +146,8 @@ class ZooResult:
     @property
     def direction(self) -> int:
         """1 if larger values clearly go with larger targets, −1 if with smaller ones, 0 if neither is clear."""
+        if self.kendall_tau is None:
+            return 0
         error = self.report.tau_error if self.report is not None else None
         if error is not None and abs(self.kendall_tau) <= _SURE * error:
             return 0
@@ -154,6 +162,8 @@ class Result:
     ----------
     sight : Sight
         NOTHING omits everything else, SHOWN_SCORE all but the released score.
+    step : float or None
+        The distance of the scores that may be told; None where they are told exactly.
     score, standard_error : float or None
         From 0 to 100.
     counts : bool
@@ -166,6 +176,7 @@ class Result:
     name: str
     target: str
     sight: Sight
+    step: float | None
     score: float | None
     standard_error: float | None
     counts: bool
@@ -188,15 +199,8 @@ class Result:
         return _mean([zoo.report.oracle if zoo.report is not None else None for zoo in self.zoos])
 
 
-def result(session: Session, submission_id: int, sight: Sight, *, sees_secrets: bool) -> Result | None:
+def result(session: Session, submission_id: int, reader: Reader) -> Result | None:
     """Return what this reader may see of the submission's scores, in four queries.
-
-    Parameters
-    ----------
-    sight : Sight
-        What the reader may see, from `submissions.results.visibility`.
-    sees_secrets : bool
-        whether they may see hidden truths.
 
     Returns
     -------
@@ -215,25 +219,26 @@ def result(session: Session, submission_id: int, sight: Sight, *, sees_secrets: 
     ).one()
     if submission.state is not State.SCORED:
         return None
-    sees_all = sight is Sight.ALL
-    score = submission.score if sees_all else submission.shown_score if sight is Sight.SHOWN_SCORE else None
+    told = disclosure(phase, submission, reader)
+    sees_all = told.sight is Sight.ALL
     standing = session.scalar(select(StandingRecord).where(StandingRecord.submission_id == submission_id))
     placed = standing if sees_all else None
     return Result(
         submission_id=submission.id,
         name=submission.name,
         target=phase.target,
-        sight=sight,
-        score=score,
+        sight=told.sight,
+        step=phase.score_step if told.sight in (Sight.STEPS, Sight.SHOWN_SCORE) else None,
+        score=told.score(submission.score, submission.shown_score),
         standard_error=submission.standard_error if sees_all else None,
-        counts=standing is not None and sight is not Sight.NOTHING,
+        counts=standing is not None and told.sight is not Sight.NOTHING,
         rank_lowest=placed.rank_lowest if placed is not None else None,
         rank_highest=placed.rank_highest if placed is not None else None,
-        zoos=_zoos(session, submission, sees_secrets=sees_secrets) if sees_all else (),
+        zoos=_zoos(session, submission, told, reader) if told.sight.tells_zoos else (),
     )
 
 
-def _zoos(session: Session, submission: SubmissionRecord, *, sees_secrets: bool) -> tuple[ZooResult, ...]:
+def _zoos(session: Session, submission: SubmissionRecord, told: Disclosure, reader: Reader) -> tuple[ZooResult, ...]:
     evaluations = session.execute(
         select(EvaluationRecord, ZooRecord)
         .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
@@ -253,14 +258,41 @@ def _zoos(session: Session, submission: SubmissionRecord, *, sees_secrets: bool)
     ):
         seconds[evaluation_id].append(wall_s)
     return tuple(
-        _zoo(evaluation, zoo, seconds[evaluation.id], names_axes=zoo.truth_public or sees_secrets)
+        _zoo(evaluation, zoo, seconds[evaluation.id], reader)
+        if told.tells_all_of(truth_public=zoo.truth_public)
+        else _zoo_in_steps(evaluation, zoo, told)
         for evaluation, zoo in evaluations
     )
 
 
-def _zoo(evaluation: EvaluationRecord, zoo: ZooRecord, seconds: Sequence[float], *, names_axes: bool) -> ZooResult:
+def _zoo_in_steps(evaluation: EvaluationRecord, zoo: ZooRecord, told: Disclosure) -> ZooResult:
+    """Return what may be told of a result on a zoo whose truth is secret."""
+    score, tau, psi = (
+        told.metric(METRICS[key], getattr(evaluation, key), truth_public=False)
+        for key in ("cmi", "kendall_tau", "granulated_kendall")
+    )
+    assert score is not None  # it is scored
+    return ZooResult(
+        zoo_id=zoo.id,
+        name=zoo.name,
+        title=zoo.title,
+        networks=evaluation.networks,
+        truth_public=False,
+        in_steps=True,
+        names_axes=False,
+        score=score,
+        standard_error=None,
+        kendall_tau=tau,
+        psi=psi,
+        times=(),
+        report=None,
+    )
+
+
+def _zoo(evaluation: EvaluationRecord, zoo: ZooRecord, seconds: Sequence[float], reader: Reader) -> ZooResult:
     assert evaluation.cmi is not None  # it is scored
     assert evaluation.kendall_tau is not None
+    names_axes = zoo.truth_public or reader.sees_secrets
     error = evaluation.standard_error
     content = evaluation.report
     return ZooResult(
@@ -269,6 +301,7 @@ def _zoo(evaluation: EvaluationRecord, zoo: ZooRecord, seconds: Sequence[float],
         title=zoo.title,
         networks=evaluation.networks,
         truth_public=zoo.truth_public,
+        in_steps=False,
         names_axes=names_axes,
         score=_PERCENT * evaluation.cmi,
         standard_error=None if error is None else _PERCENT * error,

@@ -85,6 +85,7 @@ class Board(Listing):
     count_rule: CountRule
     uses_ladder: bool
     freezes_at: datetime | None
+    step: float | None = Field(description="The steps in which scores are shown; null if they have two digits")
     entrants: int = Field(description="Number of entrants with a rank")
     tracks: list[str]
     zoos: list[BoardZoo]
@@ -162,6 +163,7 @@ def show(query: BoardQuery) -> Board:
         count_rule=found.count_rule,
         uses_ladder=found.uses_ladder,
         freezes_at=found.freezes_at,
+        step=found.step,
         entrants=found.entrants,
         tracks=list(found.tracks),
         zoos=[BoardZoo.model_validate(column) for column in found.columns],

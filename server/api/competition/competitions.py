@@ -21,6 +21,7 @@ from submissions.storage.records import (
     CountRule,
     PhaseRecord,
     PhaseZooRecord,
+    Tells,
     TimeRule,
     ZooRecord,
     utc_now,
@@ -86,6 +87,10 @@ class Phase(PhaseSummary):
     count_rule: CountRule = Field(description="Which submission of a team counts")
     uses_ladder: bool = Field(description="Whether a new score is shown only if it is better by more than chance")
     freezes_at: datetime | None = Field(description="Submissions scored later do not appear on the leaderboard for now")
+    has_secret_truth: bool = Field(description="Whether a zoo's truth is secret, so that results are told in part")
+    score_step: float = Field(description="The steps in which scores are told where a truth is secret")
+    tells: Tells = Field(description="What is told beyond these scores before the results are revealed")
+    is_revealed: bool = Field(description="Whether the results are told in full, on secret truths too")
 
 
 class Announcement(Answer):
@@ -173,6 +178,10 @@ def told_phase(session: Session, phase: PhaseRecord) -> Phase:
         count_rule=phase.count_rule,
         uses_ladder=phase.uses_ladder,
         freezes_at=phase.freezes_at,
+        has_secret_truth=phase.has_secret_truth,
+        score_step=phase.score_step,
+        tells=phase.tells,
+        is_revealed=phase.is_revealed,
     )
 
 

@@ -1,16 +1,17 @@
 """Organizers' routes for competitions and phases: open and change them, choose their zoos, publish announcements."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import MISSING, fields, replace
 from datetime import datetime
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 from flask import url_for
 from pydantic import Field, create_model
 
 from server.api.competition import competitions
 from server.api.competition.competitions import Announcement, Competition, Phase
-from server.api.fields import Answer, Body, Count, Id, Line, Listing, Moment, Paging, Paragraphs
+from server.api.fields import Answer, Body, Count, Id, Line, Listing, Moment, Paging, Paragraphs, Query
 from server.api.routes import Created, Routes
 from server.auth.access import the_competition, the_phase
 from server.auth.login import the_account
@@ -23,6 +24,7 @@ from submissions.competitions.competitions import (
     CompetitionTexts,
     change_competition,
 )
+from submissions.competitions.exposure import UnconfirmedError
 from submissions.competitions.phase_zoos import attach_zoo, detach_zoo, replace_zoo
 from submissions.competitions.phases import (
     NewCompetition,
@@ -80,9 +82,26 @@ PhaseChange = create_model(
 PhasePlanned = create_model("PhasePlanned", __base__=Body, __doc__="A new phase.", **_plan_fields(all_optional=False))
 
 
+Confirmed = Annotated[
+    bool,
+    Field(description="Whether you have confirmed what becomes visible; without it, error 422 names it, if anything"),
+]
+
+
+class PhaseChanged(PhaseChange):
+    """The changes of a phase."""
+
+    confirmed: Confirmed = False
+
+
+class Confirmation(Query):
+    confirmed: Confirmed = False
+
+
 class PhaseWanted(PhasePlanned):
     """A new phase over zoos that passed their check."""
 
+    confirmed: Confirmed = False
     slug: Line
     zoos: list[Id] = Field(max_length=100, description="Numbers of the zoos' versions")
 
@@ -112,6 +131,7 @@ class AnnouncementWanted(Body):
 
 class Replacement(Body):
     by: Id = Field(description="The number of the version that replaces it")
+    confirmed: Confirmed = False
 
 
 class Again(Answer):
@@ -189,14 +209,12 @@ def open_another(body: PhaseWanted) -> Created[Phase]:
 
 
 @routes.patch(_PHASE, Permission.MANAGE_PHASES, Scope.ORGANIZE)
-def change_one(body: PhaseChange) -> Phase:
+def change_one(body: PhaseChanged) -> Phase:
     """Change a phase's dates, limits, rules and visibility"""
-    changes = {name: getattr(body, name) for name in body.model_fields_set}
-    phase_id = the_phase().id
-    try:
-        change_phase(services().db, phase_id, plan_of(the_phase()).changed(changes), user_id=the_account().id)
-    except PhaseError as error:
-        raise faulty(error.messages) from None
+    changes = {name: getattr(body, name) for name in body.model_fields_set if name != "confirmed"}
+    phase_id, plan = the_phase().id, plan_of(the_phase()).changed(changes)
+    with _refusals_told():
+        change_phase(services().db, phase_id, plan, user_id=the_account().id, confirmed=body.confirmed)
     return _told(phase_id)
 
 
@@ -210,9 +228,11 @@ def unfreeze_board() -> Phase:
 
 
 @routes.put(f"{_PHASE}/zoos/<zoo:zoo_id>", Permission.MANAGE_PHASES, Scope.ORGANIZE, conflicts=True)
-def attach(zoo_id: int) -> Again:
+def attach(zoo_id: int, query: Confirmation) -> Again:
     """Add a zoo to a phase; its submissions are evaluated again"""
-    return _change_zoos(lambda phase_id, user_id: attach_zoo(services().db, phase_id, zoo_id, user_id))
+    return _change_zoos(
+        lambda phase_id, user_id: attach_zoo(services().db, phase_id, zoo_id, user_id, confirmed=query.confirmed)
+    )
 
 
 @routes.delete(f"{_PHASE}/zoos/<zoo:zoo_id>", Permission.MANAGE_PHASES, Scope.ORGANIZE, conflicts=True)
@@ -224,7 +244,11 @@ def detach(zoo_id: int) -> Again:
 @routes.post(f"{_PHASE}/zoos/<zoo:zoo_id>/replacement", Permission.MANAGE_PHASES, Scope.ORGANIZE, conflicts=True)
 def replace_by(zoo_id: int, body: Replacement) -> Again:
     """Replace a zoo of a phase by another version; its submissions are evaluated again"""
-    return _change_zoos(lambda phase_id, user_id: replace_zoo(services().db, phase_id, zoo_id, body.by, user_id))
+    return _change_zoos(
+        lambda phase_id, user_id: replace_zoo(
+            services().db, phase_id, zoo_id, body.by, user_id, confirmed=body.confirmed
+        )
+    )
 
 
 @routes.post(f"{_COMPETITION}/announcements", Permission.MANAGE_PHASES, Scope.ORGANIZE)
@@ -251,7 +275,7 @@ def withdraw_announcement(announcement_id: int) -> None:
 def _opened(competition_slug: str, wanted: PhaseWanted, new: NewCompetition | None) -> Created[Phase]:
     settings = {name: getattr(wanted, name) for name in _defaults()}
     plan = PhasePlan(settings["title"], settings["opens_at"]).changed(settings)
-    try:
+    with _refusals_told():
         phase_id = open_phase(
             services().db,
             competition_slug=competition_slug,
@@ -260,9 +284,8 @@ def _opened(competition_slug: str, wanted: PhaseWanted, new: NewCompetition | No
             zoo_ids=wanted.zoos,
             user_id=the_account().id,
             new_competition=new,
+            confirmed=wanted.confirmed,
         )
-    except PhaseError as error:
-        raise faulty(error.messages) from None
     where = url_for("api_competitions.show_phase", competition_slug=competition_slug, phase_slug=wanted.slug)
     return Created(_told(phase_id), where)
 
@@ -272,9 +295,21 @@ def _told(phase_id: int) -> Phase:
         return competitions.told_phase(session, session.get_one(PhaseRecord, phase_id))
 
 
+@contextmanager
+def _refusals_told() -> Iterator[None]:
+    """Turn the refusals of a change into problems."""
+    try:
+        yield
+    except PhaseError as error:
+        raise faulty(error.messages) from None
+    except UnconfirmedError as error:
+        raise faulty({"confirmed": f"Confirm what becomes visible. {error}"}) from None
+
+
 def _change_zoos(act: Callable[[int, int], int]) -> Again:
     try:
-        again = act(the_phase().id, the_account().id)
+        with _refusals_told():
+            again = act(the_phase().id, the_account().id)
     except CompetitionError as error:
         raise Problem(409, f"Not possible: {error}.") from None
     if again:

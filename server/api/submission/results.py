@@ -12,9 +12,9 @@ from server.config import services
 from server.problems import Problem
 from submissions.evaluation.eta import estimate
 from submissions.leaderboard.comparison import Compared, compared
+from submissions.results.disclosure import Sight
 from submissions.results.submission_result import Result
 from submissions.results.values_and_targets import zoo_points
-from submissions.results.visibility import Sight
 from submissions.storage.records import SubmissionRecord
 
 routes = Routes(50, "results", "Results", "Scores with their uncertainty, and comparisons.")
@@ -73,7 +73,7 @@ def show() -> SubmissionResult:
 def show_values(zoo_name: str) -> ZooValues:
     """A submission's values beside the truth, on a zoo whose truth is public"""
     seen = seen_result(the_submission())
-    if seen is None or seen.sight is not Sight.ALL:
+    if seen is None or not seen.sight.tells_zoos:
         abort(404)
     try:
         with services().db.read() as session:

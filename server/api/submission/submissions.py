@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from server.api.fields import Answer, Listing, Paging, Slug
 from server.api.routes import Routes
-from server.auth.access import OwnerOr, Who, is_owner, the_submission
+from server.auth.access import OwnerOr, Who, the_submission
 from server.auth.login import may, the_account
+from server.auth.result_access import reader_of
 from server.config import services
 from server.problems import Problem, faulty
 from submissions.competitions.competitions import find_phase
@@ -20,7 +21,7 @@ from submissions.intake.bundle_store import StoreError
 from submissions.intake.listing import Listed, own_submissions
 from submissions.leaderboard.standings import ChoiceRefused, choose
 from submissions.people.tokens import Scope
-from submissions.results.visibility import Sight
+from submissions.results.disclosure import Sight
 from submissions.storage.records import SubmissionRecord
 from submissions.storage.roles import Permission
 from submissions.storage.states import Reason, State
@@ -190,8 +191,7 @@ def told(submission_id: int) -> Submission:
     """A submission as this request's reader may see it."""
     with services().db.read() as session:
         record = session.get_one(SubmissionRecord, submission_id)
-        sees_all = may(Permission.SEE_SUBMISSIONS)
-        now = progress(session, submission_id, is_owner=is_owner(record), sees_all=sees_all)
+        now = progress(session, submission_id, reader_of(record))
         address = {"competition": record.phase.competition.slug, "phase": record.phase.slug}
     values = {name: getattr(now, name) for name in Submission.model_fields if hasattr(now, name)}
     changed = {"id": submission_id, "author": now.user_name, "team": now.team_name, "parent": now.parent_id}

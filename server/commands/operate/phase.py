@@ -9,6 +9,7 @@ from server.commands.common import ready_database, settings_or_exit
 from server.commands.errors import InputError
 from server.commands.limit_options import limit_options, limits_among
 from submissions.competitions.competitions import CompetitionError, find_competition, find_phase
+from submissions.competitions.exposure import UnconfirmedError
 from submissions.competitions.phase_zoos import attach_zoo
 from submissions.competitions.phases import NewCompetition, PhaseError, PhasePlan, open_phase
 from submissions.storage.database import Database
@@ -24,6 +25,7 @@ _OPTIONS = {
     "target": "target",
     "daily_quota": "daily_quota",
     "shows_logs": "shows_logs",
+    "score_step": "score_step",
     "hidden": "hidden",
 }
 
@@ -51,9 +53,15 @@ def command() -> None:
 @limit_options(any_positive=False)
 @click.option("--daily-quota", type=int, help="Submissions per person in 24 hours (default: 20).")
 @click.option("--shows-logs", is_flag=True, default=None, help="Authors see the output of their measures.")
+@click.option("--score-step", type=float, help="Steps of scores that depend on a secret truth (default: 1 point).")
+@click.option("--confirm", is_flag=True, help="Confirm what the phase then shows of zoos with secret truth.")
 @click.option("--hidden", is_flag=True, default=None, help="Only organizers see the phase.")
 def open_command(
-    address: str, zoos: tuple[str, ...], competition_title: str | None, **options: str | float | bool | datetime | None
+    address: str,
+    zoos: tuple[str, ...],
+    competition_title: str | None,
+    confirm: bool,
+    **options: str | float | bool | datetime | None,
 ) -> None:
     """Open the phase COMPETITION/PHASE over zoos. A competition that does not exist yet is created.
 
@@ -68,13 +76,18 @@ def open_command(
         zoo_ids = [_zoo_id(db, zoo) for zoo in zoos]
         phase = _phase(db, found[1], found[2])
         if phase is None:
-            _open(db, found[1], found[2], zoo_ids, competition_title, options)
+            _open(db, found[1], found[2], zoo_ids, competition_title, options, confirmed=confirm)
         else:
-            _attach(db, phase, zoo_ids, [name for name, value in options.items() if value is not None])
+            given = [name for name, value in options.items() if value is not None]
+            _attach(db, phase, zoo_ids, given, confirmed=confirm)
     except PhaseError as error:
         raise InputError("\n".join(f"{name}: {sentence}" for name, sentence in error.messages.items())) from None
     except CompetitionError as error:
         raise InputError(str(error)) from None
+    except UnconfirmedError as error:
+        raise InputError(
+            f"Nothing was changed. {error} Repeat the command with --confirm if that is intended."
+        ) from None
     finally:
         db.close()
     click.echo(f"/competitions/{found[1]}/{found[2]}/leaderboard")
@@ -87,6 +100,8 @@ def _open(
     zoo_ids: list[int],
     competition_title: str | None,
     options: dict[str, str | float | bool | datetime | None],
+    *,
+    confirmed: bool,
 ) -> None:
     chosen = {_OPTIONS[name]: value for name, value in options.items() if name in _OPTIONS and value is not None}
     moments = {name: value.replace(tzinfo=UTC) for name, value in chosen.items() if isinstance(value, datetime)}
@@ -103,15 +118,16 @@ def _open(
         zoo_ids=zoo_ids,
         user_id=None,
         new_competition=NewCompetition(competition_title or competition_slug) if is_new else None,
+        confirmed=confirmed,
     )
 
 
-def _attach(db: Database, phase: PhaseRecord, zoo_ids: list[int], options: list[str]) -> None:
+def _attach(db: Database, phase: PhaseRecord, zoo_ids: list[int], options: list[str], *, confirmed: bool) -> None:
     if options:
         given = options[0].replace("_", "-")
         raise InputError(f"The phase {phase.slug} exists already; omit --{given}, or change it on the phase's page.")
     for zoo_id in zoo_ids:
-        attach_zoo(db, phase.id, zoo_id, user_id=None)
+        attach_zoo(db, phase.id, zoo_id, user_id=None, confirmed=confirmed)
 
 
 def _phase(db: Database, competition_slug: str, phase_slug: str) -> PhaseRecord | None:

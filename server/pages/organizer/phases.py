@@ -10,6 +10,7 @@ from server.config import services
 from server.forms.fields import ids_field, paragraph_field, text_field
 from server.forms.phase_form import PhaseFields, fields_of, plan_in, posted_fields
 from submissions.competitions.competitions import TEXT_LENGTH, TITLE_LENGTH
+from submissions.competitions.exposure import UnconfirmedError
 from submissions.competitions.phases import (
     SLUG_LENGTH,
     NewCompetition,
@@ -23,12 +24,19 @@ from submissions.competitions.phases import (
     ready_zoos,
     unfreeze,
 )
-from submissions.storage.records import PhaseRecord
+from submissions.results.disclosure import bits_of_submission
+from submissions.storage.records import PhaseRecord, Tells
 from submissions.storage.roles import Permission
 
 pages = Blueprint("phases", __name__)
 _PHASE = "/organizer/phases/<phase_number:phase_id>"
 NEW = "+"  # the value of “a new competition” in the list of competitions
+
+
+@pages.app_template_global()
+def told_bits(tells: str) -> str:
+    """How much one submission gives away about a zoo with secret truth, with the default step of scores."""
+    return f"{bits_of_submission(1, default_plan().score_step, Tells(tells)):.0f} bits"
 
 
 @pages.get("/organizer/phases/")
@@ -66,9 +74,12 @@ def open_new() -> ResponseReturnValue:
             )
             if is_new
             else None,
+            confirmed="confirmed" in request.form,
         )
     except PhaseError as error:
         return _new_page(fields, messages | error.messages), 422
+    except UnconfirmedError as error:
+        return _new_page(fields, exposed=error.exposed), 422
     flash("The phase has been created. Participants see it unless it is hidden.")
     return redirect(url_for("phases.show", phase_id=phase_id))
 
@@ -87,9 +98,12 @@ def change(phase_id: int) -> ResponseReturnValue:
     try:
         if plan is None:
             raise PhaseError(messages)
-        change_phase(services().db, phase_id, plan, user_id=the_account().id)
+        confirmed = "confirmed" in request.form
+        change_phase(services().db, phase_id, plan, user_id=the_account().id, confirmed=confirmed)
     except PhaseError as error:
         return _phase_page(phase_id, fields, error.messages), 422
+    except UnconfirmedError as error:
+        return _phase_page(phase_id, fields, exposed=error.exposed), 422
     flash("Changed.")
     return redirect(url_for("phases.show", phase_id=phase_id))
 
@@ -103,7 +117,7 @@ def unfreeze_board(phase_id: int) -> ResponseReturnValue:
     return redirect(url_for("phases.show", phase_id=phase_id))
 
 
-def _new_page(fields: PhaseFields, messages: dict[str, str] | None = None) -> str:
+def _new_page(fields: PhaseFields, messages: dict[str, str] | None = None, exposed: tuple[str, ...] = ()) -> str:
     with services().db.read() as session:
         zoos, competitions = ready_zoos(session), competition_list(session)
     chosen = request.form.get("competition") or request.args.get("competition") or ""
@@ -117,10 +131,16 @@ def _new_page(fields: PhaseFields, messages: dict[str, str] | None = None) -> st
         competition=chosen if competitions else NEW,
         typed=request.form,
         new=NEW,
+        exposed=exposed,
     )
 
 
-def _phase_page(phase_id: int, fields: PhaseFields | None = None, messages: dict[str, str] | None = None) -> str:
+def _phase_page(
+    phase_id: int,
+    fields: PhaseFields | None = None,
+    messages: dict[str, str] | None = None,
+    exposed: tuple[str, ...] = (),
+) -> str:
     phase = _the_phase(phase_id)
     with services().db.read() as session:
         listed = next(one for one in phase_list(session) if one.phase.id == phase_id)
@@ -130,6 +150,7 @@ def _phase_page(phase_id: int, fields: PhaseFields | None = None, messages: dict
         phase=phase,
         fields=fields or fields_of(plan_of(phase)),
         messages=messages or {},
+        exposed=exposed,
     )
 
 

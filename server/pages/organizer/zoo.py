@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from flask import Blueprint, Response, flash, redirect, render_template, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
@@ -15,6 +15,7 @@ from server.downloads import zoo as zoo_downloads
 from server.downloads.zoo import the_zoo, zoo_picture
 from server.forms.fields import id_field
 from submissions.competitions.competitions import CompetitionError
+from submissions.competitions.exposure import UnconfirmedError
 from submissions.competitions.phase_zoos import attach_zoo, detach_zoo, replace_zoo, submissions_affected
 from submissions.storage.audit import acts
 from submissions.storage.records import JobKind, PhaseRecord, ZooState
@@ -59,7 +60,11 @@ def check_again(zoo_id: int) -> ResponseReturnValue:
 @allow(_CHANGES_PHASES)
 def attach(zoo_id: int) -> ResponseReturnValue:
     the_zoo(zoo_id)
-    return _change(zoo_id, lambda phase_id: attach_zoo(services().db, phase_id, zoo_id, the_account().id), "Attached.")
+    return _change(
+        zoo_id,
+        lambda phase_id: attach_zoo(services().db, phase_id, zoo_id, the_account().id, confirmed=_is_confirmed()),
+        "Attached.",
+    )
 
 
 @pages.post(f"{_ZOO}/detach")
@@ -77,7 +82,9 @@ def replace(zoo_id: int) -> ResponseReturnValue:
     if by is None:
         return _page(zoo_id, "Choose the version that replaces it."), 422
     return _change(
-        zoo_id, lambda phase_id: replace_zoo(services().db, phase_id, zoo_id, by, the_account().id), "Replaced."
+        zoo_id,
+        lambda phase_id: replace_zoo(services().db, phase_id, zoo_id, by, the_account().id, confirmed=_is_confirmed()),
+        "Replaced.",
     )
 
 
@@ -90,6 +97,8 @@ def _change(zoo_id: int, act: Callable[[int], int], done: str) -> ResponseReturn
         again = act(phase_id)
     except CompetitionError as error:
         return _page(zoo_id, f"Not possible: {error}."), 422
+    except UnconfirmedError as error:
+        return _page(zoo_id, exposed=error.exposed), 422
     if again:
         send_hint(services().settings)
     submissions = "1 submission is" if again == 1 else f"{again} submissions are"
@@ -97,7 +106,11 @@ def _change(zoo_id: int, act: Callable[[int], int], done: str) -> ResponseReturn
     return redirect(url_for("zoo_page.show", zoo_id=zoo_id))
 
 
-def _page(zoo_id: int, error: str = "") -> str:
+def _is_confirmed() -> bool:
+    return "confirmed" in request.form
+
+
+def _page(zoo_id: int, error: str = "", exposed: tuple[str, ...] = ()) -> str:
     detail = the_zoo(zoo_id)
     zoo, report = detail.zoo, detail.report
     with services().db.read() as session:
@@ -124,4 +137,6 @@ def _page(zoo_id: int, error: str = "") -> str:
         is_open=True,  # of the job, where there is one
         acts=history,
         error=error,
+        exposed=exposed,
+        typed=request.form,
     )

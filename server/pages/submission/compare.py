@@ -12,8 +12,8 @@ from server.charts.result_charts import first_against_second
 from server.config import services
 from server.presentation.result_sentences import difference_sentence, p_words
 from submissions.leaderboard.comparison import Compared, Offered, Pairs, compared, leading_offers, own_offers, pairs
+from submissions.results.disclosure import Sight
 from submissions.results.submission_result import Result
-from submissions.results.visibility import Sight
 from submissions.storage.records import SubmissionRecord
 
 pages = Blueprint("compare", __name__)

@@ -15,9 +15,9 @@ from server.auth.result_access import seen_result
 from server.charts.result_pictures import VALUES, Picture, as_csv, pictures, result_rows, values_picture
 from server.config import services
 from server.presentation.result_sentences import Bullet, Scale, range_words, scale_of, zoo_sentences
+from submissions.results.disclosure import Sight, digits_of
 from submissions.results.submission_result import Result, ZooResult
 from submissions.results.values_and_targets import ZooPoints, zoo_points
-from submissions.results.visibility import Sight
 
 LISTED_NETWORKS = 500
 _SUBMISSION = "/submissions/<submission:submission_id>"
@@ -47,8 +47,13 @@ class ShownResult:
     zoos: tuple[ShownZoo, ...]
 
     @property
-    def is_whole(self) -> bool:
-        return self.result.sight is Sight.ALL
+    def in_steps(self) -> bool:
+        return self.result.sight is Sight.STEPS
+
+    @property
+    def digits(self) -> int:
+        """The digits of the scores after the point."""
+        return digits_of(self.result.step)
 
 
 pages.add_app_template_filter(range_words, "ranks")
@@ -138,9 +143,9 @@ def _picture(zoo_name: str, drawing: str) -> Picture:
 
 
 def _seen() -> Result:
-    """All of the result, else 404: where the reader sees only a part, there is nothing to draw or to download."""
+    """The result, else 404: where the reader sees nothing of single zoos, there is nothing to draw or to download."""
     found = seen_result(the_submission())
-    return found if found is not None and found.sight is Sight.ALL else abort(404)
+    return found if found is not None and found.sight.tells_zoos else abort(404)
 
 
 def _points(found: Result, zoo_name: str) -> ZooPoints | None:

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, current_app, flash, make_response, redire
 from flask.typing import ResponseReturnValue
 
 from server.auth.access import OwnerOr, Who, allow, is_owner, is_owner_or_may, the_submission
-from server.auth.login import may
+from server.auth.result_access import reader_of, told_of
 from server.config import services
 from server.http.headers import conditional
 from server.presentation import eta_sentences
@@ -70,7 +70,7 @@ def status(**_named: object) -> Response:
     """The status part alone. Once the submission has ended, the response makes htmx reload the whole page."""
     submission = the_submission()
     with services().db.read() as session:
-        stages = page_state(session, submission)
+        stages = page_state(session, submission, told_of(submission))
     beat = None if submission.state.is_final else int(utc_now().timestamp()) // BEAT_S
 
     def render() -> Response:
@@ -96,8 +96,7 @@ def cancel_submission(submission_id: int) -> ResponseReturnValue:
 def _status_part(submission: SubmissionRecord) -> StatusPart:
     now = utc_now()
     with services().db.read() as session:
-        sees_all = may(Permission.SEE_SUBMISSIONS)
-        seen = progress(session, submission.id, is_owner=is_owner(submission), sees_all=sees_all)
+        seen = progress(session, submission.id, reader_of(submission))
         eta = estimate(session, submission, sweep_s=services().settings.sweep_s)
     waited_s = (now - seen.created_at).total_seconds()
     layers = (layer for layer in TABLE if layer.name in seen.layers)

@@ -5,7 +5,7 @@ Times are UTC. Ids are integers, except a network's, which is the zoo's opaque t
 
 from submissions.storage.records.base import Record, UtcDateTime, utc_now
 from submissions.storage.records.competitions import AnnouncementRecord, CompetitionRecord, PhaseRecord, PhaseZooRecord
-from submissions.storage.records.kinds import CountRule, JobKind, JobState, Purpose, TimeRule, ZooState
+from submissions.storage.records.kinds import CountRule, JobKind, JobState, Purpose, Tells, TimeRule, ZooState
 from submissions.storage.records.people import (
     ApiTokenRecord,
     MailRecord,
@@ -48,6 +48,7 @@ __all__ = [
     "SubmissionRecord",
     "TeamMemberRecord",
     "TeamRecord",
+    "Tells",
     "TimeRule",
     "UserRecord",
     "UtcDateTime",

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Double, ForeignKey, Index, Integer, String, Text, UniqueConstraint
-from sqlalchemy.orm import Mapped, composite, mapped_column, relationship
+from sqlalchemy import BigInteger, Double, ForeignKey, Index, Integer, String, Text, UniqueConstraint, exists
+from sqlalchemy.orm import Mapped, column_property, composite, mapped_column, relationship
 
 from submissions.storage.limits import LIMITS, Limits, Unit
 from submissions.storage.records.base import Record, UtcDateTime, text_enum, utc_now
-from submissions.storage.records.kinds import CountRule, TimeRule
+from submissions.storage.records.kinds import CountRule, Tells, TimeRule
 from submissions.storage.records.zoos import ZooRecord
 
 _COLUMN_TYPES = {Unit.SECONDS: Double, Unit.BYTES: BigInteger, Unit.COUNT: Integer}
@@ -30,6 +30,18 @@ class CompetitionRecord(Record):
     )
 
 
+class PhaseZooRecord(Record):
+    """A zoo of a phase, and its place among the phase's zoos."""
+
+    __tablename__ = "phase_zoos"
+
+    phase_id: Mapped[int] = mapped_column(ForeignKey("phases.id"), primary_key=True, init=False)
+    zoo_id: Mapped[int] = mapped_column(ForeignKey("zoos.id"), primary_key=True, init=False)
+    position: Mapped[int]
+    phase: Mapped["PhaseRecord"] = relationship(back_populates="zoo_links", default=None)
+    zoo: Mapped[ZooRecord] = relationship(default=None)
+
+
 class PhaseRecord(Record):
     """Dates, zoos, limits and visibility inside a competition. `target`: what measures are to predict on each zoo.
 
@@ -41,6 +53,8 @@ class PhaseRecord(Record):
 
     The leaderboard shows one submission of each team, by `count_rule`; with `uses_ladder` a new score only where it
     is better by more than chance. What is scored after `freezes_at` is left out of it until that is None again.
+    Where a zoo's truth is secret (`has_secret_truth`), scores are told in steps of `score_step` points and nothing else
+    is, but for what `tells` adds, until the results are revealed (`is_revealed`).
     `board_version` grows with every change of what the board shows; `intervals_version` is the one whose rank
     intervals are on record.
     """
@@ -70,11 +84,24 @@ class PhaseRecord(Record):
     count_rule: Mapped[CountRule] = mapped_column(text_enum(CountRule), default=CountRule.BEST)
     uses_ladder: Mapped[bool] = mapped_column(default=False)
     freezes_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    score_step: Mapped[float] = mapped_column(Double, default=1.0)
+    tells: Mapped[Tells] = mapped_column(text_enum(Tells), default=Tells.SCORES)
+    is_revealed: Mapped[bool] = mapped_column(default=False)
     board_version: Mapped[int] = mapped_column(default=0)
     intervals_version: Mapped[int] = mapped_column(default=0)
     competition: Mapped[CompetitionRecord] = relationship(back_populates="phases", default=None)
     zoo_links: Mapped[list["PhaseZooRecord"]] = relationship(
         back_populates="phase", order_by="PhaseZooRecord.position", init=False, default_factory=list
+    )
+
+    has_secret_truth: Mapped[bool] = column_property(
+        exists()
+        .where(
+            PhaseZooRecord.phase_id == id,  # noqa: A003
+            PhaseZooRecord.zoo_id == ZooRecord.id,
+            ZooRecord.truth_public.is_(False),
+        )
+        .correlate_except(PhaseZooRecord, ZooRecord)
     )
 
     __table_args__ = (UniqueConstraint("competition_id", "slug"),)
@@ -83,18 +110,6 @@ class PhaseRecord(Record):
     def zoos(self) -> list[ZooRecord]:
         """The phase's zoos, in their order."""
         return [link.zoo for link in self.zoo_links]
-
-
-class PhaseZooRecord(Record):
-    """A zoo of a phase, and its place among the phase's zoos."""
-
-    __tablename__ = "phase_zoos"
-
-    phase_id: Mapped[int] = mapped_column(ForeignKey("phases.id"), primary_key=True, init=False)
-    zoo_id: Mapped[int] = mapped_column(ForeignKey("zoos.id"), primary_key=True, init=False)
-    position: Mapped[int]
-    phase: Mapped[PhaseRecord] = relationship(back_populates="zoo_links", default=None)
-    zoo: Mapped[ZooRecord] = relationship(default=None)
 
 
 class AnnouncementRecord(Record):

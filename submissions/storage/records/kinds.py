@@ -26,6 +26,14 @@ class CountRule(StrEnum):
     CHOSEN = "chosen"  # the one that the team chose; until it chooses, its best
 
 
+class Tells(StrEnum):
+    """What a phase tells of results on zoos with secret truth before they are revealed."""
+
+    SCORES = "scores"  # in steps
+    METRICS = "metrics"  # these, and the metrics of the leaderboard as it shows them
+    EVERYTHING = "everything"  # all numbers with all their digits
+
+
 class ZooState(StrEnum):
     """The state of a zoo. Only a ready one can be used in a phase; a refused one has errors in its report."""
 

@@ -13,8 +13,8 @@ from server.presentation.result_sentences import (
     scale_of,
     zoo_sentences,
 )
+from submissions.results.disclosure import Sight
 from submissions.results.submission_result import Report, Result, ZooResult
-from submissions.results.visibility import Sight
 
 REPORT = Report(
     p_value=0.001,
@@ -41,6 +41,7 @@ ZOO = ZooResult(
     title="Digits",
     networks=96,
     truth_public=True,
+    in_steps=False,
     names_axes=True,
     score=12.0,
     standard_error=3.0,
@@ -115,7 +116,7 @@ def test_small_numbers_are_not_rounded_to_nothing() -> None:
 
 
 def test_all_rows_share_a_scale_that_holds_everything() -> None:
-    result = Result(1, "m", "gap", Sight.ALL, 12.0, 3.0, True, None, None, (ZOO, replace(ZOO, score=58.0)))
+    result = Result(1, "m", "gap", Sight.ALL, None, 12.0, 3.0, True, None, None, (ZOO, replace(ZOO, score=58.0)))
     assert scale_of(result) == Scale(70.0)
     assert scale_of(replace(result, zoos=(replace(ZOO, score=99.0),))) == Scale(100.0)
     bullet = Scale(50.0).bullet(10.0, 20.0, 1.0, 3.0, None)

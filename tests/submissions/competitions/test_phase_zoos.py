@@ -107,7 +107,7 @@ def test_a_change_that_makes_no_sense_is_refused_and_changes_nothing(
     refused: list[tuple[str, Callable[[], object]]] = [
         ("tiny@1 already", lambda: attach_zoo(db, phase, newer, None)),
         ("tiny@1 already", lambda: attach_zoo(db, phase, 1, None)),
-        ("tiny@1 already", lambda: replace_zoo(db, phase, 2, newer, None)),
+        ("another zoo than", lambda: replace_zoo(db, phase, 2, newer, None)),
         ("tiny@1 already", lambda: replace_zoo(db, phase, 1, 1, None)),
         ("new@1 is checking", lambda: attach_zoo(db, phase, unchecked, None)),
         ("new@1 is checking", lambda: replace_zoo(db, phase, 1, unchecked, None)),

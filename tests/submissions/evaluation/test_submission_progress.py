@@ -7,15 +7,18 @@ import pytest
 from sqlalchemy.exc import NoResultFound
 
 from submissions.evaluation.submission_progress import Progress, progress
+from submissions.results.disclosure import Reader
 from submissions.results.values_and_targets import zoo_points
 from submissions.storage.records import PhaseRecord, SubmissionRecord, TeamRecord
+from submissions.storage.roles import NOTHING as NOTHING_MORE
+from submissions.storage.roles import PERMISSIONS, Role
 from submissions.storage.states import SENTENCES, Reason, State
 from tests.records import START, Records
 
 
 def _progress(records: Records, submission_id: int, *, is_owner: bool = False) -> Progress:
     with records.db.read() as session:
-        return progress(session, submission_id, is_owner=is_owner)
+        return progress(session, submission_id, Reader(is_owner))
 
 
 def test_a_running_submission_tells_its_values_per_zoo(records: Records) -> None:
@@ -111,7 +114,8 @@ PHASES: dict[str, dict[str, Any]] = {
 def test_a_reader_sees_of_a_score_what_the_phase_shows_them(records: Records, kind: str, reader: str) -> None:
     submission = records.submission(records.phase(**PHASES[kind]), cmi=(0.123456, 0.3), shown_score=15.0)
     with records.db.read() as session:
-        told = progress(session, submission, is_owner=reader is OWNER, sees_all=reader is ORGANIZER)
+        permissions = PERMISSIONS[Role.ORGANIZER] if reader is ORGANIZER else NOTHING_MORE
+        told = progress(session, submission, Reader(reader is OWNER, permissions))
     zoo = told.zoos[0]
     assert (told.score, zoo.cmi, zoo.kendall_tau) == SEEN[kind][reader]
     assert told.state is State.SCORED

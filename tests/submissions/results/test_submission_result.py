@@ -7,11 +7,12 @@ from sqlalchemy.exc import NoResultFound
 
 from model_zoo.manifest import NetworkTruth
 from submissions.leaderboard.comparison import leading_offers, own_offers
+from submissions.results.disclosure import EVERYBODY, Reader, Sight
 from submissions.results.submission_result import Result, result
-from submissions.results.visibility import Sight
 from submissions.storage.database import Database
-from submissions.storage.records import StandingRecord, SubmissionRecord
-from tests.records import AXES, Records
+from submissions.storage.records import StandingRecord, SubmissionRecord, Tells
+from submissions.storage.roles import PERMISSIONS, Role
+from tests.records import AXES, START, Records
 from tests.results import noticeable_zoo, score
 
 Seen = Callable[..., Result | None]
@@ -19,9 +20,9 @@ Seen = Callable[..., Result | None]
 
 @pytest.fixture
 def seen(records: Records) -> Seen:
-    def see(submission_id: int, sight: Sight = Sight.ALL, *, sees_secrets: bool = False) -> Result | None:
+    def see(submission_id: int, reader: Reader = EVERYBODY) -> Result | None:
         with records.db.read() as session:
-            return result(session, submission_id, sight, sees_secrets=sees_secrets)
+            return result(session, submission_id, reader)
 
     return see
 
@@ -53,25 +54,70 @@ def test_all_of_a_result_is_what_was_stored(records: Records, seen: Seen) -> Non
     assert found.oracle == sum(zoo.report.oracle or 0.0 for zoo in found.zoos if zoo.report is not None) / 2
 
 
-@pytest.mark.parametrize("sight", [Sight.NOTHING, Sight.SHOWN_SCORE])
-def test_a_part_of_a_result_is_the_released_score_or_nothing(records: Records, seen: Seen, sight: Sight) -> None:
-    submission_id = records.submission(records.phase(uses_ladder=True), cmi=(0.1, 0.2))
+@pytest.mark.parametrize("is_owner", [False, True])
+def test_a_part_of_a_result_is_the_released_score_or_nothing(records: Records, seen: Seen, is_owner: bool) -> None:
+    submission_id = records.submission(records.phase(uses_ladder=True, freezes_at=START), cmi=(0.1, 0.2))
     score(records, submission_id)
     with records.db.write() as session:
         session.query(StandingRecord).update({"rank_lowest": 1, "rank_highest": 2})
         shown = session.get_one(SubmissionRecord, submission_id).shown_score
-    found = seen(submission_id, sight)
+    found = seen(submission_id, Reader(is_owner))
     assert found is not None
     assert (found.zoos, found.standard_error, found.rank_lowest, found.rank_highest) == ((), None, None, None)
-    assert found.score == (shown if sight is Sight.SHOWN_SCORE else None)
+    assert found.score == (shown if is_owner else None)
     assert shown is not None
 
 
-def test_axes_of_a_secret_truth_have_letters_for_all_but_organizers(records: Records, seen: Seen) -> None:
-    submission_id = records.submission(records.phase(zoos=("hidden",), truth_public=False), cmi=(0.1,))
+def test_of_a_secret_truth_scores_are_told_in_steps(records: Records, seen: Seen) -> None:
+    phase = records.phase(zoos=("hidden", "also-hidden"), truth_public=False, score_step=5.0)
+    submission_id = records.submission(phase, cmi=(0.1, 0.2))
     score(records, submission_id)
-    for sees_secrets, names in ((False, ["axis A", "axis B", "axis C"]), (True, list(AXES))):
-        found = seen(submission_id, sees_secrets=sees_secrets)
+    for is_owner in (False, True):
+        found = seen(submission_id, Reader(is_owner))
+        assert found is not None
+        assert (found.sight, found.step, found.standard_error, found.rank_lowest) == (Sight.STEPS, 5.0, None, None)
+        numbers = [found.score, *(zoo.score for zoo in found.zoos)]
+        assert all(number is not None and number % 5 == 0 for number in numbers)
+        for zoo in found.zoos:
+            assert (zoo.standard_error, zoo.kendall_tau, zoo.psi, zoo.times, zoo.report) == (None, None, None, (), None)
+            assert zoo.in_steps
+    whole = seen(submission_id, Reader(permissions=PERMISSIONS[Role.ORGANIZER]))
+    assert whole is not None
+    assert whole.sight is Sight.ALL
+    assert all(zoo.report is not None and not zoo.in_steps for zoo in whole.zoos)
+
+
+def test_of_a_phase_with_both_kinds_of_zoo_the_public_ones_are_told_in_full(records: Records, seen: Seen) -> None:
+    records.zoo("hidden", truth_public=False)
+    submission_id = records.submission(records.phase(zoos=("digits-mlp", "hidden")), cmi=(0.1, 0.2))
+    score(records, submission_id)
+    found = seen(submission_id)
+    assert found is not None
+    assert found.sight is Sight.STEPS
+    assert [(zoo.in_steps, zoo.report is None) for zoo in found.zoos] == [(False, False), (True, True)]
+
+
+def test_an_organizer_may_widen_what_is_told(records: Records, seen: Seen) -> None:
+    phase = records.phase(zoos=("hidden",), truth_public=False, tells=Tells.METRICS)
+    submission_id = records.submission(phase, cmi=(0.1,))
+    score(records, submission_id)
+    found = seen(submission_id)
+    assert found is not None
+    (zoo,) = found.zoos
+    assert zoo.kendall_tau is not None
+    assert zoo.kendall_tau == round(zoo.kendall_tau, 3)
+    assert (zoo.score, zoo.standard_error, zoo.report) == (round(zoo.score), None, None)
+
+
+def test_axes_of_a_secret_truth_have_letters_for_all_but_organizers(records: Records, seen: Seen) -> None:
+    submission_id = records.submission(
+        records.phase(zoos=("hidden",), truth_public=False, is_revealed=True), cmi=(0.1,)
+    )
+    score(records, submission_id)
+    organizer = Reader(permissions=PERMISSIONS[Role.ORGANIZER])
+    for reader, names in ((EVERYBODY, ["axis A", "axis B", "axis C"]), (organizer, list(AXES))):
+        sees_secrets = reader is organizer
+        found = seen(submission_id, reader)
         assert found is not None
         (zoo,) = found.zoos
         assert zoo.report is not None
@@ -86,7 +132,7 @@ def test_changes_are_named_where_the_axes_may_be(records: Records, seen: Seen) -
     for public, expected in ((True, [("width", "16", "32"), ("learning rate", "0.1", "0.5")]), (False, [])):
         zoo = noticeable_zoo(records, f"zoo-{public}".lower(), truth_public=public)
         submission_id = records.submission(
-            records.phase(f"phase-{public}", zoos=(zoo,), truth_public=public), cmi=(0.1,)
+            records.phase(f"phase-{public}", zoos=(zoo,), truth_public=public, is_revealed=True), cmi=(0.1,)
         )
         score(records, submission_id)
         found = seen(submission_id)

@@ -1,0 +1,200 @@
+"""What a reader may be told of the results of a submission. Every number of a result passes through this module.
+
+Pages, fragments, the API, exports, mails, the leaderboard and its history call it; nothing else decides.
+docs/results-page.md has the table of who is told what, and when.
+
+- A freeze keeps what was scored since then from everybody but its owners.
+- The Ladder tells nothing but the released score: a team would learn from the rest what the Ladder withholds.
+- While a zoo's truth is secret, the scores on it, and of its phase, are told in steps, and nothing else. An exact
+  number that depends on a secret target reveals it: a measure can be written so that its correlation spells out the
+  target of one network. Organizers can widen this for a phase (`Tells`), and reveal its results.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+from scoring import METRICS, in_steps
+from scoring.metric import Metric
+from submissions.storage.records import PhaseRecord, SubmissionRecord, Tells
+from submissions.storage.roles import NOTHING, Permission, Permissions
+
+Moment = TypeVar("Moment", datetime, datetime | None)
+
+SCORE_DIGITS = 2
+TENTHS = 10  # how finely the progress on a zoo with secret truth is told
+
+
+class Sight(StrEnum):
+    """How much of a submission's results a reader is told."""
+
+    NOTHING = "nothing"  # that it was scored, but not how
+    SHOWN_SCORE = "shown_score"  # the score that the Ladder has released
+    STEPS = "steps"  # scores in steps, and everything about zoos whose truth is public
+    ALL = "all"
+
+    @property
+    def tells_zoos(self) -> bool:
+        """Whether results on single zoos may be told."""
+        return self in (Sight.ALL, Sight.STEPS)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who reads about a submission. is_owner: whether they, or their team, made it."""
+
+    is_owner: bool = False
+    permissions: Permissions = NOTHING
+
+    @property
+    def sees_secrets(self) -> bool:
+        """Whether they may see hidden truths."""
+        return Permission.MANAGE_ZOOS in self.permissions
+
+
+EVERYBODY = Reader()
+
+
+@dataclass(frozen=True)
+class Disclosure:
+    """What one reader may be told of one submission's results.
+
+    Attributes
+    ----------
+    tells_secrets : bool
+        Whether results on zoos with secret truth may be told like those on others.
+    step : float
+        Otherwise, the distance of the scores on these zoos.
+    tells : Tells
+        And what the phase tells of them beyond scores.
+    """
+
+    sight: Sight
+    tells_secrets: bool
+    step: float
+    tells: Tells
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether anything about the results is withheld."""
+        return self.sight is not Sight.ALL
+
+    def score(self, exact: float | None, shown: float | None) -> float | None:
+        """Return the score of the submission: `exact`, or the one that its leaderboard shows, or none."""
+        return {Sight.ALL: exact, Sight.NOTHING: None}.get(self.sight, shown)
+
+    def tells_all_of(self, *, truth_public: bool) -> bool:
+        """Whether everything about the results on a zoo may be told."""
+        return self.sight.tells_zoos and (truth_public or self.tells_secrets)
+
+    def metric(self, metric: Metric, value: float | None, *, truth_public: bool) -> float | None:
+        """Return the number that may be shown of a metric on one zoo, scaled as `Metric.shown` does.
+
+        Parameters
+        ----------
+        value : float or None
+            The metric as it was computed.
+        truth_public : bool
+            Whether the zoo's truth is public.
+        """
+        if self.tells_all_of(truth_public=truth_public):
+            return metric.shown(value)
+        if value is None or not self.sight.tells_zoos:
+            return None
+        if metric.key == "cmi":
+            return in_steps(metric.scale * value, self.step)
+        return metric.shown(value) if self.tells is Tells.METRICS and metric.on_leaderboard else None
+
+    def value(self, metric: Metric, value: float | None, *, truth_public: bool) -> float | None:
+        """Return the metric as it was computed, or where that may not be told, with the digits that may be."""
+        if self.tells_all_of(truth_public=truth_public):
+            return value
+        shown = self.metric(metric, value, truth_public=truth_public)
+        return None if shown is None else shown / metric.scale
+
+    def moment(self, at: Moment) -> Moment:
+        """Return a time that depends on how long the measure took, without its seconds where results are withheld."""
+        return at if at is None or not self.is_coarse else at.replace(second=0, microsecond=0)
+
+    def done(self, done: int, networks: int, *, truth_public: bool) -> int:
+        """Return the number of networks with a value, in tenths of all networks where results are withheld."""
+        if not networks or done == networks or self.tells_all_of(truth_public=truth_public):
+            return done
+        return networks * (TENTHS * done // networks) // TENTHS
+
+
+def disclosure(phase: PhaseRecord, submission: SubmissionRecord, reader: Reader) -> Disclosure:
+    """Return what this reader may be told of the submission's results. The phase is the submission's."""
+    board = board_disclosure(phase)
+    if Permission.SEE_SUBMISSIONS in reader.permissions:
+        return replace(board, sight=Sight.ALL, tells_secrets=True)
+    if not reader.is_owner and is_frozen(phase, submission):
+        return replace(board, sight=Sight.NOTHING)
+    if phase.uses_ladder and not submission.is_baseline:
+        return replace(board, sight=Sight.SHOWN_SCORE)
+    return board
+
+
+class Secrecy(Protocol):
+    """The settings of a phase on which it depends what may be told; the fields are those of `PhaseRecord`."""
+
+    @property
+    def has_secret_truth(self) -> bool: ...  # noqa: D102
+    @property
+    def is_revealed(self) -> bool: ...  # noqa: D102
+    @property
+    def tells(self) -> Tells: ...  # noqa: D102
+    @property
+    def score_step(self) -> float: ...  # noqa: D102
+
+
+def board_disclosure(phase: Secrecy) -> Disclosure:
+    """Return what everybody may be told of the submissions on a phase's leaderboard."""
+    tells_secrets = phase.is_revealed or phase.tells is Tells.EVERYTHING
+    sight = Sight.STEPS if phase.has_secret_truth and not tells_secrets else Sight.ALL
+    return Disclosure(sight, tells_secrets, phase.score_step, phase.tells)
+
+
+def is_frozen(phase: PhaseRecord, submission: SubmissionRecord) -> bool:
+    """Whether the submission was scored after the phase's leaderboard was frozen."""
+    return (
+        phase.freezes_at is not None
+        and submission.finished_at is not None
+        and submission.finished_at >= phase.freezes_at
+    )
+
+
+def digits_of(step: float | None) -> int:
+    """Return how many digits after the point scores in these steps have; two if they are exact."""
+    if step is None:
+        return SCORE_DIGITS
+    exponent = Decimal(str(step)).normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else SCORE_DIGITS
+
+
+def bits_of_submission(secret_zoos: int, step: float, tells: Tells) -> float | None:
+    """Return how many bits about secret zoos one submission can give away at most, through its scores alone.
+
+    A measure can choose its values so that each number that is told takes any of its possible values.
+
+    Returns
+    -------
+    float or None
+        None without a bound, where numbers are told with all their digits.
+    """
+    if not secret_zoos:
+        return 0.0
+    if tells is Tells.EVERYTHING:
+        return None
+    told = math.log2(math.ceil(100.0 / step) + 1)
+    added = [_bits(metric) for metric in METRICS.values() if metric.on_leaderboard and metric.key != "cmi"]
+    of_zoo = told + (sum(added) if tells is Tells.METRICS else 0.0)
+    return secret_zoos * of_zoo + (told if secret_zoos > 1 else 0.0)
+
+
+def _bits(metric: Metric) -> float:
+    """Return the bits in a shown metric, which lies between −1 and 1 before it is scaled."""
+    return math.log2(2 * metric.scale * 10**metric.digits + 1)
