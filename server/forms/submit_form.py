@@ -11,12 +11,14 @@ from sqlalchemy import select
 from werkzeug.datastructures import FileStorage
 
 from server.auth.access import is_owner_or_may, the_phase
+from server.auth.login import the_account
 from server.config import services
 from server.forms.fields import id_field, paragraph_field, text_field
-from submissions.intake.bundle import BundleError
+from submissions.intake.bundle import Bundle, BundleError
 from submissions.intake.bundle_store import StoreError
-from submissions.intake.details import ALIAS_LENGTH, DESCRIPTION_LENGTH, LINK_LENGTH, NAME_LENGTH
+from submissions.intake.details import ALIAS_LENGTH, DESCRIPTION_LENGTH, LINK_LENGTH, NAME_LENGTH, Details
 from submissions.intake.own_code import as_text
+from submissions.intake.submit import submit
 from submissions.storage.records import SubmissionRecord
 from submissions.storage.roles import Permission
 
@@ -118,6 +120,20 @@ def posted_upload(draft: Draft) -> tuple[Upload | None, Draft]:
         except StoreError as error:
             raise BundleError(f"{draft.parent.filename} cannot be read any more; choose the file again.") from error
     return None, draft
+
+
+def submit_here(said: Details, bundle: Bundle, parent_id: int | None) -> int:
+    """Submit a measure of the reader to the phase that the URL names; the id. Raises SubmissionRefused."""
+    return submit(
+        services().db,
+        services().store,
+        phase_id=the_phase().id,
+        user_id=the_account().id,
+        bundle=bundle,
+        **vars(said),
+        parent_id=parent_id,
+        verified_mail_needed=services().settings.verified_mail_needed,
+    )
 
 
 def own_parent(submission_id: int) -> Parent | None:
