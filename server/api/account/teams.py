@@ -2,13 +2,14 @@
 
 from datetime import datetime
 
-from flask import abort, url_for
+from flask import url_for
 from pydantic import Field
 from sqlalchemy.orm import Session
 
 from server.api.fields import Answer, Body, Line
 from server.api.routes import Created, Routes
-from server.auth.access import Who, the_competition, visible_competitions
+from server.auth.access import Who, the_competition
+from server.auth.invitations import invited_to
 from server.auth.login import the_account
 from server.config import services
 from server.problems import Problem
@@ -88,15 +89,17 @@ def renew_invitation() -> Team:
 @routes.get("/invitations/<invitation:invite_key>", Who.PARTICIPANT)
 def show_invitation(invite_key: str) -> InvitedTeam:
     """The team of an invitation"""
-    return InvitedTeam.of(_invited_to(invite_key))
+    team, competition = invited_to(invite_key)
+    return InvitedTeam.of(team, competition=competition.slug)
 
 
 @routes.post("/invitations/<invitation:invite_key>/accept", Who.PARTICIPANT, Scope.ACCOUNT, conflicts=True)
 def accept_invitation(invite_key: str) -> Team:
     """Join the team of an invitation, with your submissions of the competition"""
-    _invited_to(invite_key)
+    invited_to(invite_key)
     teams.join_team(services().db, invite_key, the_account().id)
-    return _invited_to(invite_key)
+    team, competition = invited_to(invite_key)
+    return Team.of(team, competition=competition.slug)
 
 
 def _own_team() -> Team:
@@ -104,18 +107,6 @@ def _own_team() -> Team:
         team = teams.team_of(session, the_competition().id, the_account().id)
         if team is None:
             raise _no_team()
-        return _told(session, team)
-
-
-def _invited_to(invite_key: str) -> Team:
-    """The team of an invitation to a competition that the reader may see."""
-    visible = visible_competitions()
-    with services().db.read() as session:
-        team = teams.invited_to(session, invite_key)
-        if team is None:
-            abort(404)
-        if session.scalars(visible.where(CompetitionRecord.id == team.competition_id)).unique().one_or_none() is None:
-            abort(404)
         return _told(session, team)
 
 
