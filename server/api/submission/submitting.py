@@ -8,10 +8,10 @@ from pydantic import ConfigDict, Field
 from server.api.fields import Answer, Body, Id, Line, Paragraphs, Query
 from server.api.routes import JSON, Created, Routes, checked, read_body
 from server.api.submission.submissions import Submission, told
-from server.auth.access import Who, is_owner_or_may, the_phase
+from server.auth.access import Who, the_phase
 from server.auth.login import the_account
 from server.config import services
-from server.forms.submit_form import ONE_AT_A_TIME, submit_here
+from server.forms.submit_form import ONE_AT_A_TIME, own_submission, submit_here
 from server.problems import faulty
 from submissions.intake.bundle import BundleError, read_bundle
 from submissions.intake.bundle_store import StoreError
@@ -19,7 +19,6 @@ from submissions.intake.details import details_of
 from submissions.intake.quota import quota_of, refusal
 from submissions.people.tokens import Scope
 from submissions.storage.records import SubmissionRecord, utc_now
-from submissions.storage.roles import Permission
 from worker.hints import send_hint
 
 routes = Routes(30, "submitting", "Submitting", "Measures: check and submit.")
@@ -189,8 +188,6 @@ def _submitted(wanted: SubmissionWanted | SubmissionForm, filename: str, content
 
 
 def _own(submission_id: int) -> SubmissionRecord:
-    with services().db.read() as session:
-        found = session.get(SubmissionRecord, submission_id)
-    if found is None or not is_owner_or_may(found, Permission.SEE_SUBMISSIONS):
+    if (found := own_submission(submission_id)) is None:
         raise faulty({"parent": "You have no submission with this number."})
     return found

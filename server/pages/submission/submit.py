@@ -17,7 +17,6 @@ from server.forms.submit_form import (
     Draft,
     Upload,
     draft_of,
-    open_phase_path,
     posted_draft,
     posted_upload,
     submit_here,
@@ -125,7 +124,7 @@ def form_page(draft: Draft, messages: dict[str, str] | None = None) -> str:
         limits=services().bundle_limits,
         lengths=details,
         source_bytes=MAX_SOURCE_BYTES,
-        draft_key=open_phase_path(),
+        draft_key=f"{phase.competition.slug}/{phase.slug}",  # drafts in a browser are kept under it
     )
 
 
