@@ -11,7 +11,7 @@ from rich.progress import BarColumn, DownloadColumn
 from server.commands.bars import bars
 from server.commands.errors import InputError
 from server.commands.participant.client import Client
-from server.commands.participant.printing import as_json, print_json
+from server.commands.participant.printing import as_json, print_done
 from server.commands.participant.stored_logins import current_login
 
 _NAMED = re.compile(r'filename="?([A-Za-z0-9][A-Za-z0-9._-]*)"?')
@@ -36,10 +36,7 @@ def kit_command(competition: str, out: Path | None, is_json: bool) -> None:
         path = out / name if out is not None and out.is_dir() else out or Path(name)
         total = int(answer.headers.get("Content-Length", 0)) or None
         _write(path, answer.iter_bytes(), total)
-    if is_json:
-        print_json({"path": str(path), "bytes": path.stat().st_size})
-    else:
-        click.echo(f"{path}")
+    print_done(is_json, {"path": str(path), "bytes": path.stat().st_size}, str(path))
 
 
 def _write(path: Path, pieces: Iterable[bytes], total: int | None) -> None:
