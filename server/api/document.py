@@ -8,7 +8,7 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.models.security_scheme import SecurityScheme
 from flask_openapi3.openapi import OpenAPI
 
-from server.api.browse import models, parts
+from server.api.browse import first_sentence, kind_of, model_of, models, parts
 from server.api.routes import JSON, cacheable
 from server.auth.access import Who, allow
 from server.auth.bearer import VERSION_PREFIX
@@ -22,6 +22,8 @@ in pages, whose neighbours the header `Link` names. Answers to GET have an ETag.
 seconds to wait."""
 
 pages = Blueprint("api", __name__)
+for _filter in (first_sentence, kind_of, model_of):
+    pages.add_app_template_filter(_filter)
 
 
 def documented_app(import_name: str) -> OpenAPI:
@@ -52,7 +54,7 @@ def browse() -> Response:
     document = the_document()
     listed = parts(document)
     part = next((one for one in listed if one.anchor == request.args.get("part")), None)
-    shown = () if part is None else models(document, part)
+    shown = {} if part is None else models(document, part)
     return conditional(
         lambda: render_template("api/document.html", parts=listed, part=part, models=shown, scopes=SCOPES),
         *(part, shown, listed if part is None else None),

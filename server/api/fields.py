@@ -1,11 +1,14 @@
 """Types of requests and responses of the API: strict bodies, texts of limited length, times with a zone, pages."""
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from server.auth.parameters import LARGEST_ID
+
+Entry = TypeVar("Entry")
 
 LARGEST_PAGE = 10**6
 MOST_PER_PAGE = 200
@@ -50,16 +53,17 @@ class Paging(Query):
     page: int = Field(1, ge=1, le=LARGEST_PAGE, description="Which page, from 1")
     per_page: int = Field(50, ge=1, le=MOST_PER_PAGE, description="How many a page")
 
-    @property
-    def first(self) -> int:
-        """Where the page begins in the whole list."""
-        return (self.page - 1) * self.per_page
-
 
 class Answer(BaseModel):
     """A response of the API."""
 
     model_config = ConfigDict(from_attributes=True)
+
+    @classmethod
+    def of(cls, source: object, **others: Any) -> Self:
+        """Return the response with the attributes of `source` that are called like its fields, and with `others`."""
+        names = cls.model_fields.keys() - others.keys()
+        return cls.model_validate({name: getattr(source, name) for name in names if hasattr(source, name)} | others)
 
 
 class Listing(Answer):
@@ -68,3 +72,10 @@ class Listing(Answer):
     total: int = Field(description="Number of entries on all pages")
     page: int = Field(description="Number of this page, from 1")
     per_page: int = Field(description="Maximum number of entries of a page")
+
+    @classmethod
+    def cut(cls, entries: Sequence[Entry], query: Paging, told: Callable[[Entry], Answer]) -> Self:
+        """Return the requested page of all entries, each as `told` has it."""
+        first = (query.page - 1) * query.per_page
+        items = [told(entry) for entry in entries[first : first + query.per_page]]
+        return cls.of(query, total=len(entries), items=items)

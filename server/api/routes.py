@@ -25,8 +25,17 @@ from server.api.fields import Body, Id, Listing, Query, Secret, Slug
 from server.auth.access import Allowed, Who, allow
 from server.auth.bearer import VERSION_PREFIX
 from server.auth.parameters import KINDS, IdConverter, SecretConverter, SlugConverter, kinds_in
-from server.problems import MEDIA_TYPE, FieldError, Problem, ProblemDetails
-from submissions.people.tokens import Scope
+from server.problems import MEDIA_TYPE, FieldError, Problem, ProblemDetails, faulty
+from submissions.competitions.competitions import CompetitionRefused
+from submissions.competitions.exposure import UnconfirmedError
+from submissions.competitions.phases import PhaseError
+from submissions.intake.details import DetailsError
+from submissions.intake.submit import SubmissionRefused
+from submissions.leaderboard.standings import ChoiceRefused
+from submissions.people.accounts import AccountError
+from submissions.people.teams import TeamRefused
+from submissions.people.tokens import Scope, TokenError
+from submissions.zoos.uploads import UnknownUpload, UploadError, WrongOffset
 
 View = TypeVar("View", bound=Callable[..., Any])
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
@@ -34,6 +43,17 @@ AnyModel = TypeVar("AnyModel", bound=BaseModel)
 JSON = "application/json"
 _COMPONENTS = "#/components/schemas/"
 _PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": f"{_COMPONENTS}{ProblemDetails.__name__}"}}}
+
+# What views need not catch: refusals with a sentence per faulty field (422), and those of the whole request.
+_FAULTS = (AccountError, CompetitionRefused, DetailsError, PhaseError, TokenError, UnconfirmedError)
+_REFUSALS: Mapping[type[Exception], int] = {
+    ChoiceRefused: 409,
+    SubmissionRefused: 409,
+    TeamRefused: 409,
+    UnknownUpload: 404,
+    UploadError: 422,
+    WrongOffset: 409,
+}
 
 # Where pydantic's own sentence is for programmers.
 _MESSAGES = {"string_pattern_mismatch": "It contains characters that are not allowed here."}
@@ -187,7 +207,12 @@ def _carried_out(view: Callable[..., Any], wanted: _Wanted, status: int) -> Call
             arguments["query"] = query
         if wanted.body is not None:
             arguments["body"] = read_body(wanted.body)
-        return _written(view(**arguments), status)
+        try:
+            return _written(view(**arguments), status)
+        except _FAULTS as error:
+            raise faulty(error.messages) from None
+        except tuple(_REFUSALS) as error:
+            raise Problem(_REFUSALS[type(error)], str(error)) from None
 
     carried_out.__annotations__ = wanted.annotations
     carried_out.__delay_validate_request__ = True  # type: ignore[attr-defined]

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from markupsafe import escape
 
-from server.charts.specifications import SCHEMA
+from server.charts.specifications import Spec, chart, legend_choice, quantity
 from submissions.leaderboard.history import Course
 from submissions.leaderboard.model import Row
 
@@ -15,7 +14,7 @@ _PADDING = 12
 _NAME = "Gengap"
 
 
-def history_chart(courses: Sequence[Course], until: datetime) -> dict[str, Any]:
+def history_chart(courses: Sequence[Course], until: datetime) -> Spec:
     """Return a step chart over time with one colour per entrant; a click in the legend highlights one.
 
     until: the end of the lines, or a tenth after the last step if that is earlier.
@@ -32,17 +31,15 @@ def history_chart(courses: Sequence[Course], until: datetime) -> dict[str, Any]:
         ]
     ]
     labels = list(dict.fromkeys(course.label for course in courses))
-    return {
-        "$schema": SCHEMA,
-        "description": "The scores of the first ten entrants over time.",
-        "width": "container",
-        "height": 360,
-        "data": {"values": values},
-        "params": [{"name": "chosen", "select": {"type": "point", "fields": ["entrant"]}, "bind": "legend"}],
-        "mark": {"type": "line", "interpolate": "step-after", "point": True, "strokeWidth": 2},
-        "encoding": {
+    return chart(
+        "The scores of the first ten entrants over time.",
+        values,
+        360,
+        params=[legend_choice("entrant")],
+        mark={"type": "line", "interpolate": "step-after", "point": True, "strokeWidth": 2},
+        encoding={
             "x": {"field": "at", "type": "temporal", "title": "scored"},
-            "y": {"field": "score", "type": "quantitative", "title": "score", "scale": {"zero": False}},
+            "y": quantity("score", "score", scale={"zero": False}),
             "color": {
                 "field": "entrant",
                 "type": "nominal",
@@ -59,7 +56,7 @@ def history_chart(courses: Sequence[Course], until: datetime) -> dict[str, Any]:
                 {"field": "at", "type": "temporal", "title": "at", "format": "%d %b %Y %H:%M"},
             ],
         },
-    }
+    )
 
 
 def badge(row: Row, competition: str) -> str:

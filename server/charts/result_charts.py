@@ -8,14 +8,13 @@ charts.js takes the colours from the style sheet.
 from collections.abc import Sequence
 from typing import Any
 
-from server.charts.specifications import LOG_SCALE_RATIO, SCHEMA, target_name
+from server.charts.specifications import FITTED, Spec, chart, quantity, scale_of, target_name
 from submissions.results.rounded_times import TimeBin, is_wide
 from submissions.results.submission_result import AxisNumber, SetCmi, Step
 
 HEIGHT_PX = 340
 _HALF = 0.5  # a coin's sign error
 _STRONG = 0.6  # of the largest cell: above it the text is in the colour for dark grounds
-Spec = dict[str, Any]
 
 
 def heat_map(sets: Sequence[SetCmi]) -> Spec:
@@ -37,18 +36,12 @@ def heat_map(sets: Sequence[SetCmi]) -> Spec:
         {"field": "column", "title": "and axis"},
         {"field": "cmi", "title": "CMI", "format": ".2f"},
     ]
-    number = {"field": "cmi", "type": "quantitative", "format": ".3~g"}
+    cmi = {"field": "cmi", "type": "quantitative"}
     scale = {"domain": [0, largest or 1.0]}
     layers: list[Spec] = [
-        {
-            "mark": {"type": "rect"},
-            "encoding": {
-                "color": {"field": "cmi", "type": "quantitative", "scale": scale, "legend": None},
-                "tooltip": shown,
-            },
-        },
+        {"mark": {"type": "rect"}, "encoding": {"color": {**cmi, "scale": scale, "legend": None}, "tooltip": shown}},
         *(
-            part | {"encoding": {"text": number}}
+            part | {"encoding": {"text": {**cmi, "format": ".3~g"}}}
             for part in _split("cmi", known, _STRONG * largest, {"type": "text"}, ("on-weak", "on-strong"))
         ),
         {
@@ -71,13 +64,7 @@ def bars_by_axis(numbers: Sequence[AxisNumber]) -> Spec:
             "title": None,
             "axis": {"labelLimit": 130, "domain": False, "tickSize": 0},
         },
-        "x": {
-            "field": "psi",
-            "type": "quantitative",
-            "title": "ψ",
-            "scale": {"domain": [-1, 1]},
-            "axis": {"tickCount": 5},
-        },
+        "x": quantity("psi", "ψ", scale={"domain": [-1, 1]}, axis={"tickCount": 5}),
         "tooltip": [{"field": "axis"}, {"field": "psi", "title": "ψ", "format": ".3f"}],
     }
     known = [one.number for one in numbers if one.number is not None]
@@ -89,11 +76,12 @@ def cumulative(steps: Sequence[Step]) -> Spec:
     """Return the share of changes with a sign error of at most x; a coin toss is wrong half of the time."""
     rows = [{"error": 0.0, "share": 0.0}, *({"error": step.sign_error, "share": step.share} for step in steps)]
     rows.append({"error": 1.0, "share": 1.0})
-    position = {"axis": {"format": "~%", "tickCount": 5}, "type": "quantitative"}
-    encoding = {
-        "x": {"field": "error", "title": "sign error", "scale": {"domain": [0, 1]}, **position},
-        "y": {"field": "share", "title": "share of changes", "scale": {"domain": [0, 1]}, **position},
-    }
+    share: Spec = {"axis": {"format": "~%", "tickCount": 5}, "scale": {"domain": [0, 1]}}
+    encoding = {"x": quantity("error", "sign error", **share), "y": quantity("share", "share of changes", **share)}
+    tooltip = [
+        {"field": "error", "title": "sign error at most", "format": ".1%"},
+        {"field": "share", "title": "share of changes", "format": ".0%"},
+    ]
     layers: list[Spec] = [
         {
             "data": {"values": [{"error": _HALF}]},
@@ -101,16 +89,7 @@ def cumulative(steps: Sequence[Step]) -> Spec:
             "encoding": {"x": {"field": "error", "type": "quantitative"}},
         },
         {"mark": {"type": "line", "style": "line", "interpolate": "step-after"}, "encoding": encoding},
-        {
-            "mark": {"type": "point", "style": "dot"},
-            "encoding": encoding
-            | {
-                "tooltip": [
-                    {"field": "error", "title": "sign error at most", "format": ".1%"},
-                    {"field": "share", "title": "share of changes", "format": ".0%"},
-                ]
-            },
-        },
+        {"mark": {"type": "point", "style": "dot"}, "encoding": {**encoding, "tooltip": tooltip}},
     ]
     return _spec("Share of changes by their sign error, cumulated.", rows, layer=layers)
 
@@ -120,15 +99,14 @@ def histogram(bins: Sequence[TimeBin]) -> Spec:
     rows = [{"from": one.from_s, "to": one.to_s, "networks": one.networks} for one in bins]
     is_log = is_wide(bins[0].from_s, bins[-1].to_s) if bins else False
     encoding = {
-        "x": {
-            "field": "from",
-            "type": "quantitative",
-            "title": "seconds per network",
-            "scale": {"type": "log"} if is_log else {"zero": False},
-            "axis": {"format": "~g", "tickCount": 6, "grid": False},
-        },
+        "x": quantity(
+            "from",
+            "seconds per network",
+            scale={"type": "log"} if is_log else {"zero": False},
+            axis={"format": "~g", "tickCount": 6, "grid": False},
+        ),
         "x2": {"field": "to"},
-        "y": {"field": "networks", "type": "quantitative", "title": "networks", "axis": {"tickMinStep": 1}},
+        "y": quantity("networks", "networks", axis={"tickMinStep": 1}),
         "y2": {"datum": 0},
         "tooltip": [
             {"field": "from", "title": "from, seconds", "format": "~g"},
@@ -148,23 +126,12 @@ def first_against_second(rows: Sequence[tuple[float, float, float]], names: tupl
     rows: first value, second value, target.
     """
     values = [{"first": first, "second": second, "target": told} for first, second, told in rows]
+    grid = {"tickCount": 6, "grid": False}
+    legend = {"orient": "top", "gradientLength": 160, "tickCount": 4}
     encoding = {
-        **{
-            channel: {
-                "field": field,
-                "type": "quantitative",
-                "title": f"value of {name}",
-                "axis": {"tickCount": 6, "grid": False},
-                "scale": _scale([row[field] for row in values]),
-            }
-            for channel, field, name in (("x", "first", names[0]), ("y", "second", names[1]))
-        },
-        "color": {
-            "field": "target",
-            "type": "quantitative",
-            "title": target_name(target),
-            "legend": {"orient": "top", "gradientLength": 160, "tickCount": 4},
-        },
+        "x": quantity("first", f"value of {names[0]}", axis=grid, scale=scale_of([row[0] for row in rows])),
+        "y": quantity("second", f"value of {names[1]}", axis=grid, scale=scale_of([row[1] for row in rows])),
+        "color": quantity("target", target_name(target), legend=legend),
         "tooltip": [
             {"field": "first", "title": names[0], "format": ".6g"},
             {"field": "second", "title": names[1], "format": ".6g"},
@@ -191,19 +158,5 @@ def _split(field: str, numbers: Sequence[float], border: float, mark: Spec, styl
     ]
 
 
-def _scale(numbers: Sequence[float]) -> Spec:
-    """Return a logarithmic scale if the numbers are positive and span more than two orders of magnitude."""
-    wide = bool(numbers) and min(numbers) > 0 and max(numbers) > LOG_SCALE_RATIO * min(numbers)
-    return {"type": "log"} if wide else {"zero": False}
-
-
 def _spec(description: str, values: list[dict[str, Any]], **rest: Any) -> Spec:
-    return {
-        "$schema": SCHEMA,
-        "description": description,
-        "width": "container",
-        "height": HEIGHT_PX,
-        "autosize": {"type": "fit", "contains": "padding"},
-        "data": {"values": values},
-        **rest,
-    }
+    return chart(description, values, HEIGHT_PX, **FITTED, **rest)

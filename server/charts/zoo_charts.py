@@ -6,20 +6,21 @@ The page that draws them chooses colours and fonts. Each picture is as wide as i
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from model_zoo.checks.report import AxisNumbers, CheckReport, NetworkNumbers
-from server.charts.specifications import SCHEMA
+from model_zoo.checks.report import CheckReport
+from server.charts.specifications import Spec, axis_field, axis_fields, chart, quantity
 
 _BINS = 24
 _ROW_PX = 22
 _FEWEST_ROWS = 6
-Spec = dict[str, Any]
+_HEIGHT_PX = 280
 
 
 def histogram(report: CheckReport) -> Spec:
     """Return a histogram of the gaps."""
-    return _spec(
+    return chart(
         f"Histogram of the gaps of {len(report.numbers.networks)} networks.",
         [{"gap": network.gap} for network in report.numbers.networks],
+        _HEIGHT_PX,
         mark={"type": "bar", "binSpacing": 1},
         encoding={
             "x": _share_axis("gap", "generalization gap", bin={"maxbins": _BINS}),
@@ -43,68 +44,64 @@ def gap_by_axis(report: CheckReport) -> Spec:
         for network in report.numbers.networks
         if network.hyperparameters[axis.name] == value
     ]
+    names = [axis.name for axis in report.numbers.axes]
+    row = {"labelLimit": 160, "grid": True, "tickSize": 0, "domain": False}
     place = {
-        "field": "setting",
-        "type": "nominal",
-        "sort": labels,
-        "title": None,
-        "axis": {"labelLimit": 160, "grid": True, "tickSize": 0, "domain": False},
+        "y": {"field": "setting", "type": "nominal", "sort": labels, "title": None, "axis": row},
+        "color": {"field": "axis", "type": "nominal", "legend": None, "sort": names},
     }
-    colour = {"field": "axis", "type": "nominal", "legend": None, "sort": [axis.name for axis in report.numbers.axes]}
+    setting = {"field": "setting", "title": "setting"}
     layers = [
         {
             "mark": {"type": "tick", "opacity": 0.35, "thickness": 1.5},
-            "encoding": {
-                "y": place,
+            "encoding": place
+            | {
                 "x": _share_axis("gap", "generalization gap"),
-                "color": colour,
-                "tooltip": [
-                    {"field": "setting", "title": "setting"},
-                    {"field": "gap", "format": ".2%"},
-                    {"field": "network"},
-                ],
+                "tooltip": [setting, {"field": "gap", "format": ".2%"}, {"field": "network"}],
             },
         },
         {
             "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
-            "encoding": {
-                "y": place,
+            "encoding": place
+            | {
                 "x": _share_axis("gap", "generalization gap", aggregate="mean"),
-                "color": colour,
-                "tooltip": [
-                    {"field": "setting", "title": "setting"},
-                    {"field": "gap", "aggregate": "mean", "title": "mean gap", "format": ".2%"},
-                ],
+                "tooltip": [setting, {"field": "gap", "aggregate": "mean", "title": "mean gap", "format": ".2%"}],
             },
         },
     ]
-    spec = _spec(f"Gaps at each value of {len(report.numbers.axes)} axes, with their means.", ticks)
-    return spec | {"height": _ROW_PX * max(len(rows), _FEWEST_ROWS), "layer": layers}
+    description = f"Gaps at each value of {len(names)} axes, with their means."
+    return chart(description, ticks, _ROW_PX * max(len(rows), _FEWEST_ROWS), layer=layers)
 
 
 def training_against_test(report: CheckReport) -> Spec:
     """Return a point per network: training accuracy on x, test accuracy on y, coloured by the first axis."""
-    axes = report.numbers.axes
-    shown = [("network", "network"), ("train", "training accuracy"), ("test", "test accuracy")]
+    axes = [axis.name for axis in report.numbers.axes]
+    rows = [
+        {
+            "network": network.id,
+            "train": network.train_acc,
+            "test": network.test_acc,
+            **axis_fields(axes, network.hyperparameters),
+        }
+        for network in report.numbers.networks
+    ]
     encoding: Spec = {
         "x": _share_axis("train", "training accuracy"),
         "y": _share_axis("test", "test accuracy"),
         "tooltip": [
-            {"field": field, "title": title, **({} if field == "network" else {"format": ".2%"})}
-            for field, title in shown
-        ]
-        + [{"field": _field(index), "title": axis.name} for index, axis in enumerate(axes)],
+            {"field": "network", "title": "network"},
+            {"field": "train", "title": "training accuracy", "format": ".2%"},
+            {"field": "test", "title": "test accuracy", "format": ".2%"},
+            *({"field": axis_field(index), "title": name} for index, name in enumerate(axes)),
+        ],
     }
     if axes:
-        encoding["color"] = {
-            "field": _field(0),
-            "type": "ordinal",
-            "title": axes[0].name,
-            "legend": {"orient": "top", "direction": "horizontal"},
-        }
-    return _spec(
-        f"Training against test accuracy of {len(report.numbers.networks)} networks.",
-        [_point(network, axes) for network in report.numbers.networks],
+        legend = {"orient": "top", "direction": "horizontal"}
+        encoding["color"] = {"field": axis_field(0), "type": "ordinal", "title": axes[0], "legend": legend}
+    return chart(
+        f"Training against test accuracy of {len(rows)} networks.",
+        rows,
+        _HEIGHT_PX,
         mark={"type": "point", "filled": True, "size": 64, "opacity": 0.85},
         encoding=encoding,
     )
@@ -117,37 +114,9 @@ PICTURES: Mapping[str, tuple[str, Callable[[CheckReport], Spec]]] = {
 }
 
 
-def _spec(description: str, values: list[dict[str, Any]], **rest: Any) -> Spec:
-    return {
-        "$schema": SCHEMA,
-        "description": description,
-        "width": "container",
-        "height": 280,
-        "data": {"values": values},
-        **rest,
-    }
-
-
 def _share_axis(field: str, title: str, **rest: Any) -> Spec:
     """Return a position for a share from 0 to 1, shown in per cent, on a scale that need not begin at 0."""
-    return {
-        "field": field,
-        "type": "quantitative",
-        "title": title,
-        "axis": {"format": "~%", "tickCount": 6},
-        "scale": {"zero": False},
-        **rest,
-    }
-
-
-def _point(network: NetworkNumbers, axes: list[AxisNumbers]) -> dict[str, Any]:
-    hyperparameters = {_field(index): network.hyperparameters[axis.name] for index, axis in enumerate(axes)}
-    return {"network": network.id, "train": network.train_acc, "test": network.test_acc, **hyperparameters}
-
-
-def _field(axis_index: int) -> str:
-    """Return the field name of an axis: Vega would read a dot in the axis's own name as a path."""
-    return f"axis{axis_index}"
+    return quantity(field, title, axis={"format": "~%", "tickCount": 6}, scale={"zero": False}, **rest)
 
 
 def _setting(axis_name: str, value: object) -> str:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from model_zoo.store import ZooStore
 from submissions.baselines import DEMO, baseline_source
@@ -55,11 +54,12 @@ def prepare(db: Database, store: BundleStore, zoos: ZooStore, zoo_folders: Calla
     """
     with db.read() as session:
         has_organizer = session.scalar(select(UserRecord.id).where(UserRecord.role == Role.ORGANIZER)) is not None
-        phase_id = _phase_id(session)
+        phase = find_phase(session, COMPETITION, PHASE)
     password = None
     if not has_organizer:
         password = secrets.token_urlsafe(12)
         create_organizer(db, ORGANIZER, password)
+    phase_id = None if phase is None else phase.id
     if phase_id is None:
         zoo_ids = [register_zoo(db, zoos, folder) for folder in zoo_folders()]
         phase_id = create_competition(
@@ -74,11 +74,6 @@ def prepare(db: Database, store: BundleStore, zoos: ZooStore, zoo_folders: Calla
     return Demo(phase_id, password)
 
 
-def _phase_id(session: Session) -> int | None:
-    phase = find_phase(session, COMPETITION, PHASE)
-    return phase.id if phase else None
-
-
 def _submit_baselines(db: Database, store: BundleStore, phase_id: int) -> None:
     owner = system_user(db)
     with db.read() as session:
@@ -91,11 +86,5 @@ def _submit_baselines(db: Database, store: BundleStore, phase_id: int) -> None:
         if baseline.name not in known:
             bundle = read_bundle(baseline.filename, baseline_source(baseline.name), BundleLimits())
             submit.submit(
-                db,
-                store,
-                phase_id=phase_id,
-                user_id=owner,
-                name=baseline.name,
-                bundle=bundle,
-                is_baseline=True,
+                db, store, phase_id=phase_id, user_id=owner, name=baseline.name, bundle=bundle, is_baseline=True
             )

@@ -59,11 +59,7 @@ class Visitor:
         token = _Form(form.text, path).fields.get("csrf_token")
         if token is None:
             raise PageError(f"the form of {path} has no CSRF token")
-        page = self._client.post(
-            path,
-            data=fields | {"csrf_token": token},
-            files={"file": file} if file else None,
-        )
+        page = self._client.post(path, data=fields | {"csrf_token": token}, files={"file": file} if file else None)
         if not page.is_success or page.url.path == path:
             raise PageError(f"POST {path} answered {page.status_code}: {_alert(page.text)}")
         return page

@@ -2,24 +2,15 @@
 
 import contextlib
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from flask import Response, abort, jsonify, send_file
 
 from model_zoo import ZooError
-from model_zoo.checks.report import CheckReport
 from model_zoo.publish import publish
-from server.charts import zoo_charts
+from server.charts.zoo_charts import PICTURES
 from server.config import services
 from submissions.zoos.registry import ZooDetail, zoo_detail
-
-_PICTURES: dict[str, Callable[[CheckReport], dict[str, Any]]] = {
-    "gaps": zoo_charts.histogram,
-    "axes": zoo_charts.gap_by_axis,
-    "accuracies": zoo_charts.training_against_test,
-}
 
 
 def the_zoo(zoo_id: int) -> ZooDetail:
@@ -32,9 +23,10 @@ def the_zoo(zoo_id: int) -> ZooDetail:
 def zoo_picture(zoo_id: int, picture: str) -> Response:
     """Return a picture of the zoo's check as a Vega-Lite specification; 404 if there is none."""
     report = the_zoo(zoo_id).report
-    if report is None or picture not in _PICTURES or not report.numbers.networks:
+    if report is None or picture not in PICTURES or not report.numbers.networks:
         abort(404)
-    return jsonify(_PICTURES[picture](report))
+    _, draw = PICTURES[picture]
+    return jsonify(draw(report))
 
 
 def public_part(zoo_id: int) -> Response:

@@ -7,16 +7,17 @@ import threading
 from dataclasses import dataclass, replace
 
 from flask import abort, request
-from sqlalchemy import select
 from werkzeug.datastructures import FileStorage
 
 from server.auth.access import is_owner_or_may, the_phase
+from server.auth.login import the_account
 from server.config import services
 from server.forms.fields import id_field, paragraph_field, text_field
-from submissions.intake.bundle import BundleError
+from submissions.intake.bundle import Bundle, BundleError
 from submissions.intake.bundle_store import StoreError
-from submissions.intake.details import ALIAS_LENGTH, DESCRIPTION_LENGTH, LINK_LENGTH, NAME_LENGTH
+from submissions.intake.details import ALIAS_LENGTH, DESCRIPTION_LENGTH, LINK_LENGTH, NAME_LENGTH, Details
 from submissions.intake.own_code import as_text
+from submissions.intake.submit import submit
 from submissions.storage.records import SubmissionRecord
 from submissions.storage.roles import Permission
 
@@ -72,6 +73,7 @@ def posted_draft() -> Draft:
     """Return the typed texts. They may be one character too long, so that the error can be reported."""
     track = request.form.get("track", "")
     parent_id = id_field("parent")
+    parent = None if parent_id is None else own_submission(parent_id)
     return Draft(
         name=text_field("name", NAME_LENGTH + 1),
         description=paragraph_field("description", DESCRIPTION_LENGTH + 1),
@@ -80,16 +82,13 @@ def posted_draft() -> Draft:
         track=track if track in TRACKS else "",
         code=_code(),
         filename=_filename(text_field("filename", 255)),
-        parent=None if parent_id is None else own_parent(parent_id),
+        parent=None if parent is None else _parent(parent),
     )
 
 
 def draft_of(submission_id: int) -> Draft:
     """Return a form with the texts of the reader's old submission, and with its code if that is a single file."""
-    with services().db.read() as session:
-        old = session.get(SubmissionRecord, submission_id)
-    if old is None or not is_owner_or_may(old, Permission.SEE_SUBMISSIONS):
-        abort(404)
+    old = own_submission(submission_id) or abort(404)
     draft = Draft(name=old.name, description=old.description, link=old.link, alias=old.alias or "", parent=_parent(old))
     if draft.parent is None or draft.parent.is_archive:
         return draft
@@ -120,11 +119,25 @@ def posted_upload(draft: Draft) -> tuple[Upload | None, Draft]:
     return None, draft
 
 
-def own_parent(submission_id: int) -> Parent | None:
-    """The submission, if it is the reader's; None otherwise."""
+def submit_here(said: Details, bundle: Bundle, parent_id: int | None) -> int:
+    """Submit a measure of the reader to the phase that the URL names; the id. Raises SubmissionRefused."""
+    return submit(
+        services().db,
+        services().store,
+        phase_id=the_phase().id,
+        user_id=the_account().id,
+        bundle=bundle,
+        **vars(said),
+        parent_id=parent_id,
+        verified_mail_needed=services().settings.verified_mail_needed,
+    )
+
+
+def own_submission(submission_id: int) -> SubmissionRecord | None:
+    """The submission, if it is the reader's, or they see the code of all; None otherwise."""
     with services().db.read() as session:
-        old = session.scalar(select(SubmissionRecord).where(SubmissionRecord.id == submission_id))
-    return _parent(old) if old is not None and is_owner_or_may(old, Permission.SEE_SUBMISSIONS) else None
+        found = session.get(SubmissionRecord, submission_id)
+    return found if found is not None and is_owner_or_may(found, Permission.SEE_SUBMISSIONS) else None
 
 
 def _parent(old: SubmissionRecord) -> Parent:
@@ -144,9 +157,3 @@ def _filename(name: str) -> str:
 
 def _read(file: FileStorage) -> bytes:
     return file.stream.read(services().bundle_limits.upload_bytes + 1)
-
-
-def open_phase_path() -> str:
-    """Where the form of this phase is; drafts in a browser are kept under it."""
-    phase = the_phase()
-    return f"{phase.competition.slug}/{phase.slug}"

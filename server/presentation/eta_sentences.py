@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from server.presentation.formats import in_two_units
 from submissions.evaluation.eta import MOST_COUNTED, Estimate
 from submissions.evaluation.submission_progress import Progress
 from submissions.storage.records import utc_now
@@ -15,12 +16,7 @@ _UNITS = ((86400, 2.0, "days"), (3600, 1.5, "h"), (60, 1.5, "min"), (1, 0.0, "s"
 def elapsed(since: datetime) -> str:
     """Return the time since then in two units, like 42 s, 3 min 5 s, 2 h 10 min, 3 d 4 h; as static/watch.js does."""
     seconds = max(0, int((utc_now() - since).total_seconds()))
-    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
-    if days:
-        return f"{days} d {hours} h"
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
+    return in_two_units(seconds) if seconds >= 60 else f"{seconds} s"
 
 
 def about(duration_s: float, *, is_more: bool = False) -> str:

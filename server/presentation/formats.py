@@ -36,25 +36,13 @@ STATE_SENTENCES = {
 
 
 def init_app(app: Flask) -> None:
-    for name, function in (
-        ("size", size),
-        ("moment", moment),
-        ("day", day),
-        ("time_left", time_left),
-        ("seconds", seconds),
-        ("number", number),
-        ("signed", signed),
-        ("score_digits", digits_of),
-        ("figure", figure),
-        ("paragraphs", paragraphs),
-        ("state_word", STATE_WORDS.__getitem__),
-        ("state_sentence", state_sentence),
-        ("target_name", target_name),
-        ("limits", limits),
-        ("count_rule", count_rule),
-        ("phase_status", phase_status),
-    ):
-        app.jinja_env.filters[name] = function
+    of_numbers = (size, seconds, number, signed, figure)
+    of_times = (moment, day, time_left)
+    in_words = (paragraphs, state_sentence, target_name, limits, count_rule, phase_status)
+    for function in (*of_numbers, *of_times, *in_words):
+        app.add_template_filter(function)
+    app.add_template_filter(STATE_WORDS.__getitem__, "state_word")
+    app.add_template_filter(digits_of, "score_digits")
 
 
 def state_sentence(progress: Progress) -> str:
@@ -126,12 +114,16 @@ def day(time: datetime) -> str:
 
 
 def time_left(time: datetime) -> str:
-    """Return the time until then, in two units: 3 d 4 h, 2 h 10 min, 5 min 12 s; as static/times.js does."""
-    left = max(0, int((time - utc_now()).total_seconds()))
-    days, hours, minutes = left // 86_400, left // 3600 % 24, left // 60 % 60
+    """Return the time until then in two units, as static/times.js does."""
+    return in_two_units(max(0, int((time - utc_now()).total_seconds())))
+
+
+def in_two_units(duration_s: int) -> str:
+    """Return a duration in two units: 3 d 4 h, 2 h 10 min, 5 min 12 s."""
+    days, hours, minutes = duration_s // 86_400, duration_s // 3600 % 24, duration_s // 60 % 60
     if days:
         return f"{days} d {hours} h"
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {left % 60} s"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {duration_s % 60} s"
 
 
 def seconds(duration_s: float) -> str:

@@ -38,21 +38,11 @@ class Scale:
     end: float
 
     def bullet(
-        self,
-        score: float,
-        error: float | None,
-        floor_mean: float | None,
-        floor_95: float | None,
-        oracle: float | None,
+        self, score: float, error: float | None, floor_mean: float | None, floor_95: float | None, oracle: float | None
     ) -> Bullet:
-        return Bullet(
-            score=self._at(score),
-            low=None if error is None else self._at(score - error),
-            high=None if error is None else self._at(score + error),
-            floor_mean=None if floor_mean is None else self._at(floor_mean),
-            floor_95=None if floor_95 is None else self._at(floor_95),
-            oracle=None if oracle is None else self._at(oracle),
-        )
+        ends = (None, None) if error is None else (score - error, score + error)
+        others = (None if one is None else self._at(one) for one in (*ends, floor_mean, floor_95, oracle))
+        return Bullet(self._at(score), *others)
 
     def _at(self, score: float) -> float:
         return round(min(max(_WIDTH * score / self.end, 0.0), _WIDTH), 1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from model_zoo import Zoo
+from model_zoo.manifest import DatasetCard
 from model_zoo.store import ZooStore
 
 BARS = 12
@@ -31,9 +32,7 @@ class ZooCard:
     networks: int
     classes: int
     input_shape: tuple[int, ...]
-    dataset: str
-    dataset_source: str
-    licence: str
+    dataset: DatasetCard
     truth_public: bool
     target: str
     axes: tuple[tuple[str, tuple[str, ...]], ...]
@@ -59,9 +58,7 @@ def zoo_card(store: ZooStore, manifest_sha256: str, target: str) -> ZooCard:
         networks=len(zoo.networks),
         classes=manifest.classes,
         input_shape=tuple(manifest.input_shape),
-        dataset=manifest.dataset.name,
-        dataset_source=manifest.dataset.source,
-        licence=manifest.dataset.licence,
+        dataset=manifest.dataset,
         truth_public=manifest.truth_public,
         target=target,
         axes=tuple((axis.name, tuple(map(str, axis.values))) for axis in truth.axes) if truth else (),

@@ -29,14 +29,9 @@ _BYTES_FROM = 10**6  # a larger total is in bytes, not in networks
 
 
 def init_app(app: Flask) -> None:
-    for name, function in (
-        ("zoo_state_word", ZOO_STATE_WORDS.__getitem__),
-        ("job_word", job_word),
-        ("job_title", job_title),
-        ("job_sentence", job_sentence),
-        ("job_count", job_count),
-    ):
-        app.jinja_env.filters[name] = function
+    for function in (job_word, job_title, job_sentence, job_count):
+        app.add_template_filter(function)
+    app.add_template_filter(ZOO_STATE_WORDS.__getitem__, "zoo_state_word")
 
 
 def job_word(job: ZooJobRecord) -> str:

@@ -11,11 +11,20 @@ from submissions.storage.records import Tells, ZooRecord
 
 
 class UnconfirmedError(Exception):
-    """A change makes something visible and was not confirmed. exposed: a sentence for each thing."""
+    """A change makes something visible and was not confirmed.
+
+    Attributes
+    ----------
+    exposed : tuple[str, ...]
+        A sentence for each thing.
+    messages : Mapping[str, str]
+        The same for the field that confirms.
+    """
 
     def __init__(self, exposed: Iterable[str]) -> None:
         self.exposed = tuple(exposed)
         super().__init__(" ".join(self.exposed))
+        self.messages = {"confirmed": f"Confirm what becomes visible. {self}"}
 
 
 def require_confirmation(exposed: Iterable[str], *, confirmed: bool) -> None:

@@ -16,7 +16,7 @@ PICTURES = 9  # of a public zoo values, CMI, axes, changes and times; of a secre
 def _two_scored(served: ServedSite) -> tuple[int, int]:
     site = served.site
     zoos = noticeable_zoo(site, "digits-mlp"), noticeable_zoo(site, "hidden-cnn", truth_public=False)
-    phase = site.phase(zoos=zoos)
+    phase = site.phase(zoos=zoos, is_revealed=True)
     both = [site.submission(phase, user, cmi=(0.1, 0.2)) for user in (site.ann, site.bob)]
     for submission in both:
         score(site, submission)

@@ -15,7 +15,6 @@ from server.presentation.browser_names import browser_name
 from server.problems import Problem, faulty
 from submissions.people import accounts, sessions
 from submissions.people.account_deletion import DeletionRefused, delete_account
-from submissions.people.accounts import AccountError
 from submissions.people.tokens import Scope
 from submissions.storage.roles import Role
 from worker.hints import send_mail_hint
@@ -94,10 +93,7 @@ def register(body: AccountWanted) -> Created[Account]:
     if not services().settings.registration_open:
         raise Problem(403, "Registration is closed on this server.")
     secret = services().settings.secret_key()
-    try:
-        user_id = accounts.register(services().db, body.name, body.email, body.password, secret=secret)
-    except AccountError as error:
-        raise faulty(error.messages) from None
+    user_id = accounts.register(services().db, body.name, body.email, body.password, secret=secret)
     send_mail_hint(services().settings)
     return Created(_told(user_id), url_for("api_account.show"))
 
@@ -112,11 +108,8 @@ def show() -> Account:
 def change(body: AccountChange) -> Account:
     """Change your name, and whether you get mails"""
     db, user_id = services().db, the_account().id
-    try:
-        if body.name is not None:
-            accounts.change_name(db, user_id, body.name)
-    except AccountError as error:
-        raise faulty(error.messages) from None
+    if body.name is not None:
+        accounts.change_name(db, user_id, body.name)
     if body.wants_mail is not None:
         accounts.set_wants_mail(db, user_id, body.wants_mail)
     return _told(user_id)
@@ -125,10 +118,7 @@ def change(body: AccountChange) -> Account:
 @routes.put("/account/password", Who.PARTICIPANT, Scope.ACCOUNT)
 def change_password(body: PasswordChange) -> None:
     """Change your password; all your sessions end, your tokens stay"""
-    try:
-        accounts.change_password(services().db, the_account().id, body.current, body.password, kept_session_id=None)
-    except AccountError as error:
-        raise faulty(error.messages) from None
+    accounts.change_password(services().db, the_account().id, body.current, body.password, kept_session_id=None)
     send_mail_hint(services().settings)
 
 
@@ -136,10 +126,7 @@ def change_password(body: PasswordChange) -> None:
 def change_email(body: EmailChange) -> None:
     """Mail a link to a new address, which takes effect once you have followed it"""
     secret = services().settings.secret_key()
-    try:
-        accounts.change_email(services().db, secret, the_account().id, body.current, body.email)
-    except AccountError as error:
-        raise faulty(error.messages) from None
+    accounts.change_email(services().db, secret, the_account().id, body.current, body.email)
     send_mail_hint(services().settings)
 
 
@@ -171,14 +158,7 @@ def list_sessions() -> Sessions:
     """The browsers in which you are logged in"""
     with services().db.read() as session:
         found = sessions.sessions_of(session, the_account().id)
-    return Sessions(
-        items=[
-            Session(
-                id=one.session_id, browser=browser_name(one.browser), created_at=one.created_at, seen_at=one.seen_at
-            )
-            for one in found
-        ]
-    )
+    return Sessions(items=[Session.of(one, id=one.session_id, browser=browser_name(one.browser)) for one in found])
 
 
 @routes.delete("/sessions", Who.PARTICIPANT, Scope.ACCOUNT)
@@ -205,10 +185,7 @@ def ask_to_reset(body: ResetWanted) -> None:
 def reset(body: Reset) -> None:
     """Choose a new password with the token of a mailed link"""
     secret = services().settings.secret_key()
-    try:
-        user = accounts.reset_password(services().db, secret, body.token, body.password)
-    except AccountError as error:
-        raise faulty(error.messages) from None
+    user = accounts.reset_password(services().db, secret, body.token, body.password)
     if user is None:
         raise faulty({"token": "The link has been used or is too old. Ask for another."})
     send_mail_hint(services().settings)

@@ -2,18 +2,18 @@
 
 from datetime import datetime
 
-from flask import abort, url_for
+from flask import url_for
 from pydantic import Field
 from sqlalchemy.orm import Session
 
 from server.api.fields import Answer, Body, Line
 from server.api.routes import Created, Routes
-from server.auth.access import Who, the_competition, visible_competitions
+from server.auth.access import Who, the_competition
+from server.auth.invitations import invited_to
 from server.auth.login import the_account
 from server.config import services
 from server.problems import Problem
 from submissions.people import teams
-from submissions.people.teams import TeamRefused
 from submissions.people.tokens import Scope
 from submissions.storage.records import CompetitionRecord
 
@@ -65,10 +65,7 @@ def show() -> Team:
 @routes.post("/competitions/<competition:competition_slug>/team", Who.PARTICIPANT, Scope.ACCOUNT, conflicts=True)
 def create(body: TeamWanted) -> Created[Team]:
     """Create a team, with your submissions of the competition"""
-    try:
-        teams.create_team(services().db, the_competition().id, the_account().id, body.name)
-    except TeamRefused as error:
-        raise Problem(409, str(error)) from None
+    teams.create_team(services().db, the_competition().id, the_account().id, body.name)
     return Created(_own_team(), url_for("api_teams.show", competition_slug=the_competition().slug))
 
 
@@ -92,18 +89,17 @@ def renew_invitation() -> Team:
 @routes.get("/invitations/<invitation:invite_key>", Who.PARTICIPANT)
 def show_invitation(invite_key: str) -> InvitedTeam:
     """The team of an invitation"""
-    return InvitedTeam.model_validate(_invited_to(invite_key).model_dump())
+    team, competition = invited_to(invite_key)
+    return InvitedTeam.of(team, competition=competition.slug)
 
 
 @routes.post("/invitations/<invitation:invite_key>/accept", Who.PARTICIPANT, Scope.ACCOUNT, conflicts=True)
 def accept_invitation(invite_key: str) -> Team:
     """Join the team of an invitation, with your submissions of the competition"""
-    _invited_to(invite_key)
-    try:
-        teams.join_team(services().db, invite_key, the_account().id)
-    except TeamRefused as error:
-        raise Problem(409, str(error)) from None
-    return _invited_to(invite_key)
+    invited_to(invite_key)
+    teams.join_team(services().db, invite_key, the_account().id)
+    team, competition = invited_to(invite_key)
+    return Team.of(team, competition=competition.slug)
 
 
 def _own_team() -> Team:
@@ -114,28 +110,8 @@ def _own_team() -> Team:
         return _told(session, team)
 
 
-def _invited_to(invite_key: str) -> Team:
-    """The team of an invitation to a competition that the reader may see."""
-    visible = visible_competitions()
-    with services().db.read() as session:
-        team = teams.invited_to(session, invite_key)
-        if team is None:
-            abort(404)
-        if session.scalars(visible.where(CompetitionRecord.id == team.competition_id)).unique().one_or_none() is None:
-            abort(404)
-        return _told(session, team)
-
-
 def _told(session: Session, team: teams.Team) -> Team:
-    competition = session.get_one(CompetitionRecord, team.competition_id)
-    return Team(
-        competition=competition.slug,
-        name=team.name,
-        most_members=team.most_members,
-        members=[Member.model_validate(member) for member in team.members],
-        invite_key=team.invite_key,
-        created_at=team.created_at,
-    )
+    return Team.of(team, competition=session.get_one(CompetitionRecord, team.competition_id).slug)
 
 
 def _no_team() -> Problem:

@@ -13,8 +13,7 @@ from server.auth.login import the_account
 from server.config import services
 from server.problems import Problem, faulty
 from submissions.people.accounts import authenticate
-from submissions.people.tokens import Scope, TokenError, create_token, revoke_token, tokens_of
-from submissions.storage.records import ApiTokenRecord
+from submissions.people.tokens import Scope, create_token, revoke_token, tokens_of
 
 routes = Routes(90, "tokens", "Tokens", "Keys with which scripts can act for an account, within scopes.")
 
@@ -65,7 +64,7 @@ def log_in(body: LogIn) -> Created[NewToken]:
 @routes.get("/tokens", Who.PARTICIPANT)
 def list_tokens() -> Tokens:
     """Your tokens"""
-    return Tokens(items=[Token.model_validate(one) for one in tokens_of(services().db, the_account().id)])
+    return Tokens(items=[Token.of(one) for one in tokens_of(services().db, the_account().id)])
 
 
 @routes.post("/tokens", Who.PARTICIPANT, Scope.ACCOUNT)
@@ -95,13 +94,5 @@ def revoke(token_id: int) -> None:
 
 
 def _made(user_id: int, wanted: TokenWanted) -> Created[NewToken]:
-    try:
-        record, text = create_token(services().db, user_id, wanted.name, wanted.scopes, wanted.expires_at)
-    except TokenError as error:
-        raise faulty(error.messages) from None
-    answer = NewToken(text=text, token=_told(record))
-    return Created(answer, url_for("api_tokens.list_tokens"))
-
-
-def _told(record: ApiTokenRecord) -> Token:
-    return Token.model_validate(record)
+    record, text = create_token(services().db, user_id, wanted.name, wanted.scopes, wanted.expires_at)
+    return Created(NewToken(text=text, token=Token.of(record)), url_for("api_tokens.list_tokens"))

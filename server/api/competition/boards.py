@@ -16,7 +16,7 @@ from server.presentation.citation import citation_of
 from server.problems import Problem
 from submissions.leaderboard import board_page, model
 from submissions.leaderboard.entrants import entrant_of
-from submissions.leaderboard.history import history
+from submissions.leaderboard.history import Course, history
 from submissions.storage.records import CountRule, utc_now
 
 routes = Routes(20, "boards", "Leaderboards", "Who stands where.")
@@ -46,12 +46,7 @@ class _CellOfZoo(Answer):
 
 _TEXTS = {metric.key: metric.description for metric in model.METRICS.values()} | {"standard_error": "Of the CMI"}
 _FIELDS: Any = {name: (float | None, Field(description=_TEXTS[name])) for name in model.Cell().columns()}
-BoardCell: Any = create_model(
-    "BoardCell",
-    __base__=_CellOfZoo,
-    __doc__=_CellOfZoo.__doc__,
-    **_FIELDS,
-)
+BoardCell: Any = create_model("BoardCell", __base__=_CellOfZoo, __doc__=_CellOfZoo.__doc__, **_FIELDS)
 
 
 class BoardRow(Answer):
@@ -142,32 +137,17 @@ def show(query: BoardQuery) -> Board:
 
     Invalid choices are replaced by the default: `sort` and `descending` return what was used."""
     phase, account = the_phase(), current_account()
-    asked = model.Query(
-        sort=query.sort,
-        descending=query.descending,
-        track=query.track,
-        search=query.search,
-        page=query.page,
-        size=query.per_page,
-    )
+    asked = model.Query(**query.model_dump(exclude={"per_page"}), size=query.per_page)
     with services().db.read() as session:
         found = board_page.page(session, phase.id, asked)
         own = None if account is None else entrant_of(session, phase.competition_id, account.id)[0]
-    return Board(
-        total=found.total,
+    return Board.of(
+        found,
         page=found.query.page,
         per_page=query.per_page,
-        version=found.version,
         sort=found.query.sort,
         descending=bool(found.query.descending),
-        count_rule=found.count_rule,
-        uses_ladder=found.uses_ladder,
-        freezes_at=found.freezes_at,
-        step=found.step,
-        entrants=found.entrants,
-        tracks=list(found.tracks),
-        zoos=[BoardZoo.model_validate(column) for column in found.columns],
-        references=None if found.references is None else BoardReferences.model_validate(found.references),
+        zoos=found.columns,
         items=[_row(row, found, is_own=row.entrant == own) for row in found.rows],
     )
 
@@ -177,19 +157,7 @@ def show_history() -> BoardHistory:
     """The history of the first ten entrants of a leaderboard"""
     with services().db.read() as session:
         courses = history(session, the_phase().id)
-    return BoardHistory(
-        items=[
-            BoardCourse(
-                label=course.label,
-                submission=course.row.submission_id,
-                steps=[
-                    BoardStep(at=step.at, score=step.score, submission=step.submission_id, name=step.name)
-                    for step in course.steps
-                ],
-            )
-            for course in courses
-        ]
-    )
+    return BoardHistory(items=[_course(one) for one in courses])
 
 
 @routes.get(f"{_BOARD}/citation", Who.VISITOR)
@@ -217,8 +185,12 @@ def show_badge() -> BoardBadge:
 
 def _row(row: model.Row, found: model.Board, *, is_own: bool) -> BoardRow:
     """The row without the entrant's key, which would reveal the owner of an alias."""
-    values = {name: getattr(row, name) for name in BoardRow.model_fields if hasattr(row, name)}
     cells = [
         BoardCell(zoo=column.name, **cell.columns()) for column, cell in zip(found.columns, row.cells, strict=True)
     ]
-    return BoardRow.model_validate(values | {"submission": row.submission_id, "is_own": is_own, "cells": cells})
+    return BoardRow.of(row, submission=row.submission_id, is_own=is_own, cells=cells)
+
+
+def _course(course: Course) -> BoardCourse:
+    steps = [BoardStep.of(step, submission=step.submission_id) for step in course.steps]
+    return BoardCourse(label=course.label, submission=course.row.submission_id, steps=steps)

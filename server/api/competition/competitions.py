@@ -13,6 +13,7 @@ from server.api.routes import Routes
 from server.auth.access import Who, the_competition, the_phase, visible_competitions
 from server.config import services
 from server.downloads.starting_kit import starting_kit
+from server.presentation.formats import phase_status
 from submissions.competitions.announcements import announcements_of
 from submissions.evaluation.smoke_run import smoke_zoo
 from submissions.storage.limits import LIMITS
@@ -24,7 +25,6 @@ from submissions.storage.records import (
     Tells,
     TimeRule,
     ZooRecord,
-    utc_now,
 )
 
 routes = Routes(10, "competitions", "Competitions", "Competitions, their phases and zoos.")
@@ -110,8 +110,7 @@ def list_competitions(query: Paging) -> Competitions:
     """The competitions, the newest first"""
     with services().db.read() as session:
         found = session.scalars(visible_competitions()).unique().all()
-    shown = found[query.first : query.first + query.per_page]
-    return Competitions(items=[told(one) for one in shown], total=len(found), page=query.page, per_page=query.per_page)
+    return Competitions.cut(found, query, told)
 
 
 @routes.get("/competitions/<competition:competition_slug>", Who.VISITOR)
@@ -125,7 +124,7 @@ def list_announcements() -> Announcements:
     """The announcements, the newest first"""
     with services().db.read() as session:
         found = announcements_of(session, the_competition().id)
-    return Announcements(items=[Announcement.model_validate(one) for one in found])
+    return Announcements(items=[Announcement.of(one) for one in found])
 
 
 @routes.get("/competitions/<competition:competition_slug>/phases/<phase:phase_slug>", Who.VISITOR)
@@ -142,14 +141,7 @@ def download_kit() -> Response:
 
 
 def told(record: CompetitionRecord) -> Competition:
-    return Competition(
-        slug=record.slug,
-        title=record.title,
-        text=record.text,
-        rules=record.rules,
-        team_members=record.team_members,
-        phases=[PhaseSummary(**_summary(phase)) for phase in record.phases],
-    )
+    return Competition.of(record, phases=[PhaseSummary.of(phase, **_summary(phase)) for phase in record.phases])
 
 
 def told_phase(session: Session, phase: PhaseRecord) -> Phase:
@@ -160,38 +152,17 @@ def told_phase(session: Session, phase: PhaseRecord) -> Phase:
         .order_by(PhaseZooRecord.position)
     )
     tried_on = smoke_zoo(session, phase)
-    return Phase(
+    limits = PhaseLimits.of(phase, **phase.limits.of_phase(), upload_bytes=services().settings.upload_bytes)
+    return Phase.of(
+        phase,
         **_summary(phase),
         competition=phase.competition.slug,
-        target=phase.target,
-        limits=PhaseLimits.model_validate(
-            {
-                **phase.limits.of_phase(),
-                "time_rule": phase.time_rule,
-                "daily_quota": phase.daily_quota,
-                "upload_bytes": services().settings.upload_bytes,
-            }
-        ),
-        zoos=[PhaseZoo.model_validate(zoo) for zoo in zoos],
+        limits=limits,
+        zoos=[PhaseZoo.of(zoo) for zoo in zoos],
         smoke_zoo=tried_on.name if tried_on is not None else None,
-        shows_logs=phase.shows_logs,
-        count_rule=phase.count_rule,
-        uses_ladder=phase.uses_ladder,
-        freezes_at=phase.freezes_at,
-        has_secret_truth=phase.has_secret_truth,
-        score_step=phase.score_step,
-        tells=phase.tells,
-        is_revealed=phase.is_revealed,
     )
 
 
-def _summary(phase: PhaseRecord) -> dict[str, object]:
-    now = utc_now()
-    return {
-        "slug": phase.slug,
-        "title": phase.title,
-        "opens_at": phase.opens_at,
-        "closes_at": phase.closes_at,
-        "is_open": phase.opens_at <= now and (phase.closes_at is None or now < phase.closes_at),
-        "is_hidden": phase.hidden,
-    }
+def _summary(phase: PhaseRecord) -> dict[str, bool]:
+    """What of a summary is no column of the phase."""
+    return {"is_open": phase_status(phase) == "open", "is_hidden": phase.hidden}

@@ -1,7 +1,6 @@
 """Organizers' routes for competitions and phases: open and change them, choose their zoos, publish announcements."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import MISSING, fields, replace
 from datetime import datetime
 from typing import Annotated, Any, get_type_hints
@@ -16,19 +15,13 @@ from server.api.routes import Created, Routes
 from server.auth.access import the_competition, the_phase
 from server.auth.login import the_account
 from server.config import services
-from server.problems import Problem, faulty
+from server.problems import Problem
+from submissions.competitions import phases
 from submissions.competitions.announcements import announce, announcements_of, withdraw
-from submissions.competitions.competitions import (
-    CompetitionError,
-    CompetitionRefused,
-    CompetitionTexts,
-    change_competition,
-)
-from submissions.competitions.exposure import UnconfirmedError
+from submissions.competitions.competitions import CompetitionError, CompetitionTexts, change_competition
 from submissions.competitions.phase_zoos import attach_zoo, detach_zoo, replace_zoo
 from submissions.competitions.phases import (
     NewCompetition,
-    PhaseError,
     PhasePlan,
     change_phase,
     open_phase,
@@ -165,21 +158,7 @@ def list_phases(query: Paging) -> ListedPhases:
     """Every phase of every competition, hidden ones as well, the newest first"""
     with services().db.read() as session:
         listed = phase_list(session)
-    items = [
-        ListedPhase(
-            id=one.phase.id,
-            competition=one.competition.slug,
-            slug=one.phase.slug,
-            title=one.phase.title,
-            opens_at=one.phase.opens_at,
-            closes_at=one.phase.closes_at,
-            is_hidden=one.phase.hidden,
-            zoos=[zoo.label for zoo in one.zoos],
-            submissions=one.submissions,
-        )
-        for one in listed[query.first : query.first + query.per_page]
-    ]
-    return ListedPhases(items=items, total=len(listed), page=query.page, per_page=query.per_page)
+    return ListedPhases.cut(listed, query, _listed)
 
 
 @routes.post("/competitions", Permission.MANAGE_PHASES, Scope.ORGANIZE)
@@ -193,11 +172,9 @@ def change(body: CompetitionChange) -> Competition:
     """Change a competition's texts and the size of its teams"""
     found = the_competition()
     texts = CompetitionTexts(found.title, found.text, found.rules, found.team_members)
-    try:
-        change_competition(services().db, found.id, replace(texts, **body.model_dump(exclude_none=True)))
-    except CompetitionRefused as error:
-        raise faulty(error.messages) from None
-    for name, value in body.model_dump(exclude_none=True).items():
+    changes = body.model_dump(exclude_none=True)
+    change_competition(services().db, found.id, replace(texts, **changes))
+    for name, value in changes.items():
         setattr(found, name, value)
     return competitions.told(found)
 
@@ -213,8 +190,7 @@ def change_one(body: PhaseChanged) -> Phase:
     """Change a phase's dates, limits, rules and visibility"""
     changes = {name: getattr(body, name) for name in body.model_fields_set if name != "confirmed"}
     phase_id, plan = the_phase().id, plan_of(the_phase()).changed(changes)
-    with _refusals_told():
-        change_phase(services().db, phase_id, plan, user_id=the_account().id, confirmed=body.confirmed)
+    change_phase(services().db, phase_id, plan, user_id=the_account().id, confirmed=body.confirmed)
     return _told(phase_id)
 
 
@@ -255,14 +231,11 @@ def replace_by(zoo_id: int, body: Replacement) -> Again:
 def make_announcement(body: AnnouncementWanted) -> Created[Announcement]:
     """Announce something on a competition's page"""
     db, competition = services().db, the_competition()
-    try:
-        made = announce(db, competition.id, body.title, body.text, user_id=the_account().id)
-    except CompetitionRefused as error:
-        raise faulty(error.messages) from None
+    made = announce(db, competition.id, body.title, body.text, user_id=the_account().id)
     with db.read() as session:
         told = next(one for one in announcements_of(session, competition.id) if one.id == made)
     where = url_for("api_competitions.list_announcements", competition_slug=competition.slug)
-    return Created(Announcement.model_validate(told), where)
+    return Created(Announcement.of(told), where)
 
 
 @routes.delete(f"{_COMPETITION}/announcements/<announcement:announcement_id>", Permission.MANAGE_PHASES, Scope.ORGANIZE)
@@ -275,19 +248,24 @@ def withdraw_announcement(announcement_id: int) -> None:
 def _opened(competition_slug: str, wanted: PhaseWanted, new: NewCompetition | None) -> Created[Phase]:
     settings = {name: getattr(wanted, name) for name in _defaults()}
     plan = PhasePlan(settings["title"], settings["opens_at"]).changed(settings)
-    with _refusals_told():
-        phase_id = open_phase(
-            services().db,
-            competition_slug=competition_slug,
-            phase_slug=wanted.slug,
-            plan=plan,
-            zoo_ids=wanted.zoos,
-            user_id=the_account().id,
-            new_competition=new,
-            confirmed=wanted.confirmed,
-        )
+    phase_id = open_phase(
+        services().db,
+        competition_slug=competition_slug,
+        phase_slug=wanted.slug,
+        plan=plan,
+        zoo_ids=wanted.zoos,
+        user_id=the_account().id,
+        new_competition=new,
+        confirmed=wanted.confirmed,
+    )
     where = url_for("api_competitions.show_phase", competition_slug=competition_slug, phase_slug=wanted.slug)
     return Created(_told(phase_id), where)
+
+
+def _listed(one: phases.ListedPhase) -> ListedPhase:
+    zoos = [zoo.label for zoo in one.zoos]
+    of_others = {"competition": one.competition.slug, "zoos": zoos, "submissions": one.submissions}
+    return ListedPhase.of(one.phase, is_hidden=one.phase.hidden, **of_others)
 
 
 def _told(phase_id: int) -> Phase:
@@ -295,21 +273,9 @@ def _told(phase_id: int) -> Phase:
         return competitions.told_phase(session, session.get_one(PhaseRecord, phase_id))
 
 
-@contextmanager
-def _refusals_told() -> Iterator[None]:
-    """Turn the refusals of a change into problems."""
-    try:
-        yield
-    except PhaseError as error:
-        raise faulty(error.messages) from None
-    except UnconfirmedError as error:
-        raise faulty({"confirmed": f"Confirm what becomes visible. {error}"}) from None
-
-
 def _change_zoos(act: Callable[[int, int], int]) -> Again:
     try:
-        with _refusals_told():
-            again = act(the_phase().id, the_account().id)
+        again = act(the_phase().id, the_account().id)
     except CompetitionError as error:
         raise Problem(409, f"Not possible: {error}.") from None
     if again:

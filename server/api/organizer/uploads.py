@@ -12,15 +12,7 @@ from server.forms.zoo_fields import PIECE_BYTES
 from server.problems import Problem
 from submissions.people.tokens import Scope
 from submissions.storage.roles import Permission
-from submissions.zoos.uploads import (
-    UnknownUpload,
-    UploadError,
-    WrongOffset,
-    append,
-    begin_upload,
-    finish_upload,
-    received,
-)
+from submissions.zoos.uploads import UnknownUpload, UploadError, append, begin_upload, finish_upload, received
 from worker.hints import send_zoo_hint
 
 routes = Routes(130, "uploads", "Uploading zoos", f"Packed zoos in pieces of at most {PIECE_BYTES} bytes.")
@@ -52,10 +44,7 @@ class Offset(Query):
 def begin(body: UploadWanted) -> Created[Upload]:
     """Begin an upload, or go on with the same one"""
     db, settings, user_id = services().db, services().settings, the_account().id
-    try:
-        upload_id = begin_upload(db, settings, body.filename, body.bytes, user_id, head_sha256=body.head_sha256)
-    except UploadError as error:
-        raise Problem(422, str(error)) from None
+    upload_id = begin_upload(db, settings, body.filename, body.bytes, user_id, head_sha256=body.head_sha256)
     return Created(_so_far(upload_id), url_for("api_uploads.show", upload_id=upload_id))
 
 
@@ -81,14 +70,7 @@ def append_piece(upload_id: str, query: Offset) -> Upload:
         raise Problem(415, f"Send the piece as {_BYTES}.")
     piece = request.get_data(cache=False)
     db, settings = services().db, services().settings
-    try:
-        so_far = append(db, settings, upload_id, the_account().id, query.offset, piece)
-    except WrongOffset as error:
-        raise Problem(409, str(error)) from None
-    except UnknownUpload as error:
-        raise Problem(404, str(error)) from None
-    except UploadError as error:
-        raise Problem(422, str(error)) from None
+    so_far = append(db, settings, upload_id, the_account().id, query.offset, piece)
     return Upload(upload_id=upload_id, received=so_far)
 
 
@@ -97,8 +79,8 @@ def finish(upload_id: str) -> Created[Job]:
     """Hand the complete upload to a worker"""
     try:
         job_id = finish_upload(services().db, upload_id, the_account().id)
-    except UnknownUpload as error:
-        raise Problem(404, str(error)) from None
+    except UnknownUpload:
+        raise
     except UploadError as error:
         raise Problem(409, str(error)) from None
     send_zoo_hint(services().settings)
@@ -106,8 +88,5 @@ def finish(upload_id: str) -> Created[Job]:
 
 
 def _so_far(upload_id: str) -> Upload:
-    try:
-        with services().db.read() as session:
-            return Upload(upload_id=upload_id, received=received(session, upload_id, the_account().id))
-    except UnknownUpload as error:
-        raise Problem(404, str(error)) from None
+    with services().db.read() as session:
+        return Upload(upload_id=upload_id, received=received(session, upload_id, the_account().id))

@@ -13,17 +13,17 @@ from server.api.routes import JSON, Created, Routes
 from server.auth.login import the_account
 from server.config import services
 from server.downloads import zoo as zoo_downloads
-from server.downloads.zoo import zoo_picture
+from server.downloads.zoo import the_zoo, zoo_picture
 from server.forms.zoo_fields import is_zoo_name, own_recipe
 from server.problems import faulty
 from submissions.evaluation.workers import known_workers
 from submissions.people.tokens import Scope
 from submissions.storage.audit import acts
-from submissions.storage.records import JobKind, JobState, ZooJobRecord, ZooState
+from submissions.storage.records import JobKind, JobState, ZooState
 from submissions.storage.roles import Permission
 from submissions.zoos.allowed_sources import SourceError, allowed_address
 from submissions.zoos.jobs import enqueue, find_job, recent_jobs
-from submissions.zoos.registry import PhaseUse, zoo_detail, zoo_list
+from submissions.zoos.registry import PhaseUse, zoo_list
 from worker.hints import send_zoo_hint
 
 routes = Routes(120, "zoos", "Organizing zoos", "Model zoos, which organizers add and check.")
@@ -150,29 +150,21 @@ def list_zoos(query: Paging) -> Zoos:
     """Every version of every zoo, by name, the newest version first"""
     with services().db.read() as session:
         rows = zoo_list(session)
-    items = [
-        Zoo.model_validate({**vars(row.zoo), "added_by": row.added_by, "phases": _uses(row.phases)})
-        for row in rows[query.first : query.first + query.per_page]
-    ]
-    return Zoos(items=items, total=len(rows), page=query.page, per_page=query.per_page)
+    return Zoos.cut(rows, query, lambda row: Zoo.of(row.zoo, added_by=row.added_by, phases=_uses(row.phases)))
 
 
 @routes.get("/zoos/<zoo:zoo_id>", Permission.MANAGE_ZOOS, Scope.ORGANIZE)
 def show(zoo_id: int) -> ZooDetail:
     """One version of a zoo, with the report of its check"""
-    with services().db.read() as session:
-        found = zoo_detail(session, zoo_id)
-    if found is None:
-        abort(404)
-    values = {
-        **vars(found.zoo),
-        "added_by": found.added_by,
-        "phases": _uses(found.phases),
-        "report": found.report,
-        "versions": [version.id for version in found.versions],
-        "job": None if found.job is None else _told(found.job),
-    }
-    return ZooDetail.model_validate(values)
+    found = the_zoo(zoo_id)
+    return ZooDetail.of(
+        found.zoo,
+        added_by=found.added_by,
+        phases=_uses(found.phases),
+        report=found.report,
+        versions=[version.id for version in found.versions],
+        job=found.job,
+    )
 
 
 @routes.get("/zoos/<zoo:zoo_id>/pictures/<picture:picture>", Permission.MANAGE_ZOOS, Scope.ORGANIZE, download=JSON)
@@ -194,12 +186,9 @@ def check(zoo_id: int) -> Job:
     """Check a zoo once more
 
     Where a job of it is going on already, that one is answered."""
-    with services().db.read() as session:
-        found = zoo_detail(session, zoo_id)
-    if found is None:
-        abort(404)
+    found = the_zoo(zoo_id)
     if found.job is not None and not found.job.state.is_final:
-        return _told(found.job)
+        return Job.of(found.job)
     return _begun(JobKind.RECHECK, {"zoo": found.zoo.label}, zoo_id)
 
 
@@ -207,7 +196,7 @@ def check(zoo_id: int) -> Job:
 def list_jobs() -> Jobs:
     """The newest jobs"""
     with services().db.read() as session:
-        return Jobs(items=[_told(job) for job in recent_jobs(session)])
+        return Jobs(items=[Job.of(job) for job in recent_jobs(session)])
 
 
 @routes.get("/zoo-jobs/<zoo_job:job_id>", Permission.MANAGE_ZOOS, Scope.ORGANIZE)
@@ -260,12 +249,7 @@ def list_acts(query: ActsOf) -> Acts:
     """Who did what to zoos and phases, the newest first"""
     with services().db.read() as session:
         found = acts(session, zoo_id=query.zoo_id, phase_id=query.phase_id, limit=query.limit)
-    return Acts(
-        items=[
-            Act(at=one.at, user=one.user_name, act=one.act, zoo=one.zoo, phase=one.phase, detail=one.detail)
-            for one in found
-        ]
-    )
+    return Acts(items=[Act.of(one, user=one.user_name) for one in found])
 
 
 @routes.get("/workers", Permission.MONITOR, Scope.ORGANIZE)
@@ -273,7 +257,7 @@ def list_workers() -> Workers:
     """The workers and what their sandboxes hold"""
     with services().db.read() as session:
         found = known_workers(session, sweep_s=services().settings.sweep_s)
-    return Workers(items=[Worker.model_validate(one) for one in found])
+    return Workers(items=[Worker.of(one) for one in found])
 
 
 def begun_job(job_id: int) -> Created[Job]:
@@ -298,8 +282,4 @@ def _created(job: Job) -> Created[Job]:
 def _the_job(job_id: int) -> Job:
     with services().db.read() as session:
         found = find_job(session, job_id)
-    return _told(found) if found is not None else abort(404)
-
-
-def _told(job: ZooJobRecord) -> Job:
-    return Job.model_validate(job)
+    return Job.of(found) if found is not None else abort(404)

@@ -83,17 +83,8 @@ def show_values(zoo_name: str) -> ZooValues:
         raise Problem(503, "The zoo's truth cannot be read now.") from None
     if found is None:
         abort(404)
-    return ZooValues(
-        zoo=found.zoo_name,
-        target=found.target,
-        axes=list(found.axes),
-        items=[
-            NetworkValue(
-                network=one.network_id, value=one.value, truth=one.truth, hyperparameters=dict(one.hyperparameters)
-            )
-            for one in found.points
-        ],
-    )
+    items = [NetworkValue.of(one, network=one.network_id) for one in found.points]
+    return ZooValues.of(found, zoo=found.zoo_name, items=items)
 
 
 @routes.get(f"{_SUBMISSION}/comparison/<submission:other_id>", Who.VISITOR, conflicts=True)
@@ -115,7 +106,7 @@ def show_forecast() -> Forecast:
         found = estimate(session, the_submission(), sweep_s=services().settings.sweep_s)
     if found is None:
         return Forecast(place=None, begins_s=None, ends_s=None, is_more=False)
-    return Forecast.model_validate(found)
+    return Forecast.of(found)
 
 
 def _in_full(submission: SubmissionRecord) -> Result:

@@ -19,7 +19,7 @@ from submissions.evaluation.outcomes import cancel
 from submissions.evaluation.submission_progress import progress
 from submissions.intake.bundle_store import StoreError
 from submissions.intake.listing import Listed, own_submissions
-from submissions.leaderboard.standings import ChoiceRefused, choose
+from submissions.leaderboard.standings import choose
 from submissions.people.tokens import Scope
 from submissions.results.disclosure import Sight
 from submissions.storage.records import SubmissionRecord
@@ -180,10 +180,7 @@ def cancel_submission(submission_id: int) -> Submission:
 @routes.post(f"{_SUBMISSION}/choose", OwnerOr(Permission.MODERATE), Scope.SUBMIT, conflicts=True)
 def choose_submission(submission_id: int) -> Submission:
     """Let this one of your submissions count, in a phase where teams choose"""
-    try:
-        choose(services().db, submission_id)
-    except ChoiceRefused as error:
-        raise Problem(409, str(error)) from None
+    choose(services().db, submission_id)
     return told(submission_id)
 
 
@@ -193,24 +190,13 @@ def told(submission_id: int) -> Submission:
         record = session.get_one(SubmissionRecord, submission_id)
         now = progress(session, submission_id, reader_of(record))
         address = {"competition": record.phase.competition.slug, "phase": record.phase.slug}
-    values = {name: getattr(now, name) for name in Submission.model_fields if hasattr(now, name)}
     changed = {"id": submission_id, "author": now.user_name, "team": now.team_name, "parent": now.parent_id}
     own = {"needs": record.needs, "is_chosen": record.is_chosen}
-    return Submission.model_validate(values | changed | own | address)
+    return Submission.of(now, **changed, **own, **address)
 
 
 def _summary(one: Listed) -> SubmissionSummary:
-    return SubmissionSummary(
-        id=one.submission_id,
-        name=one.name,
-        competition=one.competition_slug,
-        phase=one.phase_slug,
-        state=one.state,
-        reason=one.reason,
-        score=one.score,
-        sees=one.sees,
-        created_at=one.created_at,
-    )
+    return SubmissionSummary.of(one, id=one.submission_id, competition=one.competition_slug, phase=one.phase_slug)
 
 
 def _phase_id(session: Session, query: OwnQuery) -> int | None:

@@ -8,19 +8,17 @@ from pydantic import ConfigDict, Field
 from server.api.fields import Answer, Body, Id, Line, Paragraphs, Query
 from server.api.routes import JSON, Created, Routes, checked, read_body
 from server.api.submission.submissions import Submission, told
-from server.auth.access import Who, is_owner_or_may, the_phase
+from server.auth.access import Who, the_phase
 from server.auth.login import the_account
 from server.config import services
-from server.forms.submit_form import ONE_AT_A_TIME
-from server.problems import Problem, faulty
+from server.forms.submit_form import ONE_AT_A_TIME, own_submission, submit_here
+from server.problems import faulty
 from submissions.intake.bundle import BundleError, read_bundle
 from submissions.intake.bundle_store import StoreError
-from submissions.intake.details import DetailsError, details_of
+from submissions.intake.details import details_of
 from submissions.intake.quota import quota_of, refusal
-from submissions.intake.submit import SubmissionRefused, submit
 from submissions.people.tokens import Scope
 from submissions.storage.records import SubmissionRecord, utc_now
-from submissions.storage.roles import Permission
 from worker.hints import send_hint
 
 routes = Routes(30, "submitting", "Submitting", "Measures: check and submit.")
@@ -111,7 +109,7 @@ def show_quota() -> Quota:
         quota = quota_of(session, phase, user_id, now)
         needed = services().settings.verified_mail_needed
         why_not = refusal(session, phase, user_id, now, verified_mail_needed=needed)
-    return Quota(daily=quota.daily, spent=quota.spent, held=quota.held, remaining=quota.remaining, refusal=why_not)
+    return Quota.of(quota, refusal=why_not)
 
 
 @routes.post(
@@ -134,10 +132,7 @@ def create() -> Created[Submission]:
 
 
 @routes.post(
-    f"{_PHASE}/submissions/check",
-    Who.PARTICIPANT,
-    Scope.SUBMIT,
-    takes={JSON: MeasureSource, _MULTIPART: MeasureFile},
+    f"{_PHASE}/submissions/check", Who.PARTICIPANT, Scope.SUBMIT, takes={JSON: MeasureSource, _MULTIPART: MeasureFile}
 )
 def check() -> CheckedMeasure:
     """Read a measure as submitting it would, and store nothing"""
@@ -152,13 +147,7 @@ def check() -> CheckedMeasure:
             bundle = read_bundle(filename, content, services().bundle_limits)
         except BundleError as error:
             raise faulty({field: str(error)}) from None
-    return CheckedMeasure(
-        filename=bundle.filename,
-        sha256=bundle.sha256,
-        files=sorted(bundle.files),
-        track=bundle.track,
-        needs=list(bundle.needs),
-    )
+    return CheckedMeasure.of(bundle, files=sorted(bundle.files))
 
 
 def _file() -> tuple[str, bytes]:
@@ -190,32 +179,15 @@ def _sent() -> tuple[SubmissionWanted | SubmissionForm, str, bytes]:
 def _submitted(wanted: SubmissionWanted | SubmissionForm, filename: str, content: bytes) -> int:
     """The id of the new submission. Raises Problem."""
     parent_id = None if wanted.parent is None else _own(wanted.parent).id
+    said = details_of(wanted.name, wanted.description, wanted.link, wanted.alias)
     try:
-        said = details_of(wanted.name, wanted.description, wanted.link, wanted.alias)
-        return submit(
-            services().db,
-            services().store,
-            phase_id=the_phase().id,
-            user_id=the_account().id,
-            name=said.name,
-            bundle=read_bundle(filename, content, services().bundle_limits),
-            description=said.description,
-            link=said.link,
-            alias=said.alias,
-            parent_id=parent_id,
-            verified_mail_needed=services().settings.verified_mail_needed,
-        )
-    except DetailsError as error:
-        raise faulty(error.messages) from None
+        bundle = read_bundle(filename, content, services().bundle_limits)
     except BundleError as error:
         raise faulty({"source" if isinstance(wanted, SubmissionWanted) else "file": str(error)}) from None
-    except SubmissionRefused as error:
-        raise Problem(409, str(error)) from None
+    return submit_here(said, bundle, parent_id)
 
 
 def _own(submission_id: int) -> SubmissionRecord:
-    with services().db.read() as session:
-        found = session.get(SubmissionRecord, submission_id)
-    if found is None or not is_owner_or_may(found, Permission.SEE_SUBMISSIONS):
+    if (found := own_submission(submission_id)) is None:
         raise faulty({"parent": "You have no submission with this number."})
     return found

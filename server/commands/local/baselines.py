@@ -19,7 +19,7 @@ from rich.text import Text
 import scoring
 from model_zoo import Zoo, ZooError
 from server.commands.common import find_zoo, settings_or_exit
-from server.commands.errors import InputError
+from server.commands.errors import InputError, ending_with
 from server.commands.limit_options import limit_options, limits_among
 from server.commands.local import baselines_page
 from server.commands.local.baselines_scores import Floor, ZooScores, as_csv, as_json, floor, zoo_scores
@@ -128,12 +128,10 @@ def _chosen(is_all: bool, names: Sequence[str], costs: Sequence[str]) -> list[Ba
 
 def job_of(name: str, target: str, settings: Settings) -> Job:
     """Return the zoo, after checking that it can be scored."""
-    try:
+    with ending_with(InputError, ZooError, scoring.ScoringError):
         zoo = find_zoo(name, settings)
         truth = scoring.Truth.from_gengap(zoo.truth().model_dump(), target)
         return Job(zoo, truth, floor(truth))
-    except (ZooError, scoring.ScoringError) as error:
-        raise InputError(str(error)) from error
 
 
 @contextmanager

@@ -4,9 +4,8 @@ Written by `gengap baselines run --html`.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-from server.charts.specifications import SCHEMA, target_name
+from server.charts.specifications import Spec, chart, quantity, target_name
 from server.commands.local.baselines_scores import ZooScores, reference_scores
 from server.presentation.standalone_page import chart_address, standalone_page
 
@@ -25,7 +24,7 @@ def page(zoos: Sequence[ZooScores]) -> str:
     )
 
 
-def dot_plot(zoo: ZooScores) -> dict[str, Any]:
+def dot_plot(zoo: ZooScores) -> Spec:
     """Return a chart with a row for each scored measure, best first: its score and one standard error to each side.
 
     One line marks the 95th percentile of random predictors, another the hyperparameter oracle.
@@ -57,34 +56,27 @@ def dot_plot(zoo: ZooScores) -> dict[str, Any]:
         {"field": "error", "title": "standard error", "format": ".2f"},
         {"field": "tau", "title": "Kendall's τ-a", "format": ".3f"},
     ]
-    return {
-        "$schema": SCHEMA,
-        "description": f"Scores of {len(scored)} measures on the zoo {zoo.zoo}, with their standard errors.",
-        "width": "container",
-        "height": _ROW_PX * max(len(scored), _FEWEST_ROWS),
-        "data": {"values": data},
-        "layer": [
+    row = {"y": place, "color": _colour(_MEASURE), "tooltip": tooltip}
+    return chart(
+        f"Scores of {len(scored)} measures on the zoo {zoo.zoo}, with their standard errors.",
+        data,
+        _ROW_PX * max(len(scored), _FEWEST_ROWS),
+        layer=[
             _reference(zoo.floor.random_percentile_95, _FLOOR, [6, 3]),
             _reference(zoo.floor.hyperparameter_oracle, _ORACLE, [2, 3]),
             {
                 "mark": {"type": "rule", "strokeWidth": 1.5},
-                "encoding": {
-                    "y": place,
-                    "x": _scores("low"),
-                    "x2": {"field": "high"},
-                    "color": _colour(_MEASURE),
-                    "tooltip": tooltip,
-                },
+                "encoding": {**row, "x": _scores("low"), "x2": {"field": "high"}},
             },
             {
                 "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1},
-                "encoding": {"y": place, "x": _scores("score"), "color": _colour(_MEASURE), "tooltip": tooltip},
+                "encoding": {**row, "x": _scores("score")},
             },
         ],
-    }
+    )
 
 
-def _reference(score: float, name: str, dash: list[int]) -> dict[str, Any]:
+def _reference(score: float, name: str, dash: list[int]) -> Spec:
     """Return a vertical line across all rows."""
     return {
         "data": {"values": [{"reference": name, "score": score}]},
@@ -100,11 +92,11 @@ def _reference(score: float, name: str, dash: list[int]) -> dict[str, Any]:
     }
 
 
-def _scores(field: str) -> dict[str, Any]:
-    return {"field": field, "type": "quantitative", "title": "score (100 × CMI)", "axis": {"tickCount": 8}}
+def _scores(field: str) -> Spec:
+    return quantity(field, "score (100 × CMI)", axis={"tickCount": 8})
 
 
-def _colour(name: str) -> dict[str, Any]:
+def _colour(name: str) -> Spec:
     return {
         "datum": name,
         "type": "nominal",

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
 import scoring
 from model_zoo import Zoo, ZooError
+from server.commands.bars import bars
 from server.commands.common import find_zoo, settings_or_exit
-from server.commands.errors import InputError
+from server.commands.errors import InputError, ending_with
 from server.commands.limit_options import limit_options, limits_among
 from server.commands.local.score_tables import print_report
 from submissions.intake.bundle import BundleError, BundleLimits, read_bundle
@@ -59,11 +60,9 @@ class Evaluated:
 def command(file: Path, zoo_name: str, target: str, as_json: bool, jobs: int | None, **options: float | None) -> None:
     """Evaluate the measure in FILE (.py or .zip) on a zoo. Exit status: 0 scored, 1 the measure failed."""
     settings = settings_or_exit()
-    try:
+    with ending_with(InputError, ZooError, scoring.ScoringError):
         zoo = find_zoo(zoo_name, settings)
         truth = scoring.Truth.from_gengap(zoo.truth().model_dump(), target)
-    except (ZooError, scoring.ScoringError) as error:
-        raise InputError(str(error)) from error
     limits = Limits(**limits_among(options))
     result, report = _evaluate(file, zoo, truth, limits, settings, jobs or settings.worker_slots)
     if as_json:
@@ -127,20 +126,13 @@ def _evaluate(
 
 def _collect(outcomes: Generator[tuple[str, Outcome]], values: dict[str, float], zoo: Zoo) -> Failure | None:
     """Fill `values`, showing a progress bar on stderr; return the first failure, if any."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("networks"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=_console, transient=True) as progress:
-        task = progress.add_task(zoo.name, total=len(zoo.networks))
+    with bars(BarColumn(), MofNCompleteColumn(), TextColumn("networks"), TimeElapsedColumn()) as tell:
+        tell(zoo.name, 0, len(zoo.networks))
         for network_id, outcome in outcomes:
             if isinstance(outcome, Failure):
                 return outcome
             values[network_id] = outcome.value
-            progress.advance(task)
+            tell(zoo.name, len(values), len(zoo.networks))
     return None
 
 

@@ -7,7 +7,6 @@ It reads the files strictly and writes JSON and CSV for scripts. `scoring` compu
 import csv
 import io
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,12 +16,12 @@ from statistics import NormalDist
 from typing import NoReturn
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
 import scoring
 from scoring import DERIVED_TARGETS, VARIANTS, Draws, ScoringError, Truth, Variant, ZooReport
 from scoring.plain import Row, Scalar, plain, rows
+from server.commands.bars import bars
 from server.commands.errors import InputError
 from server.commands.local.score_tables import Compared, Scored, print_report
 
@@ -148,26 +147,10 @@ def _report(truth: Truth, values: Values, variant: Variant, draws: int, seed: in
     """Return the report with its random draws; progress on stderr if that is a terminal. Raises ScoringError."""
     if not draws:
         return scoring.report(truth, values, variant)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def progress(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done)
-
+    with bars(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as progress:
         references = scoring.references(truth, variant, draws=draws, seed=seed, progress=progress)
-        test_sets = -(-3 * draws // 10)
-        return scoring.report(
-            truth,
-            values,
-            variant,
-            draws=Draws(permutations=draws, test_sets=test_sets, seed=seed),
-            references=references,
-            progress=progress,
-        )
+        drawn = Draws(permutations=draws, test_sets=-(-3 * draws // 10), seed=seed)
+        return scoring.report(truth, values, variant, draws=drawn, references=references, progress=progress)
 
 
 def compare(first: ZooReport, second: ZooReport) -> Compared:

@@ -11,7 +11,7 @@ import click
 from rich import box
 from rich.console import Console, RenderableType
 from rich.padding import Padding
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from scoring import Truth, ZooReport
@@ -69,12 +69,7 @@ class Line:
 
 
 def print_report(
-    report: ZooReport,
-    truth: Truth,
-    *,
-    all_axes: bool = False,
-    compared: Compared | None = None,
-    other: str = "",
+    report: ZooReport, truth: Truth, *, all_axes: bool = False, compared: Compared | None = None, other: str = ""
 ) -> None:
     """Print the report of values on stdout; with all_axes, also by axis, conditioning set and environment.
 
@@ -207,11 +202,7 @@ def _sign_error_lines(report: ZooReport, truth: Truth) -> Iterator[Line]:
     yield _number("mean", errors.mean, "0 always right, 0.5 like a coin", missing=missing)
     yield _number("90th percentile", errors.percentile_90, missing=missing)
     yield _number("maximum", errors.maximum, missing=missing)
-    yield Line(
-        "environments",
-        f"{errors.surviving} of {errors.total}",
-        "survived: 12 pairs or more beyond noise",
-    )
+    yield Line("environments", f"{errors.surviving} of {errors.total}", "survived: 12 pairs or more beyond noise")
 
 
 def _regression_lines(report: ZooReport) -> Iterator[Line]:
@@ -282,10 +273,7 @@ def _certain_sets(report: ZooReport) -> str:
 
 
 def _by_axis(report: ZooReport, truth: Truth) -> Table:
-    table = _table("By axis")
-    table.add_column("axis", overflow="fold")
-    for heading in ("values", "ψ", "mean sign-error", "environments"):
-        table.add_column(heading, justify="right")
+    table = _table("By axis", _text("axis"), *map(_figure, ("values", "ψ", "mean sign-error", "environments")))
     errors = report.sign_error
     surviving = Counter(environment.axis for environment in errors.environments) if errors else Counter()
     for axis in truth.grid.axes:
@@ -301,10 +289,7 @@ def _by_axis(report: ZooReport, truth: Truth) -> Table:
 
 
 def _by_set(report: ZooReport) -> Table:
-    table = _table("CMI by conditioning set")
-    table.add_column("axes held fixed", overflow="fold")
-    table.add_column("100 × CMI", justify="right")
-    table.add_column("", overflow="fold")
+    table = _table("CMI by conditioning set", _text("axes held fixed"), _figure("100 × CMI"), _text(""))
     for axes, value in report.cmi.table.items():
         notes = []
         if axes == report.cmi.attained_by:
@@ -322,11 +307,8 @@ def _by_set(report: ZooReport) -> Table:
 
 def _environments(report: ZooReport) -> Table:
     assert report.sign_error is not None
-    table = _table("Surviving environments of the robust sign-error")
-    table.add_column("axis", overflow="fold")
-    table.add_column("change", overflow="fold")
-    for heading in ("pairs", "effective pairs", "sign-error"):
-        table.add_column(heading, justify="right")
+    numbers = map(_figure, ("pairs", "effective pairs", "sign-error"))
+    table = _table("Surviving environments of the robust sign-error", _text("axis"), _text("change"), *numbers)
     for environment in report.sign_error.environments:
         table.add_row(
             Text(_printable(environment.axis)),
@@ -340,16 +322,24 @@ def _environments(report: ZooReport) -> Table:
 
 def _cdf(report: ZooReport) -> Table:
     assert report.sign_error is not None
-    table = _table("Distribution of the sign-errors")
-    table.add_column("sign-error at most", justify="right")
-    table.add_column("of the surviving", justify="right")
+    table = _table("Distribution of the sign-errors", _figure("sign-error at most"), _figure("of the surviving"))
     for step in report.sign_error.cdf:
         table.add_row(_rounded(step.sign_error), f"{100 * step.fraction:.1f} %")
     return table
 
 
-def _table(title: str) -> Table:
-    return Table(title=f"\n{title}", title_justify="left", title_style="bold", header_style="", box=box.SIMPLE_HEAD)
+def _table(title: str, *columns: Column) -> Table:
+    return Table(
+        *columns, title=f"\n{title}", title_justify="left", title_style="bold", header_style="", box=box.SIMPLE_HEAD
+    )
+
+
+def _text(heading: str) -> Column:
+    return Column(heading, overflow="fold")
+
+
+def _figure(heading: str) -> Column:
+    return Column(heading, justify="right")
 
 
 def _number(name: str, number: float | None, note: str = "", *, missing: str) -> Line:

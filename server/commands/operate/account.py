@@ -1,15 +1,14 @@
 """`gengap account`: creates accounts with a role, and resets a forgotten password."""
 
 import sys
+from contextlib import closing
 
 import click
 
 from server.commands.common import ready_database, settings_or_exit
-from server.commands.errors import InputError
+from server.commands.errors import InputError, ending_with
 from submissions.people.accounts import AccountError, create_account, find_user, set_password
 from submissions.people.mailed_links import RESET_FOR, reset_path
-from submissions.storage.database import Database
-from submissions.storage.records import UserRecord
 from submissions.storage.roles import PERMISSIONS, Role
 
 
@@ -25,13 +24,8 @@ def _maker(role: Role) -> click.Command:
     @click.command(role, help=f"Create an account with the role of {a_role}.")
     @click.argument("name")
     def make(name: str) -> None:
-        db = ready_database(settings_or_exit())
-        try:
+        with closing(ready_database(settings_or_exit())) as db, ending_with(InputError, AccountError):
             create_account(db, name, _password(), role)
-        except AccountError as error:
-            raise InputError(str(error)) from None
-        finally:
-            db.close()
         click.echo(f"{name.strip()} is {a_role} now.")
 
     return make
@@ -48,9 +42,10 @@ for _role in Role:
 def reset(name: str, link: bool) -> None:
     """Give the account NAME a new password and end all its sessions."""
     settings = settings_or_exit()
-    db = ready_database(settings)
-    try:
-        user = _user(db, name)
+    with closing(ready_database(settings)) as db, ending_with(InputError, AccountError):
+        user = find_user(db, name)
+        if user is None:
+            raise InputError(f"There is no account {name!r} on this server.")
         if link:
             click.echo(settings.effective_public_url + reset_path(settings.secret_key(), user))
             hours = RESET_FOR.total_seconds() / 3600
@@ -58,17 +53,6 @@ def reset(name: str, link: bool) -> None:
         else:
             set_password(db, user.id, _password())
             click.echo(f"{user.name} has a new password; all sessions have ended.")
-    except AccountError as error:
-        raise InputError(str(error)) from None
-    finally:
-        db.close()
-
-
-def _user(db: Database, name: str) -> UserRecord:
-    user = find_user(db, name)
-    if user is None:
-        raise InputError(f"There is no account {name!r} on this server.")
-    return user
 
 
 def _password() -> str:

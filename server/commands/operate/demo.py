@@ -15,7 +15,7 @@ from types import FrameType
 import click
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 from sqlalchemy import select
 
 from model_zoo import ZooError
@@ -213,11 +213,8 @@ def _waiting(site: Site) -> tuple[int, tuple[OpenSubmission, ...]]:
 
 def leaderboard_table(board: Board, waiting: Sequence[OpenSubmission] = ()) -> Table:
     """Return the standings as a terminal table, with the open submissions and their progress below."""
-    table = Table(title="Leaderboard (higher is better)")
-    table.add_column("rank", justify="right")
-    table.add_column("submission")
-    table.add_column("by")
-    table.add_column("score", justify="right")
+    rank, score = Column("rank", justify="right"), Column("score", justify="right")
+    table = Table(rank, "submission", "by", score, title="Leaderboard (higher is better)")
     for column in board.columns:
         table.add_column(f"{column.name}\nCMI x 100, tau", justify="right")
     for row in board.rows:

@@ -18,16 +18,8 @@ from submissions.zoos.registry import find_zoo
 
 _ADDRESS = re.compile(r"([^/]+)/([^/]+)")
 _MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
-_OPTIONS = {
-    "title": "title",
-    "opens": "opens_at",
-    "until": "closes_at",
-    "target": "target",
-    "daily_quota": "daily_quota",
-    "shows_logs": "shows_logs",
-    "score_step": "score_step",
-    "hidden": "hidden",
-}
+_SETTINGS = PhasePlan.__dataclass_fields__
+_FLAGS = {"opens_at": "opens", "closes_at": "until"}  # of options that are not called as their setting
 
 
 @click.group()
@@ -47,8 +39,8 @@ def command() -> None:
 )
 @click.option("--title", help="Title of the phase (default: its name).")
 @click.option("--competition-title", help="Title of a new competition (default: its name).")
-@click.option("--opens", type=click.DateTime(_MOMENTS), help="Start, UTC (default: now).")
-@click.option("--until", type=click.DateTime(_MOMENTS), help="End, UTC (default: no end).")
+@click.option("--opens", "opens_at", type=click.DateTime(_MOMENTS), help="Start, UTC (default: now).")
+@click.option("--until", "closes_at", type=click.DateTime(_MOMENTS), help="End, UTC (default: no end).")
 @click.option("--target", help="The target that measures predict (default: gap); every zoo must have it.")
 @limit_options(any_positive=False)
 @click.option("--daily-quota", type=int, help="Submissions per person in 24 hours (default: 20).")
@@ -74,7 +66,8 @@ def open_command(
     db = ready_database(settings)
     try:
         zoo_ids = [_zoo_id(db, zoo) for zoo in zoos]
-        phase = _phase(db, found[1], found[2])
+        with db.read() as session:
+            phase = find_phase(session, found[1], found[2])
         if phase is None:
             _open(db, found[1], found[2], zoo_ids, competition_title, options, confirmed=confirm)
         else:
@@ -103,7 +96,7 @@ def _open(
     *,
     confirmed: bool,
 ) -> None:
-    chosen = {_OPTIONS[name]: value for name, value in options.items() if name in _OPTIONS and value is not None}
+    chosen = {name: value for name, value in options.items() if name in _SETTINGS and value is not None}
     moments = {name: value.replace(tzinfo=UTC) for name, value in chosen.items() if isinstance(value, datetime)}
     plan = PhasePlan(title=phase_slug, opens_at=utc_now()).changed(chosen | moments | limits_among(options))
     with db.read() as session:
@@ -124,15 +117,10 @@ def _open(
 
 def _attach(db: Database, phase: PhaseRecord, zoo_ids: list[int], options: list[str], *, confirmed: bool) -> None:
     if options:
-        given = options[0].replace("_", "-")
+        given = _FLAGS.get(options[0], options[0].replace("_", "-"))
         raise InputError(f"The phase {phase.slug} exists already; omit --{given}, or change it on the phase's page.")
     for zoo_id in zoo_ids:
         attach_zoo(db, phase.id, zoo_id, user_id=None, confirmed=confirmed)
-
-
-def _phase(db: Database, competition_slug: str, phase_slug: str) -> PhaseRecord | None:
-    with db.read() as session:
-        return find_phase(session, competition_slug, phase_slug)
 
 
 def _zoo_id(db: Database, named: str) -> int:

@@ -3,7 +3,7 @@
 import click
 
 from server.commands.participant.client import Client
-from server.commands.participant.printing import as_json, print_json
+from server.commands.participant.printing import as_json, print_done
 from server.commands.participant.stored_logins import current_login
 
 
@@ -14,7 +14,4 @@ def command(submission_id: int, is_json: bool) -> None:
     """Cancel the submission ID. If no hidden network has run yet, it costs no quota."""
     with Client(current_login()) as client:
         submission = client.post(f"/submissions/{submission_id}/cancel")
-    if is_json:
-        print_json(submission)
-    else:
-        click.echo(f"Cancelled submission {submission_id}.")
+    print_done(is_json, submission, f"Cancelled submission {submission_id}.")

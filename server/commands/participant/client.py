@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, TypedDict, cast
 
 import click
@@ -34,6 +33,8 @@ class Unreachable(click.ClickException):
 
 
 class Smoke(TypedDict):
+    """As the classes below: a part of the API's answers, with the fields that commands use."""
+
     zoo_title: str
     state: str
     networks: int
@@ -41,13 +42,10 @@ class Smoke(TypedDict):
 
 
 class ZooDetail(TypedDict):
-    name: str
     title: str
-    state: str
     networks: int
     done: int
     cmi: float | None
-    kendall_tau: float | None
 
 
 class Failure(TypedDict):
@@ -72,13 +70,10 @@ class SubmissionListed(TypedDict):
 
 
 class SubmissionDetail(SubmissionListed):
-    """A submission as GET /submissions/{id} returns it; the fields that commands use."""
+    """A submission as GET /submissions/{id} returns it."""
 
     sentence: str | None
-    detail: str | None
     failure: Failure | None
-    networks: int
-    done: int
     smoke: Smoke | None
     zoos: list[ZooDetail]
 
@@ -99,9 +94,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._http.close()
 
     def get(self, path: str, **parameters: str | int | None) -> Any:
@@ -117,14 +110,10 @@ class Client:
 
     def submit(self, phase: str, path: Path, said: Mapping[str, str]) -> SubmissionDetail:
         """Upload a measure to COMPETITION/PHASE."""
-        content = path.read_bytes()
         competition, _, slug = phase.partition("/")
         address = f"/competitions/{competition}/phases/{slug}/submissions"
-        files = {"file": (path.name, content)}
+        files = {"file": (path.name, path.read_bytes())}
         return cast(SubmissionDetail, self._json(lambda: self._http.post(address, data=dict(said), files=files)))
-
-    def submission(self, submission_id: int) -> SubmissionDetail:
-        return cast(SubmissionDetail, self.get(f"/submissions/{submission_id}"))
 
     def changes(self, submission_id: int, wait: Callable[[SubmissionDetail], float]) -> Iterator[SubmissionDetail]:
         """Yield the submission now and after every change.

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+from rich.progress import BarColumn, DownloadColumn
 
+from server.commands.bars import bars
 from server.commands.errors import InputError
 from server.commands.participant.client import Client
-from server.commands.participant.printing import as_json, print_json
+from server.commands.participant.printing import as_json, print_done
 from server.commands.participant.stored_logins import current_login
 
 _NAMED = re.compile(r'filename="?([A-Za-z0-9][A-Za-z0-9._-]*)"?')
@@ -36,27 +36,18 @@ def kit_command(competition: str, out: Path | None, is_json: bool) -> None:
         path = out / name if out is not None and out.is_dir() else out or Path(name)
         total = int(answer.headers.get("Content-Length", 0)) or None
         _write(path, answer.iter_bytes(), total)
-    if is_json:
-        print_json({"path": str(path), "bytes": path.stat().st_size})
-    else:
-        click.echo(f"{path}")
+    print_done(is_json, {"path": str(path), "bytes": path.stat().st_size}, str(path))
 
 
 def _write(path: Path, pieces: Iterable[bytes], total: int | None) -> None:
     """Write a download completely or not at all."""
-    out = Console(stderr=True)
-    columns = (TextColumn(path.name), BarColumn(), DownloadColumn())
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
             new = Path(folder) / path.name
-            with (
-                new.open("wb") as file,
-                Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as bars,
-            ):
-                task = bars.add_task("", total=total)
+            with new.open("wb") as file, bars(BarColumn(), DownloadColumn()) as tell:
                 for piece in pieces:
                     file.write(piece)
-                    bars.advance(task, len(piece))
+                    tell(path.name, file.tell(), total)
             new.replace(path)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from error

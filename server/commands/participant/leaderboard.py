@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import click
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from server.commands.errors import InputError
@@ -58,11 +58,8 @@ def _print(board: dict[str, Any]) -> None:
 
 
 def _table(board: dict[str, Any]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("Rank", justify="right")
-    table.add_column("Measure")
-    table.add_column("By")
-    table.add_column("Score", justify="right")
+    rank, score = Column("Rank", justify="right"), Column("Score", justify="right")
+    table = Table(rank, "Measure", "By", score, box=None, pad_edge=False)
     for zoo in board["zoos"]:
         table.add_column(plain(zoo["title"]), justify="right")
     for row in board["items"]:

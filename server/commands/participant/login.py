@@ -6,7 +6,7 @@ from typing import TextIO
 import click
 
 from server.commands.participant.client import Client, Refused
-from server.commands.participant.printing import as_json, print_json
+from server.commands.participant.printing import as_json, print_done
 from server.commands.participant.stored_logins import DEFAULT_URL, Login, keep_login, stored_login
 
 SCOPES = ["read", "submit"]
@@ -32,10 +32,7 @@ def command(url: str | None, token: TextIO | None, is_json: bool) -> None:
     with Client(login) as client:
         name = client.get("/account")["name"]
     path = keep_login(login)
-    if is_json:
-        print_json({"url": url, "name": name})
-    else:
-        click.echo(f"Logged in to {url} as {name}. The token is in {path}.")
+    print_done(is_json, {"url": url, "name": name}, f"Logged in to {url} as {name}. The token is in {path}.")
 
 
 def _exchanged(url: str) -> str:

@@ -1,9 +1,11 @@
 """`gengap logout`: revokes and deletes the stored token."""
 
+from contextlib import suppress
+
 import click
 
 from server.commands.participant.client import Client, Refused
-from server.commands.participant.printing import as_json, print_json
+from server.commands.participant.printing import as_json, print_done
 from server.commands.participant.stored_logins import forget_login, stored_login
 
 
@@ -15,13 +17,8 @@ def command(is_json: bool) -> None:
     if login is None:
         raise Refused("You are not logged in.")
     try:
-        with Client(login) as client:
+        with suppress(Refused), Client(login) as client:  # where the server knows it no more: all the better
             client.delete("/tokens/current")
-    except Refused:  # the server knows it no more: all the better
-        pass
     finally:
         forget_login()
-    if is_json:
-        print_json({"url": login.url})
-    else:
-        click.echo(f"Logged out of {login.url}.")
+    print_done(is_json, {"url": login.url}, f"Logged out of {login.url}.")

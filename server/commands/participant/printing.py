@@ -23,6 +23,14 @@ def print_json(answer: object) -> None:
     click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
 
 
+def print_done(is_json: bool, answer: object, sentence: str) -> None:
+    """Print what was done: the answer for scripts, the sentence for people."""
+    if is_json:
+        print_json(answer)
+    else:
+        click.echo(sentence)
+
+
 def console() -> Console:
     return Console(highlight=False, soft_wrap=True)
 
@@ -44,15 +52,10 @@ def moment(text: str) -> str:
 def print_submission(submission: SubmissionDetail) -> None:
     """Print one submission for people: its state, scores, and how it failed."""
     out = console()
-    out.print(
-        Text.assemble((plain(f"{submission['id']}  {submission['name']}  "), "bold"), state_text(submission["state"]))
-    )
-    out.print(
-        Text(
-            f"{submission['competition']}/{submission['phase']}, submitted {moment(submission['created_at'])}",
-            style="dim",
-        )
-    )
+    title = plain(f"{submission['id']}  {submission['name']}  ")
+    out.print(Text.assemble((title, "bold"), state_text(submission["state"])))
+    where = f"{submission['competition']}/{submission['phase']}"
+    out.print(Text(f"{where}, submitted {moment(submission['created_at'])}", style="dim"))
     if (smoke := submission["smoke"]) is not None and submission["state"] != "scored":
         done = f"{smoke['done']} of {smoke['networks']} networks, {smoke['state']}"
         out.print(Text(f"Smoke run on {plain(smoke['zoo_title'])}: {done}"))

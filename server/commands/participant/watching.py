@@ -5,8 +5,9 @@ from typing import NoReturn
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
 
+from server.commands.bars import bars
 from server.commands.participant.client import Client, SubmissionDetail
 from server.commands.participant.printing import FINAL, plain, print_json, print_submission
 
@@ -22,9 +23,9 @@ class Ended(click.exceptions.Exit):
 
 def watch(client: Client, submission_id: int, *, is_json: bool) -> NoReturn:
     """Watch a submission to its end, print how it ended, and end the command with the matching status."""
-    err = Console(stderr=True, highlight=False)
     changes = client.changes(submission_id, _wait_s)
-    submission = _with_bars(changes, err) if err.is_terminal and not is_json else _with_lines(changes, is_quiet=is_json)
+    has_bars = Console(stderr=True).is_terminal and not is_json
+    submission = _with_bars(changes) if has_bars else _with_lines(changes, is_quiet=is_json)
     if is_json:
         print_json(submission)
     else:
@@ -37,15 +38,11 @@ def _wait_s(submission: SubmissionDetail) -> float:
     return SMOKE_POLL_S if is_in_smoke else POLL_S
 
 
-def _with_bars(changes: Iterator[SubmissionDetail], out: Console) -> SubmissionDetail:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=out, transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
+def _with_bars(changes: Iterator[SubmissionDetail]) -> SubmissionDetail:
+    with bars(BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as tell:
         for submission in changes:
             for name, done, networks in _parts(submission):
-                if name not in tasks:
-                    tasks[name] = bars.add_task(name, total=networks)
-                bars.update(tasks[name], completed=done, total=networks)
+                tell(name, done, networks)
             if submission["state"] in FINAL:
                 return submission
     raise AssertionError("the progress is watched until the end")

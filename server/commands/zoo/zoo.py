@@ -14,7 +14,7 @@ from model_zoo.recipes import RECIPES, Recipe, named_recipe
 from model_zoo.recipes.datasets import FileData
 from model_zoo.training.trained_zoos import cached_zoo, make_zoo_in_child
 from server.commands.common import find_zoo, settings_or_exit
-from server.commands.errors import InputError
+from server.commands.errors import InputError, ending_with
 from server.commands.zoo import zoo_add, zoo_check, zoo_import, zoo_publish, zoo_train
 from submissions.zoos.tracks import in_words
 
@@ -43,10 +43,8 @@ command.add_command(zoo_train.command)
 @_cache
 def make(name: str, cache: Path | None) -> None:
     """Train the zoo of the recipe NAME, unless it is in the cache, and print its folder."""
-    try:
+    with ending_with(click.ClickException, ZooError):
         folder = make_zoo_in_child(name, (cache or settings_or_exit().cache).absolute())
-    except ZooError as error:
-        raise click.ClickException(str(error)) from None
     click.echo(folder)
 
 
@@ -83,11 +81,8 @@ def _how_to_train(recipe: Recipe) -> str:
 @click.argument("zoo", metavar="ZOO")
 def show(zoo: str) -> None:
     """Show the networks, axes and gaps of ZOO: a folder, or the name of a zoo."""
-    try:
-        opened = find_zoo(zoo, settings_or_exit())
-        _print_zoo(opened)
-    except ZooError as error:
-        raise InputError(str(error)) from None
+    with ending_with(InputError, ZooError):
+        _print_zoo(find_zoo(zoo, settings_or_exit()))
 
 
 def _print_zoo(zoo: Zoo) -> None:

@@ -1,16 +1,15 @@
 """`gengap zoo add`: checks a zoo and, if it has no error, adds it to the store for phases to use."""
 
-from pathlib import Path
+from contextlib import closing
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
 from model_zoo import ZooError
 from model_zoo.checks.report import CheckReport, Verdict
+from server.commands.bars import step_bar
 from server.commands.common import find_zoo, ready_database, settings_or_exit
-from server.commands.errors import InputError
-from submissions.settings import Settings
+from server.commands.errors import InputError, ending_with
 from submissions.storage.records import ZooRecord, ZooState
 from submissions.zoos.registry import COMMAND_LINE, add_zoo, record_check
 from submissions.zoos.zoo_store import make_zoo_store
@@ -27,52 +26,22 @@ def command(zoo: str) -> None:
     A zoo with an error is not added; exit status 1.
     """
     settings = settings_or_exit()
-    try:
+    with ending_with(InputError, ZooError, CheckError):
         folder = find_zoo(zoo, settings).folder
-        report = _checked(folder, settings)
-    except (ZooError, CheckError) as error:
-        raise InputError(str(error)) from None
+        with step_bar("checking") as watch:
+            report = check(folder, watch, settings)
     _print_report(report)
     if report.verdict is Verdict.ERROR:
         errors = len(report.of(Verdict.ERROR))
         raise click.ClickException(f"The zoo was not added: its check found {errors} {_plural(errors, 'error')}.")
-    db = ready_database(settings)
-    try:
-        with _bar() as progress:
-            task = progress.add_task("storing")
-            zoo_id = add_zoo(
-                db,
-                make_zoo_store(settings),
-                folder,
-                source=COMMAND_LINE,
-                user_id=None,
-                state=ZooState.CHECKING,
-                watch=lambda done, total, text: progress.update(task, completed=done, total=total, description=text),
-            )
+    with closing(ready_database(settings)) as db, ending_with(click.ClickException, ZooError):
+        with step_bar("storing") as watch:
+            store, state = make_zoo_store(settings), ZooState.CHECKING
+            zoo_id = add_zoo(db, store, folder, source=COMMAND_LINE, user_id=None, state=state, watch=watch)
         record_check(db, zoo_id, report)
         with db.read() as session:
             label = session.get_one(ZooRecord, zoo_id).label
-    except ZooError as error:
-        raise click.ClickException(str(error)) from None
-    finally:
-        db.close()
     click.echo(f"{label} is ready. Open a phase with it: gengap phase open")
-
-
-def _checked(folder: Path, settings: Settings) -> CheckReport:
-    with _bar() as progress:
-        task = progress.add_task("checking")
-        return check(
-            folder,
-            lambda done, total, text: progress.update(task, completed=done, total=total, description=text),
-            settings,
-        )
-
-
-def _bar() -> Progress:
-    return Progress(
-        TextColumn("{task.description}", markup=False), BarColumn(), console=Console(stderr=True), transient=True
-    )
 
 
 def _print_report(report: CheckReport) -> None:

@@ -4,23 +4,20 @@ This module prints the report for terminals, scripts and files; `worker.zoo_inta
 sandbox.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from model_zoo import ZooError
 from model_zoo.checks.report import CheckReport, Verdict
+from server.commands.bars import step_bar
 from server.commands.common import find_zoo, settings_or_exit
-from server.commands.errors import InputError
+from server.commands.errors import InputError, ending_with
 from server.presentation.zoo_report_page import page
 from submissions.settings import Settings
-from worker.zoo_intake.check_process import Watch
 from worker.zoo_intake.zoo_check import CheckError, check
 
 REFUSED = 1
@@ -49,11 +46,8 @@ def command(zoo: str, as_json: bool, html_file: Path | None) -> None:
     """
     settings = settings_or_exit()
     folder = _folder(zoo, settings)
-    try:
-        with _progress(folder.name) as watch:
-            report = check(folder, watch, settings)
-    except CheckError as error:
-        raise InputError(str(error)) from error
+    with ending_with(InputError, CheckError), step_bar(folder.name) as watch:
+        report = check(folder, watch, settings)
     if html_file is not None:
         try:
             html_file.write_text(page(report), encoding="utf-8")
@@ -70,19 +64,8 @@ def _folder(name_or_folder: str, settings: Settings) -> Path:
     """Return the zoo's folder. A folder is not checked here, because the report says whether it is a zoo."""
     if Path(name_or_folder).is_dir():
         return Path(name_or_folder).absolute()
-    try:
+    with ending_with(InputError, ZooError):
         return find_zoo(name_or_folder, settings).folder
-    except ZooError as error:
-        raise InputError(str(error)) from error
-
-
-@contextmanager
-def _progress(name: str) -> Iterator[Watch]:
-    """Show a progress bar on stderr with the current step."""
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(name, total=None)
-        yield lambda done, total, text: progress.update(task, completed=done, total=total, description=text)
 
 
 def _print(report: CheckReport) -> None:

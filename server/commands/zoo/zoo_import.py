@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from model_zoo import ZooError
 from model_zoo.importers.import_process import Kind, import_in_child
+from server.commands.bars import step_bar
+from server.commands.errors import ending_with
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -75,18 +75,8 @@ def torch(**arguments: object) -> None:
 
 
 def _import(kind: Kind, arguments: dict[str, object]) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    try:
-        console = Console(stderr=True)
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task("starting", total=None)
-
-            def watch(done: int, total: int, text: str) -> None:
-                bar.update(task, completed=done, total=total, description=text)
-
-            report = import_in_child(kind, arguments, watch)
-    except ZooError as error:
-        raise click.ClickException(str(error)) from None
+    with ending_with(click.ClickException, ZooError), step_bar("starting") as watch:
+        report = import_in_child(kind, arguments, watch)
     for sentence in report.sentences():
         click.echo(sentence, err=True)
     click.echo(report.folder)

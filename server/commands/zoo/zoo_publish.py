@@ -7,7 +7,7 @@ import click
 from model_zoo import ZooError
 from model_zoo.publish import publish
 from server.commands.common import find_zoo, settings_or_exit
-from server.commands.errors import InputError
+from server.commands.errors import InputError, ending_with
 
 
 @click.command(name="publish")
@@ -26,11 +26,9 @@ def command(zoo: str, out: Path, with_truth: bool, with_test: bool) -> None:
     The public part contains what measures may read: networks, training data and, for the extended track, siblings,
     trajectories and unlabelled inputs.
     """
-    try:
+    with ending_with(InputError, ZooError):
         opened = find_zoo(zoo, settings_or_exit())
         publish(opened, out.absolute(), with_truth=with_truth, with_test=with_test)
-    except ZooError as error:
-        raise InputError(str(error)) from None
     if with_truth and not opened.manifest.truth_public:
         click.echo(f"The truth of {opened.name} is hidden, but this file contains it.", err=True)
     click.echo(out.absolute())

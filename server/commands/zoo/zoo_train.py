@@ -10,7 +10,7 @@ from model_zoo.recipes import named_recipe, read_recipe
 from model_zoo.training.progress_bar import training_bar
 from model_zoo.training.training_process import TrainingOptions, train_in_child
 from server.commands.common import settings_or_exit
-from server.commands.errors import InputError
+from server.commands.errors import InputError, ending_with
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -27,12 +27,10 @@ def command(recipe: str, out: Path | None, data: Path | None, device: str, jobs:
     If the training was interrupted, the same command continues it.
     """
     settings = settings_or_exit()
-    try:
+    with ending_with(InputError, ZooError):
         name = (read_recipe(Path(recipe)) if recipe.endswith(".toml") else named_recipe(recipe)).name
         folder = (out or Path(name)).absolute()
         options = TrainingOptions((data or settings.data_folder).absolute(), device, jobs)
         with training_bar(name, Console(stderr=True)) as watch:
             train_in_child(recipe, folder, watch, options)
-    except ZooError as error:
-        raise InputError(str(error)) from None
     click.echo(folder)

@@ -1,16 +1,17 @@
 """Pages of a person's teams: the list, a team's page, creating one, inviting by a link, joining, leaving."""
 
-from flask import Blueprint, abort, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from server.auth.access import Who, allow, the_competition, visible_competitions
+from server.auth.invitations import invited_to
 from server.auth.login import the_account
 from server.config import services
 from server.forms.fields import text_field
 from server.http.public_urls import full_address
 from submissions.intake.listing import own_submissions
 from submissions.people import teams
-from submissions.people.teams import NAME_LENGTHS, Team, TeamRefused
+from submissions.people.teams import NAME_LENGTHS, TeamRefused
 from submissions.storage.records import CompetitionRecord
 
 pages = Blueprint("teams", __name__)
@@ -72,7 +73,7 @@ def invitation(invite_key: str) -> ResponseReturnValue:
 @pages.post(_INVITATION)
 @allow(Who.PARTICIPANT)
 def join(invite_key: str) -> ResponseReturnValue:
-    team, competition = _invited_to(invite_key)
+    team, competition = invited_to(invite_key)
     try:
         teams.join_team(services().db, invite_key, the_account().id)
     except TeamRefused as error:
@@ -86,15 +87,11 @@ def _page(name: str = "", message: str = "") -> str:
     account, competition = the_account(), the_competition()
     with services().db.read() as session:
         team = teams.team_of(session, competition.id, account.id)
-        if team is None:
-            why_not = teams.merge_refusal(session, competition.id, account.id, None)
-            listed = None
-        else:
-            why_not = teams.merge_refusal(session, competition.id, account.id, team.team_id)
+        why_not = teams.merge_refusal(session, competition.id, account.id, None if team is None else team.team_id)
+        listed = invite_url = None
+        if team is not None:
             listed = own_submissions(session, account.id, permissions=account.permissions, team_id=team.team_id)
-    invite_url = None
-    if team is not None:
-        invite_url = full_address("teams.invitation", invite_key=team.invite_key)
+            invite_url = full_address("teams.invitation", invite_key=team.invite_key)
     return render_template(
         "teams/show.html",
         competition=competition,
@@ -110,7 +107,7 @@ def _page(name: str = "", message: str = "") -> str:
 
 def _invitation_page(invite_key: str, message: str = "") -> str:
     account = the_account()
-    team, competition = _invited_to(invite_key)
+    team, competition = invited_to(invite_key)
     with services().db.read() as session:
         own = teams.team_of(session, competition.id, account.id)
         why_not = teams.merge_refusal(session, competition.id, account.id, team.team_id)
@@ -123,17 +120,6 @@ def _invitation_page(invite_key: str, message: str = "") -> str:
         invite_key=invite_key,
         message=message,
     )
-
-
-def _invited_to(invite_key: str) -> tuple[Team, CompetitionRecord]:
-    """Return the team of an invitation to a competition that the reader may see; 404 if there is none."""
-    with services().db.read() as session:
-        team = teams.invited_to(session, invite_key)
-        if team is None:
-            abort(404)
-        visible = visible_competitions().where(CompetitionRecord.id == team.competition_id)
-        competition = session.scalars(visible).unique().one_or_none()
-    return (team, competition) if competition is not None else abort(404)
 
 
 def _team_page(competition: CompetitionRecord) -> str:

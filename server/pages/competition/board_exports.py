@@ -99,10 +99,7 @@ def _export(ending: str, mimetype: str, write: Callable[[Board, PhaseRecord], st
         with services().db.read() as session:
             return write(board_page.page(session, phase.id, query), phase)
 
-    response = conditional(
-        render,
-        *(ending, phase.id, phase.board_version, phase.intervals_version, query),
-    )
+    response = conditional(render, ending, phase.id, phase.board_version, phase.intervals_version, query)
     response.mimetype = mimetype.partition(";")[0]
     name = f"{phase.competition.slug}-{phase.slug}-leaderboard.{ending}"
     response.headers["Content-Disposition"] = f'inline; filename="{name}"'

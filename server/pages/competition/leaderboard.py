@@ -163,11 +163,7 @@ def _reference_rows(
 ) -> list[tuple[str, str, float | None, list[float | None]]]:
     """The rows below the table: name, explanation, score, CMI per zoo; those that nothing is known of are left out."""
     names = (
-        (
-            "hyperparameter_oracle",
-            "Hyperparameter oracle",
-            "The best additive model of the hyperparameters alone",
-        ),
+        ("hyperparameter_oracle", "Hyperparameter oracle", "The best additive model of the hyperparameters alone"),
         ("percentile_95", "Random values, 95th percentile", "95 % of random measures score below"),
         ("random_floor", "Random values, mean", "The mean score of a measure without information"),
     )

@@ -55,8 +55,9 @@ def form() -> str:
 @pages.post("/organizer/phases/new")
 @allow(Permission.MANAGE_PHASES)
 def open_new() -> ResponseReturnValue:
-    fields = posted_fields(default_plan())
-    plan, messages = plan_in(fields)
+    before = default_plan()
+    fields = posted_fields(before)
+    plan, messages = plan_in(fields, before)
     if plan is None:
         return _new_page(fields, messages), 422
     chosen = text_field("competition", SLUG_LENGTH)
@@ -93,8 +94,9 @@ def show(phase_id: int) -> str:
 @pages.post(_PHASE)
 @allow(Permission.MANAGE_PHASES)
 def change(phase_id: int) -> ResponseReturnValue:
-    fields = posted_fields(plan_of(_the_phase(phase_id)))
-    plan, messages = plan_in(fields)
+    before = plan_of(_the_phase(phase_id))
+    fields = posted_fields(before)
+    plan, messages = plan_in(fields, before)
     try:
         if plan is None:
             raise PhaseError(messages)

@@ -3,8 +3,9 @@
 Each is a form on the submission's page, in its part `board/_moderate.html`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from flask import Blueprint, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -16,8 +17,7 @@ from server.forms.fields import text_field
 from submissions.intake import moderation
 from submissions.leaderboard import board_page, standings
 from submissions.leaderboard.model import Row
-from submissions.storage.database import Database
-from submissions.storage.records import CountRule
+from submissions.storage.records import CountRule, SubmissionRecord
 from submissions.storage.roles import Permission
 from submissions.storage.states import State
 from worker.hints import send_hint
@@ -25,18 +25,23 @@ from worker.hints import send_hint
 pages = Blueprint("moderation", __name__)
 _SUBMISSION = "/submissions/<submission:submission_id>"
 _TOO_LATE = "Nothing was changed: it is in this state already."
+_RUN_AGAIN = "run again"
+_ACTS: Mapping[str, Callable[..., bool]] = {
+    "hide": partial(moderation.hide, is_hidden=True),
+    "show": partial(moderation.hide, is_hidden=False),
+    "disqualify": partial(moderation.disqualify, is_disqualified=True),
+    "requalify": partial(moderation.disqualify, is_disqualified=False),
+    _RUN_AGAIN: moderation.run_again,
+}
 
 
 @dataclass(frozen=True)
 class OnBoard:
     """The relation of a submission to its board. row: its entrant's; None if that is not on the board."""
 
-    submission_id: int
+    submission: SubmissionRecord
     row: Row | None
-    counts: bool
     may_be_chosen: bool
-    is_hidden: bool
-    is_disqualified: bool
     may_run_again: bool
 
 
@@ -49,9 +54,8 @@ def on_board() -> OnBoard:
         row = board_page.standing_of(session, submission, is_owner=is_owner)
     phase = submission.phase
     return OnBoard(
-        submission_id=submission.id,
+        submission=submission,
         row=row,
-        counts=row is not None and row.submission_id == submission.id,
         may_be_chosen=(
             is_owner_or_may(submission, Permission.MODERATE)
             and phase.count_rule is CountRule.CHOSEN
@@ -60,8 +64,6 @@ def on_board() -> OnBoard:
             and not submission.is_chosen
             and submission.state is State.SCORED
         ),
-        is_hidden=submission.is_hidden,
-        is_disqualified=submission.is_disqualified,
         may_run_again=submission.state in (State.SCORED, State.FAILED, State.BROKEN),
     )
 
@@ -80,40 +82,14 @@ def choose(submission_id: int) -> ResponseReturnValue:
 @pages.post(f"{_SUBMISSION}/moderate")
 @allow(Permission.MODERATE)
 def moderate(submission_id: int) -> ResponseReturnValue:
-    act = _ACTS.get(request.form.get("act", ""))
-    if act is None:
+    name, reason = request.form.get("act", ""), text_field("reason", moderation.REASON_LENGTH)
+    if name not in _ACTS:
         abort(422)
-    reason = text_field("reason", moderation.REASON_LENGTH)
-    flash("Done and recorded." if act(services().db, submission_id, the_account().id, reason) else _TOO_LATE)
-    return _back(submission_id)
-
-
-def _hide(is_hidden: bool) -> "Callable[[Database, int, int, str], bool]":
-    return lambda db, submission_id, user_id, reason: moderation.hide(
-        db, submission_id, is_hidden, user_id=user_id, reason=reason
-    )
-
-
-def _disqualify(is_disqualified: bool) -> "Callable[[Database, int, int, str], bool]":
-    return lambda db, submission_id, user_id, reason: moderation.disqualify(
-        db, submission_id, is_disqualified, user_id=user_id, reason=reason
-    )
-
-
-def _run_again(db: Database, submission_id: int, user_id: int, reason: str) -> bool:
-    has_begun = moderation.run_again(db, submission_id, user_id=user_id, reason=reason)
-    if has_begun:
+    is_done = _ACTS[name](services().db, submission_id, user_id=the_account().id, reason=reason)
+    if is_done and name == _RUN_AGAIN:
         send_hint(services().settings)
-    return has_begun
-
-
-_ACTS = {
-    "hide": _hide(True),
-    "show": _hide(False),
-    "disqualify": _disqualify(True),
-    "requalify": _disqualify(False),
-    "run again": _run_again,
-}
+    flash("Done and recorded." if is_done else _TOO_LATE)
+    return _back(submission_id)
 
 
 def _back(submission_id: int) -> ResponseReturnValue:

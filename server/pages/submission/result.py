@@ -120,8 +120,6 @@ def networks(zoo_name: str, **_named: object) -> str:
     """The values beside a public truth as a page of their own, for readers without the picture."""
     found = _seen()
     points = _points(found, zoo_name)
-    if points is None:
-        abort(404)
     return render_template(
         "result/networks.html",
         submission=the_submission(),
@@ -136,7 +134,7 @@ def _picture(zoo_name: str, drawing: str) -> Picture:
     found = _seen()
     if drawing == VALUES:
         points = _points(found, zoo_name)
-        return values_picture(points, _coloured_by(points)) if points is not None else abort(404)
+        return values_picture(points, _coloured_by(points))
     zoo = found.zoo(zoo_name)
     chosen = next((picture for picture in pictures(zoo) if picture.key == drawing), None) if zoo is not None else None
     return chosen if chosen is not None else abort(404)
@@ -148,14 +146,14 @@ def _seen() -> Result:
     return found if found is not None and found.sight.tells_zoos else abort(404)
 
 
-def _points(found: Result, zoo_name: str) -> ZooPoints | None:
-    """Values and targets; None also if the zoo cannot be read, which is logged."""
+def _points(found: Result, zoo_name: str) -> ZooPoints:
+    """Values and targets, else 404; also if the zoo cannot be read, which is logged."""
     try:
         with services().db.read() as session:
-            return zoo_points(session, services().zoos, found.submission_id, zoo_name)
+            return zoo_points(session, services().zoos, found.submission_id, zoo_name) or abort(404)
     except ZooError:
         current_app.logger.exception("The zoo %s cannot be charted.", zoo_name)
-        return None
+        abort(404)
 
 
 def _coloured_by(points: ZooPoints) -> int:
@@ -166,16 +164,11 @@ def _coloured_by(points: ZooPoints) -> int:
 
 def _shown(zoo: ZooResult, found: Result, scale: Scale) -> ShownZoo:
     report = zoo.report
+    references = (report.floor_mean, report.floor_95, report.oracle) if report is not None else (None, None, None)
     return ShownZoo(
         zoo=zoo,
         sentences=zoo_sentences(zoo, found.target),
-        bullet=scale.bullet(
-            zoo.score,
-            zoo.standard_error,
-            report.floor_mean if report is not None else None,
-            report.floor_95 if report is not None else None,
-            report.oracle if report is not None else None,
-        ),
+        bullet=scale.bullet(zoo.score, zoo.standard_error, *references),
         axes=tuple(one.axis for one in report.psi_by_axis) if report is not None else (),
         pictures=pictures(zoo),
     )

@@ -17,9 +17,9 @@ from server.forms.submit_form import (
     Draft,
     Upload,
     draft_of,
-    open_phase_path,
     posted_draft,
     posted_upload,
+    submit_here,
 )
 from submissions.evaluation.smoke_run import smoke_zoo
 from submissions.intake import details
@@ -27,7 +27,7 @@ from submissions.intake.bundle import MAX_SOURCE_BYTES, Bundle, BundleError, rea
 from submissions.intake.details import DetailsError, details_of
 from submissions.intake.own_code import as_text
 from submissions.intake.quota import quota_of, refusal
-from submissions.intake.submit import SubmissionRefused, submit
+from submissions.intake.submit import SubmissionRefused
 from submissions.storage.records import utc_now
 from submissions.storage.states import Reason
 from worker.hints import send_hint
@@ -75,19 +75,7 @@ def upload(**_named: object) -> ResponseReturnValue:
             bundle = _bundle(sent)
             messages |= _track_fault(draft, bundle)
             if not messages:
-                submission_id = submit(
-                    services().db,
-                    services().store,
-                    phase_id=the_phase().id,
-                    user_id=the_account().id,
-                    name=said.name,
-                    bundle=bundle,
-                    description=said.description,
-                    link=said.link,
-                    alias=said.alias,
-                    parent_id=draft.parent.id if draft.parent else None,
-                    verified_mail_needed=services().settings.verified_mail_needed,
-                )
+                submission_id = submit_here(said, bundle, draft.parent.id if draft.parent else None)
     except BundleError as error:
         messages["file"] = str(error)
     except SubmissionRefused as error:
@@ -136,7 +124,7 @@ def form_page(draft: Draft, messages: dict[str, str] | None = None) -> str:
         limits=services().bundle_limits,
         lengths=details,
         source_bytes=MAX_SOURCE_BYTES,
-        draft_key=open_phase_path(),
+        draft_key=f"{phase.competition.slug}/{phase.slug}",  # drafts in a browser are kept under it
     )
 
 

@@ -68,6 +68,25 @@ def test_only_what_is_named_changes_of_a_phase(site: Site) -> None:
         assert session.get_one(PhaseRecord, phase_id).daily_quota == 3
 
 
+def test_what_becomes_visible_must_be_confirmed(site: Site) -> None:
+    site.phase(zoos=("hidden",), truth_public=False, uses_ladder=True)
+    olga, path = script(site, "olga"), "/competitions/demo/phases/main"
+    for change in ({"uses_ladder": False}, {"shows_logs": True}, {"score_step": 0.5}, {"tells": "metrics"}):
+        refused = olga.patch(path, change)
+        assert (refused.status_code, fields(refused)) == (422, {"confirmed"})
+        assert olga.patch(path, change | {"confirmed": True}).status_code == 200
+        assert olga.patch(path, change).status_code == 200  # as it is already
+    another = site.zoo("another", truth_public=False)
+    refused = olga.put(f"{path}/zoos/{another}")
+    assert (refused.status_code, fields(refused)) == (422, {"confirmed"})
+    assert olga.put(f"{path}/zoos/{another}?confirmed=true").status_code == 200
+    told = script(site).get(path).get_json()
+    assert (told["has_secret_truth"], told["score_step"], told["tells"], told["is_revealed"]) == (
+        *(True, 0.5, "metrics"),
+        False,
+    )
+
+
 def test_a_frozen_board_is_shown_again_once(site: Site) -> None:
     site.phase(freezes_at=START)
     olga, path = script(site, "olga"), "/competitions/demo/phases/main"
@@ -94,9 +113,11 @@ def test_zoos_are_attached_replaced_and_detached_and_submissions_run_again(site:
     phase = site.phase(zoos=("digits-mlp",))
     site.submission(phase, site.ann, cmi=(0.1,))
     olga, path = script(site, "olga"), "/competitions/demo/phases/main/zoos"
-    other, third = site.checked("digits-cnn"), site.checked("other-cnn")
+    other, third = site.checked("digits-cnn"), site.next_version("digits-cnn")
     assert olga.put(f"{path}/{other}").get_json() == {"evaluated_again": 1}
     assert olga.put(f"{path}/{other}").status_code == 409
+    refused = olga.post(f"{path}/{other}/replacement", {"by": site.zoo("other-cnn")})
+    assert (refused.status_code, "another zoo" in refused.text) == (409, True)
     assert olga.post(f"{path}/{other}/replacement", {"by": third}).get_json() == {"evaluated_again": 1}
     assert olga.delete(f"{path}/{other}").status_code == 409
     assert olga.delete(f"{path}/{third}").get_json() == {"evaluated_again": 1}

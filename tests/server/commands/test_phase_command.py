@@ -95,6 +95,18 @@ def test_a_phase_is_opened_with_its_competition(run: Run, records: Records) -> N
     assert f"{phase.opens_at:%F %R}, {phase.closes_at:%F %R}" == "2027-01-01 00:00, 2027-03-01 12:30"
 
 
+def test_a_phase_that_shows_logs_over_a_secret_zoo_must_be_confirmed(run: Run, records: Records) -> None:
+    records.zoo("hidden", truth_public=False)
+    command = ("phase", "open", "spring/open", "--zoo", "hidden", "--shows-logs")
+    refused = run(*command)
+    assert refused.exit_code == 2
+    assert "a measure can print everything that it sees" in refused.output
+    assert "--confirm" in refused.output
+    assert phases(records.db) == []
+    assert run(*command, "--confirm").exit_code == 0
+    assert phases(records.db) == [("spring/open", ["hidden@1"])]
+
+
 def test_a_second_phase_joins_the_competition_and_a_zoo_joins_a_phase(run: Run, records: Records) -> None:
     for address, zoo in (("spring/a", "digits-mlp"), ("spring/b", "digits-mlp"), ("spring/a", "digits-cnn")):
         assert run("phase", "open", address, "--zoo", zoo).exit_code == 0

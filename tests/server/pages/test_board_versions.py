@@ -29,7 +29,7 @@ FORMS = (BOARD, f"{BOARD}.csv", f"{BOARD}/history")
 def _plan(site: Site, phase: int, **fields: object) -> None:
     with site.db.read() as session:
         plan = plan_of(session.get_one(PhaseRecord, phase))
-    change_phase(site.db, phase, replace(plan, **fields), user_id=site.olga)  # type: ignore[arg-type]
+    change_phase(site.db, phase, replace(plan, **fields), user_id=site.olga, confirmed=True)  # type: ignore[arg-type]
 
 
 def _texts(site: Site, phase: int, title: str) -> None:
@@ -85,7 +85,7 @@ def _doors(site: Site, phase: int) -> Iterator[tuple[str, Callable[[], object]]]
     yield "rank intervals", lambda: rank_intervals.work_out(db, phase)
     yield "a zoo's check", lambda: _check(site, "digits-mlp")
     yield "an account deleted", lambda: delete_account(db, site.bob, PASSWORD)
-    more, other = site.zoo("digits-more"), site.zoo("digits-other")
+    more, other = site.zoo("digits-more"), site.next_version("digits-more")
     yield "a zoo more", lambda: attach_zoo(db, phase, more, olga)
     site.next_attempt(best, cmi=(0.4, 0.3, 0.2))
     yield "another zoo", lambda: replace_zoo(db, phase, more, other, olga)

@@ -105,6 +105,32 @@ def test_a_phase_is_changed_and_not_changed_by_a_form_that_makes_no_sense(site: 
     assert phases(site)[0].title == "Final phase"
 
 
+def test_what_becomes_visible_must_be_confirmed(site: Site) -> None:
+    phase_id = site.phase(zoos=("hidden",), truth_public=False)
+    olga, path = site.browser("olga"), f"/organizer/phases/{phase_id}"
+    wanted = {**FIELDS, "is_revealed": "on"}
+    refused = olga.post(path, wanted)
+    assert refused.status_code == 422
+    assert "a measure can print everything that it sees" in refused.text
+    assert "Everybody sees all numbers of every result" in refused.text
+    assert 'name="confirmed"' in refused.text
+    (phase,) = phases(site)
+    assert (phase.shows_logs, phase.is_revealed) == (False, False)
+    assert olga.post(path, wanted | {"confirmed": "on"}).status_code == 302
+    (phase,) = phases(site)
+    assert (phase.shows_logs, phase.is_revealed) == (True, True)
+    assert olga.post(path, wanted).status_code == 302  # nothing more becomes visible
+
+
+def test_a_new_phase_that_shows_logs_over_a_secret_zoo_must_be_confirmed(site: Site) -> None:
+    hidden, olga = site.zoo("hidden", truth_public=False), site.browser("olga")
+    refused = olga.post("/organizer/phases/new", FIELDS | {"zoos": hidden})
+    assert refused.status_code == 422
+    assert "a measure can print everything that it sees" in refused.text
+    assert phases(site) == []
+    assert olga.post("/organizer/phases/new", FIELDS | {"zoos": hidden, "confirmed": "on"}).status_code == 302
+
+
 def test_without_a_ready_zoo_the_page_leads_to_adding_one(site: Site) -> None:
     shown = site.browser("olga").get("/organizer/phases/new").text
     assert 'href="/organizer/zoos/"' in shown

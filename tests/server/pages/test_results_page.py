@@ -177,7 +177,7 @@ def test_a_hidden_phase_has_results_for_organizers_alone(site: Site) -> None:
 def secret(site: Site) -> int:
     """A scored submission on a zoo whose truth is secret."""
     zoo = noticeable_zoo(site, SECRET_ZOO, truth_public=False)
-    submission = site.submission(site.phase(zoos=(zoo,), truth_public=False), site.ann, cmi=(0.1,))
+    submission = site.submission(site.phase(zoos=(zoo,), truth_public=False, is_revealed=True), site.ann, cmi=(0.1,))
     score(site, submission)
     return submission
 

@@ -14,8 +14,6 @@ from sqlalchemy import select
 from model_zoo.checks.report import error, warning
 from submissions.storage.records import JobKind, JobState, PhaseRecord, SubmissionRecord, ZooJobRecord, ZooRecord
 from submissions.zoos import jobs
-from submissions.zoos.registry import register_zoo
-from tests.records import write_zoo
 from tests.server.site import Site
 
 FAULT = error("training_accuracy", "3 networks have another accuracy.", "Record what the networks have.")
@@ -36,14 +34,6 @@ def jobs_on_record(site: Site) -> list[ZooJobRecord]:
 def zoos_of(site: Site, phase_id: int) -> list[str]:
     with site.db.read() as session:
         return [zoo.label for zoo in session.get_one(PhaseRecord, phase_id).zoos]
-
-
-def next_version(site: Site, name: str) -> int:
-    """Another zoo of the same name."""
-    folder = write_zoo(site.folder / "next" / name, name)
-    manifest = json.loads((folder / "zoo.json").read_text())
-    (folder / "zoo.json").write_text(json.dumps(manifest | {"text": "Fixed."}))
-    return register_zoo(site.db, site.zoos, folder)
 
 
 def test_the_list_tells_of_every_zoo_its_state_and_phases(site: Site) -> None:
@@ -103,7 +93,7 @@ def test_attaching_replacing_and_detaching_are_carried_out_and_on_record(site: S
     with site.db.read() as session:
         assert [submission.attempt for submission in session.scalars(select(SubmissionRecord))] == [2]
 
-    newer = next_version(site, "digits-mlp")
+    newer = site.next_version("digits-mlp")
     assert "Replace it with" in olga.get(page).text
     olga.post(f"{page}/replace", {"phase": phase, "by": newer})
     assert zoos_of(site, phase) == ["digits-cnn@1", "digits-mlp@2"]
@@ -134,6 +124,18 @@ def test_a_change_that_is_not_possible_says_why(site: Site, act: str, fields: Ma
     assert answer.status_code == 422
     assert said in text_of(answer.text)
     assert zoos_of(site, phase) == ["digits-mlp@1"]
+
+
+def test_a_secret_zoo_joins_a_phase_that_shows_logs_only_if_that_is_confirmed(site: Site) -> None:
+    phase, hidden = site.phase(shows_logs=True), site.zoo("hidden", truth_public=False)
+    olga, path = site.browser("olga"), f"/organizer/zoos/{hidden}"
+    refused = olga.post(f"{path}/attach", {"phase": phase})
+    assert refused.status_code == 422
+    assert "hidden@1 has a secret truth" in refused.text
+    assert 'name="confirmed"' in refused.text
+    assert olga.post(f"{path}/attach", {"phase": phase, "confirmed": "on"}).status_code == 302
+    with site.db.read() as session:
+        assert [zoo.name for zoo in session.get_one(PhaseRecord, phase).zoos] == ["digits-mlp", "digits-cnn", "hidden"]
 
 
 def test_a_zoo_is_checked_again_by_a_job_and_once_at_a_time(site: Site) -> None:
