@@ -34,7 +34,7 @@ def list_notifications() -> Notifications:
         found = notices_of(session, the_account().id)
     return Notifications(
         items=[
-            Notification(id=one.notice_id, text=one.text, submission=one.submission_id, at=one.at, is_read=one.is_read)
+            Notification(id=one.id, text=one.text, submission=one.submission_id, at=one.at, is_read=one.is_read)
             for one in found
         ]
     )
