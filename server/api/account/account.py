@@ -173,9 +173,7 @@ def list_sessions() -> Sessions:
         found = sessions.sessions_of(session, the_account().id)
     return Sessions(
         items=[
-            Session(
-                id=one.session_id, browser=browser_name(one.browser), created_at=one.created_at, seen_at=one.seen_at
-            )
+            Session(id=one.id, browser=browser_name(one.browser), created_at=one.created_at, seen_at=one.seen_at)
             for one in found
         ]
     )
