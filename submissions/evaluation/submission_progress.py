@@ -5,7 +5,7 @@ zoos with public truth.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ from submissions.storage.records import (
     UserRecord,
     ValueRecord,
     ZooRecord,
+    copied,
 )
 from submissions.storage.states import SENTENCES, Reason, State
 from submissions.zoos.tracks import in_words
@@ -133,14 +134,14 @@ class Progress:
     zoos: tuple[ZooProgress, ...]
     repeats: RepeatProgress | None
     needs: str  # of the extended track, in words
-    sees: Sight = Sight.ALL
-    alias: str | None = None
-    team_name: str | None = None
-    description: str = ""
-    link: str = ""
-    track: str = "standard"
-    parent_id: int | None = None
-    layers: Mapping[str, bool] = field(default_factory=dict)
+    sees: Sight
+    alias: str | None
+    team_name: str | None
+    description: str
+    link: str
+    track: str
+    parent_id: int | None
+    layers: Mapping[str, bool]
 
     @property
     def is_in_smoke(self) -> bool:
@@ -197,25 +198,14 @@ def progress(session: Session, submission_id: int, *, is_owner: bool, sees_all: 
     has_repeats = any(row.purpose is Purpose.REPEAT for row in evaluations)
     fails = with_detail and submission.state is State.FAILED
     sees = sight(submission.phase, submission, is_owner=is_owner, sees_all=sees_all)
-    return Progress(
+    return copied(
+        Progress,
+        submission,
         submission_id=submission.id,
-        name=submission.name,
-        filename=submission.filename,
-        user_id=submission.user_id,
         user_name=user_name if with_detail else submission.alias or team_name or user_name,
-        is_baseline=submission.is_baseline,
-        is_hidden=submission.is_hidden,
-        is_disqualified=submission.is_disqualified,
-        state=submission.state,
-        reason=submission.reason,
         detail=submission.detail if with_detail else None,
         failure=_failure(session, submission.id, submission.attempt) if fails else None,
         score=seen_score(submission, sees),
-        spends_quota=submission.spends_quota,
-        attempt=submission.attempt,
-        created_at=submission.created_at,
-        started_at=submission.started_at,
-        finished_at=submission.finished_at,
         smoke=_smoke(evaluations),
         zoos=_zoos(evaluations, sees),
         repeats=_repeats(session, submission.id, submission.attempt) if has_repeats else None,
@@ -223,9 +213,6 @@ def progress(session: Session, submission_id: int, *, is_owner: bool, sees_all: 
         sees=sees,
         alias=submission.alias if with_detail else None,
         team_name=team_name if with_detail or submission.alias is None else None,
-        description=submission.description,
-        link=submission.link,
-        track=submission.track,
         parent_id=submission.parent_id if with_detail else None,
         layers=_layers(evaluations),
     )
@@ -253,8 +240,8 @@ def _evaluations(session: Session, submission_id: int, attempt: int) -> Sequence
             ZooRecord.title,
             ZooRecord.truth_public,
             func.count(ValueRecord.network_id).label("done"),
-            func.avg(ValueRecord.wall_s).label("mean_s"),
-            func.max(ValueRecord.wall_s).label("longest_s"),
+            func.avg(ValueRecord.wall_s).label("mean_wall_s"),
+            func.max(ValueRecord.wall_s).label("longest_wall_s"),
             func.max(ValueRecord.peak_bytes).label("peak_bytes"),
         )
         .select_from(EvaluationRecord)
@@ -269,24 +256,17 @@ def _evaluations(session: Session, submission_id: int, attempt: int) -> Sequence
 def _smoke(evaluations: Sequence[Any]) -> SmokeProgress | None:
     for row in evaluations:
         if row.purpose is Purpose.SMOKE:
-            return SmokeProgress(zoo_title=row.title, state=row.state, networks=row.networks, done=row.done)
+            return copied(SmokeProgress, row, zoo_title=row.title)
     return None
 
 
 def _zoos(evaluations: Sequence[Any], sees: Sight) -> tuple[ZooProgress, ...]:
     return tuple(
-        ZooProgress(
-            name=row.name,
-            title=row.title,
-            state=row.state,
-            networks=row.networks,
-            done=row.done,
+        copied(
+            ZooProgress,
+            row,
             cmi=METRICS["cmi"].shown(row.cmi) if sees is Sight.ALL else None,
             kendall_tau=METRICS["kendall_tau"].shown(row.kendall_tau) if sees is Sight.ALL else None,
-            mean_wall_s=row.mean_s,
-            longest_wall_s=row.longest_s,
-            peak_bytes=row.peak_bytes,
-            truth_public=row.truth_public,
         )
         for row in evaluations
         if row.purpose is Purpose.SCORE
@@ -314,15 +294,8 @@ def _failure(session: Session, submission_id: int, attempt: int) -> FailureView 
     if found is None:
         return None
     purpose, title, position, networks, failure = found
-    return FailureView(
-        is_smoke=purpose is Purpose.SMOKE,
-        zoo_title=title,
-        ordinal=position + 1,
-        networks=networks,
-        detail=failure.detail,
-        message=failure.message,
-        log=failure.log,
-    )
+    is_smoke = purpose is Purpose.SMOKE
+    return copied(FailureView, failure, is_smoke=is_smoke, zoo_title=title, ordinal=position + 1, networks=networks)
 
 
 def _repeats(session: Session, submission_id: int, attempt: int) -> RepeatProgress:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from scoring import ComparisonError, Jackknives, in_steps, release, step_of
+from submissions.results.visibility import is_frozen
 from submissions.storage.records import CountRule
 from submissions.storage.states import State
 
@@ -125,8 +126,7 @@ def shown_error(entry: Entry, rules: Rules) -> float | None:
 
 
 def _is_on_board(entry: Entry, rules: Rules) -> bool:
-    frozen = rules.freezes_at is not None and entry.finished_at is not None and entry.finished_at >= rules.freezes_at
-    return entry.is_eligible and not frozen
+    return entry.is_eligible and not is_frozen(rules.freezes_at, entry.finished_at)
 
 
 def _decided_before(history: Sequence[Entry]) -> int:

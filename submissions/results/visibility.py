@@ -4,6 +4,7 @@ The Ladder gives a team nothing but the released score, or it would learn from t
 A freeze keeps what was scored since then from everybody but its own team.
 """
 
+from datetime import datetime
 from enum import StrEnum
 
 from submissions.storage.records import PhaseRecord, SubmissionRecord
@@ -29,15 +30,11 @@ def sight(phase: PhaseRecord, submission: SubmissionRecord, *, is_owner: bool, s
     """
     if sees_all:
         return Sight.ALL
-    if not is_owner and is_frozen(phase, submission):
+    if not is_owner and is_frozen(phase.freezes_at, submission.finished_at):
         return Sight.NOTHING
     return Sight.SHOWN_SCORE if phase.uses_ladder and not submission.is_baseline else Sight.ALL
 
 
-def is_frozen(phase: PhaseRecord, submission: SubmissionRecord) -> bool:
-    """Whether the submission was scored after the phase's leaderboard was frozen."""
-    return (
-        phase.freezes_at is not None
-        and submission.finished_at is not None
-        and submission.finished_at >= phase.freezes_at
-    )
+def is_frozen(freezes_at: datetime | None, finished_at: datetime | None) -> bool:
+    """Whether a submission was scored after its phase's leaderboard was frozen."""
+    return freezes_at is not None and finished_at is not None and finished_at >= freezes_at
