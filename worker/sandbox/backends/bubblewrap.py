@@ -16,14 +16,13 @@ from pathlib import Path
 
 from worker.sandbox.backends import Backend
 from worker.sandbox.checks import Check, Found, apt_install, try_program
-from worker.sandbox.handover import socket_pair
+from worker.sandbox.handover import end_of_log, socket_pair
 from worker.sandbox.limits import cgroups
 from worker.sandbox.protocol import Limits, SandboxError
 from worker.sandbox.spawn import Spawner
 from worker.sandbox.zygote_sandbox import ENVIRONMENT, SANDBOX_ID, await_ready
 
 ZYGOTE_STOP_S = 2.0
-ZYGOTE_LOG_BYTES = 4000
 NAMESPACES_REMEDY = (
     "Allow unprivileged user namespaces: sysctl kernel.unprivileged_userns_clone=1, or on Ubuntu "
     "kernel.apparmor_restrict_unprivileged_userns=0. In a container, start it with more rights."
@@ -132,10 +131,7 @@ class BubblewrapZygote:
         except subprocess.TimeoutExpired:
             self._process.kill()  # bwrap's death ends the pid namespace and every process in it
             self._process.wait()
-        size = os.fstat(self._log).st_size
-        said = os.pread(self._log, ZYGOTE_LOG_BYTES, max(0, size - ZYGOTE_LOG_BYTES))
-        os.close(self._log)
-        return said.decode(errors="replace").strip() or "it said nothing"
+        return end_of_log(self._log)
 
 
 def command_line(*, is_root: bool = False) -> list[str]:
