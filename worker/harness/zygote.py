@@ -27,28 +27,22 @@ from model_zoo.architectures import build
 from worker.harness import huge_pages, landlock, lockdown, participant
 from worker.harness.descriptors import Descriptors
 
-PRELOADED = (
-    "torch",
+PRELOADED = (  # each with the packages above it
     "torch.nn.functional",
     "torch.utils.data",
     "torch.func",
-    "numpy",
     "numpy.random",
     "numpy.linalg",
-    "scipy",
     "scipy.stats",
     "scipy.linalg",
     "scipy.optimize",
     "scipy.sparse.linalg",
     "scipy.spatial",
-    "sklearn",
     "sklearn.cluster",
     "sklearn.metrics",
     "sklearn.decomposition",
     "sklearn.neighbors",
     "sklearn.linear_model",
-    "traceback",
-    "model_zoo.architectures",
 )
 
 NAMES_BYTES = 4000

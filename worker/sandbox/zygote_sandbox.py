@@ -192,8 +192,7 @@ class ZygoteSandbox:
         if self._code is not None:
             self._code.close()
         self._code = sealed_code(measure)
-        is_used = self._measure not in (None, measure.digest) and not self._launcher.serves_many_measures
-        if is_used:
+        if self._measure not in (None, measure.digest) and not self._launcher.serves_many_measures:
             self._stop_zygote()
         self._warm_zygote().fit(limits)
         self._measure = measure.digest

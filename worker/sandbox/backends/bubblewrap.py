@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from worker.sandbox.backends import Backend
 from worker.sandbox.checks import Check, Found, apt_install, try_program
@@ -50,36 +51,31 @@ class BubblewrapLauncher:
 
     serves_many_measures = True  # a zygote never runs participants' code; only its forks do
     covers_root = False  # every folder in it is needed
+    layers: ClassVar[Mapping[str, bool]] = {}  # none that a probe could not detect
 
     def __init__(self, spawner: Spawner) -> None:
         self._spawner = spawner
         self._started = itertools.count(secrets.randbelow(USERS))  # so that two workers share no user
 
-    @property
-    def layers(self) -> Mapping[str, bool]:
-        """No layer that a probe could not detect."""
-        return {}
-
     def launch(self) -> "BubblewrapZygote":
         """Start bwrap with a zygote in it, and wait until that is ready. See `zygote_sandbox.Launcher.launch`."""
+        user = _dedicated_user(next(self._started))
+        command = command_line(is_root=user != 0)
         ours, theirs = socket_pair()
         with theirs:
             log = os.memfd_create("zygote-log", os.MFD_CLOEXEC)
             try:
-                user = _dedicated_user(next(self._started))
                 process = self._spawner.start(
-                    [*command_line(is_root=user != 0), str(user), str(theirs.fileno())],
+                    [*command, str(user), str(theirs.fileno())],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     pass_fds=(theirs.fileno(),),
                     env={},
                 )
-            except (OSError, SandboxError) as error:
+            except OSError as error:
                 ours.close()
                 os.close(log)
-                if isinstance(error, SandboxError):
-                    raise
                 raise SandboxError(f"bubblewrap could not be started: {error}") from error
         zygote = BubblewrapZygote(ours, process, log)
         if not await_ready(ours):

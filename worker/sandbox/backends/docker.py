@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
@@ -23,7 +24,6 @@ from docker.models.containers import Container
 from docker.types import LogConfig, Ulimit
 from requests.exceptions import RequestException
 
-from submissions.settings import Settings
 from worker.sandbox.backends import Backend
 from worker.sandbox.backends.docker_cleanup import LABELS, OWNER_LABEL, Owner, meeting_place, remove_left_behind
 from worker.sandbox.backends.docker_image import holds_our_harness
@@ -69,11 +69,6 @@ class DockerOptions:
     runtime: str = ""
     socket: str = ""
 
-    @classmethod
-    def of(cls, settings: Settings) -> "DockerOptions":
-        """Return the options in the settings."""
-        return cls(settings.docker_image, settings.docker_runtime, settings.docker_socket)
-
 
 class DockerLauncher:
     """Starts zygotes in containers, one of them in advance. See `zygote_sandbox.Launcher`.
@@ -85,6 +80,7 @@ class DockerLauncher:
 
     serves_many_measures = False
     covers_root = True  # a zygote sees all of its image
+    layers: ClassVar[Mapping[str, bool]] = {"container": True}
 
     def __init__(self, options: DockerOptions | None = None) -> None:
         self._options = options or DockerOptions()
@@ -93,11 +89,6 @@ class DockerLauncher:
         self._spare: Future[DockerZygote] | None = None
         self._knows_image = False
         self._helpers = ThreadPoolExecutor(_THREADS, thread_name_prefix="sandbox-docker")
-
-    @property
-    def layers(self) -> Mapping[str, bool]:
-        """The container itself."""
-        return {"container": True}
 
     def launch(self) -> "DockerZygote":
         """Return the spare zygote if it is alive, or else a new one. See `zygote_sandbox.Launcher.launch`."""
@@ -221,7 +212,7 @@ class DockerZygote:
         pid, _user, _group = CREDENTIALS.unpack(credentials)
         try:
             self._pidfd = os.pidfd_open(pid)
-            self._hierarchy = cgroups.hierarchy_of(pid)
+            self.hierarchy = cgroups.hierarchy_of(pid)  # below the container's own group
         except (OSError, ValueError) as error:
             self._pidfd = -1
             raise SandboxError(
@@ -233,11 +224,6 @@ class DockerZygote:
     def is_alive(self) -> bool:
         """Whether the zygote's process still runs."""
         return not select.select([self._pidfd], [], [], 0)[0]
-
-    @property
-    def hierarchy(self) -> cgroups.Hierarchy | None:
-        """Where control groups can be made below the container's own."""
-        return self._hierarchy
 
     def fit(self, limits: Limits) -> None:
         """Change the container's limits to those that networks with these limits need."""
@@ -404,7 +390,9 @@ def _said(error: Exception) -> str:
 
 
 BACKEND = Backend(
-    launcher=lambda settings: DockerLauncher(DockerOptions.of(settings)),
+    launcher=lambda settings: DockerLauncher(
+        DockerOptions(settings.docker_image, settings.docker_runtime, settings.docker_socket)
+    ),
     probes=(),
     remedy="See docs/operations.md, Docker.",
 )
