@@ -212,7 +212,7 @@ class DockerZygote:
         pid, _user, _group = CREDENTIALS.unpack(credentials)
         try:
             self._pidfd = os.pidfd_open(pid)
-            self.hierarchy = cgroups.hierarchy_of(pid)  # below the container's own group
+            self._hierarchy = cgroups.hierarchy_of(pid)
         except (OSError, ValueError) as error:
             self._pidfd = -1
             raise SandboxError(
@@ -224,6 +224,11 @@ class DockerZygote:
     def is_alive(self) -> bool:
         """Whether the zygote's process still runs."""
         return not select.select([self._pidfd], [], [], 0)[0]
+
+    @property
+    def hierarchy(self) -> cgroups.Hierarchy | None:
+        """Where control groups can be made below the container's own."""
+        return self._hierarchy
 
     def fit(self, limits: Limits) -> None:
         """Change the container's limits to those that networks with these limits need."""
