@@ -12,8 +12,7 @@ import threading
 import time
 from email.message import EmailMessage
 from email.policy import SMTP as POLICY
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -36,13 +35,6 @@ class PostError(Exception):
         super().__init__(message)
         self.is_final = is_final
         self.server_failed = server_failed
-
-
-class Post(Protocol):
-    """Where mails are sent. `send` raises PostError."""
-
-    def send(self, mail: MailRecord) -> None: ...
-    def close(self) -> None: ...
 
 
 class LogPost:
@@ -125,9 +117,7 @@ class Mailer:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._ended = True
         self._woken.set()
         self._thread.join(TIMEOUT_S)
@@ -138,7 +128,7 @@ class Mailer:
 
     def send_due(self) -> int:
         """Send all mails that are due; return how many were accepted."""
-        post: Post = SmtpPost(self._settings) if self._settings.smtp_host else LogPost(self._settings)
+        post: SmtpPost | LogPost = SmtpPost(self._settings) if self._settings.smtp_host else LogPost(self._settings)
         sent = 0
         try:
             while not self._ended and (mail := outbox.claim_due(self._db)) is not None:
@@ -157,15 +147,8 @@ class Mailer:
 
     def _note_failure(self, mail: MailRecord, error: PostError) -> None:
         again = outbox.note_failure(self._db, mail, str(error), for_good=error.is_final)
-        what_now = "it will be tried again" if again else "given up"
-        _log.warning(
-            "Mail %d was not accepted (try %d of %d, %s): %s",
-            mail.id,
-            mail.tries,
-            outbox.MOST_TRIES,
-            what_now,
-            error,
-        )
+        tries = f"try {mail.tries} of {outbox.MOST_TRIES}, {'it will be tried again' if again else 'given up'}"
+        _log.warning("Mail %d was not accepted (%s): %s", mail.id, tries, error)
 
     def _run(self) -> None:
         forget_at = time.monotonic()
@@ -189,9 +172,8 @@ def message_of(mail: MailRecord, settings: Settings) -> EmailMessage:
     message["Subject"] = mail.subject
     message["Date"] = email.utils.format_datetime(mail.created_at)
     domain = urlsplit(settings.effective_public_url).hostname or "localhost"
-    message["Message-ID"] = (
-        f"<gengap-{mail.id}@{domain}>"  # the same in every attempt, so that duplicates can be recognised
-    )
+    # the same in every attempt, so that duplicates can be recognised
+    message["Message-ID"] = f"<gengap-{mail.id}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(_text(mail, settings), cte="quoted-printable")
     return message

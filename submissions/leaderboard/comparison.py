@@ -4,7 +4,6 @@ Works on results as a reader may see them (`submissions.results.submission_resul
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
@@ -132,7 +131,7 @@ def leading_offers(session: Session, phase_id: int) -> tuple[Offered, ...]:
     return _offers(session, leading.order_by(StandingRecord.shown_score.desc(), SubmissionRecord.id))
 
 
-def _offers(session: Session, query: Select[Any]) -> tuple[Offered, ...]:
+def _offers(session: Session, query: Select[int, str, float | None]) -> tuple[Offered, ...]:
     found = query.where(SubmissionRecord.state == State.SCORED).limit(OFFERED)
     return tuple(Offered(*row) for row in session.execute(found))
 
