@@ -7,13 +7,4 @@ measuring, which other rooms run in child processes.
 from model_zoo.manifest import Axis, NetworkTruth, ZooError, ZooManifest, ZooTruth
 from model_zoo.zoo import NetworkEntry, Zoo, open_zoo
 
-__all__ = [
-    "Axis",
-    "NetworkEntry",
-    "NetworkTruth",
-    "Zoo",
-    "ZooError",
-    "ZooManifest",
-    "ZooTruth",
-    "open_zoo",
-]
+__all__ = ["Axis", "NetworkEntry", "NetworkTruth", "Zoo", "ZooError", "ZooManifest", "ZooTruth", "open_zoo"]

@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from model_zoo.manifest import AxisValue, ZooTruth
@@ -58,12 +59,12 @@ def summarize_gaps(truth: ZooTruth) -> GapSummary:
         largest=max(gaps.values()),
         standard_error=statistics.fmean(math.sqrt(max(0.0, p * (1 - p)) / truth.test_size) for p in accuracies),
         by_axis={
-            axis.name: [(value, _mean_at(truth, gaps, axis.name, value)) for value in axis.values]
-            for axis in truth.axes
+            axis.name: [(value, mean_at(truth, gaps, axis.name, value)) for value in axis.values] for axis in truth.axes
         },
     )
 
 
-def _mean_at(truth: ZooTruth, gaps: dict[str, float], axis: str, value: AxisValue) -> float:
+def mean_at(truth: ZooTruth, gaps: Mapping[str, float], axis: str, value: AxisValue) -> float:
+    """Compute the mean gap of the networks with this value on an axis; nan if there are none."""
     at = [gaps[identifier] for identifier, network in truth.networks.items() if network.hyperparameters[axis] == value]
     return statistics.fmean(at) if at else math.nan

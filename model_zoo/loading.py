@@ -1,9 +1,10 @@
 """Loads the networks and data of an opened zoo as torch objects, with the code that the sandbox uses too."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from torch import Tensor, nn
 
@@ -11,6 +12,8 @@ from model_zoo import architectures
 from model_zoo.architectures import ArchitectureError, TrainingData, WeightsError
 from model_zoo.manifest import ARCHITECTURE_CODE, NETWORKS, ZooError
 from model_zoo.zoo import NetworkEntry, Zoo
+
+T = TypeVar("T")
 
 
 def load_network(zoo: Zoo, network_id: str) -> nn.Module:
@@ -98,7 +101,7 @@ def load_training_data(zoo: Zoo) -> TrainingData:
     ZooError
         If the file is missing or damaged.
     """
-    return _data(zoo.training_file, zoo.manifest.classes)
+    return _data(zoo, zoo.training_file)
 
 
 def load_test_data(zoo: Zoo) -> TrainingData:
@@ -116,7 +119,7 @@ def load_test_data(zoo: Zoo) -> TrainingData:
     """
     if zoo.test_file is None:
         raise ZooError(f"{zoo.folder}: this zoo carries no test data")
-    return _data(zoo.test_file, zoo.manifest.classes)
+    return _data(zoo, zoo.test_file)
 
 
 def load_unlabelled_inputs(zoo: Zoo) -> Tensor:
@@ -132,12 +135,22 @@ def load_unlabelled_inputs(zoo: Zoo) -> Tensor:
     ZooError
         If the zoo has no unlabelled inputs, or the file is damaged.
     """
-    path = zoo.unlabelled_file
-    if path is None:
+    if zoo.unlabelled_file is None:
         raise ZooError(f"{zoo.folder}: this zoo carries no unlabelled inputs")
+    return read_file(zoo.unlabelled_file, architectures.load_inputs)
+
+
+def read_file(path: Path, read: Callable[[int], T]) -> T:
+    """Read a safetensors file with a function that takes its descriptor.
+
+    Raises
+    ------
+    ZooError
+        If the file cannot be opened, or `read` raises a WeightsError.
+    """
     try:
         with _opened(path) as fd:
-            return architectures.load_inputs(fd)
+            return read(fd)
     except WeightsError as error:
         raise ZooError(f"{path}: {error}") from None
 
@@ -160,12 +173,8 @@ def _load(zoo: Zoo, entry: NetworkEntry, weights_file: Path, initial_file: Path 
         raise ZooError(f"{weights_file} or its initial weights: {error}") from None
 
 
-def _data(path: Path, classes: int) -> TrainingData:
-    try:
-        with _opened(path) as fd:
-            return architectures.load_training_data(fd, classes)
-    except WeightsError as error:
-        raise ZooError(f"{path}: {error}") from None
+def _data(zoo: Zoo, path: Path) -> TrainingData:
+    return read_file(path, lambda fd: architectures.load_training_data(fd, zoo.manifest.classes))
 
 
 @contextmanager

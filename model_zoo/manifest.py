@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -219,6 +219,11 @@ class Axis(Part):
         if len(set(self.values)) < len(self.values):
             raise ValueError(f"the axis {self.name} has a value twice")
         return self
+
+
+def described(axes: Sequence[Axis], place: Sequence[AxisValue]) -> str:
+    """Describe a combination of the axes' values, for messages."""
+    return ", ".join(f"{axis.name}={value}" for axis, value in zip(axes, place, strict=True))
 
 
 class NetworkTruth(Part):

@@ -3,29 +3,24 @@
 The result is a zoo itself, whose zoo.json lists only the files it contains.
 """
 
-import hashlib
 import os
 import stat
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO
 
-from model_zoo.manifest import MANIFEST, TEST_DATA, TRUTH, FileDigest, ZooError, ZooManifest, dump
+from model_zoo.manifest import MANIFEST, TEST_DATA, TRUTH, ZooError, ZooManifest, dump
 from model_zoo.writer import make_alike, new_folder, unfinished_prefix
-from model_zoo.zoo import Zoo, regular_file
+from model_zoo.zoo import Zoo, copy_of, regular_file
 
-_CHUNK_BYTES = 2**20
 _MODE = stat.S_IFREG | 0o644
 
 
-class _Target(Protocol):
-    """Where files are written: a folder or an archive."""
-
-    def create(self, name: str, size: int) -> IO[bytes]:
-        """Open a new file of `size` bytes for writing; the caller closes it."""
+_Create = Callable[[str, int], IO[bytes]]  # opens a new file of this name and size for writing
 
 
 def publish(zoo: Zoo, out: Path, *, with_truth: bool = False, with_test: bool = False) -> Path:
@@ -57,10 +52,10 @@ def publish(zoo: Zoo, out: Path, *, with_truth: bool = False, with_test: bool = 
     manifest = published_manifest(zoo, with_truth=with_truth, with_test=with_test)
     if out.suffix.lower() == ".zip":
         with _new_zip(out) as archive:
-            _write(zoo, manifest, _ZipTarget(archive, manifest.name))
+            _write(zoo, manifest, partial(_create_in_zip, archive, manifest.name))
     else:
         with new_folder(out) as folder:
-            _write(zoo, manifest, _FolderTarget(folder))
+            _write(zoo, manifest, partial(_create_in_folder, folder))
             make_alike(folder)
     return out
 
@@ -103,49 +98,29 @@ def published_manifest(zoo: Zoo, *, with_truth: bool = False, with_test: bool = 
     return manifest.model_copy(update={"files": files, "recipe": None if is_hidden else manifest.recipe})
 
 
-def _write(zoo: Zoo, manifest: ZooManifest, target: _Target) -> None:
+def _write(zoo: Zoo, manifest: ZooManifest, create: _Create) -> None:
     content = dump(manifest)
-    with target.create(MANIFEST, len(content)) as sink:
+    with create(MANIFEST, len(content)) as sink:
         sink.write(content)
     for name, digest in sorted(manifest.files.items()):
-        with target.create(name, digest.bytes) as sink:
-            _copy(regular_file(zoo.folder, name), digest, sink)
+        with create(name, digest.bytes) as sink:
+            source = regular_file(zoo.folder, name)
+            if copy_of(source, sink) != digest:
+                raise ZooError(f"{source}: its sha256 is not the one in {MANIFEST}; make or fetch the zoo again")
 
 
-def _copy(source: Path, digest: FileDigest, sink: IO[bytes]) -> None:
-    """Copy a file and check that its content is still what zoo.json says."""
-    found, size = hashlib.sha256(), 0
-    with source.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            found.update(chunk)
-            size += len(chunk)
-            sink.write(chunk)
-    if (found.hexdigest(), size) != (digest.sha256, digest.bytes):
-        raise ZooError(f"{source}: its sha256 is not the one in {MANIFEST}; make or fetch the zoo again")
+def _create_in_folder(folder: Path, name: str, _size: int) -> IO[bytes]:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("xb")
 
 
-class _FolderTarget:
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def create(self, name: str, size: int) -> IO[bytes]:
-        path = self._folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("xb")
-
-
-class _ZipTarget:
-    """Files in one folder of an uncompressed archive, all with one date. Trained weights hardly compress."""
-
-    def __init__(self, archive: zipfile.ZipFile, top: str) -> None:
-        self._archive = archive
-        self._top = top
-
-    def create(self, name: str, size: int) -> IO[bytes]:
-        info = zipfile.ZipInfo(f"{self._top}/{name}")
-        info.external_attr = _MODE << 16
-        info.file_size = size  # from which zipfile sees whether the entry needs 64 bits
-        return self._archive.open(info, "w")
+def _create_in_zip(archive: zipfile.ZipFile, top: str, name: str, size: int) -> IO[bytes]:
+    """Files lie in one folder of an uncompressed archive, all with one date. Trained weights hardly compress."""
+    info = zipfile.ZipInfo(f"{top}/{name}")
+    info.external_attr = _MODE << 16
+    info.file_size = size  # from which zipfile sees whether the entry needs 64 bits
+    return archive.open(info, "w")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from model_zoo.manifest import (
     ARCHITECTURE_CODE,
@@ -23,7 +24,7 @@ from model_zoo.manifest import (
     parse,
 )
 
-_CHUNK_BYTES = 2**20
+PIECE_BYTES = 2**20
 _CUSTOM = "custom"  # as in model_zoo.architectures, which needs torch
 _JSON_LIMIT_BYTES = 256 * 2**20
 
@@ -160,7 +161,10 @@ class Zoo:
     def verify(self) -> None:
         """Read every file and compare size and sha256. Raises ZooError naming the first that differs."""
         for name, digest in self.manifest.files.items():
-            _check_digest(regular_file(self.folder, name), digest)
+            path = regular_file(self.folder, name)
+            _check_size(path, digest)
+            if sha256_of(path) != digest.sha256:
+                raise ZooError(f"{path}: its sha256 is not the one in {MANIFEST}; make or fetch the zoo again")
 
     def _optional(self, name: str) -> Path | None:
         return self.folder / name if name in self.manifest.files else None
@@ -226,11 +230,19 @@ def _check_files_are_listed(network: NetworkFilesEntry, manifest: ZooManifest, p
 
 def sha256_of(path: Path) -> str:
     """Compute the sha256 of a file, in lower-case hexadecimal, without loading it whole."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def copy_of(source: Path, sink: IO[bytes]) -> FileDigest:
+    """Copy a file, piece by piece, to the end of an open one, and return the size and sha256 of what was copied."""
+    found, size = hashlib.sha256(), 0
+    with source.open("rb") as file:
+        while piece := file.read(PIECE_BYTES):
+            found.update(piece)
+            sink.write(piece)
+            size += len(piece)
+    return FileDigest(sha256=found.hexdigest(), bytes=size)
 
 
 def regular_file(folder: Path, name: str) -> Path:
@@ -259,12 +271,6 @@ def _check_size(path: Path, digest: FileDigest) -> None:
     size = path.stat().st_size
     if size != digest.bytes:
         raise ZooError(f"{path}: {size} bytes, but {MANIFEST} says {digest.bytes}; make or fetch the zoo again")
-
-
-def _check_digest(path: Path, digest: FileDigest) -> None:
-    _check_size(path, digest)
-    if sha256_of(path) != digest.sha256:
-        raise ZooError(f"{path}: its sha256 is not the one in {MANIFEST}; make or fetch the zoo again")
 
 
 def _read_limited(path: Path) -> bytes:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import select, update
 
+import scoring
 from model_zoo.manifest import NetworkTruth
-from submissions.evaluation.score_computation import score_evaluation, submission_error, submission_score
+from submissions.evaluation.score_computation import score_evaluation, submission_error
 from submissions.leaderboard import standings
 from submissions.storage.records import EvaluationRecord, PhaseRecord, SubmissionRecord, ValueRecord
 from tests.records import Records, write_zoo
@@ -51,7 +52,7 @@ def score(records: Records, submission_id: int, measure: Measure = the_gap) -> N
                 session.execute(update(ValueRecord).where(*of_network).values(value=value))
             for name, told in vars(score_evaluation(truth, target, values)).items():
                 setattr(evaluation, name, told)
-        submission.score = submission_score([one.cmi for one in evaluations if one.cmi is not None])
+        submission.score = scoring.competition_score([one.cmi for one in evaluations if one.cmi is not None])
         submission.standard_error = submission_error([one.standard_error for one in evaluations])
         session.flush()
         standings.update(session, submission)

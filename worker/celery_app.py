@@ -5,7 +5,6 @@ acknowledgement and no retry of sending.
 """
 
 import os
-from pathlib import Path
 
 from celery import Celery
 
@@ -49,7 +48,7 @@ def _transport_options(settings: Settings) -> dict[str, object]:
     settings.make_home()
     folder = settings.home / "broker"
     for path in (folder, folder / "messages", folder / "control"):
-        Path(path).mkdir(exist_ok=True, mode=0o700)
+        path.mkdir(exist_ok=True, mode=0o700)
     messages = str(folder / "messages") + os.sep
     return {
         "data_folder_in": messages,

@@ -8,9 +8,10 @@ import logging
 import threading
 import uuid
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -45,6 +46,7 @@ LEAST_WALL_S = 0.001  # where a pooled limit is used up: the network then fails 
 _log = logging.getLogger(__name__)
 
 
+@dataclass
 class Evaluator:
     """Claims and evaluates runs for one worker process. `work` runs in one thread per slot; `stop` ends them all.
 
@@ -52,45 +54,33 @@ class Evaluator:
     that other slots and workers may be waiting for.
     """
 
-    def __init__(
-        self,
-        db: Database,
-        store: BundleStore,
-        zoos: ZooStore,
-        pool: SandboxPool,
-        *,
-        owner_prefix: str,
-        lease_s: float,
-        limits: BundleLimits,
-        wake: Callable[[], None],
-    ) -> None:
-        self._db = db
-        self._store = store
-        self._zoos = zoos
-        self._pool = pool
-        self._owner_prefix = owner_prefix
-        self._lease_s = lease_s
-        self._bundle_limits = limits
-        self._wake = wake
-        self._stopping = threading.Event()
+    db: Database
+    store: BundleStore
+    zoos: ZooStore
+    pool: SandboxPool
+    owner_prefix: str
+    lease_s: float
+    bundle_limits: BundleLimits
+    wake: Callable[[], None]
+    _stopping: threading.Event = field(default_factory=threading.Event, init=False)
 
     @property
     def free_slots(self) -> int:
-        return 0 if self._stopping.is_set() else self._pool.free_slots
+        return 0 if self._stopping.is_set() else self.pool.free_slots
 
     def work(self) -> int:
         """Claim and evaluate runs until none is pending; return the number of networks evaluated."""
         evaluated = 0
-        with self._pool.borrow() as sandbox:
+        with self.pool.borrow() as sandbox:
             while not self._stopping.is_set():
-                owner = f"{self._owner_prefix}/{uuid.uuid4().hex[:12]}"
-                claim = queue.claim(self._db, owner, batch=queue.BATCH, lease_s=self._lease_s)
+                owner = f"{self.owner_prefix}/{uuid.uuid4().hex[:12]}"
+                claim = queue.claim(self.db, owner, batch=queue.BATCH, lease_s=self.lease_s)
                 if claim is None:
                     break
-                with _Watch(self._db, owner, self._lease_s, sandbox, self._stopping):
+                with _watched(self.db, owner, self.lease_s, sandbox, self._stopping):
                     evaluated += self._evaluate(claim, sandbox)
                 if claim.purpose is Purpose.SMOKE:
-                    self._wake()
+                    self.wake()
                 elif claim.purpose is Purpose.SCORE:
                     self._catch_up()
         return evaluated
@@ -98,67 +88,66 @@ class Evaluator:
     def _catch_up(self) -> None:
         """Compute rank intervals, if that was the last value of a submission."""
         try:
-            rank_intervals.catch_up(self._db)
+            rank_intervals.catch_up(self.db)
         except SQLAlchemyError:
             _log.exception("rank intervals could not be computed; a sweep tries again")
 
     def stop(self) -> None:
         """Start no further network, interrupt those being evaluated and give their runs back."""
         self._stopping.set()
-        self._pool.interrupt()
+        self.pool.interrupt()
 
     def _evaluate(self, claim: queue.Claim, sandbox: Sandbox) -> int:
         evaluated = 0
-        work: _Work | None = None
+        work: tuple[Code, Zoo] | None = None
         for run in claim.runs:
             if self._stopping.is_set():
                 break
             try:
                 is_first = work is None  # of the claim, or after a fault of ours
-                work = work or _Work(self._code(claim), self._zoos.open(claim.zoo_sha256))
+                work = work or (self._code(claim), self.zoos.open(claim.zoo_sha256))
+                code, zoo = work
                 if is_first or claim.is_pooled:
-                    sandbox.start(work.code, self._limits(claim))
+                    sandbox.start(code, self._limits(claim))
                 seed = seed_of(claim.bundle_sha256, run.network_id)
-                files = network_files(work.zoo, run.network_id, work.code.track)
-                with self._zoos.fetched(work.zoo, _names(work.zoo, files)):
+                files = network_files(zoo, run.network_id, code.track)
+                names = [path.relative_to(zoo.folder).as_posix() for _, path in files.named]
+                with self.zoos.fetched(zoo, names):
                     outcome = sandbox.evaluate(files, seed)
-                is_wanted = self._record(claim, run, outcome, work.code.files, dict(sandbox.layers))
+                is_wanted = self._record(claim, run, outcome, code, sandbox)
             except (SandboxError, ZooError, StoreError, BundleError, ScoringError) as error:
-                if self._stopping.is_set() or queue.held_by(self._db, claim.owner) == 0:
+                if self._stopping.is_set() or queue.held_by(self.db, claim.owner) == 0:
                     break
                 _log.error("submission %d, our fault: %s", claim.submission_id, error)
-                queue.give_back_broken(self._db, run.id, claim.owner, _first_line(error))
+                first_line = (str(error).splitlines() or [type(error).__name__])[0][:500]
+                queue.give_back_broken(self.db, run.id, claim.owner, first_line)
                 work = None
                 continue
             evaluated += 1
             if not is_wanted:
                 break
-        queue.release(self._db, claim.owner)
+        queue.release(self.db, claim.owner)
         return evaluated
 
     def _code(self, claim: queue.Claim) -> Code:
-        content = self._store.get(claim.bundle_sha256)
-        bundle = read_bundle(claim.filename, content, self._bundle_limits)
+        content = self.store.get(claim.bundle_sha256)
+        bundle = read_bundle(claim.filename, content, self.bundle_limits)
         return Code(bundle.files, bundle.sha256, bundle.track)
 
     def _limits(self, claim: queue.Claim) -> Limits:
         """The phase's limits; where its wall time is pooled, the next network may take all that is left of it."""
-        left_s = queue.pooled_left_s(self._db, claim.evaluation_id) if claim.is_pooled else None
+        left_s = queue.pooled_left_s(self.db, claim.evaluation_id) if claim.is_pooled else None
         return claim.limits if left_s is None else replace(claim.limits, wall_s=max(left_s, LEAST_WALL_S))
 
     def _record(
-        self,
-        claim: queue.Claim,
-        run: queue.ClaimedRun,
-        outcome: Outcome,
-        files: Mapping[str, bytes],
-        layers: dict[str, bool],
+        self, claim: queue.Claim, run: queue.ClaimedRun, outcome: Outcome, code: Code, sandbox: Sandbox
     ) -> bool:
         """Record the outcome; return whether the rest of the claim is still wanted."""
+        layers = dict(sandbox.layers)
         if isinstance(outcome, Value):
             return outcomes.record_value(
-                self._db,
-                self._zoos,
+                self.db,
+                self.zoos,
                 run.id,
                 claim.owner,
                 value=outcome.value,
@@ -167,9 +156,9 @@ class Evaluator:
                 peak_bytes=outcome.peak_bytes,
                 layers=layers,
             )
-        told = tell(outcome, files, shows_logs=claim.shows_logs)
+        told = tell(outcome, code.files, shows_logs=claim.shows_logs)
         is_known = outcomes.record_failure(
-            self._db,
+            self.db,
             run.id,
             claim.owner,
             reason=outcome.reason,
@@ -184,52 +173,35 @@ class Evaluator:
         return is_known and claim.purpose is Purpose.REPEAT
 
 
-@dataclass(frozen=True)
-class _Work:
-    """What the runs of a claim have in common."""
-
-    code: Code
-    zoo: Zoo
-
-
-class _Watch:
-    """Renews the lease of a claim while its runs are evaluated, and interrupts the sandbox once the claim is lost.
+@contextmanager
+def _watched(db: Database, owner: str, lease_s: float, sandbox: Sandbox, stopping: threading.Event) -> Iterator[None]:
+    """Renew the lease of a claim while its runs are evaluated, and interrupt the sandbox once the claim is lost.
 
     A claim is lost when the submission was cancelled or failed elsewhere, or another worker has the lease. The sandbox
     is interrupted at every check from then on, since the first interrupt may fall between two networks.
     """
+    done = threading.Event()
 
-    def __init__(self, db: Database, owner: str, lease_s: float, sandbox: Sandbox, stopping: threading.Event) -> None:
-        self._db = db
-        self._owner = owner
-        self._lease_s = lease_s
-        self._sandbox = sandbox
-        self._stopping = stopping
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="lease-watch", daemon=True)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_error: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        beats = max(1, int(self._lease_s / 3 / WATCH_S))
+    def watch() -> None:
+        beats = max(1, int(lease_s / 3 / WATCH_S))
         count = 0
-        while not self._done.wait(min(WATCH_S, self._lease_s / 3)):
+        while not done.wait(min(WATCH_S, lease_s / 3)):
             count += 1
             try:
-                if count % beats == 0:
-                    held = queue.heartbeat(self._db, self._owner, lease_s=self._lease_s)
-                else:
-                    held = queue.held_by(self._db, self._owner)
+                held = queue.heartbeat(db, owner, lease_s=lease_s) if count % beats == 0 else queue.held_by(db, owner)
             except SQLAlchemyError:  # a database that is away for a moment must not end the watch
-                _log.exception("the lease of %s could not be looked up", self._owner)
+                _log.exception("the lease of %s could not be looked up", owner)
                 continue
-            if held == 0 or self._stopping.is_set():
-                self._sandbox.interrupt()
+            if held == 0 or stopping.is_set():
+                sandbox.interrupt()
+
+    thread = threading.Thread(target=watch, name="lease-watch", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def evaluate_zoo(
@@ -294,12 +266,3 @@ def _context_files(zoo: Zoo, network: NetworkEntry) -> ContextFiles:
         unlabelled=zoo.unlabelled_file if "unlabelled" in offers else None,
         trajectory=network.trajectory if "trajectory" in offers else None,
     )
-
-
-def _names(zoo: Zoo, files: NetworkFiles) -> list[str]:
-    """Return the sandbox's files by their names in the zoo's manifest."""
-    return [path.relative_to(zoo.folder).as_posix() for _, path in files.named]
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:500]

@@ -12,16 +12,15 @@ import threading
 import time
 from email.message import EmailMessage
 from email.policy import SMTP as POLICY
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from submissions.messages import outbox
-from submissions.messages.outbox import Mail
 from submissions.settings import Settings
 from submissions.storage.database import Database
+from submissions.storage.records import MailRecord
 
 TIMEOUT_S = 20.0
 FORGET_EVERY_S = 3600.0
@@ -38,20 +37,13 @@ class PostError(Exception):
         self.server_failed = server_failed
 
 
-class Post(Protocol):
-    """Where mails are sent. `send` raises PostError."""
-
-    def send(self, mail: Mail) -> None: ...
-    def close(self) -> None: ...
-
-
 class LogPost:
     """Prints mails to the log: on a site without a mail server, its operator passes the links on by hand."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def send(self, mail: Mail) -> None:
+    def send(self, mail: MailRecord) -> None:
         text = _text(mail, self._settings)
         _log.warning("Mail to %s, not sent (GENGAP_SMTP_HOST is empty): %s\n%s", mail.address, mail.subject, text)
 
@@ -66,7 +58,7 @@ class SmtpPost:
         self._settings = settings
         self._smtp: smtplib.SMTP | None = None
 
-    def send(self, mail: Mail) -> None:
+    def send(self, mail: MailRecord) -> None:
         message = message_of(mail, self._settings)
         try:
             self._smtp = self._smtp or self._connect()
@@ -125,9 +117,7 @@ class Mailer:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._ended = True
         self._woken.set()
         self._thread.join(TIMEOUT_S)
@@ -138,7 +128,7 @@ class Mailer:
 
     def send_due(self) -> int:
         """Send all mails that are due; return how many were accepted."""
-        post: Post = SmtpPost(self._settings) if self._settings.smtp_host else LogPost(self._settings)
+        post: SmtpPost | LogPost = SmtpPost(self._settings) if self._settings.smtp_host else LogPost(self._settings)
         sent = 0
         try:
             while not self._ended and (mail := outbox.claim_due(self._db)) is not None:
@@ -149,23 +139,16 @@ class Mailer:
                     if error.server_failed:
                         break
                 else:
-                    outbox.note_sent(self._db, mail.mail_id)
+                    outbox.note_sent(self._db, mail.id)
                     sent += 1
         finally:
             post.close()
         return sent
 
-    def _note_failure(self, mail: Mail, error: PostError) -> None:
+    def _note_failure(self, mail: MailRecord, error: PostError) -> None:
         again = outbox.note_failure(self._db, mail, str(error), for_good=error.is_final)
-        what_now = "it will be tried again" if again else "given up"
-        _log.warning(
-            "Mail %d was not accepted (try %d of %d, %s): %s",
-            mail.mail_id,
-            mail.tries,
-            outbox.MOST_TRIES,
-            what_now,
-            error,
-        )
+        tries = f"try {mail.tries} of {outbox.MOST_TRIES}, {'it will be tried again' if again else 'given up'}"
+        _log.warning("Mail %d was not accepted (%s): %s", mail.id, tries, error)
 
     def _run(self) -> None:
         forget_at = time.monotonic()
@@ -181,7 +164,7 @@ class Mailer:
             self._woken.wait(self._settings.sweep_s)
 
 
-def message_of(mail: Mail, settings: Settings) -> EmailMessage:
+def message_of(mail: MailRecord, settings: Settings) -> EmailMessage:
     """Return the message to be sent: plain text, marked as automatically generated."""
     message = EmailMessage(policy=POLICY)
     message["From"] = settings.mail_from
@@ -189,15 +172,14 @@ def message_of(mail: Mail, settings: Settings) -> EmailMessage:
     message["Subject"] = mail.subject
     message["Date"] = email.utils.format_datetime(mail.created_at)
     domain = urlsplit(settings.effective_public_url).hostname or "localhost"
-    message["Message-ID"] = (
-        f"<gengap-{mail.mail_id}@{domain}>"  # the same in every attempt, so that duplicates can be recognised
-    )
+    # the same in every attempt, so that duplicates can be recognised
+    message["Message-ID"] = f"<gengap-{mail.id}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(_text(mail, settings), cte="quoted-printable")
     return message
 
 
-def _text(mail: Mail, settings: Settings) -> str:
+def _text(mail: MailRecord, settings: Settings) -> str:
     return mail.text.replace(outbox.SITE, settings.effective_public_url)
 
 

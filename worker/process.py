@@ -33,6 +33,7 @@ from worker.celery_app import MAIL, WORK, ZOO_WORK, make_celery
 from worker.evaluator import Evaluator
 from worker.hints import send_hint, send_zoo_hint
 from worker.mailer import Mailer
+from worker.sandbox.layers.layer_table import missing
 from worker.sandbox.pool import SandboxPool, make_pool
 from worker.sandbox.protocol import SandboxError
 from worker.zoo_intake.job_supervisor import ZooJobs
@@ -103,7 +104,7 @@ def _enter(settings: Settings, db: Database, pool: SandboxPool, name: str) -> st
     layers: Mapping[str, bool] = {}
     try:
         layers = pool.layers()
-        lacking = pool.missing(settings.sandbox_minimum)
+        lacking = missing(layers, settings.sandbox_minimum)
         refusal = f"Its sandbox lacks {', '.join(lacking)}." if lacking else None
     except SandboxError as error:
         refusal = f"Its sandbox does not start: {error}."
@@ -158,7 +159,7 @@ def make_evaluator(settings: Settings, db: Database, pool: SandboxPool, name: st
         pool,
         owner_prefix=name,
         lease_s=settings.lease_s,
-        limits=BundleLimits.of(settings),
+        bundle_limits=BundleLimits.of(settings),
         wake=wake,
     )
     return evaluator
@@ -202,10 +203,7 @@ def _sweeper(
 
     class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc]
         requires = ("celery.worker.components:Timer",)
-
-        def __init__(self, parent: Any, **options: Any) -> None:
-            super().__init__(parent, **options)
-            self._entry: Any = None
+        _entry: Any = None
 
         def start(self, parent: Any) -> None:
             sweep()
@@ -221,12 +219,11 @@ def _sweeper(
 def _return_work_of_the_dead(db: Database) -> None:
     """Give back the runs of this host's processes that no longer exist, without waiting for their leases."""
     host = socket.gethostname()
-    dead = [owner for owner in queue.owners(db) if _is_dead(owner, host)]
-    if dead and (count := queue.return_runs_of(db, dead)):
-        _log.warning("%d runs of a worker that died were returned to the queue", count)
-    dead = [owner for owner in jobs.owners(db) if _is_dead(owner, host)]
-    if dead and (count := jobs.return_jobs_of(db, dead)):
-        _log.warning("%d jobs on zoos of a worker that died were returned to the queue", count)
+    works = (queue.owners, queue.return_runs_of, "runs"), (jobs.owners, jobs.return_jobs_of, "jobs on zoos")
+    for owners, give_back, what in works:
+        dead = [owner for owner in owners(db) if _is_dead(owner, host)]
+        if dead and (count := give_back(db, dead)):
+            _log.warning("%d %s of a worker that died were returned to the queue", count, what)
 
 
 def _is_dead(owner: str, host: str) -> bool:

@@ -4,7 +4,7 @@ The sandbox's harness imports this package alone, so it imports nothing else of 
 """
 
 from model_zoo.architectures.context import Context, Moment
-from model_zoo.architectures.custom import CUSTOM, OwnBuild
+from model_zoo.architectures.custom import OwnBuild
 from model_zoo.architectures.data import TrainingData, load_inputs, load_training_data
 from model_zoo.architectures.keywords import ArchitectureError
 from model_zoo.architectures.layers import build
@@ -12,7 +12,6 @@ from model_zoo.architectures.networks import load_network
 from model_zoo.architectures.weights import WeightsError, load_weights
 
 __all__ = [
-    "CUSTOM",
     "ArchitectureError",
     "Context",
     "Moment",

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from model_zoo.architectures.keywords import Given, LayerKind, layer_list, needed, optional
+from model_zoo.architectures.keywords import Given, Keyword, LayerKind, layer_list, optional
 
-_BODY = needed("body", layer_list)
+_BODY = Keyword("body", layer_list)
 _NOTHING: Sequence[object] = ()
 _SHORTCUT = optional("shortcut", layer_list, _NOTHING)
 

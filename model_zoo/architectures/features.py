@@ -2,18 +2,9 @@
 
 from torch import nn
 
-from model_zoo.architectures.keywords import (
-    BIAS,
-    EPS,
-    FEATURES,
-    INPUTS,
-    OUTPUTS,
-    LayerKind,
-    needed,
-    number,
-)
+from model_zoo.architectures.keywords import BIAS, EPS, FEATURES, INPUTS, OUTPUTS, Keyword, LayerKind, number
 
-_SLOPE = needed("slope", number(-1, 1))
+_SLOPE = Keyword("slope", number(-1, 1))
 
 FEATURE_LAYERS = {
     "flatten": LayerKind(lambda _: nn.Flatten()),

@@ -58,11 +58,6 @@ class LayerKind:
     keywords: tuple[Keyword[object], ...] = ()
 
 
-def needed(name: str, parse: Callable[[object], T]) -> Keyword[T]:
-    """Declare a keyword that must be given."""
-    return Keyword(name, parse)
-
-
 def optional(name: str, parse: Callable[[object], T], default: T) -> Keyword[T]:
     """Declare a keyword with a default."""
     return Keyword(name, parse, default, is_needed=False)
@@ -99,30 +94,12 @@ def number(above: float, most: float) -> Callable[[object], float]:
 
 def pair(least: int) -> Callable[[object], Pair]:
     """Make a parser of an integer for both directions, or a list [rows, columns]."""
-
-    def parse(value: object) -> Pair:
-        if _is_whole(value, least):
-            return cast(int, value)
-        if _is_list(value, 2, least):
-            rows, columns = cast("list[int]", value)
-            return rows, columns
-        raise ArchitectureError(
-            f"must be an integer from {least} to {LARGEST_SIZE} or a list [rows, columns] of them, not {value!r}"
-        )
-
-    return parse
+    return lambda value: cast(Pair, _one_or_list(value, least, "rows, columns"))
 
 
 def sides(value: object) -> Sides:
     """Parse an integer for all four sides, or a list [top, bottom, left, right]."""
-    if _is_whole(value, 0):
-        return cast(int, value)
-    if _is_list(value, 4, 0):
-        top, bottom, left, right = cast("list[int]", value)
-        return top, bottom, left, right
-    raise ArchitectureError(
-        f"must be an integer from 0 to {LARGEST_SIZE} or a list [top, bottom, left, right] of them, not {value!r}"
-    )
+    return cast(Sides, _one_or_list(value, 0, "top, bottom, left, right"))
 
 
 def layer_list(value: object) -> Sequence[object]:
@@ -146,15 +123,23 @@ def _is_whole(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= LARGEST_SIZE
 
 
-def _is_list(value: object, length: int, least: int) -> bool:
-    return isinstance(value, list | tuple) and len(value) == length and all(_is_whole(item, least) for item in value)
+def _one_or_list(value: object, least: int, places: str) -> object:
+    """Parse an integer, or a list with one for each of the `places`."""
+    if _is_whole(value, least):
+        return value
+    is_list = isinstance(value, list | tuple) and len(value) == len(places.split(","))
+    if is_list and all(_is_whole(item, least) for item in cast(Sequence[object], value)):
+        return tuple(cast(Sequence[object], value))
+    raise ArchitectureError(
+        f"must be an integer from {least} to {LARGEST_SIZE} or a list [{places}] of them, not {value!r}"
+    )
 
 
 SIZE = whole(1)
 EPS = optional("eps", number(0, 1), 1e-5)
-INPUTS = needed("inputs", SIZE)
-OUTPUTS = needed("outputs", SIZE)
-FEATURES = needed("features", SIZE)
+INPUTS = Keyword("inputs", SIZE)
+OUTPUTS = Keyword("outputs", SIZE)
+FEATURES = Keyword("features", SIZE)
 BIAS = optional("bias", flag, default=True)
-KERNEL = needed("kernel", pair(1))
+KERNEL = Keyword("kernel", pair(1))
 PADDING: Keyword[Sides] = optional("padding", sides, 0)

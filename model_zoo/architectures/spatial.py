@@ -4,6 +4,8 @@ Padding that differs between opposite sides (TensorFlow's "same" with a stride) 
 layers, so that a measure that looks for `nn.Conv2d` or `nn.MaxPool2d` finds them.
 """
 
+import math
+from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -38,54 +40,41 @@ _CEIL = optional("ceil", flag, default=False)
 _COUNT_PADDING = optional("count_padding", flag, default=True)
 
 
-class UnevenConv2d(nn.Conv2d):
-    """A convolution of the input padded with zeros by `sides` = (left, right, top, bottom); its own `padding` is 0."""
+class _Uneven(nn.Module):
+    """A layer that first pads its input by `sides` = (left, right, top, bottom) with `fill`."""
 
     sides: tuple[int, int, int, int]
+    fill = 0.0
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pad the input, then convolve."""
-        return super().forward(functional.pad(x, self.sides))
-
-    def extra_repr(self) -> str:
-        """Describe the layer for `repr`."""
-        own: str = super().extra_repr()  # type: ignore[no-untyped-call]  # torch's stub
-        return f"{own}, sides={self.sides}"
-
-
-class UnevenMaxPool2d(nn.MaxPool2d):
-    """Max-pooling of the input padded with minus infinity by `sides` = (left, right, top, bottom)."""
-
-    sides: tuple[int, int, int, int]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Pad the input, then pool."""
-        return cast(Tensor, super().forward(functional.pad(x, self.sides, value=float("-inf"))))
+        """Pad the input, then apply the layer."""
+        return cast(Tensor, super().forward(functional.pad(x, self.sides, value=self.fill)))
 
     def extra_repr(self) -> str:
         """Describe the layer for `repr`."""
         return f"{super().extra_repr()}, sides={self.sides}"
 
 
-class UnevenAvgPool2d(nn.AvgPool2d):
-    """Average pooling of the input padded with zeros by `sides` = (left, right, top, bottom).
+class UnevenConv2d(_Uneven, nn.Conv2d):
+    """A convolution of the padded input; its own `padding` is 0."""
+
+
+class UnevenMaxPool2d(_Uneven, nn.MaxPool2d):
+    """Max-pooling of the input padded with minus infinity."""
+
+    fill = -math.inf
+
+
+class UnevenAvgPool2d(_Uneven, nn.AvgPool2d):
+    """Average pooling of the padded input.
 
     With `count_include_pad` false, a window's sum is divided by the number of its pixels inside the input.
     """
 
-    sides: tuple[int, int, int, int]
-
     def forward(self, x: Tensor) -> Tensor:
         """Pad the input, then pool."""
-        average = super().forward(functional.pad(x, self.sides))
-        if self.count_include_pad:
-            return average
-        inside = torch.ones_like(x[:1, :1])
-        return average / super().forward(functional.pad(inside, self.sides))
-
-    def extra_repr(self) -> str:
-        """Describe the layer for `repr`."""
-        return f"{super().extra_repr()}, sides={self.sides}"
+        average = super().forward(x)
+        return average if self.count_include_pad else average / super().forward(torch.ones_like(x[:1, :1]))
 
 
 def _conv2d(given: Given) -> nn.Conv2d:
@@ -102,26 +91,23 @@ def _conv2d(given: Given) -> nn.Conv2d:
         bias=given(BIAS),
     )
     if isinstance(module, UnevenConv2d):
-        module.sides = (left, right, top, bottom)
+        module.sides = _sides(given)
     return module
 
 
-def _maxpool2d(given: Given) -> nn.MaxPool2d:
-    kernel, stride, ceil = given(KERNEL), given(_STRIDE), given(_CEIL)
-    padding = _even_padding(given)
-    if padding is not None:
-        return nn.MaxPool2d(kernel, stride, padding, ceil_mode=ceil)
-    module = UnevenMaxPool2d(kernel, stride)
-    module.sides = _sides(given)
-    return module
+def _maxpool2d(given: Given) -> nn.Module:
+    return _pool(given, nn.MaxPool2d, UnevenMaxPool2d)
 
 
-def _avgpool2d(given: Given) -> nn.AvgPool2d:
-    kernel, stride, ceil, counts = given(KERNEL), given(_STRIDE), given(_CEIL), given(_COUNT_PADDING)
-    padding = _even_padding(given)
+def _avgpool2d(given: Given) -> nn.Module:
+    return _pool(given, nn.AvgPool2d, UnevenAvgPool2d, count_include_pad=given(_COUNT_PADDING))
+
+
+def _pool(given: Given, even: Callable[..., nn.Module], uneven: Callable[..., _Uneven], **further: bool) -> nn.Module:
+    kernel, stride, padding = given(KERNEL), given(_STRIDE), _even_padding(given)
     if padding is not None:
-        return nn.AvgPool2d(kernel, stride, padding, ceil_mode=ceil, count_include_pad=counts)
-    module = UnevenAvgPool2d(kernel, stride, count_include_pad=counts)
+        return even(kernel, stride, padding, ceil_mode=given(_CEIL), **further)
+    module = uneven(kernel, stride, **further)
     module.sides = _sides(given)
     return module
 

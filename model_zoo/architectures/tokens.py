@@ -8,20 +8,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from model_zoo.architectures.keywords import (
-    FEATURES,
-    INPUTS,
-    KERNEL,
-    OUTPUTS,
-    SIZE,
-    Given,
-    LayerKind,
-    Pair,
-    needed,
-)
+from model_zoo.architectures.keywords import FEATURES, INPUTS, KERNEL, OUTPUTS, SIZE, Keyword, LayerKind, Pair
 
-_TOKENS = needed("tokens", SIZE)
-_HEADS = needed("heads", SIZE)
+_TOKENS = Keyword("tokens", SIZE)
+_HEADS = Keyword("heads", SIZE)
 
 
 class Patches(nn.Module):
@@ -93,12 +83,10 @@ class MeanTokens(nn.Module):
         return x.mean(dim=1)
 
 
-def _patches(given: Given) -> Patches:
-    return Patches(given(INPUTS), given(OUTPUTS), given(KERNEL))
-
-
 TOKEN_LAYERS = {
-    "patches": LayerKind(_patches, (INPUTS, OUTPUTS, KERNEL)),
+    "patches": LayerKind(
+        lambda given: Patches(given(INPUTS), given(OUTPUTS), given(KERNEL)), (INPUTS, OUTPUTS, KERNEL)
+    ),
     "positions": LayerKind(lambda given: Positions(given(_TOKENS), given(FEATURES)), (_TOKENS, FEATURES)),
     "attention": LayerKind(lambda given: Attention(given(FEATURES), given(_HEADS)), (FEATURES, _HEADS)),
     "meantokens": LayerKind(lambda _: MeanTokens()),

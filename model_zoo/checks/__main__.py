@@ -28,15 +28,11 @@ def main(folder: Path, jobs: int | None) -> None:
         report = check_folder(folder, Measurer, watch=_tell, jobs=jobs)
     except ZooError as error:
         raise click.ClickException(str(error)) from None
-    _print({"report": report.model_dump(mode="json")})
+    click.echo(json.dumps({"report": report.model_dump(mode="json")}))
 
 
 def _tell(done: int, total: int, text: str) -> None:
-    _print({"done": done, "total": total, "text": text})
-
-
-def _print(content: dict[str, object]) -> None:
-    click.echo(json.dumps(content))
+    click.echo(json.dumps({"done": done, "total": total, "text": text}))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,11 @@ NAME = "extended track"
 def extended_track(zoo: Zoo) -> Item:
     """Check that a zoo of the extended track offers something for every network, and that others do not."""
     is_extended = "extended" in zoo.manifest.tracks
-    partial = [what for what, has, lacks in _counts(zoo) if has and lacks]
+    counts = {
+        "siblings": sum(bool(entry.siblings) for entry in zoo.networks),
+        "trajectories": sum(bool(entry.trajectory) for entry in zoo.networks),
+    }
+    partial = [what for what, count in counts.items() if 0 < count < len(zoo.networks)]
     if is_extended and not zoo.offers:
         return error(
             NAME,
@@ -24,7 +28,7 @@ def extended_track(zoo: Zoo) -> Item:
             f"Some networks, but not all, have {' and '.join(partial)}: no measure may ask for it.",
             "Give it to every network, or to none.",
         )
-    held = [what for what, has, _ in _counts(zoo) if has]
+    held = [what for what, count in counts.items() if count]
     held += ["unlabelled inputs"] if zoo.unlabelled_file is not None else []
     if held and not is_extended:
         return warning(
@@ -35,11 +39,3 @@ def extended_track(zoo: Zoo) -> Item:
     if not is_extended:
         return ok(NAME, "The zoo is of the standard track alone.")
     return ok(NAME, f"Measures of the extended track get of every network: {', '.join(zoo.offers)}.")
-
-
-def _counts(zoo: Zoo) -> list[tuple[str, int, int]]:
-    """For siblings and trajectories: how many networks have some, and how many have none."""
-    siblings = sum(bool(entry.siblings) for entry in zoo.networks)
-    trajectories = sum(bool(entry.trajectory) for entry in zoo.networks)
-    count = len(zoo.networks)
-    return [("siblings", siblings, count - siblings), ("trajectories", trajectories, count - trajectories)]

@@ -35,14 +35,10 @@ def checksums(zoo: Zoo, watch: Watch) -> Item:
 
 def nothing_unlisted(zoo: Zoo) -> Item:
     """Check that the folder has no link, device or pipe, and no file that the manifest does not list."""
-    extra: list[str] = []
-    odd: list[str] = []
+    found = sorted(_everything(zoo.folder))
+    odd = [name for name, mode in found if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))]
     listed = {MANIFEST, *zoo.manifest.files}
-    for name, mode in sorted(_everything(zoo.folder)):
-        if stat.S_ISREG(mode):
-            extra += [] if name in listed else [name]
-        elif not stat.S_ISDIR(mode):
-            odd.append(name)
+    extra = [name for name, mode in found if stat.S_ISREG(mode) and name not in listed]
     if odd:
         return error(
             "unlisted",

@@ -11,6 +11,7 @@ import numpy as np
 import scipy  # loads scipy.stats, which takes a second, only where it is used
 
 from model_zoo.checks.report import AxisNumbers, Item, NetworkNumbers, error, ok, some, warning
+from model_zoo.gap_summary import mean_at
 from model_zoo.manifest import ZooTruth
 
 GOOD_SPREAD = 3.0
@@ -54,12 +55,13 @@ def axis_numbers(truth: ZooTruth, target: Mapping[str, float]) -> list[AxisNumbe
     values = list(target.values())
     numbers: list[AxisNumbers] = []
     for axis in truth.axes:
+        means = (mean_at(truth, target, axis.name, value) for value in axis.values)
         positions = [axis.values.index(truth.networks[identifier].hyperparameters[axis.name]) for identifier in target]
         numbers.append(
             AxisNumbers(
                 name=axis.name,
                 values=axis.values,
-                mean_gaps=[_mean_at(place, positions, values) for place in range(len(axis.values))],
+                mean_gaps=[None if math.isnan(mean) else mean for mean in means],
                 tau_b=_tau_b(positions, values),
                 share=_share(positions, values),
             )
@@ -139,30 +141,26 @@ def trained_alike(truth: ZooTruth) -> Item:
     """Check that all networks were trained equally far, so that the gap does not just reflect a failed training."""
     accuracy = {identifier: network.metrics["train_acc"] for identifier, network in truth.networks.items()}
     best = max(accuracy.values())
-    behind = [identifier for identifier, reached in accuracy.items() if reached < best - _TRAINED_ALIKE]
+    behind = {identifier: reached for identifier, reached in accuracy.items() if reached < best - _TRAINED_ALIKE}
     losses = {
         identifier: network.metrics["train_loss"]
         for identifier, network in truth.networks.items()
         if "train_loss" in network.metrics
     }
     middle = statistics.median(losses.values()) if losses else 0.0
-    far = [
-        identifier
-        for identifier, loss in losses.items()
-        if loss > max(_LOSS_RATIO * middle, middle + _LEAST_LOSS) and identifier not in behind
-    ]
-    if behind or far:
-        sentences = []
-        if behind:
-            sentences.append(
-                f"{len(behind)} networks have a training accuracy more than {_TRAINED_ALIKE:.0%} below the best "
-                f"({best:.3f}): {some(_with(behind, accuracy))}."
-            )
-        if far:
-            sentences.append(
-                f"{len(far)} networks have a training loss far above the median ({middle:.4f}): "
-                f"{some(_with(far, losses))}."
-            )
+    limit = max(_LOSS_RATIO * middle, middle + _LEAST_LOSS)
+    far = {identifier: loss for identifier, loss in losses.items() if loss > limit and identifier not in behind}
+    sentences = []
+    if behind:
+        sentences.append(
+            f"{len(behind)} networks have a training accuracy more than {_TRAINED_ALIKE:.0%} below the best "
+            f"({best:.3f}): {some(_listed(behind))}."
+        )
+    if far:
+        sentences.append(
+            f"{len(far)} networks have a training loss far above the median ({middle:.4f}): {some(_listed(far))}."
+        )
+    if sentences:
         return warning(
             "trained alike",
             " ".join(sentences) + " Their training did not reach the stopping rule.",
@@ -171,13 +169,8 @@ def trained_alike(truth: ZooTruth) -> Item:
     return ok("trained alike", f"All training accuracies are within {_TRAINED_ALIKE:.0%} of the best, {best:.3f}.")
 
 
-def _with(ids: Sequence[str], numbers: Mapping[str, float]) -> Iterator[str]:
-    return (f"{identifier} ({numbers[identifier]:.3f})" for identifier in ids)
-
-
-def _mean_at(place: int, positions: Sequence[int], values: Sequence[float]) -> float | None:
-    at = [value for position, value in zip(positions, values, strict=True) if position == place]
-    return statistics.fmean(at) if at else None
+def _listed(numbers: Mapping[str, float]) -> Iterator[str]:
+    return (f"{identifier} ({number:.3f})" for identifier, number in numbers.items())
 
 
 def _tau_b(positions: Sequence[int], values: Sequence[float]) -> float | None:
@@ -188,12 +181,8 @@ def _tau_b(positions: Sequence[int], values: Sequence[float]) -> float | None:
 
 def _share(groups: Sequence[int], values: Sequence[float]) -> float | None:
     """Compute the share of the variance between groups (eta squared); None where the values are constant."""
-    if not _varies(values):
+    if max(values) == min(values):
         return None
     array, of = np.array(values), np.array(groups)
     means = np.bincount(of, array)[of] / np.bincount(of)[of]
     return float(np.square(means - array.mean()).sum() / np.square(array - array.mean()).sum())
-
-
-def _varies(values: Sequence[float]) -> bool:
-    return max(values) > min(values)

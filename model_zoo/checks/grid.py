@@ -7,19 +7,13 @@ target, every measure scores 0.
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from model_zoo.checks.report import Item, error, ok, some, warning
-from model_zoo.manifest import Axis, AxisValue, NetworkTruth, ZooTruth
+from model_zoo.manifest import Axis, AxisValue, NetworkTruth, ZooTruth, described
 
 _LEAST_AXES = 2
 Place = tuple[AxisValue, ...]
-
-
-def grid_items(truth: ZooTruth) -> Iterator[Item]:
-    """Check the grid itself; `uncertain_pairs` checks it for each target."""
-    yield complete(truth)
-    yield axes(truth)
 
 
 def complete(truth: ZooTruth) -> Item:
@@ -29,7 +23,7 @@ def complete(truth: ZooTruth) -> Item:
         at[_place(network, truth.axes)].append(identifier)
     size = math.prod(len(axis.values) for axis in truth.axes)
     combinations = itertools.product(*(axis.values for axis in truth.axes))
-    doubled = [f"{_described(place, truth.axes)} ({some(ids)})" for place, ids in at.items() if len(ids) > 1]
+    doubled = [f"{described(truth.axes, place)} ({some(ids)})" for place, ids in at.items() if len(ids) > 1]
     holes = size - len(at)
     if doubled:
         return error(
@@ -38,7 +32,7 @@ def complete(truth: ZooTruth) -> Item:
             "Leave one network of each, or distinguish them by another axis, for example the seed.",
         )
     if holes:
-        missing = itertools.islice((_described(place, truth.axes) for place in combinations if place not in at), 3)
+        missing = itertools.islice((described(truth.axes, place) for place in combinations if place not in at), 3)
         more = f" and {holes - 3} more" if holes > 3 else ""
         return error(
             "grid",
@@ -113,7 +107,3 @@ def _fixes(truth: ZooTruth, pair: Sequence[Axis], values: Mapping[str, float]) -
 
 def _place(network: NetworkTruth, axes: Sequence[Axis]) -> Place:
     return tuple(network.hyperparameters[axis.name] for axis in axes)
-
-
-def _described(place: Place, axes: Sequence[Axis]) -> str:
-    return ", ".join(f"{axis.name}={value}" for axis, value in zip(axes, place, strict=True))

@@ -6,14 +6,15 @@ is public.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import TypeVar
 
 import numpy as np
 
 from model_zoo.checks.order import Leak, leak_in_order, leak_in_times
 from model_zoo.checks.report import Item, error, ok, some, warning
-from model_zoo.checks.safetensors_reader import opened
+from model_zoo.checks.safetensors_reader import TensorFile, opened
 from model_zoo.manifest import COUNTER, MANIFEST, NETWORKS, ZooError, ZooTruth
 from model_zoo.zoo import Zoo
 
@@ -30,6 +31,7 @@ _TRAINING_ONLY = frozenset(
 )
 _NEW_IDS = "Give the networks new random ids, and sort networks.json by id; writing the zoo with `ZooWriter` does both."
 Targets = Mapping[str, Mapping[str, float]]
+T = TypeVar("T")
 
 
 def leak_items(zoo: Zoo, truth: ZooTruth | None, targets: Targets) -> Iterator[Item]:
@@ -59,7 +61,7 @@ def leak_items(zoo: Zoo, truth: ZooTruth | None, targets: Targets) -> Iterator[I
 
 def metadata(zoo: Zoo) -> Item:
     """Check that no public file has texts in its header."""
-    with_texts = [f"{name} ({some(found, 3)})" for name in _public_tensors(zoo) if (found := _texts(zoo.folder / name))]
+    with_texts = [f"{name} ({some(found, 3)})" for name, found in _of_public_tensors(zoo, _texts) if found]
     if with_texts:
         return error(
             "metadata",
@@ -71,7 +73,7 @@ def metadata(zoo: Zoo) -> Item:
 
 def counters(zoo: Zoo) -> Item:
     """Check that batch norm's counter of batches, which no network uses, does not reveal how long it was trained."""
-    counting = [name for name in _public_tensors(zoo) if _counts(zoo.folder / name)]
+    counting = [name for name, counts in _of_public_tensors(zoo, _counts) if counts]
     if not counting:
         return ok("counters", "No weight file counts the batches of its training.")
     text = f"{len(counting)} weight files count the batches of their training ({COUNTER}): {some(counting, 3)}."
@@ -177,25 +179,18 @@ def _reveal_values(listed: Sequence[str], truth: ZooTruth, axis_name: str) -> bo
     return reached > int(table[shuffled, columns].sum(axis=1).max())
 
 
-def _public_tensors(zoo: Zoo) -> list[str]:
-    return [name for name in zoo.manifest.files if name.startswith("public/") and name.endswith(".safetensors")]
+def _of_public_tensors(zoo: Zoo, read: Callable[[TensorFile], T]) -> Iterator[tuple[str, T]]:
+    """Read something of each public file of tensors but damaged ones, which the items about weights and data report."""
+    for name in zoo.manifest.files:
+        if name.startswith("public/") and name.endswith(".safetensors"):
+            with suppress(ZooError), opened(zoo.folder / name) as file:
+                yield name, read(file)
 
 
-def _counts(path: Path) -> bool:
-    try:
-        with opened(path) as file:
-            return any(file.tensor(name).any() for name in file.names if name.endswith(COUNTER))
-    except ZooError:  # reported by the items about weights and data
-        return False
+def _counts(file: TensorFile) -> bool:
+    return any(file.tensor(name).any() for name in file.names if name.endswith(COUNTER))
 
 
-def _texts(path: Path) -> list[str]:
-    try:
-        with opened(path) as file:
-            return [
-                f"{key}={value[:40]}"
-                for key, value in sorted(file.metadata.items())
-                if value not in _HARMLESS.get(key, ())
-            ]
-    except ZooError:  # reported by the items about weights and data
-        return []
+def _texts(file: TensorFile) -> list[str]:
+    texts = sorted(file.metadata.items())
+    return [f"{key}={value[:40]}" for key, value in texts if value not in _HARMLESS.get(key, ())]

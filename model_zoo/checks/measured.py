@@ -5,6 +5,7 @@ The caller of `check_zoo` chooses who measures: `checks.torch_measurer`, or `wor
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from model_zoo.checks.report import Item, error, ok, some, warning
 from model_zoo.manifest import ZooTruth
@@ -86,7 +87,7 @@ def measured_items(
 
 def loads(measured: Mapping[str, Measured]) -> Item:
     """Check that every network can be built and its weights fit."""
-    faults = {identifier: found.load_fault for identifier, found in measured.items() if found.load_fault is not None}
+    faults = {network: found.load_fault for network, found in measured.items() if found.load_fault is not None}
     if faults:
         return error(
             "networks load",
@@ -99,9 +100,7 @@ def loads(measured: Mapping[str, Measured]) -> Item:
 
 def logits(measured: Mapping[str, Measured]) -> Item:
     """Check that every network that loads gives finite logits of shape (n, classes)."""
-    faults = {
-        identifier: found.logits_fault for identifier, found in measured.items() if found.logits_fault is not None
-    }
+    faults = {network: found.logits_fault for network, found in measured.items() if found.logits_fault is not None}
     if faults:
         return error(
             "logits",
@@ -151,9 +150,5 @@ def _loss(name: str, metric: str, fits: Mapping[str, Fit], truth: ZooTruth) -> I
     return ok(name, f"The mean cross-entropy is the recorded one for all {len(compared)} networks.")
 
 
-def _fits(measured: Mapping[str, Measured], which: str) -> dict[str, Fit]:
-    return {
-        identifier: fit
-        for identifier, found in measured.items()
-        if (fit := found.train if which == "train" else found.test) is not None
-    }
+def _fits(measured: Mapping[str, Measured], which: Literal["train", "test"]) -> dict[str, Fit]:
+    return {identifier: fit for identifier, found in measured.items() if (fit := getattr(found, which)) is not None}

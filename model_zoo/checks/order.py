@@ -59,11 +59,8 @@ def leak_in_order(order: Sequence[str], truth: ZooTruth, targets: Mapping[str, M
     places = _places(order, truth)
     if _runs_through(places):
         return Leak("it runs through the grid of hyperparameters", certain=True)
-    series = {axis.name: places[:, column].tolist() for column, axis in enumerate(truth.axes)}
-    series |= {name: [of[identifier] for identifier in order] for name, of in targets.items()}
-    clearest = min((_p_value(range(len(order)), numbers), name) for name, numbers in series.items())
-    if (likely := clearest[0] * len(series)) < DOUBTFUL:
-        return Leak(f"it is correlated with {clearest[1]}", certain=likely < CERTAIN)
+    if (leak := _correlation("it is correlated with", range(len(order)), order, truth, targets)) is not None:
+        return leak
     if _neighbours_are_alike(places):
         return Leak("neighbours in it share more hyperparameters than by chance", certain=True)
     return None
@@ -80,16 +77,28 @@ def leak_in_times(times: Mapping[str, int], truth: ZooTruth, targets: Mapping[st
     targets : mapping
         As in `leak_in_order`.
     """
-    if len(set(times.values())) == 1:
+    different = len(set(times.values()))
+    if different == 1:
         return None
-    if len(set(times.values())) == len(times):
+    if different == len(times):
         return leak_in_order(sorted(times, key=lambda identifier: times[identifier]), truth, targets)
-    series = {axis.name: _column(times, truth, axis.name) for axis in truth.axes}
-    series |= {name: [of[identifier] for identifier in times] for name, of in targets.items()}
-    when = list(times.values())
-    clearest = min((_p_value(when, numbers), name) for name, numbers in series.items())
-    likely = clearest[0] * len(series)
-    return Leak(f"they are correlated with {clearest[1]}", certain=likely < CERTAIN) if likely < DOUBTFUL else None
+    return _correlation("they are correlated with", list(times.values()), list(times), truth, targets)
+
+
+def _correlation(
+    says: str,
+    numbers: Sequence[float],
+    ids: Sequence[str],
+    truth: ZooTruth,
+    targets: Mapping[str, Mapping[str, float]],
+) -> Leak | None:
+    """Find the axis or target with which one number for each of the networks `ids` is most clearly correlated."""
+    places = _places(ids, truth)
+    series = {axis.name: places[:, column].tolist() for column, axis in enumerate(truth.axes)}
+    series |= {name: [of[identifier] for identifier in ids] for name, of in targets.items()}
+    p_value, clearest = min((_p_value(numbers, hidden), name) for name, hidden in series.items())
+    likely = p_value * len(series)
+    return Leak(f"{says} {clearest}", certain=likely < CERTAIN) if likely < DOUBTFUL else None
 
 
 def _p_value(first: Sequence[float], second: Sequence[float]) -> float:
@@ -98,11 +107,6 @@ def _p_value(first: Sequence[float], second: Sequence[float]) -> float:
         return 1.0
     found = float(scipy.stats.kendalltau(first, second, method="asymptotic").pvalue)
     return 1.0 if math.isnan(found) else found
-
-
-def _column(ids: Mapping[str, int], truth: ZooTruth, axis_name: str) -> list[float]:
-    values = next(axis.values for axis in truth.axes if axis.name == axis_name)
-    return [values.index(truth.networks[identifier].hyperparameters[axis_name]) for identifier in ids]
 
 
 def _places(order: Sequence[str], truth: ZooTruth) -> NDArray[np.int64]:

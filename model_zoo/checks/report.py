@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import Field, FiniteFloat
 
-from model_zoo.manifest import AxisValue
+from model_zoo.manifest import AxisValue, Part
 
 
 class Verdict(StrEnum):
@@ -18,12 +18,6 @@ class Verdict(StrEnum):
     OK = "ok"
     WARNING = "warning"
     ERROR = "error"
-
-
-class Part(BaseModel):
-    """Base class of the models in this module: immutable, and an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Item(Part):
@@ -133,8 +127,7 @@ class CheckReport(Part):
 
     def with_items(self, items: Iterable[Item], numbers: Numbers | None = None) -> Self:
         """Return the report with more items at its end, and with other numbers if any are given."""
-        update = {"items": [*self.items, *items], "numbers": numbers or self.numbers}
-        return self.model_copy(update=update)
+        return self.model_copy(update={"items": [*self.items, *items], "numbers": numbers or self.numbers})
 
 
 def ok(name: str, text: str) -> Item:

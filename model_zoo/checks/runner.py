@@ -16,7 +16,7 @@ from model_zoo.checks.file_digests import Watch, checksums, nothing_unlisted
 from model_zoo.checks.measured import Measured, measured_items
 from model_zoo.checks.report import CheckReport, Item, Numbers, Verdict, error, ok
 from model_zoo.checks.weights import WeightsFound, weight_items, weights_of
-from model_zoo.gap_summary import GapSummary, summarize_gaps
+from model_zoo.gap_summary import summarize_gaps
 from model_zoo.manifest import TRUTH, ZooError, ZooTruth
 from model_zoo.zoo import NetworkEntry, Zoo, open_zoo
 
@@ -86,7 +86,8 @@ def check_zoo(zoo: Zoo, *, watch: Watch, measured: Measure, jobs: int | None = N
     are_data_sound = all(item.verdict is not Verdict.ERROR for item in from_data)
     weights, fits = _networks(zoo, measured if are_data_sound else None, watch, jobs)
     items = [*from_data, truth_item, *weight_items(weights), extended_track(zoo)]
-    training, test = _sizes(zoo) if are_data_sound else (None, None)
+    training = examples(zoo.training_file) if are_data_sound else None
+    test = examples(zoo.test_file) if are_data_sound and zoo.test_file is not None else None
     if training is not None:
         items += measured_items(fits, truth, training, test)
     names = dict.fromkeys(["gap", *zoo.manifest.targets])
@@ -117,7 +118,8 @@ def _truth(zoo: Zoo) -> tuple[ZooTruth | None, Item]:
 
 
 def _truth_items(truth: ZooTruth, targets: Mapping[str, Mapping[str, float]]) -> Iterator[Item]:
-    yield from grid.grid_items(truth)
+    yield grid.complete(truth)
+    yield grid.axes(truth)
     for name, values in targets.items():
         yield grid.uncertain_pairs(truth, name, values)
     in_range = gaps.accuracies(truth)
@@ -132,17 +134,10 @@ def _truth_items(truth: ZooTruth, targets: Mapping[str, Mapping[str, float]]) ->
 def _numbers(truth: ZooTruth, numbers: Numbers) -> Numbers:
     found: dict[str, object] = {"networks": gaps.network_numbers(truth), "axes": gaps.axis_numbers(truth, truth.gaps())}
     if gaps.accuracies(truth).verdict is Verdict.OK:
-        found |= _summary_numbers(summarize_gaps(truth))
+        summary = summarize_gaps(truth)
+        found |= {"mean_gap": summary.mean, "std_gap": summary.std, "standard_error": summary.standard_error}
+        found["spread"] = summary.spread if summary.standard_error else None
     return numbers.model_copy(update=found)
-
-
-def _summary_numbers(summary: GapSummary) -> dict[str, float | None]:
-    return {
-        "mean_gap": summary.mean,
-        "std_gap": summary.std,
-        "standard_error": summary.standard_error,
-        "spread": summary.spread if summary.standard_error else None,
-    }
 
 
 def _networks(
@@ -168,7 +163,3 @@ def _networks(
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
     return weights, fits
-
-
-def _sizes(zoo: Zoo) -> tuple[int, int | None]:
-    return examples(zoo.training_file), None if zoo.test_file is None else examples(zoo.test_file)

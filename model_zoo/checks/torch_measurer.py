@@ -2,6 +2,7 @@
 
 import time
 from functools import cached_property
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -34,10 +35,8 @@ class Measurer:
         """Measure one network."""
         try:
             network = loading.load_network(self._zoo, entry.id)
-            for _ in loading.load_siblings(self._zoo, entry.id):
+            for _ in chain(loading.load_siblings(self._zoo, entry.id), loading.load_trajectory(self._zoo, entry.id)):
                 pass  # that each can be loaded is what matters
-            for _ in loading.load_trajectory(self._zoo, entry.id):
-                pass
         except ZooError as fault:
             return Measured(load_fault=str(fault))
         train = _fit(network, self._training)

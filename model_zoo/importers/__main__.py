@@ -33,25 +33,20 @@ def main(kind: str) -> None:
         else:
             report = import_torch(TorchRequest.model_validate_json(content), _watch)
     except ValidationError as error:
-        _say({"error": f"the request for an import: {faults(error)}"})
+        click.echo(json.dumps({"error": f"the request for an import: {faults(error)}"}))
         sys.exit(1)
     except ZooError as error:
-        _say({"error": str(error)})
+        click.echo(json.dumps({"error": str(error)}))
         sys.exit(1)
     finally:
         signal.signal(signal.SIGTERM, at_first)
         faulthandler.cancel_dump_traceback_later()
-    _say({"report": report.model_dump(mode="json")})
+    click.echo(json.dumps({"report": report.model_dump(mode="json")}))
 
 
 def _watch(done: int, total: int, text: str) -> None:
     faulthandler.dump_traceback_later(_SILENCE_S, exit=True)
-    _say({"done": done, "total": total, "text": text})
-
-
-def _say(message: object) -> None:
-    click.echo(json.dumps(message))
-    sys.stdout.flush()
+    click.echo(json.dumps({"done": done, "total": total, "text": text}))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -134,7 +135,7 @@ def _write_networks(
     seen: dict[bytes, Candidate] = {}
     largest = 0.0
     mismatches: list[str] = []
-    for done, (network_id, candidate) in enumerate(sorted(zip(ids, source.candidates, strict=True), key=_by_id)):
+    for done, (network_id, candidate) in enumerate(sorted(zip(ids, source.candidates, strict=True), key=itemgetter(0))):
         watch(done, total, f"converting network {candidate.name}")
         recorded = source.truth.metrics[candidate.name]
         network = _write_network(writer, network_id, candidate, source.truth, seen, device)
@@ -201,10 +202,6 @@ def _require_metrics(source: Source, wanted: Wanted) -> None:
                     )
 
 
-def _by_id(pair: tuple[str, Candidate]) -> str:
-    return pair[0]
-
-
 def _digest(weights: Arrays) -> bytes:
     digest = hashlib.sha256()
     for name, array in weights.items():
@@ -233,21 +230,12 @@ def _test_size(source: Source, wanted: Wanted, test: Examples | None) -> tuple[i
 def _card(wanted: Wanted, source: Source, train: Examples) -> ZooCard:
     name = wanted.name or re.sub(r"[^a-z0-9_-]+", "-", source.name.lower()).strip("-_")[:80] or "imported"
     return ZooCard(
+        **wanted.model_dump(include={"text", "licence", "citation", "targets", "truth_public"}),
         name=name,
         title=wanted.title or name,
-        text=wanted.text,
-        licence=wanted.licence,
-        citation=wanted.citation,
-        dataset=DatasetCard(
-            name=wanted.dataset_name,
-            source=wanted.dataset_source,
-            licence=wanted.dataset_licence,
-            text=wanted.dataset_text,
-        ),
+        dataset=DatasetCard(**{field: getattr(wanted, f"dataset_{field}") for field in DatasetCard.model_fields}),
         input_shape=list(train.inputs.shape[1:]),
         classes=source.classes,
-        targets=wanted.targets,
-        truth_public=wanted.truth_public,
     )
 
 
@@ -272,13 +260,13 @@ def _alone_at(out: Path) -> Iterator[None]:
     path = out.parent / f".{out.name}.lock"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644), "r+")
     except OSError as error:
         raise ZooError(f"{out}: cannot be written: {error.strerror}") from None
-    try:
+    with file:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            is_ours = path.exists() and os.path.samestat(os.fstat(descriptor), path.stat())
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_ours = path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
         except BlockingIOError:
             is_ours = False
         if not is_ours:
@@ -289,5 +277,3 @@ def _alone_at(out: Path) -> Iterator[None]:
             yield
         finally:
             path.unlink(missing_ok=True)
-    finally:
-        os.close(descriptor)

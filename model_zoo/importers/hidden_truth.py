@@ -5,11 +5,12 @@ The same value may be written as 512, 512.0 or "512": if all values of an axis a
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice, product
 from pathlib import Path
 
-from model_zoo.manifest import Axis, AxisValue, ZooError
+from model_zoo.manifest import Axis, AxisValue, ZooError, described
 
 _SHOWN = 3
 
@@ -58,14 +59,14 @@ def require_complete(truth: HiddenTruth, place: Path) -> None:
         if (other := seen.setdefault(combination, name)) != name:
             raise ZooError(
                 f"{place}: the networks {other} and {name} have the same hyperparameters "
-                f"({_described(truth.axes, combination)}); keep one of them"
+                f"({described(truth.axes, combination)}); keep one of them"
             )
     wanted = math.prod(len(axis.values) for axis in truth.axes)
     if holes := wanted - len(seen):
         missing = islice(
             (combo for combo in product(*(axis.values for axis in truth.axes)) if combo not in seen), _SHOWN
         )
-        shown = "; ".join(_described(truth.axes, combination) for combination in missing)
+        shown = "; ".join(described(truth.axes, combination) for combination in missing)
         raise ZooError(
             f"{place}: the grid has holes: {holes} of {wanted} combinations have no network, for example {shown}; "
             "add these networks, or take the values that were not trained from the possible ones"
@@ -99,15 +100,9 @@ def _number(value: object) -> int | float | None:
         return None
     if isinstance(value, str):
         for kind in (int, float):
-            try:
+            with suppress(ValueError):
                 value = kind(value)
                 break
-            except ValueError:
-                continue
     if isinstance(value, int):
         return value
     return value if isinstance(value, float) and math.isfinite(value) else None
-
-
-def _described(axes: Sequence[Axis], combination: Sequence[AxisValue]) -> str:
-    return ", ".join(f"{axis.name}={value}" for axis, value in zip(axes, combination, strict=True))

@@ -1,14 +1,11 @@
 """Runs an import in a child process, so that the caller does not load torch."""
 
-import contextlib
-import json
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from model_zoo.child_process import child_process
 from model_zoo.importers.import_request import ImportReport, PgdlRequest, TorchRequest
 from model_zoo.manifest import ZooError, faults
 
@@ -42,24 +39,13 @@ def import_in_child(
         request = (PgdlRequest if kind == "pgdl" else TorchRequest).model_validate(dict(arguments))
     except ValidationError as error:
         raise ZooError(f"the request for an import: {faults(error)}") from None
-    command = [sys.executable, "-P", "-m", "model_zoo.importers", kind]
     last: dict[str, Any] = {}
     doing = "starting"
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-        assert child.stdin is not None
-        assert child.stdout is not None
-        try:
-            with contextlib.suppress(BrokenPipeError):  # it ended before it read the request; see below
-                child.stdin.write(request.model_dump_json().encode())
-                child.stdin.close()
-            for line in child.stdout:
-                last = json.loads(line)
-                if "done" in last:
-                    doing = last["text"]
-                    watch(last["done"], last["total"], doing)
-        except BaseException:
-            child.terminate()
-            raise
+    with child_process("model_zoo.importers", kind, request=request.model_dump_json().encode()) as (child, messages):
+        for last in messages:
+            if "done" in last:
+                doing = last["text"]
+                watch(last["done"], last["total"], doing)
     if "report" in last:
         return ImportReport.model_validate(last["report"])
     if "error" in last:

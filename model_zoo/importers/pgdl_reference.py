@@ -1,6 +1,7 @@
 """Reads PGDL's model_configs.json: hyperparameters and metrics of a task's networks."""
 
 from collections.abc import Mapping
+from operator import attrgetter
 from pathlib import Path
 
 from model_zoo.importers.hidden_truth import HiddenTruth, find_value, finite_metrics, require_complete, written_values
@@ -52,7 +53,7 @@ def read_reference(path: Path) -> HiddenTruth:
         written = _object(described.get("hparams"), f"{place}: hparams")
         own = [_axis(axis, value, place) for axis, value in written.items()]
         axes = axes or own
-        if sorted(own, key=_by_name) != sorted(axes, key=_by_name):
+        if sorted(own, key=attrgetter("name")) != sorted(axes, key=attrgetter("name")):
             raise ZooError(f"{place}: its hyperparameters or possible values are not those of the networks before")
         hyperparameters[name] = {
             axis.name: find_value(
@@ -76,10 +77,6 @@ def _axis(name: str, written: object, place: str) -> Axis:
     if len(set(values)) < len(values):
         raise ZooError(f"{place}: {name}: possible_values has a value twice: {possible}")
     return Axis(name=name, values=values)
-
-
-def _by_name(axis: Axis) -> str:
-    return axis.name
 
 
 def _object(content: object, place: str) -> Mapping[str, object]:

@@ -25,16 +25,21 @@ class Row:
     architecture: str | None
 
 
-@dataclass(frozen=True)
-class Table:
-    """The rows in order, and what they say about the networks, by the name of the network's file."""
+def read_table(path: Path) -> tuple[list[Row], HiddenTruth]:
+    """Read a table, JSON if its name ends so, else CSV.
 
-    rows: list[Row]
-    truth: HiddenTruth
+    Returns
+    -------
+    rows : list of Row
+        In order.
+    truth : HiddenTruth
+        What they say about the networks, by the name of the network's file.
 
-
-def read_table(path: Path) -> Table:
-    """Read a table, JSON if its name ends so, else CSV. Raises ZooError naming file and row."""
+    Raises
+    ------
+    ZooError
+        If a row is wrong; the message names file and row.
+    """
     cells = _json_rows(plain_file(path)) if path.suffix.lower() == ".json" else _csv_rows(plain_file(path))
     if not cells:
         raise ZooError(f"{path}: no rows; write one for each network")
@@ -62,7 +67,7 @@ def read_table(path: Path) -> Table:
         metrics[name] = finite_metrics(written, place)
     truth = HiddenTruth(axes, hyperparameters, metrics)
     require_complete(truth, path)
-    return Table(rows, truth)
+    return rows, truth
 
 
 def _csv_rows(path: Path) -> list[dict[str, object]]:

@@ -1,6 +1,5 @@
 """Imports a folder of PyTorch weights with a table of hyperparameters and metrics."""
 
-import os
 import pickle
 from collections.abc import Mapping
 from functools import partial
@@ -12,13 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model_zoo.architectures import WeightsError, load_weights
+from model_zoo.architectures import load_weights
 from model_zoo.importers.accuracy import declared
 from model_zoo.importers.assemble import Candidate, Source, Watch, write_zoo
 from model_zoo.importers.examples import Examples, checked_examples
 from model_zoo.importers.import_request import ImportReport, TorchRequest
 from model_zoo.importers.plain_files import below, is_there, plain_file, plain_folder, read_json
 from model_zoo.importers.table import Row, read_table
+from model_zoo.loading import read_file
 from model_zoo.manifest import COUNTER, ZooError
 from model_zoo.safetensors_writer import Arrays
 
@@ -33,8 +33,7 @@ _LOAD_ERRORS = (
     EOFError,
     OSError,
     ValueError,
-    KeyError,
-    IndexError,
+    LookupError,
     TypeError,
     AttributeError,
     ImportError,
@@ -60,14 +59,14 @@ def import_torch(request: TorchRequest, watch: Watch) -> ImportReport:
         If anything is wrong; the message names the file.
     """
     folder = plain_folder(request.folder.resolve())
-    table = read_table(request.table)
+    rows, truth = read_table(request.table)
     train = _examples(request.train or _data_file(folder, "train"))
     tests = request.test or _data_file(folder, "test")
     test = _examples(tests) if request.test or is_there(tests) else None
     candidates: list[Candidate] = []
     classes = 0
-    for row in table.rows:
-        watch(0, len(table.rows), f"looking at network {row.network}")
+    for row in rows:
+        watch(0, len(rows), f"looking at network {row.network}")
         candidate = _candidate(request, folder, row)
         own = _classes(candidate, train)
         if own != (classes or own):
@@ -77,7 +76,7 @@ def import_torch(request: TorchRequest, watch: Watch) -> ImportReport:
     source = Source(
         name=folder.name,
         candidates=candidates,
-        truth=table.truth,
+        truth=truth,
         truth_place=request.table,
         classes=classes,
         train=lambda _: train,
@@ -130,7 +129,7 @@ def _classes(candidate: Candidate, train: Examples) -> int:
 def _weights(path: Path, wanted: Mapping[str, Tensor]) -> Arrays:
     """Read the arrays of a file under the declared names. Raises ZooError if they do not fit."""
     is_ordered = path.suffix.lower() != _SAFETENSORS
-    found = _pickled(path) if is_ordered else _safe_tensors(path)
+    found = _pickled(path) if is_ordered else read_file(path, load_weights)
     names = [name for name in wanted if not name.endswith(COUNTER)]
     given = [name for name in found if not name.endswith(COUNTER)]
     if set(given) != set(names):
@@ -177,19 +176,6 @@ def _pickled(path: Path) -> Mapping[str, Tensor]:
     return content
 
 
-def _safe_tensors(path: Path) -> Mapping[str, Tensor]:
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError as error:
-        raise ZooError(f"{path}: {error.strerror}") from None
-    try:
-        return load_weights(fd)
-    except WeightsError as error:
-        raise ZooError(f"{path}: {error}") from None
-    finally:
-        os.close(fd)
-
-
 def _data_file(folder: Path, name: str) -> Path:
     """Return the folder's safetensors file of that name, or else its npz file."""
     preferred = folder / f"{name}{_SAFETENSORS}"
@@ -206,7 +192,7 @@ def _examples(path: Path) -> Examples:
         except (OSError, ValueError, EOFError, KeyError) as error:
             raise ZooError(f"{path}: not a file of arrays that can be read ({error})") from None
     else:
-        found = {name: tensor.numpy() for name, tensor in _safe_tensors(path).items()}
+        found = {name: tensor.numpy() for name, tensor in read_file(path, load_weights).items()}
     if found.keys() != {"inputs", "labels"}:
         raise ZooError(f"{path}: must have the arrays inputs and labels, not {', '.join(sorted(found)) or 'none'}")
     inputs, labels = found["inputs"], found["labels"]

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from model_zoo.manifest import ZooError, faults
 from model_zoo.recipes.augmentation import RecipeAugmentation
 from model_zoo.recipes.datasets import RecipeDataset, RecipeShift
-from model_zoo.recipes.hyperparameters import Hyperparameters, TrainingSettings, Value
+from model_zoo.recipes.hyperparameters import Hyperparameters, TrainingSettings
 from model_zoo.recipes.schema import Recipe, RecipeRobust, RecipeTraining
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "RecipeShift",
     "RecipeTraining",
     "TrainingSettings",
-    "Value",
     "named_recipe",
     "read_recipe",
 ]

@@ -1,7 +1,7 @@
 """The [dataset] table of a recipe: which data, how much of it, and how it is changed."""
 
 from abc import ABC, abstractmethod
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
@@ -51,6 +51,7 @@ class _Data(Part, ABC):
     test_size: PositiveInt | None = None
     label_noise: _Share = 0.0
     shift: RecipeShift | None = None
+    has_levels: ClassVar[bool] = False  # whether every input value is a whole number from 0 to 255, divided by 255
 
     @property
     @abstractmethod
@@ -61,11 +62,6 @@ class _Data(Part, ABC):
     @abstractmethod
     def classes(self) -> int:
         """Number of classes."""
-
-    @property
-    def has_levels(self) -> bool:
-        """Whether every input value is a whole number from 0 to 255, divided by 255."""
-        return False
 
     @model_validator(mode="after")
     def _only_pictures_turn(self) -> Self:
@@ -80,15 +76,8 @@ class DigitsData(_Data):
     name: Literal["digits"]
     training_size: PositiveInt
 
-    @property
-    def input_shape(self) -> list[int]:
-        """Shape (C, H, W) of one input."""
-        return [1, 8, 8]
-
-    @property
-    def classes(self) -> int:
-        """Number of classes."""
-        return 10
+    input_shape: ClassVar[list[int]] = [1, 8, 8]
+    classes: ClassVar[int] = 10
 
 
 class _Synthetic(_Data):
@@ -135,11 +124,7 @@ class LinearData(_Synthetic):
 
     name: Literal["noisy-linear"]
     noise: NonNegativeFloat
-
-    @property
-    def classes(self) -> int:
-        """Number of classes."""
-        return 2
+    classes: ClassVar[int] = 2
 
 
 class FileData(_Data):
@@ -150,6 +135,7 @@ class FileData(_Data):
 
     name: FileDataset
     trimap: bool = False
+    has_levels: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _only_pets_have_trimaps(self) -> Self:
@@ -162,11 +148,6 @@ class FileData(_Data):
         """Shape (C, H, W) of one input."""
         channels, height, width = _SHAPES[self.name][0]
         return [channels + self.trimap, height, width]
-
-    @property
-    def has_levels(self) -> bool:
-        """Whether every input value is a byte divided by 255."""
-        return True
 
     @property
     def classes(self) -> int:

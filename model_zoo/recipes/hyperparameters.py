@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import pydantic.dataclasses
+
 Value = bool | int | float | str
 Hyperparameters = Mapping[str, Value]
 Optimizer = Literal["sgd", "adam", "sam"]
@@ -20,7 +22,7 @@ class Kind:
     accepts: Callable[[Value], bool]
 
 
-@dataclass(frozen=True)
+@pydantic.dataclasses.dataclass(frozen=True)
 class TrainingSettings:
     """The settings of one network's training, whether the recipe has them as an axis, as `fixed` or in `training`.
 

@@ -2,10 +2,10 @@
 
 import hashlib
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self, cast
 
-from pydantic import Field, FiniteFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, FiniteFloat, PositiveFloat, PositiveInt, TypeAdapter, model_validator
 
 from model_zoo.manifest import TARGETS, Axis, Name, Part, TargetName
 from model_zoo.recipes.augmentation import RecipeAugmentation
@@ -29,6 +29,7 @@ _Below1 = Annotated[float, Field(ge=0, lt=1)]
 _BASIC_METRICS = frozenset(
     {"train_acc", "test_acc", "train_loss", "test_loss", "train_calibration", "test_calibration", "epochs"}
 )
+_SETTINGS = TypeAdapter(TrainingSettings)
 _WITHOUT_TRAINING_DATA = frozenset({"test_error", "test_acc", "test_loss", "test_calibration", "true_risk", "epochs"})
 
 
@@ -150,7 +151,7 @@ class Recipe(Part):
     @model_validator(mode="after")
     def _networks_can_be_declared(self) -> Self:
         shape, classes = self.dataset.input_shape, self.dataset.classes
-        for point in self._points():
+        for point in self.grid():
             FAMILIES[self.family].declare(shape, classes, {**self.fixed, **point})
         return self
 
@@ -194,36 +195,21 @@ class Recipe(Part):
 
     def grid(self) -> list[dict[str, Value]]:
         """List the hyperparameters on the axes of every network, the last axis varying fastest."""
-        return list(self._points())
+        axes = self._axes()
+        return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
     def settings(self, point: Hyperparameters) -> TrainingSettings:
         """Return the training settings of the network at `point` of the grid, and of its siblings."""
-        values: dict[str, Value] = {
+        values = {
             **{name: getattr(getattr(self, _table(name)), name) for name in MOVABLE},
             **self.fixed,
             **point,
         }
-        size = self.dataset.training_size if "training_size" not in point else cast(int, point["training_size"])
-        return TrainingSettings(
-            optimizer=cast(Optimizer, values["optimizer"]),
-            learning_rate=float(values["learning_rate"]),
-            weight_decay=float(values["weight_decay"]),
-            dropout=float(values["dropout"]),
-            batch_size=int(values["batch_size"]),
-            init_scale=float(values["init_scale"]),
-            momentum=float(values["momentum"]),
-            rho=float(values["rho"]),
-            label_noise=float(values["label_noise"]),
-            training_size=size,
-        )
+        return _SETTINGS.validate_python(values)
 
     def truth_axes(self) -> list[Axis]:
         """Return the axes as truth.json has them."""
         return [Axis(name=name, values=list(values)) for name, values in self._axes().items()]
-
-    def _points(self) -> Iterator[dict[str, Value]]:
-        axes = self._axes()
-        return (dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values()))
 
     def _axes(self) -> dict[str, list[Value]]:
         axes: dict[str, list[Value]] = {name: list(values) for name, values in self.axes.items()}

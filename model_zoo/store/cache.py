@@ -13,13 +13,13 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from model_zoo.manifest import MANIFEST, NETWORKS, TRUTH
-from model_zoo.store.objects import DISK_FULL, FIXED_TIME, ZooStoreError
+from model_zoo.store.objects import DISK_FULL, FIXED_TIME, Objects, ZooStoreError
 from model_zoo.zoo import sha256_of
 
 JSON_FILES = (MANIFEST, NETWORKS, TRUTH)
@@ -42,45 +42,29 @@ class Wanted:
     sha256 : str
     bytes : int or None
         Size; None where only the sha256 is known, as for zoo.json.
-    address : str
-        Where it comes from, for messages.
+    stored : str
+        Name of the object that has its content.
     """
 
     zoo: str
     name: str
     sha256: str
     bytes: int | None
-    address: str
-
-
-@dataclass(frozen=True)
-class Source:
-    """How to get a file: `link` makes a hard link to the object if that is possible, `bring` copies it."""
-
-    link: Callable[[Path], bool]
-    bring: Callable[[Path], None]
-
-
-@dataclass(frozen=True)
-class _Stamp:
-    """Identity of a file whose content was verified; any change of it means that the file has to be read again."""
-
-    inode: int
-    bytes: int
-    modified_ns: int
+    stored: str
 
 
 class ZooCache:
-    """A cache in one folder, at most about `limit_bytes` large.
+    """A cache of a store's `objects` in one folder, at most about `limit_bytes` large.
 
     Hard links to a local store take no space and do not count, nor do the JSON files, which stay. Files in use are
     never removed: if they exceed the limit, the cache is larger for a while and logs a warning.
     """
 
-    def __init__(self, folder: Path, limit_bytes: int) -> None:
+    def __init__(self, folder: Path, limit_bytes: int, objects: Objects) -> None:
         self._folder = folder
         self._limit_bytes = limit_bytes
-        self._verified: dict[Path, _Stamp] = {}
+        self._objects = objects
+        self._verified: dict[Path, tuple[int, int, int]] = {}
         self._guard = threading.Lock()  # of the two numbers below
         self._used_bytes: int | None = None
         self._added_bytes = 0
@@ -93,7 +77,7 @@ class ZooCache:
         """Return where a file is or will be."""
         return self._folder / wanted.zoo / wanted.name
 
-    def hold(self, wanted: Wanted, source: Source) -> int:
+    def hold(self, wanted: Wanted) -> int:
         """Make sure that a file is in the cache and correct, and keep it there.
 
         A missing file is fetched, a damaged one fetched again.
@@ -113,12 +97,13 @@ class ZooCache:
             for _ in range(_TRIES):
                 descriptor = _shared(path)
                 if descriptor is None:
-                    self._fill(wanted, source)
+                    self._fill(wanted)
                 elif self._is_right(descriptor, path, wanted):
                     os.utime(descriptor, ns=(time.time_ns(), FIXED_TIME * 10**9))  # when it was last used
                     return descriptor
                 else:
-                    _log.warning("%s was damaged; it is fetched again from %s", path, wanted.address)
+                    address = self._objects.address(wanted.stored)
+                    _log.warning("%s was damaged; it is fetched again from %s", path, address)
                     _unlink_if_same(descriptor, path)
                     os.close(descriptor)
         except OSError as error:
@@ -153,16 +138,18 @@ class ZooCache:
 
     def _is_right(self, descriptor: int, path: Path, wanted: Wanted) -> bool:
         """Whether the content is correct. A file is read once per process, and again after any sign of a change."""
-        stamp = _stamp(descriptor)
+        status = os.fstat(descriptor)
+        stamp = status.st_ino, status.st_size, status.st_mtime_ns
         if self._verified.get(path) == stamp:
             return True
-        if wanted.bytes not in (None, stamp.bytes) or sha256_of(Path(f"/proc/self/fd/{descriptor}")) != wanted.sha256:
+        has_size = wanted.bytes in (None, status.st_size)
+        if not has_size or sha256_of(Path(f"/proc/self/fd/{descriptor}")) != wanted.sha256:
             self._verified.pop(path, None)
             return False
         self._verified[path] = stamp
         return True
 
-    def _fill(self, wanted: Wanted, source: Source) -> None:
+    def _fill(self, wanted: Wanted) -> None:
         path = self.path(wanted)
         number = int(wanted.sha256[:8], 16) % _STRIPES
         part = self._folder / _PARTS / str(number)
@@ -173,29 +160,29 @@ class ZooCache:
             if path.exists():  # somebody else was faster
                 return
             try:
-                self._write_part(part, wanted, source)
+                self._write_part(part, wanted)
                 part.replace(path)
             finally:
                 part.unlink(missing_ok=True)
 
-    def _write_part(self, part: Path, wanted: Wanted, source: Source) -> None:
-        if not source.link(part):
+    def _write_part(self, part: Path, wanted: Wanted) -> None:
+        if not self._objects.link(wanted.stored, part):
             self._make_room(wanted.bytes or 0)
             try:
-                source.bring(part)
+                self._objects.bring(wanted.stored, part)
             except OSError as error:
                 if error.errno not in DISK_FULL:
                     raise
                 part.unlink(missing_ok=True)
                 self._evict(0)
-                source.bring(part)
+                self._objects.bring(wanted.stored, part)
             part.chmod(0o444)
             os.utime(part, (FIXED_TIME, FIXED_TIME))
         descriptor = os.open(part, os.O_RDONLY | os.O_CLOEXEC)
         try:
             if not self._is_right(descriptor, self.path(wanted), wanted):
                 raise ZooStoreError(
-                    f"{wanted.address}: damaged in the store: it is not what its name says; "
+                    f"{self._objects.address(wanted.stored)}: damaged in the store: it is not what its name says; "
                     "restore it from a backup, or remove it and add the zoo again"
                 )
         finally:
@@ -301,11 +288,6 @@ def _remove_unused(path: Path) -> bool:
         os.close(descriptor)
 
 
-def _stamp(descriptor: int) -> _Stamp:
-    status = os.fstat(descriptor)
-    return _Stamp(inode=status.st_ino, bytes=status.st_size, modified_ns=status.st_mtime_ns)
-
-
 def _files_below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
     for path in folder.rglob("*"):
         try:
@@ -327,10 +309,8 @@ def _locked(path: Path, kind: int) -> Iterator[None]:
 
 def _try_lock(held: ExitStack, path: Path) -> bool:
     """Try to lock exclusively without waiting, until `held` is closed; return whether it worked."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    held.callback(os.close, descriptor)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        held.enter_context(_locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     return True

@@ -12,7 +12,6 @@ from typing import Protocol
 
 from model_zoo.manifest import FileDigest, ZooError
 
-PIECE_BYTES = 2**20
 BROUGHT, WRITTEN = "fetched", "written"
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Modification time of stored and cached files, which must not reveal when a network was made. Zip has none before 1980.

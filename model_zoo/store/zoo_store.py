@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from model_zoo.manifest import MANIFEST, FileDigest, ZooManifest, ZooTruth, parse
 from model_zoo.store import schemes
-from model_zoo.store.cache import JSON_FILES, Source, Wanted, ZooCache
+from model_zoo.store.cache import JSON_FILES, Wanted, ZooCache
 from model_zoo.store.objects import ObjectMissingError, ZooStoreError, changed
 from model_zoo.zoo import Zoo, open_zoo
 
@@ -53,7 +53,7 @@ class ZooStore:
     def __init__(self, url: str, cache: Path, cache_bytes: int, *, endpoint: str = "") -> None:
         self.url = url
         self._objects = schemes.connect(url, endpoint)
-        self._cache = ZooCache(cache, cache_bytes)
+        self._cache = ZooCache(cache, cache_bytes, self._objects)
         self._guard = threading.Lock()  # of the two below
         self._zoos: OrderedDict[str, Zoo] = OrderedDict()
         self._truths: OrderedDict[str, ZooTruth] = OrderedDict()
@@ -145,7 +145,8 @@ class ZooStore:
             zoo = self._zoos.get(manifest_sha256)
         if zoo is not None and all((folder / name).exists() for name in _json_files(zoo.manifest)):
             return zoo
-        os.close(self._hold(manifest_sha256, MANIFEST, manifest_sha256, None, _manifest(manifest_sha256)))
+        wanted = Wanted(manifest_sha256, MANIFEST, manifest_sha256, None, _manifest(manifest_sha256))
+        os.close(self._cache.hold(wanted))
         path = folder / MANIFEST
         manifest = parse(ZooManifest, path.read_bytes(), path)
         for name in _json_files(manifest):
@@ -226,12 +227,7 @@ class ZooStore:
         digest = manifest.files.get(name)
         if digest is None:
             raise ZooStoreError(f"{self._cache.folder_of(zoo)}: the zoo has no file {name}")
-        return self._hold(zoo, name, digest.sha256, digest.bytes, _file(digest.sha256))
-
-    def _hold(self, zoo: str, name: str, sha256: str, size: int | None, stored: str) -> int:
-        wanted = Wanted(zoo=zoo, name=name, sha256=sha256, bytes=size, address=self._objects.address(stored))
-        source = Source(link=partial(self._objects.link, stored), bring=partial(self._objects.bring, stored))
-        return self._cache.hold(wanted, source)
+        return self._cache.hold(Wanted(zoo, name, digest.sha256, digest.bytes, _file(digest.sha256)))
 
 
 def _file(sha256: str) -> str:

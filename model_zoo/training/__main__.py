@@ -7,6 +7,7 @@ lines of JSON; the zoo's folder goes to stdout.
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -14,7 +15,7 @@ import torch
 from rich.console import Console
 
 from model_zoo.manifest import ZooError
-from model_zoo.recipes import Recipe, named_recipe, read_recipe
+from model_zoo.recipes import named_recipe, read_recipe
 from model_zoo.training.make import make_zoo, train_zoo
 from model_zoo.training.progress_bar import training_bar
 from model_zoo.training.training_process import TrainingOptions, Watcher
@@ -49,7 +50,8 @@ def main(
                 folder = make_zoo(recipe, cache.absolute(), watch, options)
             elif out is not None:
                 folder = out.absolute()
-                train_zoo(_recipe(recipe), folder, watch, options)
+                found = read_recipe(Path(recipe)) if recipe.endswith(".toml") else named_recipe(recipe)
+                train_zoo(found, folder, watch, options)
             else:
                 raise click.UsageError("give --cache or --out")
     except ZooError as error:
@@ -60,14 +62,10 @@ def main(
     click.echo(json.dumps({"folder": str(folder)}) if json_progress else folder)
 
 
-def _recipe(name_or_file: str) -> Recipe:
-    return read_recipe(Path(name_or_file)) if name_or_file.endswith(".toml") else named_recipe(name_or_file)
-
-
 @contextmanager
 def _watcher(recipe: str, json_progress: bool) -> Iterator[Watcher]:
     if json_progress:
-        yield lambda progress: click.echo(progress.line())
+        yield lambda progress: click.echo(json.dumps(asdict(progress)))
         return
     with training_bar(recipe, Console(stderr=True)) as watch:
         yield watch

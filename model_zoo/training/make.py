@@ -2,7 +2,6 @@
 
 import fcntl
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from model_zoo.training.work_folder import WorkFolder, work_folder
 from model_zoo.writer import ZooWriter, new_zoo, opaque_ids, unfinished_prefix
 
 SNAPSHOT_S = 20.0
+_CARD_FIELDS = {"name", "title", "text", "licence", "citation", "targets", "tracks", "truth_public"}
 
 
 def make_zoo(recipe_name: str, cache: Path, watch: Watcher, options: TrainingOptions = ON_THIS_MACHINE) -> Path:
@@ -130,17 +130,10 @@ def _digest(recipe: Recipe, split: Split, device: str) -> str:
 def _card(recipe: Recipe, split: Split) -> ZooCard:
     mark = RecipeMark(name=recipe.name, seed=recipe.seed, sha256=recipe.sha256)
     return ZooCard(
-        name=recipe.name,
-        title=recipe.title,
-        text=recipe.text,
-        licence=recipe.licence,
-        citation=recipe.citation,
+        **recipe.model_dump(include=_CARD_FIELDS),
         dataset=split.card,
         input_shape=split.input_shape,
         classes=split.classes,
-        targets=recipe.targets,
-        tracks=recipe.tracks,
-        truth_public=recipe.truth_public,
         recipe=mark if recipe.truth_public else None,  # the ids come from the seed and reveal the order of the grid
     )
 
@@ -150,11 +143,9 @@ def _locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on the file `path`; the kernel releases it if this process dies."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        file = path.open("a")
     except OSError as error:
         raise ZooError(f"{path}: cannot write in the cache folder: {error.strerror}") from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)

@@ -25,6 +25,7 @@ from model_zoo.training.work_folder import FinishedNetwork, WorkFolder
 
 _DIED = "a training process died (out of memory?); run it again, it goes on where it stood"
 _REPORT_S = 0.25
+_Status = tuple[int, float | None]  # of a worker's group: number of finished networks, median loss of the others
 
 
 class DivergedError(ZooError):
@@ -51,21 +52,6 @@ class Task:
     work: WorkFolder
     device: str
     snapshot_s: float
-
-
-@dataclass(frozen=True)
-class _Status:
-    """Message of a worker about its group: number of finished networks, and median loss of the others."""
-
-    done: int
-    loss: float | None
-
-
-@dataclass(frozen=True)
-class _Failed:
-    """Last message of a worker that failed."""
-
-    error: ZooError
 
 
 def train_all(task: Task, networks: Sequence[PlannedNetwork], jobs: int | None, watch: Watcher) -> None:
@@ -95,18 +81,19 @@ def train_all(task: Task, networks: Sequence[PlannedNetwork], jobs: int | None, 
             while waiting and idle:
                 connection = idle.pop()
                 running[connection] = waiting.pop()
-                _send(connection, running[connection])
+                with _alive_at_the_other_end():
+                    connection.send(running[connection])
             ready = wait(list(running))
             for connection in [worker for worker in running if worker in ready]:
-                match _received(connection):
-                    case _Failed(error):
-                        raise error
-                    case _Status(done, loss):
-                        group = running[connection]
-                        reporter.update(group, done, loss)
-                        if done == len(group):
-                            del running[connection]
-                            idle.append(connection)
+                with _alive_at_the_other_end():
+                    message: _Status | ZooError = connection.recv()
+                if isinstance(message, ZooError):
+                    raise message
+                group, (done, loss) = running[connection], message
+                reporter.update(group, done, loss)
+                if done == len(group):
+                    del running[connection]
+                    idle.append(connection)
 
 
 class _ProgressReporter:
@@ -133,19 +120,12 @@ class _ProgressReporter:
         return sum(count * self._costs[first] for first, count in self._done.items())
 
 
-def _send(connection: Connection, group: Sequence[int]) -> None:
+@contextmanager
+def _alive_at_the_other_end() -> Iterator[None]:
     try:
-        connection.send(group)
-    except OSError:
-        raise ZooError(_DIED) from None
-
-
-def _received(connection: Connection) -> _Status | _Failed:
-    try:
-        message: _Status | _Failed = connection.recv()
+        yield
     except (EOFError, OSError):
         raise ZooError(_DIED) from None
-    return message
 
 
 @contextmanager
@@ -190,7 +170,7 @@ def _work(connection: Connection, task: Task) -> None:
     except (EOFError, OSError):
         return
     except ZooError as error:
-        connection.send(_Failed(error))
+        connection.send(error)
 
 
 class _GroupTraining:
@@ -230,7 +210,7 @@ class _GroupTraining:
 
     def _report_status(self) -> None:
         done = len(self._places) - len(self._course.alive)
-        self._report(_Status(done, self._course.loss if math.isfinite(self._course.loss) else None))
+        self._report((done, self._course.loss if math.isfinite(self._course.loss) else None))
 
     def _keep(self, state: TrajectoryState) -> None:
         """Keep a state for the trajectory; only networks of the grid have one, siblings do not."""

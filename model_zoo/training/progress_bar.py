@@ -43,11 +43,7 @@ def training_bar(name: str, console: Console) -> Iterator[Watcher]:
 
 def _further(progress: Progress) -> str:
     loss = "" if progress.loss is None else f", loss {progress.loss:.3f}"
-    return f"{loss}{_left(progress.left_s)}"
-
-
-def _left(left_s: float | None) -> str:
-    if left_s is None:
-        return ""
-    minutes, seconds = divmod(round(left_s), 60)
-    return f", {minutes}:{seconds:02} left"
+    if progress.left_s is None:
+        return loss
+    minutes, seconds = divmod(round(progress.left_s), 60)
+    return f"{loss}, {minutes}:{seconds:02} left"

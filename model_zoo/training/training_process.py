@@ -4,13 +4,11 @@ The child reports its progress as JSON lines on stdout: `{"done": 3, "total": 96
 null for unknown numbers, and finally `{"folder": "…"}` or `{"error": "…"}`.
 """
 
-import json
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+from model_zoo.child_process import child_process
 from model_zoo.manifest import ZooError
 
 
@@ -32,10 +30,6 @@ class Progress:
     total: int
     loss: float | None = None
     left_s: float | None = None
-
-    def line(self) -> str:
-        """Format it as one line of JSON."""
-        return json.dumps(asdict(self))
 
 
 Watcher = Callable[[Progress], None]
@@ -93,22 +87,14 @@ def train_in_child(recipe: str, out: Path, watch: Watcher, options: TrainingOpti
     ZooError
         If the training fails.
     """
-    return _run([recipe, "--out", str(out), *options.arguments()], watch)
-
-
-def _run(arguments: Sequence[str], watch: Watcher) -> Path:
-    command = [sys.executable, "-P", "-m", "model_zoo.training", "--json-progress", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        try:
-            for line in child.stdout:
-                match json.loads(line):
-                    case {"folder": str(folder)}:
-                        return Path(folder)
-                    case {"error": str(message)}:
-                        raise ZooError(message)
-                    case progress:
-                        watch(Progress(**progress))
-        finally:
-            child.terminate()
+    arguments = [recipe, "--out", str(out), *options.arguments()]
+    with child_process("model_zoo.training", "--json-progress", *arguments) as (child, messages):
+        for message in messages:
+            match message:
+                case {"folder": str(folder)}:
+                    return Path(folder)
+                case {"error": str(error)}:
+                    raise ZooError(error)
+                case progress:
+                    watch(Progress(**progress))
     raise ZooError(f"the training process ended with {child.returncode}; run it again, it goes on where it stood")

@@ -6,10 +6,11 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from submissions.competitions.competitions import TEXT_LENGTH, TITLE_LENGTH, CompetitionRefused
+from submissions.competitions.competitions import TEXT_LENGTH, CompetitionRefused, title_check
 from submissions.storage.audit import record_act
 from submissions.storage.database import Database
-from submissions.storage.records import AnnouncementRecord, CompetitionRecord, UserRecord
+from submissions.storage.field_error import faults
+from submissions.storage.records import AnnouncementRecord, CompetitionRecord, UserRecord, copied
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,8 @@ def announce(db: Database, competition_id: int, title: str, text: str, *, user_i
     CompetitionRefused
         With a sentence for every faulty field.
     """
-    messages = {}
-    if not 0 < len(title) <= TITLE_LENGTH:
-        messages["title"] = f"Give the announcement a title of 1 to {TITLE_LENGTH} characters."
-    if len(text) > TEXT_LENGTH:
-        messages["text"] = f"An announcement has at most {TEXT_LENGTH} characters."
-    if messages:
+    is_short = len(text) <= TEXT_LENGTH, f"An announcement has at most {TEXT_LENGTH} characters."
+    if messages := faults({"title": title_check("announcement", title), "text": is_short}):
         raise CompetitionRefused(messages)
     with db.write() as session:
         competition = session.get_one(CompetitionRecord, competition_id)
@@ -83,4 +80,4 @@ def announcements_of(session: Session, competition_id: int) -> tuple[Announcemen
         .where(AnnouncementRecord.competition_id == competition_id)
         .order_by(AnnouncementRecord.at.desc(), AnnouncementRecord.id.desc())
     )
-    return tuple(Announcement(record.id, record.title, record.text, record.at, name) for record, name in rows)
+    return tuple(copied(Announcement, record, author=name) for record, name in rows)

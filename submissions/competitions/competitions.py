@@ -1,6 +1,6 @@
 """Competitions, their first phase and the zoos they use: created and looked up. Called by pages and commands."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from submissions.storage.board_version import appearance_changed
 from submissions.storage.database import Database
+from submissions.storage.field_error import FieldError, faults
 from submissions.storage.records import CompetitionRecord, PhaseRecord, PhaseZooRecord, ZooRecord, ZooState
 
 TITLE_LENGTH = 200
@@ -19,18 +20,8 @@ class CompetitionError(Exception):
     """A competition, phase or zoo cannot be created as requested; the message says why."""
 
 
-class CompetitionRefused(Exception):  # noqa: N818  (a refusal is an answer, not a malfunction)
-    """An organizer's input about a competition is not valid.
-
-    Attributes
-    ----------
-    messages : Mapping[str, str]
-        Field → one sentence.
-    """
-
-    def __init__(self, messages: Mapping[str, str]) -> None:
-        super().__init__(" ".join(messages.values()))
-        self.messages = dict(messages)
+class CompetitionRefused(FieldError):  # noqa: N818  (a refusal is an answer, not a malfunction)
+    """An organizer's input about a competition is not valid."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +42,7 @@ class CompetitionTexts:
     def faults(self) -> dict[str, str]:
         """Return one sentence per invalid field; empty if all are valid."""
         checks = {
-            "title": (
-                0 < len(self.title) <= TITLE_LENGTH,
-                f"Give the competition a title of 1 to {TITLE_LENGTH} characters.",
-            ),
+            "title": title_check("competition", self.title),
             "text": (len(self.text) <= TEXT_LENGTH, f"The text has at most {TEXT_LENGTH} characters."),
             "rules": (len(self.rules) <= TEXT_LENGTH, f"The rules have at most {TEXT_LENGTH} characters."),
             "team_members": (
@@ -62,7 +50,12 @@ class CompetitionTexts:
                 f"Give from 1 to {MOST_TEAM_MEMBERS} members; 1 means that there are no teams.",
             ),
         }
-        return {name: sentence for name, (holds, sentence) in checks.items() if not holds}
+        return faults(checks)
+
+
+def title_check(what: str, title: str) -> tuple[bool, str]:
+    """Check a title: for `submissions.storage.field_error.faults`."""
+    return 0 < len(title) <= TITLE_LENGTH, f"Give the {what} a title of 1 to {TITLE_LENGTH} characters."
 
 
 def change_competition(db: Database, competition_id: int, texts: CompetitionTexts) -> None:

@@ -5,7 +5,7 @@ therefore evaluated again, as a new attempt. The change and its audit entry are 
 another; `rerun_outdated` completes the work after a crash in between.
 """
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from submissions.competitions.competitions import CompetitionError, usable_zoo
@@ -14,12 +14,12 @@ from submissions.evaluation import outcomes
 from submissions.storage.audit import record_act
 from submissions.storage.board_version import next_version
 from submissions.storage.database import Database
+from submissions.storage.queries import count, enters_score
 from submissions.storage.records import (
     ActRecord,
     EvaluationRecord,
     PhaseRecord,
     PhaseZooRecord,
-    Purpose,
     SubmissionRecord,
     ZooRecord,
 )
@@ -27,6 +27,7 @@ from submissions.storage.states import State
 from submissions.zoos import tracks
 
 ATTACHED, DETACHED, REPLACED = "attached", "detached", "replaced"
+_RUNS_AGAIN = SubmissionRecord.state != State.CANCELLED
 
 
 def attach_zoo(db: Database, phase_id: int, zoo_id: int, user_id: int | None, *, confirmed: bool = False) -> int:
@@ -146,10 +147,7 @@ def replace_zoo(
 
 def submissions_affected(session: Session, phase_id: int) -> int:
     """Return how many submissions would be evaluated again if the phase's zoos were changed now."""
-    query = (
-        select(func.count()).select_from(SubmissionRecord).where(_runs_again(), SubmissionRecord.phase_id == phase_id)
-    )
-    return session.scalar(query) or 0
+    return count(session, SubmissionRecord, _RUNS_AGAIN, SubmissionRecord.phase_id == phase_id)
 
 
 def rerun_outdated(db: Database, phase_id: int | None = None) -> int:
@@ -182,23 +180,14 @@ def _outdated(session: Session, phase_id: int | None) -> list[int]:
     evaluated: dict[int, set[int]] = {}
     rows = session.execute(
         select(SubmissionRecord.id, SubmissionRecord.phase_id, EvaluationRecord.zoo_id)
-        .join(EvaluationRecord, EvaluationRecord.submission_id == SubmissionRecord.id)
-        .where(
-            chosen,
-            _runs_again(),
-            EvaluationRecord.attempt == SubmissionRecord.attempt,
-            EvaluationRecord.purpose == Purpose.SCORE,
-        )
+        .join(EvaluationRecord, enters_score())
+        .where(chosen, _RUNS_AGAIN)
         .order_by(SubmissionRecord.id)
     )
     for submission, phase, zoo in rows:
         phases[submission] = phase
         evaluated.setdefault(submission, set()).add(zoo)
     return [submission for submission, zoos in evaluated.items() if zoos != used.get(phases[submission], set())]
-
-
-def _runs_again() -> ColumnElement[bool]:
-    return SubmissionRecord.state != State.CANCELLED
 
 
 def _locked(session: Session, phase_id: int) -> PhaseRecord:
@@ -218,14 +207,13 @@ def _link(phase: PhaseRecord, zoo_id: int) -> PhaseZooRecord:
 
 def _refuse_without(session: Session, phase: PhaseRecord, zoo: ZooRecord) -> None:
     """Check that the zoo offers what every submission of the phase needs."""
-    needs = session.scalars(
-        select(SubmissionRecord.needs).where(_runs_again(), SubmissionRecord.phase_id == phase.id)
-    ).all()
+    of_phase = select(SubmissionRecord.needs).where(_RUNS_AGAIN, SubmissionRecord.phase_id == phase.id)
+    needs = session.scalars(of_phase).all()
     lacking = {need for each in needs for need in tracks.missing(each, zoo.offers)}
     if lacking:
-        count = sum(bool(tracks.missing(each, zoo.offers)) for each in needs)
+        affected = sum(bool(tracks.missing(each, zoo.offers)) for each in needs)
         raise CompetitionError(
-            f"{count} submissions of the phase {phase.slug} need {tracks.in_words(sorted(lacking))}, which the zoo "
+            f"{affected} submissions of the phase {phase.slug} need {tracks.in_words(sorted(lacking))}, which the zoo "
             f"{zoo.label} does not offer; use a zoo that does, or open another phase"
         )
 

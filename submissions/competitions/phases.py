@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 
 from submissions.competitions.competitions import (
     TEXT_LENGTH,
-    TITLE_LENGTH,
     CompetitionError,
     find_competition,
     find_phase,
+    title_check,
     usable_zoo,
 )
 from submissions.competitions.exposure import exposed_by_settings, require_confirmation
@@ -27,7 +27,9 @@ from submissions.leaderboard import standings
 from submissions.storage.audit import record_act
 from submissions.storage.board_version import appearance_changed
 from submissions.storage.database import Database
+from submissions.storage.field_error import FieldError, faults
 from submissions.storage.limits import LIMITS, Limits
+from submissions.storage.queries import as_dict
 from submissions.storage.records import (
     CompetitionRecord,
     CountRule,
@@ -48,12 +50,8 @@ _OF_THE_BOARD = frozenset(("count_rule", "uses_ladder", "freezes_at", "score_ste
 _SLUG = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{SLUG_LENGTH - 1}}}")
 
 
-class PhaseError(Exception):
-    """A phase cannot be opened or changed as asked. `messages`: one sentence per faulty field."""
-
-    def __init__(self, messages: Mapping[str, str]) -> None:
-        super().__init__(" ".join(messages.values()))
-        self.messages = dict(messages)
+class PhaseError(FieldError):
+    """A phase cannot be opened or changed as asked."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +80,7 @@ class PhasePlan:
     def faults(self) -> dict[str, str]:
         """One sentence per field that makes no sense; empty where all is well."""
         checks = {
-            "title": (
-                0 < len(self.title) <= TITLE_LENGTH,
-                f"Give the phase a title of 1 to {TITLE_LENGTH} characters.",
-            ),
+            "title": title_check("phase", self.title),
             "closes_at": (
                 self.closes_at is None or self.closes_at > self.opens_at,
                 "The phase must close after it opens.",
@@ -111,8 +106,7 @@ class PhasePlan:
                 "Give a step from {:g} to {:g} points.".format(*STEPS),
             ),
         }
-        found = {name: sentence for name, (holds, sentence) in checks.items() if not holds}
-        return found | self.limits.faults()
+        return faults(checks) | self.limits.faults()
 
     def settings(self) -> dict[str, Any]:
         """What is set, by name: each limit by its own, everything else by its field's."""
@@ -161,13 +155,10 @@ def open_phase(
     new_competition: None where the competition must be there already. Raises PhaseError with a sentence per faulty
     field (competition, slug, zoos and those of the plan), UnconfirmedError as `change_phase` does.
     """
-    messages = plan.faults()
-    if not _SLUG.fullmatch(phase_slug):
-        messages["slug"] = _slug_sentence("phase")
-    if not _SLUG.fullmatch(competition_slug):
-        messages["competition"] = _slug_sentence("competition")
-    if new_competition is not None and not 0 < len(new_competition.title) <= TITLE_LENGTH:
-        messages["competition_title"] = f"Give the competition a title of 1 to {TITLE_LENGTH} characters."
+    checks = {"slug": _slug_check("phase", phase_slug), "competition": _slug_check("competition", competition_slug)}
+    if new_competition is not None:
+        checks["competition_title"] = title_check("competition", new_competition.title)
+    messages = plan.faults() | faults(checks)
     with db.write() as session:
         competition = find_competition(session, competition_slug)
         if new_competition is not None and competition is not None:
@@ -250,16 +241,11 @@ def plan_of(phase: PhaseRecord) -> PhasePlan:
 
 def phase_list(session: Session) -> tuple[ListedPhase, ...]:
     """Every phase with its zoos and how many submissions it has, the newest first."""
-    counted = session.execute(select(SubmissionRecord.phase_id, func.count()).group_by(SubmissionRecord.phase_id))
-    counts = {phase_id: count for phase_id, count in counted}  # noqa: C416  (a Row is no pair for mypy)
+    counted = select(SubmissionRecord.phase_id, func.count()).group_by(SubmissionRecord.phase_id)
+    counts = as_dict(session, counted)
     phases = session.scalars(select(PhaseRecord).order_by(PhaseRecord.opens_at.desc(), PhaseRecord.id.desc()))
     return tuple(
-        ListedPhase(
-            phase=phase,
-            competition=phase.competition,
-            zoos=tuple(phase.zoos),
-            submissions=counts.get(phase.id, 0),
-        )
+        ListedPhase(phase, phase.competition, zoos=tuple(phase.zoos), submissions=counts.get(phase.id, 0))
         for phase in phases
     )
 
@@ -314,5 +300,6 @@ def _require_target_may_change(session: Session, phase: PhaseRecord, target: str
         raise PhaseError({"target": messages["zoos"]})
 
 
-def _slug_sentence(what: str) -> str:
-    return f"A {what}'s short name has 1 to {SLUG_LENGTH} small letters, digits, dots, dashes or underscores."
+def _slug_check(what: str, slug: str) -> tuple[bool, str]:
+    sentence = f"A {what}'s short name has 1 to {SLUG_LENGTH} small letters, digits, dots, dashes or underscores."
+    return _SLUG.fullmatch(slug) is not None, sentence

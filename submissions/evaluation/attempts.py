@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from model_zoo import ZooError
 from submissions.evaluation.smoke_run import smoke_networks, smoke_zoo
+from submissions.storage.queries import enters_score
 from submissions.storage.records import EvaluationRecord, PhaseRecord, Purpose, RunRecord, SubmissionRecord, ZooRecord
-from submissions.storage.states import State
+from submissions.storage.states import OPEN, State
 
 
 def add_attempt(session: Session, submission: SubmissionRecord, phase: PhaseRecord) -> None:
@@ -51,11 +52,8 @@ def add_repeats(session: Session, submission: SubmissionRecord, count: int) -> N
     runs = session.execute(
         select(EvaluationRecord.zoo_id, EvaluationRecord.position, RunRecord.network_id)
         .join(RunRecord, RunRecord.evaluation_id == EvaluationRecord.id)
-        .where(
-            EvaluationRecord.submission_id == submission.id,
-            EvaluationRecord.attempt == submission.attempt,
-            EvaluationRecord.purpose == Purpose.SCORE,
-        )
+        .join(SubmissionRecord, enters_score())
+        .where(SubmissionRecord.id == submission.id)
         .order_by(EvaluationRecord.position, RunRecord.network_id)
     ).all()
     chooser = random.Random(f"{submission.id}:{submission.attempt}")  # noqa: S311  (nobody gains by foreseeing it)
@@ -72,10 +70,7 @@ def drop_open_work(session: Session, submission_id: int) -> None:
     drop_runs(session, RunRecord.evaluation_id.in_(evaluation_ids))
     session.execute(
         update(EvaluationRecord)
-        .where(
-            EvaluationRecord.submission_id == submission_id,
-            EvaluationRecord.state.in_((State.QUEUED, State.RUNNING)),
-        )
+        .where(EvaluationRecord.submission_id == submission_id, EvaluationRecord.state.in_(OPEN))
         .values(state=State.CANCELLED)
         .execution_options(synchronize_session=False)
     )

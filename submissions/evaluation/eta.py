@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from submissions.evaluation.workers import known_workers
 from submissions.results.disclosure import board_disclosure
 from submissions.storage.records import EvaluationRecord, SubmissionRecord, ValueRecord
-from submissions.storage.states import State
+from submissions.storage.states import OPEN, State
 
 MOST_COUNTED = 1000  # submissions ahead; where more wait, only a lower bound is known
 RECENT = 20  # evaluations whose values say how long a network takes
@@ -92,7 +92,7 @@ def _seconds(session: Session, evaluations: Select[int]) -> float | None:
 def _networks_left(session: Session, of: ColumnElement[bool]) -> tuple[int, int]:
     """How many networks of these evaluations have no value yet, and of how many submissions they are."""
     # The state is asked in the sum: as a condition it would have SQLite go through everything that waits.
-    is_open = EvaluationRecord.state.in_((State.QUEUED, State.RUNNING))
+    is_open = EvaluationRecord.state.in_(OPEN)
     done = select(func.count()).where(ValueRecord.evaluation_id == EvaluationRecord.id).scalar_subquery()
     left = func.sum(case((is_open, EvaluationRecord.networks - done), else_=0))
     networks, submissions = session.execute(

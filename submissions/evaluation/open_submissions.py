@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
-from submissions.storage.records import EvaluationRecord, Purpose, SubmissionRecord, UserRecord, ValueRecord
-from submissions.storage.states import State
+from submissions.storage.queries import count, enters_score
+from submissions.storage.records import EvaluationRecord, SubmissionRecord, UserRecord, ValueRecord
+from submissions.storage.states import OPEN, State
 
 _SHOWN = 20
 
@@ -25,52 +26,28 @@ class OpenSubmission:
 
 def open_count(session: Session, phase_id: int) -> int:
     """Return how many submissions of a phase are waiting or running; hidden ones do not count."""
-    return session.scalar(select(func.count()).select_from(SubmissionRecord).where(_is_open(phase_id))) or 0
+    return count(session, SubmissionRecord, _is_open(phase_id))
 
 
 def open_submissions(session: Session, phase_id: int) -> tuple[OpenSubmission, ...]:
     """Return the newest waiting or running submissions of a phase."""
+    of_zoos = select(EvaluationRecord).where(enters_score()).correlate(SubmissionRecord)
+    networks = of_zoos.with_only_columns(func.coalesce(func.sum(EvaluationRecord.networks), 0)).scalar_subquery()
+    values = of_zoos.join(ValueRecord, ValueRecord.evaluation_id == EvaluationRecord.id)
+    done = values.with_only_columns(func.count()).scalar_subquery()
     found = session.execute(
-        select(
-            SubmissionRecord.id,
-            SubmissionRecord.name,
-            UserRecord.name,
-            SubmissionRecord.state,
-            func.coalesce(func.sum(EvaluationRecord.networks), 0),
-        )
-        .join(UserRecord, UserRecord.id == SubmissionRecord.user_id)
-        .outerjoin(EvaluationRecord, _is_current())
+        select(SubmissionRecord.id, SubmissionRecord.name, UserRecord.name, SubmissionRecord.state, done, networks)
+        .join(SubmissionRecord.user)
         .where(_is_open(phase_id))
-        .group_by(SubmissionRecord.id, SubmissionRecord.name, UserRecord.name, SubmissionRecord.state)
         .order_by(SubmissionRecord.id.desc())
         .limit(_SHOWN)
-    ).all()
-    counted = session.execute(
-        select(SubmissionRecord.id, func.count())
-        .join(EvaluationRecord, _is_current())
-        .join(ValueRecord, ValueRecord.evaluation_id == EvaluationRecord.id)
-        .where(SubmissionRecord.id.in_([row[0] for row in found]))
-        .group_by(SubmissionRecord.id)
     )
-    done = {submission_id: count for submission_id, count in counted}  # noqa: C416  (a Row is no pair for mypy)
-    return tuple(
-        OpenSubmission(submission_id, name, user_name, state, done.get(submission_id, 0), networks)
-        for submission_id, name, user_name, state, networks in found
-    )
+    return tuple(OpenSubmission(*row) for row in found)
 
 
 def _is_open(phase_id: int) -> ColumnElement[bool]:
     return and_(
         SubmissionRecord.phase_id == phase_id,
         SubmissionRecord.is_hidden.is_(False),
-        SubmissionRecord.state.in_((State.QUEUED, State.RUNNING)),
-    )
-
-
-def _is_current() -> ColumnElement[bool]:
-    """Return the condition for scored evaluations of the submission's current attempt."""
-    return and_(
-        EvaluationRecord.submission_id == SubmissionRecord.id,
-        EvaluationRecord.attempt == SubmissionRecord.attempt,
-        EvaluationRecord.purpose == Purpose.SCORE,
+        SubmissionRecord.state.in_(OPEN),
     )

@@ -9,16 +9,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import exists, select, update
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
+import scoring
 from model_zoo.store import ZooStore
 from submissions.evaluation import end_notices
 from submissions.evaluation.attempts import add_attempt, add_repeats, drop_open_work, drop_runs, hold_zoos
-from submissions.evaluation.score_computation import Scored, foresee, submission_error, submission_score
+from submissions.evaluation.score_computation import Scored, foresee, stored_scores, submission_error
 from submissions.evaluation.time_pool import left_s, too_long
 from submissions.leaderboard import standings
 from submissions.storage.database import Database
+from submissions.storage.queries import rows_changed
 from submissions.storage.records import (
     EvaluationRecord,
     FailureRecord,
@@ -276,13 +277,8 @@ def lock_submission_of(session: Session, run_id: int) -> None:
 
 def _finish_run(session: Session, run_id: int, owner: str) -> EvaluationRecord | None:
     """Mark the run as done if `owner` still holds it, and return its evaluation; None if it came too late."""
-    done = session.execute(
-        update(RunRecord)
-        .where(RunRecord.id == run_id, RunRecord.state == "claimed", RunRecord.lease_owner == owner)
-        .values(state="done", lease_owner=None, lease_until=None)
-    )
-    assert isinstance(done, CursorResult)
-    if done.rowcount != 1:
+    held = update(RunRecord).where(RunRecord.id == run_id, RunRecord.state == "claimed", RunRecord.lease_owner == owner)
+    if rows_changed(session, held.values(state="done", lease_owner=None, lease_until=None)) != 1:
         return None
     evaluation = session.get_one(EvaluationRecord, session.get_one(RunRecord, run_id).evaluation_id)
     return None if evaluation.state.is_final else evaluation
@@ -300,45 +296,24 @@ def _score(session: Session, evaluation: EvaluationRecord, scored: Scored) -> No
     evaluation.scored_at = utc_now()
     session.flush()
     submission = session.get_one(SubmissionRecord, evaluation.submission_id)
-    scores = session.execute(
-        select(EvaluationRecord.cmi, EvaluationRecord.standard_error).where(
-            EvaluationRecord.submission_id == submission.id,
-            EvaluationRecord.attempt == submission.attempt,
-            EvaluationRecord.purpose == Purpose.SCORE,
-        )
-    ).all()
-    finite = [cmi for cmi, _ in scores if cmi is not None]
+    scores, errors = stored_scores(session, submission.id)
+    finite = [cmi for cmi in scores if cmi is not None]
     if len(finite) == len(scores):
-        error = submission_error([error for _, error in scores])
-        _end(session, submission.id, Event.SCORED, score=submission_score(finite), standard_error=error)
+        score = scoring.competition_score(finite)
+        _end(session, submission.id, Event.SCORED, score=score, standard_error=submission_error(errors))
         add_repeats(session, submission, session.get_one(PhaseRecord, submission.phase_id).repeat_networks)
 
 
-def _end(
-    session: Session,
-    submission_id: int,
-    event: Event,
-    *,
-    reason: Reason | None = None,
-    detail: str | None = None,
-    score: float | None = None,
-    standard_error: float | None = None,
-) -> bool:
+def _end(session: Session, submission_id: int, event: Event, **outcome: Any) -> bool:
+    """End the submission with this outcome: reason, detail, score, standard_error; None for what is not given."""
     target = next_state(sources(event)[0], event)
-    changed = session.execute(
+    nothing = dict.fromkeys(("reason", "detail", "score", "standard_error"))
+    change = (
         update(SubmissionRecord)
         .where(SubmissionRecord.id == submission_id, SubmissionRecord.state.in_(sources(event)))
-        .values(
-            state=target,
-            reason=reason,
-            detail=detail,
-            score=score,
-            standard_error=standard_error,
-            finished_at=utc_now(),
-        )
+        .values(**nothing | outcome, state=target, finished_at=utc_now())
     )
-    assert isinstance(changed, CursorResult)
-    if changed.rowcount != 1:
+    if rows_changed(session, change) != 1:
         if session.get(SubmissionRecord, submission_id) is None:
             raise UnknownSubmission(submission_id)
         return False

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, update
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session, aliased
 
 from submissions.evaluation.outcomes import give_up, lock_submission_of
 from submissions.evaluation.time_pool import left_s
 from submissions.storage.database import Database
 from submissions.storage.limits import Limits
+from submissions.storage.queries import count, rows_changed
 from submissions.storage.records import (
     EvaluationRecord,
     PhaseRecord,
@@ -26,7 +26,7 @@ from submissions.storage.records import (
     TimeRule,
     utc_now,
 )
-from submissions.storage.states import Event, State, sources
+from submissions.storage.states import OPEN, Event, State, sources
 
 MAX_TRIES = 3
 BATCH = 4  # runs that a worker's slot claims at once
@@ -97,15 +97,11 @@ def claim(db: Database, owner: str, *, batch: int, lease_s: float, now: datetime
             .order_by(RunRecord.position)
             .limit(batch)
         )
+        lease_until = moment + timedelta(seconds=lease_s)
         rows = session.execute(
             update(RunRecord)
             .where(RunRecord.id.in_(run_ids), RunRecord.state == "pending")
-            .values(
-                state="claimed",
-                tries=RunRecord.tries + 1,
-                lease_owner=owner,
-                lease_until=moment + timedelta(seconds=lease_s),
-            )
+            .values(state="claimed", tries=RunRecord.tries + 1, lease_owner=owner, lease_until=lease_until)
             .returning(RunRecord.position, RunRecord.id, RunRecord.network_id)
             .execution_options(synchronize_session=False)
         ).all()
@@ -142,11 +138,11 @@ def _claimable() -> ColumnElement[bool]:
         smoke.submission_id == SubmissionRecord.id,
         smoke.attempt == SubmissionRecord.attempt,
         smoke.purpose == Purpose.SMOKE,
-        smoke.state.in_((State.QUEUED, State.RUNNING)),
+        smoke.state.in_(OPEN),
     )
-    is_open = SubmissionRecord.state.in_((State.QUEUED, State.RUNNING))
+    is_open = SubmissionRecord.state.in_(OPEN)
     return and_(
-        EvaluationRecord.state.in_((State.QUEUED, State.RUNNING)),
+        EvaluationRecord.state.in_(OPEN),
         EvaluationRecord.attempt == SubmissionRecord.attempt,
         or_(
             and_(EvaluationRecord.purpose == Purpose.SMOKE, is_open),
@@ -160,9 +156,7 @@ def _next_evaluation() -> Select[int]:
     is_smoke = EvaluationRecord.purpose == Purpose.SMOKE
     held = (
         select(
-            SubmissionRecord.user_id,
-            func.count().label("runs"),
-            func.count(case((is_smoke, 1))).label("smoke_runs"),
+            SubmissionRecord.user_id, func.count().label("runs"), func.count(case((is_smoke, 1))).label("smoke_runs")
         )
         .join(EvaluationRecord, EvaluationRecord.submission_id == SubmissionRecord.id)
         .join(RunRecord, RunRecord.evaluation_id == EvaluationRecord.id)
@@ -181,10 +175,7 @@ def _next_evaluation() -> Select[int]:
         select(EvaluationRecord.id)
         .join(SubmissionRecord, EvaluationRecord.submission_id == SubmissionRecord.id)
         .outerjoin(held, held.c.user_id == SubmissionRecord.user_id)
-        .where(
-            _claimable(),
-            exists().where(run.evaluation_id == EvaluationRecord.id, run.state == "pending"),
-        )
+        .where(_claimable(), exists().where(run.evaluation_id == EvaluationRecord.id, run.state == "pending"))
         .order_by(
             turn,
             SubmissionRecord.priority.desc(),
@@ -221,8 +212,7 @@ def pooled_left_s(db: Database, evaluation_id: int) -> float | None:
 def held_by(db: Database, owner: str) -> int:
     """Return how many runs `owner` holds now; 0 once they were recorded, cancelled or taken away."""
     with db.read() as session:
-        query = select(func.count()).where(RunRecord.lease_owner == owner, RunRecord.state == "claimed")
-        return session.scalar(query.select_from(RunRecord)) or 0
+        return count(session, RunRecord, *_held(owner))
 
 
 def heartbeat(db: Database, owner: str, *, lease_s: float, now: datetime | None = None) -> int:
@@ -239,25 +229,19 @@ def heartbeat(db: Database, owner: str, *, lease_s: float, now: datetime | None 
         The number of runs it still holds; 0 if all were taken away.
     """
     with db.write() as session:
-        result = session.execute(
-            update(RunRecord)
-            .where(RunRecord.lease_owner == owner, RunRecord.state == "claimed")
-            .values(lease_until=(now or utc_now()) + timedelta(seconds=lease_s))
-        )
-        assert isinstance(result, CursorResult)
-        return result.rowcount
+        lease_until = (now or utc_now()) + timedelta(seconds=lease_s)
+        return rows_changed(session, update(RunRecord).where(*_held(owner)).values(lease_until=lease_until))
 
 
 def release(db: Database, owner: str) -> int:
     """Return the runs that `owner` has not begun to the queue, without counting a try."""
     with db.write() as session:
-        result = session.execute(
-            update(RunRecord)
-            .where(RunRecord.lease_owner == owner, RunRecord.state == "claimed")
-            .values(state="pending", tries=RunRecord.tries - 1, lease_owner=None, lease_until=None)
-        )
-        assert isinstance(result, CursorResult)
-        return result.rowcount
+        returned = {"state": "pending", "tries": RunRecord.tries - 1, "lease_owner": None, "lease_until": None}
+        return rows_changed(session, update(RunRecord).where(*_held(owner)).values(returned))
+
+
+def _held(owner: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return RunRecord.lease_owner == owner, RunRecord.state == "claimed"
 
 
 def give_back_broken(db: Database, run_id: int, owner: str, detail: str) -> None:
@@ -285,14 +269,8 @@ def sweep(db: Database, now: datetime | None = None) -> int:
 def pending(db: Database) -> int:
     """Return how many runs may be claimed now."""
     with db.read() as session:
-        query = (
-            select(func.count())
-            .select_from(RunRecord)
-            .join(EvaluationRecord, EvaluationRecord.id == RunRecord.evaluation_id)
-            .join(SubmissionRecord, SubmissionRecord.id == EvaluationRecord.submission_id)
-            .where(RunRecord.state == "pending", _claimable())
-        )
-        return session.scalar(query) or 0
+        runs = select(func.count(RunRecord.id)).join(EvaluationRecord).join(EvaluationRecord.submission)
+        return session.scalar(runs.where(RunRecord.state == "pending", _claimable())) or 0
 
 
 def return_runs_of(db: Database, owners: Collection[str]) -> int:

@@ -7,12 +7,11 @@ before the transaction that records the last value, and `submissions.evaluation.
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
 from sqlalchemy import exists, select, update
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session, aliased
 
 import scoring
@@ -21,6 +20,7 @@ from model_zoo.checks.report import CheckReport
 from model_zoo.store import ZooStore
 from submissions.leaderboard import standings
 from submissions.storage.database import Database
+from submissions.storage.queries import as_dict, enters_score, rows_changed
 from submissions.storage.records import (
     EvaluationRecord,
     PhaseRecord,
@@ -30,7 +30,7 @@ from submissions.storage.records import (
     ValueRecord,
     ZooRecord,
 )
-from submissions.storage.states import State
+from submissions.storage.states import OPEN, State
 
 PERMUTATIONS, TEST_SETS = 1000, 300
 FEWEST_DRAWS = 100  # with fewer, a p-value says little and a 95th percentile nothing
@@ -96,7 +96,7 @@ def foresee(db: Database, zoos: ZooStore, run_id: int, owner: str, value: float)
             return None
         evaluation_id, network_id = found
         question = _question(session, evaluation_id)
-    return _answer(zoos, _Question(**{**vars(question), "values": {**question.values, network_id: value}}))
+    return _answer(zoos, replace(question, values={**question.values, network_id: value}))
 
 
 def score_evaluation(
@@ -123,7 +123,9 @@ def score_evaluation(
     report = scoring.report(parsed, values, draws=drawn)
     content = report.as_json()
     if references is None and drawn.permutations:
-        references = _plain_references(scoring.references(parsed, draws=drawn.permutations))
+        found = scoring.references(parsed, draws=drawn.permutations)
+        floor = found.random_floor
+        references = _plain_references(floor.mean, floor.percentile_95, found.hyperparameter_oracle)
     content["references"] = references
     return Scored(
         cmi=report.cmi.minimum,
@@ -144,15 +146,11 @@ def draws(truth: scoring.Truth) -> scoring.Draws:
     return scoring.Draws(permutations=min(PERMUTATIONS, affordable), test_sets=min(TEST_SETS, affordable))
 
 
-def submission_score(cmi_by_zoo: Sequence[float]) -> float:
-    """Return the score of a submission: 100 x the mean of the zoos' CMI.
-
-    Raises
-    ------
-    ScoringError
-        If there is no zoo.
-    """
-    return scoring.competition_score(cmi_by_zoo)
+def stored_scores(session: Session, submission_id: int) -> tuple[list[float | None], list[float | None]]:
+    """Return the CMI and its standard error of each zoo of the current attempt; None where it is not scored."""
+    zoos = select(EvaluationRecord.cmi, EvaluationRecord.standard_error).join(SubmissionRecord, enters_score())
+    rows = session.execute(zoos.where(SubmissionRecord.id == submission_id)).all()
+    return [cmi for cmi, _ in rows], [error for _, error in rows]
 
 
 def submission_error(error_by_zoo: Sequence[float | None]) -> float | None:
@@ -203,24 +201,16 @@ class Rescoring:
                 .where(EvaluationRecord.id == evaluation_id)
                 .with_for_update(of=SubmissionRecord)
             ).one()
-            changed = session.execute(
-                update(EvaluationRecord)
-                .where(EvaluationRecord.id == evaluation_id, EvaluationRecord.granulated_kendall.is_(None))
-                .values(**vars(scored))
+            unreported = update(EvaluationRecord).where(
+                EvaluationRecord.id == evaluation_id, EvaluationRecord.granulated_kendall.is_(None)
             )
-            assert isinstance(changed, CursorResult)
-            if changed.rowcount == 1 and submission.state is State.SCORED:
-                errors = session.scalars(
-                    select(EvaluationRecord.standard_error).where(
-                        EvaluationRecord.submission_id == submission.id,
-                        EvaluationRecord.attempt == submission.attempt,
-                        EvaluationRecord.purpose == Purpose.SCORE,
-                    )
-                ).all()
+            is_new = rows_changed(session, unreported.values(**vars(scored))) == 1
+            if is_new and submission.state is State.SCORED:
+                _, errors = stored_scores(session, submission.id)
                 submission.standard_error = submission_error(errors)
                 session.flush()
                 standings.update(session, submission)
-            return changed.rowcount == 1
+            return is_new
 
 
 def _completed_by(run_id: int, owner: str) -> Any:
@@ -235,7 +225,7 @@ def _completed_by(run_id: int, owner: str) -> Any:
             RunRecord.state == "claimed",
             RunRecord.lease_owner == owner,
             EvaluationRecord.purpose == Purpose.SCORE,
-            EvaluationRecord.state.in_((State.QUEUED, State.RUNNING)),
+            EvaluationRecord.state.in_(OPEN),
             ~exists().where(other.evaluation_id == EvaluationRecord.id, other.id != run_id, is_open),
         )
     )
@@ -245,11 +235,9 @@ def _unreported(most: int) -> Any:
     """Return scored evaluations of current attempts without today's report, newest first."""
     return (
         select(EvaluationRecord.id)
-        .join(SubmissionRecord, SubmissionRecord.id == EvaluationRecord.submission_id)
+        .join(SubmissionRecord, enters_score())
         .where(
-            EvaluationRecord.purpose == Purpose.SCORE,
             EvaluationRecord.state == State.SCORED,
-            EvaluationRecord.attempt == SubmissionRecord.attempt,
             EvaluationRecord.granulated_kendall.is_(None),  # every grid that can be scored has one
         )
         .order_by(EvaluationRecord.id.desc())
@@ -265,11 +253,9 @@ def _question(session: Session, evaluation_id: int) -> _Question:
         .join(PhaseRecord, PhaseRecord.id == SubmissionRecord.phase_id)
         .where(EvaluationRecord.id == evaluation_id)
     ).one()
-    recorded = session.execute(
-        select(ValueRecord.network_id, ValueRecord.value).where(ValueRecord.evaluation_id == evaluation_id)
-    )
-    values = {network_id: value for network_id, value in recorded}  # noqa: C416  (a Row is no pair for mypy)
-    return _Question(zoo.manifest_sha256, target, _known_references(session, zoo, target), values)
+    values = select(ValueRecord.network_id, ValueRecord.value).where(ValueRecord.evaluation_id == evaluation_id)
+    references = _known_references(session, zoo, target)
+    return _Question(zoo.manifest_sha256, target, references, as_dict(session, values))
 
 
 def _answer(zoos: ZooStore, question: _Question) -> Scored:
@@ -281,13 +267,11 @@ def _known_references(session: Session, zoo: ZooRecord, target: str) -> dict[str
     if zoo.report is not None:
         for row in CheckReport.model_validate(zoo.report).numbers.references:
             if row.target == target:
-                return {
-                    "random_floor": {
-                        "mean": row.random_floor / _PERCENT,
-                        "percentile_95": row.random_floor_percentile_95 / _PERCENT,
-                    },
-                    "hyperparameter_oracle": row.hyperparameter_oracle / _PERCENT,
-                }
+                return _plain_references(
+                    row.random_floor / _PERCENT,
+                    row.random_floor_percentile_95 / _PERCENT,
+                    row.hyperparameter_oracle / _PERCENT,
+                )
     report = session.scalar(
         select(EvaluationRecord.report)
         .join(SubmissionRecord, SubmissionRecord.id == EvaluationRecord.submission_id)
@@ -302,6 +286,5 @@ def _known_references(session: Session, zoo: ZooRecord, target: str) -> dict[str
     return None if report is None else report.get("references")
 
 
-def _plain_references(found: scoring.References) -> dict[str, Any]:
-    floor = {"mean": found.random_floor.mean, "percentile_95": found.random_floor.percentile_95}
-    return {"random_floor": floor, "hyperparameter_oracle": found.hyperparameter_oracle}
+def _plain_references(floor: float, floor_95: float, oracle: float) -> dict[str, Any]:
+    return {"random_floor": {"mean": floor, "percentile_95": floor_95}, "hyperparameter_oracle": oracle}

@@ -36,27 +36,13 @@ def smoke_zoo(session: Session, phase: PhaseRecord, needs: Sequence[str] = ()) -
         .where(PhaseZooRecord.phase_id == phase.id, ZooRecord.truth_public.is_(True))
         .order_by(PhaseZooRecord.position)
     )
+    used = exists().where(PhaseZooRecord.zoo_id == ZooRecord.id, PhaseRecord.id == PhaseZooRecord.phase_id)
+    is_secret = used.where(PhaseRecord.hidden.is_(True))
+    is_near = used.where(PhaseRecord.competition_id == phase.competition_id)
     others = session.scalars(
         select(ZooRecord)
-        .where(
-            ZooRecord.truth_public.is_(True),
-            ZooRecord.state == ZooState.READY,
-            ~exists().where(
-                PhaseZooRecord.zoo_id == ZooRecord.id,
-                PhaseRecord.id == PhaseZooRecord.phase_id,
-                PhaseRecord.hidden.is_(True),
-            ),
-        )
-        .order_by(
-            exists()
-            .where(
-                PhaseZooRecord.zoo_id == ZooRecord.id,
-                PhaseRecord.id == PhaseZooRecord.phase_id,
-                PhaseRecord.competition_id == phase.competition_id,
-            )
-            .desc(),
-            ZooRecord.id,
-        )
+        .where(ZooRecord.truth_public.is_(True), ZooRecord.state == ZooState.READY, ~is_secret)
+        .order_by(is_near.desc(), ZooRecord.id)
     )
     return next((zoo for zoos in (own, others) for zoo in zoos if not missing(needs, zoo.offers)), None)
 

@@ -5,7 +5,7 @@ zoos with public truth.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from submissions.storage.records import (
     UserRecord,
     ValueRecord,
     ZooRecord,
+    copied,
 )
 from submissions.storage.roles import Permission
 from submissions.storage.states import SENTENCES, Reason, State
@@ -133,15 +134,15 @@ class Progress:
     zoos: tuple[ZooProgress, ...]
     repeats: RepeatProgress | None
     needs: str  # of the extended track, in words
-    sees: Sight = Sight.ALL
-    score_digits: int = SCORE_DIGITS
-    alias: str | None = None
-    team_name: str | None = None
-    description: str = ""
-    link: str = ""
-    track: str = "standard"
-    parent_id: int | None = None
-    layers: Mapping[str, bool] = field(default_factory=dict)
+    sees: Sight
+    score_digits: int
+    alias: str | None
+    team_name: str | None
+    description: str
+    link: str
+    track: str
+    parent_id: int | None
+    layers: Mapping[str, bool]
 
     @property
     def is_in_smoke(self) -> bool:
@@ -191,24 +192,14 @@ def progress(session: Session, submission_id: int, reader: Reader) -> Progress:
     has_repeats = any(row.purpose is Purpose.REPEAT for row in evaluations)
     fails = with_detail and submission.state is State.FAILED
     told = disclosure(submission.phase, submission, reader)
-    return Progress(
+    return copied(
+        Progress,
+        submission,
         submission_id=submission.id,
-        name=submission.name,
-        filename=submission.filename,
-        user_id=submission.user_id,
         user_name=user_name if with_detail else submission.alias or team_name or user_name,
-        is_baseline=submission.is_baseline,
-        is_hidden=submission.is_hidden,
-        is_disqualified=submission.is_disqualified,
-        state=submission.state,
-        reason=submission.reason,
         detail=submission.detail if with_detail else None,
         failure=_failure(session, submission.id, submission.attempt) if fails else None,
         score=told_score(submission, told),
-        spends_quota=submission.spends_quota,
-        attempt=submission.attempt,
-        created_at=submission.created_at,
-        started_at=submission.started_at,
         finished_at=told.moment(submission.finished_at),
         smoke=_smoke(evaluations),
         zoos=_zoos(evaluations, told),
@@ -218,9 +209,6 @@ def progress(session: Session, submission_id: int, reader: Reader) -> Progress:
         score_digits=digits_of(None if told.sight is Sight.ALL else told.step),
         alias=submission.alias if with_detail else None,
         team_name=team_name if with_detail or submission.alias is None else None,
-        description=submission.description,
-        link=submission.link,
-        track=submission.track,
         parent_id=submission.parent_id if with_detail else None,
         layers=_layers(evaluations),
     )
@@ -246,8 +234,8 @@ def _evaluations(session: Session, submission_id: int, attempt: int) -> Sequence
             ZooRecord.title,
             ZooRecord.truth_public,
             func.count(ValueRecord.network_id).label("done"),
-            func.avg(ValueRecord.wall_s).label("mean_s"),
-            func.max(ValueRecord.wall_s).label("longest_s"),
+            func.avg(ValueRecord.wall_s).label("mean_wall_s"),
+            func.max(ValueRecord.wall_s).label("longest_wall_s"),
             func.max(ValueRecord.peak_bytes).label("peak_bytes"),
         )
         .select_from(EvaluationRecord)
@@ -262,7 +250,7 @@ def _evaluations(session: Session, submission_id: int, attempt: int) -> Sequence
 def _smoke(evaluations: Sequence[Any]) -> SmokeProgress | None:
     for row in evaluations:
         if row.purpose is Purpose.SMOKE:
-            return SmokeProgress(zoo_title=row.title, state=row.state, networks=row.networks, done=row.done)
+            return copied(SmokeProgress, row, zoo_title=row.title)
     return None
 
 
@@ -271,20 +259,14 @@ def _zoos(evaluations: Sequence[Any], told: Disclosure) -> tuple[ZooProgress, ..
 
 
 def _zoo(row: Any, told: Disclosure) -> ZooProgress:
-    is_open = row.truth_public or told.sight is Sight.ALL  # a measure decides how long it takes, on what it has seen
-    return ZooProgress(
-        name=row.name,
-        title=row.title,
-        state=row.state,
-        networks=row.networks,
-        done=told.done(row.done, row.networks, truth_public=row.truth_public),
-        cmi=told.metric(METRICS["cmi"], row.cmi, truth_public=row.truth_public),
-        kendall_tau=told.metric(METRICS["kendall_tau"], row.kendall_tau, truth_public=row.truth_public),
-        mean_wall_s=row.mean_s if is_open else None,
-        longest_wall_s=row.longest_s if is_open else None,
-        peak_bytes=row.peak_bytes if is_open else None,
-        truth_public=row.truth_public,
-    )
+    public = row.truth_public
+    numbers = {
+        "done": told.done(row.done, row.networks, truth_public=public),
+        **{key: told.metric(METRICS[key], getattr(row, key), truth_public=public) for key in ("cmi", "kendall_tau")},
+    }
+    if not public and told.sight is not Sight.ALL:  # a measure decides how long it takes, on what it has seen
+        numbers |= dict.fromkeys(("mean_wall_s", "longest_wall_s", "peak_bytes"))
+    return copied(ZooProgress, row, **numbers)
 
 
 def _layers(evaluations: Sequence[Any]) -> dict[str, bool]:
@@ -308,15 +290,8 @@ def _failure(session: Session, submission_id: int, attempt: int) -> FailureView 
     if found is None:
         return None
     purpose, title, position, networks, failure = found
-    return FailureView(
-        is_smoke=purpose is Purpose.SMOKE,
-        zoo_title=title,
-        ordinal=position + 1,
-        networks=networks,
-        detail=failure.detail,
-        message=failure.message,
-        log=failure.log,
-    )
+    is_smoke = purpose is Purpose.SMOKE
+    return copied(FailureView, failure, is_smoke=is_smoke, zoo_title=title, ordinal=position + 1, networks=networks)
 
 
 def _repeats(session: Session, submission_id: int, attempt: int) -> RepeatProgress:

@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from submissions.storage.database import Database
-from submissions.storage.records import WorkerRecord, utc_now
+from submissions.storage.records import WorkerRecord, copied, utc_now
 
 FORGOTTEN_AFTER = timedelta(days=1)
 MISSED_SWEEPS = 3
@@ -67,24 +67,11 @@ def enter(
     dead : Collection[str], optional
         Names of workers known to be dead.
     """
-    moment = utc_now()
     with db.write() as session:
-        gone = or_(
-            WorkerRecord.name.in_([*dead, name]),  # a process id may come again
-            WorkerRecord.seen_at < moment - FORGOTTEN_AFTER,
-        )
-        session.execute(delete(WorkerRecord).where(gone))
-        session.add(
-            WorkerRecord(
-                name=name,
-                slots=slots,
-                backend=backend,
-                layers=dict(layers),
-                refusal=refusal,
-                started_at=moment,
-                seen_at=moment,
-            )
-        )
+        is_dead = WorkerRecord.name.in_([*dead, name])  # a process id may come again
+        session.execute(delete(WorkerRecord).where(is_dead | (WorkerRecord.seen_at < utc_now() - FORGOTTEN_AFTER)))
+        worker = WorkerRecord(name=name, slots=slots, backend=backend, layers=dict(layers), refusal=refusal)
+        session.add(worker)
 
 
 def seen(db: Database, name: str) -> None:
@@ -109,15 +96,6 @@ def known_workers(session: Session, *, sweep_s: float, now: datetime | None = No
     """
     last = (now or utc_now()) - timedelta(seconds=MISSED_SWEEPS * sweep_s + GRACE_S)
     return tuple(
-        Worker(
-            name=record.name,
-            slots=record.slots,
-            backend=record.backend,
-            layers=record.layers,
-            refusal=record.refusal,
-            started_at=record.started_at,
-            seen_at=record.seen_at,
-            is_alive=record.seen_at >= last,
-        )
+        copied(Worker, record, is_alive=record.seen_at >= last)
         for record in session.scalars(select(WorkerRecord).order_by(WorkerRecord.name))
     )

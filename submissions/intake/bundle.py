@@ -16,7 +16,8 @@ from types import MappingProxyType
 from typing import Self
 
 from submissions.intake.declaration import Declaration, read_declaration
-from submissions.intake.source import SourceError, check_entry, check_source
+from submissions.intake.source import BundleError as BundleError
+from submissions.intake.source import check_entry, parse
 from submissions.settings import Settings
 from submissions.storage.states import Reason
 from submissions.zoos.tracks import Track
@@ -33,37 +34,7 @@ _IGNORED = frozenset({"__MACOSX", "__pycache__", ".DS_Store"})
 _UTF8_FLAG = 0x800
 _ENCRYPTED_FLAGS = 0x1 | 0x40
 # What the standard library raises, somewhere, for one or the other damaged archive.
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    RuntimeError,
-    ValueError,
-    OverflowError,
-    OSError,
-    LookupError,
-)
-
-
-class BundleError(Exception):
-    """The upload cannot be accepted; the text is one sentence for the participant.
-
-    Attributes
-    ----------
-    reason : Reason or None, optional
-        How an evaluation would fail, if the upload is readable but no usable measure; None if the upload itself is
-        invalid.
-    path, line : str or None, optional
-        The place of the error, if known; lines count from 1.
-    """
-
-    def __init__(
-        self, text: str, reason: Reason | None = None, *, path: str | None = None, line: int | None = None
-    ) -> None:
-        super().__init__(text)
-        self.reason = reason
-        self.path = path
-        self.line = line
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, OverflowError, OSError, LookupError)
 
 
 @dataclass(frozen=True)
@@ -163,13 +134,11 @@ def _checked(sources: Mapping[str, bytes], entry: str) -> Declaration:
             raise BundleError(f"{path} is larger than {_size(MAX_SOURCE_BYTES)}, the most a Python file may have.")
     if sum(map(len, sources.values())) > MAX_SOURCES_BYTES:
         raise BundleError(f"The Python files have more than {_size(MAX_SOURCES_BYTES)} together, the maximum.")
-    try:
-        for path, source in sources.items():
-            check_source(path, source)
-        declared = read_declaration(entry, sources[entry])
-        check_entry(entry, sources[entry], takes_context=declared.track == "extended")
-    except SourceError as error:
-        raise BundleError(str(error), error.reason, path=error.path, line=error.line) from error
+    for path, source in sources.items():
+        parse(path, source)  # as a check: all trees together could take a gigabyte
+    tree = parse(entry, sources[entry])
+    declared = read_declaration(entry, tree)
+    check_entry(entry, tree, takes_context=declared.track == "extended")
     return declared
 
 

@@ -9,7 +9,7 @@ import reprlib
 from dataclasses import dataclass
 
 from model_zoo.zoo import OFFERS
-from submissions.intake.source import SourceError, module_statements, parse
+from submissions.intake.source import BundleError, module_statements
 from submissions.zoos.tracks import TRACKS, Track
 
 _TRACK, _NEEDS = "TRACK", "NEEDS"
@@ -23,7 +23,7 @@ class Declaration:
     needs: tuple[str, ...] = ()
 
 
-def read_declaration(path: str, source: bytes) -> Declaration:
+def read_declaration(path: str, tree: ast.Module) -> Declaration:
     """Read the declaration of a module.
 
     Parameters
@@ -33,10 +33,9 @@ def read_declaration(path: str, source: bytes) -> Declaration:
 
     Raises
     ------
-    SourceError
+    BundleError
         If the declaration is invalid or cannot be determined without running the module.
     """
-    tree = parse(path, source)
     track_line, track = _constant(path, tree, _TRACK, "standard")
     if track not in TRACKS:
         raise _fault(path, track_line, f"{_TRACK} must be {' or '.join(map(repr, TRACKS))}, not {reprlib.repr(track)}")
@@ -78,5 +77,5 @@ def _bound(statement: ast.stmt) -> list[str]:
     return []
 
 
-def _fault(path: str, line: int, text: str) -> SourceError:
-    return SourceError(f"{path}, line {line}: {text}.", None, path=path, line=line)
+def _fault(path: str, line: int, text: str) -> BundleError:
+    return BundleError(f"{path}, line {line}: {text}.", path=path, line=line)

@@ -3,13 +3,13 @@
 The submit page, the API and the command line pass texts; `details_of` checks them and reports one sentence per error.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
+from submissions.storage.field_error import FieldError
 from submissions.storage.records import TeamRecord, UserRecord
 
 NAME_LENGTH = 80
@@ -28,12 +28,8 @@ class Details:
     alias: str | None = None
 
 
-class DetailsError(Exception):
-    """Some texts are not valid; `messages` has a sentence for each faulty field."""
-
-    def __init__(self, messages: Mapping[str, str]) -> None:
-        super().__init__(" ".join(messages.values()))
-        self.messages = dict(messages)
+class DetailsError(FieldError):
+    """Some texts of a submission are not valid; fields: name, description, link, alias."""
 
 
 def details_of(name: str, description: str = "", link: str = "", alias: str = "") -> Details:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, contains_eager
 from submissions.evaluation.submission_progress import told_score
 from submissions.leaderboard.entrants import team_ids_of
 from submissions.results.disclosure import Reader, Sight, disclosure
-from submissions.storage.records import CompetitionRecord, PhaseRecord, SubmissionRecord, UserRecord, utc_now
+from submissions.storage.records import CompetitionRecord, PhaseRecord, SubmissionRecord, UserRecord, copied, utc_now
 from submissions.storage.roles import NOTHING, Permission, Permissions
 from submissions.storage.states import Reason, State
 
@@ -100,15 +100,10 @@ def own_submissions(
     """
     condition = _is_own(user_id, permissions)
     if team_id is not None:
-        condition = and_(condition, SubmissionRecord.team_id == team_id)
+        condition &= SubmissionRecord.team_id == team_id
     if phase_id is not None:
-        condition = and_(condition, SubmissionRecord.phase_id == phase_id)
-    total = session.scalar(
-        select(func.count())
-        .select_from(SubmissionRecord)
-        .join(PhaseRecord, PhaseRecord.id == SubmissionRecord.phase_id)
-        .where(condition)
-    )
+        condition &= SubmissionRecord.phase_id == phase_id
+    total = session.scalar(select(func.count(SubmissionRecord.id)).join(SubmissionRecord.phase).where(condition))
     rows = session.execute(
         select(SubmissionRecord, UserRecord.name)
         .join(SubmissionRecord.phase)
@@ -176,19 +171,16 @@ def _listed(
     phase = submission.phase
     another = None if submission.is_baseline else _choose(phase, is_open)
     told = disclosure(phase, submission, Reader(is_owner=True, permissions=permissions))
-    return Listed(
+    return copied(
+        Listed,
+        submission,
         submission_id=submission.id,
-        name=submission.name,
         made_by=made_by,
         competition_title=phase.competition.title,
         competition_slug=phase.competition.slug,
         phase_title=phase.title,
         phase_slug=phase.slug,
-        state=submission.state,
-        reason=submission.reason,
         score=told_score(submission, told),
         sees=told.sight,
-        parent_id=submission.parent_id,
-        created_at=submission.created_at,
         resubmit_to=None if another is None else another.slug,
     )

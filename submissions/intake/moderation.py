@@ -30,14 +30,7 @@ def hide(db: Database, submission_id: int, is_hidden: bool, *, user_id: int | No
     bool
         False if nothing changed.
     """
-    with db.write() as session:
-        submission = session.get_one(SubmissionRecord, submission_id, with_for_update=True)
-        if submission.is_hidden == is_hidden:
-            return False
-        submission.is_hidden = is_hidden
-        _put_on_record(session, submission, "hid" if is_hidden else "showed", user_id, reason)
-        standings.update(session, submission)
-        return True
+    return _mark(db, submission_id, "is_hidden", is_hidden, "hid" if is_hidden else "showed", user_id, reason)
 
 
 def disqualify(
@@ -57,14 +50,8 @@ def disqualify(
     bool
         False if nothing changed.
     """
-    with db.write() as session:
-        submission = session.get_one(SubmissionRecord, submission_id, with_for_update=True)
-        if submission.is_disqualified == is_disqualified:
-            return False
-        submission.is_disqualified = is_disqualified
-        _put_on_record(session, submission, "disqualified" if is_disqualified else "requalified", user_id, reason)
-        standings.update(session, submission)
-        return True
+    act = "disqualified" if is_disqualified else "requalified"
+    return _mark(db, submission_id, "is_disqualified", is_disqualified, act, user_id, reason)
 
 
 def run_again(db: Database, submission_id: int, *, user_id: int | None, reason: str = "") -> bool:
@@ -90,12 +77,20 @@ def run_again(db: Database, submission_id: int, *, user_id: int | None, reason: 
     return True
 
 
+def _mark(
+    db: Database, submission_id: int, mark: str, is_set: bool, act: str, user_id: int | None, reason: str
+) -> bool:
+    """Set or remove a mark of a submission. Returns False if nothing changed."""
+    with db.write() as session:
+        submission = session.get_one(SubmissionRecord, submission_id, with_for_update=True)
+        if getattr(submission, mark) == is_set:
+            return False
+        setattr(submission, mark, is_set)
+        _put_on_record(session, submission, act, user_id, reason)
+        standings.update(session, submission)
+        return True
+
+
 def _put_on_record(session: Session, submission: SubmissionRecord, act: str, user_id: int | None, reason: str) -> None:
-    told = f"submission {submission.id}"
-    record_act(
-        session,
-        act,
-        user_id=user_id,
-        phase_id=submission.phase_id,
-        detail=f"{told}: {reason[:REASON_LENGTH]}" if reason else told,
-    )
+    detail = f"submission {submission.id}" + (f": {reason[:REASON_LENGTH]}" if reason else "")
+    record_act(session, act, user_id=user_id, phase_id=submission.phase_id, detail=detail)

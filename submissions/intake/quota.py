@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from submissions.leaderboard.entrants import entrant_of
 from submissions.storage.records import PhaseRecord, SubmissionRecord, UserRecord
 from submissions.storage.roles import PERMISSIONS, Permission
-from submissions.storage.states import State
+from submissions.storage.states import OPEN, State
 
 LEAST_SMOKE_FAILURES = 50
 SMOKE_FAILURES_PER_SUBMISSION = 10
@@ -56,7 +56,7 @@ def quota_of(session: Session, phase: PhaseRecord, user_id: int, now: datetime) 
     """Return the quota of the user's team, or of the user alone, in a phase."""
     entrant, team_id = entrant_of(session, phase.competition_id, user_id)
     spends = SubmissionRecord.spends_quota
-    is_open = SubmissionRecord.state.in_((State.QUEUED, State.RUNNING))
+    is_open = SubmissionRecord.state.in_(OPEN)
     spent, held, unspent = session.execute(
         select(
             func.count(case((spends, 1))),
@@ -73,14 +73,7 @@ def quota_of(session: Session, phase: PhaseRecord, user_id: int, now: datetime) 
     limit = phase.daily_smoke_failures
     if limit is None:
         limit = max(LEAST_SMOKE_FAILURES, SMOKE_FAILURES_PER_SUBMISSION * phase.daily_quota)
-    return Quota(
-        daily=phase.daily_quota,
-        spent=spent,
-        held=held,
-        unspent=unspent,
-        unspent_limit=limit,
-        is_teams=team_id is not None,
-    )
+    return Quota(phase.daily_quota, spent, held, unspent, unspent_limit=limit, is_teams=team_id is not None)
 
 
 def refusal(

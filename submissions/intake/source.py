@@ -1,5 +1,7 @@
 """Checks of a measure's Python sources, without compiling or running them. Used by `submissions.intake.bundle`.
 
+`BundleError` is here because checks of sources and of archives raise it.
+
 Sources are parsed but not compiled: compiling nested `finally` blocks doubles the code at every level.
 """
 
@@ -13,24 +15,20 @@ from submissions.storage.states import Reason
 FUNCTION = "complexity"
 
 
-class SourceError(Exception):
-    """A source that Python or Gengap could not use; the text names the file, the line and the error.
+class BundleError(Exception):
+    """The upload cannot be accepted; the text is one sentence for the participant.
 
     Attributes
     ----------
     reason : Reason or None, optional
-        How an evaluation would fail, `import_error` or `missing_function`; None if the declaration is wrong.
+        How an evaluation would fail, if the upload is readable but no usable measure; None if the upload itself or its
+        declaration is invalid.
     path, line : str or None, optional
         The place of the error, if known; lines count from 1.
     """
 
     def __init__(
-        self,
-        text: str,
-        reason: Reason | None = Reason.IMPORT_ERROR,
-        *,
-        path: str | None = None,
-        line: int | None = None,
+        self, text: str, reason: Reason | None = None, *, path: str | None = None, line: int | None = None
     ) -> None:
         super().__init__(text)
         self.reason = reason
@@ -38,23 +36,7 @@ class SourceError(Exception):
         self.line = line
 
 
-def check_source(path: str, source: bytes) -> None:
-    """Check that `source` is UTF-8 Python without syntax errors.
-
-    Parameters
-    ----------
-    path : str
-        The file's name in messages.
-
-    Raises
-    ------
-    SourceError
-        If it is not.
-    """
-    parse(path, source)
-
-
-def check_entry(path: str, source: bytes, *, takes_context: bool) -> None:
+def check_entry(path: str, tree: ast.Module, *, takes_context: bool) -> None:
     """Check that the module defines a function that can be called as complexity(model, dataset).
 
     Parameters
@@ -66,11 +48,11 @@ def check_entry(path: str, source: bytes, *, takes_context: bool) -> None:
 
     Raises
     ------
-    SourceError
+    BundleError
         If it does not.
     """
     call = f"{FUNCTION}(model, dataset, context)" if takes_context else f"{FUNCTION}(model, dataset)"
-    bindings = list(_bindings(parse(path, source)))
+    bindings = [statement for statement in module_statements(tree) if _binds(statement)]
     if not bindings:
         raise _no_function(f"{path} defines no function {call} at its top level.", path)
     last = bindings[-1]
@@ -91,26 +73,35 @@ def check_entry(path: str, source: bytes, *, takes_context: bool) -> None:
         raise _no_function(f"{where} must be callable as {call}, with two arguments.{hint}", path, last.lineno)
 
 
-def _no_function(text: str, path: str, line: int | None = None) -> SourceError:
-    return SourceError(text, Reason.MISSING_FUNCTION, path=path, line=line)
+def _no_function(text: str, path: str, line: int | None = None) -> BundleError:
+    return BundleError(text, Reason.MISSING_FUNCTION, path=path, line=line)
+
+
+def _no_import(text: str, path: str, line: int | None = None) -> BundleError:
+    return BundleError(text, Reason.IMPORT_ERROR, path=path, line=line)
 
 
 def parse(path: str, source: bytes) -> ast.Module:
     """Return the module's syntax tree.
 
+    Parameters
+    ----------
+    path : str
+        The file's name in messages.
+
     Raises
     ------
-    SourceError
-        If the source cannot be parsed.
+    BundleError
+        If the source is not UTF-8 Python without syntax errors.
     """
     _check_text(path, source)
     try:
         return ast.parse(source, filename=path)
     except SyntaxError as error:
         where = f"{path}, line {error.lineno}" if error.lineno else path
-        raise SourceError(f"{where}: {error.msg}.", path=path, line=error.lineno) from error
+        raise _no_import(f"{where}: {error.msg}.", path, error.lineno) from error
     except (RecursionError, MemoryError, ValueError) as error:
-        raise SourceError(f"{path} is nested too deeply for Python to parse it.", path=path) from error
+        raise _no_import(f"{path} is nested too deeply for Python to parse it.", path) from error
 
 
 def _check_text(path: str, source: bytes) -> None:
@@ -118,27 +109,21 @@ def _check_text(path: str, source: bytes) -> None:
         source.decode()
     except UnicodeDecodeError as error:
         line = _line(source, error.start)
-        raise SourceError(f"{path}, line {line}: not UTF-8 text; save it as UTF-8.", path=path, line=line) from error
+        raise _no_import(f"{path}, line {line}: not UTF-8 text; save it as UTF-8.", path, line) from error
     if (position := source.find(b"\0")) >= 0:
         line = _line(source, position)
-        raise SourceError(f"{path}, line {line}: a null byte; this is not a Python source.", path=path, line=line)
+        raise _no_import(f"{path}, line {line}: a null byte; this is not a Python source.", path, line)
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
     except SyntaxError as error:
-        text = f"{path}: {error.msg}; save it as UTF-8 without a coding comment."
-        raise SourceError(text, path=path, line=1) from error
+        raise _no_import(f"{path}: {error.msg}; save it as UTF-8 without a coding comment.", path, 1) from error
     if encoding not in ("utf-8", "utf-8-sig"):
         text = f"{path} declares the encoding {encoding}; save it as UTF-8 without a coding comment."
-        raise SourceError(text, path=path, line=1)
+        raise _no_import(text, path, 1)
 
 
 def _line(source: bytes, position: int) -> int:
     return source.count(b"\n", 0, position) + 1
-
-
-def _bindings(tree: ast.Module) -> Iterator[ast.stmt]:
-    """Return the statements that bind `complexity` in the module's own scope, in the order of the text."""
-    return (statement for statement in module_statements(tree) if _binds(statement))
 
 
 def module_statements(tree: ast.Module) -> Iterator[ast.stmt]:
@@ -161,6 +146,7 @@ def _inner_statements(statement: ast.stmt) -> Iterator[ast.stmt]:
 
 
 def _binds(statement: ast.stmt) -> bool:
+    """Check whether the statement binds `complexity`."""
     match statement:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
             return name == FUNCTION

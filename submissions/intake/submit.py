@@ -59,68 +59,49 @@ def submit(
         Because of dates, quota, an unverified address, needs that the zoos do not offer, or an alias that is
         somebody's name.
     """
-    moment = now or utc_now()
+    submission = SubmissionRecord(
+        phase_id=phase_id,
+        user_id=user_id,
+        name=name,
+        entrant=f"b{bundle.sha256[:20]}",  # of a baseline: each is an entrant of its own
+        filename=bundle.filename,
+        bundle_sha256=bundle.sha256,
+        description=description,
+        link=link,
+        alias=alias,
+        parent_id=parent_id,
+        track=bundle.track,
+        needs=list(bundle.needs),
+        is_baseline=is_baseline,
+        created_at=now or utc_now(),
+    )
     with db.read() as session:  # refuse before anything is stored
-        _refuse(session, phase_id, user_id, moment, bundle, alias, is_baseline, verified_mail_needed)
+        phase = _accepting(session, submission, verified_mail_needed)
     store.put(bundle.content)
     with db.write() as session:
-        entrant, team_id = _hold_entrant(session, phase_id, user_id)
+        # Locked, because two simultaneous uploads of a team must not use the same quota.
+        entrant, team_id = hold_entrant(session, phase.competition_id, user_id)
+        if not is_baseline:
+            submission.entrant, submission.team_id = entrant, team_id
         hold_zoos(session, phase_id)
-        phase = _refuse(session, phase_id, user_id, moment, bundle, alias, is_baseline, verified_mail_needed)
-        submission = SubmissionRecord(
-            phase_id=phase_id,
-            user_id=user_id,
-            name=name,
-            entrant=_baseline(bundle) if is_baseline else entrant,
-            team_id=None if is_baseline else team_id,
-            filename=bundle.filename,
-            bundle_sha256=bundle.sha256,
-            description=description,
-            link=link,
-            alias=alias,
-            parent_id=parent_id,
-            track=bundle.track,
-            needs=list(bundle.needs),
-            is_baseline=is_baseline,
-            created_at=moment,
-        )
+        phase = _accepting(session, submission, verified_mail_needed)
         session.add(submission)
         add_attempt(session, submission, phase)
         session.flush()
         return submission.id
 
 
-def _hold_entrant(session: Session, phase_id: int, user_id: int) -> tuple[str, int | None]:
-    """Return the entrant of the submission, locked: two simultaneous uploads of a team must not use the same quota."""
-    phase = session.get(PhaseRecord, phase_id)
+def _accepting(session: Session, submission: SubmissionRecord, verified_mail_needed: bool) -> PhaseRecord:
+    """Return the phase of a new submission. Raises SubmissionRefused if it does not accept it."""
+    phase = session.get(PhaseRecord, submission.phase_id)
     if phase is None:
         raise SubmissionRefused("This phase does not exist.")
-    return hold_entrant(session, phase.competition_id, user_id)
-
-
-def _baseline(bundle: Bundle) -> str:
-    """Return the entrant of a baseline: every baseline is an entrant of its own."""
-    return f"b{bundle.sha256[:20]}"
-
-
-def _refuse(
-    session: Session,
-    phase_id: int,
-    user_id: int,
-    now: datetime,
-    bundle: Bundle,
-    alias: str | None,
-    is_baseline: bool,
-    verified_mail_needed: bool,
-) -> PhaseRecord:
-    phase = session.get(PhaseRecord, phase_id)
-    if phase is None:
-        raise SubmissionRefused("This phase does not exist.")
+    user_id, now = submission.user_id, submission.created_at
     why = None
-    if not is_baseline:
+    if not submission.is_baseline:
         why = refusal(session, phase, user_id, now, verified_mail_needed=verified_mail_needed)
-    why = why or tracks.refusal(bundle.needs, [(zoo.title, zoo.offers) for zoo in phase.zoos])
-    why = why or alias_refusal(session, alias, user_id)
+    why = why or tracks.refusal(submission.needs, [(zoo.title, zoo.offers) for zoo in phase.zoos])
+    why = why or alias_refusal(session, submission.alias, user_id)
     if why is not None:
         raise SubmissionRefused(why)
     return phase

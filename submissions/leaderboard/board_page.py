@@ -30,19 +30,18 @@ from submissions.leaderboard.model import (
 )
 from submissions.leaderboard.references import References, references_of
 from submissions.results.disclosure import Disclosure, Sight, board_disclosure
+from submissions.storage.queries import count, enters_score, parts
 from submissions.storage.records import (
     EvaluationRecord,
     PhaseRecord,
     PhaseZooRecord,
-    Purpose,
     StandingRecord,
     SubmissionRecord,
     TeamRecord,
     UserRecord,
     ZooRecord,
+    copied,
 )
-
-_AT_A_TIME = 500  # parameters of one query
 
 
 def page(session: Session, phase_id: int, query: Query | None = None) -> Board:
@@ -179,12 +178,11 @@ def _definite(query: Query, columns: Sequence[Column], tracks: Sequence[str] | N
         column.name == zoo and told.metric(METRICS[metric], 0.0, truth_public=column.truth_public) is not None
         for column in columns
     )
-    sorted_by = (
-        query if is_metric or query.sort in NATURALLY_DESCENDING else replace(query, sort=SCORE, descending=None)
-    )
+    if not is_metric and query.sort not in NATURALLY_DESCENDING:
+        query = replace(query, sort=SCORE, descending=None)
     return replace(
-        sorted_by,
-        descending=sorted_by.naturally_descending if sorted_by.descending is None else sorted_by.descending,
+        query,
+        descending=query.naturally_descending if query.descending is None else query.descending,
         track=query.track if tracks is None or query.track in tracks else "",
         search=query.search.strip()[:SEARCH_LENGTH],
         page=max(1, query.page),
@@ -204,11 +202,9 @@ def _found_rows(
     first = (query.page - 1) * size
     entrants = [entrant for entrant, _ in _in_order(session, phase_id, query, columns, told, (first, first + size))]
     found: dict[str, Any] = {}
-    for start in range(0, len(entrants), _AT_A_TIME):
-        part = _named().where(
-            StandingRecord.phase_id == phase_id, StandingRecord.entrant.in_(entrants[start : start + _AT_A_TIME])
-        )
-        found |= {columns.entrant: columns for columns in session.execute(part)}
+    named = _named().where(StandingRecord.phase_id == phase_id)
+    for part in parts(entrants):
+        found |= {row.entrant: row for row in session.execute(named.where(StandingRecord.entrant.in_(part)))}
     return [found[entrant] for entrant in entrants if entrant in found]
 
 
@@ -222,26 +218,22 @@ def _by() -> ColumnElement[str]:
     )
 
 
-_NAMED = (
-    *(StandingRecord.entrant, StandingRecord.submission_id, StandingRecord.shown_score),
-    *(StandingRecord.standard_error, StandingRecord.scored, StandingRecord.rank_lowest, StandingRecord.rank_highest),
-    *(StandingRecord.track, StandingRecord.is_reference, StandingRecord.submitted_at),
-    *(SubmissionRecord.name, SubmissionRecord.is_baseline, SubmissionRecord.alias.is_not(None)),
-)
-
-
 def _named() -> Select[Any]:
-    """Return a query of standings with everything of a row but its rank and its cells."""
-    columns: Any = (*_NAMED, _by())
+    """Return a query of standings with everything of a `Row` but its rank and cells, under the names of its fields."""
+    standing, submission = StandingRecord, SubmissionRecord
+    columns: Any = (
+        *(standing.entrant, standing.submission_id, standing.shown_score.label("score"), standing.standard_error),
+        *(standing.scored, standing.rank_lowest.label("lowest"), standing.rank_highest.label("highest")),
+        *(standing.track, standing.is_reference, standing.submitted_at),
+        *(submission.name, submission.is_baseline, _by().label("by")),
+        and_(submission.alias.is_not(None), submission.is_baseline.is_(False)).label("is_alias"),
+    )
     return _with_names(select(*columns))
 
 
 def _with_names(statement: Select[Any]) -> Select[Any]:
-    return (
-        statement.join(SubmissionRecord, SubmissionRecord.id == StandingRecord.submission_id)
-        .join(UserRecord, UserRecord.id == SubmissionRecord.user_id)
-        .outerjoin(TeamRecord, TeamRecord.id == SubmissionRecord.team_id)
-    )
+    submissions = statement.join(SubmissionRecord, SubmissionRecord.id == StandingRecord.submission_id)
+    return submissions.join(SubmissionRecord.user).outerjoin(TeamRecord, TeamRecord.id == SubmissionRecord.team_id)
 
 
 def _found(statement: Select[Any], phase_id: int, query: Query) -> Select[Any]:
@@ -289,7 +281,7 @@ def _in_order(
         return [(entrant, submission_id) for entrant, submission_id in rows]
     name, _, zoo = query.sort.partition(".")
     metric, column = METRICS[name], next(column for column in columns if column.name == zoo)
-    is_here = and_(_is_current(), EvaluationRecord.zoo_id == column.zoo_id)
+    is_here = and_(enters_score(), EvaluationRecord.zoo_id == column.zoo_id)
     recorded = statement.add_columns(_recorded(metric)).outerjoin(EvaluationRecord, is_here).order_by(*naturally)
     known, unknown = [], []
     for entrant, submission_id, value in session.execute(recorded):
@@ -297,15 +289,6 @@ def _in_order(
         unknown.append((entrant, submission_id)) if shown is None else known.append((shown, entrant, submission_id))
     known.sort(key=lambda row: -row[0] if query.descending else row[0])
     return [*((entrant, submission_id) for _, entrant, submission_id in known), *unknown][start:stop]
-
-
-def _is_current() -> ColumnElement[bool]:
-    """Return the condition for scored evaluations of the submission's current attempt."""
-    return and_(
-        EvaluationRecord.submission_id == SubmissionRecord.id,
-        EvaluationRecord.attempt == SubmissionRecord.attempt,
-        EvaluationRecord.purpose == Purpose.SCORE,
-    )
 
 
 def _recorded(metric: Metric) -> ColumnElement[float | None]:
@@ -318,46 +301,26 @@ def _ranked(session: Session, phase: PhaseRecord, found: Sequence[Any]) -> tuple
     """Return the rows with their ranks among all entrants of the phase."""
     if not found:
         return ()
-    places = _places(session, phase.id, [columns.shown_score for columns in found])
+    places = _places(session, phase.id, [standing.score for standing in found])
     in_steps = shows_steps(phase)
     rows = []
-    for columns in found:
-        entrant, submission_id, score, error, scored, low, high, track, is_reference, submitted_at = columns[:10]
-        name, is_baseline, has_alias, by = columns[10:]
-        rank, equal = (None, 1) if is_reference else places[score]
+    for standing in found:
+        rank, equal = (None, 1) if standing.is_reference else places[standing.score]
+        low, high = standing.lowest, standing.highest
         if rank is not None and in_steps:
             low, high = rank, rank + equal - 1
         elif rank is None or low is None or high is None:
             low = high = None
         else:  # a rank is of rounded scores, an interval of exact ones
             low, high = min(low, rank), max(high, rank)
-        rows.append(
-            Row(
-                rank=rank,
-                is_tied=equal > 1,
-                lowest=low,
-                highest=high,
-                entrant=entrant,
-                submission_id=submission_id,
-                name=name,
-                by=by,
-                is_alias=has_alias and not is_baseline,
-                is_baseline=is_baseline,
-                is_reference=is_reference,
-                track=track,
-                score=score,
-                standard_error=error,
-                scored=scored,
-                submitted_at=submitted_at,
-            )
-        )
+        rows.append(copied(Row, standing, rank=rank, is_tied=equal > 1, lowest=low, highest=high, cells=()))
     return tuple(rows)
 
 
 def _places(session: Session, phase_id: int, scores: Sequence[float]) -> dict[float, tuple[int, int]]:
     """Return score → (rank, number of entrants with it), for the scores of these rows."""
     ranked = (StandingRecord.phase_id == phase_id, StandingRecord.is_reference.is_(False))
-    better = session.scalar(select(func.count()).where(*ranked, StandingRecord.shown_score > max(scores))) or 0
+    better = count(session, StandingRecord, *ranked, StandingRecord.shown_score > max(scores))
     counted = session.execute(
         select(StandingRecord.shown_score, func.count())
         .where(*ranked, StandingRecord.shown_score.between(min(scores), max(scores)))
@@ -378,13 +341,12 @@ def with_cells(session: Session, rows: tuple[Row, ...], columns: Sequence[Column
     recorded: Any = [_recorded(metric) for metric in METRICS.values()]
     numbers = select(
         EvaluationRecord.submission_id, EvaluationRecord.zoo_id, EvaluationRecord.standard_error, *recorded
-    ).join(SubmissionRecord, _is_current())
+    ).join(SubmissionRecord, enters_score())
     is_public = {column.zoo_id: column.truth_public for column in columns}
     cells: dict[tuple[int, int], Cell] = {}
-    listed = [row.submission_id for row in rows]
-    for start in range(0, len(listed), _AT_A_TIME):
-        part = numbers.where(SubmissionRecord.id.in_(listed[start : start + _AT_A_TIME]))
-        for submission_id, zoo_id, error, *values in session.execute(part):
+    for part in parts([row.submission_id for row in rows]):
+        found = session.execute(numbers.where(SubmissionRecord.id.in_(part)))
+        for submission_id, zoo_id, error, *values in found:
             public = is_public.get(zoo_id, False)
             shown = {
                 metric.key: told.metric(metric, value, truth_public=public)

@@ -4,9 +4,8 @@ Works on results as a reader may see them (`submissions.results.submission_resul
 """
 
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from model_zoo.store import ZooStore
@@ -19,6 +18,7 @@ from submissions.storage.records import StandingRecord, SubmissionRecord
 from submissions.storage.states import State
 
 OFFERED = 30
+_SUBMISSIONS = select(SubmissionRecord.id, SubmissionRecord.name, SubmissionRecord.shown_score)
 
 
 @dataclass(frozen=True)
@@ -120,33 +120,24 @@ def pairs(session: Session, zoos: ZooStore, first: Result, second: Result, zoo_n
 def own_offers(session: Session, phase_id: int, user_id: int) -> tuple[Offered, ...]:
     """Return a person's and their team's newest scored submissions of a phase."""
     own = or_(SubmissionRecord.user_id == user_id, SubmissionRecord.team_id.in_(team_ids_of(user_id)))
-    mine = and_(SubmissionRecord.phase_id == phase_id, SubmissionRecord.is_baseline.is_(False), own)
-    return _offers(session, mine, SubmissionRecord.id.desc())
+    mine = _SUBMISSIONS.where(SubmissionRecord.phase_id == phase_id, SubmissionRecord.is_baseline.is_(False), own)
+    return _offers(session, mine.order_by(SubmissionRecord.id.desc()))
 
 
 def leading_offers(session: Session, phase_id: int) -> tuple[Offered, ...]:
     """Return the first submissions of a phase's leaderboard, best first."""
-    leading = and_(StandingRecord.phase_id == phase_id, SubmissionRecord.is_hidden.is_(False))
-    return _offers(session, leading, StandingRecord.shown_score.desc(), joins_standings=True)
+    standings = _SUBMISSIONS.join(StandingRecord, StandingRecord.submission_id == SubmissionRecord.id)
+    leading = standings.where(StandingRecord.phase_id == phase_id, SubmissionRecord.is_hidden.is_(False))
+    return _offers(session, leading.order_by(StandingRecord.shown_score.desc(), SubmissionRecord.id))
 
 
-def _offers(
-    session: Session, condition: ColumnElement[bool], order: ColumnElement[Any], *, joins_standings: bool = False
-) -> tuple[Offered, ...]:
-    query = select(SubmissionRecord.id, SubmissionRecord.name, SubmissionRecord.shown_score)
-    if joins_standings:
-        query = query.join(StandingRecord, StandingRecord.submission_id == SubmissionRecord.id)
-    rows = session.execute(
-        query.where(condition, SubmissionRecord.state == State.SCORED)
-        .order_by(order, SubmissionRecord.id)
-        .limit(OFFERED)
-    )
-    return tuple(Offered(*row) for row in rows)
+def _offers(session: Session, query: Select[int, str, float | None]) -> tuple[Offered, ...]:
+    found = query.where(SubmissionRecord.state == State.SCORED).limit(OFFERED)
+    return tuple(Offered(*row) for row in session.execute(found))
 
 
 def _only(jackknives: Jackknives, zoo_id: int) -> Jackknives:
-    found = jackknives.get(str(zoo_id))
-    return {} if found is None else {str(zoo_id): found}
+    return {key: found for key, found in jackknives.items() if key == str(zoo_id)}
 
 
 def _difference(first: Jackknives, second: Jackknives) -> Comparison | None:

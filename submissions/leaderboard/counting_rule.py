@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 from scoring import ComparisonError, Jackknives, in_steps, release, step_of
-from submissions.results.disclosure import SCORE_DIGITS, Sight, board_disclosure
+from submissions.results.disclosure import SCORE_DIGITS, Sight, board_disclosure, is_frozen
 from submissions.storage.records import CountRule, PhaseRecord, Tells
 from submissions.storage.states import State
 
@@ -151,8 +151,7 @@ def shown_error(entry: Entry, rules: Rules) -> float | None:
 
 
 def _is_on_board(entry: Entry, rules: Rules) -> bool:
-    frozen = rules.freezes_at is not None and entry.finished_at is not None and entry.finished_at >= rules.freezes_at
-    return entry.is_eligible and not frozen
+    return entry.is_eligible and not is_frozen(rules.freezes_at, entry.finished_at)
 
 
 def _decided_before(history: Sequence[Entry]) -> int:

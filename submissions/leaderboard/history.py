@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import and_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from submissions.leaderboard import board_page
@@ -61,7 +61,7 @@ def history(session: Session, phase_id: int, first: int = FIRST) -> tuple[Course
 def _scored(session: Session, phase_id: int, shown: Sequence[Row], rules: Rules) -> dict[str, list[Step]]:
     """Return all scores of the entrants under the names in `shown`, in the order of scoring."""
     aliases = {row.entrant: row.by if row.is_alias else None for row in shown}
-    counts = and_(
+    query = select(SubmissionRecord).where(
         SubmissionRecord.phase_id == phase_id,
         SubmissionRecord.entrant.in_(list(aliases)),
         SubmissionRecord.state == State.SCORED,
@@ -70,26 +70,14 @@ def _scored(session: Session, phase_id: int, shown: Sequence[Row], rules: Rules)
         SubmissionRecord.shown_score.is_not(None),
     )
     if rules.uses_ladder:
-        counts = and_(counts, SubmissionRecord.is_released | SubmissionRecord.is_baseline)
+        query = query.where(SubmissionRecord.is_released | SubmissionRecord.is_baseline)
     if rules.freezes_at is not None:
-        counts = and_(counts, SubmissionRecord.finished_at < rules.freezes_at)
-    rows = session.execute(
-        select(
-            SubmissionRecord.entrant,
-            SubmissionRecord.finished_at,
-            SubmissionRecord.created_at,
-            SubmissionRecord.shown_score,
-            SubmissionRecord.id,
-            SubmissionRecord.name,
-            SubmissionRecord.alias,
-        )
-        .where(counts)
-        .order_by(SubmissionRecord.finished_at, SubmissionRecord.id)
-    )
+        query = query.where(SubmissionRecord.finished_at < rules.freezes_at)
     found: dict[str, list[Step]] = {}
-    for entrant, finished_at, created_at, score, submission_id, name, alias in rows:
-        if alias == aliases[entrant]:
-            found.setdefault(entrant, []).append(Step(finished_at or created_at, score or 0.0, submission_id, name))
+    for one in session.scalars(query.order_by(SubmissionRecord.finished_at, SubmissionRecord.id)):
+        if one.alias == aliases[one.entrant]:
+            step = Step(one.finished_at or one.created_at, one.shown_score or 0.0, one.id, one.name)
+            found.setdefault(one.entrant, []).append(step)
     return found
 
 

@@ -14,6 +14,7 @@ from scoring import ComparisonError, Jackknives, RankInterval, rank_intervals
 from submissions.results.disclosure import board_disclosure
 from submissions.results.jackknives import jackknives_of
 from submissions.storage.database import Database
+from submissions.storage.queries import as_dict
 from submissions.storage.records import PhaseRecord, StandingRecord
 
 _in_hand = threading.Lock()  # of this process: a second thread has nothing better to do than to go on
@@ -76,12 +77,10 @@ def work_out(db: Database, phase_id: int) -> None:
 
 def _ranked(session: Session, phase_id: int) -> _Ranked:
     version = session.execute(select(PhaseRecord.board_version).where(PhaseRecord.id == phase_id)).scalar_one()
-    rows = session.execute(
-        select(StandingRecord.entrant, StandingRecord.submission_id).where(
-            StandingRecord.phase_id == phase_id, StandingRecord.is_reference.is_(False)
-        )
+    entrants = select(StandingRecord.entrant, StandingRecord.submission_id).where(
+        StandingRecord.phase_id == phase_id, StandingRecord.is_reference.is_(False)
     )
-    submissions = {entrant: submission_id for entrant, submission_id in rows}  # noqa: C416  (a Row is no pair for mypy)
+    submissions = as_dict(session, entrants)
     return _Ranked(version, submissions, jackknives_of(session, list(submissions.values())))
 
 

@@ -12,7 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from scoring import in_steps
-from submissions.storage.records import EvaluationRecord, Purpose, StandingRecord, SubmissionRecord
+from submissions.storage.queries import enters_score
+from submissions.storage.records import EvaluationRecord, StandingRecord, SubmissionRecord
 
 _DIGITS = 2
 _PERCENT = 100.0
@@ -76,17 +77,11 @@ def _from_check(rows: list[dict[str, Any]] | None, target: str) -> References | 
 
 def _from_evaluations(session: Session, phase_id: int) -> dict[int, References]:
     """Return the references that scoring has stored with a submission on the board."""
-    submission_id = (
-        select(StandingRecord.submission_id).where(StandingRecord.phase_id == phase_id).limit(1).scalar_subquery()
-    )
+    submission = select(StandingRecord.submission_id).where(StandingRecord.phase_id == phase_id).limit(1)
     rows = session.execute(
         select(EvaluationRecord.zoo_id, EvaluationRecord.report["references"])
-        .join(SubmissionRecord, SubmissionRecord.id == EvaluationRecord.submission_id)
-        .where(
-            EvaluationRecord.submission_id == submission_id,
-            EvaluationRecord.attempt == SubmissionRecord.attempt,
-            EvaluationRecord.purpose == Purpose.SCORE,
-        )
+        .join(SubmissionRecord, enters_score())
+        .where(SubmissionRecord.id == submission.scalar_subquery())
     )
     return {
         zoo_id: References(

@@ -11,7 +11,7 @@ A submission is locked before its phase, here as in `submissions.evaluation.outc
 from collections.abc import Collection, Sequence
 from dataclasses import fields
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, or_, select, true
 from sqlalchemy import update as change
 from sqlalchemy.orm import Session
 
@@ -24,7 +24,6 @@ from submissions.storage.states import State
 
 _ENTRY = [getattr(SubmissionRecord, field.name) for field in fields(Entry)]
 _RULES = [getattr(PhaseRecord, field.name) for field in fields(Rules)]
-_AT_A_TIME = 500  # parameters of one query
 
 
 class ChoiceRefused(Exception):  # noqa: N818  (a refusal is an answer, not a malfunction)
@@ -46,23 +45,13 @@ def recount(session: Session, phase_id: int, entrants: Collection[str], *, anew:
     anew : bool, optional
         Repeat the Ladder's decisions on their submissions, as after merging two entrants.
     """
-    rules = _hold_board(session, phase_id)
-    listed = sorted(entrants)
-    for start in range(0, len(listed), _AT_A_TIME):
-        part = listed[start : start + _AT_A_TIME]
-        _enter(session, phase_id, rules, SubmissionRecord.entrant.in_(part), StandingRecord.entrant.in_(part), anew)
+    is_one = SubmissionRecord.entrant.in_(entrants)
+    _enter(session, phase_id, is_one, StandingRecord.entrant.in_(entrants), anew=anew)
 
 
 def rebuild(session: Session, phase_id: int) -> None:
     """Recompute all standings of a phase, after a change of its rules or the end of a freeze."""
-    rules = _hold_board(session, phase_id)
-    _enter(session, phase_id, rules, SubmissionRecord.phase_id == phase_id, StandingRecord.phase_id == phase_id, True)
-
-
-def _hold_board(session: Session, phase_id: int) -> Rules:
-    """Increase the board's version, which locks it until the transaction ends. Returns the phase's rules."""
-    next_version(session, phase_id)
-    return Rules(*session.execute(select(*_RULES).where(PhaseRecord.id == phase_id)).one())
+    _enter(session, phase_id, true(), true(), anew=True)
 
 
 def choose(db: Database, submission_id: int) -> None:
@@ -77,8 +66,7 @@ def choose(db: Database, submission_id: int) -> None:
         submission = session.get(SubmissionRecord, submission_id, with_for_update=True)
         if submission is None:
             raise ChoiceRefused("There is no such submission.")
-        why = _why_not(session, submission)
-        if why is not None:
+        if why := _why_not(session, submission):
             raise ChoiceRefused(why)
         session.execute(
             change(SubmissionRecord)
@@ -109,12 +97,14 @@ def _why_not(session: Session, submission: SubmissionRecord) -> str | None:
 def _enter(
     session: Session,
     phase_id: int,
-    rules: Rules,
     of_submissions: ColumnElement[bool],
     of_standings: ColumnElement[bool],
+    *,
     anew: bool,
 ) -> None:
     """Compute and write the standings of some of the phase's entrants, and the visible scores of their submissions."""
+    next_version(session, phase_id)  # locks the board until the transaction ends
+    rules = Rules(*session.execute(select(*_RULES).where(PhaseRecord.id == phase_id)).one())
     rows = session.execute(
         select(SubmissionRecord.entrant, *_ENTRY)
         .where(
@@ -127,12 +117,8 @@ def _enter(
     entries: dict[str, list[Entry]] = {}
     for entrant, *columns in rows:
         entries.setdefault(entrant, []).append(Entry(*columns))
-    standing = {
-        record.entrant: record
-        for record in session.scalars(
-            select(StandingRecord).where(and_(StandingRecord.phase_id == phase_id, of_standings))
-        )
-    }
+    records = session.scalars(select(StandingRecord).where(StandingRecord.phase_id == phase_id, of_standings))
+    standing = {record.entrant: record for record in records}
     for entrant in entries.keys() | standing.keys():
         before = entries.get(entrant, [])
         now = decided(before, rules, lambda ids: jackknives_of(session, ids), anew=anew)
@@ -153,12 +139,7 @@ def _write_shown(session: Session, before: Sequence[Entry], now: Sequence[Entry]
 
 
 def _write_standing(
-    session: Session,
-    phase_id: int,
-    entrant: str,
-    record: StandingRecord | None,
-    entries: Sequence[Entry],
-    rules: Rules,
+    session: Session, phase_id: int, entrant: str, record: StandingRecord | None, entries: Sequence[Entry], rules: Rules
 ) -> None:
     entry = counting(entries, rules)
     if entry is None or entry.shown_score is None:

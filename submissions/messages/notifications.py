@@ -3,8 +3,7 @@
 `submissions.evaluation.end_notices` writes those about the end of a submission.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
 
 from sqlalchemy import ScalarSelect, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -13,17 +12,6 @@ from submissions.storage.database import Database
 from submissions.storage.records import NotificationRecord, utc_now
 
 SHOWN = 100
-
-
-@dataclass(frozen=True)
-class Notice:
-    """One notification. submission_id: the submission that it is about."""
-
-    notice_id: int
-    text: str
-    submission_id: int | None
-    at: datetime
-    is_read: bool
 
 
 def unread(user_id: InstrumentedAttribute[int]) -> ScalarSelect[int]:
@@ -38,15 +26,14 @@ def unread(user_id: InstrumentedAttribute[int]) -> ScalarSelect[int]:
     return query.correlate(user_id.class_).scalar_subquery()
 
 
-def notices_of(session: Session, user_id: int, limit: int = SHOWN) -> list[Notice]:
+def notices_of(session: Session, user_id: int, limit: int = SHOWN) -> Sequence[NotificationRecord]:
     """Return the user's newest notifications, the newest first."""
-    found = session.scalars(
+    return session.scalars(
         select(NotificationRecord)
         .where(NotificationRecord.user_id == user_id)
         .order_by(NotificationRecord.id.desc())
         .limit(limit)
-    )
-    return [Notice(one.id, one.text, one.submission_id, one.at, one.read_at is not None) for one in found]
+    ).all()
 
 
 def mark_read(db: Database, user_id: int, notice_id: int | None = None) -> None:

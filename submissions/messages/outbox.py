@@ -1,19 +1,18 @@
 """The outbox: mails are written in the transaction that causes them; a worker sends those that are due.
 
-A mail is claimed with a compare-and-set, so two workers do not send it twice. A claim also sets the time of the next
-try, so a mail whose worker died is tried again. The text of a mail is deleted once the mail is sent or given up,
+A mail is locked while it is claimed, so two workers do not send it twice. A claim also sets the time of the next try,
+so a mail whose worker died is tried again. The text of a mail is deleted once the mail is sent or given up,
 because it may contain a login link. `worker.mailer` sends the mails.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select, update
-from sqlalchemy.engine import CursorResult
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from submissions.storage.database import Database
+from submissions.storage.queries import count
 from submissions.storage.records import MailRecord, utc_now
 
 SITE = "{site}"  # stands in a text for the public address of the site, which only the sender knows
@@ -31,18 +30,6 @@ KEPT = timedelta(days=30)
 _ERROR_LENGTH = 500
 
 
-@dataclass(frozen=True)
-class Mail:
-    """A mail that was claimed for sending. tries: the number of attempts, including this one."""
-
-    mail_id: int
-    address: str
-    subject: str
-    text: str
-    tries: int
-    created_at: datetime
-
-
 def write_mail(session: Session, address: str, subject: str, text: str) -> None:
     """Put a mail into the outbox. In its text, `SITE` stands for the site's public address."""
     session.add(MailRecord(address=address, subject=" ".join(subject.split())[:200], text=text))
@@ -50,31 +37,23 @@ def write_mail(session: Session, address: str, subject: str, text: str) -> None:
 
 def written_since(session: Session, address: str, subject: str, moment: datetime) -> int:
     """Return how many mails with this subject were written to this address since `moment`."""
-    query = select(func.count()).where(
-        MailRecord.address == address, MailRecord.subject == subject, MailRecord.created_at > moment
-    )
-    return session.scalars(query).one()
+    sent_to = MailRecord.address == address
+    return count(session, MailRecord, sent_to, MailRecord.subject == subject, MailRecord.created_at > moment)
 
 
-def claim_due(db: Database, now: datetime | None = None) -> Mail | None:
-    """Claim the mail that has been due for longest; None if none is due."""
+def claim_due(db: Database, now: datetime | None = None) -> MailRecord | None:
+    """Claim the mail that has been due for longest; None if none is due. Its `tries` include the one that begins."""
     moment = now or utc_now()
     due = select(MailRecord).where(MailRecord.next_try_at <= moment).order_by(MailRecord.next_try_at).limit(1)
-    while True:
-        with db.read() as session:
-            record = session.scalar(due)
-        if record is None:
+    with db.read() as session:  # most looks find nothing, and need not wait for the writer
+        if session.scalar(due) is None:
             return None
-        tries = record.tries + 1
-        with db.write() as session:
-            claimed = session.execute(
-                update(MailRecord)
-                .where(MailRecord.id == record.id, MailRecord.next_try_at == record.next_try_at)
-                .values(tries=tries, next_try_at=moment + PAUSES[tries - 1] if tries < MOST_TRIES else None)
-            )
-        assert isinstance(claimed, CursorResult)
-        if claimed.rowcount == 1:
-            return Mail(record.id, record.address, record.subject, record.text, tries, record.created_at)
+    with db.write() as session:
+        mail = session.scalar(due.with_for_update(skip_locked=True))
+        if mail is not None:
+            mail.tries += 1
+            mail.next_try_at = moment + PAUSES[mail.tries - 1] if mail.tries < MOST_TRIES else None
+        return mail
 
 
 def note_sent(db: Database, mail_id: int) -> None:
@@ -82,7 +61,7 @@ def note_sent(db: Database, mail_id: int) -> None:
     _end(db, mail_id, {"sent_at": utc_now(), "error": None})
 
 
-def note_failure(db: Database, mail: Mail, error: str, *, for_good: bool) -> bool:
+def note_failure(db: Database, mail: MailRecord, error: str, *, for_good: bool) -> bool:
     """Record that the mail server did not accept a mail.
 
     Parameters
@@ -98,10 +77,10 @@ def note_failure(db: Database, mail: Mail, error: str, *, for_good: bool) -> boo
         Whether it will be tried again.
     """
     if for_good or mail.tries >= MOST_TRIES:
-        _end(db, mail.mail_id, {"error": error[:_ERROR_LENGTH]})
+        _end(db, mail.id, {"error": error[:_ERROR_LENGTH]})
         return False
     with db.write() as session:
-        session.execute(update(MailRecord).where(MailRecord.id == mail.mail_id).values(error=error[:_ERROR_LENGTH]))
+        session.execute(update(MailRecord).where(MailRecord.id == mail.id).values(error=error[:_ERROR_LENGTH]))
     return True
 
 

@@ -2,7 +2,6 @@
 
 import json
 import zipfile
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import PurePath
 from typing import IO, Any
@@ -15,12 +14,13 @@ from submissions.intake.bundle_store import BundleStore, StoreError
 from submissions.people.sessions import sessions_of
 from submissions.results.disclosure import Disclosure, Reader, disclosure
 from submissions.storage.database import Database
+from submissions.storage.queries import as_dict
 from submissions.storage.records import (
     ApiTokenRecord,
     CompetitionRecord,
     EvaluationRecord,
     NotificationRecord,
-    PhaseRecord,
+    Record,
     SubmissionRecord,
     TeamMemberRecord,
     TeamRecord,
@@ -46,9 +46,8 @@ def write_export(db: Database, store: BundleStore, user_id: int, file: IO[bytes]
         user = session.get_one(UserRecord, user_id)
         archive.writestr("account.json", _json(_account(session, user)))
         listed = []
-        mine = select(SubmissionRecord.id).where(SubmissionRecord.user_id == user_id).order_by(SubmissionRecord.id)
-        for submission_id in session.scalars(mine).all():
-            submission = session.get_one(SubmissionRecord, submission_id)
+        mine = select(SubmissionRecord).where(SubmissionRecord.user_id == user_id).order_by(SubmissionRecord.id)
+        for submission in session.scalars(mine).all():
             code: str | None = f"submissions/{submission.id}/{PurePath(submission.filename).name}"
             try:
                 archive.writestr(str(code), store.get(submission.bundle_sha256))
@@ -58,7 +57,7 @@ def write_export(db: Database, store: BundleStore, user_id: int, file: IO[bytes]
         archive.writestr("submissions.json", _json(listed))
 
 
-def _account(session: Session, user: UserRecord) -> Mapping[str, Any]:
+def _account(session: Session, user: UserRecord) -> dict[str, Any]:
     teams_of = session.execute(
         select(TeamRecord.name, CompetitionRecord.slug, TeamMemberRecord.joined_at)
         .join(TeamMemberRecord, TeamMemberRecord.team_id == TeamRecord.id)
@@ -66,65 +65,37 @@ def _account(session: Session, user: UserRecord) -> Mapping[str, Any]:
         .where(TeamMemberRecord.user_id == user.id)
         .order_by(TeamMemberRecord.joined_at)
     )
-    tokens = session.scalars(
-        select(ApiTokenRecord).where(ApiTokenRecord.user_id == user.id).order_by(ApiTokenRecord.id)
-    )
-    notices = session.scalars(
-        select(NotificationRecord).where(NotificationRecord.user_id == user.id).order_by(NotificationRecord.id)
-    )
-    return {
-        "name": user.name,
-        "email": user.email,
-        "email_verified_at": user.email_verified_at,
-        "wants_mail": user.wants_mail,
-        "role": user.role,
-        "created_at": user.created_at,
+    tokens = select(ApiTokenRecord).where(ApiTokenRecord.user_id == user.id).order_by(ApiTokenRecord.id)
+    notices = select(NotificationRecord).where(NotificationRecord.user_id == user.id).order_by(NotificationRecord.id)
+    return _fields(user, "name", "email", "email_verified_at", "wants_mail", "role", "created_at") | {
         "teams": [{"name": name, "competition": slug, "joined_at": joined} for name, slug, joined in teams_of],
-        "sessions": [
-            {"browser": one.browser, "created_at": one.created_at, "seen_at": one.seen_at}
-            for one in sessions_of(session, user.id)
-        ],
+        "sessions": [_fields(one, "browser", "created_at", "seen_at") for one in sessions_of(session, user.id)],
         "tokens": [
-            {
-                "name": one.name,
-                "scopes": one.scopes,
-                "created_at": one.created_at,
-                "last_used_at": one.last_used_at,
-                "expires_at": one.expires_at,
-            }
-            for one in tokens
+            _fields(one, "name", "scopes", "created_at", "last_used_at", "expires_at")
+            for one in session.scalars(tokens)
         ],
         "notifications": [
-            {"text": one.text, "submission": one.submission_id, "at": one.at, "read_at": one.read_at} for one in notices
+            {"text": one.text, "submission": one.submission_id, "at": one.at, "read_at": one.read_at}
+            for one in session.scalars(notices)
         ],
     }
 
 
 def _submission(session: Session, submission: SubmissionRecord, reader: UserRecord) -> dict[str, Any]:
-    phase = session.get_one(PhaseRecord, submission.phase_id)
-    competition = session.get_one(CompetitionRecord, phase.competition_id)
+    phase = submission.phase
     team = session.get(TeamRecord, submission.team_id) if submission.team_id is not None else None
     told = disclosure(phase, submission, Reader(is_owner=True, permissions=PERMISSIONS[reader.role]))
     return {
         "id": submission.id,
-        "competition": competition.slug,
+        "competition": phase.competition.slug,
         "phase": phase.slug,
         "team": team.name if team is not None else None,
-        "name": submission.name,
-        "description": submission.description,
-        "link": submission.link,
-        "alias": submission.alias,
-        "track": submission.track,
-        "filename": submission.filename,
+        **_fields(submission, "name", "description", "link", "alias", "track", "filename"),
         "sha256": submission.bundle_sha256,
-        "state": submission.state,
-        "reason": submission.reason,
-        "detail": submission.detail,
+        **_fields(submission, "state", "reason", "detail"),
         "shown_score": told.score(submission.shown_score, submission.shown_score),
         "score": told.score(submission.score, submission.shown_score),
-        "attempt": submission.attempt,
-        "created_at": submission.created_at,
-        "started_at": submission.started_at,
+        **_fields(submission, "attempt", "created_at", "started_at"),
         "finished_at": told.moment(submission.finished_at),
         "evaluations": _evaluations(session, submission.id, told),
     }
@@ -140,10 +111,7 @@ def _evaluations(session: Session, submission_id: int, told: Disclosure) -> list
     return [
         {
             "zoo": zoo.label,
-            "attempt": evaluation.attempt,
-            "purpose": evaluation.purpose,
-            "state": evaluation.state,
-            "networks": evaluation.networks,
+            **_fields(evaluation, "attempt", "purpose", "state", "networks"),
             "cmi": told.value(METRICS["cmi"], evaluation.cmi, truth_public=zoo.truth_public),
             "kendall_tau": told.value(METRICS["kendall_tau"], evaluation.kendall_tau, truth_public=zoo.truth_public),
             "values": _values(session, evaluation.id) if zoo.truth_public else None,
@@ -154,14 +122,12 @@ def _evaluations(session: Session, submission_id: int, told: Disclosure) -> list
 
 def _values(session: Session, evaluation_id: int) -> dict[str, float]:
     query = select(ValueRecord.network_id, ValueRecord.value).where(ValueRecord.evaluation_id == evaluation_id)
-    return {network_id: value for network_id, value in session.execute(query)}  # noqa: C416  (a Row is no pair)
+    return as_dict(session, query)
+
+
+def _fields(record: Record, *names: str) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in names}
 
 
 def _json(content: object) -> str:
-    return json.dumps(content, indent=2, ensure_ascii=False, default=_plain)
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no place in an export")
+    return json.dumps(content, indent=2, ensure_ascii=False, default=datetime.isoformat)

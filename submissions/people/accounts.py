@@ -5,10 +5,9 @@ Called by pages, the API and commands. Changes that are confirmed by mail use th
 """
 
 import re
-from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import exists, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -18,6 +17,7 @@ from submissions.people.passwords import hash_password, is_outdated, password_fa
 from submissions.people.sessions import end_others
 from submissions.storage import board_version
 from submissions.storage.database import Database
+from submissions.storage.field_error import FieldError
 from submissions.storage.records import TeamRecord, UserRecord, utc_now
 from submissions.storage.roles import Role
 
@@ -40,18 +40,8 @@ _ADDRESS_CHANGED = (
 )
 
 
-class AccountError(Exception):
-    """An account cannot be created or changed as requested.
-
-    Attributes
-    ----------
-    messages : Mapping[str, str]
-        Field (name, email, password, current) → one sentence.
-    """
-
-    def __init__(self, messages: Mapping[str, str]) -> None:
-        super().__init__(" ".join(messages.values()))
-        self.messages = dict(messages)
+class AccountError(FieldError):
+    """An account cannot be created or changed as requested; fields: name, email, password, current."""
 
 
 def register(db: Database, name: str, email: str, password: str, *, secret: str | None = None) -> int:
@@ -72,9 +62,7 @@ def register(db: Database, name: str, email: str, password: str, *, secret: str 
     AccountError
         With a sentence for every faulty field.
     """
-    name, email = name.strip(), email.strip().lower()
-    messages = _name_faults(name) | password_faults(password) | _email_faults(email)
-    return _create(db, name, email, password, Role.PARTICIPANT, messages, secret)
+    return _create(db, name.strip(), email.strip().lower(), password, Role.PARTICIPANT, secret)
 
 
 def create_account(db: Database, name: str, password: str, role: Role) -> int:
@@ -90,8 +78,7 @@ def create_account(db: Database, name: str, password: str, role: Role) -> int:
     AccountError
         If the name is taken or a field is faulty.
     """
-    messages = _name_faults(name.strip()) | password_faults(password)
-    return _create(db, name.strip(), None, password, role, messages)
+    return _create(db, name.strip(), None, password, role)
 
 
 def create_organizer(db: Database, name: str, password: str) -> int:
@@ -140,8 +127,7 @@ def find_user(db: Database, name: str) -> UserRecord | None:
     """Find the account with this name, ignoring case. The system user is not found."""
     with db.read() as session:
         query = select(UserRecord).where(UserRecord.name_key == name.strip().lower(), UserRecord.deleted_at.is_(None))
-        user = session.scalar(query)
-    return None if user is None or user.name_key == SYSTEM_NAME else user
+        return session.scalar(query.where(UserRecord.name_key != SYSTEM_NAME))
 
 
 def account_of(db: Database, user_id: int) -> UserRecord:
@@ -187,8 +173,7 @@ def change_password(db: Database, user_id: int, current: str, new: str, *, kept_
     AccountError
         If the current password is wrong (current) or the new one invalid (password).
     """
-    messages = password_faults(new) | _wrong_password(db, user_id, current, "current")
-    if messages:
+    if messages := password_faults(new) | _wrong_password(db, user_id, current):
         raise AccountError(messages)
     set_password(db, user_id, new, kept_session_id=kept_session_id)
 
@@ -255,7 +240,7 @@ def change_email(db: Database, secret: str, user_id: int, password: str, email: 
         If the password is wrong (current) or the address invalid or taken (email).
     """
     email = email.strip().lower()
-    messages = _email_faults(email) | _wrong_password(db, user_id, password, "current")
+    messages = _email_faults(email) | _wrong_password(db, user_id, password)
     with db.write() as session:
         user = session.get_one(UserRecord, user_id)
         if not messages and email == user.email:
@@ -349,8 +334,8 @@ def _set_password(session: Session, user: UserRecord, new_hash: str, kept_sessio
         )
 
 
-def _wrong_password(db: Database, user_id: int, password: str, field: str) -> dict[str, str]:
-    return {} if has_password(db, user_id, password) else {field: "This is not your password."}
+def _wrong_password(db: Database, user_id: int, password: str) -> dict[str, str]:
+    return {} if has_password(db, user_id, password) else {"current": "This is not your password."}
 
 
 def _email_faults(email: str) -> dict[str, str]:
@@ -370,26 +355,12 @@ def _name_faults(name: str) -> dict[str, str]:
     return messages
 
 
-def _create(
-    db: Database,
-    name: str,
-    email: str | None,
-    password: str,
-    role: Role,
-    messages: dict[str, str],
-    secret: str | None = None,
-) -> int:
+def _create(db: Database, name: str, email: str | None, password: str, role: Role, secret: str | None = None) -> int:
+    faults = _name_faults(name) | password_faults(password) | ({} if email is None else _email_faults(email))
     with db.read() as session:
-        messages = _taken(session, name, email) | messages
-    if messages:
-        raise AccountError(messages)
-    user = UserRecord(
-        name=name,
-        name_key=name.lower(),
-        email=email,
-        password_hash=hash_password(password),
-        role=role,
-    )
+        if messages := _taken(session, name, email) | faults:
+            raise AccountError(messages)
+    user = UserRecord(name=name, name_key=name.lower(), email=email, password_hash=hash_password(password), role=role)
     try:
         with db.write() as session:
             session.add(user)
@@ -406,13 +377,11 @@ def _create(
 def _taken(session: Session, name: str | None, email: str | None, *, but: int | None = None) -> dict[str, str]:
     """Return which of these values somebody else has: a person, or a team with a name that looks the same."""
     messages = {}
-    people = select(UserRecord.id).where(UserRecord.id != (but or 0))
-    teams = select(TeamRecord.id).limit(1)
-    if name and (
-        session.scalar(people.where(UserRecord.name_key == name.lower())) is not None
-        or session.scalar(teams.where(TeamRecord.name_key == name.casefold())) is not None
-    ):
-        messages["name"] = _NAME_TAKEN
-    if email and session.scalar(people.where(UserRecord.email == email)) is not None:
+    other = UserRecord.id != (but or 0)
+    if name:
+        person = exists().where(other, UserRecord.name_key == name.lower())
+        if session.scalar(select(person | exists().where(TeamRecord.name_key == name.casefold()))):
+            messages["name"] = _NAME_TAKEN
+    if email and session.scalar(select(exists().where(other, UserRecord.email == email))):
         messages["email"] = "There is an account with this email address already."
     return messages

@@ -6,6 +6,7 @@ access to a session. A session that is not used for thirty days ends. Called by 
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -40,16 +41,6 @@ class Found:
     user: Person
 
 
-@dataclass(frozen=True)
-class OpenSession:
-    """One browser in which a person is logged in. browser: its User-Agent header."""
-
-    session_id: int
-    browser: str
-    created_at: datetime
-    seen_at: datetime
-
-
 def begin(db: Database, user_id: int, browser: str, now: datetime | None = None) -> str:
     """Begin a session, and delete this user's ended sessions.
 
@@ -66,18 +57,16 @@ def begin(db: Database, user_id: int, browser: str, now: datetime | None = None)
     moment = now or utc_now()
     key = secrets.token_urlsafe(32)
     with db.write() as session:
-        session.execute(
-            delete(SessionRecord).where(SessionRecord.user_id == user_id, SessionRecord.seen_at <= moment - IDLE)
+        is_over = SessionRecord.seen_at <= moment - IDLE
+        session.execute(delete(SessionRecord).where(SessionRecord.user_id == user_id, is_over))
+        begun = SessionRecord(
+            user_id=user_id,
+            key_sha256=_digest(key),
+            browser=browser[:BROWSER_LENGTH],
+            created_at=moment,
+            seen_at=moment,
         )
-        session.add(
-            SessionRecord(
-                user_id=user_id,
-                key_sha256=_digest(key),
-                browser=browser[:BROWSER_LENGTH],
-                created_at=moment,
-                seen_at=moment,
-            )
-        )
+        session.add(begun)
     return key
 
 
@@ -104,14 +93,13 @@ def find(db: Database, user_id: int, key: str, now: datetime | None = None) -> F
     return Found(session_id, Person(user_id, name, role, unread_count))
 
 
-def sessions_of(session: Session, user_id: int, now: datetime | None = None) -> list[OpenSession]:
+def sessions_of(session: Session, user_id: int, now: datetime | None = None) -> Sequence[SessionRecord]:
     """List the user's valid sessions, the most recently used one first."""
-    found = session.scalars(
+    return session.scalars(
         select(SessionRecord)
         .where(SessionRecord.user_id == user_id, SessionRecord.seen_at > (now or utc_now()) - IDLE)
         .order_by(SessionRecord.seen_at.desc(), SessionRecord.id.desc())
-    )
-    return [OpenSession(one.id, one.browser, one.created_at, one.seen_at) for one in found]
+    ).all()
 
 
 def end(db: Database, user_id: int, session_id: int) -> bool:

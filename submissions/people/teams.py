@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, delete, exists, select, update
+from sqlalchemy import and_, delete, exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -24,6 +24,7 @@ from submissions.storage.records import (
     TeamMemberRecord,
     TeamRecord,
     UserRecord,
+    copied,
     utc_now,
 )
 
@@ -117,8 +118,7 @@ def create_team(db: Database, competition_id: int, user_id: int, name: str, now:
                 raise TeamRefused("You are in a team of this competition already.")
             if _is_somebodys(session, name, user_id):
                 raise taken
-            why_not = merge_refusal(session, competition_id, user_id, None, now)
-            if why_not is not None:
+            if why_not := merge_refusal(session, competition_id, user_id, None, now):
                 raise TeamRefused(why_not)
             team = TeamRecord(
                 competition_id=competition_id, name=name, name_key=name.casefold(), invite_key=_new_invite_key()
@@ -158,8 +158,7 @@ def join_team(db: Database, invite_key: str, user_id: int, now: datetime | None 
             raise TeamRefused("You are in another team of this competition. Leave that one first.")
         if _team(session, record).is_full:
             raise TeamRefused(f"The team has {team.most_members} members, the most that this competition allows.")
-        why_not = merge_refusal(session, record.competition_id, user_id, record.id, now)
-        if why_not is not None:
+        if why_not := merge_refusal(session, record.competition_id, user_id, record.id, now):
             raise TeamRefused(why_not)
         _enter(session, record, user_id)
         return record.id
@@ -234,9 +233,7 @@ def merge_refusal(
         when = f"{phase.title}, which closed on {phase.closes_at:%d %B %Y}"
         if session.scalar(select(exists().where(in_phase, SubmissionRecord.entrant == alone(user_id)))):
             return f"You have submissions in {when}: they cannot become a team's any more."
-        if team_id is not None and session.scalar(
-            select(exists().where(in_phase, SubmissionRecord.team_id == team_id))
-        ):
+        if team_id and session.scalar(select(exists().where(in_phase, SubmissionRecord.team_id == team_id))):
             return f"The team has submissions in {when}: nobody can join it any more."
     return None
 
@@ -246,52 +243,35 @@ def _enter(session: Session, team: TeamRecord, user_id: int) -> None:
     session.add(TeamMemberRecord(team_id=team.id, user_id=user_id, competition_id=team.competition_id))
     phase_ids = select(PhaseRecord.id).where(PhaseRecord.competition_id == team.competition_id)
     own = and_(SubmissionRecord.phase_id.in_(phase_ids), SubmissionRecord.entrant == alone(user_id))
-    changed = sorted(set(session.scalars(select(SubmissionRecord.phase_id).where(own).distinct())))
+    submissions = session.scalars(select(SubmissionRecord).where(own).with_for_update()).all()
     chosen_by_team = select(SubmissionRecord.phase_id).where(
         SubmissionRecord.entrant == together(team.id), SubmissionRecord.is_chosen
     )
-    already_chosen = list(session.scalars(chosen_by_team))
-    session.execute(
-        update(SubmissionRecord)
-        .where(own, SubmissionRecord.is_chosen, SubmissionRecord.phase_id.in_(already_chosen))
-        .values(is_chosen=False)
-        .execution_options(synchronize_session=False)
-    )
-    session.execute(
-        update(SubmissionRecord)
-        .where(own)
-        .values(entrant=together(team.id), team_id=team.id)
-        .execution_options(synchronize_session=False)
-    )
+    already_chosen = session.scalars(chosen_by_team).all()
+    for submission in submissions:
+        submission.is_chosen &= submission.phase_id not in already_chosen
+        submission.entrant, submission.team_id = together(team.id), team.id
     session.flush()
-    for phase_id in changed:
+    for phase_id in sorted({submission.phase_id for submission in submissions}):
         standings.recount(session, phase_id, [alone(user_id), together(team.id)], anew=True)
 
 
 def _team(session: Session, record: TeamRecord) -> Team:
-    members = session.execute(
+    rows = session.execute(
         select(UserRecord.id, UserRecord.name, TeamMemberRecord.joined_at)
         .join(TeamMemberRecord, TeamMemberRecord.user_id == UserRecord.id)
         .where(TeamMemberRecord.team_id == record.id)
         .order_by(TeamMemberRecord.joined_at, UserRecord.id)
     )
-    most = session.scalar(select(CompetitionRecord.team_members).where(CompetitionRecord.id == record.competition_id))
-    return Team(
-        team_id=record.id,
-        competition_id=record.competition_id,
-        name=record.name,
-        invite_key=record.invite_key,
-        created_at=record.created_at,
-        most_members=most or 1,
-        members=tuple(Member(*member) for member in members),
-    )
+    most = session.get_one(CompetitionRecord, record.competition_id).team_members
+    members = tuple(Member(*row) for row in rows)
+    return copied(Team, record, team_id=record.id, most_members=most, members=members)
 
 
 def _is_somebodys(session: Session, name: str, user_id: int) -> bool:
     """Check whether somebody has this name: a team must not look like another person, present or past."""
-    if name.lower().startswith(DELETED):
-        return True
-    return bool(session.scalar(select(exists().where(UserRecord.name_key == name.lower(), UserRecord.id != user_id))))
+    person = exists().where(UserRecord.name_key == name.lower(), UserRecord.id != user_id)
+    return name.lower().startswith(DELETED) or bool(session.scalar(select(person)))
 
 
 def _new_invite_key() -> str:

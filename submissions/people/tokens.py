@@ -4,16 +4,17 @@ A token is 256 random bits, so a fast digest is enough to protect it. The plain 
 """
 
 import hashlib
-import hmac
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, or_, select, update
 
 from submissions.storage.database import Database
+from submissions.storage.field_error import FieldError
+from submissions.storage.queries import count, rows_changed
 from submissions.storage.records import ApiTokenRecord, UserRecord, utc_now
 from submissions.storage.roles import PERMISSIONS
 
@@ -42,18 +43,8 @@ SCOPES: Mapping[Scope, str] = {
 }
 
 
-class TokenError(Exception):
-    """A token cannot be created as requested.
-
-    Attributes
-    ----------
-    messages : Mapping[str, str]
-        Field (name, scopes, expires_at) → one sentence.
-    """
-
-    def __init__(self, messages: Mapping[str, str]) -> None:
-        super().__init__(" ".join(messages.values()))
-        self.messages = dict(messages)
+class TokenError(FieldError):
+    """A token cannot be created as requested; fields: name, scopes, expires_at."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +57,7 @@ class TokenHolder:
 
 
 def create_token(
-    db: Database,
-    user_id: int,
-    name: str,
-    scopes: Collection[str],
-    expires_at: datetime | None = None,
+    db: Database, user_id: int, name: str, scopes: Collection[str], expires_at: datetime | None = None
 ) -> tuple[ApiTokenRecord, str]:
     """Create a token for this account.
 
@@ -95,7 +82,7 @@ def create_token(
         user = session.get_one(UserRecord, user_id)
         if Scope.ORGANIZE in scopes and not PERMISSIONS[user.role]:
             messages["scopes"] = "Only organizers can have tokens with the scope organize."
-        if session.scalars(select(func.count()).where(ApiTokenRecord.user_id == user_id)).one() >= MOST_TOKENS:
+        if count(session, ApiTokenRecord, ApiTokenRecord.user_id == user_id) >= MOST_TOKENS:
             messages["name"] = f"You have {MOST_TOKENS} tokens, which is the maximum. Revoke one first."
         if messages:
             raise TokenError(messages)
@@ -129,7 +116,7 @@ def revoke_token(db: Database, user_id: int, token_id: int) -> bool:
     """
     with db.write() as session:
         found = delete(ApiTokenRecord).where(ApiTokenRecord.id == token_id, ApiTokenRecord.user_id == user_id)
-        return session.execute(found.returning(ApiTokenRecord.id)).first() is not None
+        return rows_changed(session, found) == 1
 
 
 def authenticate_token(db: Database, text: str, *, now: datetime | None = None) -> TokenHolder | None:
@@ -150,36 +137,28 @@ def authenticate_token(db: Database, text: str, *, now: datetime | None = None) 
     if not text.startswith(PREFIX) or len(text) > _TEXT_LENGTH:
         return None
     now = now or utc_now()
-    digest = _digest(text)
     with db.read() as session:
         query = select(ApiTokenRecord, UserRecord).join(UserRecord, UserRecord.id == ApiTokenRecord.user_id)
-        found = session.execute(query.where(ApiTokenRecord.token_sha256 == digest)).one_or_none()
+        found = session.execute(query.where(ApiTokenRecord.token_sha256 == _digest(text))).one_or_none()
     if found is None:
         return None
     token, user = found
-    if not hmac.compare_digest(token.token_sha256, digest) or user.deleted_at is not None:
-        return None
-    if token.expires_at is not None and token.expires_at <= now:
+    if user.deleted_at is not None or (token.expires_at is not None and token.expires_at <= now):
         return None
     if token.last_used_at is None or token.last_used_at <= now - USE_NOTED_EVERY:
-        _note_use(db, token.id, now)
+        unnoted = or_(ApiTokenRecord.last_used_at.is_(None), ApiTokenRecord.last_used_at <= now - USE_NOTED_EVERY)
+        with db.write() as session:
+            session.execute(
+                update(ApiTokenRecord).where(ApiTokenRecord.id == token.id, unnoted).values(last_used_at=now)
+            )
     return TokenHolder(user, token, frozenset(Scope(scope) for scope in token.scopes))
-
-
-def _note_use(db: Database, token_id: int, now: datetime) -> None:
-    unnoted = or_(ApiTokenRecord.last_used_at.is_(None), ApiTokenRecord.last_used_at <= now - USE_NOTED_EVERY)
-    with db.write() as session:
-        session.execute(
-            update(ApiTokenRecord).where(ApiTokenRecord.id == token_id, unnoted).values(last_used_at=now),
-        )
 
 
 def _faults(name: str, scopes: Collection[str], expires_at: datetime | None) -> dict[str, str]:
     messages = {}
     if not name or len(name) > NAME_LENGTH or not name.isprintable():
         messages["name"] = f"Give the token a name of at most {NAME_LENGTH} characters, such as where it is used."
-    unknown = [scope for scope in scopes if scope not in list(Scope)]
-    if unknown or not scopes:
+    if not scopes or not set(Scope).issuperset(scopes):
         messages["scopes"] = f"Choose among the scopes {', '.join(Scope)}."
     if expires_at is not None and (expires_at.tzinfo is None or expires_at <= utc_now()):
         messages["expires_at"] = "The expiry must be in the future and have a time zone."

@@ -131,7 +131,7 @@ def disclosure(phase: PhaseRecord, submission: SubmissionRecord, reader: Reader)
     board = board_disclosure(phase)
     if Permission.SEE_SUBMISSIONS in reader.permissions:
         return replace(board, sight=Sight.ALL, tells_secrets=True)
-    if not reader.is_owner and is_frozen(phase, submission):
+    if not reader.is_owner and is_frozen(phase.freezes_at, submission.finished_at):
         return replace(board, sight=Sight.NOTHING)
     if phase.uses_ladder and not submission.is_baseline:
         return replace(board, sight=Sight.SHOWN_SCORE)
@@ -158,13 +158,9 @@ def board_disclosure(phase: Secrecy) -> Disclosure:
     return Disclosure(sight, tells_secrets, phase.score_step, phase.tells)
 
 
-def is_frozen(phase: PhaseRecord, submission: SubmissionRecord) -> bool:
-    """Whether the submission was scored after the phase's leaderboard was frozen."""
-    return (
-        phase.freezes_at is not None
-        and submission.finished_at is not None
-        and submission.finished_at >= phase.freezes_at
-    )
+def is_frozen(freezes_at: datetime | None, finished_at: datetime | None) -> bool:
+    """Whether a submission was scored after its phase's leaderboard was frozen."""
+    return freezes_at is not None and finished_at is not None and finished_at >= freezes_at
 
 
 def digits_of(step: float | None) -> int:

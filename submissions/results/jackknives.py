@@ -3,17 +3,15 @@
 Called by the standings (for the Ladder), by the rank intervals and by the comparison of two submissions.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from sqlalchemy import and_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from scoring import Jackknife, Jackknives
-from submissions.storage.records import EvaluationRecord, Purpose, SubmissionRecord
+from submissions.storage.queries import enters_score, parts
+from submissions.storage.records import EvaluationRecord, SubmissionRecord
 from submissions.storage.states import State
-
-_AT_A_TIME = 500  # parameters of one query
 
 
 def jackknives_of(session: Session, submission_ids: Sequence[int]) -> dict[int, Jackknives]:
@@ -24,30 +22,17 @@ def jackknives_of(session: Session, submission_ids: Sequence[int]) -> dict[int, 
     """
     found: dict[int, dict[str, Jackknife]] = {}
     incomplete: set[int] = set()
-    for start in range(0, len(submission_ids), _AT_A_TIME):
+    for part in parts(submission_ids):
         rows = session.execute(
             select(EvaluationRecord.submission_id, EvaluationRecord.zoo_id, EvaluationRecord.report["jackknife"])
-            .join(
-                SubmissionRecord,
-                and_(
-                    SubmissionRecord.id == EvaluationRecord.submission_id,
-                    SubmissionRecord.attempt == EvaluationRecord.attempt,
-                ),
-            )
-            .where(
-                SubmissionRecord.id.in_(submission_ids[start : start + _AT_A_TIME]),
-                EvaluationRecord.purpose == Purpose.SCORE,
-                EvaluationRecord.state == State.SCORED,
-            )
+            .join(SubmissionRecord, enters_score())
+            .where(SubmissionRecord.id.in_(part), EvaluationRecord.state == State.SCORED)
             .order_by(EvaluationRecord.submission_id, EvaluationRecord.position)
         )
         for submission_id, zoo_id, content in rows:
             if content is None:
                 incomplete.add(submission_id)
             else:
-                found.setdefault(submission_id, {})[str(zoo_id)] = _parsed(content)
+                jackknife = Jackknife(content["estimate"], content["standard_error"], content["left_out"])
+                found.setdefault(submission_id, {})[str(zoo_id)] = jackknife
     return {submission_id: zoos for submission_id, zoos in found.items() if submission_id not in incomplete}
-
-
-def _parsed(content: Mapping[str, Any]) -> Jackknife:
-    return Jackknife(content["estimate"], content["standard_error"], content["left_out"])

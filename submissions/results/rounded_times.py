@@ -5,8 +5,10 @@ A measure could encode data in exact times: on a zoo with hidden truth they woul
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 LEAST_S = 0.001
 _WIDE_RATIO = 10.0
@@ -39,13 +41,9 @@ def time_bins(seconds: Sequence[float]) -> tuple[TimeBin, ...]:
     seconds = [max(one, LEAST_S) for one in seconds]
     low, high = seconds[0], seconds[-1]
     edges = _growing_edges(low, high) if is_wide(low, high) else _equal_edges(low, high)
-    counts = [0] * (len(edges) - 1)
-    place = 0
-    for one in seconds:
-        while place < len(counts) - 1 and one >= edges[place + 1]:
-            place += 1
-        counts[place] += 1
-    return tuple(TimeBin(edges[i], edges[i + 1], count) for i, count in enumerate(counts))
+    shorter = [0, *(bisect_left(seconds, edge) for edge in edges[1:-1]), len(seconds)]
+    counts = [after - before for before, after in pairwise(shorter)]
+    return tuple(TimeBin(low, high, count) for (low, high), count in zip(pairwise(edges), counts, strict=True))
 
 
 def is_wide(low: float, high: float) -> bool:

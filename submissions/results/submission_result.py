@@ -293,7 +293,6 @@ def _zoo(evaluation: EvaluationRecord, zoo: ZooRecord, seconds: Sequence[float],
     assert evaluation.cmi is not None  # it is scored
     assert evaluation.kendall_tau is not None
     names_axes = zoo.truth_public or reader.sees_secrets
-    error = evaluation.standard_error
     content = evaluation.report
     return ZooResult(
         zoo_id=zoo.id,
@@ -304,7 +303,7 @@ def _zoo(evaluation: EvaluationRecord, zoo: ZooRecord, seconds: Sequence[float],
         in_steps=False,
         names_axes=names_axes,
         score=_PERCENT * evaluation.cmi,
-        standard_error=None if error is None else _PERCENT * error,
+        standard_error=_percent(evaluation.standard_error),
         kendall_tau=evaluation.kendall_tau,
         psi=evaluation.granulated_kendall,
         times=time_bins(seconds),
@@ -315,17 +314,17 @@ def _zoo(evaluation: EvaluationRecord, zoo: ZooRecord, seconds: Sequence[float],
 def _report(content: Mapping[str, Any], *, names_axes: bool) -> Report:
     axes = list(content["granulated"]["psi_by_axis"])
     names = {axis: axis if names_axes else _letter(place) for place, axis in enumerate(axes)}
-    permutation, noise, references = content["permutation"], content["noise"], content["references"]
-    sign_error, cmi = content["sign_error"], content["cmi"]
+    permutation, noise, references = (content[name] or {} for name in ("permutation", "noise", "references"))
+    floor, sign_error, cmi = references.get("random_floor", {}), content["sign_error"], content["cmi"]
     return Report(
-        p_value=None if permutation is None else permutation["p_value"],
-        draws=None if permutation is None else permutation["draws"],
-        noise_deviation=_percent(noise, "standard_deviation"),
-        noise_5=_percent(noise, "percentile_5"),
-        noise_95=_percent(noise, "percentile_95"),
-        floor_mean=_percent(references and references["random_floor"], "mean"),
-        floor_95=_percent(references and references["random_floor"], "percentile_95"),
-        oracle=_percent(references, "hyperparameter_oracle"),
+        p_value=permutation.get("p_value"),
+        draws=permutation.get("draws"),
+        noise_deviation=_percent(noise.get("standard_deviation")),
+        noise_5=_percent(noise.get("percentile_5")),
+        noise_95=_percent(noise.get("percentile_95")),
+        floor_mean=_percent(floor.get("mean")),
+        floor_95=_percent(floor.get("percentile_95")),
+        oracle=_percent(references.get("hyperparameter_oracle")),
         tau_error=content["kendall"]["standard_error_a"],
         tau_b=content["kendall"]["tau_b"],
         spearman=content["correlations"]["spearman"],
@@ -336,7 +335,7 @@ def _report(content: Mapping[str, Any], *, names_axes: bool) -> Report:
         sets=tuple(
             SetCmi(
                 axes=tuple(names[axis] for axis in entry["axes"]),
-                cmi=_percent(entry, "value"),
+                cmi=_percent(entry["value"]),
                 attains=entry["axes"] == cmi["attained_by"],
             )
             for entry in cmi["table"]
@@ -364,8 +363,8 @@ def _by_axis(numbers: Mapping[str, float | None], names: Mapping[str, str]) -> t
     return tuple(AxisNumber(names[axis], number) for axis, number in numbers.items())
 
 
-def _percent(content: Mapping[str, Any] | None, name: str) -> float | None:
-    return None if content is None or content[name] is None else _PERCENT * content[name]
+def _percent(number: float | None) -> float | None:
+    return None if number is None else _PERCENT * number
 
 
 def _letter(place: int) -> str:

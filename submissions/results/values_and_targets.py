@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import and_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from model_zoo.store import ZooStore
-from submissions.storage.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ValueRecord, ZooRecord
+from submissions.storage.queries import enters_score
+from submissions.storage.records import EvaluationRecord, PhaseRecord, SubmissionRecord, ValueRecord, ZooRecord
 from submissions.storage.states import State
 
 
@@ -51,19 +52,12 @@ def zoo_points(session: Session, zoos: ZooStore, submission_id: int, zoo_name: s
     found = session.execute(
         select(EvaluationRecord.id, ZooRecord, PhaseRecord.target)
         .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
-        .join(
-            SubmissionRecord,
-            and_(
-                SubmissionRecord.id == EvaluationRecord.submission_id,
-                SubmissionRecord.attempt == EvaluationRecord.attempt,
-            ),
-        )
+        .join(SubmissionRecord, enters_score())
         .join(PhaseRecord, PhaseRecord.id == SubmissionRecord.phase_id)
         .where(
             SubmissionRecord.id == submission_id,
             ZooRecord.name == zoo_name,
             ZooRecord.truth_public.is_(True),
-            EvaluationRecord.purpose == Purpose.SCORE,
             EvaluationRecord.state == State.SCORED,
         )
     ).one_or_none()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import String, cast, select
 from sqlalchemy.orm import Session
 
 from submissions.storage.records import ActRecord, CompetitionRecord, PhaseRecord, UserRecord, ZooRecord
@@ -47,17 +47,10 @@ def acts(
     session: Session, *, zoo_id: int | None = None, phase_id: int | None = None, limit: int = 100
 ) -> Sequence[Act]:
     """Return the entries about this zoo or phase (None: about any), the newest first."""
+    zoo = ZooRecord.name + "@" + cast(ZooRecord.version, String)
+    phase = CompetitionRecord.slug + "/" + PhaseRecord.slug
     query = (
-        select(
-            ActRecord.at,
-            UserRecord.name,
-            ActRecord.act,
-            ZooRecord.name,
-            ZooRecord.version,
-            CompetitionRecord.slug,
-            PhaseRecord.slug,
-            ActRecord.detail,
-        )
+        select(ActRecord.at, UserRecord.name, ActRecord.act, zoo, phase, ActRecord.detail)
         .outerjoin(UserRecord, UserRecord.id == ActRecord.user_id)
         .outerjoin(ZooRecord, ZooRecord.id == ActRecord.zoo_id)
         .outerjoin(PhaseRecord, PhaseRecord.id == ActRecord.phase_id)
@@ -69,14 +62,4 @@ def acts(
         query = query.where(ActRecord.zoo_id == zoo_id)
     if phase_id is not None:
         query = query.where(ActRecord.phase_id == phase_id)
-    return tuple(
-        Act(
-            at=at,
-            user_name=user_name,
-            act=act,
-            zoo=None if zoo is None else f"{zoo}@{version}",
-            phase=None if phase is None else f"{competition}/{phase}",
-            detail=detail,
-        )
-        for at, user_name, act, zoo, version, competition, phase, detail in session.execute(query)
-    )
+    return tuple(Act(*row) for row in session.execute(query))

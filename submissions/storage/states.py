@@ -19,7 +19,10 @@ class State(StrEnum):
     @property
     def is_final(self) -> bool:
         """Whether the state is an end: only a new attempt leaves it."""
-        return self not in (State.QUEUED, State.RUNNING)
+        return self not in OPEN
+
+
+OPEN = (State.QUEUED, State.RUNNING)
 
 
 class Event(StrEnum):
@@ -62,15 +65,14 @@ SENTENCES: dict[Reason, str] = {
     Reason.MISSING_FUNCTION: "The upload defines no function complexity(model, dataset).",
 }
 
-_OPEN = (State.QUEUED, State.RUNNING)
 _NEXT: dict[Event, tuple[tuple[State, ...], State]] = {
     Event.CLAIMED: ((State.QUEUED,), State.RUNNING),
-    Event.SCORED: (_OPEN, State.SCORED),
-    Event.MEASURE_FAILED: (_OPEN, State.FAILED),
-    Event.USER_CANCELLED: (_OPEN, State.CANCELLED),
-    Event.GAVE_UP: (_OPEN, State.BROKEN),
+    Event.SCORED: (OPEN, State.SCORED),
+    Event.MEASURE_FAILED: (OPEN, State.FAILED),
+    Event.USER_CANCELLED: (OPEN, State.CANCELLED),
+    Event.GAVE_UP: (OPEN, State.BROKEN),
     Event.RERUN: ((State.SCORED, State.FAILED, State.BROKEN), State.QUEUED),
-    Event.ZOOS_CHANGED: ((*_OPEN, State.SCORED, State.FAILED, State.BROKEN), State.QUEUED),
+    Event.ZOOS_CHANGED: ((*OPEN, State.SCORED, State.FAILED, State.BROKEN), State.QUEUED),
 }
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
-from sqlalchemy.engine import CursorResult
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from submissions.storage.database import Database
-from submissions.storage.records import JobKind, JobState, ZooJobRecord, ZooRecord, ZooState, utc_now
+from submissions.storage.queries import count, rows_changed
+from submissions.storage.records import JobKind, JobState, ZooJobRecord, ZooRecord, ZooState, copied, utc_now
 
 MAX_TRIES = 3
 LOST = "The worker that did this ended in the middle of it"
@@ -96,15 +96,7 @@ def claim(db: Database, owner: str, lease_s: float, now: datetime | None = None)
         job.tries += 1
         job.lease_owner, job.lease_until = owner, moment + timedelta(seconds=lease_s)
         job.done, job.total, job.text = 0, 0, ""
-        return Job(
-            id=job.id,
-            kind=job.kind,
-            arguments=job.arguments,
-            zoo_id=job.zoo_id,
-            user_id=job.user_id,
-            owner=owner,
-            tries=job.tries,
-        )
+        return copied(Job, job, owner=owner)
 
 
 def heartbeat(db: Database, job_id: int, owner: str, lease_s: float, now: datetime | None = None) -> bool:
@@ -179,15 +171,11 @@ def _ended(state: JobState) -> dict[str, object]:
 
 
 def _report(db: Database, job_id: int, owner: str, **values: object) -> bool:
+    held = update(ZooJobRecord).where(
+        ZooJobRecord.id == job_id, ZooJobRecord.state == JobState.RUNNING, ZooJobRecord.lease_owner == owner
+    )
     with db.write() as session:
-        changed = session.execute(
-            update(ZooJobRecord)
-            .where(ZooJobRecord.id == job_id, ZooJobRecord.state == JobState.RUNNING, ZooJobRecord.lease_owner == owner)
-            .values(**values)
-            .execution_options(synchronize_session=False)
-        )
-        assert isinstance(changed, CursorResult)
-        return changed.rowcount == 1
+        return rows_changed(session, held.values(**values)) == 1
 
 
 def sweep(db: Database, now: datetime | None = None) -> int:
@@ -215,11 +203,8 @@ def return_jobs_of(db: Database, owners: Collection[str]) -> int:
 
 def _return_lost(db: Database, condition: ColumnElement[bool]) -> int:
     with db.write() as session:
-        lost = session.scalars(
-            select(ZooJobRecord)
-            .where(ZooJobRecord.state == JobState.RUNNING, condition)
-            .with_for_update(skip_locked=True)
-        ).all()
+        held = select(ZooJobRecord).where(ZooJobRecord.state == JobState.RUNNING, condition)
+        lost = session.scalars(held.with_for_update(skip_locked=True)).all()
         for job in lost:
             job.lease_owner = job.lease_until = None
             if job.tries < MAX_TRIES:
@@ -227,21 +212,22 @@ def _return_lost(db: Database, condition: ColumnElement[bool]) -> int:
             else:
                 job.state, job.finished_at = JobState.FAILED, utc_now()
                 job.message = f"{LOST} ({job.tries} tries). The worker's log may show why."
-                _leave_unchecked(session, job.zoo_id)
+                if job.zoo_id is not None:
+                    leave_unchecked(session, job.zoo_id)
         return len(lost)
 
 
-def _leave_unchecked(session: Session, zoo_id: int | None) -> None:
-    zoo = None if zoo_id is None else session.get(ZooRecord, zoo_id, with_for_update=True)
-    if zoo is not None and zoo.state in (ZooState.ARRIVING, ZooState.CHECKING):
+def leave_unchecked(session: Session, zoo_id: int) -> None:
+    """Record that a check did not finish because of a fault of ours: a zoo that was being checked becomes failed."""
+    zoo = session.get_one(ZooRecord, zoo_id, with_for_update=True)
+    if zoo.state in (ZooState.ARRIVING, ZooState.CHECKING):
         zoo.state = ZooState.FAILED
 
 
 def waiting(db: Database) -> int:
     """Return how many jobs wait to be claimed."""
     with db.read() as session:
-        query = select(func.count()).select_from(ZooJobRecord).where(ZooJobRecord.state == JobState.QUEUED)
-        return session.scalar(query) or 0
+        return count(session, ZooJobRecord, ZooJobRecord.state == JobState.QUEUED)
 
 
 def owners(db: Database) -> set[str]:
@@ -258,6 +244,9 @@ def find_job(session: Session, job_id: int) -> ZooJobRecord | None:
 
 def recent_jobs(session: Session, limit: int = 20) -> Sequence[ZooJobRecord]:
     """Return the open jobs, then ended ones, the newest first."""
-    is_open = ZooJobRecord.state.in_((JobState.QUEUED, JobState.RUNNING))
-    query = select(ZooJobRecord).order_by(is_open.desc(), ZooJobRecord.id.desc()).limit(limit)
-    return session.scalars(query).all()
+    return session.scalars(select(ZooJobRecord).order_by(*open_first()).limit(limit)).all()
+
+
+def open_first() -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """Return an order of jobs: the open ones, then ended ones, the newest first."""
+    return ZooJobRecord.state.in_((JobState.QUEUED, JobState.RUNNING)).desc(), ZooJobRecord.id.desc()

@@ -19,7 +19,6 @@ from submissions.storage.audit import record_act
 from submissions.storage.database import Database
 from submissions.storage.records import (
     CompetitionRecord,
-    JobState,
     PhaseRecord,
     PhaseZooRecord,
     UserRecord,
@@ -27,6 +26,7 @@ from submissions.storage.records import (
     ZooRecord,
     ZooState,
 )
+from submissions.zoos.jobs import leave_unchecked, open_first
 
 COMMAND_LINE = "command line"
 _VERSION_TRIES = 5
@@ -122,24 +122,25 @@ def _on_record(session: Session, zoo: Zoo, digest: str, *, source: str, user_id:
         title=zoo.manifest.title,
         manifest_sha256=digest,
         networks=len(zoo.networks),
-        weight_bytes=_weight_bytes(zoo),
-        bytes=sum(file.bytes for file in zoo.manifest.files.values()),
         truth_public=zoo.manifest.truth_public,
-        targets=zoo.manifest.targets,
-        offers=list(zoo.offers),
         state=state,
         source=source,
         created_by_id=user_id,
     )
+    _describe(record, zoo)
     session.add(record)
     session.flush()
     record_act(session, "added", user_id=user_id, zoo_id=record.id, detail=source)
     return record.id
 
 
-def _weight_bytes(zoo: Zoo) -> dict[str, int]:
-    sizes = zoo.manifest.files
-    return {entry.id: sizes[entry.weights.relative_to(zoo.folder).as_posix()].bytes for entry in zoo.networks}
+def _describe(record: ZooRecord, zoo: Zoo) -> None:
+    """Record sizes, targets and offers of a zoo, which a record of an older installation lacks."""
+    sizes = {path: file.bytes for path, file in zoo.manifest.files.items()}
+    record.bytes = sum(sizes.values())
+    record.weight_bytes = {one.id: sizes[one.weights.relative_to(zoo.folder).as_posix()] for one in zoo.networks}
+    record.targets = zoo.manifest.targets
+    record.offers = list(zoo.offers)
 
 
 def register_zoo(db: Database, store: ZooStore, folder: Path) -> int:
@@ -188,9 +189,7 @@ def begin_check(db: Database, zoo_id: int) -> None:
 def give_up_check(db: Database, zoo_id: int) -> None:
     """Record that a check did not finish because of a fault of ours: a zoo that was being checked becomes failed."""
     with db.write() as session:
-        zoo = session.get_one(ZooRecord, zoo_id, with_for_update=True)
-        if zoo.state in (ZooState.ARRIVING, ZooState.CHECKING):
-            zoo.state = ZooState.FAILED
+        leave_unchecked(session, zoo_id)
 
 
 def adopt_folders(db: Database, store: ZooStore) -> list[str]:
@@ -219,10 +218,7 @@ def adopt_folders(db: Database, store: ZooStore) -> list[str]:
             continue
         with db.write() as session:
             adopted = session.get_one(ZooRecord, record.id)
-            adopted.weight_bytes = _weight_bytes(zoo)
-            adopted.targets = zoo.manifest.targets
-            adopted.offers = list(zoo.offers)
-            adopted.bytes = sum(file.bytes for file in zoo.manifest.files.values())
+            _describe(adopted, zoo)
             adopted.source = adopted.source or str(folder)
             adopted.legacy_folder = None
     return troubles
@@ -254,21 +250,14 @@ def zoo_detail(session: Session, zoo_id: int) -> ZooDetail | None:
     if zoo is None:
         return None
     added_by = session.scalar(select(UserRecord.name).where(UserRecord.id == zoo.created_by_id))
-    versions = session.scalars(
-        select(ZooRecord).where(ZooRecord.name == zoo.name).order_by(ZooRecord.version.desc())
-    ).all()
-    job = session.scalar(
-        select(ZooJobRecord)
-        .where(ZooJobRecord.zoo_id == zoo_id)
-        .order_by(ZooJobRecord.state.in_((JobState.QUEUED, JobState.RUNNING)).desc(), ZooJobRecord.id.desc())
-        .limit(1)
-    )
+    versions = select(ZooRecord).where(ZooRecord.name == zoo.name).order_by(ZooRecord.version.desc())
+    job = session.scalar(select(ZooJobRecord).where(ZooJobRecord.zoo_id == zoo_id).order_by(*open_first()).limit(1))
     return ZooDetail(
         zoo=zoo,
         report=None if zoo.report is None else CheckReport.model_validate(zoo.report),
         added_by=added_by,
         phases=phases_of(session, zoo_id),
-        versions=tuple(versions),
+        versions=tuple(session.scalars(versions)),
         job=job,
     )
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from submissions.settings import Settings
@@ -28,7 +28,6 @@ KEPT = timedelta(days=7)
 SPARE_BYTES = 256 * 2**20  # stay free on the disk
 FILENAME_LENGTH = 200
 _SHA256 = re.compile("[0-9a-f]{64}")
-_PIECE_BYTES = 2**20
 
 
 class UploadError(Exception):
@@ -94,10 +93,9 @@ def begin_upload(
         raise UploadError(f"The server's disk has no room for it: {free // 2**20} MiB are free.")
     upload_id = secrets.token_urlsafe(32)
     os.close(os.open(folder / upload_id, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    upload = ZooUploadRecord(id=upload_id, filename=filename, bytes=size, user_id=user_id, head_sha256=head_sha256)
     with db.write() as session:
-        session.add(
-            ZooUploadRecord(id=upload_id, filename=filename, bytes=size, user_id=user_id, head_sha256=head_sha256)
-        )
+        session.add(upload)
     return upload_id
 
 
@@ -162,9 +160,8 @@ def append(db: Database, settings: Settings, upload_id: str, user_id: int, offse
         try:
             _write_at(descriptor, piece, offset)
         except OSError as error:
-            raise UploadError(
-                f"The piece cannot be stored: {error.strerror}. Free disk space on the server."
-            ) from error
+            why = f"The piece cannot be stored: {error.strerror}. Free disk space on the server."
+            raise UploadError(why) from error
         with db.write() as session:
             session.get_one(ZooUploadRecord, upload_id).received = offset + len(piece)
         return offset + len(piece)
@@ -226,9 +223,7 @@ def uploaded_file(db: Database, settings: Settings, upload_id: str) -> Path:
 def remove_upload(db: Database, settings: Settings, upload_id: str) -> None:
     """Delete an upload and its bytes, after its job has ended or its user has abandoned it."""
     with db.write() as session:
-        upload = session.get(ZooUploadRecord, upload_id)
-        if upload is not None:
-            session.delete(upload)
+        session.execute(delete(ZooUploadRecord).where(ZooUploadRecord.id == upload_id))
     _path(settings, upload_id).unlink(missing_ok=True)
 
 
@@ -243,11 +238,8 @@ def sweep_uploads(db: Database, settings: Settings, now: datetime | None = None)
     moment = now or utc_now()
     folder = _folder(settings)
     with db.read() as session:
-        known = session.execute(
-            select(ZooUploadRecord, ZooJobRecord.state).outerjoin(
-                ZooJobRecord, ZooJobRecord.id == ZooUploadRecord.job_id
-            )
-        ).all()
+        uploads = select(ZooUploadRecord, ZooJobRecord.state)
+        known = session.execute(uploads.outerjoin(ZooJobRecord, ZooJobRecord.id == ZooUploadRecord.job_id)).all()
     left = [
         upload.id
         for upload, state in known
@@ -314,8 +306,5 @@ def _write_at(descriptor: int, piece: bytes, offset: int) -> None:
 
 
 def _sha256_of(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(_PIECE_BYTES):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

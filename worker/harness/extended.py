@@ -4,27 +4,13 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from model_zoo.architectures import Context, Moment, OwnBuild, load_inputs, load_network
+from worker.harness.descriptors import Descriptors
 
 
-@dataclass(frozen=True)
-class ContextDescriptors:
-    """Descriptors of the files for the extended track; nothing for a standard measure."""
-
-    siblings: tuple[int, ...] = ()
-    unlabelled: int | None = None
-    trajectory: tuple[int, ...] = ()
-
-    @property
-    def all(self) -> tuple[int, ...]:
-        own = () if self.unlabelled is None else (self.unlabelled,)
-        return (*self.siblings, *own, *self.trajectory)
-
-
-def load_context(request: Mapping[str, Any], files: ContextDescriptors, own: OwnBuild | None) -> Context | None:
+def load_context(request: Mapping[str, Any], files: Descriptors, own: OwnBuild | None) -> Context | None:
     """Load the measure's third argument; None on the standard track, where it has two.
 
     request: its "context" is null for the standard track, else says what the zoo offers, and the trajectory's epochs.

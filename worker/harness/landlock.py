@@ -31,15 +31,15 @@ DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
 SCRATCH = ("/tmp", "/dev/shm")  # noqa: S108  (tmpfs of this network alone)
 
 
-def restrict() -> bool:
+def restrict() -> None:
     """Allow only reading the interpreter and its libraries and writing below the scratch folders; no port at all.
 
-    Returns False where the kernel has no Landlock. Raises OSError if it has but refuses. The process must have
+    Does nothing where the kernel has no Landlock. Raises OSError if it has but refuses. The process must have
     no_new_privs set. Files that are open already stay usable.
     """
     known = version()
     if known < 1:
-        return False
+        return
     files = _file_rights(known)
     attributes = struct.pack("=Q", files)
     if known >= 4:
@@ -53,7 +53,6 @@ def restrict() -> bool:
         _call(RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)
-    return True
 
 
 def version() -> int:

@@ -29,7 +29,8 @@ import numpy as np
 import torch
 
 from model_zoo.architectures import load_network, load_training_data
-from worker.harness.extended import ContextDescriptors, load_context
+from worker.harness.descriptors import Descriptors
+from worker.harness.extended import load_context
 from worker.harness.own_architecture import own_build
 
 MEASURE_FOLDER = Path("/tmp/measure")  # noqa: S108  (a tmpfs of this process alone)
@@ -53,43 +54,29 @@ class _NotANumber(Exception):  # noqa: N818
     """What the measure returned is not a real number."""
 
 
-def run(
-    request: Mapping[str, Any],
-    *,
-    code: int,
-    weights: int,
-    initial: int | None,
-    training_data: int,
-    architecture: int | None,
-    context: ContextDescriptors,
-    result: int,
-    report: int,
-    log: int,
-    channel: int,
-) -> None:
+def run(request: Mapping[str, Any], files: Descriptors, channel: int) -> None:
     """Evaluate the measure on one network and end the process.
 
     Code that is not ours (the zoo's or the participant's) runs only after the supervisor's message on `channel`, when
     this process is in its control group.
     """
     tag, value = b"x", 0.0
+    result, report = files.result, files.report
     word: int | None = channel  # until the message has arrived
     try:
-        inputs = (code, weights, initial, training_data, architecture, *context.all)
-        result, report = _keep_only(result, report, log, others=(*inputs, channel))
+        _keep_only(files, channel)
         own = None
-        if architecture is not None:
+        if files.architecture is not None:
             _await_word(channel)
             word = None
             _write(report, BUILDING)
-            own = own_build(architecture)
-        model = load_network(request["architecture"], weights, initial, own)
-        dataset = load_training_data(training_data, request["classes"])
-        further = load_context(request, context, own)
-        _unpack(code, request["code"])
-        for descriptor in inputs:
-            if descriptor is not None:
-                os.close(descriptor)
+            own = own_build(files.architecture)
+        model = load_network(request["architecture"], files.weights, files.initial, own)
+        dataset = load_training_data(files.training_data, request["classes"])
+        further = load_context(request, files, own)
+        _unpack(files.code, request["code"])
+        for descriptor in files.inputs:
+            os.close(descriptor)
         _cover_files(keep=(result, report) if word is None else (result, report, word))
         _seed(request["seed"])
         if request["threads"] > 1:
@@ -160,19 +147,18 @@ def _real_number(returned: object) -> float:
     raise _NotANumber(f"a {kind.__name__}"[:200])
 
 
-def _keep_only(result: int, report: int, log: int, *, others: tuple[int | None, ...]) -> tuple[int, int]:
-    """Redirect standard streams to the log and close all descriptors but the measure's. Returns result, report."""
+def _keep_only(files: Descriptors, channel: int) -> None:
+    """Redirect standard streams to the log and close all descriptors but the measure's."""
     null = os.open("/dev/null", os.O_RDONLY)
     os.dup2(null, 0)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    keep = sorted({2, result, report, *(fd for fd in others if fd is not None)})
+    os.dup2(files.log, 1)
+    os.dup2(files.log, 2)
+    keep = sorted({2, files.result, files.report, channel, *files.inputs})
     for below, above in pairwise((*keep, MOST_DESCRIPTORS)):
         os.closerange(below + 1, above)
     sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False))
     sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), errors="backslashreplace", write_through=True)
     sys.stderr = sys.stdout
-    return result, report
 
 
 def _await_word(channel: int | None) -> None:

@@ -19,75 +19,34 @@ import signal
 import socket
 import tempfile
 import traceback
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
 import torch
 
 from model_zoo.architectures import build
 from worker.harness import huge_pages, landlock, lockdown, participant
-from worker.harness.extended import ContextDescriptors
+from worker.harness.descriptors import Descriptors
 
-PRELOADED = (
-    "torch",
+PRELOADED = (  # each with the packages above it
     "torch.nn.functional",
     "torch.utils.data",
     "torch.func",
-    "numpy",
     "numpy.random",
     "numpy.linalg",
-    "scipy",
     "scipy.stats",
     "scipy.linalg",
     "scipy.optimize",
     "scipy.sparse.linalg",
     "scipy.spatial",
-    "sklearn",
     "sklearn.cluster",
     "sklearn.metrics",
     "sklearn.decomposition",
     "sklearn.neighbors",
     "sklearn.linear_model",
-    "traceback",
-    "model_zoo.architectures",
 )
 
 NAMES_BYTES = 4000
 MOST_DESCRIPTORS = 253  # in one message; the kernel sends no more
-
-
-@dataclass(frozen=True)
-class Descriptors:
-    """What the supervisor sends for one network.
-
-    The last three are sent only where the zoo has them, the last one only to measures of the extended track.
-    """
-
-    request: int  # sealed JSON: seed, code's files, limits, processors, threads, architecture, classes, seccomp filter
-    channel: int  # to the supervisor, closed before the first line of participant code
-    code: int
-    weights: int
-    training_data: int
-    result: int
-    report: int
-    log: int
-    initial: int | None = None
-    architecture: int | None = None  # the zoo's own architecture.py
-    context: ContextDescriptors = field(default_factory=ContextDescriptors)
-
-    @classmethod
-    def of(cls, names: list[str], descriptors: list[int]) -> Self:
-        """Read a message, in which `sibling` and `trajectory` may occur more than once, in order."""
-        by_name: dict[str, list[int]] = {}
-        for name, descriptor in zip(names, descriptors, strict=True):
-            by_name.setdefault(name, []).append(descriptor)
-        context = ContextDescriptors(
-            siblings=tuple(by_name.pop("sibling", ())),
-            unlabelled=next(iter(by_name.pop("unlabelled", ())), None),
-            trajectory=tuple(by_name.pop("trajectory", ())),
-        )
-        return cls(**{name: one for name, (one,) in by_name.items()}, context=context)
 
 
 def main(control_descriptor: int) -> None:
@@ -194,19 +153,7 @@ def _init(descriptors: Descriptors, memory_map: bytes) -> None:
                 landlock.restrict()
             if request["seccomp"]:
                 lockdown.filter_system_calls(bytes.fromhex(request["seccomp"]))
-            participant.run(
-                request,
-                code=descriptors.code,
-                weights=descriptors.weights,
-                initial=descriptors.initial,
-                training_data=descriptors.training_data,
-                architecture=descriptors.architecture,
-                context=descriptors.context,
-                result=descriptors.result,
-                report=descriptors.report,
-                log=descriptors.log,
-                channel=channel.detach(),
-            )
+            participant.run(request, descriptors, channel.detach())
         except BaseException:  # noqa: BLE001
             traceback.print_exc()
         finally:

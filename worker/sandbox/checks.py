@@ -1,6 +1,5 @@
 """What a probe of `gengap doctor` answers, and how probes try programs. Called by the doctor and by the backends."""
 
-import os
 import subprocess
 from dataclasses import dataclass
 from enum import StrEnum
@@ -47,9 +46,7 @@ def try_program(*arguments: str) -> tuple[bool, str]:
         Whether it ended with status 0, and the last line of its output or why there is none.
     """
     try:
-        done = subprocess.run(
-            arguments, capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=False, env=os.environ
-        )
+        done = subprocess.run(arguments, capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=False)
     except FileNotFoundError:
         return False, f"{arguments[0]} is not installed"
     except (OSError, subprocess.TimeoutExpired) as error:

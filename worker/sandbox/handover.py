@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from worker.sandbox.protocol import Code
 
 FORK_S = 30.0
-_CREDENTIALS = struct.Struct("3i")
+CREDENTIALS = struct.Struct("3i")  # process, user and group, as the kernel describes the other end of a socket
+LOG_BYTES = 4000
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,19 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
     return pair
 
 
+def end_of_log(descriptor: int) -> str:
+    """Return the end of the log of a zygote that has ended, and close it.
+
+    Parameters
+    ----------
+    descriptor : int
+        Of the file that the zygote has written to.
+    """
+    said = os.pread(descriptor, LOG_BYTES, max(0, os.fstat(descriptor).st_size - LOG_BYTES))
+    os.close(descriptor)
+    return said.decode(errors="replace").strip() or "it said nothing"
+
+
 def introduction(channel: socket.socket) -> tuple[int, int]:
     """Receive a process's first message and return who sent it, as the kernel reports it.
 
@@ -113,10 +127,10 @@ def introduction(channel: socket.socket) -> tuple[int, int]:
         If no message with credentials arrives within `FORK_S` seconds.
     """
     channel.settimeout(FORK_S)
-    _, ancillary, _, _ = channel.recvmsg(16, socket.CMSG_SPACE(_CREDENTIALS.size))
+    _, ancillary, _, _ = channel.recvmsg(16, socket.CMSG_SPACE(CREDENTIALS.size))
     for level, kind, data in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
-            pid, user, _group = _CREDENTIALS.unpack(data[: _CREDENTIALS.size])
+            pid, user, _group = CREDENTIALS.unpack(data[: CREDENTIALS.size])
             if pid > 0:
                 return pid, user
     raise OSError("the forked process did not introduce itself")

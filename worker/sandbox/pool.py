@@ -4,13 +4,12 @@
 """
 
 import queue
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from submissions.settings import Settings
 from worker.sandbox.backends import find_backend
 from worker.sandbox.layers.layer_check import Layers
-from worker.sandbox.layers.layer_table import missing
 from worker.sandbox.limits import cgroups
 from worker.sandbox.protocol import Sandbox
 from worker.sandbox.zygote_sandbox import ZygoteSandbox
@@ -56,16 +55,6 @@ class SandboxPool:
         """
         with self.borrow() as sandbox:
             return sandbox.layers
-
-    def missing(self, minimum: Sequence[str]) -> tuple[str, ...]:
-        """Return the layers in `minimum` that do not hold, in its order.
-
-        Raises
-        ------
-        SandboxError
-            If no sandbox starts.
-        """
-        return missing(self.layers(), minimum)
 
     @contextmanager
     def borrow(self) -> Iterator[Sandbox]:

@@ -127,7 +127,7 @@ def _outcome(evidence: Evidence, limits: Limits) -> Outcome:
     if len(evidence.frame) != FRAME_BYTES:
         return _failure(evidence, Reason.PROTOCOL, f"{len(evidence.frame)} bytes instead of one value")
     tag, value = struct.unpack("<cd", evidence.frame)
-    if tag == b"x" and not _without_mark(evidence.report).startswith(LOADED):
+    if tag == b"x" and not evidence.report.removeprefix(BUILDING).startswith(LOADED):
         raise SandboxError(f"the harness could not load the network: {_read_report(evidence)}")
     if tag == b"v":
         if not math.isfinite(value):
@@ -181,14 +181,10 @@ def _tail(log: bytes) -> str:
 def _read_report(evidence: Evidence) -> dict[str, object]:
     """Parse the report of the participant's process. It is untrusted: whatever is no JSON object is ignored."""
     try:
-        report = json.loads(_without_mark(evidence.report).removeprefix(LOADED))
+        report = json.loads(evidence.report.removeprefix(BUILDING).removeprefix(LOADED))
     except (ValueError, RecursionError):
         return {}
     return report if isinstance(report, dict) else {}
-
-
-def _without_mark(report: bytes) -> bytes:
-    return report.removeprefix(BUILDING)
 
 
 def clean(text: str, limit: int = TEXT_CHARACTERS) -> str:

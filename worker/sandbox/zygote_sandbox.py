@@ -10,7 +10,7 @@ import math
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -121,7 +121,7 @@ class _Task:
     covers_root: bool
 
     def request(self) -> bytes:
-        """Return the request for the harness as JSON; see `worker.harness.zygote.Descriptors`."""
+        """Return the request for the harness as JSON; see `worker.harness.participant.run`."""
         limits = self.limits
         cpu_s = limits.wall_s * len(self.processors) if limits.cpu_s is None else limits.cpu_s
         program = participant_filter() if self.fences.seccomp else None
@@ -192,8 +192,7 @@ class ZygoteSandbox:
         if self._code is not None:
             self._code.close()
         self._code = sealed_code(measure)
-        is_used = self._measure not in (None, measure.digest) and not self._launcher.serves_many_measures
-        if is_used:
+        if self._measure not in (None, measure.digest) and not self._launcher.serves_many_measures:
             self._stop_zygote()
         self._warm_zygote().fit(limits)
         self._measure = measure.digest
@@ -306,7 +305,8 @@ class ZygoteSandbox:
                 handed_over.callback(os.close, sent[-1][1])
             names, descriptors = zip(*sent, strict=True)
             socket.send_fds(zygote.control, [" ".join(names).encode()], descriptors)
-        group = stack.enter_context(_group(task, zygote.hierarchy))
+        group = cgroups.create(zygote.hierarchy if task.fences.control_groups else None, task.limits)
+        stack.callback(group.remove)
         stack.callback(_await_zygote, zygote.control)
         stack.callback(ours.shutdown, socket.SHUT_WR)  # whatever happens below, the zygote then ends the run
         pid, self.outside_user = introduction(ours)
@@ -344,12 +344,3 @@ def _await_zygote(control: socket.socket) -> None:
     control.settimeout(FORK_S)
     if control.recv(16) != b"done":
         raise OSError("the zygote ended")
-
-
-@contextlib.contextmanager
-def _group(task: _Task, hierarchy: cgroups.Hierarchy | None) -> Iterator[cgroups.ControlGroup]:
-    group = cgroups.create(hierarchy if task.fences.control_groups else None, task.limits)
-    try:
-        yield group
-    finally:
-        group.remove()

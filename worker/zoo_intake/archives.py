@@ -136,11 +136,9 @@ def _members(archive: Path, filename: str) -> Iterator[Iterator[_Member]]:
                 raise ArchiveError(f"{filename} lists too many files; no zoo has as many.")
             with zipfile.ZipFile(file) as zipped:
                 yield _zip_members(zipped, filename)
-        elif start.startswith(_GZIP_START):
-            with gzip.GzipFile(fileobj=file) as plain, closing(_open_tar(plain, filename)) as tar:
-                yield _tar_members(tar, filename)
-        elif start[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC):
-            with closing(_open_tar(file, filename)) as tar:
+        elif start.startswith(_GZIP_START) or start[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC):
+            plain = gzip.GzipFile(fileobj=file) if start.startswith(_GZIP_START) else file
+            with closing(plain), closing(_open_tar(plain, filename)) as tar:
                 yield _tar_members(tar, filename)
         else:
             raise ArchiveError(f"{filename} is neither a zip nor a tar nor a tar.gz archive.")

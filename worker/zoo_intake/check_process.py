@@ -4,9 +4,6 @@ Called by `worker.zoo_intake.zoo_check.check`, which handles zoos with code of t
 """
 
 import itertools
-import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +11,7 @@ from pathlib import Path
 import scoring
 from model_zoo import ZooError, ZooTruth, open_zoo
 from model_zoo.checks.report import CheckReport, Item, ReferenceNumbers, error, ok, warning
+from model_zoo.child_process import child_process
 
 Watch = Callable[[int, int, str], None]
 DRAWS = 400  # random predictors of the floor: its 95th percentile within a tenth of itself
@@ -35,29 +33,19 @@ def check_in_child(folder: Path, watch: Watch, *, jobs: int | None = None) -> Ch
     watch: called with the number of checked networks, of all networks, and the current step; if it raises, the child is
     ended. jobs: networks evaluated at a time (default: one per processor). Raises CheckError.
     """
-    command = [sys.executable, "-P", "-m", "model_zoo.checks", str(folder)]
-    command += [] if jobs is None else ["--jobs", str(jobs)]
+    options = [] if jobs is None else ["--jobs", str(jobs)]
     report: CheckReport | None = None
-    with (
-        tempfile.TemporaryFile() as told,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told, text=True) as child,
-    ):
-        assert child.stdout is not None
-        try:
-            for line in child.stdout:
-                content = json.loads(line)
+    with tempfile.TemporaryFile() as told:
+        with child_process("model_zoo.checks", str(folder), *options, stderr=told) as (child, messages):
+            for content in messages:
                 if "report" in content:
                     report = CheckReport.model_validate(content["report"])
                 else:
                     watch(content["done"], content["total"], content["text"])
-        except BaseException:  # also a keyboard interrupt: nobody reads the child any more
-            child.kill()
-            raise
-        status = child.wait()
-        if report is None or status != 0:
+        if report is None or child.returncode != 0:
             told.seek(0)
-            last = " ".join(told.read().decode(errors="replace").splitlines()[-_TOLD_LINES:])
-            raise CheckError(f"{folder}: the check ended with {status} and no report: {last or 'it said nothing'}")
+            last = " ".join(told.read().decode(errors="replace").splitlines()[-_TOLD_LINES:]) or "it said nothing"
+            raise CheckError(f"{folder}: the check ended with {child.returncode} and no report: {last}")
     return with_references(folder, report, watch)
 
 

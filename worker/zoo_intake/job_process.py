@@ -12,8 +12,8 @@ import shutil
 import signal
 import sys
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 
 from model_zoo import ZooError
 from model_zoo.checks.report import CheckReport, Verdict
@@ -47,24 +47,24 @@ class CheckRefused(Exception):  # noqa: N818  (a refusal is an answer, not a mal
 FAULTS_OF_THE_ZOO = (ZooError, CheckError, ArchiveError, SourceError, UploadError, CheckRefused)
 
 
+@dataclass
 class ProgressReport:
     """Records progress in the database: at most once a second, and at every new stage (a text's first word).
 
     Raises LeaseLost once another worker has the job.
     """
 
-    def __init__(self, db: Database, job: jobs.Job) -> None:
-        self._db = db
-        self._job = job
-        self._next_at = 0.0
-        self._stage: str | None = None
+    db: Database
+    job: jobs.Job
+    _next_at: float = field(default=0.0, init=False)
+    _stage: str | None = field(default=None, init=False)
 
     def __call__(self, done: int, total: int, text: str) -> None:
         now, stage = time.monotonic(), text.partition(" ")[0]
         if now < self._next_at and stage == self._stage:
             return
         self._next_at, self._stage = now + TELL_EVERY_S, stage
-        if not jobs.progress(self._db, self._job.id, self._job.owner, done, total, text):
+        if not jobs.progress(self.db, self.job.id, self.job.owner, done, total, text):
             raise LeaseLost
 
 
@@ -129,13 +129,9 @@ def _told(report: CheckReport) -> str:
     return "\n".join(["The zoo is refused: its files do not match its zoo.json.", *lines, *more])
 
 
-def _end_the_group(_number: int, _frame: FrameType | None) -> None:
-    os.killpg(0, signal.SIGKILL)
-
-
 def main() -> int:
     """Do the job that stdin names. The process is the leader of a process group, which ends with it."""
-    signal.signal(signal.SIGTERM, _end_the_group)
+    signal.signal(signal.SIGTERM, lambda *_: os.killpg(0, signal.SIGKILL))
     os.nice(NICENESS)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     told = json.load(sys.stdin)

@@ -71,7 +71,8 @@ class ZooJobs:
             [sys.executable, "-P", "-m", "worker.zoo_intake.job_process"],
             stdin=subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=_end_with_us,
+            # the kernel sends SIGTERM to a job whose worker was killed; the job then ends its own children
+            preexec_fn=lambda: _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM)),
         )
         try:
             _send_task(process, self._settings, job)
@@ -117,11 +118,6 @@ def _send_task(process: "subprocess.Popen[bytes]", settings: Settings, job: jobs
     told = json.dumps({"settings": settings.model_dump(mode="json"), "job": asdict(job)})
     with contextlib.suppress(BrokenPipeError), process.stdin:  # it may have ended already; its exit status says how
         process.stdin.write(told.encode())
-
-
-def _end_with_us() -> None:
-    """Let the kernel send SIGTERM to a job whose worker was killed; the job then ends its own children."""
-    _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -74,16 +74,8 @@ def _from_pgdl(request: Request) -> Found:
     task = allowed_path(request.text("task"), sources)
     reference = request.text("reference")
     asked = {name: value for name, value in request.arguments.items() if name in _ASKED_OF_PGDL and value}
-    report = import_in_child(
-        "pgdl",
-        asked
-        | {
-            "task": task,
-            "reference": allowed_path(reference, sources) if reference else None,
-            "out": request.scratch / "zoo",
-        },
-        request.watch,
-    )
+    places = {"task": task, "reference": allowed_path(reference, sources) if reference else None}
+    report = import_in_child("pgdl", asked | places | {"out": request.scratch / "zoo"}, request.watch)
     return Found(report.folder, f"PGDL task {task}")
 
 
@@ -95,17 +87,14 @@ def _from_recipe(request: Request) -> Found:
     if own is not None:
         recipe.write_text(str(own), encoding="utf-8")
     if not (out / MANIFEST).exists():  # otherwise an earlier attempt was killed after the training
+
+        def tell(progress: Progress) -> None:
+            left = "" if progress.left_s is None else f", about {max(1, round(progress.left_s))} s left"
+            request.watch(progress.done, progress.total, f"training{left}")
+
         options = TrainingOptions(data=request.settings.data_folder)
-        train_in_child(name if own is None else str(recipe), out, _telling(request.watch), options)
+        train_in_child(name if own is None else str(recipe), out, tell, options)
     return Found(out, f"recipe {name}")
-
-
-def _telling(watch: Watch) -> Callable[[Progress], None]:
-    def tell(progress: Progress) -> None:
-        left = "" if progress.left_s is None else f", about {max(1, round(progress.left_s))} s left"
-        watch(progress.done, progress.total, f"training{left}")
-
-    return tell
 
 
 _METHODS: Mapping[JobKind, Callable[[Request], Found]] = {

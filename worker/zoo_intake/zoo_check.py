@@ -13,6 +13,7 @@ from model_zoo.checks.report import CheckReport
 from model_zoo.checks.runner import check_zoo
 from submissions.settings import Settings
 from worker.evaluator import network_files
+from worker.sandbox.layers.layer_table import missing
 from worker.sandbox.pool import SandboxPool, make_pool
 from worker.sandbox.protocol import Code, Failure, Limits, NetworkFiles, SandboxError
 from worker.zoo_intake.check_process import CheckError, Watch, check_in_child, with_references
@@ -58,8 +59,8 @@ def check(folder: Path, watch: Watch, settings: Settings) -> CheckReport:
         return check_in_child(folder, watch)
     pool = make_pool(settings, settings.worker_slots)
     try:
-        if missing := pool.missing(settings.sandbox_minimum):
-            raise CheckError(f"the sandbox lacks {', '.join(missing)} here; run: gengap doctor")
+        if lacking := missing(pool.layers(), settings.sandbox_minimum):
+            raise CheckError(f"the sandbox lacks {', '.join(lacking)} here; run: gengap doctor")
         measurer = _SandboxMeasurer(zoo, pool)
         report = check_zoo(zoo, watch=watch, measured=measurer, jobs=settings.worker_slots)
         return with_references(folder, report, watch)
@@ -93,16 +94,13 @@ class _SandboxMeasurer:
         for role, weights in further:
             if isinstance(found := self._value(_LOADS, replace(files, weights=weights, initial=None)), _Fault):
                 return Measured(load_fault=f"The {role} {weights.name}: {found.text}")
-        train = self._fit(files)
+        train = self._value(_ACCURACY, files)
         if isinstance(train, _Fault):
             return Measured(load_fault=train.text) if train.is_of_loading else Measured(logits_fault=train.text)
         if self.zoo.test_file is None:
             return Measured(train=train)
-        test = self._fit(replace(files, training_data=self.zoo.test_file))
+        test = self._value(_ACCURACY, replace(files, training_data=self.zoo.test_file))
         return Measured(train, logits_fault=test.text) if isinstance(test, _Fault) else Measured(train, test)
-
-    def _fit(self, files: NetworkFiles) -> Fit | _Fault:
-        return self._value(_ACCURACY, files)
 
     def _value(self, source: bytes, files: NetworkFiles) -> Fit | _Fault:
         with self.pool.borrow() as sandbox:

@@ -5,6 +5,7 @@ does not use is an error, unless it does not affect a trained network's outputs.
 """
 
 from collections.abc import Mapping
+from typing import TypeGuard
 
 # How weights were initialised, regularised and named changes nothing once they are trained.
 _WITHOUT_EFFECT = frozenset(
@@ -33,45 +34,36 @@ class Keywords:
             raise KeywordError(f"{name} is missing")
         if not _is_size(value):
             raise KeywordError(f"{name} must be a whole number from 1 on, not {value!r}")
-        assert isinstance(value, int)
         return value
 
     def pair(self, name: str, default: tuple[int, int] | None = None) -> tuple[int, int]:
         """Take (rows, columns), given as a list or as one number for both."""
-        value = self._left.pop(name, None)
+        value = self._given(name, default)
         if value is None:
-            if default is None:
-                raise KeywordError(f"{name} is missing")
-            return default
+            raise KeywordError(f"{name} is missing")
         if _is_size(value):
             value = [value, value]
-        if not isinstance(value, list) or len(value) != 2 or not all(map(_is_size, value)):
+        if not isinstance(value, list | tuple) or len(value) != 2 or not all(map(_is_size, value)):
             raise KeywordError(f"{name} must be a whole number from 1 on or a list of two, not {value!r}")
         return value[0], value[1]
 
     def flag(self, name: str, *, default: bool) -> bool:
         """Take true or false."""
-        value = self._left.pop(name, default)
-        if value is None:
-            return default
+        value = self._given(name, default)
         if not isinstance(value, bool | int) or value not in (0, 1):
             raise KeywordError(f"{name} must be true or false, not {value!r}")
         return bool(value)
 
     def number(self, name: str, default: float) -> float:
         """Take a number."""
-        value = self._left.pop(name, default)
-        if value is None:
-            return default
+        value = self._given(name, default)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise KeywordError(f"{name} must be a number, not {value!r}")
         return float(value)
 
     def choice(self, name: str, default: str, known: tuple[str, ...]) -> str:
         """Take one of the known texts."""
-        value = self._left.pop(name, default)
-        if value is None:
-            return default
+        value = self._given(name, default)
         if not isinstance(value, str) or value.lower() not in known:
             raise KeywordError(f"{name} is {value!r}; known are {', '.join(known)}")
         return value.lower()
@@ -91,6 +83,11 @@ class Keywords:
         if self._left:
             raise KeywordError(f"the keyword {min(self._left)!r} is unknown")
 
+    def _given(self, name: str, default: object) -> object:
+        """Take a keyword of any kind; null means the default."""
+        value = self._left.pop(name, None)
+        return default if value is None else value
+
 
 def _whole(value: object) -> object:
     if isinstance(value, float) and value.is_integer():
@@ -100,5 +97,5 @@ def _whole(value: object) -> object:
     return value
 
 
-def _is_size(value: object) -> bool:
+def _is_size(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1

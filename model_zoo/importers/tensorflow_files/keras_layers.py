@@ -17,6 +17,7 @@ from model_zoo.importers.tensorflow_files.keras_keywords import KeywordError, Ke
 Float = NDArray[np.float32]
 Arrays = Mapping[str, NDArray[Any]]
 Shape = tuple[int, ...]
+Pair = tuple[int, int]
 
 _MOST_FEATURES = 2**24
 _KERAS_LEAKY_SLOPE = 0.2
@@ -87,51 +88,62 @@ class Network:
         self.declare(_ACTIVATIONS[name])
 
 
-def _activation(keywords: Keywords, default: str = "linear") -> str:
-    return keywords.choice("activation", default, ("linear", *_ACTIVATIONS))
+def _activation(keywords: Keywords) -> str:
+    return keywords.choice("activation", "linear", ("linear", *_ACTIVATIONS))
+
+
+def _convolution(
+    network: Network,
+    keywords: Keywords,
+    kernel: Pair,
+    outputs: int,
+    groups: int,
+    shape: Shape,
+    to_torch: Callable[[Float], Float],
+) -> None:
+    """Add a convolution; `shape` is that of Keras' weight, and `to_torch` permutes it."""
+    rows, columns, channels = network.picture()
+    window = _Window(keywords, kernel, (1, 1), keywords.pair("dilation_rate", (1, 1)))
+    bias, activation = keywords.flag("use_bias", default=True), _activation(keywords)
+    if channels % groups or outputs % groups:
+        raise KeywordError(f"groups: {groups} groups do not divide {channels} channels into {outputs}")
+    index = network.declare(
+        {"type": "conv2d", "inputs": channels, "outputs": outputs, "groups": groups, "bias": bias}
+        | window.declaration(rows, columns)
+        | {"dilation": _short(window.dilation)}
+    )
+    _expect(network, index, shape, outputs if bias else None, to_torch)
+    network.shape = (*window.outputs(rows, columns), outputs)
+    network.activate(activation)
+
+
+def _expect(network: Network, index: str, shape: Shape, biases: int | None, to_torch: Callable[[Float], Float]) -> None:
+    """Expect a weight of this shape, which `to_torch` permutes, and so many biases, in Keras' file."""
+
+    def convert(arrays: Sequence[Float]) -> Arrays:
+        weight = {f"{index}.weight": np.ascontiguousarray(to_torch(arrays[0]))}
+        return weight if biases is None else weight | {f"{index}.bias": arrays[1]}
+
+    shapes = (shape,) if biases is None else (shape, (biases,))
+    network.weighted.append(Weighted(network.place, shapes, convert))
 
 
 def _conv2d(network: Network, keywords: Keywords) -> None:
-    rows, columns, channels = network.picture()
+    channels = network.picture()[2]
     filters, kernel, groups = keywords.size("filters"), keywords.pair("kernel_size"), keywords.size("groups", 1)
-    window = _Window(keywords, kernel, "strides", (1, 1), keywords.pair("dilation_rate", (1, 1)))
-    bias, activation = keywords.flag("use_bias", default=True), _activation(keywords)
-    if channels % groups or filters % groups:
-        raise KeywordError(f"groups: {groups} groups do not divide {channels} channels into {filters}")
-    index = network.declare(
-        {"type": "conv2d", "inputs": channels, "outputs": filters, "groups": groups, "bias": bias}
-        | window.declaration(rows, columns)
-        | {"dilation": _short(window.dilation)}
-    )
-
-    def convert(arrays: Sequence[Float]) -> Arrays:
-        return _with_bias(index, arrays[0].transpose(3, 2, 0, 1), arrays[1:])
-
-    shapes: tuple[Shape, ...] = ((*kernel, channels // groups, filters), (filters,))
-    network.weighted.append(Weighted(network.place, shapes if bias else shapes[:1], convert))
-    network.shape = (*window.outputs(rows, columns), filters)
-    network.activate(activation)
+    shape = (*kernel, channels // groups, filters)
+    _convolution(network, keywords, kernel, filters, groups, shape, lambda weight: weight.transpose(3, 2, 0, 1))
 
 
 def _depthwise_conv2d(network: Network, keywords: Keywords) -> None:
-    rows, columns, channels = network.picture()
+    channels = network.picture()[2]
     kernel, multiplier = keywords.pair("kernel_size"), keywords.size("depth_multiplier", 1)
-    window = _Window(keywords, kernel, "strides", (1, 1), keywords.pair("dilation_rate", (1, 1)))
-    bias, activation = keywords.flag("use_bias", default=True), _activation(keywords)
     outputs = channels * multiplier
-    index = network.declare(
-        {"type": "conv2d", "inputs": channels, "outputs": outputs, "groups": channels, "bias": bias}
-        | window.declaration(rows, columns)
-        | {"dilation": _short(window.dilation)}
-    )
 
-    def convert(arrays: Sequence[Float]) -> Arrays:
-        return _with_bias(index, arrays[0].transpose(2, 3, 0, 1).reshape(outputs, 1, *kernel), arrays[1:])
+    def to_torch(weight: Float) -> Float:
+        return weight.transpose(2, 3, 0, 1).reshape(outputs, 1, *kernel)
 
-    shapes: tuple[Shape, ...] = ((*kernel, channels, multiplier), (outputs,))
-    network.weighted.append(Weighted(network.place, shapes if bias else shapes[:1], convert))
-    network.shape = (*window.outputs(rows, columns), outputs)
-    network.activate(activation)
+    _convolution(network, keywords, kernel, outputs, channels, (*kernel, channels, multiplier), to_torch)
 
 
 def _dense(network: Network, keywords: Keywords) -> None:
@@ -143,14 +155,11 @@ def _dense(network: Network, keywords: Keywords) -> None:
     else:
         index = network.declare({"type": "linear", "inputs": inputs, "outputs": units, "bias": bias})
 
-    def convert(arrays: Sequence[Float]) -> Arrays:
-        weight = _reordered(arrays[0], flattened).T
-        if is_picture:
-            weight = weight.reshape(units, inputs, 1, 1)
-        return _with_bias(index, weight, arrays[1:])
+    def to_torch(weight: Float) -> Float:
+        turned = _reordered(weight, flattened).T
+        return turned.reshape(units, inputs, 1, 1) if is_picture else turned
 
-    shapes: tuple[Shape, ...] = ((inputs, units), (units,))
-    network.weighted.append(Weighted(network.place, shapes if bias else shapes[:1], convert))
+    _expect(network, index, (inputs, units), units if bias else None, to_torch)
     network.shape = (*network.shape[:-1], units)
     network.flattened = None
     network.activate(activation)
@@ -189,7 +198,7 @@ def _pooling(kind: str, options: Mapping[str, object]) -> "Translator":
     def translate(network: Network, keywords: Keywords) -> None:
         rows, columns, channels = network.picture()
         kernel = keywords.pair("pool_size", (2, 2))
-        window = _Window(keywords, kernel, "strides", kernel, (1, 1))
+        window = _Window(keywords, kernel, kernel, (1, 1))
         network.declare({"type": kind, **window.declaration(rows, columns), **options})
         network.shape = (*window.outputs(rows, columns), channels)
 
@@ -228,10 +237,6 @@ def _dropout(_network: Network, keywords: Keywords) -> None:
     keywords.only("data_format", None, "channels_last")
 
 
-def _only_activation(network: Network, keywords: Keywords) -> None:
-    network.activate(_activation(keywords))
-
-
 def _relu(network: Network, keywords: Keywords) -> None:
     keywords.only("threshold", None, 0)
     slope = keywords.number("negative_slope", 0.0)
@@ -268,7 +273,7 @@ LAYERS: Mapping[str, Translator] = {
     "Flatten": _flatten,
     "Dropout": _dropout,
     "SpatialDropout2D": _dropout,
-    "Activation": _only_activation,
+    "Activation": lambda network, keywords: network.activate(_activation(keywords)),
     "ReLU": _relu,
     "LeakyReLU": _leaky_relu,
     "Softmax": _softmax,
@@ -278,17 +283,10 @@ LAYERS: Mapping[str, Translator] = {
 class _Window:
     """Kernel, strides, dilation and padding of a convolution or pool, and their effect on an input of a given size."""
 
-    def __init__(
-        self,
-        keywords: Keywords,
-        kernel: tuple[int, int],
-        strides_name: str,
-        default_strides: tuple[int, int],
-        dilation: tuple[int, int],
-    ) -> None:
+    def __init__(self, keywords: Keywords, kernel: Pair, default_strides: Pair, dilation: Pair) -> None:
         keywords.only("data_format", None, "channels_last")
         self.kernel, self.dilation = kernel, dilation
-        self.strides = keywords.pair(strides_name, default_strides)
+        self.strides = keywords.pair("strides", default_strides)
         self.is_same = keywords.choice("padding", "valid", ("valid", "same")) == "same"
         self._reach = tuple((size - 1) * step + 1 for size, step in zip(kernel, dilation, strict=True))
 
@@ -324,10 +322,3 @@ def _reordered(array: Float, flattened: Shape | None) -> Float:
 def _short(sizes: Sequence[int]) -> int | list[int]:
     """Return one number if all are the same."""
     return sizes[0] if len(set(sizes)) == 1 else list(sizes)
-
-
-def _with_bias(index: str, weight: Float, rest: Sequence[Float]) -> Arrays:
-    arrays = {f"{index}.weight": np.ascontiguousarray(weight)}
-    if rest:
-        arrays[f"{index}.bias"] = rest[0]
-    return arrays

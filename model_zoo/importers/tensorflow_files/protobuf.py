@@ -5,7 +5,6 @@ Only the few fields that a labelled image needs are supported; their numbers are
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,18 +24,11 @@ class WireError(ValueError):
     """Bytes that are not the expected message."""
 
 
-@dataclass(frozen=True)
-class _Kind:
-    """A tensor's dtype in numpy, and the field of single values that is used where there is no content."""
-
-    dtype: np.dtype[Any]
-    field: int
-
-
-_KINDS = {
-    1: _Kind(np.dtype("<f4"), 5),
-    3: _Kind(np.dtype("<i4"), 7),
-    9: _Kind(np.dtype("<i8"), 10),
+# Of a tensor: its dtype in numpy, and the field of single values that is used where there is no content.
+_KINDS: Mapping[int, tuple[np.dtype[Any], int]] = {
+    1: (np.dtype("<f4"), 5),
+    3: (np.dtype("<i4"), 7),
+    9: (np.dtype("<i8"), 10),
 }
 
 
@@ -80,34 +72,34 @@ def parse_tensor(message: bytes) -> NDArray[Any]:
             content = value
         else:
             values.setdefault(field, []).append(value)
-    kind = _KINDS.get(number)
-    if kind is None:
+    if number not in _KINDS:
         raise WireError(f"a tensor of kind {number}; known are float32 (1), int32 (3) and int64 (9)")
+    dtype, single_field = _KINDS[number]
     count = math.prod(shape)
     if count > _MOST_ELEMENTS:
         raise WireError(f"a tensor of shape {shape}, more than {_MOST_ELEMENTS} numbers")
     if len(content):
-        if len(content) != count * kind.dtype.itemsize:
-            raise WireError(f"{len(content)} bytes do not hold {kind.dtype.name} of shape {shape}")
-        return np.frombuffer(content, kind.dtype).reshape(shape)
-    single = _single_values(values.get(kind.field, []), kind)
+        if len(content) != count * dtype.itemsize:
+            raise WireError(f"{len(content)} bytes do not hold {dtype.name} of shape {shape}")
+        return np.frombuffer(content, dtype).reshape(shape)
+    single = _single_values(values.get(single_field, []), dtype)
     if len(single) > count:
         raise WireError(f"{len(single)} numbers for a tensor of shape {shape}")
-    array = np.full(count, single[-1] if len(single) else 0, kind.dtype)
+    array = np.full(count, single[-1] if len(single) else 0, dtype)
     array[: len(single)] = single
     return array.reshape(shape)
 
 
-def _single_values(values: list[memoryview | int], kind: _Kind) -> NDArray[Any]:
+def _single_values(values: list[memoryview | int], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Collect the values of a field of numbers, which may be packed, single, or both."""
-    if kind.dtype.kind == "f":
+    if dtype.kind == "f":
         try:
-            parts = [np.frombuffer(value, kind.dtype) for value in values if isinstance(value, memoryview)]
+            parts = [np.frombuffer(value, dtype) for value in values if isinstance(value, memoryview)]
         except ValueError:
             raise WireError("float_val does not hold whole numbers of 4 bytes") from None
         if len(parts) < len(values):
             raise WireError("float_val is not of float32")
-        return np.concatenate([np.empty(0, kind.dtype), *parts])
+        return np.concatenate([np.empty(0, dtype), *parts])
     whole: list[int] = []
     for value in values:
         if isinstance(value, int):
@@ -118,9 +110,9 @@ def _single_values(values: list[memoryview | int], kind: _Kind) -> NDArray[Any]:
             item, position = _varint(value, position)
             whole.append(item)
     try:
-        return np.array([_signed(item) for item in whole], kind.dtype)
+        return np.array([_signed(item) for item in whole], dtype)
     except OverflowError:
-        raise WireError(f"a number does not fit {kind.dtype.name}") from None
+        raise WireError(f"a number does not fit {dtype.name}") from None
 
 
 def _shape(message: memoryview) -> tuple[int, ...]:

@@ -1,5 +1,7 @@
 """Builds the declaration of an architecture layer by layer and keeps track of shapes and parameters."""
 
+import bisect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -110,10 +112,7 @@ class Sketch:
     @property
     def size(self) -> int:
         """Number of values of one example."""
-        size = 1
-        for length in self.shape:
-            size *= length
-        return size
+        return math.prod(self.shape)
 
     def declaration(self) -> Declaration:
         """Return the finished declaration."""
@@ -138,11 +137,9 @@ def of_parameters(parameters: int, sketch: Callable[[int], Sketch]) -> Sketch:
     ValueError
         If no width comes within 2 %.
     """
-    low, high = 1, _WIDEST
-    while low < high:  # the least width with at least so many parameters
-        middle = (low + high) // 2
-        low, high = (low, middle) if sketch(middle).parameters >= parameters else (middle + 1, high)
-    closest = min((sketch(max(1, low - 1)), sketch(low)), key=lambda made: abs(made.parameters - parameters))
+    # The least width with at least so many parameters.
+    width = 1 + bisect.bisect_left(range(1, _WIDEST), parameters, key=lambda wide: sketch(wide).parameters)
+    closest = min((sketch(max(1, width - 1)), sketch(width)), key=lambda made: abs(made.parameters - parameters))
     if abs(closest.parameters - parameters) > _TOLERANCE * parameters:
         raise ValueError(f"parameters = {parameters}: no width comes within 2 %, the closest has {closest.parameters}")
     return closest

@@ -4,15 +4,16 @@ An object is a file, written under another name beside its place and then rename
 """
 
 import errno
-import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from model_zoo.manifest import FileDigest
-from model_zoo.store.objects import BROUGHT, FIXED_TIME, PIECE_BYTES, WRITTEN, changed, naming
-from model_zoo.zoo import sha256_of
+from model_zoo.store.objects import BROUGHT, FIXED_TIME, WRITTEN, changed, naming
+from model_zoo.zoo import PIECE_BYTES, copy_of, sha256_of
 
 _UNFINISHED = ".unfinished-"
 _NO_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS)
@@ -58,20 +59,9 @@ class FolderObjects:
 
     def keep_file(self, name: str, source: Path, digest: FileDigest) -> None:
         """Copy to a temporary file, compare the digest, and rename."""
-        path = self._folder / name
-        with naming(str(path), WRITTEN):
-            unfinished = self._unfinished(path)
-            try:
-                found = hashlib.sha256()
-                with source.open("rb") as reader, unfinished.open("wb") as writer:
-                    while piece := reader.read(PIECE_BYTES):
-                        found.update(piece)
-                        writer.write(piece)
-                if found.hexdigest() != digest.sha256:
-                    raise changed(source)
-                self._put(unfinished, path)
-            finally:
-                unfinished.unlink(missing_ok=True)
+        with self._new(self._folder / name) as unfinished, unfinished.open("wb") as writer:
+            if copy_of(source, writer).sha256 != digest.sha256:
+                raise changed(source)
 
     def settle(self, names: list[str]) -> None:
         """Call fsync on the files and their folders."""
@@ -84,14 +74,10 @@ class FolderObjects:
     def keep(self, name: str, content: bytes) -> None:
         """Write to a temporary file, call fsync, and rename."""
         path = self._folder / name
+        with self._new(path) as unfinished:
+            unfinished.write_bytes(content)
+            _sync(unfinished)
         with naming(str(path), WRITTEN):
-            unfinished = self._unfinished(path)
-            try:
-                unfinished.write_bytes(content)
-                _sync(unfinished)
-                self._put(unfinished, path)
-            finally:
-                unfinished.unlink(missing_ok=True)
             _sync(path.parent)
 
     def read(self, name: str) -> bytes:
@@ -132,18 +118,22 @@ class FolderObjects:
         with naming(self.address(name), "removed"):
             (self._folder / name).unlink(missing_ok=True)
 
-    def _unfinished(self, path: Path) -> Path:
-        for folder in (self._folder, path.parent):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED)
-        os.close(descriptor)
-        return Path(name)
-
-    @staticmethod
-    def _put(unfinished: Path, path: Path) -> None:
-        unfinished.chmod(0o444)
-        os.utime(unfinished, (FIXED_TIME, FIXED_TIME))
-        unfinished.replace(path)
+    @contextmanager
+    def _new(self, path: Path) -> Iterator[Path]:
+        """Make a file beside `path`, which takes its place when the block ends, and is removed if the block raises."""
+        with naming(str(path), WRITTEN):
+            for folder in (self._folder, path.parent):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED)
+            os.close(descriptor)
+            unfinished = Path(name)
+            try:
+                yield unfinished
+                unfinished.chmod(0o444)
+                os.utime(unfinished, (FIXED_TIME, FIXED_TIME))
+                unfinished.replace(path)
+            finally:
+                unfinished.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

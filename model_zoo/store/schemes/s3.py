@@ -12,7 +12,8 @@ import fsspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from model_zoo.manifest import FileDigest
-from model_zoo.store.objects import BROUGHT, PIECE_BYTES, WRITTEN, changed, naming
+from model_zoo.store.objects import BROUGHT, WRITTEN, changed, naming
+from model_zoo.zoo import copy_of
 
 PART_BYTES = 16 * 2**20
 _TIMES = {"connect_timeout": 10, "read_timeout": 60, "retries": {"max_attempts": 3}}
@@ -80,12 +81,7 @@ class S3Objects:
     def _send(self, name: str, source: Path, digest: FileDigest) -> None:
         target = self._files.open(self._path(name), "wb", block_size=PART_BYTES, autocommit=False)
         try:
-            found = hashlib.sha256()
-            with source.open("rb") as reader:
-                while piece := reader.read(PIECE_BYTES):
-                    found.update(piece)
-                    target.write(piece)
-            if found.hexdigest() != digest.sha256:
+            if copy_of(source, target).sha256 != digest.sha256:
                 raise changed(source)
             target.close()
             target.commit()

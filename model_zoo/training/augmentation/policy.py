@@ -102,8 +102,7 @@ class Step:
 def steps(chances: NDArray[np.float64]) -> tuple[Step, Step]:
     """Choose the operations for n images from random numbers of shape (n, COLUMNS), uniform in [0, 1)."""
     which = (chances[:, 0] * len(SUB_POLICIES)).astype(np.int64)
-    first, second = (_step(slot, which, chances[:, 1 + 2 * slot], chances[:, 2 + 2 * slot]) for slot in (0, 1))
-    return first, second
+    return _step(0, which, chances[:, 1], chances[:, 2]), _step(1, which, chances[:, 3], chances[:, 4])
 
 
 def _step(slot: int, which: NDArray[np.int64], whether: NDArray[np.float64], side: NDArray[np.float64]) -> Step:

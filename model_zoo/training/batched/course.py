@@ -138,7 +138,7 @@ class Course:
         for step, (own, kept) in enumerate(steps, start=self._steps_before()):
             size = own.shape[1]
             factors = {layer: factor[:, :size].to(self._device) for layer, factor in kept.items()}
-            inputs = self._gathered(own)
+            inputs = torch.unflatten(self._inputs.index_select(0, own.flatten()), 0, own.shape)
             if self._augmentation is not None:
                 inputs = augmented(inputs, self._augmentation, [plan.seed for plan in plans], step)
             self._optimizer.step(self._stack, Batch(inputs, self._labels.gather(1, own), factors))
@@ -218,10 +218,6 @@ class Course:
 
     def _of_alive(self, of_all: Sequence[T]) -> list[T]:
         return [of_all[network] for network in self.alive]
-
-    def _gathered(self, rows: Tensor) -> Tensor:
-        """Gather the inputs (count, B, C, H, W) at rows (count, B)."""
-        return torch.unflatten(self._inputs.index_select(0, rows.flatten()), 0, rows.shape)
 
     @torch.no_grad()
     def _losses(self) -> Tensor:

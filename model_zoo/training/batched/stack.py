@@ -6,6 +6,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -19,18 +20,7 @@ from model_zoo.architectures.spatial import UnevenConv2d
 State = dict[str, Tensor]
 
 _POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
-_ELEMENTWISE = (
-    nn.ReLU,
-    nn.ReLU6,
-    nn.Tanh,
-    nn.Sigmoid,
-    nn.ELU,
-    nn.SELU,
-    nn.GELU,
-    nn.SiLU,
-    nn.Softplus,
-    nn.LeakyReLU,
-)
+_ELEMENTWISE = (nn.ReLU, nn.ReLU6, nn.Tanh, nn.Sigmoid, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Softplus, nn.LeakyReLU)
 
 
 @dataclass(frozen=True)
@@ -101,7 +91,9 @@ class Stack(ABC):
     def state(self, row: int) -> State:
         """Copy one network's weights, by `state_dict` name."""
         parts = self.parts(self.flat) | self.buffers
-        return {name: parts[name][row].clone(memory_format=torch.contiguous_format) for name in self._names}
+        return {
+            name: parts[name][row].clone(memory_format=torch.contiguous_format) for name in self.template.state_dict()
+        }
 
     def kept(self, vector: Tensor, rows: Tensor) -> Tensor:
         """Select the networks at `rows` from a vector laid out like `flat`."""
@@ -116,10 +108,6 @@ class Stack(ABC):
     def _block_sizes(self) -> list[int]:
         """Count the values of one network in each block."""
         return [parameter.numel() for parameter in self.template.parameters()]
-
-    @property
-    def _names(self) -> list[str]:
-        return list(self.template.state_dict())
 
     @abstractmethod
     def add_gradients(self, batch: Batch, weights: Tensor, into: Tensor, beta: float) -> None:
@@ -181,7 +169,6 @@ class _Batched:
     training: bool
 
     def layer(self, module: nn.Module, name: str, x: Tensor) -> Tensor:
-        result: Tensor
         match module:
             case Residual():
                 body = self._layers(module.body, f"{name}.body", x)
@@ -196,15 +183,12 @@ class _Batched:
             case nn.Linear():
                 return self._linear(name, x)
         if isinstance(module, _ELEMENTWISE):
-            result = module(x)
-        elif isinstance(module, _POOLS):
-            result = self._apart(module(self._side_by_side(x)))
-        elif any(True for _ in module.parameters()):
-            named = {key: self.parts[f"{name}.{key}"] for key, _ in module.named_parameters()}
-            result = vmap(lambda own, inputs: functional_call(module, own, (inputs,)))(named, x)
-        else:
-            result = torch.unflatten(module(x.flatten(0, 1)), 0, x.shape[:2])
-        return result
+            return cast(Tensor, module(x))
+        if isinstance(module, _POOLS):
+            return self._apart(module(self._side_by_side(x)))
+        if named := {key: self.parts[f"{name}.{key}"] for key, _ in module.named_parameters()}:
+            return cast(Tensor, vmap(lambda own, inputs: functional_call(module, own, (inputs,)))(named, x))
+        return torch.unflatten(module(x.flatten(0, 1)), 0, x.shape[:2])
 
     def _layers(self, modules: nn.Sequential, name: str, x: Tensor) -> Tensor:
         for index, module in enumerate(modules):

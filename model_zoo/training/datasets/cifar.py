@@ -7,20 +7,11 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo.training.datasets.dataset_files import DataFolder, Examples, Member, checked, damaged, joined
+from model_zoo.training.datasets.dataset_files import BROKEN, DataFolder, Examples, Member, checked, damaged, joined
 
 _SHAPE = (3, 32, 32)
 _PIXELS = 3 * 32 * 32
-_BROKEN_PICKLE = (
-    pickle.UnpicklingError,
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    TypeError,
-    ValueError,
-)
+_BROKEN_PICKLE = (pickle.UnpicklingError, AttributeError, *BROKEN)
 # What the Python version's pickles name: arrays, and nothing else. NumPy 2 has moved the function elsewhere.
 _KNOWN_GLOBALS = {
     ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],

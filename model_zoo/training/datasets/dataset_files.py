@@ -5,10 +5,11 @@ import lzma
 import re
 import tarfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,22 +20,14 @@ from scipy.io.matlab import MatReadError
 from model_zoo.manifest import ZooError
 
 Pixels = NDArray[np.uint8]
+T = TypeVar("T")
 
 _LARGEST_BYTES = 2**30
 _LARGEST_SIDE = 20_000
 _TRIMAP_LEVELS = np.array([0, 255, 0, 128], dtype=np.uint8)  # of the values 1, 2 and 3; there is no 0
-_BROKEN_MATLAB = (
-    MatReadError,
-    ArithmeticError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    NotImplementedError,
-    OSError,
-    TypeError,
-    ValueError,
-    zlib.error,
-)
+# What readers raise for a damaged file that they were not made for.
+BROKEN = (ArithmeticError, EOFError, LookupError, MemoryError, TypeError, ValueError)
+_BROKEN_MATLAB = (MatReadError, NotImplementedError, OSError, zlib.error, *BROKEN)
 _BROKEN_IMAGE = (Image.DecompressionBombError, EOFError, OSError, SyntaxError, TypeError, ValueError, zlib.error)
 
 
@@ -155,13 +148,7 @@ def read_picture(content: bytes, name: str, side: int, is_resized: bool) -> Pixe
     ZooError
         If it is damaged or has the wrong size.
     """
-    try:
-        with Image.open(BytesIO(content)) as image:
-            if not 0 < max(image.size) <= _LARGEST_SIDE:
-                raise damaged(name, f"{image.size[0]}×{image.size[1]} pixels")
-            colours = image.convert("RGB")
-    except _BROKEN_IMAGE as error:
-        raise damaged(name, str(error) or type(error).__name__) from None
+    colours = _decoded(content, name, lambda image: image.convert("RGB"))
     if is_resized:
         colours = colours.resize((side, side), Image.Resampling.BILINEAR)
     elif colours.size != (side, side):
@@ -190,17 +177,21 @@ def read_trimap(content: bytes, name: str, side: int) -> Pixels:
     ZooError
         If it is damaged or has other values.
     """
-    try:
-        with Image.open(BytesIO(content)) as image:
-            if not 0 < max(image.size) <= _LARGEST_SIDE:
-                raise damaged(name, f"{image.size[0]}×{image.size[1]} pixels")
-            values = np.asarray(image)
-    except _BROKEN_IMAGE as error:
-        raise damaged(name, str(error) or type(error).__name__) from None
+    values = _decoded(content, name, np.asarray)
     if values.ndim != 2 or values.dtype != np.uint8 or not np.isin(values, (1, 2, 3)).all():
         raise damaged(name, "other values than 1, 2 and 3")
     levels = Image.fromarray(_TRIMAP_LEVELS[values])
     return np.asarray(levels.resize((side, side), Image.Resampling.BILINEAR), dtype=np.uint8)[np.newaxis]
+
+
+def _decoded(content: bytes, name: str, convert: Callable[[Image.Image], T]) -> T:
+    try:
+        with Image.open(BytesIO(content)) as image:
+            if not 0 < max(image.size) <= _LARGEST_SIDE:
+                raise damaged(name, f"{image.size[0]}×{image.size[1]} pixels")
+            return convert(image)
+    except _BROKEN_IMAGE as error:
+        raise damaged(name, str(error) or type(error).__name__) from None
 
 
 def checked(file: Path | str, pixels: Pixels, labels: NDArray[np.generic], classes: int) -> Examples:

@@ -1,6 +1,7 @@
 """Reads datasets with one image per file: CINIC-10, Oxford Flowers 102 and Oxford-IIIT Pet."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
+from functools import partial
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from model_zoo.training.datasets.dataset_files import (
 
 _SIDE = 32
 CINIC_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+_read_photo = partial(read_picture, side=_SIDE, is_resized=True)
+_read_trimap = partial(read_trimap, side=_SIDE)
 _PETS = 37
 _FLOWERS = 102
 
@@ -47,7 +50,8 @@ def flowers(folder: DataFolder) -> tuple[Examples, Examples]:
     if odd := sorted(wanted - named.keys()):
         raise damaged(split_path, f"image {odd[0]} has no label in imagelabels.mat")
     files = {f"image_{number:05}": number for number in wanted}
-    pictures = {files[name]: pixels for name, pixels in _scaled(folder, "102flowers.tgz", "jpg", files.keys()).items()}
+    found = _pictures(folder, "102flowers.tgz", "jpg", "jpg", files.keys(), _read_photo)
+    pictures = {files[name]: pixels for name, pixels in found.items()}
     train_examples, test_examples = (
         _examples(folder, [(pictures[number], named[number]) for number in part], _FLOWERS) for part in parts
     )
@@ -73,9 +77,9 @@ def _pets(folder: DataFolder, *, has_trimap: bool) -> tuple[Examples, Examples]:
         if which not in lists:
             raise folder.missing(f"annotations/{which}.txt")
     wanted = lists["trainval"].keys() | lists["test"].keys()
-    pictures = _scaled(folder, "images.tar.gz", "images", wanted)
+    pictures = _pictures(folder, "images.tar.gz", "images", "jpg", wanted, _read_photo)
     if has_trimap:
-        trimaps = _trimaps(folder, wanted)
+        trimaps = _pictures(folder, "annotations.tar.gz", "annotations/trimaps", "png", wanted, _read_trimap)
         pictures = {name: np.concatenate([colours, trimaps[name]]) for name, colours in pictures.items()}
     train, test = (
         _examples(folder, [(pictures[name], label) for name, label in lists[which].items()], _PETS)
@@ -97,28 +101,18 @@ def _listed(name: str, content: bytes) -> Mapping[str, int]:
     return listed
 
 
-def _scaled(folder: DataFolder, archive: str, root: str, wanted: Set[str]) -> dict[str, Pixels]:
-    """Read the images `root`/<name>.jpg of the `wanted` names, each resized to (3, 32, 32)."""
+def _pictures(
+    folder: DataFolder, archive: str, root: str, ending: str, wanted: Set[str], read: Callable[[bytes, str], Pixels]
+) -> dict[str, Pixels]:
+    """Read the images `root`/<name>.`ending` of the `wanted` names."""
     pictures = {
-        member.parts[0]: read_picture(member.content, member.name, _SIDE, is_resized=True)
-        for member in folder.members((archive,), (root,), rf"{root}/([\w-]+)\.jpg")
+        member.parts[0]: read(member.content, member.name)
+        for member in folder.members((archive,), (root.partition("/")[0],), rf"{root}/([\w-]+)\.{ending}")
         if member.parts[0] in wanted
     }
     if lacking := sorted(wanted - pictures.keys()):
-        raise folder.missing(f"{root}/{lacking[0]}.jpg")
+        raise folder.missing(f"{root}/{lacking[0]}.{ending}")
     return pictures
-
-
-def _trimaps(folder: DataFolder, wanted: Set[str]) -> dict[str, Pixels]:
-    """Read the trimaps of the `wanted` pets, each resized to (1, 32, 32)."""
-    trimaps = {
-        member.parts[0]: read_trimap(member.content, member.name, _SIDE)
-        for member in folder.members(("annotations.tar.gz",), ("annotations",), r"annotations/trimaps/([\w-]+)\.png")
-        if member.parts[0] in wanted
-    }
-    if lacking := sorted(wanted - trimaps.keys()):
-        raise folder.missing(f"annotations/trimaps/{lacking[0]}.png")
-    return trimaps
 
 
 def _examples(folder: DataFolder, labelled: list[tuple[Pixels, int]], classes: int) -> Examples:

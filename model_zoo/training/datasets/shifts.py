@@ -30,19 +30,15 @@ def shifted(
     generator = np.random.default_rng([seed, 2])
     match shift.kind:
         case "rotation":
-            return _turned(inputs, shift.amount), labels
+            # about its centre, counterclockwise, bilinearly; new pixels are 0
+            turned = ndimage.rotate(inputs, shift.amount, axes=(2, 3), reshape=False, order=1)
+            return turned.astype(np.float32), labels
         case "noise":
             noise = generator.standard_normal(inputs.shape, dtype=np.float32)
             return inputs + np.float32(shift.amount) * noise, labels
         case "label_shift":
             rows = _redrawn(labels, classes, shift.amount, generator)
             return inputs[rows], labels[rows]
-
-
-def _turned(inputs: NDArray[np.float32], degrees: float) -> NDArray[np.float32]:
-    """Rotate each image about its centre, counterclockwise, bilinearly; new pixels are 0."""
-    turned: NDArray[np.float32] = ndimage.rotate(inputs, degrees, axes=(2, 3), reshape=False, order=1)
-    return turned.astype(np.float32)
 
 
 def _redrawn(

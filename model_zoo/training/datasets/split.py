@@ -47,14 +47,10 @@ class Split:
         """Shape [C, H, W] of one input."""
         return list(self.train_inputs.shape[1:])
 
-    def size_for(self, settings: TrainingSettings) -> int:
-        """Return how many training examples, from the first on, a network of these settings is trained with."""
-        return len(self.train_labels) if settings.training_size is None else settings.training_size
-
     def labels_for(self, settings: TrainingSettings) -> Labels:
-        """Return the labels (`size_for`,) that a network of these settings is trained with, with its label noise."""
+        """Return the labels of the examples that a network of these settings is trained with, with its label noise."""
         clean = self.train_labels if self.clean_labels is None else self.clean_labels
-        return noisy_labels(clean[: self.size_for(settings)], self.classes, settings.label_noise, self.noise_seed)
+        return noisy_labels(clean[: settings.training_size], self.classes, settings.label_noise, self.noise_seed)
 
 
 def stratified_rows(labels: Labels, size: int | None, seed: int, which: str) -> NDArray[np.int64]:

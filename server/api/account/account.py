@@ -158,7 +158,7 @@ def list_sessions() -> Sessions:
     """The browsers in which you are logged in"""
     with services().db.read() as session:
         found = sessions.sessions_of(session, the_account().id)
-    return Sessions(items=[Session.of(one, id=one.session_id, browser=browser_name(one.browser)) for one in found])
+    return Sessions(items=[Session.of(one, browser=browser_name(one.browser)) for one in found])
 
 
 @routes.delete("/sessions", Who.PARTICIPANT, Scope.ACCOUNT)

@@ -32,7 +32,7 @@ def list_notifications() -> Notifications:
     """Your notifications, the newest first"""
     with services().db.read() as session:
         found = notices_of(session, the_account().id)
-    return Notifications(items=[Notification.of(one, id=one.notice_id, submission=one.submission_id) for one in found])
+    return Notifications(items=[Notification.of(one, submission=one.submission_id) for one in found])
 
 
 @routes.post("/notifications/read", Who.PARTICIPANT, Scope.SUBMIT)

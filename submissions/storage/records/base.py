@@ -1,11 +1,18 @@
-"""The basis of all tables: the base class, times in UTC, enums stored as text."""
+"""The basis of all tables: the base class, times in UTC, enums stored as text, copies of records for readers."""
 
+from dataclasses import fields
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import DateTime, Enum, MetaData, TypeDecorator
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -51,3 +58,17 @@ class Record(MappedAsDataclass, DeclarativeBase, kw_only=True):
             "pk": "pk_%(table_name)s",
         }
     )
+
+
+def copied(kind: type[T], source: object, **others: Any) -> T:
+    """Make a dataclass from a record, or from a row of a query.
+
+    Parameters
+    ----------
+    source : object
+        Has an attribute for each field of `kind` that is not among `others`.
+    others : Any
+        The fields that have another value.
+    """
+    names = [one.name for one in fields(kind) if one.name not in others]
+    return kind(**{name: getattr(source, name) for name in names}, **others)

@@ -101,6 +101,11 @@ class NotificationRecord(Record):
 
     __table_args__ = (Index(None, "user_id", "read_at"),)
 
+    @property
+    def is_read(self) -> bool:
+        """Whether the user has marked it as read."""
+        return self.read_at is not None
+
 
 class MailRecord(Record):
     """A mail of the outbox: written in the transaction that causes it, sent by a worker, with retries."""

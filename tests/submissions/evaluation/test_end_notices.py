@@ -175,7 +175,7 @@ def test_notifications_are_read_one_by_one_or_all_and_only_by_whose_they_are(rec
             return listed, count
 
     with db.read() as session:
-        ids = {one.text: one.notice_id for one in notifications.notices_of(session, records.ann)}
+        ids = {one.text: one.id for one in notifications.notices_of(session, records.ann)}
     assert unread(records.ann) == (["three", "two", "one"], 3)
     notifications.mark_read(db, records.bob, ids["two"])
     assert unread(records.ann) == (["three", "two", "one"], 3)

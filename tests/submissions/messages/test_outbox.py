@@ -51,7 +51,7 @@ def test_a_sent_mail_is_sent_no_more_and_its_text_is_gone(any_db: Database) -> N
     _write(any_db)
     claimed = outbox.claim_due(any_db, START)
     assert claimed is not None
-    outbox.note_sent(any_db, claimed.mail_id)
+    outbox.note_sent(any_db, claimed.id)
     record = _record(any_db)
     assert (record.text, record.next_try_at, record.error) == ("", None, None)
     assert record.sent_at is not None
@@ -106,7 +106,7 @@ def test_old_mails_are_forgotten_but_none_that_waits(any_db: Database) -> None:
     _write(any_db, "sent@example.org")
     claimed = outbox.claim_due(any_db, START)
     assert claimed is not None
-    outbox.note_sent(any_db, claimed.mail_id)
+    outbox.note_sent(any_db, claimed.id)
     _write(any_db, "waiting@example.org")
     outbox.forget_old(any_db, START + outbox.KEPT - timedelta(seconds=1))
     outbox.forget_old(any_db, START + outbox.KEPT)

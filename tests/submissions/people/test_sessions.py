@@ -1,5 +1,6 @@
 """Sessions on both databases: found by their key alone, noted now and then, over after thirty days, ended."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from submissions.storage.records import SessionRecord, UserRecord
 from tests.records import START, Records
 
 
-def _open(db: Database, user_id: int) -> list[sessions.OpenSession]:
+def _open(db: Database, user_id: int) -> Sequence[SessionRecord]:
     with db.read() as session:
         return sessions.sessions_of(session, user_id, START)
 
@@ -21,7 +22,7 @@ def test_a_session_is_found_by_its_users_id_and_its_key_alone(records: Records) 
     key = sessions.begin(db, records.ann, "Firefox", START)
     found = sessions.find(db, records.ann, key, START)
     assert found is not None
-    assert (found.user.name, found.session_id) == ("ann", _open(db, records.ann)[0].session_id)
+    assert (found.user.name, found.session_id) == ("ann", _open(db, records.ann)[0].id)
     assert sessions.find(db, records.bob, key, START) is None
     assert sessions.find(db, records.ann, key[:-1], START) is None
     assert sessions.find(db, records.ann, "", START) is None

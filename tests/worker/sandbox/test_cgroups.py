@@ -261,9 +261,7 @@ def test_groups_of_the_dead_are_removed_and_those_of_the_living_are_not() -> Non
     cgroups.remove_stale()
     names = {folder.name for parent in place.folders for folder in parent.glob("gengap-*")}
     assert f"gengap-{dead.pid}-left" not in names
-    assert [folder.name for folder in cgroups.remaining(os.getpid())] == [f"gengap-{os.getpid()}-kept"] * len(
-        place.folders
-    )
+    assert all((parent / f"gengap-{os.getpid()}-kept").exists() for parent in place.folders)
     kept.remove()
     with pytest.raises(FileNotFoundError):
         left.remove()

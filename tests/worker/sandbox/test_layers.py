@@ -118,7 +118,7 @@ def test_a_pool_tries_its_layers_once_for_all_slots() -> None:
         vector = pool.layers()
         with pool.borrow() as one, pool.borrow() as other:
             assert one.layers is other.layers is vector
-        assert pool.missing(("no_network", "seccomp")) == ()
+        assert missing(pool.layers(), ("no_network", "seccomp")) == ()
     finally:
         pool.close()
 

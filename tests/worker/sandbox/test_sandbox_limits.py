@@ -7,7 +7,7 @@ import pytest
 from submissions.storage.states import Reason
 from tests.worker.conftest import Evaluate
 from tests.worker.sandbox.sandboxed import MIB, NORMAL, failure_of, function, make_sandbox, value_of
-from worker.sandbox.limits import cgroups
+from worker.sandbox.limits import cgroups, cgroups_v1
 from worker.sandbox.protocol import Code, Limits, NetworkFiles, Outcome, Sandbox, Value
 
 pytestmark = pytest.mark.usefixtures("the_next_network_is_unaffected")
@@ -18,7 +18,7 @@ BURN = "def burn():\n    while True: pass\n"
 @pytest.fixture
 def groupless(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
     """A sandbox as on a machine without control groups."""
-    monkeypatch.setattr(cgroups, "create", lambda *_: cgroups.NoGroup())
+    monkeypatch.setattr(cgroups, "create", lambda *_: cgroups_v1.Group({}))
     return sandbox
 
 

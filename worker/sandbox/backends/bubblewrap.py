@@ -13,17 +13,17 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from worker.sandbox.backends import Backend
 from worker.sandbox.checks import Check, Found, apt_install, try_program
-from worker.sandbox.handover import socket_pair
+from worker.sandbox.handover import end_of_log, socket_pair
 from worker.sandbox.limits import cgroups
 from worker.sandbox.protocol import Limits, SandboxError
 from worker.sandbox.spawn import Spawner
 from worker.sandbox.zygote_sandbox import ENVIRONMENT, SANDBOX_ID, await_ready
 
 ZYGOTE_STOP_S = 2.0
-ZYGOTE_LOG_BYTES = 4000
 NAMESPACES_REMEDY = (
     "Allow unprivileged user namespaces: sysctl kernel.unprivileged_userns_clone=1, or on Ubuntu "
     "kernel.apparmor_restrict_unprivileged_userns=0. In a container, start it with more rights."
@@ -51,36 +51,31 @@ class BubblewrapLauncher:
 
     serves_many_measures = True  # a zygote never runs participants' code; only its forks do
     covers_root = False  # every folder in it is needed
+    layers: ClassVar[Mapping[str, bool]] = {}  # none that a probe could not detect
 
     def __init__(self, spawner: Spawner) -> None:
         self._spawner = spawner
         self._started = itertools.count(secrets.randbelow(USERS))  # so that two workers share no user
 
-    @property
-    def layers(self) -> Mapping[str, bool]:
-        """No layer that a probe could not detect."""
-        return {}
-
     def launch(self) -> "BubblewrapZygote":
         """Start bwrap with a zygote in it, and wait until that is ready. See `zygote_sandbox.Launcher.launch`."""
+        user = _dedicated_user(next(self._started))
+        command = command_line(is_root=user != 0)
         ours, theirs = socket_pair()
         with theirs:
             log = os.memfd_create("zygote-log", os.MFD_CLOEXEC)
             try:
-                user = _dedicated_user(next(self._started))
                 process = self._spawner.start(
-                    [*command_line(is_root=user != 0), str(user), str(theirs.fileno())],
+                    [*command, str(user), str(theirs.fileno())],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     pass_fds=(theirs.fileno(),),
                     env={},
                 )
-            except (OSError, SandboxError) as error:
+            except OSError as error:
                 ours.close()
                 os.close(log)
-                if isinstance(error, SandboxError):
-                    raise
                 raise SandboxError(f"bubblewrap could not be started: {error}") from error
         zygote = BubblewrapZygote(ours, process, log)
         if not await_ready(ours):
@@ -132,10 +127,7 @@ class BubblewrapZygote:
         except subprocess.TimeoutExpired:
             self._process.kill()  # bwrap's death ends the pid namespace and every process in it
             self._process.wait()
-        size = os.fstat(self._log).st_size
-        said = os.pread(self._log, ZYGOTE_LOG_BYTES, max(0, size - ZYGOTE_LOG_BYTES))
-        os.close(self._log)
-        return said.decode(errors="replace").strip() or "it said nothing"
+        return end_of_log(self._log)
 
 
 def command_line(*, is_root: bool = False) -> list[str]:

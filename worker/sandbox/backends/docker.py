@@ -10,13 +10,13 @@ import logging
 import os
 import select
 import socket
-import struct
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
@@ -24,10 +24,10 @@ from docker.models.containers import Container
 from docker.types import LogConfig, Ulimit
 from requests.exceptions import RequestException
 
-from submissions.settings import Settings
 from worker.sandbox.backends import Backend
 from worker.sandbox.backends.docker_cleanup import LABELS, OWNER_LABEL, Owner, meeting_place, remove_left_behind
 from worker.sandbox.backends.docker_image import holds_our_harness
+from worker.sandbox.handover import CREDENTIALS, end_of_log
 from worker.sandbox.layers.seccomp import container_profile
 from worker.sandbox.limits import cgroups
 from worker.sandbox.protocol import Limits, SandboxError
@@ -36,7 +36,6 @@ from worker.sandbox.zygote_sandbox import ENVIRONMENT, SANDBOX_ID, await_ready
 ENGINE_TIMEOUT_S = 60
 CONNECT_S = 60.0
 CONNECT_LOOK_S = 0.5
-ZYGOTE_LOG_BYTES = 4000
 ZYGOTE_BYTES = 512 * 2**20  # what the zygote itself may use, on top of a network's limit
 ZYGOTE_PROCESSORS = 1  # and on top of the network's
 CPU_PERIOD_US = 100_000
@@ -44,7 +43,6 @@ OPEN_FILES = 1024
 CONFLICT = 409  # HTTP: its removal is already in progress
 CONTAINER_PROCESSES = 1024  # of all kinds; a network's own, lower limit is its group's
 _THREADS = 4
-_CREDENTIALS = struct.Struct("3i")
 _EMPTY = "rw,noexec,nosuid,nodev,size=64k,nr_inodes=16,mode=1777"  # each network mounts its own over it
 _ENTRY = "import sys; sys.path.insert(0, '/opt/inside'); from worker.harness.container import main; main()"
 _CONTROL = "/tmp/control"  # noqa: S108  (inside; as in worker.harness.container)
@@ -71,11 +69,6 @@ class DockerOptions:
     runtime: str = ""
     socket: str = ""
 
-    @classmethod
-    def of(cls, settings: Settings) -> "DockerOptions":
-        """Return the options in the settings."""
-        return cls(settings.docker_image, settings.docker_runtime, settings.docker_socket)
-
 
 class DockerLauncher:
     """Starts zygotes in containers, one of them in advance. See `zygote_sandbox.Launcher`.
@@ -87,6 +80,7 @@ class DockerLauncher:
 
     serves_many_measures = False
     covers_root = True  # a zygote sees all of its image
+    layers: ClassVar[Mapping[str, bool]] = {"container": True}
 
     def __init__(self, options: DockerOptions | None = None) -> None:
         self._options = options or DockerOptions()
@@ -95,11 +89,6 @@ class DockerLauncher:
         self._spare: Future[DockerZygote] | None = None
         self._knows_image = False
         self._helpers = ThreadPoolExecutor(_THREADS, thread_name_prefix="sandbox-docker")
-
-    @property
-    def layers(self) -> Mapping[str, bool]:
-        """The container itself."""
-        return {"container": True}
 
     def launch(self) -> "DockerZygote":
         """Return the spare zygote if it is alive, or else a new one. See `zygote_sandbox.Launcher.launch`."""
@@ -219,8 +208,8 @@ class DockerZygote:
         self._log = log
         self._helpers = helpers
         self._fits = _room(Limits())
-        credentials = control.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        pid, _user, _group = _CREDENTIALS.unpack(credentials)
+        credentials = control.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
+        pid, _user, _group = CREDENTIALS.unpack(credentials)
         try:
             self._pidfd = os.pidfd_open(pid)
             self._hierarchy = cgroups.hierarchy_of(pid)
@@ -257,11 +246,9 @@ class DockerZygote:
         self.control.close()
         if self._pidfd >= 0:
             os.close(self._pidfd)
-        size = os.fstat(self._log).st_size
-        said = os.pread(self._log, ZYGOTE_LOG_BYTES, max(0, size - ZYGOTE_LOG_BYTES))
-        os.close(self._log)
+        said = end_of_log(self._log)
         self._helpers.submit(_remove, self._container)
-        return said.decode(errors="replace").strip() or "it said nothing"
+        return said
 
 
 @dataclass(frozen=True)
@@ -408,7 +395,9 @@ def _said(error: Exception) -> str:
 
 
 BACKEND = Backend(
-    launcher=lambda settings: DockerLauncher(DockerOptions.of(settings)),
+    launcher=lambda settings: DockerLauncher(
+        DockerOptions(settings.docker_image, settings.docker_runtime, settings.docker_socket)
+    ),
     probes=(),
     remedy="See docs/operations.md, Docker.",
 )

@@ -45,7 +45,7 @@ class Owner:
         """Return the process that this code runs in."""
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         pid = str(os.getpid())
-        return cls(boot, _namespace(), pid, _start(pid))
+        return cls(boot, str(Path("/proc/self/ns/pid").stat().st_ino), pid, _start(pid))
 
     @classmethod
     def parse(cls, label: str) -> "Owner | None":
@@ -129,10 +129,6 @@ def containers(engine: DockerClient) -> list[Mapping[str, dict[str, str]]]:
         all=True, filters={"label": [f"{name}={value}" for name, value in LABELS.items()]}
     )
     return found
-
-
-def _namespace() -> str:
-    return str(Path("/proc/self/ns/pid").stat().st_ino)
 
 
 def _start(pid: str) -> str:

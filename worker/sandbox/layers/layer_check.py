@@ -10,6 +10,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
@@ -88,15 +89,11 @@ def probe(sandbox: Trial) -> Mapping[str, bool]:
         If no measure of ours gets a value even without seccomp and Landlock.
     """
     with tempfile.TemporaryDirectory(prefix="gengap-layers-") as name, _Targets(Path(name)) as targets:
-        folder = Path(name)
-        network = throwaway_network(folder)
+        attempt = partial(_attempt, sandbox, throwaway_network(Path(name)))
 
         def reached(fences: Fences) -> frozenset[str] | None:
-            outcome = _attempt(sandbox, targets.measure(), _ENOUGH, fences, network)
+            outcome = attempt(targets.measure(), _ENOUGH, fences)
             return probes.decode(outcome.value) if isinstance(outcome, Value) else None
-
-        def cost(source: bytes, limits: Limits, fences: Fences) -> Outcome | None:
-            return _attempt(sandbox, source, limits, fences, network)
 
         open_ = reached(Fences(seccomp=False, landlock=False))
         if open_ is None:
@@ -105,17 +102,17 @@ def probe(sandbox: Trial) -> Mapping[str, bool]:
         filtered = reached(Fences(landlock=False))
         landlocked = reached(Fences(seccomp=False))
         kernel = Fences(kernel_limits=False)
-        enough = cost(probes.GREEDY, _ENOUGH, kernel)
+        enough = attempt(probes.GREEDY, _ENOUGH, kernel)
         vector = _mounts_and_rights(open_, are_reachable=targets.are_reachable()) | {
             "seccomp": _is_filtered(open_, filtered),
             "landlock": landlocked is not None and "list_dev" in open_ and "list_dev" not in landlocked,
-            "cgroup_memory": _is_value(enough) and _is_out_of_memory(cost(probes.HOARD, _LITTLE_MEMORY, kernel)),
-            "cgroup_processes": _is_value(enough) and _stays_below(cost(probes.CROWD, _FEW_PROCESSES, kernel)),
+            "cgroup_memory": _is_value(enough) and _is_out_of_memory(attempt(probes.HOARD, _LITTLE_MEMORY, kernel)),
+            "cgroup_processes": _is_value(enough) and _stays_below(attempt(probes.CROWD, _FEW_PROCESSES, kernel)),
             "cpu_affinity": filtered is not None and _is_pinned(open_, filtered),
             "dedicated_user": user not in (None, 0, os.getuid()),
         }
         vector["resident_memory_watch"] = not vector["cgroup_memory"] and _is_out_of_memory(
-            cost(probes.RESIDENT, _LITTLE_MEMORY, Fences(kernel_limits=False, control_groups=False))
+            attempt(probes.RESIDENT, _LITTLE_MEMORY, Fences(kernel_limits=False, control_groups=False))
         )
     return {layer.name: (dict(sandbox.added_layers) | vector).get(layer.name, False) for layer in TABLE}
 
@@ -183,7 +180,7 @@ class _Targets:
         return port
 
 
-def _attempt(sandbox: Trial, source: bytes, limits: Limits, fences: Fences, network: NetworkFiles) -> Outcome | None:
+def _attempt(sandbox: Trial, network: NetworkFiles, source: bytes, limits: Limits, fences: Fences) -> Outcome | None:
     try:
         return sandbox.try_out(Code({"complexity.py": source}, "layers"), limits, fences, network)
     except SandboxError:

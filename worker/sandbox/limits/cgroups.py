@@ -5,9 +5,9 @@
 time itself, and `layer_check` reports what held. Called by `zygote_sandbox`, `pool` and `gengap doctor`.
 """
 
+import contextlib
 import os
 import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -62,33 +62,6 @@ class Hierarchy(Protocol):
         """Make a group; `limits.processes` counts every process in it."""
 
 
-class NoGroup:
-    """Takes the place of a control group where there is none: it limits nothing and measures nothing."""
-
-    limits_memory = False
-
-    def add(self, pid: int) -> None:
-        """Do nothing."""
-
-    def out_of_memory(self) -> bool:
-        """Return False."""
-        return False
-
-    def peak_bytes(self) -> int | None:
-        """Return None: not measured."""
-        return None
-
-    def cpu_s(self) -> float | None:
-        """Return None: not measured."""
-        return None
-
-    def kill(self) -> None:
-        """Do nothing."""
-
-    def remove(self) -> None:
-        """Do nothing."""
-
-
 @cache
 def hierarchy() -> Hierarchy | None:
     """Find where this process may make groups. The result is kept, since version 2 may have to move this process first.
@@ -98,9 +71,7 @@ def hierarchy() -> Hierarchy | None:
     Hierarchy or None
         None if it may make groups nowhere.
     """
-    mounts, own = Path("/proc/self/mountinfo").read_text(), Path("/proc/self/cgroup").read_text()
-    second = cgroups_v2.find(mounts, own)
-    return second if second is not None else cgroups_v1.find(mounts, own)
+    return _find("self")
 
 
 def hierarchy_of(pid: int) -> Hierarchy | None:
@@ -118,9 +89,12 @@ def hierarchy_of(pid: int) -> Hierarchy | None:
     Hierarchy or None
         None if groups can be made nowhere.
     """
-    mounts, own = Path("/proc/self/mountinfo").read_text(), Path(f"/proc/{pid}/cgroup").read_text()
-    second = cgroups_v2.find(mounts, own, is_given=True)
-    return second if second is not None else cgroups_v1.find(mounts, own)
+    return _find(str(pid), is_given=True)
+
+
+def _find(process: str, *, is_given: bool = False) -> Hierarchy | None:
+    mounts, own = Path("/proc/self/mountinfo").read_text(), Path(f"/proc/{process}/cgroup").read_text()
+    return cgroups_v2.find(mounts, own, is_given=is_given) or cgroups_v1.find(mounts, own)
 
 
 def create(within: Hierarchy | None, limits: Limits) -> ControlGroup:
@@ -129,7 +103,7 @@ def create(within: Hierarchy | None, limits: Limits) -> ControlGroup:
     Parameters
     ----------
     within : Hierarchy or None
-        None: a `NoGroup` is returned.
+        None: the group limits nothing and measures nothing.
     limits : Limits
         `memory_bytes`, `processes` (besides the measure's first) and `cpus` are used.
 
@@ -143,22 +117,9 @@ def create(within: Hierarchy | None, limits: Limits) -> ControlGroup:
         If the group cannot be made.
     """
     if within is None:
-        return NoGroup()
+        return cgroups_v1.Group({})
     name = f"{PREFIX}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
     return within.create(name, replace(limits, processes=limits.processes + INIT + PARTICIPANT))
-
-
-def remaining(owner: int) -> Iterator[Path]:
-    """Yield the folders of groups that a process has made and not removed.
-
-    Parameters
-    ----------
-    owner : int
-        Its process id.
-    """
-    found = hierarchy()
-    for folder in found.folders if found is not None else ():
-        yield from folder.glob(f"{PREFIX}-{owner}-*")
 
 
 def remove_stale() -> None:
@@ -168,7 +129,5 @@ def remove_stale() -> None:
         for folder in parent.glob(f"{PREFIX}-*-*"):
             owner = folder.name.split("-")[1]
             if owner.isdigit() and not Path(f"/proc/{owner}").exists():
-                try:
+                with contextlib.suppress(OSError):  # its processes are still dying; the next start finds it empty
                     folder.rmdir()
-                except OSError:
-                    continue  # its processes are still dying; the next start finds it empty

@@ -116,7 +116,7 @@ def find(mounts: str, own: str, *, is_given: bool = False) -> Hierarchy | None:
     if _may_make_groups(here) and (is_given or _is_ours(here, top)):
         _share_out(here)
     for folder in _upwards(here, top):
-        controllers = _shared_out(folder) & frozenset(CONTROLLERS)
+        controllers = _words(folder / "cgroup.subtree_control") & frozenset(CONTROLLERS)
         if controllers & {"memory", "pids"} and _may_make_groups(folder):
             return Hierarchy(folder, controllers)
     return None
@@ -129,7 +129,7 @@ def _is_ours(here: Path, top: Path) -> bool:
 
 def _share_out(here: Path) -> None:
     """Let groups below this one have controllers; for that its processes must leave it."""
-    wanted = (_words(here / "cgroup.controllers") & frozenset(CONTROLLERS)) - _shared_out(here)
+    wanted = (_words(here / "cgroup.controllers") & frozenset(CONTROLLERS)) - _words(here / "cgroup.subtree_control")
     if not wanted:
         return
     try:
@@ -160,10 +160,6 @@ def _upwards(here: Path, top: Path) -> Iterator[Path]:
     while here != top and here.is_relative_to(top):
         here = here.parent
         yield here
-
-
-def _shared_out(folder: Path) -> frozenset[str]:
-    return _words(folder / "cgroup.subtree_control")
 
 
 def _words(file: Path) -> frozenset[str]:

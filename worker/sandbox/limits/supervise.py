@@ -4,6 +4,7 @@ Backend-independent: it needs the run's pipes, a channel to the run's trusted in
 """
 
 import json
+import math
 import os
 import selectors
 import signal
@@ -95,7 +96,10 @@ class Run:
                 selector.register(descriptor, selectors.EVENT_READ, name)
             selector.register(self.pidfd, selectors.EVENT_READ, "ended")
             selector.register(self.wakeup, selectors.EVENT_READ, "interrupt")
-            memory_due, cpu_due = self._first_looks()
+            # Never where a group looks, or there is no limit. On n processors it takes at least an nth of the processor
+            # time that is left to use it up, so no look is needed before.
+            memory_due = math.inf if self.group.limits_memory else time.monotonic()
+            cpu_due = time.monotonic() + self._cpu_limit_s / self.processors
             while True:
                 now = time.monotonic()
                 if now >= deadline:
@@ -105,7 +109,7 @@ class Run:
                         return Stop.MEMORY
                     memory_due = now + MEMORY_POLL_S
                 if now >= cpu_due:
-                    left_s = self._cpu_left_s()
+                    left_s = self._cpu_limit_s - self._cpu_s()
                     if left_s <= 0:
                         return Stop.CPU
                     cpu_due = now + max(left_s / self.processors, CPU_POLL_S)
@@ -121,31 +125,18 @@ class Run:
                 if len(self._kept["frame"]) > FRAME_BYTES or len(self._kept["report"]) >= REPORT_BYTES:
                     return Stop.PROTOCOL  # whoever writes without end must not keep us reading
 
-    def _first_looks(self) -> tuple[float, float]:
-        """When to look at memory and at processor time first; never where a group does, or there is no limit.
-
-        On n processors it takes at least an nth of the processor time that is left to use it up, so no look is needed
-        before.
-        """
-        now = time.monotonic()
-        cpu_s = self.limits.cpu_s
-        return (
-            float("inf") if self.group.limits_memory else now,
-            float("inf") if cpu_s is None else now + cpu_s / self.processors,
-        )
-
     def _cpu_s(self) -> float:
         counted = self.group.cpu_s()
         return self._usage.cpu_s() if counted is None else counted
 
-    def _cpu_left_s(self) -> float:
-        return float("inf") if self.limits.cpu_s is None else self.limits.cpu_s - self._cpu_s()
+    @property
+    def _cpu_limit_s(self) -> float:
+        return math.inf if self.limits.cpu_s is None else self.limits.cpu_s
 
     def _verdict_at_the_end(self) -> Stop | None:
         """Stop.CPU if the limit was exceeded since the last look, as only a group can tell after the end."""
         counted = self.group.cpu_s()
-        is_over = self.limits.cpu_s is not None and counted is not None and counted > self.limits.cpu_s
-        return Stop.CPU if is_over else None
+        return Stop.CPU if counted is not None and counted > self._cpu_limit_s else None
 
     def _take(self, descriptor: int, name: str) -> bool:
         """Read what is there; False at the end of the pipe. Keeps no more than anybody will look at."""
