@@ -45,7 +45,7 @@ def _sentences(submission: SubmissionRecord, told: Disclosure) -> tuple[str, str
     """Return the rest of the sentence "it …", and a further sentence."""
     if submission.state is State.SCORED:
         score = told_score(submission, told)
-        return ("was scored" if score is None else f"was scored {score:.2f}"), ""
+        return ("was scored" if score is None else f"was scored {score:.{told.digits}f}"), ""
     if submission.state is State.FAILED:
         return "failed", f" {SENTENCES[submission.reason]}" if submission.reason else ""
     return "could not be evaluated", " The fault is ours, not the measure's, and it spends no quota."

@@ -13,7 +13,7 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session, aliased, contains_eager
 
 from scoring import METRICS
-from submissions.results.disclosure import SCORE_DIGITS, Disclosure, Reader, Sight, digits_of, disclosure
+from submissions.results.disclosure import SCORE_DIGITS, Disclosure, Reader, Sight, disclosure
 from submissions.storage.records import (
     EvaluationRecord,
     FailureRecord,
@@ -206,7 +206,7 @@ def progress(session: Session, submission_id: int, reader: Reader) -> Progress:
         repeats=_repeats(session, submission.id, submission.attempt) if has_repeats and not told.is_coarse else None,
         needs=in_words(submission.needs),
         sees=told.sight,
-        score_digits=digits_of(None if told.sight is Sight.ALL else told.step),
+        score_digits=told.digits,
         alias=submission.alias if with_detail else None,
         team_name=team_name if with_detail or submission.alias is None else None,
         parent_id=submission.parent_id if with_detail else None,

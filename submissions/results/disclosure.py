@@ -82,6 +82,11 @@ class Disclosure:
         """Whether anything about the results is withheld."""
         return self.sight is not Sight.ALL
 
+    @property
+    def digits(self) -> int:
+        """The digits after the point of the scores that may be told."""
+        return digits_of(None if self.sight is Sight.ALL else self.step)
+
     def score(self, exact: float | None, shown: float | None) -> float | None:
         """Return the score of the submission: `exact`, or the one that its leaderboard shows, or none."""
         return {Sight.ALL: exact, Sight.NOTHING: None}.get(self.sight, shown)
