@@ -88,7 +88,7 @@ def test_an_attached_and_a_detached_zoo_change_every_score(
     submission = competition.submit(competition.user())
     competition.work_through()
     other = register_zoo(any_db, zoos, other_zoo)
-    assert attach_zoo(any_db, competition.phase_id, other, None) == 1
+    assert attach_zoo(any_db, competition.phase_id, other, None, confirmed=True) == 1
     assert competition.work_through() == 20
     assert scored_on(competition, submission) == [(1, 8), (other, 12)]
     assert detach_zoo(any_db, competition.phase_id, 1, None) == 1

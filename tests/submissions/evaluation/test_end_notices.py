@@ -144,7 +144,7 @@ def test_under_the_ladder_nobody_is_told_more_than_what_was_released(competition
     competition.work_through()
     shown = [competition.submission(one).shown_score for one in submissions]
     for (_, text), score in zip(_told(competition.db), shown, strict=True):
-        assert ("was scored in" in text) if score is None else (f"was scored {score:.2f} in" in text)
+        assert ("was scored in" in text) if score is None else (f"was scored {score:.0f} in" in text)
 
 
 def test_a_baseline_is_told_to_nobody(competition: Competition) -> None:

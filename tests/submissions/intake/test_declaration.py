@@ -187,8 +187,9 @@ def test_a_phase_takes_no_zoo_that_lacks_what_its_submissions_need(
         (own,) = session.get_one(PhaseRecord, extended.phase_id).zoo_links
         assert session.get_one(ZooRecord, other).offers == ["unlabelled"]
     extended.submit(extended.user(), SIBLINGS)
-    message = "1 submissions of the phase main need sibling networks, which the zoo other@1 does not offer"
-    with pytest.raises(CompetitionError, match=message):
+    newer = register_zoo(extended.db, zoos, make_tiny_zoo(tmp_path / "newer", "offering", offers=("unlabelled",)))
+    message = "1 submissions of the phase main need sibling networks, which the zoo {} does not offer"
+    with pytest.raises(CompetitionError, match=message.format("other@1")):
         attach_zoo(extended.db, extended.phase_id, other, None)
-    with pytest.raises(CompetitionError, match=message):
-        replace_zoo(extended.db, extended.phase_id, own.zoo_id, other, None)
+    with pytest.raises(CompetitionError, match=message.format("offering@2")):
+        replace_zoo(extended.db, extended.phase_id, own.zoo_id, newer, None)
