@@ -19,6 +19,8 @@ from pydantic import (
 )
 
 FORMAT = 1
+from model_zoo.decimals import rounded_differences, rounded_number
+
 MANIFEST = "zoo.json"
 NETWORKS = "public/networks.json"
 TRAINING_DATA = "public/train.safetensors"
@@ -257,7 +259,7 @@ class ZooTruth(Part):
         return self
 
     def target(self, name: str) -> dict[str, float]:
-        """Compute the quantity to predict for every network.
+        """Compute the quantity to predict for every network, in decimals so that equal ones tie.
 
         Parameters
         ----------
@@ -275,11 +277,12 @@ class ZooTruth(Part):
             If a network lacks a metric that the target needs.
         """
         minuend, subtrahend = TARGETS.get(name, (name, None))
-        return {
-            identifier: _metric(network, identifier, name, minuend)
-            - (0.0 if subtrahend is None else _metric(network, identifier, name, subtrahend))
-            for identifier, network in self.networks.items()
-        }
+        first = {key: _metric(network, key, name, minuend) for key, network in self.networks.items()}
+        if subtrahend is None:
+            return {key: rounded_number(number) for key, number in first.items()}
+        second = {key: _metric(network, key, name, subtrahend) for key, network in self.networks.items()}
+        pairs = {key: (number, second[key]) for key, number in first.items()}
+        return rounded_differences({key: (a - b, max(abs(a), abs(b))) for key, (a, b) in pairs.items()})
 
     def gaps(self) -> dict[str, float]:
         """Compute the generalization gap `train_acc - test_acc` by network id."""

@@ -25,6 +25,7 @@ from scoring._content import (
 )
 from scoring.errors import (
     NAMED_AT_MOST,
+from scoring.decimals import rounded_differences, rounded_numbers
     DuplicateNetworksError,
     MissingValuesError,
     NotANumberError,
@@ -68,8 +69,12 @@ class Truth:
     ----------
     grid : Grid
         The networks' hyperparameters.
+    Targets are stored in decimals, so that equal ones tie: the derived ones, differences, with 12 decimals (with 12
+    significant digits of the largest number that they are made of, if that is above 1), a recorded metric with 12
+    significant digits, or exact if it is a whole number.
+
     targets : ndarray of float64, shape (n,)
-        The targets, finite, in the order of `ids`. Stored read-only.
+        The targets, finite, in the order of `ids`. Stored rounded and read-only.
     target : str, optional
         The name of the target.
     metrics : Mapping of str to Mapping of str to float, optional
@@ -110,6 +115,10 @@ class Truth:
         object.__setattr__(self, "targets", targets)
 
     @property
+        if self.target in DERIVED_TARGETS:
+            targets = rounded_differences(targets, self._largest_operands())
+        else:
+            targets = rounded_numbers(targets)
     def ids(self) -> tuple[str, ...]:
         """The ids of the n networks."""
         return self.grid.ids
@@ -349,6 +358,12 @@ def parse_truth(content: object, target: str = "gap") -> Truth:
         The parsed JSON.
     target : str, optional
         The name of a recorded metric, or of a derived one (see `Truth`).
+
+    def _largest_operands(self) -> FloatArray:
+        """The largest magnitude among the metrics that each derived target is made of; 0 where none is recorded."""
+        _, shares = DERIVED_TARGETS[self.target]
+        recorded = (self.metrics.get(network, {}) for network in self.ids)
+        return np.array([max(abs(metrics.get(name, 0.0)) for name in shares) for metrics in recorded], dtype=np.float64)
 
     Returns
     -------

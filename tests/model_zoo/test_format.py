@@ -66,7 +66,7 @@ def test_a_zoo_is_read_as_it_was_written(tiny_zoo: Path) -> None:
 
 def test_gaps_are_train_minus_test_accuracy_and_their_summary_is_numpys(tiny_zoo: Path) -> None:
     truth = open_zoo(tiny_zoo).truth()
-    gaps = np.array([n.metrics["train_acc"] - n.metrics["test_acc"] for n in truth.networks.values()])
+    gaps = np.array([round(n.metrics["train_acc"] - n.metrics["test_acc"], 12) for n in truth.networks.values()])
     assert list(truth.gaps().values()) == gaps.tolist()
     summary = summarize_gaps(truth)
     assert summary.mean == pytest.approx(gaps.mean())
