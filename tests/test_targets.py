@@ -8,6 +8,9 @@ from hypothesis import strategies as st
 
 from model_zoo.manifest import TARGETS, ZooTruth
 from scoring import DERIVED_TARGETS, Truth
+from submissions.evaluation.score_computation import score_evaluation
+from tests.scoring.test_ties import content as tied_content
+from tests.scoring.test_ties import steps
 
 METRICS = {
     "train_acc": 0.75,
@@ -49,6 +52,13 @@ def test_both_let_equal_gaps_tie_where_rounding_has_its_boundary() -> None:
     truth = zoo([METRICS | {"train_acc": right / 40_960, "test_acc": (right - 1) / 40_960} for right in range(1, 200)])
     assert len(set(truth.gaps().values())) == 1
     assert scored(truth, "gap") == truth.gaps()
+
+
+@pytest.mark.parametrize("target", DERIVED_TARGETS)
+def test_a_score_of_the_server_has_the_same_ties(target: str) -> None:
+    truth = ZooTruth.model_validate(tied_content(target))
+    scored = score_evaluation(truth, target, {f"n{index}": float(step) for index, step in enumerate(steps())})
+    assert (scored.cmi, scored.report["kendall"]["tau_b"]) == (pytest.approx(1, abs=1e-9), 1)
 
 
 def zoo(metrics: list[dict[str, float]]) -> ZooTruth:
