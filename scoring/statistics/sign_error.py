@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scoring.errors import TruthError
 from scoring.grid import Axis, FloatArray, Grid
@@ -16,7 +17,7 @@ from scoring.statistics.granulated import lines
 
 LEAST_WEIGHT = 0.5  # Hoeffding's weight below which a pair says nothing
 LEAST_EFFECTIVE_PAIRS = 12
-ROUNDING = 1e-9  # 12 pairs of equal weight count as 12, however their sums were rounded
+ROUNDING, ZERO = 1e-5, 1e-8  # relative and absolute, of the published program's comparisons (numpy's isclose)
 
 
 @dataclass(frozen=True)
@@ -101,11 +102,11 @@ def robust_sign_error(values: FloatArray, targets: FloatArray, grid: Grid, test_
     Hoeffding's inequality, on the probability that both targets are within |Δg|/2 of what they estimate, so that their
     order is right. It holds for targets that are mean accuracies over test_examples examples, or a constant less
     these; the caller decides which targets qualify (the gap does if the training accuracy counts as exact).
-    Environments with (Σw)²/Σw² < 12 are dropped.
 
-    The constants are those of the program published with the paper. There, an environment is a pair of configurations
-    over several seeds; a zoo has one network per configuration, so here an environment is the change, over all
-    configurations of the other axes.
+    An environment is kept if (Σw)²/Σw² is above 12 or close to it (relative 1e-5), and Σw is not close to 0 (1e-8).
+    The constants and these comparisons are those of the program published with the paper. There, an environment is a
+    pair of configurations over several seeds; a zoo has one network per configuration, so here an environment is the
+    change, over all configurations of the other axes.
 
     Parameters
     ----------
@@ -174,7 +175,7 @@ def _environments(
         squares = (weights * weights).sum(axis=1)
         effective = np.divide(sums * sums, squares, out=np.zeros_like(sums), where=squares > 0)
         wrong = (weights * losses).sum(axis=1)
-        for second in np.flatnonzero(effective >= LEAST_EFFECTIVE_PAIRS * (1 - ROUNDING)):
+        for second in np.flatnonzero(_is_kept(sums, effective)):
             yield Environment(
                 axis=axis.name,
                 first=str(axis.values[first]),
@@ -183,6 +184,14 @@ def _environments(
                 effective_pairs=float(effective[second]),
                 sign_error=float(wrong[second] / sums[second]),
             )
+
+
+def _is_kept(sums: FloatArray, effective: FloatArray) -> NDArray[np.bool_]:
+    """Whether the published program keeps an environment, by the sum of its weights and its effective pairs."""
+    has_weight = ~np.isclose(sums, 0, rtol=ROUNDING, atol=ZERO)
+    is_close = np.isclose(effective, LEAST_EFFECTIVE_PAIRS, rtol=ROUNDING, atol=ZERO)
+    kept: NDArray[np.bool_] = has_weight & (is_close | (effective > LEAST_EFFECTIVE_PAIRS))
+    return kept
 
 
 def _weights(half_change: FloatArray, test_examples: int) -> FloatArray:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from server.charts.specifications import SCHEMA, target_name
-from server.commands.local.baselines_scores import ZooScores, reference_scores
+from server.commands.local.baselines_scores import ZooScores, environments, reference_scores
 from server.presentation.standalone_page import chart_address, standalone_page
 
 _ROW_PX = 21
@@ -20,7 +20,14 @@ def page(zoos: Sequence[ZooScores]) -> str:
     return standalone_page(
         "baselines.html",
         zoos=[
-            (zoo, target_name(zoo.target), chart_address(dot_plot(zoo)), reference_scores(zoo.floor)) for zoo in zoos
+            (
+                zoo,
+                target_name(zoo.target),
+                chart_address(dot_plot(zoo)),
+                reference_scores(zoo.floor),
+                environments(zoo.rows),
+            )
+            for zoo in zoos
         ],
     )
 
