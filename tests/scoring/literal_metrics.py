@@ -86,7 +86,12 @@ class LiteralEnvironment:
 
 
 def environments(
-    values: Numbers, targets: Numbers, rows: Sequence[Row], shape: Sequence[int], test_examples: int
+    values: Numbers,
+    targets: Numbers,
+    rows: Sequence[Row],
+    shape: Sequence[int],
+    test_examples: int,
+    test_sets: str = "independent",
 ) -> list[LiteralEnvironment]:
     """Those that the published program keeps: by numpy's isclose, with its default tolerances."""
     surviving = []
@@ -98,7 +103,8 @@ def environments(
                     continue
                 for b, other in enumerate(rows):
                     if other == (*row[:axis], second, *row[axis + 1 :]):
-                        weights.append(max(0.0, hoeffding(targets[a] - targets[b], test_examples) - 0.5))
+                        bound = hoeffding(targets[a] - targets[b], test_examples, test_sets)
+                        weights.append(max(0.0, bound - 0.5))
                         losses.append((1 - sign(values[a], values[b]) * sign(targets[a], targets[b])) / 2)
             if is_close(sum(weights), 0):
                 continue
@@ -116,7 +122,10 @@ def is_close(number: float, other: float) -> bool:
 
 def hoeffding(change: float, test_examples: int, test_sets: str = "independent") -> float:
     half = change / 2
-    return max(0.0, 1 - 2 * math.exp(-2 * test_examples * (half * half))) ** 2
+    one_is_off = 2 * math.exp(-2 * test_examples * (half * half))
+    if test_sets == "shared":
+        return max(0.0, 1 - one_is_off - one_is_off)
+    return max(0.0, 1 - one_is_off) * max(0.0, 1 - one_is_off)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from scoring.errors import IncompleteGridError, TruthError
 from scoring.grid import Axis, FloatArray, Grid
-from scoring.statistics.sign_error import CdfStep, RobustSignError, robust_sign_error
+from scoring.statistics.sign_error import TEST_SETS, CdfStep, RobustSignError, TestSets, robust_sign_error
 from tests.scoring import literal_metrics
 from tests.scoring.grids import Zoo, zoos
 from tests.scoring.shuffled import arrays, shuffled
@@ -22,10 +22,11 @@ test_set_sizes = st.sampled_from([1, 100, 10_000, 10**9])
 FIVE_BITS = np.array(list(product((0, 1), repeat=5)))
 
 
-@given(zoos(), test_set_sizes)
-def test_it_is_the_literal_definition(zoo: Zoo, test_examples: int) -> None:
-    expected = literal_metrics.environments(zoo.values, zoo.targets, zoo.rows, zoo.shape, test_examples)
-    found = robust_sign_error(*arrays(zoo), test_examples)
+@given(zoos(), test_set_sizes, st.sampled_from(TEST_SETS))
+def test_it_is_the_literal_definition(zoo: Zoo, test_examples: int, test_sets: TestSets) -> None:
+    expected = literal_metrics.environments(zoo.values, zoo.targets, zoo.rows, zoo.shape, test_examples, test_sets)
+    found = robust_sign_error(*arrays(zoo), test_examples, test_sets)
+    assert found.test_sets == test_sets
     assert [(e.axis, e.first, e.second, e.pairs) for e in found.environments] == [
         (f"axis{e.axis}", str(10 * e.first), str(10 * e.second), e.pairs) for e in expected
     ]
@@ -130,7 +131,6 @@ def test_twelve_pairs_of_equal_weight_survive_and_eleven_do_not() -> None:
         assert found.by_axis == {"a": 0 if survives else None, "b": None}
 
 
-def test_targets_of_any_magnitude_are_certain_or_tied() -> None:
 @pytest.mark.parametrize(("missing", "survives"), [(1.19e-4, True), (1.21e-4, False)])
 def test_an_effective_size_close_to_twelve_survives_as_in_the_published_program(missing: float, survives: bool) -> None:
     # numpy's isclose(effective, 12): within 1e-8 + 1e-5 · 12 of it. One weight is smaller by the share e, so that
@@ -160,6 +160,7 @@ def test_where_networks_share_a_test_set_the_order_of_a_pair_is_less_certain() -
     assert robust_sign_error(values, gaps, grid, 2_500) == own
 
 
+def test_targets_of_any_magnitude_are_certain_or_tied() -> None:
     values, gaps, grid = additive(weights=[1, 1, 1, 1, 1])
     huge = robust_sign_error(values, (gaps - gaps.mean()) * 1e308, grid, test_examples=10_000)
     assert (huge.surviving, huge.maximum) == (5, 0)
@@ -188,7 +189,6 @@ def test_a_grid_with_a_hole_is_refused() -> None:
         robust_sign_error(values[1:], gaps[1:], holed, 10_000)
 
 
-def additive(weights: list[int]) -> tuple[FloatArray, FloatArray, Grid]:
 def pairs_of_weights(weights: list[float]) -> RobustSignError:
     """A zoo in which the pairs along the axis a weigh so much and those along the axis b nothing."""
     n, networks = 10_000, 2 * len(weights)
@@ -208,6 +208,7 @@ def solve(function: Callable[[float], float], low: float, high: float) -> float:
     return low
 
 
+def additive(weights: list[int]) -> tuple[FloatArray, FloatArray, Grid]:
     """32 networks, 2 values on each of 5 axes; each axis adds 0.04 to 0.2 to the gap and its weight to the value."""
     axes = tuple(Axis(name, (0, 1)) for name in "abcde")
     grid = Grid(axes, tuple(f"n{index}" for index in range(32)), FIVE_BITS)
