@@ -147,16 +147,16 @@ def test_rounding_twice_changes_nothing() -> None:
 
 
 def test_redrawn_test_sets_tie_as_whole_numbers_of_examples_do() -> None:
+    """All training accuracies are 1, so a redrawn gap is a number of mistakes, whatever the measured one was."""
     examples, draws = 20, 30
-    truth = parse_truth(content("gap") | {"test_size": examples})
+    truth = parse_truth(content("test_error") | {"test_size": examples})
     values = {f"n{index}": float(step) for index, step in enumerate(steps())}
     noise = report(truth, values, draws=Draws(0, draws, seed=4)).noise
-    train, test = (np.array([metrics[name] for metrics in truth.metrics.values()]) for name in OPERANDS["gap"])
-    correct = np.random.default_rng(4).binomial(examples, test, size=(draws, 48))
-    in_ten_thousandths = np.rint(10_000 * train) - correct * (10_000 // examples)
+    accuracies = np.array([metrics["test_acc"] for metrics in truth.metrics.values()])
+    mistakes = examples - np.random.default_rng(4).binomial(examples, accuracies, size=(draws, 48))
     scores = [
         ConditionalMutualInformation(targets, truth.grid).score(truth.align(values)).minimum
-        for targets in in_ten_thousandths
+        for targets in mistakes.astype(np.float64)
     ]
     assert noise is not None
     assert noise.mean == pytest.approx(np.mean(scores), abs=1e-12)
