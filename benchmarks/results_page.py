@@ -26,6 +26,7 @@ PUBLISHED: dict[str, tuple[float | None, ...]] = {
     "kV-margin": (5.83, 29.11, 36.45, 17.51, 6.27, 2.11, 1.89, 13.89),
     "kV-GN-margin": (18.17, 45.24, 30.78, 15.66, 4.48, 3.91, 0.58, 21.85),
 }
+FEWEST_ENVIRONMENTS = 5  # below, mean, percentile and maximum of the sign-errors are about the same few pairs
 SURE = 2.0  # standard errors of tau beyond which its sign counts as certain
 LISTED = 8
 GUESSES = {"Constant", "Random number"}
@@ -312,7 +313,8 @@ def _table(zoo: ZooScores) -> str:
         f"## All measures on {zoo.zoo}",
         "",
         f"{zoo.networks} networks. Random predictors: mean {zoo.floor.random_mean:.2f}, 95 % below "
-        f"{zoo.floor.random_percentile_95:.2f}; hyperparameter oracle {zoo.floor.hyperparameter_oracle:.2f}.",
+        f"{zoo.floor.random_percentile_95:.2f}; hyperparameter oracle {zoo.floor.hyperparameter_oracle:.2f}. "
+        + _environments(zoo),
         "",
         "| measure | score ± SE | τ-a ± SE | Ψ | sign-error | worst | s/network |",
         "|---|---|---|---|---|---|---|",
@@ -339,6 +341,18 @@ def _table(zoo: ZooScores) -> str:
             f"- {row.measure}: {row.why} ({row.networks} of {zoo.networks} networks have a value)" for row in others
         ]
     return "\n".join(lines)
+
+
+def _environments(zoo: ZooScores) -> str:
+    """On how many environments the sign-errors rest, which the targets alone decide."""
+    counted = next((row for row in zoo.rows if row.sign_error_surviving is not None), None)
+    if counted is None or counted.sign_error_surviving is None:
+        return "The sign-error is not defined here."
+    surviving, total = counted.sign_error_surviving, counted.sign_error_environments
+    if not surviving:
+        return f"None of {total} environments survived, so there is no sign-error."
+    few = "; that is too few to read anything from it" if surviving < FEWEST_ENVIRONMENTS else ""
+    return f"The sign-error rests on the {surviving} of {total} environments that noise cannot explain{few}."
 
 
 def _again(results: Sequence[ZooScores]) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self, TypeVar
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     FiniteFloat,
@@ -17,6 +18,9 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+
+from model_zoo.decimals import rounded_differences, rounded_number
+from model_zoo.spelling import equal_names, equal_values, is_exact, is_written_as
 
 FORMAT = 1
 MANIFEST = "zoo.json"
@@ -63,6 +67,12 @@ def _below_public(name: str) -> str:
     return name
 
 
+def _held_by_float64(number: object) -> object:
+    if not is_exact(number):
+        raise ValueError("a whole number beyond 2^53 that float64 cannot hold; different ones would count as equal")
+    return number
+
+
 FileName = Annotated[str, AfterValidator(_inside_zoo)]
 PublicFileName = Annotated[FileName, AfterValidator(_below_public)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -70,6 +80,7 @@ Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,79}$")]
 TargetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,80}$")]
 AxisValue = bool | int | FiniteFloat | str
+MetricNumber = Annotated[FiniteFloat, BeforeValidator(_held_by_float64)]
 
 
 class Part(BaseModel):
@@ -216,8 +227,12 @@ class Axis(Part):
 
     @model_validator(mode="after")
     def _values_are_unique(self) -> Self:
-        if len(set(self.values)) < len(self.values):
-            raise ValueError(f"the axis {self.name} has a value twice")
+        if (equal := equal_values(self.values)) is not None:
+            raise ValueError(
+                f"the axis {self.name} has a value twice"
+                if is_written_as(*equal)
+                else f"the axis {self.name} has {equal[0]!r} and {equal[1]!r}, which are equal but written differently"
+            )
         return self
 
 
@@ -230,7 +245,7 @@ class NetworkTruth(Part):
     """The hidden part of one network: its hyperparameters, metrics, and its name in the zoo it was imported from."""
 
     hyperparameters: dict[str, AxisValue]
-    metrics: dict[str, FiniteFloat]
+    metrics: dict[str, MetricNumber]
     source: str | None = None
 
 
@@ -245,8 +260,8 @@ class ZooTruth(Part):
     @model_validator(mode="after")
     def _hyperparameters_are_on_the_axes(self) -> Self:
         values = {axis.name: axis.values for axis in self.axes}
-        if len(values) < len(self.axes):
-            raise ValueError("two axes have the same name")
+        if (equal := equal_names(axis.name for axis in self.axes)) is not None:
+            raise ValueError(f"two axes have the same name ({equal[0]!a} and {equal[1]!a})")
         for identifier, network in self.networks.items():
             if network.hyperparameters.keys() != values.keys():
                 raise ValueError(
@@ -254,7 +269,7 @@ class ZooTruth(Part):
                     f"but the axes are {sorted(values)}"
                 )
             for name, value in network.hyperparameters.items():
-                if value not in values[name]:
+                if not any(is_written_as(value, possible) for possible in values[name]):
                     raise ValueError(f"network {identifier}: {name} = {value!r} is not on its axis {values[name]}")
             for metric in ("train_acc", "test_acc"):
                 if metric not in network.metrics:
@@ -262,7 +277,7 @@ class ZooTruth(Part):
         return self
 
     def target(self, name: str) -> dict[str, float]:
-        """Compute the quantity to predict for every network.
+        """Compute the quantity to predict for every network, in decimals so that equal ones tie.
 
         Parameters
         ----------
@@ -280,11 +295,12 @@ class ZooTruth(Part):
             If a network lacks a metric that the target needs.
         """
         minuend, subtrahend = TARGETS.get(name, (name, None))
-        return {
-            identifier: _metric(network, identifier, name, minuend)
-            - (0.0 if subtrahend is None else _metric(network, identifier, name, subtrahend))
-            for identifier, network in self.networks.items()
-        }
+        first = {key: _metric(network, key, name, minuend) for key, network in self.networks.items()}
+        if subtrahend is None:
+            return {key: rounded_number(number) for key, number in first.items()}
+        second = {key: _metric(network, key, name, subtrahend) for key, network in self.networks.items()}
+        pairs = {key: (number, second[key]) for key, number in first.items()}
+        return rounded_differences({key: (a - b, max(abs(a), abs(b))) for key, (a, b) in pairs.items()})
 
     def gaps(self) -> dict[str, float]:
         """Compute the generalization gap `train_acc - test_acc` by network id."""

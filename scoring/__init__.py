@@ -18,6 +18,7 @@ from scoring.report import NO_DRAWS, CompetitionReport, Draws, ZooReport, compet
 from scoring.statistics.cmi import Cmi, ConditioningSet
 from scoring.statistics.jackknife import Jackknife
 from scoring.statistics.reference import References, references
+from scoring.statistics.sign_error import TEST_SETS, TestSets
 from scoring.statistics.variants import VARIANTS, Variant
 from scoring.truth import DERIVED_TARGETS, Truth, parse_truth
 
@@ -25,6 +26,7 @@ __all__ = [
     "DERIVED_TARGETS",
     "METRICS",
     "NO_DRAWS",
+    "TEST_SETS",
     "VARIANTS",
     "Cmi",
     "Comparison",
@@ -44,6 +46,7 @@ __all__ = [
     "References",
     "Release",
     "ScoringError",
+    "TestSets",
     "Truth",
     "TruthError",
     "Undefined",

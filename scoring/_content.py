@@ -2,13 +2,17 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from numbers import Real
+from numbers import Integral, Real
 
 from scoring.errors import GridError, TruthError, shown
 from scoring.grid import Axis, AxisValue
 
 Metrics = Mapping[str, float]
 Content = Mapping[str, object]
+INEXACT = (
+    "a whole number beyond 2^53 that float64 cannot hold, so that different ones would count as equal; "
+    "subtract the same number from all, or write floats if their last digits do not matter"
+)
 
 
 def gengap_axis(axis: object, index: int) -> Axis:
@@ -48,6 +52,8 @@ def metrics_of(content: object, network: str) -> Metrics:
     for name, value in mapping(content, f"metrics of the network {network!r}").items():
         if not is_number(value):
             raise TruthError(f"the metric {name!r} of the network {network!r} is {shown(value)}; it must be a number")
+        if not is_exact(value):
+            raise TruthError(f"the metric {name!r} of the network {network!r} is {shown(value)}, {INEXACT}")
         metrics[name] = as_float(value)
     return metrics
 
@@ -70,6 +76,13 @@ def kind(content: object) -> str:
 
 def is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def is_exact(value: object) -> bool:
+    """Whether float64 holds the number as it is, if it is a whole number; those beyond float64 are infinite instead."""
+    assert isinstance(value, Real)
+    number = as_float(value)
+    return not isinstance(value, Integral) or math.isinf(number) or int(number) == int(value)
 
 
 def as_float(value: object) -> float:

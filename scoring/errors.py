@@ -64,6 +64,10 @@ class NotANumberError(ValuesError):
     """A value is not a real number."""
 
 
+class InexactNumberError(ValuesError):
+    """A value is a whole number that float64 cannot hold."""
+
+
 class NotFiniteError(ValuesError):
     """A value is nan or an infinity."""
 

@@ -23,6 +23,7 @@ from scoring.errors import (
     name_some,
     shown,
 )
+from scoring.spelling import equal_names, equal_values
 
 AxisValue = str | int | float | bool
 FloatArray = NDArray[np.float64]
@@ -31,7 +32,10 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Axis:
-    """One hyperparameter with its possible values, compared as written: 1 is "1" but not 1.0.
+    """One hyperparameter with its possible values.
+
+    A network's value is compared with them as written: 1 is "1" but not 1.0. So an axis that lists equal values in two
+    writings is refused (see `scoring.spelling.equal_values`).
 
     Parameters
     ----------
@@ -43,7 +47,8 @@ class Axis:
     Raises
     ------
     GridError
-        If a value is neither a text nor a finite number, if one is listed twice, or if there is none.
+        If a value is neither a text nor a finite number, if one is listed twice, if two are equal (0.0 and −0.0, true
+        and 1, "0.1" and 0.1), or if there is none.
     """
 
     name: str
@@ -58,10 +63,14 @@ class Axis:
                     f"the axis {self.name!r} has the possible value {shown(value)}; "
                     "it must be a text or a finite number"
                 )
-        written = [str(value) for value in self.values]
-        repeated = sorted({value for value in written if written.count(value) > 1})
-        if repeated:
-            raise GridError(f"the axis {self.name!r} lists the possible value {repeated[0]} twice; list it once")
+        equal = equal_values(self.values)
+        if equal is not None and str(equal[0]) == str(equal[1]):
+            raise GridError(f"the axis {self.name!r} lists the possible value {equal[0]} twice; list it once")
+        if equal is not None:
+            raise GridError(
+                f"the axis {self.name!r} lists {equal[0]!r} and {equal[1]!r}, which are equal but written differently; "
+                "write each value in one way, or name values that differ so that they do not look like one number"
+            )
 
     def index(self, value: object, network: str) -> int:
         """The position of a network's value among the possible ones.
@@ -113,7 +122,7 @@ class Grid:
     GridError
         If an axis is listed twice, or if the coordinates do not fit the axes and networks.
     DuplicateNetworksError
-        If an id occurs more than once.
+        If an id occurs more than once, or two are equal after Unicode normalisation.
     """
 
     axes: tuple[Axis, ...]
@@ -122,9 +131,9 @@ class Grid:
 
     def __post_init__(self) -> None:
         names = [axis.name for axis in self.axes]
-        for name in names:
-            if names.count(name) > 1:
-                raise GridError(f"the axis {name!r} is listed twice; list it once")
+        equal = equal_names(names)
+        if equal is not None:
+            raise GridError(f"the axis {equal[0]!r} is listed twice{_as_well_as(*equal)}; list it once")
         coordinates = np.array(self.coordinates, dtype=np.int64)
         if coordinates.shape != (len(self.ids), len(self.axes)):
             raise GridError(
@@ -141,6 +150,12 @@ class Grid:
         repeated = [network for network, times in Counter(self.ids).items() if times > 1]
         if repeated:
             raise DuplicateNetworksError(f"ids occur more than once: {name_some(repeated, len(repeated))}")
+        equal = equal_names(self.ids)
+        if equal is not None:
+            raise DuplicateNetworksError(
+                f"the ids {equal[0]!r} and {equal[1]!r} are equal after Unicode normalisation{_as_well_as(*equal)}; "
+                "rename one of the networks"
+            )
         coordinates.flags.writeable = False
         object.__setattr__(self, "coordinates", coordinates)
 
@@ -248,6 +263,11 @@ class Grid:
 
     def _describe(self, row: Sequence[int]) -> str:
         return ", ".join(f"{axis.name}={axis.values[index]}" for axis, index in zip(self.axes, row, strict=True))
+
+
+def _as_well_as(name: str, other: str) -> str:
+    """Tells two names apart that look alike; empty if they are the same."""
+    return "" if name == other else f" ({name!a} and {other!a})"
 
 
 def _is_axis_value(value: object) -> bool:

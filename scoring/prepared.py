@@ -12,7 +12,7 @@ from scoring.statistics.granulated import GranulatedKendall, granulated_kendall
 from scoring.statistics.jackknife import Jackknife, jackknife
 from scoring.statistics.rank import Correlations, KendallTau, correlations, kendall_tau
 from scoring.statistics.regression import Regression, regression
-from scoring.statistics.sign_error import RobustSignError, robust_sign_error
+from scoring.statistics.sign_error import RobustSignError, TestSets, robust_sign_error
 from scoring.statistics.variants import Variant
 from scoring.truth import Truth
 
@@ -31,11 +31,14 @@ class PreparedZoo:
         The measure's values, finite, in the order of ``truth.ids`` (see `Truth.align`).
     variant : {"pgdl2020", "symmetrised", "paper"}
         The variant of the CMI.
+    test_sets : {"independent", "shared"}
+        Which bound weighs the pairs of the robust sign-error.
     """
 
     truth: Truth
     values: FloatArray
     variant: Variant = "pgdl2020"
+    test_sets: TestSets = "independent"
 
     @property
     def targets(self) -> FloatArray:
@@ -87,4 +90,4 @@ class PreparedZoo:
         """The robust sign-error; None if it does not apply to the target or the test set's size is not known."""
         if not self.truth.is_of_test_accuracy or self.truth.test_examples is None:
             return None
-        return robust_sign_error(self.values, self.targets, self.grid, self.truth.test_examples)
+        return robust_sign_error(self.values, self.targets, self.grid, self.truth.test_examples, self.test_sets)

@@ -23,7 +23,7 @@ from scoring.statistics.jackknife import Jackknife
 from scoring.statistics.rank import Correlations, KendallTau
 from scoring.statistics.reference import References
 from scoring.statistics.regression import Regression
-from scoring.statistics.sign_error import RobustSignError
+from scoring.statistics.sign_error import RobustSignError, TestSets
 from scoring.statistics.uncertainty import (
     ROUNDING,
     NoiseFromTestSet,
@@ -206,6 +206,7 @@ def report(
     *,
     draws: Draws = NO_DRAWS,
     test_examples: int | None = None,
+    test_sets: TestSets = "independent",
     references: References | None = None,
     progress: Progress = silent,
     metrics: Mapping[str, Metric] = METRICS,
@@ -224,6 +225,8 @@ def report(
         By default there are none, so that permutation and noise are None.
     test_examples : int, optional
         The size of the test set, if the truth does not know it.
+    test_sets : {"independent", "shared"}, optional
+        Which bound weighs the pairs of the robust sign-error (see `robust_sign_error`); the published one by default.
     references : References, optional
         Of this zoo, target and variant, computed once by `scoring.references`.
     progress : callable, optional
@@ -247,7 +250,7 @@ def report(
     """
     if test_examples is not None:
         truth = replace(truth, test_examples=test_examples)
-    zoo = PreparedZoo(truth, truth.align(values), variant)
+    zoo = PreparedZoo(truth, truth.align(values), variant, test_sets)
     if references is not None:
         _require_of_this_zoo(references, truth, variant)
     score = zoo.cmi  # first: it raises where the zoo cannot be scored

@@ -12,10 +12,12 @@ from typing import Self
 import numpy as np
 
 from scoring._content import (
+    INEXACT,
     Content,
     Metrics,
     as_float,
     gengap_axis,
+    is_exact,
     is_number,
     mapping,
     metrics_of,
@@ -23,9 +25,11 @@ from scoring._content import (
     require_same_axes,
     sequence,
 )
+from scoring.decimals import rounded_differences, rounded_numbers
 from scoring.errors import (
     NAMED_AT_MOST,
     DuplicateNetworksError,
+    InexactNumberError,
     MissingValuesError,
     NotANumberError,
     NotFiniteError,
@@ -37,6 +41,7 @@ from scoring.errors import (
     shown,
 )
 from scoring.grid import Axis, AxisValue, FloatArray, Grid, IntArray
+from scoring.spelling import equal_names
 
 GENGAP_FORMAT = 1
 PGDL_PREFIX = "model_"
@@ -64,12 +69,16 @@ class Truth:
     "loss_gap" = test_loss − train_loss, "calibration_gap" = test_calibration − train_calibration, "ood_gap" =
     train_acc − ood_acc, "robust_gap" = train_acc − robust_acc.
 
+    Targets are stored in decimals, so that equal ones tie: the derived ones, differences, with 12 decimals (with 12
+    significant digits of the largest number that they are made of, if that is above 1), a recorded metric with 12
+    significant digits, or exact if it is a whole number.
+
     Parameters
     ----------
     grid : Grid
         The networks' hyperparameters.
     targets : ndarray of float64, shape (n,)
-        The targets, finite, in the order of `ids`. Stored read-only.
+        The targets, finite, in the order of `ids`. Stored rounded and read-only.
     target : str, optional
         The name of the target.
     metrics : Mapping of str to Mapping of str to float, optional
@@ -106,6 +115,10 @@ class Truth:
         unfit = [network for network, finite in zip(self.ids, np.isfinite(targets), strict=True) if not finite]
         if unfit:
             raise TruthError(f"the target {self.target!r} is not finite for {name_some(unfit, len(unfit))}")
+        if self.target in DERIVED_TARGETS:
+            targets = rounded_differences(targets, self._largest_operands())
+        else:
+            targets = rounded_numbers(targets)
         targets.flags.writeable = False
         object.__setattr__(self, "targets", targets)
 
@@ -292,7 +305,8 @@ class Truth:
         ------
         ValuesError
             Of the specific kind, naming the ids: a network without a value, a value without a network, two values for
-            one network, a value that is not a real number (a bool or a text is none), nan or infinite.
+            one network, a value that is not a real number (a bool or a text is none), nan or infinite, or a whole
+            number beyond 2^53 that float64 cannot hold.
         """
         # Values come from parsed JSON, so their types are not certain.
         if not isinstance(values, Mapping):
@@ -300,6 +314,12 @@ class Truth:
         known = set(self.ids)
         given: dict[str, object] = {}
         unknown: list[str] = []
+        equal = equal_names(values)
+        if equal is not None:
+            raise RepeatedValuesError(
+                f"the ids {equal[0]!r} and {equal[1]!r} are equal after Unicode normalisation ({equal[0]!a} and "
+                f"{equal[1]!a}); remove one"
+            )
         for name, value in values.items():
             network = self._network(name, known)
             if network is None:
@@ -327,11 +347,23 @@ class Truth:
                 f"{len(unfit)} values are not numbers: {name_some(unfit, len(unfit))} "
                 f"(the first is {shown(given[unfit[0]])})"
             )
+        inexact = [network for network in self.ids if not is_exact(given[network])]
+        if inexact:
+            raise InexactNumberError(
+                f"the value of {name_some(inexact, len(inexact))} "
+                f"(the first is {shown(given[inexact[0]])}) is {INEXACT}"
+            )
         aligned = np.array([as_float(given[network]) for network in self.ids], dtype=np.float64)
         infinite = [network for network, finite in zip(self.ids, np.isfinite(aligned), strict=True) if not finite]
         if infinite:
             raise NotFiniteError(f"{len(infinite)} values are nan or infinite: {name_some(infinite, len(infinite))}")
         return aligned
+
+    def _largest_operands(self) -> FloatArray:
+        """The largest magnitude among the metrics that each derived target is made of; 0 where none is recorded."""
+        _, shares = DERIVED_TARGETS[self.target]
+        recorded = (self.metrics.get(network, {}) for network in self.ids)
+        return np.array([max(abs(metrics.get(name, 0.0)) for name in shares) for metrics in recorded], dtype=np.float64)
 
     def _network(self, name: str, known: set[str]) -> str | None:
         if name in known:

@@ -41,6 +41,7 @@ _OF_LIBRARIES = frozenset(
 )
 _JUDGED_OUTSIDE = (Reason.TIME_LIMIT, Reason.CRASHED, Reason.OUTPUT_FLOOD, Reason.PROTOCOL)
 _OURS = re.compile(r"|more than \d+ MiB|returned (?:nan|-?inf|a number too large for a float64)")
+_INEXACT = "a whole number beyond 2^53 that float64 cannot hold"  # as in worker.harness.participant
 _SHAPED = re.compile(r"(?:a tensor|an array) of shape \((\d{1,6}(?:, ?\d{1,6}){0,3},?)?\) and type [a-z0-9.]{1,20}")
 
 
@@ -89,7 +90,7 @@ def _exception_at(failure: Failure, files: Mapping[str, bytes]) -> str:
 
 def _returned(detail: str, files: Mapping[str, bytes]) -> str:
     what = detail.removeprefix("returned ")
-    if _SHAPED.fullmatch(what) or _is_known(what.removeprefix("a "), files):
+    if what == _INEXACT or _SHAPED.fullmatch(what) or _is_known(what.removeprefix("a "), files):
         return detail
     return f"returned {OWN_TYPE}"
 

@@ -39,8 +39,8 @@ class NetworkNumbers(Part):
 
     @property
     def gap(self) -> float:
-        """The generalization gap."""
-        return self.train_acc - self.test_acc
+        """The generalization gap, with 12 decimals."""
+        return round(self.train_acc - self.test_acc, 12)
 
 
 class AxisNumbers(Part):

@@ -11,6 +11,7 @@ from itertools import islice, product
 from pathlib import Path
 
 from model_zoo.manifest import Axis, AxisValue, ZooError, described
+from model_zoo.spelling import equal_names, equal_values, is_exact, is_written_as
 
 _SHOWN = 3
 
@@ -24,17 +25,36 @@ class HiddenTruth:
     metrics: Mapping[str, Mapping[str, float]]
 
 
+def require_different_names(names: Iterable[str], what: str, place: Path) -> None:
+    """Raise ZooError if two names are equal after Unicode normalization."""
+    if (equal := equal_names(names)) is not None:
+        raise ZooError(
+            f"{place}: {what} {equal[0]} and {equal[1]} have names that are equal after Unicode normalization "
+            f"({equal[0]!a} and {equal[1]!a}); rename one"
+        )
+
+
 def written_values(values: Sequence[object], place: str) -> list[AxisValue]:
-    """Parse an axis's values, in order; they are numbers if all can be read as different numbers. Raises ZooError."""
+    """Parse an axis's values, in order; they are numbers if all can be read as numbers.
+
+    Raises
+    ------
+    ZooError
+        If one can be no value of an axis, or two are equal but written differently.
+    """
     plain: list[AxisValue] = []
     for value in values:
         if not isinstance(value, bool | int | float | str) or (isinstance(value, float) and not math.isfinite(value)):
             raise ZooError(f"{place}: {value!r} can be no value of an axis; use finite numbers, texts, true or false")
         plain.append(value)
+    equal = equal_values(plain)
+    if equal is not None and not is_written_as(*equal):
+        raise ZooError(
+            f"{place}: {equal[0]!r} and {equal[1]!r} are equal but written differently; write each value in one way, "
+            "or name values that differ so that they do not look like one number"
+        )
     numbers = [number for value in plain if (number := _number(value)) is not None]
-    if len(numbers) == len(plain) == len(set(numbers)):
-        return list(numbers)
-    return plain
+    return list(numbers) if len(numbers) == len(plain) else plain
 
 
 def find_value(written: object, values: Sequence[AxisValue], place: str) -> AxisValue:
@@ -86,6 +106,11 @@ def finite_metrics(written: Iterable[tuple[str, object]], place: str) -> dict[st
         number = None if isinstance(value, bool) else _number(value)
         if number is None:
             raise ZooError(f"{place}: the metric {name} is {value!r}, not a finite number")
+        if not is_exact(number):
+            raise ZooError(
+                f"{place}: the metric {name} is {number}, a whole number that float64 cannot hold, so that different "
+                "ones would count as equal; write a float if its last digits do not matter"
+            )
         metrics[name] = float(number)
     for needed in ("train_acc", "test_acc"):
         if needed not in metrics:

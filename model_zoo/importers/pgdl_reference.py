@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from operator import attrgetter
 from pathlib import Path
 
-from model_zoo.importers.hidden_truth import HiddenTruth, find_value, finite_metrics, require_complete, written_values
+from model_zoo.importers.hidden_truth import (
+    HiddenTruth,
+    find_value,
+    finite_metrics,
+    require_complete,
+    require_different_names,
+    written_values,
+)
 from model_zoo.importers.plain_files import is_there, plain_file, plain_name, read_json
 from model_zoo.manifest import Axis, ZooError
 
@@ -64,6 +71,7 @@ def read_reference(path: Path) -> HiddenTruth:
         metrics[name] = finite_metrics(_object(described.get("metrics"), f"{place}: metrics").items(), place)
     if not hyperparameters or not axes:
         raise ZooError(f"{path}: no network with hyperparameters here; this is not a task's {FILE}")
+    require_different_names((axis.name for axis in axes), "the hyperparameters", path)
     truth = HiddenTruth(axes, hyperparameters, metrics)
     require_complete(truth, path)
     return truth

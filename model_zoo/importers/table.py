@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_zoo.importers.hidden_truth import HiddenTruth, find_value, finite_metrics, require_complete, written_values
+from model_zoo.importers.hidden_truth import (
+    HiddenTruth,
+    find_value,
+    finite_metrics,
+    require_complete,
+    require_different_names,
+    written_values,
+)
 from model_zoo.importers.plain_files import plain_file, read_json
 from model_zoo.manifest import Axis, AxisValue, ZooError
 
@@ -47,6 +54,7 @@ def read_table(path: Path) -> tuple[list[Row], HiddenTruth]:
     names = [name for name in cells[0] if name.startswith(_AXIS)]
     if not names:
         raise ZooError(f"{path}: no column {_AXIS}<axis>; a zoo needs the hyperparameters that were varied")
+    require_different_names(names, "the columns", path)
     axes = [Axis(name=name.removeprefix(_AXIS), values=_values(path, name, cells)) for name in names]
     rows: list[Row] = []
     hyperparameters: dict[str, dict[str, AxisValue]] = {}
@@ -65,6 +73,7 @@ def read_table(path: Path) -> tuple[list[Row], HiddenTruth]:
         }
         written = ((key.removeprefix(_METRIC), value) for key, value in cell.items() if key.startswith(_METRIC))
         metrics[name] = finite_metrics(written, place)
+    require_different_names(hyperparameters, "the networks", path)
     truth = HiddenTruth(axes, hyperparameters, metrics)
     require_complete(truth, path)
     return rows, truth
@@ -109,8 +118,8 @@ def _require_known_columns(path: Path, cells: list[dict[str, object]]) -> None:
 
 def _values(path: Path, name: str, cells: list[dict[str, object]]) -> list[AxisValue]:
     """List the different values of a column; numbers ascending, otherwise in the order of first occurrence."""
-    different = list({(type(cell[name]), cell[name]): cell[name] for cell in cells}.values())
-    values = list(dict.fromkeys(written_values(different, f"{path}: {name}")))
+    different = list({(type(cell[name]), str(cell[name])): cell[name] for cell in cells}.values())
+    values = written_values(different, f"{path}: {name}")
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return sorted(values, key=float)
     return values

@@ -27,7 +27,7 @@ def over_environments(zoo: PreparedZoo, number: Callable[[RobustSignError], floa
     if zoo.sign_error is None:
         return Undefined("the size of the test set is not known")
     value = number(zoo.sign_error)
-    return Undefined("no environment survived") if value is None else value
+    return Undefined(f"none of {zoo.sign_error.total} environments survived") if value is None else value
 
 
 METRIC = Metric(

@@ -7,16 +7,20 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scoring.errors import TruthError
 from scoring.grid import Axis, FloatArray, Grid
 from scoring.statistics.granulated import lines
 
+TestSets = Literal["independent", "shared"]
+TEST_SETS: tuple[TestSets, ...] = ("independent", "shared")
 LEAST_WEIGHT = 0.5  # Hoeffding's weight below which a pair says nothing
 LEAST_EFFECTIVE_PAIRS = 12
-ROUNDING = 1e-9  # 12 pairs of equal weight count as 12, however their sums were rounded
+ROUNDING, ZERO = 1e-5, 1e-8  # relative and absolute, of the published program's comparisons (numpy's isclose)
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ class RobustSignError:
         The number of surviving environments, and of all.
     test_examples : int
         The size of the test set, which determines the weights.
+    test_sets : {"independent", "shared"}
+        Which bound weighed the pairs.
     """
 
     mean: float | None
@@ -91,21 +97,31 @@ class RobustSignError:
     surviving: int
     total: int
     test_examples: int
+    test_sets: TestSets
 
 
-def robust_sign_error(values: FloatArray, targets: FloatArray, grid: Grid, test_examples: int) -> RobustSignError:
+def robust_sign_error(
+    values: FloatArray, targets: FloatArray, grid: Grid, test_examples: int, test_sets: TestSets = "independent"
+) -> RobustSignError:
     """The sign errors of every change of one axis between two of its values.
 
     Over the pairs of networks that differ by the change alone, the loss (1 − sgn Δμ·sgn Δg)/2 (½ for tied values) is
-    averaged with weights (HW − ½)₊, where HW = max(0, 1 − 2·exp(−2·test_examples·(Δg/2)²))² is a lower bound, by
-    Hoeffding's inequality, on the probability that both targets are within |Δg|/2 of what they estimate, so that their
-    order is right. It holds for targets that are mean accuracies over test_examples examples, or a constant less
-    these; the caller decides which targets qualify (the gap does if the training accuracy counts as exact).
-    Environments with (Σw)²/Σw² < 12 are dropped.
+    averaged with weights (HW − ½)₊. By Hoeffding's inequality a target is |Δg|/2 or more off what it estimates with a
+    probability of at most q = 2·exp(−2·test_examples·(Δg/2)²). HW is a lower bound on the probability that neither of
+    the pair's targets is, so that their order is right:
 
-    The constants are those of the program published with the paper. There, an environment is a pair of configurations
-    over several seeds; a zoo has one network per configuration, so here an environment is the change, over all
-    configurations of the other axes.
+    - test_sets "independent", as published: max(0, 1 − q)². A bound only if each network was measured on a test set of
+      its own, since it multiplies the probabilities of the two.
+    - test_sets "shared": max(0, 1 − 2q), the union bound. It holds however the test sets depend on each other, so also
+      if all networks were measured on the same one, as in Gengap's zoos.
+
+    Both hold for targets that are mean accuracies over test_examples examples, or a constant less these; the caller
+    decides which targets qualify (the gap does if the training accuracy counts as exact).
+
+    An environment is kept if (Σw)²/Σw² is above 12 or close to it (relative 1e-5), and Σw is not close to 0 (1e-8).
+    The constants and these comparisons are those of the program published with the paper. There, an environment is a
+    pair of configurations over several seeds; a zoo has one network per configuration, so here an environment is the
+    change, over all configurations of the other axes.
 
     Parameters
     ----------
@@ -115,6 +131,8 @@ def robust_sign_error(values: FloatArray, targets: FloatArray, grid: Grid, test_
         The hyperparameters of the n networks, complete.
     test_examples : int
         The number of examples on which each network's test accuracy was measured, at least 1.
+    test_sets : {"independent", "shared"}, optional
+        Which bound weighs the pairs.
 
     Returns
     -------
@@ -138,7 +156,7 @@ def robust_sign_error(values: FloatArray, targets: FloatArray, grid: Grid, test_
     surviving = tuple(
         environment
         for column, axis in enumerate(grid.axes)
-        for environment in _environments(values, targets, grid, column, axis, test_examples)
+        for environment in _environments(values, targets, grid, column, axis, test_examples, test_sets)
     )
     errors = sorted(environment.sign_error for environment in surviving)
     of_axis = {name: [e.sign_error for e in group] for name, group in groupby(surviving, key=lambda e: e.axis)}
@@ -152,11 +170,18 @@ def robust_sign_error(values: FloatArray, targets: FloatArray, grid: Grid, test_
         surviving=len(surviving),
         total=sum(k * (k - 1) // 2 for k in grid.shape),
         test_examples=test_examples,
+        test_sets=test_sets,
     )
 
 
 def _environments(
-    values: FloatArray, targets: FloatArray, grid: Grid, column: int, axis: Axis, test_examples: int
+    values: FloatArray,
+    targets: FloatArray,
+    grid: Grid,
+    column: int,
+    axis: Axis,
+    test_examples: int,
+    test_sets: TestSets,
 ) -> Iterator[Environment]:
     """Those of one axis that survive, by first value and second value."""
     networks = lines(grid, column)
@@ -167,14 +192,14 @@ def _environments(
     for first in range(k - 1):
         later = slice(first + 1, k)
         half_change = half_g[later] - half_g[first]
-        weights = _weights(half_change, test_examples)
+        weights = _weights(half_change, test_examples, test_sets)
         with_target = (v[later] > v[first]) == (half_change > 0)
         losses = np.where(v[later] == v[first], 0.5, np.where(with_target, 0.0, 1.0))
         sums = weights.sum(axis=1)
         squares = (weights * weights).sum(axis=1)
         effective = np.divide(sums * sums, squares, out=np.zeros_like(sums), where=squares > 0)
         wrong = (weights * losses).sum(axis=1)
-        for second in np.flatnonzero(effective >= LEAST_EFFECTIVE_PAIRS * (1 - ROUNDING)):
+        for second in np.flatnonzero(_is_kept(sums, effective)):
             yield Environment(
                 axis=axis.name,
                 first=str(axis.values[first]),
@@ -185,11 +210,20 @@ def _environments(
             )
 
 
-def _weights(half_change: FloatArray, test_examples: int) -> FloatArray:
+def _is_kept(sums: FloatArray, effective: FloatArray) -> NDArray[np.bool_]:
+    """Whether the published program keeps an environment, by the sum of its weights and its effective pairs."""
+    has_weight = ~np.isclose(sums, 0, rtol=ROUNDING, atol=ZERO)
+    is_close = np.isclose(effective, LEAST_EFFECTIVE_PAIRS, rtol=ROUNDING, atol=ZERO)
+    kept: NDArray[np.bool_] = has_weight & (is_close | (effective > LEAST_EFFECTIVE_PAIRS))
+    return kept
+
+
+def _weights(half_change: FloatArray, test_examples: int, test_sets: TestSets) -> FloatArray:
     """(HW − ½)₊ of each pair; 0 for targets that are equal."""
     with np.errstate(over="ignore"):  # a change beyond 1e154 is certain
-        doubt = 2 * np.exp(-2 * float(test_examples) * half_change**2)
-    weights: FloatArray = np.maximum(0, np.maximum(0, 1 - doubt) ** 2 - LEAST_WEIGHT)
+        one_is_off = 2 * np.exp(-2 * float(test_examples) * half_change**2)
+    bound = np.maximum(0, 1 - one_is_off) ** 2 if test_sets == "independent" else 1 - 2 * one_is_off
+    weights: FloatArray = np.maximum(0, bound - LEAST_WEIGHT)
     return weights
 
 

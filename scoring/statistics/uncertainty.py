@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from scoring.decimals import rounded_differences
 from scoring.grid import FloatArray
 from scoring.statistics.cmi import ConditionalMutualInformation
 
@@ -208,7 +209,8 @@ def noise_from_test_set(
 
     def redrawn(size: int) -> FloatArray:
         correct = random.binomial(test_examples, test_accuracies, size=(size, len(targets)))
-        return cmi.minima_for_targets(targets + slope * (correct / test_examples - test_accuracies), values)
+        drawn = targets + slope * (correct / test_examples - test_accuracies)
+        return cmi.minima_for_targets(rounded_differences(drawn, np.ones(len(targets))), values)
 
     scores = _in_batches("test sets", draws, len(values), progress, redrawn)
     scores = scores[np.isfinite(scores)]

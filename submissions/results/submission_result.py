@@ -71,15 +71,16 @@ class Step:
 
 @dataclass(frozen=True)
 class SignErrors:
-    """The robust sign-error over all changes that noise cannot explain.
+    """The robust sign-error over all changes that noise cannot explain: the surviving ones.
 
-    changes: empty if the reader may not see the axes' values.
+    total: the number of all changes. changes: empty, and total None, if the reader may not see the axes' values.
     """
 
     mean: float | None
     percentile_90: float | None
     maximum: float | None
     surviving: int
+    total: int | None
     cdf: tuple[Step, ...]
     by_axis: tuple[AxisNumber, ...]
     changes: tuple[Change, ...]
@@ -351,6 +352,7 @@ def _sign_errors(content: Mapping[str, Any], names: Mapping[str, str], *, names_
         percentile_90=content["percentile_90"],
         maximum=content["maximum"],
         surviving=content["surviving"],
+        total=content["total"] if names_axes else None,
         cdf=tuple(Step(step["sign_error"], step["fraction"]) for step in content["cdf"]),
         by_axis=_by_axis(content["by_axis"], names),
         changes=tuple(

@@ -120,10 +120,19 @@ def test_what_mixes_or_halves_classes_says_when_they_are_too_small(name: str) ->
 
 def test_augmentation_penalties_by_hand() -> None:
     # Class 0 where the left pixel is the brighter one. Both flips change every answer; Sobel's two pixels are equal,
-    # which counts as class 0 and changes class 1; nothing else changes which is brighter.
+    # which counts as class 0 and changes class 1; nothing else changes which is brighter. Saturation doubles the
+    # difference of the pixels, erasing (of the left one) halves it, crop and brightness leave it alone.
     network = nn.Sequential(nn.Flatten(), plain_linear([[1, -1], [-1, 1]]))
     points = data([(2, 1), (5, 3), (1, 4), (0, 2)], [0, 0, 1, 1])
-    assert measure("Augmentation penalties")(network, points) == pytest.approx(6 + 12 + 3 / 2)
+
+    def sure(difference: int, factor: float) -> float:
+        return 1 / (1 + math.exp(-2 * factor * difference))
+
+    surer = [sure(d, 2) - sure(d, 1) for d in (1, 2, 3, 2)]
+    less_sure = [sure(d, 1) - sure(d, 1 / 2) for d in (1, 2, 3, 2)]
+    undecided = [sure(d, 1) - 1 / 2 for d in (1, 2)]
+    expected = 6 + 12 + (3 * 2 + sum(surer) + sum(less_sure) + sum(undecided)) / 4
+    assert measure("Augmentation penalties")(network, points) == pytest.approx(expected)
 
 
 def test_a_network_that_always_says_the_same_pays_no_penalty() -> None:

@@ -2,9 +2,12 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from gengap_measures import evenly, flat, penultimate, some, some_of_each_class, weight_spans
+from gengap_measures.power_law import fitted
+from scipy.stats import kstest, pareto
 from torch import nn
 
 from tests.baselines.networks import (
@@ -25,10 +28,10 @@ POINTS = data([(3, 1), (5, 1), (1, 2), (1, 4)], [0, 0, 1, 1])
 
 
 def diagonal_network(eigenvalues: torch.Tensor) -> nn.Module:
-    """One layer whose Wᵀ W / N has these eigenvalues."""
+    """One layer whose Wᵀ W has these eigenvalues."""
     layer = nn.Linear(len(eigenvalues), len(eigenvalues))
     with torch.no_grad():
-        layer.weight.copy_(torch.diag((eigenvalues * len(eigenvalues)).sqrt()))
+        layer.weight.copy_(torch.diag(eigenvalues.sqrt()))
     return layer
 
 
@@ -50,6 +53,34 @@ def test_the_exponent_is_a_matter_of_shape_not_scale_or_order() -> None:
     for name in ("1.weight", "3.weight", "5.weight"):
         weights[name].copy_(3 * weights[name][:, torch.randperm(weights[name].shape[1])])
     assert measure("Power-law exponent")(network, images(4)) == pytest.approx(value, rel=1e-4)
+
+
+@pytest.mark.parametrize("rows", [48, 96, 192])
+def test_the_weighted_exponent_is_the_exponent_times_the_logarithm_of_the_eigenvalue_whatever_the_rows(
+    rows: int,
+) -> None:
+    torch.manual_seed(0)
+    layer = nn.Linear(32, rows, bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(torch.randn(rows, 32))
+        layer.weight.mul_((10 / torch.linalg.matrix_norm(layer.weight, 2) ** 2).sqrt())  # λ_max of Wᵀ W is 10
+    alpha, weighted = (
+        measure(name)(layer, images(4)) for name in ("Power-law exponent", "Weighted power-law exponent")
+    )
+    assert weighted == pytest.approx(alpha, rel=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_fit_starts_where_scipy_finds_the_least_kolmogorov_smirnov_distance(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    values = torch.rand(10, generator=generator, dtype=torch.float64).pow(-0.5).sort().values
+    found = []
+    for start in range(7):
+        tail = values[start:].numpy()
+        exponent = 1 + len(tail) / float(np.log(tail / tail[0]).sum())
+        law = kstest(tail, pareto(b=exponent - 1, scale=tail[0]).cdf)
+        found.append((float(law.statistic), exponent))
+    assert fitted(values).exponent == pytest.approx(min(found)[1], rel=1e-12)
 
 
 def test_equal_eigenvalues_have_no_tail() -> None:

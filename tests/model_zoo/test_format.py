@@ -66,7 +66,7 @@ def test_a_zoo_is_read_as_it_was_written(tiny_zoo: Path) -> None:
 
 def test_gaps_are_train_minus_test_accuracy_and_their_summary_is_numpys(tiny_zoo: Path) -> None:
     truth = open_zoo(tiny_zoo).truth()
-    gaps = np.array([n.metrics["train_acc"] - n.metrics["test_acc"] for n in truth.networks.values()])
+    gaps = np.array([round(n.metrics["train_acc"] - n.metrics["test_acc"], 12) for n in truth.networks.values()])
     assert list(truth.gaps().values()) == gaps.tolist()
     summary = summarize_gaps(truth)
     assert summary.mean == pytest.approx(gaps.mean())
@@ -169,6 +169,20 @@ TRUTH_FAULTS: list[tuple[Callable[[Any], object], str]] = [
     (lambda t: first(t)["metrics"].update(test_acc=float("nan")), r"test_acc: Input should be a finite number"),
     (lambda t: t["axes"].append(t["axes"][0]), r"two axes have the same name"),
     (lambda t: t["axes"][0]["values"].append(3), r"the axis width has a value twice"),
+    (
+        lambda t: t["axes"][0].update(values=[3, 5, -0.0, 0.0]),
+        r"the axis width has -0\.0 and 0\.0, which are equal but written differently",
+    ),
+    (lambda t: t["axes"][0].update(values=[3, 5, 1, True]), r"the axis width has 1 and True, which are equal"),
+    (lambda t: t["axes"][0].update(values=[3, 5, "5.0"]), r"the axis width has 5 and '5\.0', which are equal"),
+    (lambda t: t["axes"][0].update(values=[3, 5, "\u00e9", "e\u0301"]), r"the axis width has .* which are equal but"),
+    (
+        lambda t: t["axes"].extend([{"name": "\u00e9", "values": [1]}, {"name": "e\u0301", "values": [1]}]),
+        r"two axes have the same name \('\\xe9' and 'e\\u0301'\)",
+    ),
+    (lambda t: first(t)["hyperparameters"].update(width=3.0), r"width = 3\.0 is not on its axis \[3, 5\]"),
+    (lambda t: first(t)["metrics"].update(epochs=2**53 + 1), r"metrics\.epochs: a whole number beyond 2\^53 that"),
+    (lambda t: first(t)["metrics"].update(epochs=10**400), r"metrics\.epochs: a whole number beyond 2\^53 that"),
     (lambda t: t["networks"].popitem(), r"the truth is not about this zoo's networks"),
     (lambda t: t.update(test_size=0), r"test_size: Input should be greater"),
 ]
@@ -180,6 +194,12 @@ def test_a_faulty_truth_is_told(folder: Path, change: Callable[[Any], object], m
     zoo = open_zoo(folder)
     with pytest.raises(ZooError, match=rf"truth\.json: .*{message}"):
         zoo.truth()
+
+
+def test_a_metric_may_be_a_large_whole_number_that_float64_holds(folder: Path) -> None:
+    edit_listed(folder, "private/truth.json", lambda t: first(t)["metrics"].update(epochs=2**60, steps=-(2**53)))
+    read = next(iter(open_zoo(folder).truth().networks.values())).metrics
+    assert (read["epochs"], read["steps"]) == (2.0**60, -(2.0**53))
 
 
 def test_a_target_whose_metrics_are_missing_is_told(folder: Path) -> None:

@@ -45,14 +45,23 @@ def zoos(draw: st.DrawFn) -> Zoo:
     shape = draw(st.sampled_from(SHAPES))
     networks = math.prod(shape)
     rows = draw(st.permutations(list(product(*(range(size) for size in shape)))))
-    targets = draw(_numbers(networks))
+    targets = draw(_numbers(networks, as_targets=True))
     assume(len(set(targets)) > 1)
     return Zoo(shape, rows, draw(_numbers(networks)), targets)
 
 
-def _numbers(count: int) -> st.SearchStrategy[list[float]]:
-    anything = st.floats(allow_nan=False, allow_infinity=False)
+def _numbers(count: int, *, as_targets: bool = False) -> st.SearchStrategy[list[float]]:
+    """Targets have no digit beyond those that count: 12 decimals, or 12 significant digits from 1 on."""
+    anything = decimal_numbers() if as_targets else st.floats(allow_nan=False, allow_infinity=False)
     few = st.integers(0, 3).map(float)
-    constant = st.floats(-1, 1).map(lambda number: [number] * count)
-    distinct = st.permutations([index / count for index in range(count)])
+    constant = (st.integers(-99, 99).map(lambda k: k / 100) if as_targets else st.floats(-1, 1)).map(
+        lambda number: [number] * count
+    )
+    distinct = st.permutations([round(index / count, 12) for index in range(count)])
     return st.one_of(distinct, *(st.lists(n, min_size=count, max_size=count) for n in (anything, few)), constant)
+
+
+def decimal_numbers() -> st.SearchStrategy[float]:
+    """From 1e-12 to 1e34, either sign, with at most 12 digits that count."""
+    digits, powers = st.integers(-(10**12), 10**12), st.one_of(st.just(-12), st.integers(-12, 22))
+    return st.builds(lambda digits, power: float(f"{digits}e{power}"), digits, powers)

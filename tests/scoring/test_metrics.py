@@ -105,7 +105,9 @@ def test_what_is_undefined_has_a_reason() -> None:
     constant = report(zoo.truth(), dict.fromkeys(zoo.ids, 1.0), test_examples=10)
     assert constant.undefined == {
         **dict.fromkeys(("tau_b", "spearman", "pearson"), "the values are all equal"),
-        **dict.fromkeys(("sign_error", "sign_error_percentile_90", "sign_error_maximum"), "no environment survived"),
+        **dict.fromkeys(
+            ("sign_error", "sign_error_percentile_90", "sign_error_maximum"), "none of 5 environments survived"
+        ),
     }
     axes = {name: list(range(size)) for name, size in zip("abc", zoo.shape, strict=True)}
     of_loss = Truth.from_arrays(zoo.ids, np.array(zoo.targets), axes, np.array(zoo.rows), "loss_gap", test_examples=10)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from scoring.errors import IncompleteGridError, TruthError
 from scoring.grid import Axis, FloatArray, Grid
-from scoring.statistics.sign_error import CdfStep, RobustSignError, robust_sign_error
+from scoring.statistics.sign_error import TEST_SETS, CdfStep, RobustSignError, TestSets, robust_sign_error
 from tests.scoring import literal_metrics
 from tests.scoring.grids import Zoo, zoos
 from tests.scoring.shuffled import arrays, shuffled
@@ -22,10 +22,11 @@ test_set_sizes = st.sampled_from([1, 100, 10_000, 10**9])
 FIVE_BITS = np.array(list(product((0, 1), repeat=5)))
 
 
-@given(zoos(), test_set_sizes)
-def test_it_is_the_literal_definition(zoo: Zoo, test_examples: int) -> None:
-    expected = literal_metrics.environments(zoo.values, zoo.targets, zoo.rows, zoo.shape, test_examples)
-    found = robust_sign_error(*arrays(zoo), test_examples)
+@given(zoos(), test_set_sizes, st.sampled_from(TEST_SETS))
+def test_it_is_the_literal_definition(zoo: Zoo, test_examples: int, test_sets: TestSets) -> None:
+    expected = literal_metrics.environments(zoo.values, zoo.targets, zoo.rows, zoo.shape, test_examples, test_sets)
+    found = robust_sign_error(*arrays(zoo), test_examples, test_sets)
+    assert found.test_sets == test_sets
     assert [(e.axis, e.first, e.second, e.pairs) for e in found.environments] == [
         (f"axis{e.axis}", str(10 * e.first), str(10 * e.second), e.pairs) for e in expected
     ]
@@ -130,6 +131,35 @@ def test_twelve_pairs_of_equal_weight_survive_and_eleven_do_not() -> None:
         assert found.by_axis == {"a": 0 if survives else None, "b": None}
 
 
+@pytest.mark.parametrize(("missing", "survives"), [(1.19e-4, True), (1.21e-4, False)])
+def test_an_effective_size_close_to_twelve_survives_as_in_the_published_program(missing: float, survives: bool) -> None:
+    # numpy's isclose(effective, 12): within 1e-8 + 1e-5 · 12 of it. One weight is smaller by the share e, so that
+    # (12 − e)²/(12 − 2e + e²) = 12 − missing.
+    share = solve(lambda e: 12 - (12 - e) ** 2 / (12 - 2 * e + e * e) - missing, 0, 0.1)
+    found = pairs_of_weights([0.3] * 11 + [0.3 * (1 - share)])
+    assert (found.surviving, found.total) == (int(survives), 1 + 66)
+    if survives:
+        assert found.environments[0].effective_pairs == pytest.approx(12 - missing, abs=1e-8)
+
+
+@pytest.mark.parametrize(("weight", "survives"), [(5e-10, False), (7e-10, True)])
+def test_weights_that_sum_to_nearly_nothing_do_not_survive(weight: float, survives: bool) -> None:
+    """The published program divides by 1 where isclose(Σw, 0): sixteen equal weights, but less than 1e-8 in all."""
+    assert pairs_of_weights([weight] * 16).surviving == int(survives)
+
+
+def test_where_networks_share_a_test_set_the_order_of_a_pair_is_less_certain() -> None:
+    """|Δg| = 0.04 and 2,500 examples: q = 2·exp(−2), one network is off; (1 − q)² > ½, but 1 − 2q < ½."""
+    values, gaps, grid = additive(weights=[1, 1, 1, 1, -1])
+    own = robust_sign_error(values, gaps, grid, 2_500, "independent")
+    one = robust_sign_error(values, gaps, grid, 2_500, "shared")
+    q = 2 * math.exp(-2)
+    assert (1 - q) ** 2 > 0.5 > 1 - 2 * q
+    assert (own.by_axis["a"], one.by_axis["a"]) == (0, None)
+    assert (own.surviving, one.surviving) == (5, 4)
+    assert robust_sign_error(values, gaps, grid, 2_500) == own
+
+
 def test_targets_of_any_magnitude_are_certain_or_tied() -> None:
     values, gaps, grid = additive(weights=[1, 1, 1, 1, 1])
     huge = robust_sign_error(values, (gaps - gaps.mean()) * 1e308, grid, test_examples=10_000)
@@ -157,6 +187,25 @@ def test_a_grid_with_a_hole_is_refused() -> None:
     holed = Grid(grid.axes, grid.ids[1:], grid.coordinates[1:])
     with pytest.raises(IncompleteGridError, match="a=0, b=0, c=0, d=0, e=0"):
         robust_sign_error(values[1:], gaps[1:], holed, 10_000)
+
+
+def pairs_of_weights(weights: list[float]) -> RobustSignError:
+    """A zoo in which the pairs along the axis a weigh so much and those along the axis b nothing."""
+    n, networks = 10_000, 2 * len(weights)
+    q = [1 - math.sqrt(0.5 + weight) for weight in weights]
+    changes = [2 * math.sqrt(math.log(2 / one) / (2 * n)) for one in q]
+    rows = np.array(list(product((0, 1), range(len(weights)))))
+    grid = Grid((Axis("a", (0, 1)), Axis("b", tuple(range(len(weights))))), tuple(map(str, range(networks))), rows)
+    gaps = np.where(rows[:, 0] == 0, 0.0, np.array(changes)[rows[:, 1]])
+    return robust_sign_error(gaps, gaps, grid, n)
+
+
+def solve(function: Callable[[float], float], low: float, high: float) -> float:
+    """The root of a rising function, by halving."""
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if function(middle) < 0 else (low, middle)
+    return low
 
 
 def additive(weights: list[int]) -> tuple[FloatArray, FloatArray, Grid]:

@@ -20,6 +20,7 @@ from scoring import (
 from scoring.errors import (
     DuplicateNetworksError,
     IncompleteGridError,
+    InexactNumberError,
     MissingValuesError,
     NotANumberError,
     NotFiniteError,
@@ -73,7 +74,7 @@ def pgdl() -> Json:
 def test_gengaps_truth_gives_gaps_grid_and_metrics(gengap: Json) -> None:
     truth = parse_truth(gengap)
     assert truth.ids == tuple(f"a{index}" for index in range(8))
-    np.testing.assert_array_equal(truth.targets, np.array(TRAIN) - np.array(TEST))
+    assert truth.targets.tolist() == [0.1, 0.35, 0.1, 0.27, 0.24, 0.08, 0.26, 0.46]
     assert [axis.name for axis in truth.grid.axes] == ["width", "optimizer", "batch_norm"]
     assert truth.grid.coordinates[6].tolist() == [1, 1, 0]
     assert truth.metrics["a3"] == {"train_acc": 0.97, "test_acc": 0.7, "test_loss": 3.0}
@@ -131,6 +132,25 @@ def test_arrays_of_the_wrong_shape_are_refused() -> None:
         Truth.from_arrays("abca", np.zeros(4), axes, rows)
 
 
+def test_ids_and_axes_that_look_alike_are_refused_by_name(gengap: Json) -> None:
+    axes = {"width": [1, 2], "depth": [1, 2]}
+    rows = np.array(list(product((0, 1), (0, 1))))
+    with pytest.raises(DuplicateNetworksError, match=r"equal after Unicode normalisation \('\\xe9' and 'e\\u0301'\)"):
+        Truth.from_arrays(["\u00e9", "a", "e\u0301", "b"], np.arange(4.0), axes, rows)
+    with pytest.raises(GridError, match=r"is listed twice \('\\xe9' and 'e\\u0301'\)"):
+        Truth.from_arrays("abcd", np.arange(4.0), {"\u00e9": [1, 2], "e\u0301": [1, 2]}, rows)
+    gengap["networks"]["\uff410"] = gengap["networks"].pop("a7")
+    with pytest.raises(DuplicateNetworksError, match="the ids 'a0' and '\uff410' are equal after"):
+        parse_truth(gengap)
+
+
+def test_a_network_with_a_value_in_another_writing_is_refused(gengap: Json) -> None:
+    for written in (16.0, "16.0", True):
+        gengap["networks"]["a2"]["hyperparameters"]["width"] = written
+        with pytest.raises(GridError, match=r"'a2' has width = .*, which is not among the possible values"):
+            parse_truth(gengap)
+
+
 def test_the_arrays_of_a_truth_are_its_own_and_read_only(gengap: Json) -> None:
     targets = np.arange(4.0)
     truth = Truth.from_arrays("abcd", targets, {"x": [0, 1], "y": [0, 1]}, np.array(list(product((0, 1), (0, 1)))))
@@ -174,6 +194,19 @@ GENGAP_FAULTS: list[tuple[Any, type[ScoringError], str]] = [
     ),
     (put([1.0, float("nan")], "axes", 1, "values"), GridError, "'optimizer' has the possible value nan"),
     (put([16, 32, 16], "axes", 0, "values"), GridError, "'width' lists the possible value 16 twice"),
+    (
+        put([0.0, -0.0], "axes", 0, "values"),
+        GridError,
+        r"'width' lists 0\.0 and -0\.0, which are equal but written diff",
+    ),
+    (
+        put([1, True], "axes", 0, "values"),
+        GridError,
+        "'width' lists 1 and True, which are equal but written differently",
+    ),
+    (put(["0.1", 0.1], "axes", 0, "values"), GridError, r"'width' lists the possible value 0\.1 twice"),
+    (put(["8", 8.0], "axes", 0, "values"), GridError, r"'width' lists '8' and 8\.0, which are equal but written diff"),
+    (put(["\u00e9", "e\u0301"], "axes", 0, "values"), GridError, "'width' lists .* which are equal but written diff"),
     (put("width", "axes", 1, "name"), GridError, "'a0' has the hyperparameter 'optimizer', which is no axis"),
     (
         remove("networks", "a2", "hyperparameters"),
@@ -210,6 +243,11 @@ GENGAP_FAULTS: list[tuple[Any, type[ScoringError], str]] = [
         put(1e999, "networks", "a5", "metrics", "test_acc"),
         TruthError,
         "the target 'gap' is not finite for 'a5'",
+    ),
+    (
+        put(2**53 + 1, "networks", "a5", "metrics", "epochs"),
+        TruthError,
+        r"'epochs' of the network 'a5' is 9007199254740993, a whole number beyond 2\^53 that float64 cannot hold",
     ),
 ]
 
@@ -338,6 +376,18 @@ VALUE_FAULTS: list[tuple[Any, type[ValuesError], str]] = [
     (put(float("nan"), "21"), NotFiniteError, "^1 values are nan or infinite: '21'$"),
     (put(float("-inf"), "21"), NotFiniteError, "'21'"),
     (put(10**400, "21"), NotFiniteError, "'21'"),
+    (
+        put(2**60 + 1, "21"),
+        InexactNumberError,
+        r"^the value of '21' \(the first is 1152921504606846977\) is a whole number beyond 2\^53 that float64 cannot",
+    ),
+    (put(-(2**53) - 1, "21"), InexactNumberError, "'21'"),
+    (put(np.int64(2**60 + 1), "21"), InexactNumberError, "'21'"),
+    (
+        put(1.0, "\uff12\uff11"),
+        RepeatedValuesError,
+        r"'21' and '\uff12\uff11' are equal after Unicode normalisation \(",
+    ),
 ]
 
 
@@ -360,6 +410,11 @@ def test_values_that_are_no_mapping_are_refused(pgdl: Json) -> None:
     values: Any = [0.5] * 8
     with pytest.raises(ValuesError, match="the values must be an object: network id → number"):
         parse_truth(pgdl).align(values)
+
+
+def test_large_whole_numbers_that_float64_holds_are_values(pgdl: Json) -> None:
+    values: Json = dict.fromkeys(pgdl, 2**53) | {"20": 2**60, "21": -(10**22), "22": np.int64(-(2**62))}
+    assert parse_truth(pgdl).align(values).tolist() == [2.0**60, -1e22, -(2.0**62)] + [2.0**53] * 5
 
 
 def test_numbers_of_numpy_are_numbers(pgdl: Json) -> None:

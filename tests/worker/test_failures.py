@@ -42,7 +42,15 @@ def test_a_file_that_is_not_in_the_upload_is_not_passed_on() -> None:
     assert at("ValueError", file="w0_17_w1_23.py") == "ValueError"
 
 
-@pytest.mark.parametrize("what", ["a NoneType", "a str", "a tensor of shape (3, 4) and type torch.float32"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "a NoneType",
+        "a str",
+        "a tensor of shape (3, 4) and type torch.float32",
+        "a whole number beyond 2^53 that float64 cannot hold",
+    ],
+)
 def test_an_honest_return_value_is_told(what: str) -> None:
     assert quiet(Reason.NOT_A_NUMBER, f"returned {what}").detail == f"returned {what}"
 

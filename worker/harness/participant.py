@@ -133,18 +133,26 @@ def _real_number(returned: object) -> float:
     if kind is float:
         return returned  # type: ignore[return-value]
     if kind is int:
-        return float(returned)  # type: ignore[arg-type]
+        return _held_by_float64(returned)  # type: ignore[arg-type]
     if kind in (torch.Tensor, torch.nn.Parameter):
         tensor: torch.Tensor = returned  # type: ignore[assignment]
         if tensor.numel() == 1 and tensor.dtype != torch.bool and not tensor.dtype.is_complex:
-            return float(_item(tensor.detach()))
+            return _held_by_float64(_item(tensor.detach()))
         raise _NotANumber(f"a tensor of shape {tuple(tensor.shape)} and type {tensor.dtype}")
     if kind is np.ndarray or kind in _NUMPY_SCALARS:
         array = np.asarray(returned)
         if array.size == 1 and array.dtype.kind in "fiu":
-            return float(array.reshape(()).item())
+            return _held_by_float64(array.reshape(()).item())
         raise _NotANumber(f"an array of shape {array.shape} and type {array.dtype}")
     raise _NotANumber(f"a {kind.__name__}"[:200])
+
+
+def _held_by_float64(number: float) -> float:
+    """Return the float64 of a number. A whole number that it would change is refused: different ones would tie."""
+    value = float(number)
+    if type(number) is int and math.isfinite(value) and int(value) != number:
+        raise _NotANumber("a whole number beyond 2^53 that float64 cannot hold")
+    return value
 
 
 def _keep_only(files: Descriptors, channel: int) -> None:

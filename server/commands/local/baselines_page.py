@@ -6,7 +6,7 @@ Written by `gengap baselines run --html`.
 from collections.abc import Sequence
 
 from server.charts.specifications import Spec, chart, quantity, target_name
-from server.commands.local.baselines_scores import ZooScores, reference_scores
+from server.commands.local.baselines_scores import ZooScores, environments, reference_scores
 from server.presentation.standalone_page import chart_address, standalone_page
 
 _ROW_PX = 21
@@ -19,7 +19,14 @@ def page(zoos: Sequence[ZooScores]) -> str:
     return standalone_page(
         "baselines.html",
         zoos=[
-            (zoo, target_name(zoo.target), chart_address(dot_plot(zoo)), reference_scores(zoo.floor)) for zoo in zoos
+            (
+                zoo,
+                target_name(zoo.target),
+                chart_address(dot_plot(zoo)),
+                reference_scores(zoo.floor),
+                environments(zoo.rows),
+            )
+            for zoo in zoos
         ],
     )
 

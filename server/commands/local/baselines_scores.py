@@ -25,8 +25,9 @@ class Row:
     """One measure on one zoo. All metrics are None unless `state` is complete; why: the reason otherwise.
 
     score, standard_error: 100 × CMI, from 0 to 100. kendall_tau: τ-a with its standard error. psi: granulated Kendall.
-    sign_error_*: robust sign-error over environments, None also if it is undefined. seconds, cpu_seconds: mean over the
-    evaluated networks, None if there are none. networks: number of networks with a value.
+    sign_error_*: robust sign-error over the environments that survived, None also if it is undefined; the numbers of
+    these and of all environments. seconds, cpu_seconds: mean over the evaluated networks, None if there are none.
+    networks: number of networks with a value.
     """
 
     measure: str
@@ -44,6 +45,8 @@ class Row:
     sign_error_mean: float | None
     sign_error_percentile_90: float | None
     sign_error_maximum: float | None
+    sign_error_surviving: int | None
+    sign_error_environments: int | None
     seconds: float | None
     cpu_seconds: float | None
     networks: int
@@ -122,10 +125,20 @@ def _row(baseline: Baseline, kept: Kept, report: scoring.ZooReport | None) -> Ro
         sign_error_mean=errors.mean if errors else None,
         sign_error_percentile_90=errors.percentile_90 if errors else None,
         sign_error_maximum=errors.maximum if errors else None,
+        sign_error_surviving=errors.surviving if errors else None,
+        sign_error_environments=errors.total if errors else None,
         seconds=fmean(walls) if walls else None,
         cpu_seconds=fmean(cpus) if cpus else None,
         networks=len(kept.values),
     )
+
+
+def environments(rows: Sequence[Row]) -> str:
+    """Return on how many environments the sign-errors of a zoo rest, as words; they are the same for all measures."""
+    counted = next((row for row in rows if row.sign_error_surviving is not None), None)
+    if counted is None:
+        return "over no environment"
+    return f"over {counted.sign_error_surviving} of {counted.sign_error_environments} environments"
 
 
 def as_json(zoos: Sequence[ZooScores]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from server.commands.local.baselines_scores import Row, ZooScores, reference_scores
+from server.commands.local.baselines_scores import Row, ZooScores, environments, reference_scores
 from server.commands.local.baselines_values import State
 from submissions.baselines import BASELINES
 
@@ -62,8 +62,8 @@ def print_scores(zoo: ZooScores) -> None:
             console.print(line)
     console.print(
         Text(
-            "score = 100 × CMI; sign-error = mean and worst environment of the robust sign-error; "
-            f"random predictors: {zoo.floor.draws} draws.",
+            "score = 100 × CMI; sign-error = mean and worst of the robust sign-error, "
+            f"{environments(zoo.rows)}; random predictors: {zoo.floor.draws} draws.",
             style="dim",
         )
     )

@@ -19,7 +19,7 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
 import scoring
-from scoring import DERIVED_TARGETS, VARIANTS, Draws, ScoringError, Truth, Variant, ZooReport
+from scoring import DERIVED_TARGETS, TEST_SETS, VARIANTS, Draws, ScoringError, TestSets, Truth, Variant, ZooReport
 from scoring.plain import Row, Scalar, plain, rows
 from server.commands.bars import bars
 from server.commands.errors import InputError
@@ -77,6 +77,14 @@ Values = dict[str, float]
     help="The size of the test set, if the truth does not record it.",
 )
 @click.option(
+    "--test-sets",
+    type=click.Choice(TEST_SETS),
+    default="independent",
+    show_default=True,
+    help="Which bound weighs the robust sign-error: the published one, which needs a test set of its own for each "
+    "network, or one that also holds if they share theirs.",
+)
+@click.option(
     "--draws",
     type=click.IntRange(0),
     default=1000,
@@ -102,6 +110,7 @@ def command(
     variant: Variant,
     target: str,
     test_examples: int | None,
+    test_sets: TestSets,
     draws: int,
     seed: int,
     all_axes: bool,
@@ -132,7 +141,7 @@ def command(
     with _blaming(truth_file, "truth"):
         if other_values is not None:
             other = scoring.report(truth, other_values, variant)
-        report = _report(truth, values, variant, draws, seed)
+        report = _report(truth, values, variant, test_sets, draws, seed)
     compared = None if other is None else compare(report, other)
     if as_json:
         comparison = {} if compared is None else {"comparison": plain(compared)}
@@ -143,14 +152,21 @@ def command(
         print_report(report, truth, all_axes=all_axes, compared=compared, other=str(other_file))
 
 
-def _report(truth: Truth, values: Values, variant: Variant, draws: int, seed: int) -> ZooReport:
+def _report(truth: Truth, values: Values, variant: Variant, test_sets: TestSets, draws: int, seed: int) -> ZooReport:
     """Return the report with its random draws; progress on stderr if that is a terminal. Raises ScoringError."""
     if not draws:
-        return scoring.report(truth, values, variant)
+        return scoring.report(truth, values, variant, test_sets=test_sets)
     with bars(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as progress:
         references = scoring.references(truth, variant, draws=draws, seed=seed, progress=progress)
-        drawn = Draws(permutations=draws, test_sets=-(-3 * draws // 10), seed=seed)
-        return scoring.report(truth, values, variant, draws=drawn, references=references, progress=progress)
+        return scoring.report(
+            truth,
+            values,
+            variant,
+            test_sets=test_sets,
+            draws=Draws(permutations=draws, test_sets=-(-3 * draws // 10), seed=seed),
+            references=references,
+            progress=progress,
+        )
 
 
 def compare(first: ZooReport, second: ZooReport) -> Compared:

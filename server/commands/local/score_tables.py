@@ -24,6 +24,10 @@ UNDEFINED = "—"
 NO_SIZE = "the size of the test set is not known: --test-examples"
 NOT_OF_ACCURACY = "the target is not made of test accuracies"
 LONE_NETWORK = "without one of the networks nothing is left to predict"
+WEIGHTS = {
+    "independent": "a bound on chance if each network has its own test set",
+    "shared": "a bound on chance also if all share one test set",
+}
 DIRECTION = {
     1: "larger values go with larger targets",
     0: "values and targets agree as often as not",
@@ -203,6 +207,7 @@ def _sign_error_lines(report: ZooReport, truth: Truth) -> Iterator[Line]:
     yield _number("90th percentile", errors.percentile_90, missing=missing)
     yield _number("maximum", errors.maximum, missing=missing)
     yield Line("environments", f"{errors.surviving} of {errors.total}", "survived: 12 pairs or more beyond noise")
+    yield Line("weights", errors.test_sets, WEIGHTS[errors.test_sets])
 
 
 def _regression_lines(report: ZooReport) -> Iterator[Line]:

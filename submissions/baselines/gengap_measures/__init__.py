@@ -53,7 +53,14 @@ from gengap_measures.paths import path_norm
 from gengap_measures.perturbation import largest, noise_tolerance, worst_case_tolerance
 from gengap_measures.power_law import PowerLaw, power_laws
 from gengap_measures.responses import mixup_response
-from gengap_measures.spectra import LinearMap, convolution_spectral_norm, linear_maps, spectral_norms
+from gengap_measures.spectra import (
+    LinearMap,
+    convolution_spectral_norm,
+    linear_maps,
+    output_positions,
+    spectral_distances,
+    spectral_norms,
+)
 from gengap_measures.statistics import (
     class_centers,
     davies_bouldin,
@@ -114,6 +121,7 @@ __all__ = [
     "noise_tolerance",
     "normalised_margins",
     "other_label_partners",
+    "output_positions",
     "path_norm",
     "penultimate",
     "per_example_gradients",
@@ -125,6 +133,7 @@ __all__ = [
     "sobel",
     "some",
     "some_of_each_class",
+    "spectral_distances",
     "spectral_norms",
     "top_logits",
     "training_margin",

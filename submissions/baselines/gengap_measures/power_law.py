@@ -29,15 +29,22 @@ def power_laws(model: nn.Module) -> list[PowerLaw]:
 
 
 def eigenvalues(weight: Tensor) -> Tensor:
-    """Those of Wᵀ W / N that are not zero, ascending; of every (out, in) slice of a kernel together. N: longer side."""
+    """Those of Wᵀ W that are not zero, ascending; of every (out, in) slice of a kernel together.
+
+    Not divided by the number of rows: where an exponent multiplies a logarithm, that would shift layers of one scale by
+    different amounts.
+    """
     matrices = weight.flatten(2).permute(2, 0, 1) if weight.dim() > 2 else weight[None]
-    values = torch.linalg.svdvals(matrices).flatten().square() / max(matrices.shape[1:])
+    values = torch.linalg.svdvals(matrices).flatten().square()
     positive: Tensor = values[values > 1e-10 * values.max()].sort().values
     return positive
 
 
 def fitted(values: Tensor) -> PowerLaw:
-    """The likeliest power law above the start whose Kolmogorov-Smirnov distance is least. values: ascending."""
+    """The likeliest power law above the start whose Kolmogorov-Smirnov distance is least. values: ascending.
+
+    The distance is two-sided: the empirical distribution function is compared on both sides of each of its steps.
+    """
     best_distance, best = torch.inf, PowerLaw(0.0, 0.0, 0.0)
     largest = float(values[-1])
     for start in range(len(values) - SMALLEST_TAIL + 1):
@@ -47,8 +54,9 @@ def fitted(values: Tensor) -> PowerLaw:
             continue
         exponent = 1 + len(tail) / spread
         model = 1 - (tail / tail[0]) ** (1 - exponent)
-        seen = torch.arange(1, len(tail) + 1, dtype=torch.float64) / len(tail)
-        distance = float((model - seen).abs().max())
+        after = torch.arange(1, len(tail) + 1, dtype=torch.float64) / len(tail)
+        before = after - 1 / len(tail)
+        distance = float(torch.maximum((model - after).abs(), (model - before).abs()).max())
         if distance < best_distance:
             best_distance, best = distance, PowerLaw(exponent, float(tail[0]), largest)
     if best.exponent == 0:

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from gengap_measures.layers import WeightLayer, weight_layers, with_batch_norm_folded
+from gengap_measures.layers import WeightLayer, weight_layers, weight_pairs, with_batch_norm_folded
 from torch import Tensor, nn
 
 
@@ -42,6 +42,25 @@ def spectral_norms(model: nn.Module, inputs: Tensor) -> list[float]:
     """The spectral norm of each weight layer by itself, without batch norm. inputs: of the network, for their size."""
     layers = image_sizes(model, inputs)
     return [spectral_norm(layer, layer.weight.detach().double(), size) for layer, size in layers]
+
+
+def spectral_distances(model: nn.Module, inputs: Tensor) -> list[float]:
+    """The spectral norm of each weight layer's change since initialization. Raises ValueError without initials."""
+    layers = zip(image_sizes(model, inputs), weight_pairs(model), strict=True)
+    return [spectral_norm(layer, pair.final - pair.initial, size) for (layer, size), pair in layers]
+
+
+def output_positions(model: nn.Module, inputs: Tensor) -> list[int]:
+    """At how many positions each weight layer has its units: those of a convolution's image, 1 for a linear layer.
+
+    As a linear map, a convolution with circular padding has a row for each unit at each of them.
+    """
+    return [
+        math.prod(-(-length // step) for length, step in zip(size, layer.stride, strict=True))
+        if isinstance(layer, nn.Conv2d)
+        else 1
+        for layer, size in image_sizes(model, inputs)
+    ]
 
 
 def image_sizes(model: nn.Module, inputs: Tensor) -> list[tuple[WeightLayer, tuple[int, ...]]]:

@@ -42,7 +42,7 @@ def complexity(model: nn.Module, dataset: Dataset) -> float:
 
 def signed_sum(signs: Tensor, outputs: Tensor, _label: Tensor) -> Tensor:
     """v·f for one example's logits f."""
-    return outputs @ signs
+    return outputs @ signs.to(outputs.dtype)
 
 
 def centered(kernel: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
 """Bartlett's spectral complexity over the margin, with zero weights as the reference.
 
-Formula: log(R / γ) with R = (product of s_i) · (sum of (||W_iᵀ||_{2,1} / s_i)^(2/3))^(3/2), s_i the spectral
-norm of layer i (exact for convolutions), ||·||_{2,1} the sum of the lengths of its output units' weights, and γ
-the 10th percentile of the output margin over the training data. Batch norm is not folded in, as in the version
-from initialization.
+Formula: log(R / γ) with R = (product of s_i) · (sum of (||W_iᵀ||_{2,1} / s_i)^(2/3))^(3/2), s_i the spectral norm of
+layer i, ||·||_{2,1} the sum of the lengths of its rows, and γ the 10th percentile of the output margin over the
+training data (at least 0.001). Convolutions are linear maps with circular padding, with a row for each unit at each
+position. Batch norm is not folded in, as in the version from initialization.
 Source: Bartlett, Foster and Telgarsky 2017, "Spectrally-Normalized Margin Bounds for Neural Networks", eq. 1.2
 with zero as reference.
 Cost: one decomposition for each frequency of each convolution, and one pass over the training data.
@@ -12,7 +12,7 @@ Higher: a larger bound on the gap.
 
 import math
 
-from gengap_measures import Dataset, spectral_norms, training_margin, weight_layers
+from gengap_measures import Dataset, output_positions, spectral_norms, training_margin, weight_layers
 from torch import nn
 
 NAME = "Spectral complexity from origin"
@@ -25,6 +25,7 @@ def complexity(model: nn.Module, dataset: Dataset) -> float:
     """The logarithm of the bound without its factors of data and logarithms."""
     spectral = spectral_norms(model, dataset.inputs)
     sizes = [layer.weight.detach().double().flatten(1).norm(dim=1).sum() for layer in weight_layers(model)]
-    relative = sum((float(size) / s) ** (2 / 3) for size, s in zip(sizes, spectral, strict=True))
+    layers = zip(sizes, output_positions(model, dataset.inputs), spectral, strict=True)
+    relative = sum((float(size) * positions / s) ** (2 / 3) for size, positions, s in layers)
     product = sum(math.log(s) for s in spectral)
     return product + 1.5 * math.log(max(relative, 1e-12)) - math.log(training_margin(model, dataset))

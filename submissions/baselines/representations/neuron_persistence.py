@@ -13,6 +13,7 @@ Higher: more redundant neurons, so a larger expected gap.
 
 import torch
 from gengap_measures import Dataset, activations, evenly, hidden_layers, pooled, some
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 from torch import nn
 
@@ -23,7 +24,7 @@ COST = "m"
 
 EXAMPLES = 1000
 NEURONS = 2000
-SMALLEST_DISTANCE = 1e-9  # scipy's graphs take a zero for no edge
+SMALLEST_DISTANCE = 1e-9  # a sparse zero is no edge
 
 
 def complexity(model: nn.Module, dataset: Dataset) -> float:
@@ -35,5 +36,6 @@ def complexity(model: nn.Module, dataset: Dataset) -> float:
         raise ValueError("this network has fewer than two hidden neurons, so none can be correlated")
     directions = torch.nn.functional.normalize(neurons - neurons.mean(dim=0), dim=0)
     apart = (1 - (directions.T @ directions).abs()).clamp(min=SMALLEST_DISTANCE)
-    tree = minimum_spanning_tree(apart.numpy())
+    # Sparse: of a dense matrix, scipy takes what is close to zero for no edge, and equal neurons would stay apart.
+    tree = minimum_spanning_tree(csr_array(apart.numpy()))
     return -float(tree.sum()) / (neurons.shape[1] - 1)

@@ -35,8 +35,9 @@ def complexity(model: nn.Module, dataset: Dataset) -> float:
 
 
 def vote(points: Tensor, votes: Tensor, neighbours: int) -> Tensor:
-    """The label that most of each point's nearest others have (n,), the nearest one's side first at a tie."""
+    """The label that most of each point's nearest others have (n,), at a tie that of the nearest one."""
     apart = distances(points, points).fill_diagonal_(torch.inf)
     nearest = apart.topk(neighbours, largest=False).indices
-    tie_break = torch.linspace(1e-3, 0, neighbours, dtype=torch.float64)[:, None] / neighbours
+    # One neighbour outweighs all that are farther, and all of them together weigh less than a vote.
+    tie_break = torch.pow(2.0, -torch.arange(2, neighbours + 2, dtype=torch.float64))[:, None]
     return (votes[nearest] * (1 + tie_break)).sum(dim=1).argmax(dim=1)

@@ -1,8 +1,8 @@
 """The tails of the layers' eigenvalues together with their scale: WeightWatcher's α̂.
 
-Formula: the mean over layers of α log10 λ_max, α the exponent of a power law fitted to the eigenvalues of Wᵀ W
-/ N (N the longer side) above a smallest one, which is chosen so that the Kolmogorov-Smirnov distance is least,
-λ_max the largest eigenvalue. Layers with fewer than eight eigenvalues are left out.
+Formula: the mean over layers of α log10 λ_max, α the exponent of a power law fitted to the eigenvalues of Wᵀ W above a
+smallest one, which is chosen so that the (two-sided) Kolmogorov-Smirnov distance is least, λ_max the largest
+eigenvalue. Layers with fewer than eight eigenvalues are left out, and tails of fewer than four.
 Source: Martin, Peng and Mahoney 2021, "Predicting Trends in the Quality of State-of-the-Art Neural Networks
 without Access to Training or Testing Data".
 Cost: a singular value decomposition of each weight; the data are not looked at.

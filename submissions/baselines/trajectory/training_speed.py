@@ -34,4 +34,4 @@ def complexity(model: nn.Module, dataset: Dataset, context: Context) -> float:
         raise ValueError("one moment of a training alone tells no speed")
     losses = [mean_loss(logits(network, inputs), labels) for _, network in moments]
     epochs = [epoch for epoch, _ in moments]
-    return float(torch.trapezoid(torch.tensor(losses).double(), torch.tensor(epochs).double()))
+    return float(torch.trapezoid(torch.tensor(losses, dtype=torch.float64), torch.tensor(epochs, dtype=torch.float64)))

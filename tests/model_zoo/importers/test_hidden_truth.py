@@ -37,9 +37,13 @@ def test_what_is_not_all_numbers_stays_as_it_is(texts: list[str | bool], numbers
         assert (type(found), found) == (type(value), value)
 
 
-def test_texts_that_are_the_same_number_stay_texts() -> None:
-    assert written_values(["1", "1.0"], "axis") == ["1", "1.0"]
-    assert find_value("1.0", ["1", "1.0"], "axis") == "1.0"
+@pytest.mark.parametrize(
+    "values", [("1", "1.0"), ("0.0", "-0.0"), (0.0, -0.0), (True, 1), (512, "512"), ("\u00e9", "e\u0301")]
+)
+def test_values_that_are_equal_but_written_differently_are_refused_by_name(values: tuple[object, object]) -> None:
+    with pytest.raises(ZooError) as refused:
+        written_values(["first", *values], "table: hp.rate")
+    assert str(refused.value).startswith(f"table: hp.rate: {values[0]!r} and {values[1]!r} are equal but written diff")
 
 
 @pytest.mark.parametrize("value", [None, [1], {"a": 1}, math.nan, math.inf])

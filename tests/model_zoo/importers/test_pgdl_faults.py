@@ -237,6 +237,16 @@ FAULTS: dict[str, tuple[Callable[[Task], object], str]] = {
         lambda t: edit(t.reference_file, lambda c: c["10"]["hparams"]["rate"].update(possible_values=[0.0, 0.0])),
         r"model_configs\.json: network 10: rate: possible_values has a value twice",
     ),
+    "a value in two writings": (
+        lambda t: edit(t.reference_file, lambda c: c["10"]["hparams"]["rate"].update(possible_values=["0.0", "-0.0"])),
+        r"model_configs\.json: network 10: rate: '0\.0' and '-0\.0' are equal but written differently",
+    ),
+    "two hyperparameters whose names look alike": (
+        lambda t: edit(
+            t.reference_file, lambda c: [e["hparams"].update({"\uff52ate": e["hparams"]["rate"]}) for e in c.values()]
+        ),
+        r"model_configs\.json: the hyperparameters .* have names that are equal after Unicode normalization",
+    ),
     "possible values that differ": (
         lambda t: edit(t.reference_file, lambda c: c["11"]["hparams"]["rate"].update(possible_values=[0.5, 0.0])),
         r"model_configs\.json: network 11: its hyperparameters or possible values are not those",

@@ -291,6 +291,24 @@ def with_a_row_too_few(folder: Folder) -> None:
     folder.write_csv()
 
 
+def with_two_zeros(folder: Folder) -> None:
+    for row, rate in zip(folder.rows, (0.0, 0.0, -0.0, -0.0), strict=True):
+        row["hp.learning_rate"] = rate
+    folder.table = folder.path / "table.json"
+    folder.table.write_text(json.dumps(folder.rows))
+
+
+def with_a_name_in_two_normal_forms(folder: Folder) -> None:
+    folder.rows[0]["network"], folder.rows[1]["network"] = "caf\u00e9.pt", "cafe\u0301.pt"
+    folder.write_csv()
+
+
+def with_an_axis_in_two_normal_forms(folder: Folder) -> None:
+    for row in folder.rows:
+        row["hp.caf\u00e9"], row["hp.cafe\u0301"] = row["hp.learning_rate"], row["hp.decays"]
+    folder.write_csv()
+
+
 def with_objects(folder: Folder) -> None:
     (folder.path / "train.safetensors").unlink()
     np.savez(folder.path / "train.npz", inputs=np.array([{}], dtype=object), labels=np.zeros(1))
@@ -337,6 +355,23 @@ FAULTS: dict[str, tuple[Callable[[Folder], object], str]] = {
         r"table\.csv: the networks net-0\.pt and net-1\.pt have the same hyperparameters",
     ),
     "a metric that is no number": (lambda f: changed(f, metric__epochs="many"), r"row 1: the metric epochs is 'many'"),
+    "a metric that float64 cannot hold": (
+        lambda f: changed(f, metric__epochs=2**53 + 1),
+        r"row 1: the metric epochs is 9007199254740993, a whole number that float64 cannot hold",
+    ),
+    "a value in two writings": (
+        lambda f: changed(f, hp__learning_rate=f"{f.rows[0]['hp.learning_rate']}0"),
+        r"table\.csv: hp\.learning_rate: '[\d.]+' and '[\d.]+' are equal but written differently",
+    ),
+    "two zeros": (with_two_zeros, r"table\.json: hp\.learning_rate: 0\.0 and -0\.0 are equal but written differently"),
+    "a name in two normal forms": (
+        with_a_name_in_two_normal_forms,
+        r"table\.csv: the networks .* equal after Unicode normalization \('caf\\xe9\.pt' and 'cafe\\u0301\.pt'\)",
+    ),
+    "an axis in two normal forms": (
+        with_an_axis_in_two_normal_forms,
+        r"table\.csv: the columns .* equal after Unicode normalization \('hp\.caf\\xe9' and 'hp\.cafe\\u0301'\)",
+    ),
     "another accuracy": (lambda f: changed(f, metric__train_acc=0.999), r"network net-0\.pt: train_acc 0\.999, but it"),
     "rows of different length": (lambda f: f.table.write_text("network,hp.a\nx\n"), r"row 1 has not as many cells"),
     "no table": (lambda f: f.table.unlink(), r"table\.csv: No such file"),

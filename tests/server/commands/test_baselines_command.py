@@ -98,7 +98,14 @@ def test_tables_and_files_say_the_same_and_what_is_kept_is_not_evaluated_again(t
     assert re.search(rf"Squared norm +{best['score']:.2f} ± {best['standard_error']:.2f} +1\.000", first.stdout)
     assert re.search(rf"hyperparameter oracle +{oracle:.2f}", first.stdout)
     assert "Power-law exponent: not applicable, 0 of 8 networks have a value: no layer" in first.stdout
+    survived = best["report"]["sign_error"]["surviving"], best["report"]["sign_error"]["total"]
+    assert (best["sign_error_surviving"], best["sign_error_environments"]) == survived
+    assert lines["Squared norm"]["sign_error_environments"] == str(survived[1])
+    assert refused["sign_error_environments"] is None
+    over = f"over {survived[0]} of {survived[1]} environments"
+    assert over in " ".join(first.stdout.split())
     page = files["html"].read_text()
+    assert f"Sign-error {over}." in page
     assert page.count('data-chart="data:application/json;base64,') == 1
     assert "default-src 'none'" in page
     assert not re.search(r"<link|<script .*src=|<img", re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL))

@@ -131,6 +131,7 @@ def test_a_zip_is_scored(tmp_path: Path, tiny_zoo: Path) -> None:
         pytest.param(
             "def complexity(m, d):\n    return None\n", (), "not_a_number", "NoneType", marks=pytest.mark.thorough
         ),
+        ("def complexity(m, d):\n    return 2**60 + 1\n", (), "not_a_number", "a whole number beyond 2^53"),
         ("def complexity(m, d):\n    while True: pass\n", ("--wall-s", "0.5"), "time_limit", "0.5 s"),
         pytest.param(
             "def complexity(m, d):\n    return bytearray(2**30)\n",

@@ -90,6 +90,77 @@ def test_pgdls_files_give_the_official_scores(write: Write) -> None:
             assert content["score"] == pytest.approx(100 * official, abs=1e-7)
 
 
+def test_equal_gaps_tie(write: Write) -> None:
+    """Recorded with four decimals, every two gaps of a hundredth are one number, which float64 makes several."""
+    recorded = truth_content()
+    networks = recorded["networks"]
+    assert isinstance(networks, dict)
+    steps = [index.bit_count() for index in range(8)]
+    for index, network in enumerate(networks.values()):
+        train_acc = 0.9149 + 0.0071 * index
+        network["metrics"] = {"train_acc": round(train_acc, 4), "test_acc": round(train_acc - 0.01 * steps[index], 4)}
+    truth, values = write("truth", recorded), write("values", {f"n{index}": step for index, step in enumerate(steps)})
+    content = printed(score(truth, values, "--json", "--draws", "0"))
+    assert (content["score"], content["kendall"]["tau_b"]) == (pytest.approx(100, abs=1e-6), 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (2**60 + 1, "the value of 'n3' (the first is 1152921504606846977) is a whole number beyond 2^53"),
+        (float(2**60), None),
+        (2**60, None),
+    ],
+)
+def test_a_whole_number_that_would_tie_with_another_is_refused_by_name(
+    write: Write, truth: Path, value: float, message: str | None
+) -> None:
+    result = score(truth, write("values", VALUES | {"n3": value}), "--json", "--draws", "0")
+    assert result.exit_code == (0 if message is None else 2)
+    assert (message or "") in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("possible", "message"),
+    [
+        ([0.0, -0.0], "the axis 'dropout' lists 0.0 and -0.0, which are equal but written differently"),
+        ([True, 1], "the axis 'dropout' lists True and 1, which are equal but written differently"),
+        (["0.1", 0.1], "the axis 'dropout' lists the possible value 0.1 twice"),
+        (["0.10", 0.1], "the axis 'dropout' lists '0.10' and 0.1, which are equal but written differently"),
+    ],
+)
+def test_axis_values_that_are_equal_are_refused_by_name(
+    write: Write, values: Path, possible: list[object], message: str
+) -> None:
+    recorded = truth_content()
+    axes, networks = recorded["axes"], recorded["networks"]
+    assert isinstance(axes, list)
+    assert isinstance(networks, dict)
+    axes[2]["values"] = possible
+    for index, network in enumerate(networks.values()):
+        network["hyperparameters"]["dropout"] = possible[index % 2]
+    refused = score(write("truth", recorded), values)
+    assert refused.exit_code == 2
+    assert message in refused.stderr
+
+
+def test_ids_that_are_equal_after_unicode_normalisation_are_refused_by_name(write: Write, truth: Path) -> None:
+    refused = score(truth, write("values", VALUES | {"\uff4e3": 1.0}))
+    assert refused.exit_code == 2
+    assert "the ids 'n3' and '\uff4e3' are equal after Unicode normalisation" in refused.stderr
+
+
+def test_the_weights_of_the_sign_error_are_the_published_ones_or_hold_for_one_shared_test_set(
+    truth: Path, values: Path
+) -> None:
+    plain = printed(score(truth, values, "--json", "--draws", "0"))
+    shared = printed(score(truth, values, "--json", "--draws", "0", "--test-sets", "shared"))
+    assert [content["sign_error"]["test_sets"] for content in (plain, shared)] == ["independent", "shared"]
+    drawn = printed(score(truth, values, "--json", "--draws", "20", "--test-sets", "shared"))
+    assert drawn["sign_error"] == shared["sign_error"]
+    assert cells(score(truth, values, "--csv", "--draws", "0"))["sign_error.test_sets", ""] == "independent"
+
+
 def test_csv_has_the_same_numbers_unrounded(truth: Path, values: Path) -> None:
     result = expected("paper")
     content = cells(score(truth, values, "--csv", "--variant", "paper", *FEW))

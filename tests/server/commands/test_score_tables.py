@@ -103,6 +103,7 @@ def test_every_metric_is_shown(golden: tuple[Path, Path], task: GoldenTask) -> N
     assert f"τ-a {result.kendall.tau_a:.4f} ± {result.kendall.standard_error_a:.4f}" in shown
     assert f"MAE {result.regression.mae:.4g}" in shown
     assert f"environments {result.sign_error.surviving} of {result.sign_error.total} survived" in shown
+    assert "weights independent a bound on chance if each network has its own test set" in shown
     assert "sign +1 larger values go with larger targets" in shown
     assert "networks 96 test examples 10000 target gap variant pgdl2020" in shown
 

@@ -61,6 +61,18 @@ def test_the_page_tells_scores_beside_chance_and_hyperparameters(site: Site) -> 
     assert "wrong way round:" not in page
 
 
+def test_the_page_says_over_how_many_changes_the_sign_error_is_taken(site: Site) -> None:
+    for public, over in ((True, "over 2 of 68 changes"), (False, "over 2 changes")):
+        zoo = noticeable_zoo(site, f"noticeable-{public}".lower(), truth_public=public)
+        submission = site.submission(
+            site.phase(f"phase-{public}".lower(), zoos=(zoo,), truth_public=public), site.ann, cmi=(0.1,)
+        )
+        score(site, submission)
+        page = site.browser().get(f"/submissions/{submission}").text
+        assert f"<small>{over} that noise cannot explain</small>" in page
+        assert "<small>over 2</small></td>" in page
+
+
 def test_a_measure_that_is_right_the_wrong_way_round_is_told(site: Site) -> None:
     submission = site.submission(site.phase(), site.ann, cmi=(0.1, 0.2))
     score(site, submission, _upside_down)
@@ -103,6 +115,7 @@ def test_downloads_of_all_numbers_agree(site: Site) -> None:
             of = f"{one['axis']} {one['first']} {one['second']}"
             assert float(rows[zoo["name"], "sign_errors.changes.sign_error", of]) == one["sign_error"]
         assert errors["surviving"] == len(errors["changes"]) == 2
+        assert errors["total"] == 1 + 1 + 66
         assert min(one["cmi"] for one in zoo["report"]["sets"]) == zoo["score"]
 
 
