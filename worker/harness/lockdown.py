@@ -46,7 +46,14 @@ OPEN_FILES = 256
 NEEDED_FOLDERS = frozenset(
     (b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libx32", b"usr", b"opt", b"dev", b"proc", b"tmp")
 )
-NEEDED_BELOW_USR = frozenset((b"lib", b"lib32", b"lib64", b"libx32", b"local"))
+NEEDED_BELOW = {  # of an image: Python and shared libraries
+    b"/": NEEDED_FOLDERS,
+    b"/usr": frozenset((b"lib", b"lib32", b"lib64", b"libx32", b"local")),
+    b"/usr/lib": frozenset((b"python3", b"x86_64-linux-gnu", b"aarch64-linux-gnu")),
+    b"/usr/lib/x86_64-linux-gnu": frozenset(),
+    b"/usr/lib/aarch64-linux-gnu": frozenset(),
+    b"/dev": frozenset((b"shm",)),
+}
 PENDING_SIGNALS = 256  # and POSIX timers, which the kernel counts with them
 INSIDE_ID = 61184  # what every network sees as its user and group, whichever it has outside
 NAME = b"sandbox"  # of the host and its domain
@@ -177,10 +184,11 @@ def private_files(scratch_bytes: int, memory_map: bytes, writable: Sequence[Moun
 
 def cover_unneeded() -> None:
     """Mount an empty folder over each one that no measure needs: a container's whole image is visible."""
-    for above, needed in ((b"/", NEEDED_FOLDERS), (b"/usr", NEEDED_BELOW_USR), (b"/dev", frozenset((b"shm",)))):
-        for entry in os.scandir(above):
-            if entry.name not in needed and entry.is_dir(follow_symlinks=False):
-                flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC
+    flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC
+    for above, needed in NEEDED_BELOW.items():
+        for entry in os.scandir(above) if os.path.isdir(above) else ():  # noqa: PTH112  (as bytes, for the kernel)
+            is_needed = entry.name in needed or (b"." in entry.name and entry.name.startswith(b"python3"))
+            if not is_needed and entry.is_dir(follow_symlinks=False):
                 _mount(b"none", entry.path, b"tmpfs", flags, b"size=4k,nr_inodes=2")
 
 
