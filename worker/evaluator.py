@@ -8,7 +8,7 @@ import logging
 import threading
 import uuid
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
@@ -25,7 +25,6 @@ from submissions.leaderboard import rank_intervals
 from submissions.storage.database import Database
 from submissions.storage.records import Purpose
 from submissions.zoos.tracks import Track
-from worker.failures import tell
 from worker.sandbox.pool import SandboxPool
 from worker.sandbox.protocol import (
     Code,
@@ -122,7 +121,7 @@ class Evaluator:
                 files = network_files(work.zoo, run.network_id, work.code.track)
                 with self._zoos.fetched(work.zoo, _names(work.zoo, files)):
                     outcome = sandbox.evaluate(files, seed)
-                is_wanted = self._record(claim, run, outcome, work.code.files, dict(sandbox.layers))
+                is_wanted = self._record(claim, run, outcome, dict(sandbox.layers))
             except (SandboxError, ZooError, StoreError, BundleError, ScoringError) as error:
                 if self._stopping.is_set() or queue.held_by(self._db, claim.owner) == 0:
                     break
@@ -151,7 +150,6 @@ class Evaluator:
         claim: queue.Claim,
         run: queue.ClaimedRun,
         outcome: Outcome,
-        files: Mapping[str, bytes],
         layers: dict[str, bool],
     ) -> bool:
         """Record the outcome; return whether the rest of the claim is still wanted."""
@@ -167,15 +165,14 @@ class Evaluator:
                 peak_bytes=outcome.peak_bytes,
                 layers=layers,
             )
-        told = tell(outcome, files, shows_logs=claim.shows_logs)
         is_known = outcomes.record_failure(
             self._db,
             run.id,
             claim.owner,
             reason=outcome.reason,
-            detail=told.detail,
-            message=told.message,
-            log=told.log,
+            detail=outcome.detail,
+            message=outcome.message,
+            log=outcome.log,
             wall_s=outcome.wall_s,
             cpu_s=outcome.cpu_s,
             peak_bytes=outcome.peak_bytes,

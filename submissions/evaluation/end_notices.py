@@ -33,7 +33,9 @@ def tell_end(session: Session, submission_id: int) -> None:
     again = " again" if submission.attempt > 1 else ""
     text = f"“{submission.name}” {what}{again} in {phase.title} of {competition.title}.{more}"
     for person in _people(session, submission):
-        session.add(NotificationRecord(user_id=person.id, text=text, submission_id=submission_id))
+        notice = NotificationRecord(user_id=person.id, text=text, submission_id=submission_id)
+        notice.at = submission.finished_at or notice.at  # no more exact than the end of the submission is told
+        session.add(notice)
         if submission.attempt == 1 and person.wants_mail and person.email and person.email_verified_at is not None:
             write_mail(session, person.email, f"“{submission.name}” {what}", _mail(person, text, submission_id))
 

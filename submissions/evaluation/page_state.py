@@ -11,7 +11,12 @@ from submissions.storage.states import State
 
 
 def page_state(session: Session, submission: SubmissionRecord) -> tuple[tuple[Purpose, State, int], ...]:
-    """Purpose, state and number of values of each evaluation of the current attempt, in a fixed order."""
+    """Purpose, state and number of values of each evaluation of the current attempt, in a fixed order.
+
+    Empty once the measure has failed: the page changes no more, and what these say then is the measure's choice.
+    """
+    if submission.state is State.FAILED:
+        return ()
     rows = session.execute(
         select(EvaluationRecord.purpose, EvaluationRecord.state, func.count(ValueRecord.network_id))
         .outerjoin(ValueRecord, ValueRecord.evaluation_id == EvaluationRecord.id)

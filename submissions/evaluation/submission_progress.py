@@ -13,6 +13,7 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session, aliased, contains_eager
 
 from scoring import METRICS
+from submissions.evaluation.failure_disclosure import FailureText, seen_detail, seen_states, tells_all, told
 from submissions.leaderboard.counting_rule import SCORE_DIGITS
 from submissions.results.visibility import Sight, sight
 from submissions.storage.records import (
@@ -34,7 +35,8 @@ from submissions.zoos.tracks import in_words
 class ZooProgress:
     """The progress of one evaluation: `done` of `networks` have a value. Seconds are wall time per network.
 
-    cmi, kendall_tau: None also if the reader may not see them.
+    cmi, kendall_tau: None also if the reader may not see them. Seconds and bytes of a hidden zoo: None until it is
+    scored, in a phase without logs; and if the measure fails there, `done` is 0.
     """
 
     name: str
@@ -71,16 +73,18 @@ class FailureView:
 
     Attributes
     ----------
-    ordinal : int
+    zoo_title : str or None
+        None, as for `ordinal` and `networks`, where only the reason of a failure is told (`failure_disclosure`).
+    ordinal : int or None
         The position of the network in the order of evaluation; its id stays hidden.
     message, log : str or None
-        None in phases that do not show logs.
+        None where only the reason is told.
     """
 
     is_smoke: bool
-    zoo_title: str
-    ordinal: int
-    networks: int
+    zoo_title: str | None
+    ordinal: int | None
+    networks: int | None
     detail: str
     message: str | None
     log: str | None
@@ -208,8 +212,8 @@ def progress(session: Session, submission_id: int, *, is_owner: bool, sees_all: 
         is_disqualified=submission.is_disqualified,
         state=submission.state,
         reason=submission.reason,
-        detail=submission.detail if with_detail else None,
-        failure=_failure(session, submission.id, submission.attempt) if fails else None,
+        detail=seen_detail(session, submission) if with_detail else None,
+        failure=_failure(session, submission) if fails else None,
         score=seen_score(submission, sees),
         spends_quota=submission.spends_quota,
         attempt=submission.attempt,
@@ -217,7 +221,7 @@ def progress(session: Session, submission_id: int, *, is_owner: bool, sees_all: 
         started_at=submission.started_at,
         finished_at=submission.finished_at,
         smoke=_smoke(evaluations),
-        zoos=_zoos(evaluations, sees),
+        zoos=_zoos(evaluations, sees, submission),
         repeats=_repeats(session, submission.id, submission.attempt) if has_repeats else None,
         needs=in_words(submission.needs),
         sees=sees,
@@ -249,9 +253,7 @@ def _evaluations(session: Session, submission_id: int, attempt: int) -> Sequence
             EvaluationRecord.layers,
             EvaluationRecord.cmi,
             EvaluationRecord.kendall_tau,
-            ZooRecord.name,
-            ZooRecord.title,
-            ZooRecord.truth_public,
+            ZooRecord,
             func.count(ValueRecord.network_id).label("done"),
             func.avg(ValueRecord.wall_s).label("mean_s"),
             func.max(ValueRecord.wall_s).label("longest_s"),
@@ -269,28 +271,35 @@ def _evaluations(session: Session, submission_id: int, attempt: int) -> Sequence
 def _smoke(evaluations: Sequence[Any]) -> SmokeProgress | None:
     for row in evaluations:
         if row.purpose is Purpose.SMOKE:
-            return SmokeProgress(zoo_title=row.title, state=row.state, networks=row.networks, done=row.done)
+            return SmokeProgress(zoo_title=row.ZooRecord.title, state=row.state, networks=row.networks, done=row.done)
     return None
 
 
-def _zoos(evaluations: Sequence[Any], sees: Sight) -> tuple[ZooProgress, ...]:
-    return tuple(
-        ZooProgress(
-            name=row.name,
-            title=row.title,
-            state=row.state,
-            networks=row.networks,
-            done=row.done,
-            cmi=METRICS["cmi"].shown(row.cmi) if sees is Sight.ALL else None,
-            kendall_tau=METRICS["kendall_tau"].shown(row.kendall_tau) if sees is Sight.ALL else None,
-            mean_wall_s=row.mean_s,
-            longest_wall_s=row.longest_s,
-            peak_bytes=row.peak_bytes,
-            truth_public=row.truth_public,
+def _zoos(evaluations: Sequence[Any], sees: Sight, submission: SubmissionRecord) -> tuple[ZooProgress, ...]:
+    are_told = [tells_all(submission.phase, row.ZooRecord) for row in evaluations]
+    states = seen_states([(row.state, is_told) for row, is_told in zip(evaluations, are_told, strict=True)])
+    has_failed = State.FAILED in states
+    zoos = []
+    for row, is_told, state in zip(evaluations, are_told, states, strict=True):
+        if row.purpose is not Purpose.SCORE:
+            continue
+        has_cost = is_told or state is State.SCORED
+        zoos.append(
+            ZooProgress(
+                name=row.ZooRecord.name,
+                title=row.ZooRecord.title,
+                state=state,
+                networks=row.networks,
+                done=row.done if is_told or not has_failed else 0,
+                cmi=METRICS["cmi"].shown(row.cmi) if sees is Sight.ALL else None,
+                kendall_tau=METRICS["kendall_tau"].shown(row.kendall_tau) if sees is Sight.ALL else None,
+                mean_wall_s=row.mean_s if has_cost else None,
+                longest_wall_s=row.longest_s if has_cost else None,
+                peak_bytes=row.peak_bytes if has_cost else None,
+                truth_public=row.ZooRecord.truth_public,
+            )
         )
-        for row in evaluations
-        if row.purpose is Purpose.SCORE
-    )
+    return tuple(zoos)
 
 
 def _layers(evaluations: Sequence[Any]) -> dict[str, bool]:
@@ -299,29 +308,31 @@ def _layers(evaluations: Sequence[Any]) -> dict[str, bool]:
     return {name: all(vector.get(name, False) for vector in vectors) for vector in vectors for name in vector}
 
 
-def _failure(session: Session, submission_id: int, attempt: int) -> FailureView | None:
+def _failure(session: Session, submission: SubmissionRecord) -> FailureView | None:
     found = session.execute(
-        select(EvaluationRecord.purpose, ZooRecord.title, RunRecord.position, EvaluationRecord.networks, FailureRecord)
+        select(EvaluationRecord.purpose, ZooRecord, RunRecord.position, EvaluationRecord.networks, FailureRecord)
         .join(RunRecord, RunRecord.id == FailureRecord.run_id)
         .join(EvaluationRecord, EvaluationRecord.id == RunRecord.evaluation_id)
         .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
         .where(
-            EvaluationRecord.submission_id == submission_id,
-            EvaluationRecord.attempt == attempt,
+            EvaluationRecord.submission_id == submission.id,
+            EvaluationRecord.attempt == submission.attempt,
             EvaluationRecord.state == State.FAILED,
         )
     ).first()
     if found is None:
         return None
-    purpose, title, position, networks, failure = found
+    purpose, zoo, position, networks, failure = found
+    text = told(FailureText(failure.detail, failure.message, failure.log), failure.reason, submission.phase, zoo)
+    is_told = tells_all(submission.phase, zoo)
     return FailureView(
         is_smoke=purpose is Purpose.SMOKE,
-        zoo_title=title,
-        ordinal=position + 1,
-        networks=networks,
-        detail=failure.detail,
-        message=failure.message,
-        log=failure.log,
+        zoo_title=zoo.title if is_told else None,
+        ordinal=position + 1 if is_told else None,
+        networks=networks if is_told else None,
+        detail=text.detail,
+        message=text.message,
+        log=text.log,
     )
 
 

@@ -4,12 +4,14 @@ import json
 import zipfile
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import groupby
 from pathlib import PurePath
 from typing import IO, Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from submissions.evaluation.failure_disclosure import seen_detail, seen_states, tells_all
 from submissions.intake.bundle_store import BundleStore, StoreError
 from submissions.people.sessions import sessions_of
 from submissions.results.visibility import Sight, sight
@@ -28,6 +30,7 @@ from submissions.storage.records import (
     ZooRecord,
 )
 from submissions.storage.roles import PERMISSIONS, Permission
+from submissions.storage.states import State
 
 
 def write_export(db: Database, store: BundleStore, user_id: int, file: IO[bytes]) -> None:
@@ -118,30 +121,35 @@ def _submission(session: Session, submission: SubmissionRecord, reader: UserReco
         "sha256": submission.bundle_sha256,
         "state": submission.state,
         "reason": submission.reason,
-        "detail": submission.detail,
+        "detail": seen_detail(session, submission),
         "shown_score": submission.shown_score,
         "score": submission.score if seen is Sight.ALL else None,
         "attempt": submission.attempt,
         "created_at": submission.created_at,
         "started_at": submission.started_at,
         "finished_at": submission.finished_at,
-        "evaluations": _evaluations(session, submission.id, with_scores=seen is Sight.ALL),
+        "evaluations": _evaluations(session, submission, with_scores=seen is Sight.ALL),
     }
 
 
-def _evaluations(session: Session, submission_id: int, *, with_scores: bool) -> list[dict[str, Any]]:
+def _evaluations(session: Session, submission: SubmissionRecord, *, with_scores: bool) -> list[dict[str, Any]]:
     found = session.execute(
         select(EvaluationRecord, ZooRecord)
         .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
-        .where(EvaluationRecord.submission_id == submission_id)
+        .where(EvaluationRecord.submission_id == submission.id)
         .order_by(EvaluationRecord.attempt, EvaluationRecord.id)
     ).all()
+    states: dict[int, State] = {}
+    for _, of_attempt in groupby(found, key=lambda row: row[0].attempt):
+        rows = [(evaluation, tells_all(submission.phase, zoo)) for evaluation, zoo in of_attempt]
+        seen = seen_states([(evaluation.state, is_told) for evaluation, is_told in rows])
+        states |= {evaluation.id: state for (evaluation, _), state in zip(rows, seen, strict=True)}
     return [
         {
             "zoo": zoo.label,
             "attempt": evaluation.attempt,
             "purpose": evaluation.purpose,
-            "state": evaluation.state,
+            "state": states[evaluation.id],
             "networks": evaluation.networks,
             "cmi": evaluation.cmi if with_scores else None,
             "kendall_tau": evaluation.kendall_tau if with_scores else None,

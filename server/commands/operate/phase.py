@@ -50,7 +50,7 @@ def command() -> None:
 @click.option("--target", help="The target that measures predict (default: gap); every zoo must have it.")
 @limit_options(any_positive=False)
 @click.option("--daily-quota", type=int, help="Submissions per person in 24 hours (default: 20).")
-@click.option("--shows-logs", is_flag=True, default=None, help="Authors see the output of their measures.")
+@click.option("--shows-logs", is_flag=True, default=None, help="Authors see how their measures fail on hidden zoos.")
 @click.option("--hidden", is_flag=True, default=None, help="Only organizers see the phase.")
 def open_command(
     address: str, zoos: tuple[str, ...], competition_title: str | None, **options: str | float | bool | datetime | None
