@@ -225,7 +225,7 @@ def test_nothing_of_the_machine_is_told(attempt: Attempt, probe: Probe) -> None:
 
 
 @each(
-    unknown_calls("timers without number", 1, **numbers("timer_create", "timerfd_create")),
+    unknown_calls("any number of timers", 1, **numbers("timer_create", "timerfd_create")),
     Probe(
         "hoarding pending signals",
         lines(
