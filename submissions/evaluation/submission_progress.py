@@ -284,6 +284,7 @@ def _zoos(evaluations: Sequence[Any], sees: Sight, submission: SubmissionRecord)
         if row.purpose is not Purpose.SCORE:
             continue
         has_cost = is_told or state is State.SCORED
+        has_score = sees is Sight.ALL and (is_told or not has_failed)
         zoos.append(
             ZooProgress(
                 name=row.ZooRecord.name,
@@ -291,8 +292,8 @@ def _zoos(evaluations: Sequence[Any], sees: Sight, submission: SubmissionRecord)
                 state=state,
                 networks=row.networks,
                 done=row.done if is_told or not has_failed else 0,
-                cmi=METRICS["cmi"].shown(row.cmi) if sees is Sight.ALL else None,
-                kendall_tau=METRICS["kendall_tau"].shown(row.kendall_tau) if sees is Sight.ALL else None,
+                cmi=METRICS["cmi"].shown(row.cmi) if has_score else None,
+                kendall_tau=METRICS["kendall_tau"].shown(row.kendall_tau) if has_score else None,
                 mean_wall_s=row.mean_s if has_cost else None,
                 longest_wall_s=row.longest_s if has_cost else None,
                 peak_bytes=row.peak_bytes if has_cost else None,

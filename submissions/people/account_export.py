@@ -151,8 +151,8 @@ def _evaluations(session: Session, submission: SubmissionRecord, *, with_scores:
             "purpose": evaluation.purpose,
             "state": states[evaluation.id],
             "networks": evaluation.networks,
-            "cmi": evaluation.cmi if with_scores else None,
-            "kendall_tau": evaluation.kendall_tau if with_scores else None,
+            "cmi": evaluation.cmi if with_scores and states[evaluation.id] is State.SCORED else None,
+            "kendall_tau": evaluation.kendall_tau if with_scores and states[evaluation.id] is State.SCORED else None,
             "values": _values(session, evaluation.id) if zoo.truth_public else None,
         }
         for evaluation, zoo in found

@@ -124,7 +124,7 @@ def everything_seen(competition: Competition, user: int, submission_id: int) -> 
     listed = json.loads(zipfile.ZipFile(file).read("submissions.json"))
     (export,) = [one for one in listed if one["id"] == submission_id]
     for content in (seen, export):
-        for name in ("id", "submission_id", "created_at", "started_at", "finished_at"):
+        for name in ("id", "submission_id", "code", "created_at", "started_at", "finished_at"):
             content.pop(name, None)
     return repr((seen, stages, [notice.text for notice in notices], export, stored))
 
