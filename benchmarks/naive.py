@@ -20,11 +20,13 @@ from tests.factories import make_tiny_zoo
 from worker.evaluator import network_files
 from worker.sandbox.backends.bubblewrap import command_line
 from worker.sandbox.backends.docker import DockerOptions
+from worker.sandbox.backends.visible_files import PACKAGES
 from worker.sandbox.protocol import NetworkFiles
 
 PROGRAM = """
 import sys
 sys.path[:0] = ["/gengap", "/opt/inside"]
+sys.path.append("{packages}")
 import json, os
 import numpy, scipy, sklearn, torch
 from model_zoo.architectures import load_network, load_training_data
@@ -61,7 +63,7 @@ def in_bubblewrap(network: NetworkFiles, measure: str) -> None:
     for file, name in zip((network.weights, network.training_data), inside, strict=True):
         command[at:at] = ["--ro-bind", str(file), name]
     entry = command.index("-c") + 1
-    finish([*command[:entry], PROGRAM.format(measure=measure), *inside, *told(network)])
+    finish([*command[:entry], PROGRAM.format(measure=measure, packages=PACKAGES), *inside, *told(network)])
 
 
 def in_docker(network: NetworkFiles, measure: str) -> None:
@@ -71,7 +73,7 @@ def in_docker(network: NetworkFiles, measure: str) -> None:
         mounts += ["--volume", f"{file}:{name}:ro"]
     command = ["docker", "run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL", *mounts]
     command += ["--entrypoint", "/opt/gengap/bin/python", "--env", "OMP_NUM_THREADS=1", DockerOptions().image]
-    finish([*command, "-c", PROGRAM.format(measure=measure), "/weights", "/data", *told(network)])
+    finish([*command, "-c", PROGRAM.format(measure=measure, packages=PACKAGES), "/weights", "/data", *told(network)])
 
 
 def told(network: NetworkFiles) -> list[str]:

@@ -214,13 +214,14 @@ def make_competition_on(
     zoos: ZooStore, db: Database, store: BundleStore, zoo_folders: Sequence[Path], **phase: object
 ) -> Competition:
     competition = Competition(db, store, zoos, 0)
-    settings = with_limits({"opens_at": utc_now(), "title": "Main phase", **phase})
+    exact = {"is_revealed": True}  # tests look at exact scores unless they say otherwise
+    settings = with_limits({"opens_at": utc_now(), "title": "Main phase", **exact, **phase})
     phase_id = create_competition(
         db,
         slug=competition.slug,
         title="A competition for tests",
         text="Predict the gaps.",
-        phase=PhaseRecord(slug=competition.phase_slug, is_revealed=True, **settings),  # tests look at exact scores
+        phase=PhaseRecord(slug=competition.phase_slug, **settings),
         zoo_ids=[register_zoo(db, zoos, folder) for folder in zoo_folders],
     )
     return Competition(db, store, zoos, phase_id)

@@ -26,7 +26,6 @@ from submissions.leaderboard import rank_intervals
 from submissions.storage.database import Database
 from submissions.storage.records import Purpose
 from submissions.zoos.tracks import Track
-from worker.failures import tell
 from worker.sandbox.pool import SandboxPool
 from worker.sandbox.protocol import (
     Code,
@@ -114,7 +113,7 @@ class Evaluator:
                 names = [path.relative_to(zoo.folder).as_posix() for _, path in files.named]
                 with self.zoos.fetched(zoo, names):
                     outcome = sandbox.evaluate(files, seed)
-                is_wanted = self._record(claim, run, outcome, code, sandbox)
+                is_wanted = self._record(claim, run, outcome, dict(sandbox.layers))
             except (SandboxError, ZooError, StoreError, BundleError, ScoringError) as error:
                 if self._stopping.is_set() or queue.held_by(self.db, claim.owner) == 0:
                     break
@@ -139,11 +138,8 @@ class Evaluator:
         left_s = queue.pooled_left_s(self.db, claim.evaluation_id) if claim.is_pooled else None
         return claim.limits if left_s is None else replace(claim.limits, wall_s=max(left_s, LEAST_WALL_S))
 
-    def _record(
-        self, claim: queue.Claim, run: queue.ClaimedRun, outcome: Outcome, code: Code, sandbox: Sandbox
-    ) -> bool:
+    def _record(self, claim: queue.Claim, run: queue.ClaimedRun, outcome: Outcome, layers: dict[str, bool]) -> bool:
         """Record the outcome; return whether the rest of the claim is still wanted."""
-        layers = dict(sandbox.layers)
         if isinstance(outcome, Value):
             return outcomes.record_value(
                 self.db,
@@ -156,15 +152,14 @@ class Evaluator:
                 peak_bytes=outcome.peak_bytes,
                 layers=layers,
             )
-        told = tell(outcome, code.files, shows_logs=claim.shows_logs)
         is_known = outcomes.record_failure(
             self.db,
             run.id,
             claim.owner,
             reason=outcome.reason,
-            detail=told.detail,
-            message=told.message,
-            log=told.log,
+            detail=outcome.detail,
+            message=outcome.message,
+            log=outcome.log,
             wall_s=outcome.wall_s,
             cpu_s=outcome.cpu_s,
             peak_bytes=outcome.peak_bytes,

@@ -32,7 +32,7 @@ def tell_end(session: Session, submission_id: int) -> None:
     competition = session.get_one(CompetitionRecord, phase.competition_id)
     told = disclosure(phase, submission, Reader(is_owner=True))
     what, more = _sentences(submission, told)
-    at = told.moment(utc_now())
+    at = told.moment(submission.finished_at or utc_now())  # no more exact than the end is told
     again = " again" if submission.attempt > 1 else ""
     text = f"“{submission.name}” {what}{again} in {phase.title} of {competition.title}.{more}"
     for person in _people(session, submission):

@@ -6,6 +6,7 @@ Called by pages (cancel, re-run) and by workers (the rest). `submissions.evaluat
 """
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import exists, select, update
@@ -15,6 +16,7 @@ import scoring
 from model_zoo.store import ZooStore
 from submissions.evaluation import end_notices
 from submissions.evaluation.attempts import add_attempt, add_repeats, drop_open_work, drop_runs, hold_zoos
+from submissions.evaluation.failure_disclosure import FailureText, failure_told
 from submissions.evaluation.score_computation import Scored, foresee, stored_scores, submission_error
 from submissions.evaluation.time_pool import left_s, too_long
 from submissions.leaderboard import standings
@@ -203,10 +205,9 @@ def record_failure(
     ----------
     owner : str
         The worker that claims to hold the run.
-    detail : str
-        Where and how it failed, without data of the zoo.
-    message, log : str or None, optional
-        Stored only in phases that show logs.
+    detail, message, log : str or None
+        Where and how it failed, the exception's text and the end of what was printed. What is stored of them is for
+        `failure_disclosure` to decide.
     wall_s, cpu_s : float or None, optional
         Seconds.
     layers : dict[str, bool] or None, optional
@@ -251,6 +252,10 @@ def give_up(session: Session, evaluation: EvaluationRecord, detail: str) -> None
 
 
 def _fail(session: Session, evaluation: EvaluationRecord, failure: FailureRecord) -> None:
+    text = FailureText(failure.detail, failure.message, failure.log)
+    phase, truth_public = evaluation.submission.phase, evaluation.zoo.truth_public
+    text = failure_told(text, failure.reason, phase, truth_public=truth_public)
+    failure.detail, failure.message, failure.log = text.detail, text.message, text.log
     session.add(failure)
     if evaluation.purpose is Purpose.REPEAT:
         session.flush()
@@ -259,6 +264,12 @@ def _fail(session: Session, evaluation: EvaluationRecord, failure: FailureRecord
         return
     evaluation.state = State.FAILED
     _end(session, evaluation.submission_id, Event.MEASURE_FAILED, reason=failure.reason, detail=failure.detail)
+
+
+def _ended(event: Event) -> datetime:
+    """Return the time of an end: of a failure, whose moment the measure chooses, the next whole second."""
+    now = utc_now()
+    return now.replace(microsecond=0) + timedelta(seconds=1) if event is Event.MEASURE_FAILED else now
 
 
 def lock_submission_of(session: Session, run_id: int) -> None:
@@ -311,7 +322,7 @@ def _end(session: Session, submission_id: int, event: Event, **outcome: Any) -> 
     change = (
         update(SubmissionRecord)
         .where(SubmissionRecord.id == submission_id, SubmissionRecord.state.in_(sources(event)))
-        .values(**nothing | outcome, state=target, finished_at=utc_now())
+        .values(**nothing | outcome, state=target, finished_at=_ended(event))
     )
     if rows_changed(session, change) != 1:
         if session.get(SubmissionRecord, submission_id) is None:

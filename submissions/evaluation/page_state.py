@@ -16,11 +16,15 @@ def page_state(
 ) -> tuple[tuple[Purpose, State, int], ...]:
     """Purpose, state and number of values of each evaluation of the current attempt, in a fixed order.
 
+    Empty once the measure has failed: the page changes no more, and what these say then is the measure's choice.
+
     Parameters
     ----------
     told : Disclosure
         What the reader may be told: numbers are as coarse as on the page.
     """
+    if submission.state is State.FAILED:
+        return ()
     rows = session.execute(
         select(
             EvaluationRecord.purpose,

@@ -59,7 +59,6 @@ class Claim:
     purpose: Purpose
     is_pooled: bool
     limits: Limits
-    shows_logs: bool
     networks: int
     runs: tuple[ClaimedRun, ...]
 
@@ -119,7 +118,6 @@ def claim(db: Database, owner: str, *, batch: int, lease_s: float, now: datetime
             purpose=evaluation.purpose,
             is_pooled=phase.time_rule is TimeRule.POOLED,
             limits=phase.limits,
-            shows_logs=phase.shows_logs,
             networks=evaluation.networks,
             runs=tuple(ClaimedRun(run_id, network_id) for _, run_id, network_id in sorted(rows)),
         )

@@ -13,10 +13,12 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session, aliased, contains_eager
 
 from scoring import METRICS
+from submissions.evaluation.failure_disclosure import FailureText, failure_told, seen_detail, seen_states, tells_all
 from submissions.results.disclosure import SCORE_DIGITS, Disclosure, Reader, Sight, disclosure
 from submissions.storage.records import (
     EvaluationRecord,
     FailureRecord,
+    PhaseRecord,
     Purpose,
     RunRecord,
     SubmissionRecord,
@@ -30,12 +32,15 @@ from submissions.storage.roles import Permission
 from submissions.storage.states import SENTENCES, Reason, State
 from submissions.zoos.tracks import in_words
 
+_METRICS = ("cmi", "kendall_tau")
+
 
 @dataclass(frozen=True)
 class ZooProgress:
     """The progress of one evaluation: `done` of `networks` have a value. Seconds are wall time per network.
 
-    cmi, kendall_tau, mean_wall_s, longest_wall_s, peak_bytes: None also if the reader may not be told.
+    cmi, kendall_tau, mean_wall_s, longest_wall_s, peak_bytes: None also if the reader may not be told. If the measure
+    failed on a hidden zoo in a phase without logs, `done` is 0 on such zoos.
     """
 
     name: str
@@ -72,16 +77,18 @@ class FailureView:
 
     Attributes
     ----------
-    ordinal : int
+    zoo_title : str or None
+        None, as for `ordinal` and `networks`, where only the reason of a failure is told (`failure_disclosure`).
+    ordinal : int or None
         The position of the network in the order of evaluation; its id stays hidden.
     message, log : str or None
-        None in phases that do not show logs.
+        None where only the reason is told.
     """
 
     is_smoke: bool
-    zoo_title: str
-    ordinal: int
-    networks: int
+    zoo_title: str | None
+    ordinal: int | None
+    networks: int | None
     detail: str
     message: str | None
     log: str | None
@@ -197,12 +204,12 @@ def progress(session: Session, submission_id: int, reader: Reader) -> Progress:
         submission,
         submission_id=submission.id,
         user_name=user_name if with_detail else submission.alias or team_name or user_name,
-        detail=submission.detail if with_detail else None,
-        failure=_failure(session, submission.id, submission.attempt) if fails else None,
+        detail=seen_detail(session, submission) if with_detail else None,
+        failure=_failure(session, submission) if fails else None,
         score=told_score(submission, told),
         finished_at=told.moment(submission.finished_at),
         smoke=_smoke(evaluations),
-        zoos=_zoos(evaluations, told),
+        zoos=_zoos(evaluations, told, submission.phase),
         repeats=_repeats(session, submission.id, submission.attempt) if has_repeats and not told.is_coarse else None,
         needs=in_words(submission.needs),
         sees=told.sight,
@@ -254,19 +261,27 @@ def _smoke(evaluations: Sequence[Any]) -> SmokeProgress | None:
     return None
 
 
-def _zoos(evaluations: Sequence[Any], told: Disclosure) -> tuple[ZooProgress, ...]:
-    return tuple(_zoo(row, told) for row in evaluations if row.purpose is Purpose.SCORE)
+def _zoos(evaluations: Sequence[Any], told: Disclosure, phase: PhaseRecord) -> tuple[ZooProgress, ...]:
+    are_told = [tells_all(phase, truth_public=row.truth_public) for row in evaluations]
+    states = seen_states([(row.state, is_told) for row, is_told in zip(evaluations, are_told, strict=True)])
+    has_failed = State.FAILED in states
+    return tuple(
+        _zoo(row, told, state, is_told=is_told or not has_failed)
+        for row, is_told, state in zip(evaluations, are_told, states, strict=True)
+        if row.purpose is Purpose.SCORE
+    )
 
 
-def _zoo(row: Any, told: Disclosure) -> ZooProgress:
+def _zoo(row: Any, told: Disclosure, state: State, *, is_told: bool) -> ZooProgress:
+    """Return the progress on one zoo. is_told: whether it may be told how far the measure came there."""
     public = row.truth_public
-    numbers = {
-        "done": told.done(row.done, row.networks, truth_public=public),
-        **{key: told.metric(METRICS[key], getattr(row, key), truth_public=public) for key in ("cmi", "kendall_tau")},
-    }
-    if not public and told.sight is not Sight.ALL:  # a measure decides how long it takes, on what it has seen
+    numbers: dict[str, Any] = {"done": 0, "cmi": None, "kendall_tau": None}
+    if is_told:
+        numbers = {key: told.metric(METRICS[key], getattr(row, key), truth_public=public) for key in _METRICS}
+        numbers["done"] = told.done(row.done, row.networks, truth_public=public)
+    if not public and not (is_told and told.sight is Sight.ALL):  # a measure decides how long it takes
         numbers |= dict.fromkeys(("mean_wall_s", "longest_wall_s", "peak_bytes"))
-    return copied(ZooProgress, row, **numbers)
+    return copied(ZooProgress, row, state=state, **numbers)
 
 
 def _layers(evaluations: Sequence[Any]) -> dict[str, bool]:
@@ -275,23 +290,44 @@ def _layers(evaluations: Sequence[Any]) -> dict[str, bool]:
     return {name: all(vector.get(name, False) for vector in vectors) for vector in vectors for name in vector}
 
 
-def _failure(session: Session, submission_id: int, attempt: int) -> FailureView | None:
+def _failure(session: Session, submission: SubmissionRecord) -> FailureView | None:
     found = session.execute(
-        select(EvaluationRecord.purpose, ZooRecord.title, RunRecord.position, EvaluationRecord.networks, FailureRecord)
+        select(
+            EvaluationRecord.purpose,
+            ZooRecord.title,
+            ZooRecord.truth_public,
+            RunRecord.position,
+            EvaluationRecord.networks,
+            FailureRecord,
+        )
         .join(RunRecord, RunRecord.id == FailureRecord.run_id)
         .join(EvaluationRecord, EvaluationRecord.id == RunRecord.evaluation_id)
         .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
         .where(
-            EvaluationRecord.submission_id == submission_id,
-            EvaluationRecord.attempt == attempt,
+            EvaluationRecord.submission_id == submission.id,
+            EvaluationRecord.attempt == submission.attempt,
             EvaluationRecord.state == State.FAILED,
         )
     ).first()
     if found is None:
         return None
-    purpose, title, position, networks, failure = found
-    is_smoke = purpose is Purpose.SMOKE
-    return copied(FailureView, failure, is_smoke=is_smoke, zoo_title=title, ordinal=position + 1, networks=networks)
+    purpose, title, truth_public, position, networks, failure = found
+    text = failure_told(
+        FailureText(failure.detail, failure.message, failure.log),
+        failure.reason,
+        submission.phase,
+        truth_public=truth_public,
+    )
+    is_told = tells_all(submission.phase, truth_public=truth_public)
+    return FailureView(
+        is_smoke=purpose is Purpose.SMOKE,
+        zoo_title=title if is_told else None,
+        ordinal=position + 1 if is_told else None,
+        networks=networks if is_told else None,
+        detail=text.detail,
+        message=text.message,
+        log=text.log,
+    )
 
 
 def _repeats(session: Session, submission_id: int, attempt: int) -> RepeatProgress:

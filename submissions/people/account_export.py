@@ -3,6 +3,7 @@
 import json
 import zipfile
 from datetime import datetime
+from itertools import groupby
 from pathlib import PurePath
 from typing import IO, Any
 
@@ -10,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from scoring import METRICS
+from submissions.evaluation.failure_disclosure import seen_detail, seen_states, tells_all
 from submissions.intake.bundle_store import BundleStore, StoreError
 from submissions.people.sessions import sessions_of
 from submissions.results.disclosure import Disclosure, Reader, disclosure
@@ -29,6 +31,7 @@ from submissions.storage.records import (
     ZooRecord,
 )
 from submissions.storage.roles import PERMISSIONS
+from submissions.storage.states import State
 
 
 def write_export(db: Database, store: BundleStore, user_id: int, file: IO[bytes]) -> None:
@@ -92,32 +95,46 @@ def _submission(session: Session, submission: SubmissionRecord, reader: UserReco
         "team": team.name if team is not None else None,
         **_fields(submission, "name", "description", "link", "alias", "track", "filename"),
         "sha256": submission.bundle_sha256,
-        **_fields(submission, "state", "reason", "detail"),
+        **_fields(submission, "state", "reason"),
+        "detail": seen_detail(session, submission),
         "shown_score": told.score(submission.shown_score, submission.shown_score),
         "score": told.score(submission.score, submission.shown_score),
         **_fields(submission, "attempt", "created_at", "started_at"),
         "finished_at": told.moment(submission.finished_at),
-        "evaluations": _evaluations(session, submission.id, told),
+        "evaluations": _evaluations(session, submission, told),
     }
 
 
-def _evaluations(session: Session, submission_id: int, told: Disclosure) -> list[dict[str, Any]]:
+def _evaluations(session: Session, submission: SubmissionRecord, told: Disclosure) -> list[dict[str, Any]]:
     found = session.execute(
         select(EvaluationRecord, ZooRecord)
         .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
-        .where(EvaluationRecord.submission_id == submission_id)
+        .where(EvaluationRecord.submission_id == submission.id)
         .order_by(EvaluationRecord.attempt, EvaluationRecord.id)
     ).all()
+    phase, states = submission.phase, dict[int, State]()
+    for _, of_attempt in groupby(found, key=lambda row: row[0].attempt):
+        rows = [(evaluation, tells_all(phase, truth_public=zoo.truth_public)) for evaluation, zoo in of_attempt]
+        seen = seen_states([(evaluation.state, is_told) for evaluation, is_told in rows])
+        states |= {evaluation.id: state for (evaluation, _), state in zip(rows, seen, strict=True)}
     return [
         {
             "zoo": zoo.label,
-            **_fields(evaluation, "attempt", "purpose", "state", "networks"),
-            "cmi": told.value(METRICS["cmi"], evaluation.cmi, truth_public=zoo.truth_public),
-            "kendall_tau": told.value(METRICS["kendall_tau"], evaluation.kendall_tau, truth_public=zoo.truth_public),
+            **_fields(evaluation, "attempt", "purpose"),
+            "state": states[evaluation.id],
+            "networks": evaluation.networks,
+            **{key: _told(evaluation, key, states[evaluation.id], told, zoo) for key in ("cmi", "kendall_tau")},
             "values": _values(session, evaluation.id) if zoo.truth_public else None,
         }
         for evaluation, zoo in found
     ]
+
+
+def _told(evaluation: EvaluationRecord, key: str, state: State, told: Disclosure, zoo: ZooRecord) -> float | None:
+    """Return a metric of an evaluation as far as its author may be told."""
+    if state is not State.SCORED:
+        return None
+    return told.value(METRICS[key], getattr(evaluation, key), truth_public=zoo.truth_public)
 
 
 def _values(session: Session, evaluation_id: int) -> dict[str, float]:

@@ -21,12 +21,14 @@ from submissions.storage.states import SENTENCES, Reason
 from tests.worker.matrix import (
     test_matrix_answers,
     test_matrix_carry,
+    test_matrix_channels,
     test_matrix_forgery,
     test_matrix_legitimate,
     test_matrix_limits,
     test_matrix_reach,
 )
 from tests.worker.matrix.test_matrix_carry import Carry
+from tests.worker.matrix.test_matrix_channels import Talk
 from tests.worker.matrix.test_matrix_legitimate import HONEST
 from tests.worker.sandbox.probes import Probe
 
@@ -113,6 +115,7 @@ def _default(limit: Limit) -> str:
 MATRIX = (
     test_matrix_limits,
     test_matrix_reach,
+    test_matrix_channels,
     test_matrix_answers,
     test_matrix_forgery,
     test_matrix_carry,
@@ -140,13 +143,13 @@ def _module_table(module: ModuleType) -> str:
     return "\n".join(rows)
 
 
-def probes_of(module: ModuleType) -> Iterator[tuple[str, Probe | Carry]]:
+def probes_of(module: ModuleType) -> Iterator[tuple[str, Probe | Carry | Talk]]:
     """Each probe that a module's tests are parametrised with, in order, with the test's name."""
     for name, test in vars(module).items():
         for mark in getattr(test, "pytestmark", ()) if name.startswith("test_") else ():
             for case in mark.args[1] if mark.name == "parametrize" else ():
                 probe = case.values[0] if hasattr(case, "values") and not isinstance(case, dict) else case
-                if isinstance(probe, Probe | Carry):
+                if isinstance(probe, Probe | Carry | Talk):
                     yield name, probe
 
 

@@ -200,19 +200,43 @@ def test_limits_of_the_phase_reach_the_sandbox(settings: Settings, tiny_zoo: Pat
         assert submission.detail == "longer than 0.5 s"
 
 
-@pytest.mark.parametrize("shows_logs", [True, False])
-def test_messages_and_output_are_shown_only_where_the_phase_says_so(
-    settings: Settings, tiny_zoo: Path, shows_logs: bool
+@pytest.mark.parametrize(("is_public", "shows_logs"), [(True, False), (False, True), (False, False)])
+def test_how_a_measure_fails_is_told_on_public_zoos_and_where_logs_are_shown(
+    settings: Settings, tiny_zoo: Path, other_zoo: Path, is_public: bool, shows_logs: bool
 ) -> None:
     source = "def complexity(model, dataset):\n    print('printed')\n    raise ValueError('told')\n"
-    with prepared(settings, tiny_zoo, shows_logs=shows_logs) as competition, worker(settings):
+    zoo = tiny_zoo if is_public else other_zoo
+    with prepared(settings, zoo, shows_logs=shows_logs) as competition, worker(settings):
         submission_id = competition.submit(competition.user(), source)
         wait_until(has_ended(competition, submission_id), "the submission")
-        failure = competition.progress(submission_id).failure
+        told = competition.progress(submission_id)
+        assert (told.state, told.reason) == (State.FAILED, Reason.RAISED)
+        failure = told.failure
         assert failure is not None
-        assert failure.detail == "ValueError at complexity.py line 3"
-        assert failure.message == ("told" if shows_logs else None)
-        assert failure.log == ("printed" if shows_logs else None)
+        if is_public or shows_logs:
+            assert failure.detail == "ValueError at complexity.py line 3"
+            assert (failure.message, failure.log) == ("told", "printed")
+        else:
+            assert (failure.zoo_title, failure.ordinal, failure.networks) == (None, None, None)
+            assert (failure.detail, failure.message, failure.log, told.done) == ("", None, None, 0)
+
+
+@pytest.mark.parametrize("is_public", [True, False])
+def test_the_shape_of_what_a_measure_returns_is_told_of_public_zoos_alone(
+    settings: Settings, tiny_zoo: Path, other_zoo: Path, is_public: bool
+) -> None:
+    """It may be made of the weights."""
+    words = "(int(abs(weight) * 10**6) for weight in next(model.parameters()).flatten()[:3])"
+    source = f"import torch\n\n\ndef complexity(model, dataset):\n    return torch.empty(*{words}, 0)\n"
+    with prepared(settings, tiny_zoo if is_public else other_zoo) as competition, worker(settings):
+        submission_id = competition.submit(competition.user(), source)
+        wait_until(has_ended(competition, submission_id), "the submission")
+        told = competition.progress(submission_id)
+        assert told.reason is Reason.NOT_A_NUMBER
+        assert told.failure is not None
+        detail = told.failure.detail
+        assert detail == told.detail
+        assert detail.startswith("returned a tensor of shape (") if is_public else detail == ""
 
 
 def test_a_zoo_that_vanished_is_our_fault(settings: Settings, tiny_zoo: Path) -> None:

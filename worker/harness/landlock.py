@@ -32,7 +32,7 @@ SCRATCH = ("/tmp", "/dev/shm")  # noqa: S108  (tmpfs of this network alone)
 
 
 def restrict() -> None:
-    """Allow only reading the interpreter and its libraries and writing below the scratch folders; no port at all.
+    """Allow only reading the interpreter and its libraries and writing below the scratch folders; no program, no port.
 
     Does nothing where the kernel has no Landlock. Raises OSError if it has but refuses. The process must have
     no_new_privs set. Files that are open already stay usable.
@@ -74,8 +74,8 @@ def _rules(files: int) -> Iterator[tuple[str, int]]:
     interpreter = {sys.prefix, sys.base_prefix, sys.exec_prefix} - {"/usr", "/"}
     ours = str(Path(__file__).parents[2])
     for path in (*interpreter, ours, *LIBRARIES):
-        yield path, READ_FILE | READ_DIR | EXECUTE
-    yield sys.executable, READ_FILE | EXECUTE
+        yield path, READ_FILE | READ_DIR
+    yield sys.executable, READ_FILE
     for path in DEVICES:
         yield path, READ_FILE | WRITE_FILE
     for path in SCRATCH:

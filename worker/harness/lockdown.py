@@ -6,11 +6,13 @@ has run, which the supervisor reports as our fault.
 
 import ctypes
 import os
+import re
 import resource
 import signal
 import struct
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -36,6 +38,19 @@ OPEN_FILES = 256
 NEEDED_FOLDERS = frozenset(
     (b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libx32", b"usr", b"opt", b"dev", b"proc", b"tmp")
 )
+NEEDED_BELOW = {  # of an image: Python and shared libraries
+    b"/": NEEDED_FOLDERS,
+    b"/usr": frozenset((b"lib", b"lib32", b"lib64", b"libx32", b"local")),
+    b"/usr/lib": frozenset((b"python3", b"x86_64-linux-gnu", b"aarch64-linux-gnu")),
+    b"/usr/lib/x86_64-linux-gnu": frozenset(),
+    b"/usr/lib/aarch64-linux-gnu": frozenset(),
+    b"/dev": frozenset((b"shm",)),
+}
+PENDING_SIGNALS = 256  # and POSIX timers, which the kernel counts with them
+INSIDE_ID = 61184  # what every network sees as its user and group, whichever it has outside
+NAME = b"sandbox"  # of the host and its domain
+MOUNT_FLAGS = {"nosuid": MS_NOSUID, "nodev": MS_NODEV, "noexec": MS_NOEXEC}
+REPLACED = frozenset(("/tmp", "/dev/shm", "/proc"))  # noqa: S108
 OWN_PROCESSES = 2  # of this user namespace: init and the participant itself
 
 
@@ -86,8 +101,8 @@ def fork_into_namespaces() -> int:
     if pid == 0:
         try:
             Path("/proc/self/setgroups").write_text("deny")
-            Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
-            Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+            Path("/proc/self/uid_map").write_text(f"{INSIDE_ID} {uid} 1")
+            Path("/proc/self/gid_map").write_text(f"{INSIDE_ID} {gid} 1")
         except OSError:
             traceback.print_exc()
             os._exit(70)  # not back into the zygote's loop
@@ -110,12 +125,42 @@ def fork() -> int:
     return pid
 
 
-def private_files(scratch_bytes: int, memory_map: bytes) -> None:
+def take_name() -> None:
+    """Replace the host's name, which the new namespace has inherited."""
+    _call("sethostname", NAME, len(NAME))
+    _call("setdomainname", NAME, len(NAME))
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A mount in which something could be changed. flags: those that it has and must keep."""
+
+    place: bytes
+    flags: int
+
+
+def writable_mounts() -> list[Mount]:
+    """Return the mounts that are not read-only, except those that `private_files` replaces."""
+    found = []
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        place, options = line.split()[4:6]
+        is_replaced = place in REPLACED or place.startswith("/proc/")
+        if "ro" not in options.split(",") and not is_replaced:
+            flags = sum(MOUNT_FLAGS.get(option, 0) for option in options.split(","))
+            found.append(Mount(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), place).encode(), flags))
+    return found
+
+
+def private_files(scratch_bytes: int, memory_map: bytes, writable: Sequence[Mount]) -> None:
     """Mount a new /tmp and /dev/shm for this network, sharing one size limit, and a /proc with only `self/maps`.
 
-    threadpoolctl, which scikit-learn uses, reads there which libraries are loaded; `memory_map` is the zygote's.
+    All else becomes read-only, the device files too: /dev/null has one time of change for all networks. threadpoolctl,
+    which scikit-learn uses, reads in /proc which libraries are loaded; `memory_map` is the zygote's, and `writable` is
+    `writable_mounts` there.
     """
     _mount(b"none", b"/", None, MS_REC | MS_PRIVATE)
+    for mount in writable:
+        _mount(b"none", mount.place, None, MS_REMOUNT | MS_BIND | MS_RDONLY | mount.flags)
     flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
     scratch = f"size={scratch_bytes},nr_inodes={SCRATCH_FILES},mode=0700".encode()
     _mount(b"tmpfs", b"/tmp", b"tmpfs", flags, scratch)
@@ -129,12 +174,14 @@ def private_files(scratch_bytes: int, memory_map: bytes) -> None:
     _mount(b"none", b"/proc", None, flags | MS_REMOUNT | MS_RDONLY)
 
 
-def cover_root() -> None:
-    """Mount an empty folder over each one below / that no measure needs: a container's whole image is visible."""
+def cover_unneeded() -> None:
+    """Mount an empty folder over each one that no measure needs: a container's whole image is visible."""
     flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC
-    for entry in os.scandir(b"/"):
-        if entry.name not in NEEDED_FOLDERS and entry.is_dir(follow_symlinks=False):
-            _mount(b"none", entry.path, b"tmpfs", flags, b"size=4k,nr_inodes=2")
+    for above, needed in NEEDED_BELOW.items():
+        for entry in os.scandir(above) if os.path.isdir(above) else ():  # noqa: PTH112  (as bytes, for the kernel)
+            is_needed = entry.name in needed or (b"." in entry.name and entry.name.startswith(b"python3"))
+            if not is_needed and entry.is_dir(follow_symlinks=False):
+                _mount(b"none", entry.path, b"tmpfs", flags, b"size=4k,nr_inodes=2")
 
 
 def _mount(source: bytes, target: bytes, kind: bytes | None, flags: int, data: bytes | None = None) -> None:
@@ -167,6 +214,7 @@ def limit_resources(limits: Mapping[str, int]) -> None:
         (resource.RLIMIT_CPU, limits["cpu_s"]),
         (resource.RLIMIT_MEMLOCK, 0),
         (resource.RLIMIT_MSGQUEUE, 0),
+        (resource.RLIMIT_SIGPENDING, PENDING_SIGNALS),
     ):
         resource.setrlimit(which, (limit, limit))
 

@@ -9,6 +9,7 @@ message on that socket is one network: names of `Descriptors`, and the descripto
 The zygote itself never runs participant code, so that nothing carries over from one network to the next.
 """
 
+import ctypes
 import gc
 import importlib
 import json
@@ -19,6 +20,7 @@ import signal
 import socket
 import tempfile
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -60,7 +62,7 @@ def main(control_descriptor: int) -> None:
     gc.freeze()  # a collection in a child must not copy the zygote's pages
     huge_pages.gather()
     _assert_single_threaded()
-    memory_map = Path("/proc/self/maps").read_bytes()
+    memory_map, writable = Path("/proc/self/maps").read_bytes(), lockdown.writable_mounts()
     control.send(b"ready")
     while True:
         message, received, _flags, _address = socket.recv_fds(control, NAMES_BYTES, MOST_DESCRIPTORS)
@@ -72,7 +74,7 @@ def main(control_descriptor: int) -> None:
         if init == 0:
             control.close()
             try:
-                _init(descriptors, memory_map)
+                _init(descriptors, memory_map, writable)
             except BaseException:  # noqa: BLE001  (ours, and the log of the zygote is where we look)
                 traceback.print_exc()
             finally:
@@ -101,6 +103,10 @@ def _warm_up() -> None:
     network.requires_grad_(True).eval()
     network(image)
     torch.manual_seed(0)
+    # The C library's sort asks once how much memory the machine has, which a measure may not.
+    numbers = (ctypes.c_int * 2000)()
+    comparison = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(lambda _one, _other: 0)
+    ctypes.CDLL(None).qsort(numbers, len(numbers), ctypes.sizeof(ctypes.c_int), comparison)
 
 
 def _assert_single_threaded() -> None:
@@ -126,7 +132,7 @@ def _watch(init: int, channel: int) -> None:
     os.waitpid(init, 0)
 
 
-def _init(descriptors: Descriptors, memory_map: bytes) -> None:
+def _init(descriptors: Descriptors, memory_map: bytes, writable: Sequence[lockdown.Mount]) -> None:
     """Run process 1 of the network's pid namespace, which is trusted: it starts the participant and reports its end.
 
     Both processes introduce themselves, and the supervisor puts both into a control group while the participant's
@@ -138,9 +144,10 @@ def _init(descriptors: Descriptors, memory_map: bytes) -> None:
     channel.send(b"here")  # the kernel attaches our pid, as the supervisor sees it
     request = json.loads(os.pread(descriptors.request, os.fstat(descriptors.request).st_size, 0))
     lockdown.stay_on(request["processors"])
-    lockdown.private_files(request["limits"]["scratch_bytes"], memory_map)
+    lockdown.take_name()
+    lockdown.private_files(request["limits"]["scratch_bytes"], memory_map, writable)
     if request["covers_root"]:
-        lockdown.cover_root()
+        lockdown.cover_unneeded()
     lockdown.drop_rights()
     pid = lockdown.fork()
     if pid == 0:

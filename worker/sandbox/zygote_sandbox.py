@@ -5,12 +5,14 @@
 """
 
 import contextlib
+import itertools
 import json
 import math
 import os
+import secrets
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -24,6 +26,7 @@ from worker.sandbox.verdict import judge
 
 ZYGOTE_START_S = 120.0
 SANDBOX_ID = 61184  # not 0: since Linux 5.12 a capability is needed to map uid 0 into a further namespace
+USERS = 4096  # this many zygotes of one worker have a user each
 ENVIRONMENT = {
     "HOME": "/tmp",  # noqa: S108
     "TMPDIR": "/tmp",  # noqa: S108
@@ -168,7 +171,8 @@ class ZygoteSandbox:
         self._slot = slot
         self._layers = layers or Layers()
         self._zygote: Zygote | None = None
-        self._measure: str | None = None
+        self._measure: str | None = None  # of which the zygote has run networks
+        self._digest: str | None = None  # of the measure that was set
         self._code: SealedCode | None = None
         self._limits = Limits()
         self._lock = threading.Lock()
@@ -195,12 +199,15 @@ class ZygoteSandbox:
         if self._measure not in (None, measure.digest) and not self._launcher.serves_many_measures:
             self._stop_zygote()
         self._warm_zygote().fit(limits)
-        self._measure = measure.digest
+        self._measure = self._digest = measure.digest
 
     def evaluate(self, network: NetworkFiles, seed: int) -> Outcome:
         """Evaluate the measure on one network. See `protocol.Sandbox.evaluate`."""
-        if self._code is None or self._zygote is None:
+        if self._code is None:
             raise SandboxError("the sandbox was not started")
+        if self._zygote is None:  # ended with the run before
+            self._warm_zygote().fit(self._limits)
+            self._measure = self._digest
         return self._outcome(self._task(self._code, self._limits, Fences(), network, seed))
 
     def try_out(self, measure: Code, limits: Limits, fences: Fences, network: NetworkFiles) -> Outcome:
@@ -274,7 +281,11 @@ class ZygoteSandbox:
             self._is_evaluating = True
         try:
             with contextlib.ExitStack() as stack:
-                outcome = judge(self._run(self._zygote, task, stack).watch(), task.limits)
+                run = self._run(self._zygote, task, stack)
+                evidence = run.watch()
+                if not run.has_ended:
+                    self._stop_zygote()
+            outcome = judge(evidence, task.limits)
             self._launcher.prepare()
             return outcome
         except OSError as error:
@@ -306,8 +317,7 @@ class ZygoteSandbox:
             names, descriptors = zip(*sent, strict=True)
             socket.send_fds(zygote.control, [" ".join(names).encode()], descriptors)
         group = cgroups.create(zygote.hierarchy if task.fences.control_groups else None, task.limits)
-        stack.callback(group.remove)
-        stack.callback(_await_zygote, zygote.control)
+        stack.callback(self._leave, zygote, group)
         stack.callback(ours.shutdown, socket.SHUT_WR)  # whatever happens below, the zygote then ends the run
         pid, self.outside_user = introduction(ours)
         pidfd = os.pidfd_open(pid)
@@ -329,6 +339,31 @@ class ZygoteSandbox:
             processors=len(task.processors),
         )
 
+    def _leave(self, zygote: Zygote, group: cgroups.ControlGroup) -> None:
+        """Wait until the zygote reports that this network's processes have been reaped, and remove their group.
+
+        If the zygote was stopped because they did not end, the group stays until a worker starts.
+        """
+        if self._zygote is None:
+            with contextlib.suppress(OSError):
+                group.remove()
+            return
+        zygote.control.settimeout(FORK_S)
+        try:
+            if zygote.control.recv(16) != b"done":
+                raise OSError("the zygote ended")
+        finally:
+            group.remove()
+
+
+def dedicated_users() -> Iterator[int]:
+    """Yield users that own nothing, one for each zygote: the kernel counts pipes and other things by user.
+
+    They begin at random, so that two workers share none. Used from any thread.
+    """
+    users, first = range(SANDBOX_ID, SANDBOX_ID + USERS), secrets.randbelow(USERS)
+    return itertools.cycle((*users[first:], *users[:first]))
+
 
 def await_ready(control: socket.socket) -> bool:
     """Wait for at most `ZYGOTE_START_S` seconds until a new zygote reports that it is ready; False if it does not."""
@@ -337,10 +372,3 @@ def await_ready(control: socket.socket) -> bool:
         return control.recv(16) == b"ready"
     except OSError:
         return False
-
-
-def _await_zygote(control: socket.socket) -> None:
-    """Wait until the zygote reports that this network's processes have been reaped; it can then take the next one."""
-    control.settimeout(FORK_S)
-    if control.recv(16) != b"done":
-        raise OSError("the zygote ended")

@@ -83,7 +83,7 @@ class Phase(PhaseSummary):
     limits: PhaseLimits
     zoos: list[PhaseZoo]
     smoke_zoo: str | None = Field(description="The zoo on which a submission is tried first")
-    shows_logs: bool = Field(description="Whether authors see what their measures print")
+    shows_logs: bool = Field(description="Whether authors see how their measures fail on hidden zoos")
     count_rule: CountRule = Field(description="Which submission of a team counts")
     uses_ladder: bool = Field(description="Whether a new score is shown only if it is better by more than chance")
     freezes_at: datetime | None = Field(description="Submissions scored later do not appear on the leaderboard for now")

@@ -54,14 +54,14 @@ class ZooOfSubmission(Answer):
 
 
 class Failure(Answer):
-    """Where and how the measure failed, for its author."""
+    """Where and how the measure failed, for its author. On hidden zoos only in phases that show logs."""
 
     is_smoke: bool
-    zoo_title: str
-    ordinal: int = Field(description="Position of the network in the order of evaluation")
-    networks: int
+    zoo_title: str | None = Field(description="Null, as ordinal and networks, where only the reason is told")
+    ordinal: int | None = Field(description="Position of the network in the order of evaluation")
+    networks: int | None
     detail: str
-    message: str | None = Field(description="Null in phases that do not show logs")
+    message: str | None = Field(description="Null where only the reason is told")
     log: str | None
 
 

@@ -44,7 +44,7 @@ def command() -> None:
 @click.option("--target", help="The target that measures predict (default: gap); every zoo must have it.")
 @limit_options(any_positive=False)
 @click.option("--daily-quota", type=int, help="Submissions per person in 24 hours (default: 20).")
-@click.option("--shows-logs", is_flag=True, default=None, help="Authors see the output of their measures.")
+@click.option("--shows-logs", is_flag=True, default=None, help="Authors see how their measures fail on hidden zoos.")
 @click.option("--score-step", type=float, help="Steps of scores that depend on a secret truth (default: 1 point).")
 @click.option("--confirm", is_flag=True, help="Confirm what the phase then shows of zoos with secret truth.")
 @click.option("--hidden", is_flag=True, default=None, help="Only organizers see the phase.")

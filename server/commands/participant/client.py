@@ -50,9 +50,9 @@ class ZooDetail(TypedDict):
 
 class Failure(TypedDict):
     is_smoke: bool
-    zoo_title: str
-    ordinal: int
-    networks: int
+    zoo_title: str | None
+    ordinal: int | None
+    networks: int | None
     detail: str
     message: str | None
     log: str | None

@@ -74,8 +74,12 @@ def print_failure(submission: SubmissionDetail, out: Console) -> None:
     failure = submission["failure"]
     if failure is None:
         return
-    run = "smoke run on " if failure["is_smoke"] else ""
-    out.print(Text(f"On network {failure['ordinal']} of {failure['networks']}, {run}{plain(failure['zoo_title'])}."))
+    if failure["zoo_title"] is None:
+        out.print(Text("On a hidden zoo this phase tells the reason of a failure, and no more."))
+    else:
+        run = "smoke run on " if failure["is_smoke"] else ""
+        place = f"network {failure['ordinal']} of {failure['networks']}, {run}{plain(failure['zoo_title'])}"
+        out.print(Text(f"On {place}."))
     for text in (failure["detail"], failure["message"]):
         if text:
             out.print(Text(plain(text)))

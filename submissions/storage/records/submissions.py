@@ -148,7 +148,7 @@ class ValueRecord(Record):
 
 
 class FailureRecord(Record):
-    """How the measure failed on one run. Message and log are kept only in phases that show logs."""
+    """How the measure failed on one run, as far as `submissions.evaluation.failure_disclosure` lets it be told."""
 
     __tablename__ = "failures"
 

@@ -70,17 +70,29 @@ def test_without_a_public_zoo_the_page_says_that_nothing_is_tried_first(site: Si
     assert sentence not in read(site, site.submission(site.phase("calm", smoke_networks=0)))
 
 
-def test_a_failure_names_the_networks_ordinal_and_nothing_that_identifies_it(site: Site) -> None:
-    submission = site.submission(site.phase(zoos=("hidden-mlp",), truth_public=False), reason=Reason.RAISED)
+def test_a_failure_with_logs_names_the_networks_ordinal_and_nothing_that_identifies_it(site: Site) -> None:
+    phase = site.phase(zoos=("hidden-mlp",), truth_public=False, shows_logs=True)
+    submission = site.submission(phase, reason=Reason.RAISED)
     site.failure(submission, 7)
     html = site.browser("ann").get(f"/submissions/{submission}").text
     assert "network 7 of 12 in Hidden mlp" in html
     assert "ValueError at complexity.py line 3" in html
-    assert "This phase shows neither the messages nor the output of measures." in html
     for network, truth in site.truth("hidden-mlp").items():
         assert network not in html
         for value in truth["metrics"].values():
             assert str(value) not in html
+
+
+@pytest.mark.parametrize("name", ["ann", "olga"])
+def test_a_failure_on_a_hidden_zoo_without_logs_shows_the_reason_alone(site: Site, name: str) -> None:
+    submission = site.submission(site.phase(zoos=("hidden-mlp",), truth_public=False), reason=Reason.RAISED, done=5)
+    site.failure(submission, 7, message="the message", log="the log")
+    told = read(site, submission, name)
+    assert "The measure raised an exception." in told
+    assert "On a hidden zoo this phase tells the reason of a failure, and no more." in told
+    assert "0 of 12" in told
+    for part in ("network 7", "ValueError", "line 3", "the message", "the log", "5 of 12", "0.25 s"):
+        assert part not in told
 
 
 @pytest.mark.parametrize("name", [None, "bob"])

@@ -74,7 +74,7 @@ def test_points_pair_each_value_with_the_true_gap(records: Records) -> None:
     truth = records.truth("digits-mlp")
     for point in points.points:
         metrics = truth[point.network_id]["metrics"]
-        assert point.truth == metrics["train_acc"] - metrics["test_acc"]
+        assert point.truth == round(metrics["train_acc"] - metrics["test_acc"], 12)
         assert point.hyperparameters == truth[point.network_id]["hyperparameters"]
 
 

@@ -108,6 +108,37 @@ HONEST = {
         a.send(b'x')
         return len(b.recv(1))
         """,
+    "a thread of C that is joined": """
+        import ctypes
+        libc, thread = ctypes.CDLL(None), ctypes.c_ulong()
+        kind = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)
+        work = kind(lambda _: time.sleep(0.1))
+        assert libc.pthread_create(ctypes.byref(thread), None, work, None) == 0
+        assert libc.pthread_join(thread, None) == 0
+        return 1.0
+        """,
+    "a lock of multiprocessing, between threads": """
+        import multiprocessing, threading
+        lock, out = multiprocessing.Lock(), []
+        def work():
+            with lock: out.append(1.0)
+        with lock:
+            t = threading.Thread(target=work)
+            t.start()
+            time.sleep(0.1)
+        t.join()
+        return out[0]
+        """,
+    "a database in memory": """
+        import sqlite3
+        with sqlite3.connect(':memory:') as d: return d.execute('select 1.0').fetchone()[0]
+        """,
+    "writing through to the disk": """
+        with open('/tmp/x', 'wb') as f:
+            f.write(b'x')
+            os.fsync(f.fileno())
+        return os.path.getsize('/tmp/x')
+        """,
     "an asyncio loop": """
         import asyncio
         async def one(): return 1.0
@@ -158,14 +189,14 @@ def test_an_honest_measure_may_use(evaluate: Evaluate, body: str) -> None:
         """,
         Reason.RAISED,
         "FileNotFoundError|PermissionError",
-        (Layer.READ_ONLY, Layer.LANDLOCK),
+        (Layer.SECCOMP, Layer.READ_ONLY, Layer.LANDLOCK),
     ),
     Probe(
         "torch.compile",
         "return torch.compile(torch.nn.Linear(2, 2))(torch.ones(2)).sum()",
         Reason.RAISED,
         " at complexity.py line",
-        (Layer.READ_ONLY, Layer.LANDLOCK),
+        (Layer.SECCOMP, Layer.READ_ONLY, Layer.LANDLOCK),
     ),
     Probe(
         "downloading",

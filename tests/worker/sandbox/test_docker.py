@@ -22,7 +22,7 @@ from worker.sandbox.backends.docker import DockerLauncher, DockerOptions, Docker
 from worker.sandbox.backends.docker_cleanup import LABELS, OWNER_LABEL, Owner
 from worker.sandbox.layers.seccomp import container_profile
 from worker.sandbox.protocol import Code, Limits, NetworkFiles, SandboxError
-from worker.sandbox.zygote_sandbox import ZygoteSandbox
+from worker.sandbox.zygote_sandbox import SANDBOX_ID, ZygoteSandbox
 
 pytestmark = pytest.mark.docker
 
@@ -139,7 +139,8 @@ def test_what_the_engine_says_of_a_container(sandbox: ZygoteSandbox) -> None:
     for container in containers_of_this_process(only_running=True):
         told = engine().api.inspect_container(container)
         host, config = told["HostConfig"], told["Config"]
-        assert config["User"] == "61184:61184"
+        user, group = map(int, config["User"].split(":"))
+        assert user == group >= SANDBOX_ID
         assert host["NetworkMode"] == "none"
         assert host["ReadonlyRootfs"] is True
         assert host["CapDrop"] == ["ALL"]
@@ -183,7 +184,7 @@ from pathlib import Path
 from worker.sandbox.backends.docker import DockerLauncher, DockerOptions
 from worker.sandbox.backends.docker_cleanup import Owner
 from worker.sandbox.protocol import Code, Limits, NetworkFiles
-from worker.sandbox.zygote_sandbox import ZygoteSandbox
+from worker.sandbox.zygote_sandbox import SANDBOX_ID, ZygoteSandbox
 launcher = DockerLauncher(DockerOptions({options.image!r}, socket={options.socket!r}))
 sandbox = ZygoteSandbox(launcher)
 sandbox.start(Code({{"complexity.py": {SLEEPER.encode()!r}}}, "d"), Limits(wall_s=1000))

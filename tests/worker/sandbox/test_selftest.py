@@ -24,7 +24,8 @@ def test_a_hole_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def leaking(**options: bool) -> list[str]:
         command = whole(**options)
         at = command.index("--proc")
-        return [*command[:at], "--ro-bind", "/etc/passwd", "/etc/passwd", *command[at:]]
+        hole = ["--perms", "0755", "--dir", "/etc", "--ro-bind", "/etc/passwd", "/etc/passwd"]
+        return [*command[:at], *hole, *command[at:]]
 
     monkeypatch.setattr(bubblewrap, "command_line", leaking)
     monkeypatch.setattr(zygote_sandbox, "Fences", lambda: Fences(landlock=False))

@@ -3,40 +3,38 @@
 The command line of bwrap is the list of everything that participants' code can see of this machine.
 """
 
-import itertools
 import os
-import secrets
 import shutil
 import socket
 import stat
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
 from worker.sandbox.backends import Backend
+from worker.sandbox.backends.visible_files import PACKAGES, visible_files
 from worker.sandbox.checks import Check, Found, apt_install, try_program
 from worker.sandbox.handover import end_of_log, socket_pair
 from worker.sandbox.limits import cgroups
 from worker.sandbox.protocol import Limits, SandboxError
 from worker.sandbox.spawn import Spawner
-from worker.sandbox.zygote_sandbox import ENVIRONMENT, SANDBOX_ID, await_ready
+from worker.sandbox.zygote_sandbox import ENVIRONMENT, SANDBOX_ID, await_ready, dedicated_users
 
 ZYGOTE_STOP_S = 2.0
 NAMESPACES_REMEDY = (
     "Allow unprivileged user namespaces: sysctl kernel.unprivileged_userns_clone=1, or on Ubuntu "
     "kernel.apparmor_restrict_unprivileged_userns=0. In a container, start it with more rights."
 )
-USERS = 4096  # this many zygotes of one worker have a user each
-_ENTRY = """import sys
+_ENTRY = f"""import sys
 sys.path.insert(0, '/gengap')
+sys.path.append('{PACKAGES}')
 from worker.harness.lockdown import become
 become(int(sys.argv[1]))
 from worker.harness.zygote import main
 main(int(sys.argv[2]))
 """
-_INSIDE = Path("/gengap/environment")
+_DEVICES = ("null", "zero", "full", "random", "urandom")
 _ROOM = Path(__file__).resolve().parents[3]
 
 
@@ -55,11 +53,11 @@ class BubblewrapLauncher:
 
     def __init__(self, spawner: Spawner) -> None:
         self._spawner = spawner
-        self._started = itertools.count(secrets.randbelow(USERS))  # so that two workers share no user
+        self._users = dedicated_users()
 
     def launch(self) -> "BubblewrapZygote":
         """Start bwrap with a zygote in it, and wait until that is ready. See `zygote_sandbox.Launcher.launch`."""
-        user = _dedicated_user(next(self._started))
+        user = _dedicated_user(next(self._users))
         command = command_line(is_root=user != 0)
         ours, theirs = socket_pair()
         with theirs:
@@ -133,7 +131,7 @@ class BubblewrapZygote:
 def command_line(*, is_root: bool = False) -> list[str]:
     """Return the command that starts a zygote in bwrap.
 
-    It shows the interpreter, its packages, our harness and the measures' helpers, read-only, and nothing else.
+    It shows our harness, the measures' helpers and `visible_files`, read-only, and nothing else.
 
     Parameters
     ----------
@@ -162,48 +160,41 @@ def command_line(*, is_root: bool = False) -> list[str]:
         command += ["--unshare-all", "--uid", str(SANDBOX_ID), "--gid", str(SANDBOX_ID)]
     for name, value in ENVIRONMENT.items():
         command += ["--setenv", name, value]
-    shown = [(folder, folder) for folder in _system_folders()]
-    shown.append((_ROOM / "worker" / "harness", Path("/gengap/worker/harness")))
-    shown.append((_ROOM / "model_zoo" / "architectures", Path("/gengap/model_zoo/architectures")))
-    shown.append((_ROOM / "submissions" / "baselines" / "gengap_measures", Path("/gengap/gengap_measures")))
-    interpreter = Path(sys.executable)
-    if sys.prefix != sys.base_prefix:
-        # Under a name of its own: the environment may lie below /tmp, and its path must not be visible inside.
-        shown.append((Path(sys.prefix), _INSIDE))
-        interpreter = _INSIDE / interpreter.relative_to(sys.prefix)
+    visible = visible_files()
+    for path in (visible.interpreter, *(place for _, place in visible.shown)):
+        if path.is_relative_to("/tmp"):  # noqa: S108
+            raise SandboxError(f"Python needs {path}, but a sandbox has a /tmp of its own; install it elsewhere")
+    shown = [
+        (_ROOM / "worker" / "harness", Path("/gengap/worker/harness")),
+        (_ROOM / "model_zoo" / "architectures", Path("/gengap/model_zoo/architectures")),
+        (_ROOM / "submissions" / "baselines" / "gengap_measures", Path("/gengap/gengap_measures")),
+        *visible.shown,
+    ]
     for folder in sorted({above for _, place in shown for above in place.parents if above != Path("/")}):
         command += ["--perms", "0755", "--dir", str(folder)]  # bwrap makes them for its own user only
-    for folder, place in shown:
-        if folder.is_symlink() and folder == place:
-            command += ["--symlink", str(folder.readlink()), str(place)]
-        else:
-            command += ["--ro-bind", str(folder), str(place)]
-    command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/"]  # noqa: S108
+    for link in ("/lib", "/lib64"):
+        if Path(link).is_symlink() and not any(place.is_relative_to(link) for _, place in shown):
+            command += ["--symlink", str(Path(link).readlink()), link]
+    for file, place in shown:
+        command += ["--ro-bind", str(file), str(place)]
+    for folder in visible.emptied:
+        command += ["--perms", "0755", "--tmpfs", str(folder), "--remount-ro", str(folder)]
+    command += ["--proc", "/proc", "--perms", "0755", "--tmpfs", "/dev", "--dir", "/dev/shm"]  # noqa: S108
+    for device in _DEVICES:  # not bwrap's own --dev, which would add terminals, of which the machine has a number
+        command += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
+    command += ["--tmpfs", "/tmp", "--chdir", "/"]  # noqa: S108
     for folder_name in ("/", "/dev", "/tmp"):  # noqa: S108  (paths inside the sandbox)
         command += ["--remount-ro", folder_name]
     # Not -I, which would ignore PYTHONHASHSEED: the environment is ours alone.
-    return [*command, "--", str(interpreter), "-s", "-P", "-c", _ENTRY]
+    return [*command, "--", str(visible.interpreter), "-s", "-P", "-c", _ENTRY]
 
 
-def _dedicated_user(number: int) -> int:
-    """Choose a user for the zygote with this number; 0 where we are not root, or that user could not read Python."""
-    needed = (_ROOM / "worker" / "harness", Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve())
+def _dedicated_user(user: int) -> int:
+    """Return the user for a zygote; 0 where we are not root, or that user could not read Python."""
+    needed = (_ROOM / "worker" / "harness", *(path for path, _ in visible_files().shown))
     if os.getuid() != 0 or not all(path.stat().st_mode & stat.S_IROTH for path in needed):
         return 0
-    return SANDBOX_ID + number % USERS
-
-
-def _system_folders() -> Iterator[Path]:
-    """Yield shared libraries and the Python installation. Not /usr as a whole, not /etc, not the home folder."""
-    candidates = [Path("/usr/lib"), Path("/usr/lib64"), Path("/lib"), Path("/lib64"), Path("/etc/ld.so.cache")]
-    base = Path(sys.base_prefix)
-    if base == Path("/usr"):
-        candidates += [Path(sys.executable).resolve(), Path("/usr/local/lib")]
-    elif base.is_relative_to("/tmp"):  # noqa: S108
-        raise SandboxError(f"Python is installed in {base}, but a sandbox has a /tmp of its own; install it elsewhere")
-    else:
-        candidates.append(base)
-    return (path for path in candidates if path.exists() or path.is_symlink())
+    return user
 
 
 def program() -> Check:

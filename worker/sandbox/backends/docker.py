@@ -31,7 +31,7 @@ from worker.sandbox.handover import CREDENTIALS, end_of_log
 from worker.sandbox.layers.seccomp import container_profile
 from worker.sandbox.limits import cgroups
 from worker.sandbox.protocol import Limits, SandboxError
-from worker.sandbox.zygote_sandbox import ENVIRONMENT, SANDBOX_ID, await_ready
+from worker.sandbox.zygote_sandbox import ENVIRONMENT, await_ready, dedicated_users
 
 ENGINE_TIMEOUT_S = 60
 CONNECT_S = 60.0
@@ -88,6 +88,7 @@ class DockerLauncher:
         self._engine: _Engine | None = None
         self._spare: Future[DockerZygote] | None = None
         self._knows_image = False
+        self._users = dedicated_users()
         self._helpers = ThreadPoolExecutor(_THREADS, thread_name_prefix="sandbox-docker")
 
     def launch(self) -> "DockerZygote":
@@ -136,7 +137,8 @@ class DockerLauncher:
     def _start(self) -> "DockerZygote":
         engine = self._connected()
         with meeting_place() as place, _in_words(self._options):
-            container = engine.client.containers.create(**_settings(engine, self._options, place.folder))
+            settings = _settings(engine, self._options, place.folder, next(self._users))
+            container = engine.client.containers.create(**settings)
             log = os.memfd_create("zygote-log", os.MFD_CLOEXEC)
             try:
                 self._require_our_harness(container)
@@ -274,10 +276,10 @@ def _connect(address: str) -> _Engine:
     return _Engine(client, any(option.startswith("name=apparmor") for option in security))
 
 
-def _settings(engine: _Engine, options: DockerOptions, place: Path) -> dict[str, object]:
+def _settings(engine: _Engine, options: DockerOptions, place: Path, user: int) -> dict[str, object]:
     """Return all that a container may do.
 
-    There is no limit of processes per user, because it would count those of all containers.
+    There is no limit of processes per user, because it would count those of another worker's containers too.
     """
     security = ["no-new-privileges", f"seccomp={container_profile()}"]
     if engine.has_apparmor:
@@ -287,7 +289,7 @@ def _settings(engine: _Engine, options: DockerOptions, place: Path) -> dict[str,
         "entrypoint": ["/opt/gengap/bin/python"],
         "command": ["-s", "-P", "-c", _ENTRY],  # not -I, which would ignore PYTHONHASHSEED
         "environment": ENVIRONMENT,
-        "user": f"{SANDBOX_ID}:{SANDBOX_ID}",
+        "user": f"{user}:{user}",
         "working_dir": "/",
         "hostname": "sandbox",
         "labels": LABELS | {OWNER_LABEL: str(Owner.this_process())},

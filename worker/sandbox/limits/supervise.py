@@ -6,6 +6,7 @@ Backend-independent: it needs the run's pipes, a channel to the run's trusted in
 import json
 import math
 import os
+import select
 import selectors
 import signal
 import socket
@@ -20,6 +21,7 @@ from worker.sandbox.verdict import FRAME_BYTES, LOG_TAIL_BYTES, Evidence, Stop
 MEMORY_POLL_S = 0.02
 CPU_POLL_S = 0.005  # at the shortest, when the processor time is nearly used up
 REPORT_BYTES = 4096
+TEARDOWN_S = 10.0  # for the end of the processes of a run that was stopped, which takes some milliseconds
 _CHUNK = 65536
 
 
@@ -41,6 +43,8 @@ class Run:
     limits : Limits
     processors : int
         How many the processes can keep busy at once.
+    has_ended : bool
+        Whether every process of the run has ended.
     """
 
     result: int
@@ -53,6 +57,7 @@ class Run:
     group: ControlGroup
     limits: Limits
     processors: int
+    has_ended: bool = False
     _kept: dict[str, bytearray] = field(default_factory=lambda: {"frame": bytearray(), "report": bytearray()})
     _log_tail: bytearray = field(default_factory=bytearray)
     _log_count: int = 0
@@ -67,13 +72,14 @@ class Run:
         Returns
         -------
         Evidence
-            Every process of the run has ended.
+            Its `wall_s` counts until every process of the run has ended. If they have not after `TEARDOWN_S`,
+            `has_ended` is False, and the zygote must be ended with them.
         """
         begin = time.monotonic()
         stopped = self._loop(begin + self.limits.wall_s)
-        wall_s = time.monotonic() - begin
         seen_cpu_s = self._cpu_s() if stopped else 0.0  # /proc forgets it with the processes
-        self._kill()
+        self.has_ended = self._kill()
+        wall_s = time.monotonic() - begin
         out_of_memory = self.group.out_of_memory()
         self._drain_rest()
         told = self._init_report()
@@ -154,14 +160,13 @@ class Run:
         return bool(chunk)
 
     def _drain_rest(self) -> None:
-        """Read what is still in the pipes: at most their capacity, since every writer has ended."""
+        """Read what is still in the pipes: at most their capacity, for whoever could write has ended or is dying."""
         for descriptor, name in ((self.result, "frame"), (self.report, "report"), (self.log, "log")):
-            os.set_blocking(descriptor, True)
-            while self._take(descriptor, name):
+            while _is_ready(descriptor, 0.0) and self._take(descriptor, name):
                 continue
 
-    def _kill(self) -> None:
-        """SIGKILL to init ends every process of its pid namespace; wait until the kernel has done so."""
+    def _kill(self) -> bool:
+        """SIGKILL to init ends every process of its pid namespace; wait until the kernel has done so, if it does."""
         try:
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
         except ProcessLookupError:
@@ -169,9 +174,7 @@ class Run:
         except PermissionError:
             self.channel.shutdown(socket.SHUT_WR)  # in a container it is another user's; the zygote does it for us
         self.group.kill()
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.pidfd, selectors.EVENT_READ)
-            selector.select()
+        return _is_ready(self.pidfd, TEARDOWN_S)
 
     def _init_report(self) -> dict[str, int]:
         self.channel.setblocking(False)
@@ -181,3 +184,9 @@ class Run:
             return {}
         assert isinstance(told, dict)
         return told
+
+
+def _is_ready(descriptor: int, timeout_s: float) -> bool:
+    events = select.poll()
+    events.register(descriptor, select.POLLIN)
+    return bool(events.poll(timeout_s * 1000))
