@@ -28,8 +28,9 @@ KILLED, SURVIVED, UNTESTED, TIMED_OUT = "killed", "survived", "no test", "timed 
 OUTCOMES = {0: SURVIVED, 5: UNTESTED, 33: UNTESTED} | dict.fromkeys((1, 2, 3, 255), KILLED)
 OUTCOMES |= dict.fromkeys((24, 36, 152, -24), TIMED_OUT)
 UNCHANGED = "__mutmut_0"  # mutmut counts from 1, and runs the original function for a number that it does not know
-# Imported once for all mutants, because it takes seconds. Nothing of ours: functions may be called by an import.
-PRELOADED = (
+# Imported once for all mutants, because it takes seconds; of ours only what a group names under `imported`. A function
+# that an import calls, such as a decorator, is changed only where the mutant's own process imports it.
+IMPORTED = (
     "alembic", "argon2", "celery", "flask", "flask_limiter", "flask_login", "flask_openapi3", "flask_wtf", "httpx",
     "numpy", "psycopg", "pydantic_settings", "redis", "scipy.stats", "sqlalchemy.orm", "torch",
 )  # fmt: skip
@@ -76,13 +77,13 @@ def copy_checkout(folder: Path, group: dict[str, list[str]]) -> None:
         "source_paths": mutated,
         "only_mutate": group["mutate"],
         "also_copy": sorted({file.parts[0] for file in files} - set(mutated)),
-        "pytest_add_cli_args": ["-p", "no:cacheprovider", *group["arguments"]],
+        "pytest_add_cli_args": ["-p", "no:cacheprovider", "-p", "tests.fast_first", *group["arguments"]],
         "pytest_add_cli_args_test_selection": group["tests"],
         "process_isolation": "forkserver",
         "forkserver_warmup": "import",
-        "preload_modules_file": "preloaded.txt",
+        "preload_modules_file": "imported.txt",
     }
-    (folder / "preloaded.txt").write_text("\n".join(PRELOADED))
+    (folder / "imported.txt").write_text("\n".join([*IMPORTED, *group.get("imported", [])]))
     with (folder / "pyproject.toml").open("a") as settings:
         settings.write("\n[tool.mutmut]\ntimeout_constant = 30.0\ntimeout_multiplier = 5.0\n")  # a busy machine is slow
         settings.write("use_git_change_detection = false\n")
