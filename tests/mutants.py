@@ -5,7 +5,8 @@ the score. Everything happens in a copy of the checkout, under test-artifacts/.
 
 Each mutant's tests run in a process of their own, forked from one that has imported nothing of ours: what an earlier
 run of the tests leaves in a process (cached paths of removed folders, threads) would fail them, whatever the mutant is.
-For each function that is mutated, one mutant that changes nothing is tried too. Unless all survive, there is no score.
+Mutants that change nothing are tried too, with every test that is run for some mutant. They must survive, or there is
+no score.
 """
 
 import argparse
@@ -31,9 +32,12 @@ UNCHANGED = "__mutmut_0"  # mutmut counts from 1, and runs the original function
 # Imported once for all mutants, because it takes seconds; of ours only what a group names under `imported`. A function
 # that an import calls, such as a decorator, is changed only where the mutant's own process imports it.
 IMPORTED = (
-    "alembic", "argon2", "celery", "flask", "flask_limiter", "flask_login", "flask_openapi3", "flask_wtf", "httpx",
-    "numpy", "psycopg", "pydantic_settings", "redis", "scipy.stats", "sqlalchemy.orm", "torch",
+    "alembic", "argon2", "boto3", "celery", "flask", "flask_limiter", "flask_login", "flask_openapi3", "flask_wtf",
+    "httpx", "hypothesis.strategies", "numpy", "psycopg", "pydantic_settings", "redis", "scipy.stats", "sqlalchemy.orm",
+    "torch",
 )  # fmt: skip
+# Plugins of pytest that no group needs: importing them, and five collections of garbage, take longer than a fast test.
+UNUSED = ("anyio", "cacheprovider", "schemathesis", "unraisableexception", "xdist", "xdist.looponfail")
 
 
 def main() -> None:
@@ -77,7 +81,7 @@ def copy_checkout(folder: Path, group: dict[str, list[str]]) -> None:
         "source_paths": mutated,
         "only_mutate": group["mutate"],
         "also_copy": sorted({file.parts[0] for file in files} - set(mutated)),
-        "pytest_add_cli_args": ["-p", "no:cacheprovider", "-p", "tests.fast_first", *group["arguments"]],
+        "pytest_add_cli_args": [*(f"-pno:{name}" for name in UNUSED), "-ptests.fast_first", *group["arguments"]],
         "pytest_add_cli_args_test_selection": group["tests"],
         "process_isolation": "forkserver",
         "forkserver_warmup": "import",
@@ -104,15 +108,20 @@ def sampled(mutants: Iterable[str], size: int) -> list[str]:
 
 
 def add_unchanged(folder: Path, names: Iterable[str]) -> list[str]:
-    """Give mutmut one mutant more for each function that these mutants change: one that changes nothing."""
-    added = {name.rpartition("__mutmut_")[0] + UNCHANGED for name in names}
+    """Give mutmut mutants that change nothing, in as many functions as it takes to run each of these mutants' tests."""
+    tests_of = json.loads((folder / "mutants" / "mutmut-stats.json").read_text())["tests_by_mangled_function_name"]
+    tests = {name: set(tests_of.get(name, ())) for name in {name.rpartition("__mutmut_")[0] for name in names}}
+    chosen: list[str] = []
+    for function in sorted(tests, key=lambda function: (-len(tests[function]), function)):
+        if not any(tests[function] <= tests[other] for other in chosen):
+            chosen.append(function)
     for path in sorted((folder / "mutants").rglob("*.py.meta")):
         meta = json.loads(path.read_text())
         codes = meta["exit_code_by_key"]
-        own = {name for mutant in codes if (name := mutant.rpartition("__mutmut_")[0] + UNCHANGED) in added}
-        meta["exit_code_by_key"] = dict.fromkeys(sorted(own)) | codes  # first, so that they are tried first
+        own = [function for function in chosen if f"{function}__mutmut_1" in codes]
+        meta["exit_code_by_key"] = {f"{function}{UNCHANGED}": None for function in own} | codes  # first to be tried
         path.write_text(json.dumps(meta))
-    return sorted(added)
+    return [f"{function}{UNCHANGED}" for function in chosen]
 
 
 def fault_of(unchanged: Mapping[str, int | None]) -> str | None:

@@ -21,6 +21,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def write_tests(folder: Path, double: list[str], half: list[str]) -> None:
+    tests = {"room.rule.x_double": double, "room.rule.x_half": half}
+    stats = folder / "mutants" / "mutmut-stats.json"
+    stats.write_text(json.dumps({"tests_by_mangled_function_name": tests}))
+
+
 @pytest.mark.parametrize(("number", "expected"), [("__mutmut_1", "mutant"), (UNCHANGED, "original")])
 def test_mutmut_runs_the_original_where_a_mutant_changes_nothing(
     monkeypatch: pytest.MonkeyPatch, number: str, expected: str
@@ -33,9 +39,26 @@ def test_mutmut_runs_the_original_where_a_mutant_changes_nothing(
     assert what() == expected
 
 
-def test_each_function_of_the_sample_has_a_mutant_that_changes_nothing(folder: Path) -> None:
-    assert add_unchanged(folder, [f"{DOUBLE}2", f"{DOUBLE}1"]) == [f"{DOUBLE}0"]
-    assert list(results(folder)) == [f"{DOUBLE}0", f"{DOUBLE}1", f"{DOUBLE}2", f"{HALF}1"]
+@pytest.mark.parametrize(
+    ("half", "unchanged"),
+    [
+        (["b"], [f"{DOUBLE}0"]),
+        (["a", "b"], [f"{DOUBLE}0"]),
+        (["b", "c"], [f"{DOUBLE}0", f"{HALF}0"]),
+        ([], [f"{DOUBLE}0"]),
+    ],
+)
+def test_every_test_is_run_for_a_mutant_that_changes_nothing(
+    folder: Path, half: list[str], unchanged: list[str]
+) -> None:
+    write_tests(folder, ["a", "b"], half)
+    assert add_unchanged(folder, [f"{DOUBLE}2", f"{DOUBLE}1", f"{HALF}1"]) == unchanged
+    assert list(results(folder)) == [*unchanged, f"{DOUBLE}1", f"{DOUBLE}2", f"{HALF}1"]
+
+
+def test_a_function_that_is_not_in_the_sample_needs_no_such_mutant(folder: Path) -> None:
+    write_tests(folder, ["a"], ["b"])
+    assert add_unchanged(folder, [f"{HALF}1"]) == [f"{HALF}0"]
 
 
 def test_no_kill_counts_where_a_mutant_that_changes_nothing_is_killed() -> None:
