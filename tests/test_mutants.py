@@ -82,4 +82,4 @@ def test_the_score_is_the_share_of_those_tried_on_which_a_test_failed(capsys: py
     assert f"timed out: {HALF}2\n" in printed
     assert "40 mutants, 5 in the sample, 4 tried" in printed
     assert "The sample is incomplete" in printed
-    assert printed.endswith("Score: 50.0 %\n")
+    assert printed.endswith("Score: 25.0 %\n")

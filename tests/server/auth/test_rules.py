@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 import pytest
 from flask import request
+from sqlalchemy import event
 
 from server.auth.access import (
     Allowed,
@@ -21,7 +22,7 @@ from server.auth.access import (
     the_submission,
     visible_competitions,
 )
-from server.auth.result_access import sight_of
+from server.auth.result_access import seen_result, sight_of
 from server.config import services
 from submissions.people.accounts import register
 from submissions.people.teams import leave_team
@@ -84,6 +85,19 @@ def test_owners_are_the_author_and_the_team_that_it_was_made_for(site: Site, tea
         assert answers(site, f"{path}{anns}") == ["False", "True", "False", "False", "False"]
 
 
+def test_whether_the_reader_owns_what_a_url_names_is_asked_once(site: Site, teams: int) -> None:
+    asked: list[str] = []
+
+    def shown() -> list[str]:
+        asked.clear()
+        is_owner(the_submission())
+        return list(asked)
+
+    serve(site, "/named/<submission:number>", shown)
+    event.listen(site.db.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    assert answers(site, f"/named/{teams}") == ["[]"] * 5
+
+
 def test_an_author_who_left_the_team_still_owns_what_they_made(site: Site, phase: int, teams: int) -> None:
     serve(site, "/named/<submission:number>", lambda: is_owner(the_submission()))
     with site.db.read() as session:
@@ -109,6 +123,22 @@ def test_how_much_of_a_score_is_shown_depends_on_who_reads(site: Site, phase: in
     with site.db.write() as session:
         session.get_one(PhaseRecord, phase).uses_ladder = True
     assert answers(site, f"/sight/{teams}") == ["nothing", "shown_score", "shown_score", "nothing", "all"]
+
+
+def test_a_result_is_as_much_as_the_reader_may_see(site: Site) -> None:
+    register(site.db, "eve", "eve@example.org", PASSWORD)
+    phase = site.phase(zoos=("secret-mlp",), truth_public=False, freezes_at=START)
+    scored = site.submission(phase, site.ann, cmi=(0.1,))
+    queued = site.submission(phase, site.ann)
+
+    def shown() -> object:
+        found = seen_result(the_submission())
+        return found and (found.sight.value, [zoo.names_axes for zoo in found.zoos])
+
+    serve(site, "/result/<submission:number>", shown)
+    nothing, own, all_of_it = str(("nothing", [])), str(("all", [False])), str(("all", [True]))
+    assert answers(site, f"/result/{scored}") == [nothing, own, nothing, nothing, all_of_it]
+    assert answers(site, f"/result/{queued}") == ["None"] * 5
 
 
 def test_what_is_hidden_exists_for_its_owners_and_organizers(site: Site, phase: int, teams: int, anns: int) -> None:
@@ -238,7 +268,7 @@ def test_a_view_is_marked_with_what_it_declares(allowed: Allowed, needed: set[Pe
 
 @pytest.mark.parametrize(
     ("path", "following"),
-    [("/inside", "/inside"), ("/inside?", "/inside"), ("/inside?a=1&b=2", "/inside?a=1&b=2")],
+    [("/inside", "/inside"), ("/inside?", "/inside"), ("/inside?a=1&b=X", "/inside?a=1&b=X")],
 )
 def test_a_visitor_is_sent_to_log_in_and_back_to_the_page(site: Site, path: str, following: str) -> None:
     serve(site, "/inside", lambda: "shown", Who.PARTICIPANT)

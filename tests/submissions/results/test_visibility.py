@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from submissions.results.visibility import Sight, sight
+from submissions.results.visibility import Sight, is_frozen, sight
 from submissions.storage.records import PhaseRecord, SubmissionRecord
 from submissions.storage.states import State
 from tests.records import START
@@ -48,3 +48,15 @@ def test_what_a_reader_sees(uses_ladder: bool, minutes: int, is_owner: bool, exp
 def test_a_baseline_has_no_team_to_learn_from_it() -> None:
     phase = PhaseRecord(slug="p", title="P", opens_at=START, uses_ladder=True)
     assert sight(phase, _scored(0, is_baseline=True), is_owner=False, sees_all=False) is Sight.ALL
+
+
+def test_nothing_is_frozen_without_a_freeze_or_before_it_is_scored() -> None:
+    thawed = PhaseRecord(slug="p", title="P", opens_at=START)
+    frozen = PhaseRecord(slug="p", title="P", opens_at=START, freezes_at=FREEZE)
+    running = _scored(0)
+    running.finished_at = None
+    assert not is_frozen(thawed, _scored(1))
+    assert not is_frozen(thawed, running)
+    assert not is_frozen(frozen, running)
+    assert not is_frozen(frozen, _scored(-1))
+    assert is_frozen(frozen, _scored(0))
