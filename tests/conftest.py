@@ -19,15 +19,13 @@ from submissions.intake.bundle_store import BundleStore
 from submissions.people import passwords
 from submissions.settings import Settings
 from submissions.storage.database import Database
-from tests import temporary_files
+from tests import profiles, temporary_files
 from tests.buckets import Bucket
 from tests.databases import on_postgres, ready
 from tests.factories import Competition, make_competition, make_tiny_zoo, zoo_store_beside
 from tests.services import postgres_server, redis_server, s3_server, wait_until
 
-# No test judges by the clock. `make test-all` asks for the second by --hypothesis-profile.
-hypothesis.settings.register_profile("quick", deadline=None, max_examples=20)
-hypothesis.settings.register_profile("thorough", deadline=None, max_examples=100)
+profiles.register()  # `make test-all` asks for another by --hypothesis-profile
 hypothesis.settings.load_profile("quick")
 
 # Long tests first, so that two processes end at about the same time.

@@ -1,5 +1,5 @@
-"""A profile of hypothesis for mutation tests: few examples, and the same ones each time."""
+"""For mutation tests, which load no other conftest.py: the examples that hypothesis tries."""
 
-import hypothesis
+from tests import profiles
 
-hypothesis.settings.register_profile("mutants", deadline=None, max_examples=10, derandomize=True, database=None)
+profiles.register()

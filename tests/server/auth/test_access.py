@@ -8,6 +8,7 @@ from flask import Flask
 
 from server.auth.access import Allowed, OwnerOr, UndeclaredRouteError, Who, allow, check_routes
 from server.auth.parameters import KINDS, kinds_in
+from submissions.people.tokens import Scope
 from submissions.storage.roles import Permission
 from tests.server.auth.walk import LOGIN, MOVED, Walk, make_walk
 from tests.server.site import Site
@@ -159,12 +160,21 @@ def test_every_parameter_of_every_route_names_something_of_a_known_kind(site: Si
         ("/new/<int(max=9):zoo_id>", Permission.MANAGE_ZOOS, "does not declare what zoo_id names"),
         ("/new/<submission:one>/<string:other>", Who.VISITOR, "does not declare what other names"),
         ("/new/<phase:slug>", Who.VISITOR, "names a phase without its competition"),
-        ("/new/<competition:one>/<competition:other>", Who.VISITOR, "names two competitions or phases"),
+        (
+            "/new/<competition:one>/<competition:other>",
+            Who.VISITOR,
+            "names two competitions or phases, of which only one would be loaded",
+        ),
         ("/new/<api_token:number>", Who.VISITOR, "names a person's api_token and allows visitors"),
         ("/new/<zoo:number>", Who.PARTICIPANT, "names a zoo and asks for none of: manage_phases, manage_zoos"),
         ("/new/<zoo:number>", Permission.MONITOR, "names a zoo and asks for none of: manage_phases, manage_zoos"),
         ("/new/<zoo:number>", OwnerOr(Permission.MANAGE_ZOOS), "allows an owner and names no submission"),
-        ("/api/v1/new", Who.VISITOR, "is of the API and names no scope"),
+        (
+            "/new/<competition:one>/<phase:first>/<phase:second>",
+            Who.VISITOR,
+            "names two competitions or phases, of which only one would be loaded",
+        ),
+        ("/api/v1/new", Who.VISITOR, "is of the API and names no scope, or names one and is not of the API"),
     ],
 )
 def test_a_route_that_leaves_something_open_keeps_the_application_from_starting(
@@ -175,11 +185,19 @@ def test_a_route_that_leaves_something_open_keeps_the_application_from_starting(
 
     check_routes(site.app)
     site.app.add_url_rule(rule, "new", view if allowed is None else allow(allowed)(view))
-    with pytest.raises(UndeclaredRouteError, match=fault):
+    with pytest.raises(UndeclaredRouteError) as error:
         check_routes(site.app)
+    assert str(error.value) == f"The route new ({rule}) {fault}."
     path = re.sub(r"<[^>]*>", "1", rule)
     for person in (None, "ann", "olga"):
         assert site.browser(person).get(path).status_code == NO
+
+
+def test_a_scope_is_for_routes_of_the_api_alone(site: Site) -> None:
+    site.app.add_url_rule("/new", "new", allow(Who.VISITOR, Scope.READ)(lambda: "secret"))
+    with pytest.raises(UndeclaredRouteError, match="names one and is not of the API"):
+        check_routes(site.app)
+    assert site.browser().get("/new").status_code == NO
 
 
 def test_what_a_parameter_is_called_does_not_matter(site: Site) -> None:

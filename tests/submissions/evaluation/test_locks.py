@@ -7,7 +7,8 @@ from functools import partial
 import pytest
 
 from submissions.evaluation import outcomes, queue
-from submissions.storage.records import SubmissionRecord, utc_now
+from submissions.storage.database import Database
+from submissions.storage.records import RunRecord, SubmissionRecord, utc_now
 from submissions.storage.states import State
 from tests.factories import Competition
 from tests.overlap import overlap
@@ -89,3 +90,27 @@ def test_a_lease_that_is_renewed_while_a_sweeper_looks_is_kept(competition: Comp
     assert (pending, renewed) == (19, 1)
     assert queue.held_by(db, "w") == 1
     assert competition.record(claim, claim.runs[0])
+
+
+@pytest.mark.parametrize(
+    "give_back",
+    [
+        lambda db, run_id: queue.give_back_broken(db, run_id, "w", "the disk is full"),
+        lambda db, _run_id: queue.sweep(db, utc_now() + timedelta(seconds=LEASE_S + 1)),
+    ],
+    ids=["given back", "swept"],
+)
+def test_a_run_that_is_given_back_while_somebody_cancels_stays_out_of_the_queue(
+    competition: Competition, give_back: Callable[[Database, int], object]
+) -> None:
+    submission = competition.submit(competition.user())
+    claim = competition.claim(batch=1)
+    assert claim is not None
+    (run,) = claim.runs
+    overlap(
+        competition.db,
+        lambda: outcomes.cancel(competition.db, submission),
+        lambda: give_back(competition.db, run.id),
+    )
+    with competition.db.read() as session:
+        assert session.get_one(RunRecord, run.id).state == "dropped"

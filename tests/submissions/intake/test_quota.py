@@ -6,7 +6,8 @@ import pytest
 
 from submissions.intake.quota import Quota, quota_of, refusal
 from submissions.people.accounts import create_organizer
-from submissions.storage.records import PhaseRecord, UserRecord
+from submissions.people.teams import create_team, join_team, leave_team
+from submissions.storage.records import PhaseRecord, TeamRecord, UserRecord
 from submissions.storage.states import Reason, State
 from tests.records import PASSWORD, START, Records
 
@@ -48,7 +49,8 @@ def test_what_is_broken_a_baseline_somebody_elses_or_of_another_phase_is_free(re
     ):
         records.submission(phase_id, spends_quota=True, **fields)
     records.submission(records.phase("other"), spends_quota=True)
-    assert (quota(records, phase_id).spent, quota(records, phase_id).held) == (0, 0)
+    now = quota(records, phase_id)
+    assert (now.spent, now.held, now.unspent) == (0, 0, 0)
 
 
 def test_the_bound_on_uploads_that_spend_nothing_is_the_last_that_is_refused(records: Records) -> None:
@@ -71,3 +73,102 @@ def test_an_organizer_needs_no_verified_address(records: Records) -> None:
         assert refusal(session, phase, records.ann, START) is None
     assert str(why).startswith("Verify your email address first")
     assert of_olga is None
+
+
+def competition_of(records: Records, phase_id: int) -> int:
+    with records.db.read() as session:
+        return session.get_one(PhaseRecord, phase_id).competition_id
+
+
+def team_of_both(records: Records, phase_id: int) -> int:
+    """Put ann and bob into a team of the phase's competition. Its id."""
+    team = create_team(records.db, competition_of(records, phase_id), records.ann, "gaps", START)
+    with records.db.read() as session:
+        key = session.get_one(TeamRecord, team).invite_key
+    join_team(records.db, key, records.bob, START)
+    return team
+
+
+def test_begun_waiting_and_ended_submissions_are_counted_apart(records: Records) -> None:
+    phase_id = records.phase(daily_quota=9)
+    records.submission(phase_id, cmi=(0.1, 0.1), spends_quota=True)
+    records.submission(phase_id, done=1, spends_quota=True)
+    for _ in range(2):
+        records.submission(phase_id, done=1)  # in its smoke run
+    for _ in range(3):
+        records.submission(phase_id)
+    records.submission(phase_id, reason=Reason.RAISED)
+    records.submission(phase_id, state=State.CANCELLED)
+    now = quota(records, phase_id)
+    assert now == Quota(daily=9, spent=2, held=5, unspent=2, unspent_limit=90, is_teams=False)
+    assert now.remaining == 2
+
+
+def test_more_than_the_quota_leaves_nothing(records: Records) -> None:
+    phase_id = records.phase(daily_quota=1)
+    for _ in range(2):
+        records.submission(phase_id)
+    assert quota(records, phase_id).remaining == 0
+
+
+def test_a_team_shares_one_quota_and_whoever_leaves_it_keeps_what_they_spent(records: Records) -> None:
+    phase_id = records.phase()
+    team = team_of_both(records, phase_id)
+    records.submission(phase_id, records.bob, entrant=f"t{team}", team_id=team, spends_quota=True)
+    records.submission(phase_id, records.ann, entrant=f"t{team}", team_id=team)
+    shared = quota(records, phase_id)
+    assert (shared.spent, shared.held, shared.is_teams) == (1, 1, True)
+    assert leave_team(records.db, competition_of(records, phase_id), records.ann)
+    alone = quota(records, phase_id)
+    assert (alone.spent, alone.held, alone.is_teams) == (0, 1, False)
+
+
+TAKEN = "Wait for these, or cancel one."
+FAILED = (
+    "uploads in the last 24 hours failed in their smoke run or were cancelled before they began, and this phase takes "
+    "no more. Try the measure on your own machine first: gengap evaluate."
+)
+
+
+@pytest.mark.parametrize(
+    ("submissions", "of_one", "of_a_team"),
+    [
+        ([{"spends_quota": True, "done": 1}] * 2, "You have used all 2", "Your team has used all 2"),
+        ([{"spends_quota": True, "done": 1}, {}], "Your 2", "Your team's 2"),
+        ([{"reason": Reason.RAISED}] * 3, "3 of your", "3 of your team's"),
+    ],
+)
+def test_a_refusal_says_whose_quota_is_used_up_and_what_to_do(
+    records: Records, submissions: list[dict[str, object]], of_one: str, of_a_team: str
+) -> None:
+    phase_id = records.phase(daily_quota=2, daily_smoke_failures=3)
+    for fields in submissions:
+        records.submission(phase_id, **fields)  # type: ignore[arg-type]
+    ends = {
+        "You have used all 2": "submissions of the last 24 hours in this phase.",
+        "Your 2": f"submissions of the last 24 hours in this phase are taken: 1 used, 1 not begun yet. {TAKEN}",
+        "3 of your": FAILED,
+    }
+
+    def told() -> str | None:
+        with records.db.read() as session:
+            return refusal(session, session.get_one(PhaseRecord, phase_id), records.ann, START)
+
+    assert told() == f"{of_one} {ends[of_one]}"
+    team_of_both(records, phase_id)
+    assert told() == f"{of_a_team} {ends[of_one]}"
+
+
+def test_a_refusal_names_the_dates_of_the_phase_or_the_way_to_a_verified_address(records: Records) -> None:
+    closes = START + timedelta(days=1)
+    phase_id = records.phase(closes_at=closes)
+    with records.db.read() as session:
+        phase = session.get_one(PhaseRecord, phase_id)
+        early, late = (refusal(session, phase, records.ann, moment) for moment in (START - TICK, closes))
+        unverified = refusal(session, phase, records.ann, START, verified_mail_needed=True)
+        session.get_one(UserRecord, records.ann).email_verified_at = START
+        verified = refusal(session, phase, records.ann, START, verified_mail_needed=True)
+    assert early == "This phase opens on 01 March 2026 at 12:00 UTC."
+    assert late == "This phase closed on 02 March 2026 at 12:00 UTC."
+    assert unverified == "Verify your email address first: the page of your account sends you the link again."
+    assert verified is None

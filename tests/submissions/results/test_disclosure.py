@@ -15,6 +15,7 @@ from submissions.results.disclosure import (
     bits_of_submission,
     digits_of,
     disclosure,
+    is_frozen,
 )
 from submissions.storage.records import PhaseRecord, SubmissionRecord, Tells
 from submissions.storage.roles import PERMISSIONS, Role
@@ -117,3 +118,12 @@ def test_the_bits_of_a_submission_are_counted() -> None:
 @pytest.mark.parametrize(("step", "digits"), [(None, 2), (1.0, 0), (25.0, 0), (0.5, 1), (0.1, 1), (0.25, 2)])
 def test_scores_in_steps_have_the_digits_of_the_step(step: float | None, digits: int) -> None:
     assert digits_of(step) == digits
+
+
+def test_nothing_is_frozen_without_a_freeze_or_before_it_is_scored() -> None:
+    late, early = FREEZE + timedelta(minutes=1), FREEZE - timedelta(minutes=1)
+    assert not is_frozen(None, late)
+    assert not is_frozen(None, None)
+    assert not is_frozen(FREEZE, None)
+    assert not is_frozen(FREEZE, early)
+    assert is_frozen(FREEZE, FREEZE)
