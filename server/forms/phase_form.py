@@ -11,7 +11,7 @@ from server.forms.fields import text_field
 from submissions.competitions.competitions import TITLE_LENGTH
 from submissions.competitions.phases import SLUG_LENGTH, PhasePlan
 from submissions.storage.limits import LIMITS, Limit, Limits
-from submissions.storage.records import CountRule, TimeRule
+from submissions.storage.records import CountRule, ShowsScores, TimeRule
 
 _MOMENT = "%Y-%m-%dT%H:%M"
 _NUMBER_LENGTH = 20
@@ -34,12 +34,15 @@ class PhaseFields:
     time_rule: str
     daily_quota: str
     daily_smoke_failures: str
+    total_quota: str
     smoke_networks: str
     repeat_networks: str
     shows_logs: bool
     hidden: bool
     count_rule: str
     uses_ladder: bool
+    score_step: str
+    shows_scores: str
     freezes_at: str
 
 
@@ -55,12 +58,15 @@ def fields_of(plan: PhasePlan) -> PhaseFields:
         time_rule=plan.time_rule.value,
         daily_quota=str(plan.daily_quota),
         daily_smoke_failures="" if plan.daily_smoke_failures is None else str(plan.daily_smoke_failures),
+        total_quota="" if plan.total_quota is None else str(plan.total_quota),
         smoke_networks=str(plan.smoke_networks),
         repeat_networks=str(plan.repeat_networks),
         shows_logs=plan.shows_logs,
         hidden=plan.hidden,
         count_rule=plan.count_rule.value,
         uses_ladder=plan.uses_ladder,
+        score_step=f"{plan.score_step:g}",
+        shows_scores=plan.shows_scores.value,
         freezes_at=plan.freezes_at.strftime(_MOMENT) if plan.freezes_at else "",
     )
 
@@ -84,7 +90,8 @@ def posted_fields(before: PhasePlan) -> PhaseFields:
             name: text_field(name, _NUMBER_LENGTH)
             for name in (
                 *("opens_at", "closes_at", "time_rule", "daily_quota", "daily_smoke_failures"),
-                *("smoke_networks", "repeat_networks", "count_rule", "freezes_at"),
+                *("total_quota", "smoke_networks", "repeat_networks", "count_rule"),
+                *("score_step", "shows_scores", "freezes_at"),
             )
         },
     )
@@ -106,12 +113,17 @@ def plan_in(fields: PhaseFields) -> tuple[PhasePlan | None, dict[str, str]]:
         time_rule=TimeRule.POOLED if fields.time_rule == TimeRule.POOLED else TimeRule.PER_NETWORK,
         daily_quota=read.count("daily_quota", fields.daily_quota),
         daily_smoke_failures=read.count("daily_smoke_failures", smoke_failures) if smoke_failures else None,
+        total_quota=read.count("total_quota", fields.total_quota) if fields.total_quota else None,
         smoke_networks=read.count("smoke_networks", fields.smoke_networks),
         repeat_networks=read.count("repeat_networks", fields.repeat_networks),
         shows_logs=fields.shows_logs,
         hidden=fields.hidden,
         count_rule=CountRule(fields.count_rule) if fields.count_rule in list(CountRule) else CountRule.BEST,
         uses_ladder=fields.uses_ladder,
+        score_step=read.number("score_step", fields.score_step),
+        shows_scores=(
+            ShowsScores.AFTER_CLOSE if fields.shows_scores == ShowsScores.AFTER_CLOSE else ShowsScores.ALWAYS
+        ),
         freezes_at=read.moment("freezes_at", fields.freezes_at) if fields.freezes_at else None,
     )
     return (None, read.messages) if read.messages else (plan, plan.faults())
@@ -142,6 +154,13 @@ class _Reader:
         except ValueError as error:
             self.messages[limit.name] = str(error)
             return limit.default
+
+    def number(self, name: str, text: str) -> float:
+        try:
+            return float(text)
+        except ValueError:
+            self.messages[name] = "Give a number, such as 1 or 0.5."
+            return 0.0
 
     def count(self, name: str, text: str) -> int:
         if text.isascii() and text.isdecimal() and len(text) <= _COUNT_DIGITS:

@@ -219,7 +219,7 @@ class Rescoring:
                 ).all()
                 submission.standard_error = submission_error(errors)
                 session.flush()
-                standings.update(session, submission)
+                standings.recount(session, submission.phase_id, [submission.entrant], anew=True)
             return changed.rowcount == 1
 
 

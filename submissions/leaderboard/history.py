@@ -47,7 +47,7 @@ class Course:
 def history(session: Session, phase_id: int, first: int = FIRST) -> tuple[Course, ...]:
     """Return the courses of the first entrants, best first, without reference rows."""
     phase = session.get_one(PhaseRecord, phase_id)
-    rules = Rules(phase.count_rule, phase.uses_ladder, phase.freezes_at)
+    rules = Rules(phase.count_rule, phase.uses_ladder, phase.score_step, phase.freezes_at)
     rows = [row for row in board_page.page(session, phase_id, Query(size=2 * first)).rows if row.rank is not None]
     steps = _scored(session, phase_id, rows[:first], rules)
     return tuple(
@@ -95,7 +95,7 @@ def _course(scored: Sequence[Step], row: Row, rules: Rules) -> list[Step]:
 
     A choice has no date on record: it ends the course if the chosen score is not the best.
     """
-    if rules.uses_ladder or rules.count_rule is CountRule.LAST:
+    if not rules.uses_ladder and rules.count_rule is CountRule.LAST:
         return list(scored)
     course: list[Step] = []
     for step in scored:

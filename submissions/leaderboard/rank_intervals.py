@@ -52,7 +52,8 @@ def work_out(db: Database, phase_id: int) -> None:
     """Compute and store a phase's rank intervals for the board's version at the start.
 
     An entrant without a jackknife on every zoo has no interval, nor has one that was scored on other zoos than most,
-    which happens shortly after a change of the phase's zoos.
+    which happens shortly after a change of the phase's zoos. With the Ladder nobody has one: it would say more than
+    what is shown, and might not hold the rank, which follows from what is shown.
     """
     with db.read() as session:
         ranked = _ranked(session, phase_id)
@@ -72,14 +73,17 @@ def work_out(db: Database, phase_id: int) -> None:
 
 
 def _ranked(session: Session, phase_id: int) -> _Ranked:
-    version = session.execute(select(PhaseRecord.board_version).where(PhaseRecord.id == phase_id)).scalar_one()
+    version, uses_ladder = session.execute(
+        select(PhaseRecord.board_version, PhaseRecord.uses_ladder).where(PhaseRecord.id == phase_id)
+    ).one()
     rows = session.execute(
         select(StandingRecord.entrant, StandingRecord.submission_id).where(
             StandingRecord.phase_id == phase_id, StandingRecord.is_reference.is_(False)
         )
     )
     submissions = {entrant: submission_id for entrant, submission_id in rows}  # noqa: C416  (a Row is no pair for mypy)
-    return _Ranked(version, submissions, jackknives_of(session, list(submissions.values())))
+    jackknives = {} if uses_ladder else jackknives_of(session, list(submissions.values()))
+    return _Ranked(version, submissions, jackknives)
 
 
 def _intervals(ranked: _Ranked) -> dict[str, RankInterval]:

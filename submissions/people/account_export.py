@@ -119,7 +119,7 @@ def _submission(session: Session, submission: SubmissionRecord, reader: UserReco
         "state": submission.state,
         "reason": submission.reason,
         "detail": submission.detail,
-        "shown_score": submission.shown_score,
+        "shown_score": submission.shown_score if seen is not Sight.NOTHING else None,
         "score": submission.score if seen is Sight.ALL else None,
         "attempt": submission.attempt,
         "created_at": submission.created_at,

@@ -1,7 +1,8 @@
 """How much of a submission's score a reader may see: one rule for pages, exports and the API.
 
 The Ladder gives a team nothing but the released score, or it would learn from the rest what the Ladder withholds.
-A freeze keeps what was scored since then from everybody but its own team.
+A freeze keeps what was scored since then from everybody but its own team. A phase that shows scores after it closes
+keeps everything from everybody until then.
 """
 
 from enum import StrEnum
@@ -29,6 +30,8 @@ def sight(phase: PhaseRecord, submission: SubmissionRecord, *, is_owner: bool, s
     """
     if sees_all:
         return Sight.ALL
+    if phase.withholds_scores:
+        return Sight.NOTHING
     if not is_owner and is_frozen(phase, submission):
         return Sight.NOTHING
     return Sight.SHOWN_SCORE if phase.uses_ladder and not submission.is_baseline else Sight.ALL

@@ -21,6 +21,7 @@ from submissions.storage.records import (
     CountRule,
     PhaseRecord,
     PhaseZooRecord,
+    ShowsScores,
     TimeRule,
     ZooRecord,
     utc_now,
@@ -73,6 +74,7 @@ class PhaseLimits(_NetworkLimits):
 
     time_rule: TimeRule
     daily_quota: int
+    total_quota: int | None = Field(description="Submissions of a person or team in the whole phase; null: any number")
     upload_bytes: int
 
 
@@ -85,6 +87,8 @@ class Phase(PhaseSummary):
     shows_logs: bool = Field(description="Whether authors see what their measures print")
     count_rule: CountRule = Field(description="Which submission of a team counts")
     uses_ladder: bool = Field(description="Whether a new score is shown only if it is better by more than chance")
+    score_step: float = Field(description="The step, in points, of scores that are shown coarsely")
+    shows_scores: ShowsScores = Field(description="Whether scores are shown from the start or after the phase closes")
     freezes_at: datetime | None = Field(description="Submissions scored later do not appear on the leaderboard for now")
 
 
@@ -164,6 +168,7 @@ def told_phase(session: Session, phase: PhaseRecord) -> Phase:
                 **phase.limits.of_phase(),
                 "time_rule": phase.time_rule,
                 "daily_quota": phase.daily_quota,
+                "total_quota": phase.total_quota,
                 "upload_bytes": services().settings.upload_bytes,
             }
         ),
@@ -172,6 +177,8 @@ def told_phase(session: Session, phase: PhaseRecord) -> Phase:
         shows_logs=phase.shows_logs,
         count_rule=phase.count_rule,
         uses_ladder=phase.uses_ladder,
+        score_step=phase.score_step,
+        shows_scores=phase.shows_scores,
         freezes_at=phase.freezes_at,
     )
 

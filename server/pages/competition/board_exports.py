@@ -58,7 +58,7 @@ def courses(**_named: object) -> Response:
     phase = the_phase()
     return conditional(
         lambda: render_template("board/history.html", phase=phase, courses=_history()),
-        *("history", phase.id, phase.board_version),
+        *("history", phase.id, phase.board_version, phase.withholds_scores),
     )
 
 
@@ -101,7 +101,7 @@ def _export(ending: str, mimetype: str, write: Callable[[Board, PhaseRecord], st
 
     response = conditional(
         render,
-        *(ending, phase.id, phase.board_version, phase.intervals_version, query),
+        *(ending, phase.id, phase.board_version, phase.intervals_version, phase.withholds_scores, query),
     )
     response.mimetype = mimetype.partition(";")[0]
     name = f"{phase.competition.slug}-{phase.slug}-leaderboard.{ending}"

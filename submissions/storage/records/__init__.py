@@ -5,13 +5,22 @@ Times are UTC. Ids are integers, except a network's, which is the zoo's opaque t
 
 from submissions.storage.records.base import Record, UtcDateTime, utc_now
 from submissions.storage.records.competitions import AnnouncementRecord, CompetitionRecord, PhaseRecord, PhaseZooRecord
-from submissions.storage.records.kinds import CountRule, JobKind, JobState, Purpose, TimeRule, ZooState
+from submissions.storage.records.kinds import (
+    CountRule,
+    JobKind,
+    JobState,
+    Purpose,
+    ShowsScores,
+    TimeRule,
+    ZooState,
+)
 from submissions.storage.records.people import (
     ApiTokenRecord,
     MailRecord,
     NotificationRecord,
     SessionRecord,
     TeamMemberRecord,
+    TeamPersonRecord,
     TeamRecord,
     UserRecord,
 )
@@ -44,9 +53,11 @@ __all__ = [
     "Record",
     "RunRecord",
     "SessionRecord",
+    "ShowsScores",
     "StandingRecord",
     "SubmissionRecord",
     "TeamMemberRecord",
+    "TeamPersonRecord",
     "TeamRecord",
     "TimeRule",
     "UserRecord",

@@ -26,6 +26,13 @@ class CountRule(StrEnum):
     CHOSEN = "chosen"  # the one that the team chose; until it chooses, its best
 
 
+class ShowsScores(StrEnum):
+    """From when on a phase shows scores, and everything that follows from them, to others than organizers."""
+
+    ALWAYS = "always"
+    AFTER_CLOSE = "after_close"
+
+
 class ZooState(StrEnum):
     """The state of a zoo. Only a ready one can be used in a phase; a refused one has errors in its report."""
 

@@ -1,13 +1,13 @@
 """Which submission counts where two are alike, and what is shown of it: the rule itself, without a database."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from scoring import Jackknives, step_of
-from submissions.leaderboard.counting_rule import LEAST_STEP, Entry, Rules, counting, decided, on_board, shown_error
+from scoring import Jackknives
+from submissions.leaderboard.counting_rule import Entry, Rules, counting, decided, on_board, shown_error
 from submissions.storage.records import CountRule
 from submissions.storage.states import State
 from tests.records import START
@@ -19,6 +19,7 @@ ENTRY = Entry(
     score=10.0,
     standard_error=0.126,
     shown_score=10.0,
+    lower_bound=9.8,
     is_released=True,
     is_chosen=False,
     is_hidden=False,
@@ -29,8 +30,8 @@ ENTRY = Entry(
     created_at=START,
     finished_at=START + timedelta(minutes=1),
 )
-BEST, LAST, CHOSEN = (Rules(rule, False, None) for rule in (CountRule.BEST, CountRule.LAST, CountRule.CHOSEN))
-LADDER = Rules(CountRule.BEST, True, None)
+BEST, LAST, CHOSEN = (Rules(rule, False, 1.0, None) for rule in (CountRule.BEST, CountRule.LAST, CountRule.CHOSEN))
+LADDER = Rules(CountRule.BEST, True, 0.5, None)
 TWIN = replace(ENTRY, id=2)
 
 
@@ -65,37 +66,98 @@ def test_where_nothing_was_chosen_or_the_chosen_one_is_out_the_best_counts() -> 
 def test_what_is_out_counts_neither_as_a_score_nor_as_a_submission(out: dict[str, object]) -> None:
     gone = replace(ENTRY, score=99.0, **out)  # type: ignore[arg-type]
     for rules in (BEST, LAST, CHOSEN, LADDER):
-        assert counting([gone], rules) is None
+        if rules is not LADDER or gone.is_out:  # what is evaluated again keeps its place on the Ladder
+            assert counting([gone], rules) is None
         assert counting([gone, TWIN], rules) is TWIN
         assert on_board([gone, TWIN], rules) == 1
 
 
-@pytest.mark.parametrize(("gain", "is_released"), [(LEAST_STEP, False), (LEAST_STEP + 0.25, True)])
-def test_without_jackknives_the_ladder_asks_for_more_than_its_least_step(gain: float, is_released: bool) -> None:
-    second = replace(
-        TWIN, score=10.0 + gain, shown_score=None, is_released=False, finished_at=START + timedelta(hours=1)
-    )
-    now = decided([ENTRY, second], LADDER, lambda _: {})
-    assert [entry.is_released for entry in now] == [True, is_released]
+def undecided(number: int, score: float, **fields: object) -> Entry:
+    return replace(TWIN, id=number, score=score, shown_score=None, lower_bound=None, is_released=False, **fields)  # type: ignore[arg-type]
 
 
-def test_two_submissions_are_compared_by_their_jackknives() -> None:
-    """A gain below the least step is released where the difference has no error at all."""
-    second = replace(TWIN, score=10.5, shown_score=None, is_released=False, finished_at=START + timedelta(hours=1))
-    jackknives = {1: {"zoo": of_mean([0.1] * 4)}, 2: {"zoo": of_mean([0.105] * 4)}}
+def sure(scores: Mapping[int, float]) -> Callable[[Sequence[int]], Mapping[int, Jackknives]]:
+    """Jackknives without any error, for these submissions."""
+    known = {number: {"zoo": of_mean([score / 100] * 4)} for number, score in scores.items()}
+    return lambda ids: {number: known[number] for number in ids if number in known}
+
+
+def shown(entries: Sequence[Entry]) -> list[tuple[int, float | None, bool]]:
+    return [(entry.id, entry.shown_score, entry.is_released) for entry in entries]
+
+
+def test_of_a_score_without_a_jackknife_nothing_is_certain() -> None:
+    assert shown(decided([undecided(1, 60.0)], LADDER, sure({}))) == [(1, 0.0, True)]
+    assert shown(decided([ENTRY, undecided(2, 60.0)], LADDER, sure({}))) == [(1, 10.0, True), (2, 10.0, False)]
+
+
+def test_jackknives_are_read_only_of_what_may_be_released() -> None:
     asked: list[Sequence[int]] = []
 
     def load(ids: Sequence[int]) -> Mapping[int, Jackknives]:
         asked.append(ids)
-        return jackknives
+        return sure({1: 10.0, 3: 10.5, 4: 12.0})(ids)
 
-    now = decided([ENTRY, second], LADDER, load)
-    assert [entry.is_released for entry in now] == [True, True]
-    assert asked == [[1, 2]]
+    now = decided([ENTRY, undecided(2, 10.4), undecided(3, 10.5), undecided(4, 12.0)], LADDER, load)
+    assert shown(now) == [(1, 10.0, True), (2, 10.0, False), (3, 10.5, True), (4, 12.0, True)]
+    assert asked == [[3, 1], [4]]
 
 
-def test_the_error_beside_a_score_is_rounded_and_on_the_ladder_its_step() -> None:
+def test_the_order_of_acceptance_decides_not_that_of_scoring() -> None:
+    first = undecided(1, 22.0, finished_at=START + timedelta(hours=9))
+    second = undecided(2, 11.0, finished_at=START + timedelta(hours=1))
+    for entries in ([first, second], [second, first]):
+        assert shown(decided(entries, LADDER, sure({1: 22.0, 2: 11.0}))) == [(1, 22.0, True), (2, 22.0, False)]
+
+
+def test_what_was_accepted_after_an_awaited_one_waits_for_its_end() -> None:
+    load = sure({1: 22.0, 2: 11.0})
+    awaited, second = undecided(1, 0.0, state=State.RUNNING), undecided(2, 11.0)
+    assert shown(decided([awaited, second], LADDER, load)) == [(1, None, False), (2, None, False)]
+    failed = replace(awaited, state=State.FAILED, score=None)
+    assert shown(decided([failed, second], LADDER, load)) == [(1, None, False), (2, 11.0, True)]
+    hidden = replace(awaited, is_hidden=True)
+    assert shown(decided([hidden, second], LADDER, load)) == [(1, None, False), (2, 11.0, True)]
+
+
+def test_a_re_run_keeps_what_was_shown_until_its_new_score_and_then_all_is_decided_anew() -> None:
+    load = sure({1: 22.0, 2: 30.0})
+    before = decided([undecided(1, 22.0), undecided(2, 30.0)], LADDER, load)
+    again = (replace(before[0], state=State.QUEUED, score=None, finished_at=None), before[1])
+    meanwhile = decided(again, LADDER, load)
+    assert shown(meanwhile) == shown(before) == [(1, 22.0, True), (2, 30.0, True)]
+    assert counting(meanwhile, LADDER) is meanwhile[1]
+    assert counting(meanwhile[:1], LADDER) is meanwhile[0]
+    rescored = (replace(meanwhile[0], state=State.SCORED, score=40.0), meanwhile[1])
+    now = decided(rescored, LADDER, sure({1: 40.0, 2: 30.0}), anew=True)
+    assert shown(now) == [(1, 40.0, True), (2, 40.0, False)]
+    assert shown(decided(meanwhile, LADDER, load, forget=True)) == [(1, None, False), (2, None, False)]
+
+
+def test_submissions_of_others_who_share_a_person_are_part_of_the_history() -> None:
+    load = sure({1: 22.0, 2: 11.0, 3: 30.0})
+    theirs, own = [undecided(1, 22.0)], [undecided(2, 11.0), undecided(3, 30.0)]
+    now = decided(own, LADDER, load, others=theirs)
+    assert shown(now) == [(2, 22.0, False), (3, 30.0, True)]
+    counted = counting(now, LADDER)
+    assert counted is not None
+    assert counted.id == 3
+    assert counting(now[:1], LADDER) is None
+
+
+def test_a_decision_of_an_older_release_is_made_again() -> None:
+    old = replace(ENTRY, shown_score=12.0, lower_bound=None)
+    assert shown(decided([old, undecided(2, 5.0)], LADDER, sure({1: 10.0}))) == [(1, 10.0, True), (2, 10.0, False)]
+
+
+def test_a_submission_that_is_evaluated_again_is_not_on_a_frozen_board() -> None:
+    frozen = replace(LADDER, freezes_at=START + timedelta(hours=1))
+    assert counting([ENTRY], frozen) is ENTRY
+    assert counting([replace(ENTRY, state=State.QUEUED, finished_at=None)], frozen) is None
+
+
+def test_the_error_beside_a_score_is_rounded_and_on_the_ladder_the_step() -> None:
     assert shown_error(ENTRY, BEST) == 0.13
-    assert shown_error(ENTRY, LADDER) == float(step_of(0.126))
+    assert shown_error(ENTRY, LADDER) == 0.5
     assert shown_error(replace(ENTRY, is_baseline=True), LADDER) == 0.13
     assert shown_error(replace(ENTRY, standard_error=None), BEST) is None
