@@ -193,13 +193,18 @@ def _entries(session: Session, board: _Board, entrants: Sequence[str]) -> dict[s
 
 def _write_shown(session: Session, before: Sequence[Entry], now: Sequence[Entry]) -> None:
     old = {entry.id: entry for entry in before}
-    for entry in now:
-        if entry != old[entry.id]:
-            session.execute(
-                change(SubmissionRecord)
-                .where(SubmissionRecord.id == entry.id)
-                .values(shown_score=entry.shown_score, lower_bound=entry.lower_bound, is_released=entry.is_released)
-            )
+    changed = [
+        {
+            "id": entry.id,
+            "shown_score": entry.shown_score,
+            "lower_bound": entry.lower_bound,
+            "is_released": entry.is_released,
+        }
+        for entry in now
+        if entry != old[entry.id]
+    ]
+    if changed:
+        session.execute(change(SubmissionRecord), changed)
 
 
 def _write_standing(
