@@ -6,16 +6,18 @@ the jackknife of a mean is exact. All measures share the luck of a good one, and
 are changed, which costs them true score: so attackers can look for luck, keep what they found, and add it up.
 
 Attackers know everything but the networks' luck: the rule, the true score of whatever they submit, its standard error.
-Their submissions are recorded in a database and decided by `submissions.leaderboard.standings`. Each makes so many at
-a time as it expects to need for one release, since it learns only by releases. The rule of the first releases of
-Gengap is simulated beside it.
+Each makes so many submissions at a time as it expects to need for one release, since it learns only by releases. With
+`--product` they are recorded in a database and decided by `submissions.leaderboard.standings`; by default by the same
+rule for arrays, which is a hundred times as fast and held to the product's by `tests/benchmarks`. The rule of Gengap's
+first releases is simulated beside it.
 """
 
 import argparse
 import math
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -25,7 +27,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.ladder_boards import Board, OldBoard, ProductBoard, Shown
+from benchmarks.ladder_boards import ArrayBoard, Board, OldBoard, ProductBoard, Shown
 from scoring.grid import FloatArray
 
 SEED = 2015
@@ -37,6 +39,7 @@ SPREAD = 48.0  # standard deviation of its networks' contributions
 WEAK = 12.0  # change that makes a measure worthless
 ACCOUNTS = (2, 5, 20, 100)
 HONEST = (1, 5, 20)
+HEADINGS = ("attacker", "excess ≤ 1 SE", "median", "95 %", "shown", "truth", "releases")
 
 
 class World:
@@ -293,59 +296,78 @@ def row(name: str, found: Best) -> Sequence[str]:
     )
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How much is simulated."""
+
+    simulations: int
+    tries: int
+    at_a_time: int
+    step: float
+    by_product: bool
+
+    @contextmanager
+    def board(self) -> Iterator[ArrayBoard | ProductBoard]:
+        """A new board with the new rule."""
+        with tempfile.TemporaryDirectory() as folder:
+            made: ArrayBoard | ProductBoard
+            if self.by_product:
+                made = ProductBoard(Path(folder), self.simulations, self.step)
+            else:
+                made = ArrayBoard(self.simulations, self.step)
+            try:
+                yield made
+            finally:
+                made.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure whether the Ladder shows more than is true.")
     parser.add_argument("--simulations", type=int, default=SIMULATIONS)
     parser.add_argument("--tries", type=int, default=TRIES)
-    parser.add_argument("--at-a-time", type=int, default=40, help="submissions of an attacker between two looks")
+    parser.add_argument("--at-a-time", type=int, default=20, help="submissions of an attacker between two looks")
     parser.add_argument("--networks", type=int, action="append", help=f"of a zoo; default: {SIZES}")
     parser.add_argument("--attacker", action="append", choices=list(ATTACKERS), help="default: all")
     parser.add_argument("--step", type=float, default=1.0)
-    arguments = parser.parse_args()
+    parser.add_argument("--product", action="store_true", help="decide in a database")
+    given = parser.parse_args()
+    plan = Plan(given.simulations, given.tries, given.at_a_time, given.step, given.product)
     console = Console(width=110)
-    headings = ("attacker", "excess ≤ 1 SE", "median", "95 %", "shown", "truth", "releases")
-    for networks in arguments.networks or SIZES:
+    for networks in given.networks or SIZES:
         began = time.process_time()
-        table = Table(*headings, title=f"{networks} networks, {arguments.simulations} simulations")
-        for name in arguments.attacker or ATTACKERS:
-            for rule in ("old", "new"):
-                world = World(networks, arguments.simulations, SEED)
-                with tempfile.TemporaryDirectory() as folder:
-                    board: Board = (
-                        OldBoard(world.simulations)
-                        if rule == "old"
-                        else ProductBoard(Path(folder), world.simulations, arguments.step)
-                    )
-                    attacker = ATTACKERS[name](world, arguments.tries)
-                    found = attack(attacker, world, board, arguments.tries, arguments.at_a_time)
-                    board.close()
-                table.add_row(*row(f"{name}, {rule} rule", found))
-        console.print(table)
-        _print_accounts(console, networks, arguments.simulations, arguments.step)
-        _print_honest(console, networks, arguments.simulations, arguments.step)
+        _print_attackers(console, plan, networks, given.attacker or list(ATTACKERS))
+        _print_accounts(console, plan, networks)
+        _print_honest(console, plan, networks)
         console.print(f"{time.process_time() - began:.0f} s of one processor\n")
 
 
-def _print_accounts(console: Console, networks: int, simulations: int, step: float) -> None:
-    table = Table("accounts", "excess ≤ 1 SE", "median", "95 %", "shown", "truth", "releases", title="Several accounts")
+def _print_attackers(console: Console, plan: Plan, networks: int, attackers: Sequence[str]) -> None:
+    table = Table(*HEADINGS, title=f"{networks} networks, {plan.simulations} simulations of {plan.tries} submissions")
+    for name in attackers:
+        world = World(networks, plan.simulations, SEED)
+        found = attack(ATTACKERS[name](world, plan.tries), world, OldBoard(), plan.tries, plan.at_a_time)
+        table.add_row(*row(f"{name}, old rule", found))
+        world = World(networks, plan.simulations, SEED)
+        with plan.board() as board:
+            found = attack(ATTACKERS[name](world, plan.tries), world, board, plan.tries, plan.at_a_time)
+        table.add_row(*row(f"{name}, new rule", found))
+    console.print(table)
+
+
+def _print_accounts(console: Console, plan: Plan, networks: int) -> None:
+    table = Table("accounts", *HEADINGS[1:], title="What several accounts gain")
     for accounts in ACCOUNTS:
-        world = World(networks, simulations, SEED + 1)
-        with tempfile.TemporaryDirectory() as folder:
-            board = ProductBoard(Path(folder), simulations, step)
-            found = together(world, board.of_account, accounts)
-            board.close()
+        with plan.board() as board:
+            found = together(World(networks, plan.simulations, SEED + 1), board.of_account, accounts)
         table.add_row(*row(str(accounts), found))
     console.print(table)
 
 
-def _print_honest(console: Console, networks: int, simulations: int, step: float) -> None:
-    table = Table("submissions", "shown below the truth (SE), median", "shown", "truth", title="An honest entrant")
+def _print_honest(console: Console, plan: Plan, networks: int) -> None:
+    table = Table("submissions", "shown below the truth, in SE (median)", "shown", "truth", title="An honest entrant")
     for submissions in HONEST:
-        world = World(networks, simulations, SEED + 2)
-        with tempfile.TemporaryDirectory() as folder:
-            board = ProductBoard(Path(folder), simulations, step)
-            found, loss = honest(world, board, submissions)
-            board.close()
+        with plan.board() as board:
+            found, loss = honest(World(networks, plan.simulations, SEED + 2), board, submissions)
         table.add_row(str(submissions), f"{np.median(loss):.1f}", f"{found.shown.mean():.0f}", f"{TRUTH:.0f}")
     console.print(table)
 

@@ -1,4 +1,4 @@
-"""Two boards for `benchmarks.ladder`: the product's, in a database, and the Ladder of Gengap's first releases.
+"""Boards for `benchmarks.ladder`: the product's, in a database; the same by arrays, which is faster; the old Ladder.
 
 By itself this does nothing.
 """
@@ -72,28 +72,28 @@ class Board(Protocol):
 class OldBoard:
     """The parameter-free Ladder: released if better by a standard error of the difference, shown in steps of SE."""
 
-    def __init__(self, simulations: int) -> None:
+    def __init__(self) -> None:
         self.is_begun = False
-        self._best: list[FloatArray | None] = [None] * simulations
-        self._shown = np.zeros(simulations)
 
     def submit(self, contributions: FloatArray) -> Shown:
         is_first, self.is_begun = not self.is_begun, True
         scores, released = np.zeros(contributions.shape[:2]), np.zeros(contributions.shape[:2], dtype=bool)
-        for simulation, place in np.ndindex(*released.shape):
-            new, best = contributions[simulation, place], self._best[simulation]
-            if best is None or (new - best).mean() > _error(new - best):
-                released[simulation, place] = True
-                self._best[simulation] = new
-                step = max(1, math.ceil(_error(new)))
-                self._shown[simulation] = step * min(round(new.mean() / step), 100 // step)
-            scores[simulation, place] = self._shown[simulation]
+        for place in range(contributions.shape[1]):
+            new = contributions[:, place]
+            if is_first and place == 0:
+                self._best, self._shown = new, np.zeros(len(new))
+                better = np.ones(len(new), dtype=bool)
+            else:
+                better = (new - self._best).mean(axis=1) > _errors(new - self._best)
+            step = np.maximum(1, np.ceil(_errors(new)))
+            in_steps = step * np.minimum(np.round(new.mean(axis=1) / step), HUNDRED // step)
+            self._shown = np.where(better, in_steps, self._shown)
+            self._best = np.where(better[:, None], new, self._best)
+            scores[:, place], released[:, place] = self._shown, better
         return Shown(scores, released, is_first)
 
     def needed(self, errors: FloatArray) -> FloatArray:
-        best = np.array([0.0 if one is None else one.mean() for one in self._best])
-        own = np.array([0.0 if one is None else _error(one) for one in self._best])
-        return best[:, None] + np.hypot(own[:, None], errors)
+        return self._best.mean(axis=1)[:, None] + np.hypot(_errors(self._best)[:, None], errors)
 
     def certified(self, scores: FloatArray, errors: FloatArray) -> FloatArray:
         return scores
@@ -102,19 +102,79 @@ class OldBoard:
         pass
 
 
-class ProductBoard:
+class _LadderBoard:
+    """What the two boards of the Ladder have in common: the memory that an attacker can keep as well."""
+
+    def __init__(self, simulations: int, step: float) -> None:
+        self.is_begun = False
+        self._step = step
+        self._simulations = simulations
+        self._memories = [Ladder(step) for _ in range(simulations)]
+
+    def _remember(self, scores: FloatArray, released: NDArray[np.bool_]) -> None:
+        for simulation, memory in enumerate(self._memories):
+            for score, is_released in zip(scores[simulation].tolist(), released[simulation].tolist(), strict=True):
+                memory = memory.after(Release(score, 0.0, improved=is_released))
+            self._memories[simulation] = memory
+
+    def _of_memories(self, name: str) -> FloatArray:
+        return np.array([getattr(memory, name) for memory in self._memories], dtype=np.float64)
+
+    def needed(self, errors: FloatArray) -> FloatArray:
+        needed: FloatArray = (
+            self._of_memories("shown")[:, None] + self._step + (self._of_memories("factor")[:, None] - 1) * errors
+        )
+        return needed
+
+    def certified(self, scores: FloatArray, errors: FloatArray) -> FloatArray:
+        certified: FloatArray = np.minimum(scores, scores - (self._of_memories("factor")[:, None] - 1) * errors)
+        return certified
+
+
+class ArrayBoard(_LadderBoard):
+    """The Ladder for all simulations at once, by arrays; `tests` hold it to the product's board."""
+
+    def submit(self, contributions: FloatArray) -> Shown:
+        is_first, self.is_begun = not self.is_begun, True
+        scores, released = np.zeros(contributions.shape[:2]), np.zeros(contributions.shape[:2], dtype=bool)
+        for place in range(contributions.shape[1]):
+            new = contributions[:, place]
+            score, error = np.clip(new.mean(axis=1), 0, HUNDRED), _errors(new)
+            factor = self._of_memories("factor")
+            bound = score - factor * error
+            if is_first and place == 0:
+                self._best, self._bound, shown = new, np.zeros(len(new)), np.full(len(new), -1.0)
+            else:
+                shown = self._of_memories("shown")
+                difference = score - np.clip(self._best.mean(axis=1), 0, HUNDRED)
+                bound = np.maximum(bound, self._bound + difference - factor * _errors(new - self._best))
+            certified = np.clip(np.minimum(score, bound + error), 0, HUNDRED)
+            in_steps = np.round(self._step * np.floor(np.round(certified / self._step, 7)), 7)
+            better = in_steps > shown
+            self._best = np.where(better[:, None], new, self._best)
+            self._bound = np.where(better, np.maximum(bound, 0), self._bound)
+            scores[:, place], released[:, place] = np.where(better, in_steps, shown), better
+            self._remember(scores[:, place : place + 1], released[:, place : place + 1])
+        return Shown(scores, released, is_first)
+
+    def of_account(self, _number: int) -> "ArrayBoard":
+        """The board of another account of each simulation."""
+        return ArrayBoard(self._simulations, self._step)
+
+    def close(self) -> None:
+        pass
+
+
+class ProductBoard(_LadderBoard):
     """The product: submissions with scores and jackknives in a database, decided by its standings."""
 
     def __init__(self, folder: Path, simulations: int, step: float) -> None:
-        self.is_begun = False
+        super().__init__(simulations, step)
         self._db = Database(f"sqlite:///{folder / 'ladder.sqlite'}")
         migrate(self._db)
-        self._step = step
-        self._simulations = simulations
         self._phase_id, self._zoo_id, self._user_id = self._prepare(step)
         self._entrants = [f"u{1000 + simulation}" for simulation in range(simulations)]
         self._next_id = 1
-        self._memories = [Ladder(step) for _ in range(simulations)]
         self._best = np.zeros((simulations, 1))
 
     def of_account(self, number: int) -> "ProductBoard":
@@ -154,10 +214,7 @@ class ProductBoard:
             ).all()
         scores = np.array([score for score, _ in rows]).reshape(simulations, count)
         released = np.array([is_released for _, is_released in rows]).reshape(simulations, count)
-        for simulation, memory in enumerate(self._memories):
-            for score, is_released in zip(scores[simulation], released[simulation], strict=True):
-                memory = memory.after(Release(float(score), 0.0, improved=bool(is_released)))
-            self._memories[simulation] = memory
+        self._remember(scores, released)
         last = [count - 1 if not one.any() else int(np.flatnonzero(one)[-1]) for one in released]
         new = contributions[np.arange(simulations), last]
         changed = released.any(axis=1)[:, None]
@@ -207,25 +264,13 @@ class ProductBoard:
         networks = contributions.shape[-1]
         difference = contributions - self._best[:, None]
         error = difference.std(axis=-1, ddof=1) / math.sqrt(networks)
-        shown = np.array([memory.shown for memory in self._memories])[:, None]
-        factor = np.array([memory.factor for memory in self._memories])[:, None]
+        shown, factor = self._of_memories("shown")[:, None], self._of_memories("factor")[:, None]
         own = scores - (ALMOST * factor - 1) * errors
         best = np.clip(self._best.mean(axis=-1), 0, HUNDRED)[:, None]
         own_error = self._best.std(axis=-1, ddof=1)[:, None] / math.sqrt(networks)
         continued = shown + scores - best - ALMOST * factor * error + self._step + own_error
         needs: NDArray[np.bool_] = np.maximum(own, continued) >= shown
         return needs
-
-    def needed(self, errors: FloatArray) -> FloatArray:
-        shown = np.array([memory.shown for memory in self._memories])[:, None]
-        factor = np.array([memory.factor for memory in self._memories])[:, None]
-        needed: FloatArray = shown + self._step + (factor - 1) * errors
-        return needed
-
-    def certified(self, scores: FloatArray, errors: FloatArray) -> FloatArray:
-        factor = np.array([memory.factor for memory in self._memories])[:, None]
-        certified: FloatArray = np.minimum(scores, scores - (factor - 1) * errors)
-        return certified
 
     def close(self) -> None:
         self._db.close()
@@ -239,6 +284,7 @@ _SUBMISSION: dict[str, Any] = {
 }
 
 
-def _error(contributions: FloatArray) -> float:
-    """The standard error of a mean."""
-    return float(contributions.std(ddof=1)) / math.sqrt(len(contributions))
+def _errors(contributions: FloatArray) -> FloatArray:
+    """The standard errors of the means over the last axis."""
+    errors: FloatArray = contributions.std(axis=-1, ddof=1) / math.sqrt(contributions.shape[-1])
+    return errors

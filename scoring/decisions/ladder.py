@@ -13,9 +13,10 @@ from scoring.decisions.comparison import DECIMALS, SCALE, Jackknives, compare, c
 from scoring.errors import ComparisonError
 
 LEVEL = 0.05  # the probability with which anything shown may exceed the truth by more than a standard error
-# Degrees of freedom for each factor e of the number of tries since the last release; see benchmarks/ladder.py.
-LUCK_OF_A_TRY = 1.5
-LUCK_OF_A_RELEASE = 0.5
+# Degrees of freedom, calibrated in benchmarks/ladder.py: what every release gives away, and how much more for each
+# factor e of the number of tries of which it is the first to be released; and the same for a try.
+RELEASE, LUCK_OF_A_RELEASE = 0.5, 0.75
+TRY, LUCK_OF_A_TRY = 1.0, 1.5
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,12 @@ class Ladder:
     def factor(self) -> float:
         """How many standard errors the next submission's lower bound lies below its estimate.
 
-        The square root of the chi-square quantile at 1 − `LEVEL` (Wilson and Hilferty 1931). Its degrees of freedom are
-        one for each direction in which the networks' luck is known, or may be found: one for every release, whose score
-        is shown, and one for the next submission. They grow with the logarithm of the tries among which a
-        release or the next submission may be the luckiest.
+        The square root of the chi-square quantile at 1 − `LEVEL` (Wilson and Hilferty 1931). Were all releases' scores
+        known exactly, together with the true ones, the luck of any next submission would have at most one degree of
+        freedom for each release and one of its own. It has more where a submission may be the luckiest of several
+        tries, and a release counts less, because what is built on it costs true score.
         """
-        degrees = self.degrees + 1 + LUCK_OF_A_TRY * math.log(self.tries + 1)
+        degrees = self.degrees + TRY + LUCK_OF_A_TRY * math.log(self.tries + 1)
         spread = 2 / (9 * degrees)
         return math.sqrt(degrees * (1 - spread + NormalDist().inv_cdf(1 - LEVEL) * math.sqrt(spread)) ** 3)
 
@@ -122,7 +123,7 @@ class Ladder:
             self,
             shown=release.shown,
             lower_bound=release.lower_bound,
-            degrees=self.degrees + 1 + LUCK_OF_A_RELEASE * math.log(self.tries + 1),
+            degrees=self.degrees + RELEASE + LUCK_OF_A_RELEASE * math.log(self.tries + 1),
             tries=0,
         )
 

@@ -4,15 +4,18 @@ They depend only on the recorded scores and the order in which submissions were 
 numbers, never on when an evaluation ended. `submissions.leaderboard.standings` stores the results.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 
 from scoring import Jackknives, Ladder, Release
 from submissions.storage.records import CountRule
 from submissions.storage.states import State
 
 SCORE_DIGITS = 2
+_AT_A_TIME = 100  # submissions whose jackknives are read together
 Load = Callable[[Sequence[int]], Mapping[int, Jackknives]]  # submission ids → the jackknives that there are
 
 
@@ -117,8 +120,8 @@ def decided(
         if anew or forget or others or any(entry.is_shown and _is_gone(entry) for entry in entries)
         else _kept(history)
     )
-    climb = _Climb(rules.score_step, load, forget)
-    now = [climb.again(entry) for entry in history[:kept]] + [climb.next(entry) for entry in history[kept:]]
+    climb = _Climb(history, rules.score_step, load, forget)
+    now = [climb.again() if place < kept else climb.next() for place in range(len(history))]
     return tuple(entry for entry in now if entry.id in own)
 
 
@@ -155,16 +158,18 @@ def shown_error(entry: Entry, rules: Rules) -> float | None:
 class _Climb:
     """The Ladder on its way through a history, one submission after the other."""
 
-    def __init__(self, step: float, load: Load, forget: bool) -> None:
+    def __init__(self, history: Sequence[Entry], step: float, load: Load, forget: bool) -> None:
+        self._coming = deque(history)
         self._ladder = Ladder(step)
         self._load = load
         self._forget = forget
+        self._loaded: dict[int, Jackknives | None] = {}
         self._best_id: int | None = None
-        self._best: Jackknives | None = None
         self._waits = False
 
-    def again(self, entry: Entry) -> Entry:
-        """Repeat the decision that is on record."""
+    def again(self) -> Entry:
+        """Repeat the next decision, which is on record."""
+        entry = self._coming.popleft()
         if _is_gone(entry):
             return entry
         release = self._ladder.silence()
@@ -172,12 +177,13 @@ class _Climb:
             assert entry.shown_score is not None
             assert entry.lower_bound is not None
             release = Release(entry.shown_score, entry.lower_bound, improved=True)
-            self._best_id, self._best = entry.id, None
+            self._best_id = entry.id
         self._ladder = self._ladder.after(release)
         return entry
 
-    def next(self, entry: Entry) -> Entry:
-        """Decide on a submission, unless it or one before it is awaited."""
+    def next(self) -> Entry:
+        """Decide on the next submission, unless it or one before it is awaited."""
+        entry = self._coming.popleft()
         if _is_gone(entry):
             return _undecided(entry)
         self._waits = self._waits or entry.is_awaited
@@ -185,23 +191,25 @@ class _Climb:
             return _undecided(entry) if self._forget else entry
         release = self._decision(entry)
         self._ladder = self._ladder.after(release)
+        if release.improved:
+            self._best_id = entry.id
         bound = release.lower_bound if release.improved else None
         return replace(entry, shown_score=release.shown, lower_bound=bound, is_released=release.improved)
 
     def _decision(self, entry: Entry) -> Release:
         if not self._ladder.may_release(entry.score or 0.0):
             return self._ladder.silence()
-        needed = [entry.id]
-        if self._best is None and self._best_id is not None:
-            needed.append(self._best_id)
-        found = self._load(needed)
-        if self._best is None and self._best_id is not None:
-            self._best = found.get(self._best_id)
-        new = found.get(entry.id)
-        release = self._ladder.decide(new, self._best)
-        if release.improved:
-            self._best_id, self._best = entry.id, new
-        return release
+        new = self._jackknives(entry.id)
+        return self._ladder.decide(new, None if self._best_id is None else self._jackknives(self._best_id))
+
+    def _jackknives(self, submission_id: int) -> Jackknives | None:
+        """Return the submission's jackknives; they are read together with those that may be needed next."""
+        if submission_id not in self._loaded:
+            likely = (one.id for one in self._coming if self._ladder.may_release(one.final_score or 0.0))
+            needed = [submission_id, *islice((one for one in likely if one not in self._loaded), _AT_A_TIME)]
+            found = self._load(needed)
+            self._loaded |= {one: found.get(one) for one in needed}
+        return self._loaded[submission_id]
 
 
 def _is_gone(entry: Entry) -> bool:

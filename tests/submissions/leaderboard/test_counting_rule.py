@@ -96,11 +96,12 @@ def test_jackknives_are_read_only_of_what_may_be_released() -> None:
 
     def load(ids: Sequence[int]) -> Mapping[int, Jackknives]:
         asked.append(ids)
-        return sure({1: 10.0, 3: 10.5, 4: 12.0})(ids)
+        return sure({1: 10.0, 3: 10.5, 4: 12.0, 5: 11.0})(ids)
 
-    now = decided([ENTRY, undecided(2, 10.4), undecided(3, 10.5), undecided(4, 12.0)], LADDER, load)
-    assert shown(now) == [(1, 10.0, True), (2, 10.0, False), (3, 10.5, True), (4, 12.0, True)]
-    assert asked == [[3, 1], [4]]
+    new = [undecided(number, score) for number, score in ((2, 10.4), (3, 10.5), (4, 12.0), (5, 11.0))]
+    now = decided([ENTRY, *new], LADDER, load)
+    assert shown(now) == [(1, 10.0, True), (2, 10.0, False), (3, 10.5, True), (4, 12.0, True), (5, 12.0, False)]
+    assert asked == [[3, 4, 5], [1]]
 
 
 def test_the_order_of_acceptance_decides_not_that_of_scoring() -> None:
