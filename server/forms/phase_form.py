@@ -91,9 +91,12 @@ def posted_fields(before: PhasePlan) -> PhaseFields:
             for name in (
                 *("opens_at", "closes_at", "time_rule", "daily_quota", "daily_smoke_failures"),
                 *("total_quota", "smoke_networks", "repeat_networks", "count_rule"),
-                *("score_step", "shows_scores", "freezes_at"),
+                *("shows_scores", "freezes_at"),
             )
         },
+        score_step=text_field("score_step", _NUMBER_LENGTH)
+        if "score_step" in request.form
+        else f"{before.score_step:g}",
     )
 
 

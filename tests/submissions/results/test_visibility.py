@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from submissions.results.visibility import Sight, sight
-from submissions.storage.records import PhaseRecord, SubmissionRecord
+from submissions.storage.records import PhaseRecord, ShowsScores, SubmissionRecord, utc_now
 from submissions.storage.states import State
 from tests.records import START
 
@@ -43,6 +43,15 @@ def test_what_a_reader_sees(uses_ladder: bool, minutes: int, is_owner: bool, exp
     phase = PhaseRecord(slug="p", title="P", opens_at=START, freezes_at=FREEZE, uses_ladder=uses_ladder)
     assert sight(phase, _scored(minutes), is_owner=is_owner, sees_all=False) is expected
     assert sight(phase, _scored(minutes), is_owner=is_owner, sees_all=True) is Sight.ALL
+
+
+@pytest.mark.parametrize(("days", "expected"), [(1, Sight.NOTHING), (-1, Sight.ALL)])
+def test_a_phase_may_show_scores_after_it_closes(days: int, expected: Sight) -> None:
+    phase = PhaseRecord(slug="p", title="P", opens_at=START, shows_scores=ShowsScores.AFTER_CLOSE)
+    phase.closes_at = utc_now() + timedelta(days=days)
+    for submission in (_scored(0), _scored(0, is_baseline=True)):
+        assert sight(phase, submission, is_owner=True, sees_all=False) is expected
+        assert sight(phase, submission, is_owner=False, sees_all=True) is Sight.ALL
 
 
 def test_a_baseline_has_no_team_to_learn_from_it() -> None:
