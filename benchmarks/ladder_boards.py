@@ -117,17 +117,18 @@ class _LadderBoard:
                 memory = memory.after(Release(score, 0.0, improved=is_released))
             self._memories[simulation] = memory
 
-    def _of_memories(self, name: str) -> FloatArray:
-        return np.array([getattr(memory, name) for memory in self._memories], dtype=np.float64)
+    def _shown(self) -> FloatArray:
+        return np.array([memory.shown for memory in self._memories], dtype=np.float64)
+
+    def _factors(self) -> FloatArray:
+        return np.array([memory.factor(self._networks) for memory in self._memories])
 
     def needed(self, errors: FloatArray) -> FloatArray:
-        needed: FloatArray = (
-            self._of_memories("shown")[:, None] + self._step + (self._of_memories("factor")[:, None] - 1) * errors
-        )
+        needed: FloatArray = self._shown()[:, None] + self._step + (self._factors()[:, None] - 1) * errors
         return needed
 
     def certified(self, scores: FloatArray, errors: FloatArray) -> FloatArray:
-        certified: FloatArray = np.minimum(scores, scores - (self._of_memories("factor")[:, None] - 1) * errors)
+        certified: FloatArray = np.minimum(scores, scores - (self._factors()[:, None] - 1) * errors)
         return certified
 
 
@@ -136,16 +137,17 @@ class ArrayBoard(_LadderBoard):
 
     def submit(self, contributions: FloatArray) -> Shown:
         is_first, self.is_begun = not self.is_begun, True
+        self._networks = contributions.shape[-1]
         scores, released = np.zeros(contributions.shape[:2]), np.zeros(contributions.shape[:2], dtype=bool)
         for place in range(contributions.shape[1]):
             new = contributions[:, place]
             score, error = np.clip(new.mean(axis=1), 0, HUNDRED), _errors(new)
-            factor = self._of_memories("factor")
+            factor = self._factors()
             bound = score - factor * error
             if is_first and place == 0:
                 self._best, self._bound, shown = new, np.zeros(len(new)), np.full(len(new), -1.0)
             else:
-                shown = self._of_memories("shown")
+                shown = self._shown()
                 difference = score - np.clip(self._best.mean(axis=1), 0, HUNDRED)
                 bound = np.maximum(bound, self._bound + difference - factor * _errors(new - self._best))
             certified = np.clip(np.minimum(score, bound + error), 0, HUNDRED)
@@ -199,7 +201,7 @@ class ProductBoard(_LadderBoard):
 
     def submit(self, contributions: FloatArray) -> Shown:
         is_first, self.is_begun = not self.is_begun, True
-        simulations, count, _ = contributions.shape
+        simulations, count, self._networks = contributions.shape
         first = self._next_id
         self._next_id += simulations * count
         with self._db.write() as session:
@@ -264,7 +266,7 @@ class ProductBoard(_LadderBoard):
         networks = contributions.shape[-1]
         difference = contributions - self._best[:, None]
         error = difference.std(axis=-1, ddof=1) / math.sqrt(networks)
-        shown, factor = self._of_memories("shown")[:, None], self._of_memories("factor")[:, None]
+        shown, factor = self._shown()[:, None], self._factors()[:, None]
         own = scores - (ALMOST * factor - 1) * errors
         best = np.clip(self._best.mean(axis=-1), 0, HUNDRED)[:, None]
         own_error = self._best.std(axis=-1, ddof=1)[:, None] / math.sqrt(networks)

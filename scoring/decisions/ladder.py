@@ -62,18 +62,31 @@ class Ladder:
     degrees: float = 0.0
     tries: int = 0
 
-    @property
-    def factor(self) -> float:
+    def factor(self, networks: int) -> float:
         """How many standard errors the next submission's lower bound lies below its estimate.
 
-        The square root of the chi-square quantile at 1 − `LEVEL` (Wilson and Hilferty 1931). Were all releases' scores
+        It follows from a chi-square quantile c² at 1 − `LEVEL` (Wilson and Hilferty 1931). Were all releases' scores
         known exactly, together with the true ones, the luck of any next submission would have at most one degree of
         freedom for each release and one of its own. It has more where a submission may be the luckiest of several
         tries, and a release counts less, because what is built on it costs true score.
+
+        The standard error comes from the same networks, and what fits them by luck makes it smaller: where luck is c of
+        n networks' true standard errors, it is c/√(1 − c²/n) of the estimated ones.
+
+        Parameters
+        ----------
+        networks : int
+            The number of networks in all zoos.
+
+        Returns
+        -------
+        float
+            The factor; infinite where so few networks cannot show anything that is certain.
         """
         degrees = self.degrees + TRY + LUCK_OF_A_TRY * math.log(self.tries + 1)
         spread = 2 / (9 * degrees)
-        return math.sqrt(degrees * (1 - spread + NormalDist().inv_cdf(1 - LEVEL) * math.sqrt(spread)) ** 3)
+        square = degrees * (1 - spread + NormalDist().inv_cdf(1 - LEVEL) * math.sqrt(spread)) ** 3
+        return math.sqrt(square / (1 - square / networks)) if square < networks else math.inf
 
     def may_release(self, score: float) -> bool:
         """Whether a submission with this score can be released at all, whatever its standard error is."""
@@ -102,13 +115,14 @@ class Ladder:
         bound, certified = 0.0, 0.0
         if new is not None:
             estimate = competition_estimate(new)
-            bound = estimate.score - self.factor * estimate.standard_error
+            factor = self.factor(sum(len(zoo.left_out) for zoo in new.values()))
+            bound = estimate.score - _times(factor, estimate.standard_error)
             if best is not None:
-                bound = max(bound, self._continued(new, best))
+                bound = max(bound, self._continued(new, best, factor))
             certified = max(0.0, min(estimate.score, bound + estimate.standard_error))
         shown = down_to_step(certified, self.step)
         if self.shown is None or shown > self.shown:
-            return Release(shown, max(0.0, bound), improved=True)
+            return Release(shown, min(max(0.0, bound), float(SCALE)), improved=True)
         return self.silence()
 
     def silence(self) -> Release:
@@ -127,13 +141,18 @@ class Ladder:
             tries=0,
         )
 
-    def _continued(self, new: Jackknives, best: Jackknives) -> float:
+    def _continued(self, new: Jackknives, best: Jackknives, factor: float) -> float:
         """The lower bound that follows from the best's."""
         try:
             comparison = compare(new, best)
         except ComparisonError:
             return -math.inf
-        return self.lower_bound + comparison.difference - self.factor * comparison.standard_error
+        return self.lower_bound + comparison.difference - _times(factor, comparison.standard_error)
+
+
+def _times(factor: float, standard_error: float) -> float:
+    """The product; 0 where nothing is uncertain, whatever the factor."""
+    return factor * standard_error if standard_error else 0.0
 
 
 def in_steps(score: float, step: float) -> float:
