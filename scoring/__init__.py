@@ -8,7 +8,7 @@ much of it a team learns. Every fault of the input is a `ScoringError`. `docs/me
 
 from scoring.decisions.comparison import Comparison, Jackknives, RankInterval, compare, holm, rank_intervals
 from scoring.decisions.holdout import GenericHoldout
-from scoring.decisions.ladder import Release, in_steps, ladder, release, step_of
+from scoring.decisions.ladder import Ladder, Release, in_steps, ladder
 from scoring.errors import ComparisonError, GridError, HoldoutError, ScoringError, TruthError, ValuesError
 from scoring.metric import Direction, Metric, Undefined, mean_over_zoos
 from scoring.metrics import METRICS
@@ -40,6 +40,7 @@ __all__ = [
     "HoldoutError",
     "Jackknife",
     "Jackknives",
+    "Ladder",
     "Metric",
     "PreparedZoo",
     "RankInterval",
@@ -64,7 +65,5 @@ __all__ = [
     "plain",
     "rank_intervals",
     "references",
-    "release",
     "report",
-    "step_of",
 ]

@@ -1,133 +1,223 @@
-"""The Ladder: what a team sees of its scores in a phase that shows them, so that asking often reveals little.
+"""The Ladder: what an entrant is shown of its scores, so that asking often does not show more than is true.
 
-This module decides when a score is released and how coarsely it is shown. It is called through `scoring`.
+This module decides which scores are released, how much of each is shown, and on which steps scores are shown. It is
+called through `scoring`; the caller keeps an entrant's submissions in their order.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 from scoring.decisions.comparison import DECIMALS, SCALE, Jackknives, compare, competition_estimate
+from scoring.errors import ComparisonError
+
+LEVEL = 0.05  # the probability with which anything shown may exceed the truth by more than a standard error
+# Degrees of freedom, calibrated in benchmarks/ladder.py: what every release gives away, and how much more for each
+# factor e of the number of tries of which it is the first to be released; and the same for a try.
+RELEASE, LUCK_OF_A_RELEASE = 0.5, 0.75
+TRY, LUCK_OF_A_TRY = 1.0, 1.5
 
 
 @dataclass(frozen=True)
 class Release:
-    """What a team sees after a submission.
+    """What an entrant is shown after a submission.
 
     Attributes
     ----------
     shown : float
-        The score of the team's best so far, rounded to a multiple of `step`, from 0 to 100.
-    step : float
-        The rounding step, a whole number.
+        The entrant's highest certified score so far, a point of the grid of steps from 0 to 100.
+    lower_bound : float
+        The lower confidence bound of the true score from which `shown` follows. Not to be shown.
     improved : bool
         Whether this submission is the one shown, the new best.
     """
 
     shown: float
-    step: float
+    lower_bound: float
     improved: bool
 
 
-def release(best: Jackknives | None, new: Jackknives) -> Release:
-    """What a team sees after a new submission.
-
-    The first score is always released; a later one is released if it beats the best by more than the jackknife
-    standard error of their difference. Otherwise the best is shown again (the parameter-free Ladder). The score is
-    shown to the nearest multiple of max(1, its standard error), a half to the even multiple. The standard error is
-    first rounded up to a whole number, since a multiple of an exact one would reveal all its digits.
+@dataclass(frozen=True)
+class Ladder:
+    """An entrant's memory in one phase: what was shown, and how much the answers may have given away.
 
     Parameters
     ----------
-    best : Mapping of str to Jackknife, or None
-        The team's best, which is the one released last; None if there is none yet.
-    new : Mapping of str to Jackknife
-        The new submission's scores by zoo.
-
-    Returns
-    -------
-    Release
-        The score that the team sees, and whether it is the new one.
-
-    Raises
-    ------
-    ComparisonError
-        Unless both were scored on the same networks of the same zoos.
-
-    References
-    ----------
-    Blum and Hardt 2015, arXiv:1502.04585.
+    step : float
+        The step on which scores are shown, above 0.
+    shown : float or None, optional
+        What is shown now; None before the first submission.
+    lower_bound : float, optional
+        Of the true score of the submission that is shown.
+    degrees : float, optional
+        Degrees of freedom that the releases so far have given away.
+    tries : int, optional
+        The submissions since the last release.
     """
-    improved = best is None or _beats(new, best)
-    estimate = competition_estimate(new if best is None or improved else best)
-    step = step_of(estimate.standard_error)
-    return Release(in_steps(estimate.score, step), float(step), improved)
+
+    step: float
+    shown: float | None = None
+    lower_bound: float = 0.0
+    degrees: float = 0.0
+    tries: int = 0
+
+    def factor(self, networks: int) -> float:
+        """How many standard errors the next submission's lower bound lies below its estimate.
+
+        It follows from a chi-square quantile c² at 1 − `LEVEL` (Wilson and Hilferty 1931). Were all releases' scores
+        known exactly, together with the true ones, the luck of any next submission would have at most one degree of
+        freedom for each release and one of its own. It has more where a submission may be the luckiest of several
+        tries, and a release counts less, because what is built on it costs true score.
+
+        The standard error comes from the same networks, and what fits them by luck makes it smaller: where luck is c of
+        n networks' true standard errors, it is c/√(1 − c²/n) of the estimated ones.
+
+        Parameters
+        ----------
+        networks : int
+            The number of networks in all zoos.
+
+        Returns
+        -------
+        float
+            The factor; infinite where so few networks cannot show anything that is certain.
+        """
+        degrees = self.degrees + TRY + LUCK_OF_A_TRY * math.log(self.tries + 1)
+        spread = 2 / (9 * degrees)
+        square = degrees * (1 - spread + NormalDist().inv_cdf(1 - LEVEL) * math.sqrt(spread)) ** 3
+        return math.sqrt(square / (1 - square / networks)) if square < networks else math.inf
+
+    def may_release(self, score: float) -> bool:
+        """Whether a submission with this score can be released at all, whatever its standard error is."""
+        return self.shown is None or down_to_step(score, self.step) > self.shown
+
+    def decide(self, new: Jackknives | None, best: Jackknives | None) -> Release:
+        """Decide what is shown after a new submission.
+
+        Its true score is at least its score less `factor` standard errors, and at least the best's lower bound plus
+        the difference of the two scores less `factor` standard errors of this difference. With the larger of these
+        bounds, the lower of score and bound + standard error may be shown. It is rounded down to the grid, and
+        released if it is then higher than what is shown now. The first submission is always released.
+
+        Parameters
+        ----------
+        new, best : Mapping of str to Jackknife, or None
+            The scores by zoo of the new submission and of the one that is shown. Without the best's, or where they
+            were not scored on the same networks, the first bound stands alone; without the new one's, nothing is
+            certified.
+
+        Returns
+        -------
+        Release
+            What is shown now.
+        """
+        bound, certified = 0.0, 0.0
+        if new is not None:
+            estimate = competition_estimate(new)
+            factor = self.factor(sum(len(zoo.left_out) for zoo in new.values()))
+            bound = estimate.score - _times(factor, estimate.standard_error)
+            if best is not None:
+                bound = max(bound, self._continued(new, best, factor))
+            certified = max(0.0, min(estimate.score, bound + estimate.standard_error))
+        shown = down_to_step(certified, self.step)
+        if self.shown is None or shown > self.shown:
+            return Release(shown, min(max(0.0, bound), float(SCALE)), improved=True)
+        return self.silence()
+
+    def silence(self) -> Release:
+        """What is shown after a submission that is not released: the same as before."""
+        return Release(self.shown or 0.0, self.lower_bound, improved=False)
+
+    def after(self, release: Release) -> "Ladder":
+        """The memory after what was decided."""
+        if not release.improved:
+            return replace(self, tries=self.tries + 1)
+        return replace(
+            self,
+            shown=release.shown,
+            lower_bound=release.lower_bound,
+            degrees=self.degrees + RELEASE + LUCK_OF_A_RELEASE * math.log(self.tries + 1),
+            tries=0,
+        )
+
+    def _continued(self, new: Jackknives, best: Jackknives, factor: float) -> float:
+        """The lower bound that follows from the best's."""
+        try:
+            comparison = compare(new, best)
+        except ComparisonError:
+            return -math.inf
+        return self.lower_bound + comparison.difference - _times(factor, comparison.standard_error)
 
 
-def step_of(standard_error: float) -> int:
-    """The rounding step of a score.
-
-    Parameters
-    ----------
-    standard_error : float
-        Of the score, on the scale from 0 to 100.
-
-    Returns
-    -------
-    int
-        The standard error rounded up, at least 1.
-    """
-    return max(1, math.ceil(round(standard_error, DECIMALS)))
+def _times(factor: float, standard_error: float) -> float:
+    """The product; 0 where nothing is uncertain, whatever the factor."""
+    return factor * standard_error if standard_error else 0.0
 
 
 def in_steps(score: float, step: float) -> float:
-    """Round a score to the nearest of 0, step, 2 step, …, and 100.
+    """Round a score to the grid of a step: its multiples from 0, and 100.
 
     Parameters
     ----------
     score : float
         From 0 to 100.
     step : float
-        The distance of the steps; the last one is shorter if 100 is no multiple of it.
+        The distance of the grid's points, above 0; the last distance may be shorter.
 
     Returns
     -------
     float
-        Never off by more than half a step. A half goes to the even multiple.
+        The nearest point, so off by half a step at most. Halfway between two multiples it is the even one, halfway to
+        100 the multiple.
     """
-    last = step * math.floor(round(SCALE / step, DECIMALS))
-    if score > last:
-        return round(last, DECIMALS) if score - last < SCALE - score else float(SCALE)
-    return round(step * round(round(score / step, DECIMALS)), DECIMALS)
+    multiple = math.floor(round(score / step, DECIMALS))
+    below, above = (min(round(step * factor, DECIMALS), float(SCALE)) for factor in (multiple, multiple + 1))
+    lower, upper = round(score - below, DECIMALS), round(above - score, DECIMALS)
+    is_upper_even = multiple % 2 == 1 and above == round(step * (multiple + 1), DECIMALS)
+    return above if upper < lower or (upper == lower and is_upper_even) else below
 
 
-def ladder(history: Sequence[Jackknives]) -> tuple[Release, ...]:
-    """What a team saw after each of its submissions.
+def down_to_step(score: float, step: float) -> float:
+    """Round a score down to the grid of a step.
+
+    Parameters
+    ----------
+    score : float
+        From 0 to 100.
+    step : float
+        As of `in_steps`.
+
+    Returns
+    -------
+    float
+        The highest point of the grid that is not above the score.
+    """
+    if score >= SCALE:
+        return float(SCALE)
+    return min(round(step * math.floor(round(score / step, DECIMALS)), DECIMALS), float(SCALE))
+
+
+def ladder(history: Sequence[Jackknives], step: float = 1.0) -> tuple[Release, ...]:
+    """What an entrant was shown after each of its submissions.
 
     Parameters
     ----------
     history : sequence of Mapping of str to Jackknife
-        The submissions' scores by zoo, first to last.
+        The submissions' scores by zoo, in the order in which they were accepted.
+    step : float, optional
+        The step on which scores are shown.
 
     Returns
     -------
     tuple of Release
         One for each submission.
-
-    Raises
-    ------
-    ComparisonError
-        As `release` does.
     """
+    memory, best = Ladder(step), None
     releases: list[Release] = []
-    best: Jackknives | None = None
     for new in history:
-        releases.append(release(best, new))
-        if releases[-1].improved:
-            best = new
+        release = memory.decide(new, best)
+        memory = memory.after(release)
+        best = new if release.improved else best
+        releases.append(release)
     return tuple(releases)
-
-
-def _beats(new: Jackknives, best: Jackknives) -> bool:
-    comparison = compare(new, best)
-    return comparison.difference > comparison.standard_error

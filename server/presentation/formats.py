@@ -8,7 +8,7 @@ from server.charts.specifications import target_name
 from submissions.evaluation.submission_progress import Progress
 from submissions.results.disclosure import digits_of
 from submissions.storage.limits import LIMITS, Limit, Unit
-from submissions.storage.records import CountRule, PhaseRecord, TimeRule, utc_now
+from submissions.storage.records import CountRule, PhaseRecord, ShowsScores, TimeRule, utc_now
 from submissions.storage.states import State
 
 _UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
@@ -36,7 +36,7 @@ STATE_SENTENCES = {
 
 
 def init_app(app: Flask) -> None:
-    of_numbers = (size, seconds, number, signed, figure)
+    of_numbers = (size, seconds, number, signed, figure, points)
     of_times = (moment, day, time_left)
     in_words = (paragraphs, state_sentence, target_name, limits, count_rule, phase_status)
     for function in (*of_numbers, *of_times, *in_words):
@@ -72,7 +72,10 @@ def count_rule(phase: PhaseRecord) -> str:
     """Return which submission counts on the leaderboard, and whether the Ladder releases its score."""
     sentence = f"of each team {_COUNTS[phase.count_rule]}; every baseline is listed"
     if phase.uses_ladder:
-        sentence += "; the Ladder shows a new score only if it is better than the team's best by more than chance"
+        step = f"{phase.score_step:g} {'point' if phase.score_step == 1 else 'points'}"
+        sentence += f"; the Ladder shows a new score only if it is certainly better, in steps of {step}"
+    if phase.shows_scores is ShowsScores.AFTER_CLOSE:
+        sentence += "; scores and leaderboard are shown after the phase closes"
     return sentence
 
 
@@ -136,6 +139,11 @@ def seconds(duration_s: float) -> str:
 def number(value: float | None, digits: int = 2) -> str:
     """Return a number with a fixed number of digits, so that columns line up; None is a dash."""
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def points(value: float | None) -> str:
+    """Return a score that is shown in steps, with no more digits than it has: 27.5, 30; None is a dash."""
+    return "–" if value is None else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def signed(value: float | None, digits: int = 3) -> str:

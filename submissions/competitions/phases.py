@@ -4,6 +4,7 @@ Which zoos a phase gets later is `submissions.competitions.phase_zoos`'s: attach
 consequences.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -24,6 +25,7 @@ from submissions.competitions.competitions import (
 from submissions.competitions.exposure import exposed_by_settings, require_confirmation
 from submissions.competitions.phase_zoos import ATTACHED
 from submissions.leaderboard import standings
+from submissions.results.disclosure import SCORE_DIGITS
 from submissions.storage.audit import record_act
 from submissions.storage.board_version import appearance_changed
 from submissions.storage.database import Database
@@ -35,6 +37,7 @@ from submissions.storage.records import (
     CountRule,
     PhaseRecord,
     PhaseZooRecord,
+    ShowsScores,
     SubmissionRecord,
     Tells,
     TimeRule,
@@ -44,9 +47,12 @@ from submissions.storage.records import (
 )
 
 SLUG_LENGTH = 80
+SCORE_STEPS = (0.1, 25.0)  # the least and the largest step of shown scores, in points of 100
+MOST_SUBMISSIONS = 1_000_000
+HELP = "help"  # what a setting does, for organizers: in the metadata of its field
 
-STEPS = (0.1, 25.0)  # of scores, from the least to the largest
 _OF_THE_BOARD = frozenset(("count_rule", "uses_ladder", "freezes_at", "score_step", "tells", "is_revealed"))
+_OF_THE_LADDER = frozenset(("uses_ladder", "score_step"))
 _SLUG = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{SLUG_LENGTH - 1}}}")
 
 
@@ -66,14 +72,27 @@ class PhasePlan:
     time_rule: TimeRule = TimeRule.PER_NETWORK
     daily_quota: int = 20
     daily_smoke_failures: int | None = None
+    total_quota: int | None = field(
+        default=None,
+        metadata={HELP: "Submissions of a person, or a team, in the whole phase; they never come back. Nothing: any."},
+    )
     smoke_networks: int = 2
     repeat_networks: int = 0
     shows_logs: bool = False
     hidden: bool = False
     count_rule: CountRule = CountRule.BEST
     uses_ladder: bool = False
+    score_step: float = field(
+        default=1.0,
+        metadata={
+            HELP: "With the Ladder, and on hidden truths, scores are shown in steps of so many points, from 0.1 to 25."
+        },
+    )
+    shows_scores: ShowsScores = field(
+        default=ShowsScores.ALWAYS,
+        metadata={HELP: "after_close: before the phase closes, nobody but organizers sees scores or a leaderboard."},
+    )
     freezes_at: datetime | None = None
-    score_step: float = 1.0
     tells: Tells = Tells.SCORES
     is_revealed: bool = False
 
@@ -91,6 +110,19 @@ class PhasePlan:
                 self.daily_smoke_failures is None or 1 <= self.daily_smoke_failures <= 10_000,
                 "Give from 1 to 10000 uploads a day, or nothing.",
             ),
+            "total_quota": (
+                self.total_quota is None or 1 <= self.total_quota <= MOST_SUBMISSIONS,
+                f"Give from 1 to {MOST_SUBMISSIONS} submissions in all, or nothing.",
+            ),
+            "score_step": (
+                SCORE_STEPS[0] <= self.score_step <= SCORE_STEPS[1]
+                and math.isclose(self.score_step, round(self.score_step, SCORE_DIGITS)),
+                f"Give from {SCORE_STEPS[0]:g} to {SCORE_STEPS[1]:g} points, with {SCORE_DIGITS} decimals at most.",
+            ),
+            "shows_scores": (
+                self.shows_scores is ShowsScores.ALWAYS or self.closes_at is not None,
+                "A phase that shows scores after it closes needs a date on which it closes.",
+            ),
             "smoke_networks": (0 <= self.smoke_networks <= 100, "Give from 0 to 100 networks."),
             "repeat_networks": (0 <= self.repeat_networks <= 100, "Give from 0 to 100 networks."),
             "count_rule": (
@@ -100,10 +132,6 @@ class PhasePlan:
             "freezes_at": (
                 self.freezes_at is None or self.freezes_at > self.opens_at,
                 "The leaderboard must be frozen after the phase opens.",
-            ),
-            "score_step": (
-                STEPS[0] <= self.score_step <= STEPS[1],
-                "Give a step from {:g} to {:g} points.".format(*STEPS),
             ),
         }
         return faults(checks) | self.limits.faults()
@@ -217,7 +245,7 @@ def change_phase(db: Database, phase_id: int, plan: PhasePlan, *, user_id: int |
         if changed:
             record_act(session, "changed", user_id=user_id, phase_id=phase_id, detail=", ".join(changed))
         if _OF_THE_BOARD.intersection(changed):
-            standings.rebuild(session, phase_id)
+            standings.rebuild(session, phase_id, forget=not _OF_THE_LADDER.isdisjoint(changed))
         elif changed:
             appearance_changed(session, select(PhaseRecord.id).where(PhaseRecord.id == phase_id))
 

@@ -332,6 +332,7 @@ def _end(session: Session, submission_id: int, event: Event, **outcome: Any) -> 
         standings.update(session, session.get_one(SubmissionRecord, submission_id))
     else:
         drop_open_work(session, submission_id)
+        standings.ended(session, session.get_one(SubmissionRecord, submission_id))
     if event is not Event.USER_CANCELLED:
         end_notices.tell_end(session, submission_id)
     return True

@@ -209,7 +209,7 @@ class Rescoring:
                 _, errors = stored_scores(session, submission.id)
                 submission.standard_error = submission_error(errors)
                 session.flush()
-                standings.update(session, submission)
+                standings.recount(session, submission.phase_id, [submission.entrant], anew=True)
             return is_new
 
 

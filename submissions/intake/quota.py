@@ -1,5 +1,6 @@
 """The quota of a team, or of a person alone, in a phase; and whether the phase accepts submissions now.
 
+A phase has a daily quota, and may have one for its whole life, which never resets. Both count the same submissions.
 A submission spends quota when its first scored run begins. One that fails in its smoke run, or is cancelled before,
 does not count, but the number of such uploads has a generous limit of its own. Until it begins, a submission reserves a
 place in the quota.
@@ -8,7 +9,7 @@ place in the quota.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import and_, case, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from submissions.leaderboard.entrants import entrant_of
@@ -22,7 +23,7 @@ SMOKE_FAILURES_PER_SUBMISSION = 10
 
 @dataclass(frozen=True)
 class Quota:
-    """The use of the quota in the last 24 hours.
+    """The use of the quota in the last 24 hours, and in the whole phase.
 
     The person's own submissions count whichever team they belong to, so that leaving a team gives nobody a new quota.
     Broken submissions and baselines do not count.
@@ -37,6 +38,10 @@ class Quota:
         Uploads that ended before they began, of at most `unspent_limit`.
     is_teams : bool
         Whether the quota is a team's.
+    total : int or None
+        The quota of the whole phase; None if there is none.
+    used : int
+        Submissions in the whole phase that count or reserve a place.
     """
 
     daily: int
@@ -45,11 +50,19 @@ class Quota:
     unspent: int
     unspent_limit: int
     is_teams: bool = False
+    total: int | None = None
+    used: int = 0
 
     @property
     def remaining(self) -> int:
-        """The number of submissions that are left."""
-        return max(0, self.daily - self.spent - self.held)
+        """The number of submissions that are left now."""
+        today = max(0, self.daily - self.spent - self.held)
+        return today if self.remaining_in_all is None else min(today, self.remaining_in_all)
+
+    @property
+    def remaining_in_all(self) -> int | None:
+        """The number of submissions that are left in the whole phase; None if it has no such quota."""
+        return None if self.total is None else max(0, self.total - self.used)
 
 
 def quota_of(session: Session, phase: PhaseRecord, user_id: int, now: datetime) -> Quota:
@@ -57,15 +70,17 @@ def quota_of(session: Session, phase: PhaseRecord, user_id: int, now: datetime) 
     entrant, team_id = entrant_of(session, phase.competition_id, user_id)
     spends = SubmissionRecord.spends_quota
     is_open = SubmissionRecord.state.in_(OPEN)
-    spent, held, unspent = session.execute(
+    is_recent = SubmissionRecord.created_at > now - timedelta(days=1)
+    spent, held, unspent, used = session.execute(
         select(
-            func.count(case((spends, 1))),
-            func.count(case((and_(~spends, is_open), 1))),
-            func.count(case((and_(~spends, ~is_open), 1))),
+            func.count(case((and_(is_recent, spends), 1))),
+            func.count(case((and_(is_recent, ~spends, is_open), 1))),
+            func.count(case((and_(is_recent, ~spends, ~is_open), 1))),
+            func.count(case((or_(spends, is_open), 1))),
         ).where(
             SubmissionRecord.phase_id == phase.id,
             or_(SubmissionRecord.entrant == entrant, SubmissionRecord.user_id == user_id),
-            SubmissionRecord.created_at > now - timedelta(days=1),
+            true() if phase.total_quota is not None else is_recent,
             SubmissionRecord.state != State.BROKEN,
             SubmissionRecord.is_baseline.is_(False),
         )
@@ -73,7 +88,16 @@ def quota_of(session: Session, phase: PhaseRecord, user_id: int, now: datetime) 
     limit = phase.daily_smoke_failures
     if limit is None:
         limit = max(LEAST_SMOKE_FAILURES, SMOKE_FAILURES_PER_SUBMISSION * phase.daily_quota)
-    return Quota(phase.daily_quota, spent, held, unspent, unspent_limit=limit, is_teams=team_id is not None)
+    return Quota(
+        daily=phase.daily_quota,
+        spent=spent,
+        held=held,
+        unspent=unspent,
+        unspent_limit=limit,
+        is_teams=team_id is not None,
+        total=phase.total_quota,
+        used=used,
+    )
 
 
 def refusal(
@@ -94,6 +118,11 @@ def refusal(
         return f"This phase closed on {phase.closes_at:%d %B %Y at %H:%M} UTC."
     quota = quota_of(session, phase, user_id, now)
     have, your = ("Your team has", "Your team's") if quota.is_teams else ("You have", "Your")
+    if quota.remaining_in_all == 0:
+        return (
+            f"{your} {quota.total} submissions in this phase are used or taken; that number is for the whole phase and "
+            "never resets."
+        )
     if quota.remaining == 0 and quota.held == 0:
         return f"{have} used all {quota.daily} submissions of the last 24 hours in this phase."
     if quota.remaining == 0:

@@ -3,7 +3,7 @@
 Ranks and rounding are computed here only, so that pages, API, exports and command line agree. The standings are
 maintained by `submissions.leaderboard.standings`, so the cost of a board does not depend on the number of submissions.
 The result contains only what everybody may see: of an entrant with an alias nothing that identifies them, and in a
-phase with the Ladder only released scores.
+phase with the Ladder only released scores. Before a phase shows scores, its board is empty.
 """
 
 from collections.abc import Sequence
@@ -62,19 +62,21 @@ def page(session: Session, phase_id: int, query: Query | None = None) -> Board:
     phase = session.get_one(PhaseRecord, phase_id)
     told = board_disclosure(phase)
     columns = _columns(session, phase, told)
-    shown = () if phase.uses_ladder else columns
-    counted = session.execute(
+    shown = () if phase.uses_ladder or phase.withholds_scores else columns
+    counted: Sequence[Any] = session.execute(
         select(StandingRecord.track, StandingRecord.is_reference, func.count())
         .where(StandingRecord.phase_id == phase_id)
         .group_by(StandingRecord.track, StandingRecord.is_reference)
     ).all()
+    if phase.withholds_scores:
+        counted = ()
     tracks = tuple(sorted({track for track, _, _ in counted}))
     definite = _definite(query or Query(), shown, tracks, told)
-    total = _total(session, phase_id, definite, sum(count for _, _, count in counted))
+    total = 0 if phase.withholds_scores else _total(session, phase_id, definite, sum(row[2] for row in counted))
     size = definite.size or max(1, total)
     pages = max(1, -(-total // size))
     definite = replace(definite, page=min(definite.page, pages))
-    found = _found_rows(session, phase_id, definite, shown, told, size)
+    found = () if phase.withholds_scores else _found_rows(session, phase_id, definite, shown, told, size)
     return Board(
         phase_id=phase_id,
         version=phase.board_version,
@@ -108,6 +110,8 @@ def place_of(session: Session, phase_id: int, entrant: str, query: Query) -> tup
         The page that contains the row, and the submission in it; None if the query does not find it.
     """
     phase = session.get_one(PhaseRecord, phase_id)
+    if phase.withholds_scores:
+        return None
     told = board_disclosure(phase)
     columns = () if phase.uses_ladder else _columns(session, phase, told)
     definite = _definite(query, columns, None, told)
@@ -128,6 +132,8 @@ def standing_of(session: Session, submission: SubmissionRecord, *, is_owner: boo
 
     Only an owner can learn that a submission belongs to the same entrant as one with a different alias.
     """
+    if session.get_one(PhaseRecord, submission.phase_id).withholds_scores:
+        return None
     statement = _named().where(
         StandingRecord.phase_id == submission.phase_id, StandingRecord.entrant == submission.entrant
     )

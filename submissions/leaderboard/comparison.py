@@ -14,7 +14,7 @@ from submissions.leaderboard.entrants import team_ids_of
 from submissions.results.jackknives import jackknives_of
 from submissions.results.submission_result import Result, ZooResult
 from submissions.results.values_and_targets import zoo_points
-from submissions.storage.records import StandingRecord, SubmissionRecord
+from submissions.storage.records import PhaseRecord, StandingRecord, SubmissionRecord
 from submissions.storage.states import State
 
 OFFERED = 30
@@ -119,6 +119,8 @@ def pairs(session: Session, zoos: ZooStore, first: Result, second: Result, zoo_n
 
 def own_offers(session: Session, phase_id: int, user_id: int) -> tuple[Offered, ...]:
     """Return a person's and their team's newest scored submissions of a phase."""
+    if session.get_one(PhaseRecord, phase_id).withholds_scores:
+        return ()
     own = or_(SubmissionRecord.user_id == user_id, SubmissionRecord.team_id.in_(team_ids_of(user_id)))
     mine = _SUBMISSIONS.where(SubmissionRecord.phase_id == phase_id, SubmissionRecord.is_baseline.is_(False), own)
     return _offers(session, mine.order_by(SubmissionRecord.id.desc()))
@@ -126,6 +128,8 @@ def own_offers(session: Session, phase_id: int, user_id: int) -> tuple[Offered, 
 
 def leading_offers(session: Session, phase_id: int) -> tuple[Offered, ...]:
     """Return the first submissions of a phase's leaderboard, best first."""
+    if session.get_one(PhaseRecord, phase_id).withholds_scores:
+        return ()
     standings = _SUBMISSIONS.join(StandingRecord, StandingRecord.submission_id == SubmissionRecord.id)
     leading = standings.where(StandingRecord.phase_id == phase_id, SubmissionRecord.is_hidden.is_(False))
     return _offers(session, leading.order_by(StandingRecord.shown_score.desc(), SubmissionRecord.id))

@@ -1,19 +1,21 @@
 """Pure rules of a leaderboard: which of an entrant's submissions counts, and which score of each may be seen.
 
-They depend only on the current submissions and the order in which they were scored. `submissions.leaderboard.standings`
-stores the results.
+They depend only on the recorded scores and the order in which submissions were accepted, which is that of their
+numbers, never on when an evaluation ended. `submissions.leaderboard.standings` stores the results.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from itertools import islice
 
-from scoring import ComparisonError, Jackknives, in_steps, release, step_of
-from submissions.results.disclosure import SCORE_DIGITS, Sight, board_disclosure, is_frozen
+from scoring import Jackknives, Ladder, Release, in_steps
+from submissions.results.disclosure import SCORE_DIGITS, Sight, board_disclosure
 from submissions.storage.records import CountRule, PhaseRecord, Tells
 from submissions.storage.states import State
 
-LEAST_STEP = 1.0  # what the Ladder asks of a better score where no standard error is known
+_AT_A_TIME = 100  # submissions whose jackknives are read together
 Load = Callable[[Sequence[int]], Mapping[int, Jackknives]]  # submission ids → the jackknives that there are
 
 
@@ -23,11 +25,11 @@ class Rules:
 
     count_rule: CountRule
     uses_ladder: bool
+    score_step: float
     freezes_at: datetime | None
     has_secret_truth: bool = False
     is_revealed: bool = False
     tells: Tells = Tells.SCORES
-    score_step: float = 1.0
 
     @property
     def step(self) -> float | None:
@@ -39,7 +41,7 @@ class Rules:
         return (entry.score if self.step is None else self.shown(entry.score)) or 0.0
 
     def shown(self, score: float | None) -> float | None:
-        """Return a score as the board shows it."""
+        """Return a score as the board shows it without the Ladder."""
         if score is None:
             return None
         return round(score, SCORE_DIGITS) if self.step is None else in_steps(score, self.step)
@@ -59,6 +61,7 @@ class Entry:
     score: float | None
     standard_error: float | None
     shown_score: float | None
+    lower_bound: float | None
     is_released: bool
     is_chosen: bool
     is_hidden: bool
@@ -75,26 +78,40 @@ class Entry:
         return self.score if self.state is State.SCORED else None
 
     @property
+    def is_out(self) -> bool:
+        """Whether the submission cannot count, because organizers took it out."""
+        return self.is_hidden or self.is_disqualified
+
+    @property
     def is_eligible(self) -> bool:
-        """Whether the submission may count: it has a score and is neither hidden nor disqualified."""
-        return self.final_score is not None and not self.is_hidden and not self.is_disqualified
+        """Whether the submission may count: it has a score, and nobody took it out."""
+        return self.final_score is not None and not self.is_out
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the submission may still get a score, its first or, evaluated again, another."""
+        return not self.state.is_final and not self.is_out
 
     @property
     def is_shown(self) -> bool:
         """Whether the submission has a score that may be seen."""
         return self.shown_score is not None
 
-    @property
-    def scored_at(self) -> tuple[datetime, int]:
-        """The place in the order of scoring."""
-        return self.finished_at or self.created_at, self.id
 
-
-def decided(entries: Sequence[Entry], rules: Rules, load: Load, *, anew: bool = False) -> tuple[Entry, ...]:
+def decided(
+    entries: Sequence[Entry],
+    rules: Rules,
+    load: Load,
+    *,
+    others: Sequence[Entry] = (),
+    anew: bool = False,
+    forget: bool = False,
+) -> tuple[Entry, ...]:
     """Decide which score of each submission may be seen.
 
-    Without the Ladder this is the rounded score. The Ladder processes the submissions in the order in which they were
-    scored, and decides once: its decisions stay, unless an earlier submission was added or removed.
+    Without the Ladder this is the rounded score. The Ladder takes the submissions in the order in which they were
+    accepted, those of `others` too, and decides on each by what was shown before it. Whatever comes after one that is
+    awaited keeps what is shown of it, or is not decided yet: so the result follows from order and scores alone.
 
     Parameters
     ----------
@@ -102,33 +119,46 @@ def decided(entries: Sequence[Entry], rules: Rules, load: Load, *, anew: bool = 
         All submissions of one entrant.
     load : Load
         Returns jackknives; called for no more submissions than necessary.
+    others : Sequence[Entry], optional
+        The submissions of all other entrants that share a person with this one.
     anew : bool, optional
-        Decide everything again, as after a change of the rules.
+        Decide everything again, as after a change of a score.
+    forget : bool, optional
+        Keep nothing of what is shown, as after a change of the rules by which it was decided.
 
     Returns
     -------
     tuple[Entry, ...]
-        The same submissions with the decisions.
+        The entrant's submissions with the decisions.
     """
     if not rules.uses_ladder or any(entry.is_baseline for entry in entries):
-        return tuple(replace(entry, shown_score=rules.shown(entry.final_score), is_released=False) for entry in entries)
-    history = sorted((entry for entry in entries if entry.is_eligible), key=lambda entry: entry.scored_at)
-    out = [replace(entry, shown_score=None, is_released=False) for entry in entries if not entry.is_eligible]
-    has_lost_one = any(entry.is_shown for entry in entries if not entry.is_eligible)
-    kept = 0 if anew or has_lost_one else _decided_before(history)
-    return (*history[:kept], *_climbed(history[:kept], history[kept:], load), *out)
+        return tuple(
+            replace(entry, shown_score=rules.shown(entry.final_score), lower_bound=None, is_released=False)
+            for entry in entries
+        )
+    own = {entry.id for entry in entries}
+    history = sorted((*entries, *others), key=lambda entry: entry.id)
+    kept = (
+        0
+        if anew or forget or others or any(entry.is_shown and _is_gone(entry) for entry in entries)
+        else _kept(history)
+    )
+    climb = _Climb(history, rules.score_step, load, forget)
+    now = [climb.again() if place < kept else climb.next() for place in range(len(history))]
+    return tuple(entry for entry in now if entry.id in own)
 
 
 def counting(entries: Sequence[Entry], rules: Rules) -> Entry | None:
     """Return the entrant's submission that appears on the board; None if there is none.
 
     A frozen board uses only submissions scored before the freeze. With the Ladder, the last released submission counts,
-    whatever the rule; otherwise the last submitted, the chosen, or the best one. Among equals the earlier one counts.
+    whatever the rule, also while it is evaluated again; otherwise the last submitted, the chosen, or the best one.
+    Among equals the earlier one counts.
     """
+    if rules.uses_ladder and not any(entry.is_baseline for entry in entries):
+        released = [one for one in entries if one.is_released and not _is_gone(one) and not _is_frozen_out(one, rules)]
+        return max(released, key=lambda entry: entry.id, default=None)
     eligible = [entry for entry in entries if _is_on_board(entry, rules)]
-    if rules.uses_ladder and not any(entry.is_baseline for entry in eligible):
-        released = [entry for entry in eligible if entry.is_released]
-        return max(released, key=lambda entry: entry.scored_at, default=None)
     if rules.count_rule is CountRule.LAST:
         return max(eligible, key=lambda entry: (entry.created_at, entry.id), default=None)
     if rules.count_rule is CountRule.CHOSEN:
@@ -142,43 +172,95 @@ def on_board(entries: Sequence[Entry], rules: Rules) -> int:
 
 
 def shown_error(entry: Entry, rules: Rules) -> float | None:
-    """Return the standard error that may be seen beside a score, rounded; with the Ladder, the step of the score."""
-    if rules.uses_ladder and not entry.is_baseline:
-        return float(step_of(entry.standard_error or 0.0))
-    if entry.standard_error is None or rules.step is not None:
-        return None
-    return round(entry.standard_error, SCORE_DIGITS)
+    """Return the standard error that may be seen beside a score, rounded; None where scores are shown in steps."""
+    in_steps = rules.step is not None or (rules.uses_ladder and not entry.is_baseline)
+    return None if in_steps or entry.standard_error is None else round(entry.standard_error, SCORE_DIGITS)
+
+
+class _Climb:
+    """The Ladder on its way through a history, one submission after the other."""
+
+    def __init__(self, history: Sequence[Entry], step: float, load: Load, forget: bool) -> None:
+        self._coming = deque(history)
+        self._ladder = Ladder(step)
+        self._load = load
+        self._forget = forget
+        self._loaded: dict[int, Jackknives | None] = {}
+        self._best_id: int | None = None
+        self._waits = False
+
+    def again(self) -> Entry:
+        """Repeat the next decision, which is on record."""
+        entry = self._coming.popleft()
+        if _is_gone(entry):
+            return entry
+        release = self._ladder.silence()
+        if entry.is_released:
+            assert entry.shown_score is not None
+            assert entry.lower_bound is not None
+            release = Release(entry.shown_score, entry.lower_bound, improved=True)
+            self._best_id = entry.id
+        self._ladder = self._ladder.after(release)
+        return entry
+
+    def next(self) -> Entry:
+        """Decide on the next submission, unless it or one before it is awaited."""
+        entry = self._coming.popleft()
+        if _is_gone(entry):
+            return _undecided(entry)
+        self._waits = self._waits or entry.is_awaited
+        if self._waits:
+            return _undecided(entry) if self._forget else entry
+        release = self._decision(entry)
+        self._ladder = self._ladder.after(release)
+        if release.improved:
+            self._best_id = entry.id
+        bound = release.lower_bound if release.improved else None
+        return replace(entry, shown_score=release.shown, lower_bound=bound, is_released=release.improved)
+
+    def _decision(self, entry: Entry) -> Release:
+        if not self._ladder.may_release(entry.score or 0.0):
+            return self._ladder.silence()
+        new = self._jackknives(entry.id)
+        return self._ladder.decide(new, None if self._best_id is None else self._jackknives(self._best_id))
+
+    def _jackknives(self, submission_id: int) -> Jackknives | None:
+        """Return the submission's jackknives; they are read together with those that may be needed next."""
+        if submission_id not in self._loaded:
+            likely = (one.id for one in self._coming if self._ladder.may_release(one.final_score or 0.0))
+            needed = [submission_id, *islice((one for one in likely if one not in self._loaded), _AT_A_TIME)]
+            found = self._load(needed)
+            self._loaded |= {one: found.get(one) for one in needed}
+        return self._loaded[submission_id]
+
+
+def _is_gone(entry: Entry) -> bool:
+    """Whether the submission takes no part: it was taken out, or has ended without a score."""
+    return not entry.is_eligible and not entry.is_awaited
+
+
+def _undecided(entry: Entry) -> Entry:
+    return replace(entry, shown_score=None, lower_bound=None, is_released=False)
+
+
+def _kept(history: Sequence[Entry]) -> int:
+    """Return the number of submissions at the beginning that keep their decisions."""
+    return next((place for place, entry in enumerate(history) if not _is_decided(entry)), len(history))
+
+
+def _is_decided(entry: Entry) -> bool:
+    """Whether the decision on record holds. One of an older release has no lower bound, and is made again."""
+    if _is_gone(entry):
+        return True
+    return entry.is_eligible and entry.is_shown and entry.is_released == (entry.lower_bound is not None)
 
 
 def _is_on_board(entry: Entry, rules: Rules) -> bool:
-    return entry.is_eligible and not is_frozen(rules.freezes_at, entry.finished_at)
+    return entry.is_eligible and not _is_frozen_out(entry, rules)
 
 
-def _decided_before(history: Sequence[Entry]) -> int:
-    """Return the number of submissions at the beginning that keep their decisions."""
-    return next((place for place, entry in enumerate(history) if not entry.is_shown), len(history))
-
-
-def _climbed(before: Sequence[Entry], new: Sequence[Entry], load: Load) -> list[Entry]:
-    """Return the new submissions with the Ladder's decisions, one after the other, after those decided `before`."""
-    best = next((entry for entry in reversed(before) if entry.is_released), None)
-    needed = [entry.id for entry in ([] if best is None else [best]) + list(new)]
-    jackknives = load(needed) if len(needed) > 1 else {}
-    climbed = []
-    for entry in new:
-        is_released = best is None or _is_better(entry, best, jackknives)
-        best = entry if best is None or is_released else best
-        shown = in_steps(best.score or 0.0, step_of(best.standard_error or 0.0))
-        climbed.append(replace(entry, shown_score=shown, is_released=is_released))
-    return climbed
-
-
-def _is_better(new: Entry, best: Entry, jackknives: Mapping[int, Jackknives]) -> bool:
-    """Compare by the standard error of the difference, or by the least step if it is unknown."""
-    theirs, ours = jackknives.get(best.id), jackknives.get(new.id)
-    if theirs is not None and ours is not None:
-        try:
-            return release(theirs, ours).improved
-        except ComparisonError:  # scored before the phase's zoos changed, and about to be evaluated again
-            pass
-    return (new.score or 0.0) - (best.score or 0.0) > LEAST_STEP
+def _is_frozen_out(entry: Entry, rules: Rules) -> bool:
+    """Whether a frozen board leaves the submission out; one that is evaluated again has no date meanwhile."""
+    if rules.freezes_at is None:
+        return False
+    return entry.is_awaited if entry.finished_at is None else entry.finished_at >= rules.freezes_at

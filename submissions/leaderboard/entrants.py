@@ -1,12 +1,20 @@
 """Entrants: a person or a team on a leaderboard, under one key for both.
 
+What one entrant has been shown, everybody knows who was ever in it. So an entrant has a share in the memory of every
+other one with a person in common, now or before: see `Acquaintances`.
+
 Locks are taken in one order, so that there is no deadlock: the person's row, the team's, submissions, phases.
 """
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session
 
-from submissions.storage.records import SubmissionRecord, TeamMemberRecord, TeamRecord, UserRecord
+from submissions.storage.records import SubmissionRecord, TeamMemberRecord, TeamPersonRecord, TeamRecord, UserRecord
+
+_ALONE = "u"
 
 
 def entrant_of(session: Session, competition_id: int, user_id: int) -> tuple[str, int | None]:
@@ -25,6 +33,45 @@ def hold_entrant(session: Session, competition_id: int, user_id: int) -> tuple[s
     return entrant, team_id
 
 
+@dataclass
+class Acquaintances:
+    """Who was ever in which team of a competition.
+
+    Attributes
+    ----------
+    persons : dict[str, set[int]]
+        Key of each team → its persons, past and present.
+    teams : dict[int, set[str]]
+        Each of these persons → the keys of their teams.
+    """
+
+    persons: dict[str, set[int]] = field(default_factory=dict)
+    teams: dict[int, set[str]] = field(default_factory=dict)
+
+    def of(self, entrant: str) -> set[str]:
+        """Return the entrants that share a person with this one, and itself."""
+        persons = self.persons.get(entrant) or ({int(entrant[1:])} if entrant.startswith(_ALONE) else set())
+        return {entrant}.union({alone(person) for person in persons}, *(self.teams.get(one, ()) for one in persons))
+
+    def of_all(self, entrants: Iterable[str]) -> set[str]:
+        """Return the entrants that share a person with any of these, and these."""
+        return set().union(*(self.of(entrant) for entrant in entrants))
+
+
+def acquaintances(session: Session, competition_id: int) -> Acquaintances:
+    """Return who was ever in which team of the competition."""
+    found = Acquaintances()
+    rows = session.execute(
+        select(TeamPersonRecord.team_id, TeamPersonRecord.user_id)
+        .join(TeamRecord, TeamRecord.id == TeamPersonRecord.team_id)
+        .where(TeamRecord.competition_id == competition_id)
+    )
+    for team_id, user_id in rows:
+        found.persons.setdefault(together(team_id), set()).add(user_id)
+        found.teams.setdefault(user_id, set()).add(together(team_id))
+    return found
+
+
 def is_member(session: Session, submission: SubmissionRecord, user_id: int) -> bool:
     """Check whether the submission belongs to a team that this person is in."""
     if submission.team_id is None:
@@ -40,7 +87,7 @@ def team_ids_of(user_id: int | None) -> Select[int]:
 
 def alone(user_id: int) -> str:
     """Return the key of a person who takes part alone."""
-    return f"u{user_id}"
+    return f"{_ALONE}{user_id}"
 
 
 def together(team_id: int) -> str:

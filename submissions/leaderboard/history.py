@@ -86,7 +86,7 @@ def _course(scored: Sequence[Step], row: Row, rules: Rules) -> list[Step]:
 
     A choice has no date on record: it ends the course if the chosen score is not the best.
     """
-    if rules.uses_ladder or rules.count_rule is CountRule.LAST:
+    if not rules.uses_ladder and rules.count_rule is CountRule.LAST:
         return list(scored)
     course: list[Step] = []
     for step in scored:

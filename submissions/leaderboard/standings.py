@@ -9,18 +9,20 @@ A submission is locked before its phase, here as in `submissions.evaluation.outc
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
-from sqlalchemy import ColumnElement, or_, select, true
+from sqlalchemy import or_, select
 from sqlalchemy import update as change
 from sqlalchemy.orm import Session
 
 from submissions.leaderboard.counting_rule import Entry, Rules, counting, decided, on_board, shown_error
+from submissions.leaderboard.entrants import Acquaintances, acquaintances
 from submissions.results.jackknives import jackknives_of
 from submissions.storage.board_version import next_version
 from submissions.storage.database import Database
+from submissions.storage.queries import parts
 from submissions.storage.records import CountRule, PhaseRecord, StandingRecord, SubmissionRecord, utc_now
-from submissions.storage.states import State
+from submissions.storage.states import OPEN, State
 
 _ENTRY = [getattr(SubmissionRecord, field.name) for field in fields(Entry)]
 _RULES = [getattr(PhaseRecord, field.name) for field in fields(Rules)]
@@ -31,12 +33,25 @@ class ChoiceRefused(Exception):  # noqa: N818  (a refusal is an answer, not a ma
 
 
 def update(session: Session, submission: SubmissionRecord) -> None:
-    """Update the standing of the submission's entrant. Call it whenever something changes that counts."""
-    recount(session, submission.phase_id, [submission.entrant])
+    """Update the standing of the submission's entrant. Call it whenever something changes that counts.
+
+    A score of a later attempt replaces one by which the Ladder may have decided on submissions after it.
+    """
+    recount(session, submission.phase_id, [submission.entrant], anew=submission.attempt > 1)
+
+
+def ended(session: Session, submission: SubmissionRecord) -> None:
+    """Update the standings after a submission has ended without a score: with the Ladder, others waited for that."""
+    session.flush()
+    phase = session.get_one(PhaseRecord, submission.phase_id)
+    if phase.uses_ladder and not submission.is_baseline:
+        update(session, submission)
 
 
 def recount(session: Session, phase_id: int, entrants: Collection[str], *, anew: bool = False) -> None:
     """Update the standings of these entrants, and increase the board's version.
+
+    With the Ladder, also those of all entrants that share a person with them, for they have one memory.
 
     Parameters
     ----------
@@ -45,13 +60,46 @@ def recount(session: Session, phase_id: int, entrants: Collection[str], *, anew:
     anew : bool, optional
         Repeat the Ladder's decisions on their submissions, as after merging two entrants.
     """
-    is_one = SubmissionRecord.entrant.in_(entrants)
-    _enter(session, phase_id, is_one, StandingRecord.entrant.in_(entrants), anew=anew)
+    board = _hold_board(session, phase_id)
+    listed = sorted(board.known.of_all(entrants) if board.rules.uses_ladder else entrants)
+    for part in parts(listed):
+        _enter(session, board, part, anew=anew)
 
 
-def rebuild(session: Session, phase_id: int) -> None:
-    """Recompute all standings of a phase, after a change of its rules or the end of a freeze."""
-    _enter(session, phase_id, true(), true(), anew=True)
+def rebuild(session: Session, phase_id: int, *, forget: bool = False) -> None:
+    """Recompute all standings of a phase, after a change of its rules or the end of a freeze.
+
+    Parameters
+    ----------
+    forget : bool, optional
+        Whether the rule by which scores are shown has changed, so that nothing of what is shown may stay.
+    """
+    board = _hold_board(session, phase_id)
+    submitted = select(SubmissionRecord.entrant).where(SubmissionRecord.phase_id == phase_id)
+    standing = select(StandingRecord.entrant).where(StandingRecord.phase_id == phase_id)
+    listed = sorted({*session.scalars(submitted.distinct()), *session.scalars(standing)})
+    for part in parts(listed):
+        _enter(session, board, part, anew=True, forget=forget)
+
+
+@dataclass(frozen=True)
+class _Board:
+    """A phase's board that this transaction holds. known: who shares the Ladder's memory."""
+
+    phase_id: int
+    rules: Rules
+    known: Acquaintances
+
+
+def _hold_board(session: Session, phase_id: int) -> _Board:
+    """Increase the board's version, which locks it until the transaction ends."""
+    next_version(session, phase_id)
+    competition_id, *columns = session.execute(
+        select(PhaseRecord.competition_id, *_RULES).where(PhaseRecord.id == phase_id)
+    ).one()
+    rules = Rules(*columns)
+    known = acquaintances(session, competition_id) if rules.uses_ladder else Acquaintances()
+    return _Board(phase_id, rules, known)
 
 
 def choose(db: Database, submission_id: int) -> None:
@@ -94,60 +142,81 @@ def _why_not(session: Session, submission: SubmissionRecord) -> str | None:
     return None
 
 
-def _enter(
-    session: Session,
-    phase_id: int,
-    of_submissions: ColumnElement[bool],
-    of_standings: ColumnElement[bool],
-    *,
-    anew: bool,
-) -> None:
-    """Compute and write the standings of some of the phase's entrants, and the visible scores of their submissions."""
-    next_version(session, phase_id)  # locks the board until the transaction ends
-    rules = Rules(*session.execute(select(*_RULES).where(PhaseRecord.id == phase_id)).one())
-    rows = session.execute(
-        select(SubmissionRecord.entrant, *_ENTRY)
-        .where(
-            SubmissionRecord.phase_id == phase_id,
-            of_submissions,
-            or_(SubmissionRecord.state == State.SCORED, SubmissionRecord.shown_score.is_not(None)),
+def _enter(session: Session, board: _Board, entrants: Sequence[str], *, anew: bool, forget: bool = False) -> None:
+    """Compute and write the standings of some entrants, and the visible scores of their submissions."""
+    entries = _entries(session, board, sorted(board.known.of_all(entrants)))
+    standing = {
+        record.entrant: record
+        for record in session.scalars(
+            select(StandingRecord).where(
+                StandingRecord.phase_id == board.phase_id, StandingRecord.entrant.in_(entrants)
+            )
         )
-        .order_by(SubmissionRecord.id)
-    )
-    entries: dict[str, list[Entry]] = {}
-    for entrant, *columns in rows:
-        entries.setdefault(entrant, []).append(Entry(*columns))
-    records = session.scalars(select(StandingRecord).where(StandingRecord.phase_id == phase_id, of_standings))
-    standing = {record.entrant: record for record in records}
-    for entrant in entries.keys() | standing.keys():
+    }
+    for entrant in entrants:
         before = entries.get(entrant, [])
-        now = decided(before, rules, lambda ids: jackknives_of(session, ids), anew=anew)
+        others = [one for other in board.known.of(entrant) - {entrant} for one in entries.get(other, [])]
+        now = decided(
+            before,
+            board.rules,
+            lambda ids: jackknives_of(session, ids),
+            others=others,
+            anew=anew,
+            forget=forget,
+        )
         _write_shown(session, before, now)
-        _write_standing(session, phase_id, entrant, standing.get(entrant), now, rules)
+        _write_standing(session, board, entrant, standing.get(entrant), now)
     session.flush()
+
+
+def _entries(session: Session, board: _Board, entrants: Sequence[str]) -> dict[str, list[Entry]]:
+    """Return the submissions on which the entrants' standings depend: of the Ladder also those that it awaits."""
+    counts = or_(SubmissionRecord.state == State.SCORED, SubmissionRecord.shown_score.is_not(None))
+    if board.rules.uses_ladder:
+        counts = or_(counts, SubmissionRecord.state.in_(OPEN))
+    entries: dict[str, list[Entry]] = {}
+    for part in parts(entrants):
+        rows = session.execute(
+            select(SubmissionRecord.entrant, *_ENTRY)
+            .where(
+                SubmissionRecord.phase_id == board.phase_id,
+                SubmissionRecord.entrant.in_(part),
+                counts,
+            )
+            .order_by(SubmissionRecord.id)
+        )
+        for entrant, *columns in rows:
+            entries.setdefault(entrant, []).append(Entry(*columns))
+    return entries
 
 
 def _write_shown(session: Session, before: Sequence[Entry], now: Sequence[Entry]) -> None:
     old = {entry.id: entry for entry in before}
-    for entry in now:
-        if entry != old[entry.id]:
-            session.execute(
-                change(SubmissionRecord)
-                .where(SubmissionRecord.id == entry.id)
-                .values(shown_score=entry.shown_score, is_released=entry.is_released)
-            )
+    changed = [
+        {
+            "id": entry.id,
+            "shown_score": entry.shown_score,
+            "lower_bound": entry.lower_bound,
+            "is_released": entry.is_released,
+        }
+        for entry in now
+        if entry != old[entry.id]
+    ]
+    if changed:
+        session.execute(change(SubmissionRecord), changed)
 
 
 def _write_standing(
-    session: Session, phase_id: int, entrant: str, record: StandingRecord | None, entries: Sequence[Entry], rules: Rules
+    session: Session, board: _Board, entrant: str, record: StandingRecord | None, entries: Sequence[Entry]
 ) -> None:
+    rules = board.rules
     entry = counting(entries, rules)
     if entry is None or entry.shown_score is None:
         if record is not None:
             session.delete(record)
         return
     if record is None:
-        record = StandingRecord(phase_id=phase_id, entrant=entrant, submission_id=entry.id, shown_score=0.0)
+        record = StandingRecord(phase_id=board.phase_id, entrant=entrant, submission_id=entry.id, shown_score=0.0)
         session.add(record)
     values = {
         "submission_id": entry.id,

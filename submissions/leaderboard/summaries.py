@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from submissions.storage.records import StandingRecord, SubmissionRecord
+from submissions.storage.records import PhaseRecord, StandingRecord, SubmissionRecord
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,10 @@ class BoardSummary:
 
 
 def board_summaries(session: Session, phase_ids: Collection[int]) -> Mapping[int, BoardSummary]:
-    """Return the summaries by phase id; an empty board has none. Reference rows are not counted."""
+    """Return the summaries by phase id; a board that is empty, or not shown yet, has none.
+
+    Reference rows are not counted.
+    """
     is_baseline = SubmissionRecord.is_baseline
     rows = session.execute(
         select(
@@ -32,4 +35,13 @@ def board_summaries(session: Session, phase_ids: Collection[int]) -> Mapping[int
         .where(StandingRecord.phase_id.in_(phase_ids), StandingRecord.is_reference.is_(False))
         .group_by(StandingRecord.phase_id)
     )
-    return {phase_id: BoardSummary(entrants, baselines, best) for phase_id, entrants, baselines, best in rows}
+    withheld = {
+        phase.id
+        for phase in session.scalars(select(PhaseRecord).where(PhaseRecord.id.in_(phase_ids)))
+        if phase.withholds_scores
+    }
+    return {
+        phase_id: BoardSummary(entrants, baselines, best)
+        for phase_id, entrants, baselines, best in rows
+        if phase_id not in withheld
+    }

@@ -1,7 +1,8 @@
 """Teams: people who take part in a competition together and share one place on its leaderboards.
 
 A person is in at most one team per competition. People who join bring their own submissions of that competition; people
-who leave do not take along those made for the team. Locks are taken in one order, so that there is no deadlock: the
+who leave do not take along those made for the team. Whoever was ever in a team stays on record as its person, whom the
+Ladder knows (`submissions.leaderboard.entrants`). Locks are taken in one order, so that there is no deadlock: the
 person's row, the team's, submissions, phases. Called by pages and by `submissions.evaluation.outcomes`.
 """
 
@@ -22,6 +23,7 @@ from submissions.storage.records import (
     PhaseRecord,
     SubmissionRecord,
     TeamMemberRecord,
+    TeamPersonRecord,
     TeamRecord,
     UserRecord,
     copied,
@@ -241,6 +243,8 @@ def merge_refusal(
 def _enter(session: Session, team: TeamRecord, user_id: int) -> None:
     """Make the person a member, and move their submissions of the competition and the standings to the team."""
     session.add(TeamMemberRecord(team_id=team.id, user_id=user_id, competition_id=team.competition_id))
+    if session.get(TeamPersonRecord, (team.id, user_id)) is None:  # who comes back is known
+        session.add(TeamPersonRecord(team_id=team.id, user_id=user_id))
     phase_ids = select(PhaseRecord.id).where(PhaseRecord.competition_id == team.competition_id)
     own = and_(SubmissionRecord.phase_id.in_(phase_ids), SubmissionRecord.entrant == alone(user_id))
     submissions = session.scalars(select(SubmissionRecord).where(own).with_for_update()).all()
@@ -252,7 +256,8 @@ def _enter(session: Session, team: TeamRecord, user_id: int) -> None:
         submission.is_chosen &= submission.phase_id not in already_chosen
         submission.entrant, submission.team_id = together(team.id), team.id
     session.flush()
-    for phase_id in sorted({submission.phase_id for submission in submissions}):
+    laddered = session.scalars(phase_ids.where(PhaseRecord.uses_ladder))  # the team's memory is the person's too
+    for phase_id in sorted({*(submission.phase_id for submission in submissions), *laddered}):
         standings.recount(session, phase_id, [alone(user_id), together(team.id)], anew=True)
 
 

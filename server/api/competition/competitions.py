@@ -22,6 +22,7 @@ from submissions.storage.records import (
     CountRule,
     PhaseRecord,
     PhaseZooRecord,
+    ShowsScores,
     Tells,
     TimeRule,
     ZooRecord,
@@ -74,6 +75,7 @@ class PhaseLimits(_NetworkLimits):
 
     time_rule: TimeRule
     daily_quota: int
+    total_quota: int | None = Field(description="Submissions of a person or team in the whole phase; null: any number")
     upload_bytes: int
 
 
@@ -86,6 +88,7 @@ class Phase(PhaseSummary):
     shows_logs: bool = Field(description="Whether authors see how their measures fail on hidden zoos")
     count_rule: CountRule = Field(description="Which submission of a team counts")
     uses_ladder: bool = Field(description="Whether a new score is shown only if it is better by more than chance")
+    shows_scores: ShowsScores = Field(description="Whether scores are shown from the start or after the phase closes")
     freezes_at: datetime | None = Field(description="Submissions scored later do not appear on the leaderboard for now")
     has_secret_truth: bool = Field(description="Whether a zoo's truth is secret, so that results are told in part")
     score_step: float = Field(description="The steps in which scores are told where a truth is secret")

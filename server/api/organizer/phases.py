@@ -21,6 +21,7 @@ from submissions.competitions.announcements import announce, announcements_of, w
 from submissions.competitions.competitions import CompetitionError, CompetitionTexts, change_competition
 from submissions.competitions.phase_zoos import attach_zoo, detach_zoo, replace_zoo
 from submissions.competitions.phases import (
+    HELP,
     NewCompetition,
     PhasePlan,
     change_phase,
@@ -49,6 +50,7 @@ def _plan_fields(*, all_optional: bool) -> dict[str, Any]:
     """The settings of a phase's plan, as pydantic wants them: whatever is added to the plan can be set here as well."""
     hints = get_type_hints(PhasePlan) | get_type_hints(Limits)
     helps = {limit.name: limit.help for limit in LIMITS}
+    helps |= {field.name: field.metadata[HELP] for field in fields(PhasePlan) if HELP in field.metadata}
     found: dict[str, Any] = {}
     for name, default in _defaults().items():
         kind = hints[name]

@@ -58,7 +58,7 @@ def courses(**_named: object) -> Response:
     phase = the_phase()
     return conditional(
         lambda: render_template("board/history.html", phase=phase, courses=_history()),
-        *("history", phase.id, phase.board_version),
+        *("history", phase.id, phase.board_version, phase.withholds_scores),
     )
 
 
@@ -99,7 +99,8 @@ def _export(ending: str, mimetype: str, write: Callable[[Board, PhaseRecord], st
         with services().db.read() as session:
             return write(board_page.page(session, phase.id, query), phase)
 
-    response = conditional(render, ending, phase.id, phase.board_version, phase.intervals_version, query)
+    versions = (phase.board_version, phase.intervals_version, phase.withholds_scores)
+    response = conditional(render, ending, phase.id, *versions, query)
     response.mimetype = mimetype.partition(";")[0]
     name = f"{phase.competition.slug}-{phase.slug}-leaderboard.{ending}"
     response.headers["Content-Disposition"] = f'inline; filename="{name}"'

@@ -75,7 +75,7 @@ def show(**_named: object) -> Response:
         waiting = open_count(db_session, phase.id)
         entrant = None if account is None else entrant_of(db_session, phase.competition_id, account.id)[0]
     versions = (phase.id, phase.board_version, phase.intervals_version)
-    by_the_clock = (is_frozen(phase), phase_status(phase))
+    by_the_clock = (is_frozen(phase), phase_status(phase), phase.withholds_scores)
     key = (*versions, *by_the_clock, wanted, waiting)
 
     def whole() -> str:

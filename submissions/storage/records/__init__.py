@@ -6,13 +6,23 @@ Other modules import every record from here; mypy and ruff are told in pyproject
 
 from submissions.storage.records.base import Record, UtcDateTime, copied, utc_now
 from submissions.storage.records.competitions import AnnouncementRecord, CompetitionRecord, PhaseRecord, PhaseZooRecord
-from submissions.storage.records.kinds import CountRule, JobKind, JobState, Purpose, Tells, TimeRule, ZooState
+from submissions.storage.records.kinds import (
+    CountRule,
+    JobKind,
+    JobState,
+    Purpose,
+    ShowsScores,
+    Tells,
+    TimeRule,
+    ZooState,
+)
 from submissions.storage.records.people import (
     ApiTokenRecord,
     MailRecord,
     NotificationRecord,
     SessionRecord,
     TeamMemberRecord,
+    TeamPersonRecord,
     TeamRecord,
     UserRecord,
 )

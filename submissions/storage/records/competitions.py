@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, column_property, composite, mapped_column, re
 
 from submissions.storage.limits import LIMITS, Limits, Unit
 from submissions.storage.records.base import Record, UtcDateTime, text_enum, utc_now
-from submissions.storage.records.kinds import CountRule, Tells, TimeRule
+from submissions.storage.records.kinds import CountRule, ShowsScores, Tells, TimeRule
 from submissions.storage.records.zoos import ZooRecord
 
 _COLUMN_TYPES = {Unit.SECONDS: Double, Unit.BYTES: BigInteger, Unit.COUNT: Integer}
@@ -49,12 +49,14 @@ class PhaseRecord(Record):
     runs a submission is tried on `smoke_networks` networks of a public zoo (0: never): `smoke_zoo`, or one that
     `submissions.evaluation.smoke_run` finds. After its score `repeat_networks` random networks are evaluated once
     more. `daily_smoke_failures` bounds the uploads that end before they spend quota; None stands for ten times the
-    quota, at least 50.
+    quota, at least 50. `total_quota` bounds a person's submissions in the whole phase; None: not.
 
     The leaderboard shows one submission of each team, by `count_rule`; with `uses_ladder` a new score only where it
-    is better by more than chance. What is scored after `freezes_at` is left out of it until that is None again.
-    Where a zoo's truth is secret (`has_secret_truth`), scores are told in steps of `score_step` points and nothing else
-    is, but for what `tells` adds, until the results are revealed (`is_revealed`).
+    is certainly better. What is scored after `freezes_at` is left out of the leaderboard until that is None again.
+    Where `shows_scores` says so, nothing that follows from a score is shown before the phase closes.
+    Where a zoo's truth is secret (`has_secret_truth`), and with the Ladder, scores are told in steps of `score_step`
+    points; nothing else is told of secret truths, but for what `tells` adds, until the results are revealed
+    (`is_revealed`).
     `board_version` grows with every change of what the board shows; `intervals_version` is the one whose rank
     intervals are on record.
     """
@@ -76,6 +78,7 @@ class PhaseRecord(Record):
     time_rule: Mapped[TimeRule] = mapped_column(text_enum(TimeRule), default=TimeRule.PER_NETWORK)
     daily_quota: Mapped[int] = mapped_column(default=20)
     daily_smoke_failures: Mapped[int | None] = mapped_column(default=None)
+    total_quota: Mapped[int | None] = mapped_column(default=None)
     smoke_networks: Mapped[int] = mapped_column(default=2)
     smoke_zoo_id: Mapped[int | None] = mapped_column(ForeignKey("zoos.id"), default=None)
     repeat_networks: Mapped[int] = mapped_column(default=0)
@@ -83,6 +86,7 @@ class PhaseRecord(Record):
     hidden: Mapped[bool] = mapped_column(default=False)
     count_rule: Mapped[CountRule] = mapped_column(text_enum(CountRule), default=CountRule.BEST)
     uses_ladder: Mapped[bool] = mapped_column(default=False)
+    shows_scores: Mapped[ShowsScores] = mapped_column(text_enum(ShowsScores), default=ShowsScores.ALWAYS)
     freezes_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     score_step: Mapped[float] = mapped_column(Double, default=1.0)
     tells: Mapped[Tells] = mapped_column(text_enum(Tells), default=Tells.SCORES)
@@ -110,6 +114,13 @@ class PhaseRecord(Record):
     def zoos(self) -> list[ZooRecord]:
         """The phase's zoos, in their order."""
         return [link.zoo for link in self.zoo_links]
+
+    @property
+    def withholds_scores(self) -> bool:
+        """Whether now nobody but organizers may learn anything that follows from a score."""
+        if self.shows_scores is ShowsScores.ALWAYS:
+            return False
+        return self.closes_at is None or utc_now() < self.closes_at
 
 
 class AnnouncementRecord(Record):

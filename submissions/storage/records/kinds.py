@@ -26,6 +26,13 @@ class CountRule(StrEnum):
     CHOSEN = "chosen"  # the one that the team chose; until it chooses, its best
 
 
+class ShowsScores(StrEnum):
+    """From when on a phase shows scores, and everything that follows from them, to others than organizers."""
+
+    ALWAYS = "always"
+    AFTER_CLOSE = "after_close"
+
+
 class Tells(StrEnum):
     """What a phase tells of results on zoos with secret truth before they are revealed."""
 

@@ -87,6 +87,17 @@ class TeamMemberRecord(Record):
     __table_args__ = (UniqueConstraint("user_id", "competition_id"),)
 
 
+class TeamPersonRecord(Record):
+    """Everybody who was ever a member of a team. Leaving it or deleting the account keeps the row: see `entrants`."""
+
+    __tablename__ = "team_persons"
+
+    team_id: Mapped[int] = mapped_column(ForeignKey("teams.id"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+
+    __table_args__ = (Index(None, "user_id"),)
+
+
 class NotificationRecord(Record):
     """A notification that the pages show until the user has read it."""
 

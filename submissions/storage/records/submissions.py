@@ -29,7 +29,8 @@ class SubmissionRecord(Record):
 
     `entrant` is its owner on the leaderboard: a team (t7), a person alone (u12) or a baseline (b and its digest).
     `shown_score` is the score that others may see: rounded, and released by the Ladder if the phase uses it. Where it
-    is not `is_released`, the Ladder shows the score of an earlier submission instead. `alias` replaces the name of the
+    is not `is_released`, the Ladder shows the score of an earlier submission instead. `lower_bound`: of a released
+    submission's true score, from which the Ladder goes on. `alias` replaces the name of the
     author or team on public pages. `spends_quota` is set when the first scored run begins, and never reset.
     """
 
@@ -48,6 +49,7 @@ class SubmissionRecord(Record):
     score: Mapped[float | None] = mapped_column(Double, default=None)
     standard_error: Mapped[float | None] = mapped_column(Double, default=None)
     shown_score: Mapped[float | None] = mapped_column(Double, default=None)
+    lower_bound: Mapped[float | None] = mapped_column(Double, default=None)
     team_id: Mapped[int | None] = mapped_column(ForeignKey("teams.id"), default=None)
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("submissions.id"), default=None)  # resubmitted from it
     description: Mapped[str] = mapped_column(Text, default="")

@@ -11,6 +11,7 @@ from submissions.storage import board_version
 from submissions.storage.records import ActRecord, CountRule, PhaseRecord, StandingRecord, SubmissionRecord, utc_now
 from submissions.storage.states import Reason, State
 from tests.records import START
+from tests.scoring.jackknives import of_mean
 from tests.server.site import Browser, Site
 
 BOARD = "/competitions/demo/main/leaderboard"
@@ -140,14 +141,15 @@ def test_page_csv_and_json_agree(site: Site) -> None:
 
 def test_with_the_ladder_no_form_of_the_board_tells_another_metric(site: Site) -> None:
     phase = site.phase(uses_ladder=True)
-    site.submission(phase, site.ann, cmi=(0.4321, 0.5678), name="Mine", standard_error=3.21)
+    jackknives = [of_mean([mean - 0.03, mean + 0.03, mean, mean]) for mean in (0.4321, 0.5678)]
+    site.submission(phase, site.ann, jackknives=jackknives, name="Mine")
     browser = site.browser("ann")
     page = browser.get(BOARD).text
     assert "The Ladder:" in page
-    assert "48 <small>± 4</small>" in page
+    assert '<td class="num score">49<svg' in page
     for path in (BOARD, f"{BOARD}.csv", f"{BOARD}.json"):
         told = browser.get(path).text
-        assert all(number not in told for number in ("43.21", "56.78", "49.99", "3.21"))
+        assert all(number not in told for number in ("43.21", "56.78", "49.99", "50.0", "0.87", "1.22"))
 
 
 def test_a_freeze_is_announced_and_then_said(site: Site) -> None:

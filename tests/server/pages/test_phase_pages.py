@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from submissions.storage.limits import Limits
-from submissions.storage.records import CompetitionRecord, PhaseRecord, TimeRule
+from submissions.storage.records import CompetitionRecord, PhaseRecord, ShowsScores, TimeRule
 from tests.server.site import Site
 
 FIELDS = {
@@ -25,6 +25,9 @@ FIELDS = {
     "cpu_s": "",
     "daily_quota": "5",
     "daily_smoke_failures": "70",
+    "total_quota": "30",
+    "score_step": "0.5",
+    "shows_scores": "after_close",
     "smoke_networks": "1",
     "repeat_networks": "3",
     "shows_logs": "on",
@@ -50,6 +53,7 @@ def test_a_phase_is_opened_as_the_form_says_and_people_can_submit_to_it(site: Si
     assert phase.time_rule is TimeRule.POOLED
     assert (phase.daily_quota, phase.daily_smoke_failures, phase.smoke_networks) == (5, 70, 1)
     assert (phase.repeat_networks, phase.shows_logs, phase.hidden) == (3, True, False)
+    assert (phase.total_quota, phase.score_step, phase.shows_scores) == (30, 0.5, ShowsScores.AFTER_CLOSE)
     assert "Open phase" in site.browser().get("/competitions/spring").text
     assert "Open phase" in olga.get("/organizer/phases/").text
 

@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from model_zoo.manifest import NetworkTruth
 from server.charts.result_pictures import VALUES
-from submissions.storage.records import EvaluationRecord, StandingRecord, SubmissionRecord
+from submissions.storage.records import EvaluationRecord, ShowsScores, StandingRecord, SubmissionRecord, utc_now
 from tests.records import AXES, START, write_zoo
 from tests.results import noticeable_zoo, score, the_gap
 from tests.server.site import Site
@@ -156,6 +156,11 @@ PEOPLE = (None, "ann", "bob", "olga")  # ann's submission; bob takes part, olga 
 PHASES = {
     "open": Phase({}, frozenset(PEOPLE), ""),
     "ladder": Phase({"uses_ladder": True}, frozenset({"olga"}), "The score that this phase has released is <strong>"),
+    "late": Phase(
+        {"shows_scores": ShowsScores.AFTER_CLOSE, "closes_at": utc_now() + timedelta(days=99)},
+        frozenset({"olga"}),
+        "This phase shows scores after it closes",
+    ),
     "frozen": Phase({"freezes_at": START - timedelta(days=1)}, frozenset({"ann", "olga"}), "The leaderboard is frozen"),
 }
 

@@ -21,8 +21,17 @@ from submissions.people.accounts import create_organizer
 from submissions.storage.audit import acts
 from submissions.storage.database import Database
 from submissions.storage.limits import Limits
-from submissions.storage.records import CompetitionRecord, PhaseRecord, TimeRule, ZooRecord, ZooState
+from submissions.storage.records import (
+    CompetitionRecord,
+    PhaseRecord,
+    ShowsScores,
+    SubmissionRecord,
+    TimeRule,
+    ZooRecord,
+    ZooState,
+)
 from tests.records import Records
+from tests.scoring.jackknives import of_mean
 
 MARCH = datetime(2027, 3, 1, tzinfo=UTC)
 PLAN = PhasePlan(title="Final", opens_at=MARCH, closes_at=MARCH + timedelta(days=30))
@@ -108,14 +117,39 @@ def test_each_field_that_makes_no_sense_is_told(records: Records) -> None:
         closes_at=MARCH,
         limits=Limits(wall_s=float("nan"), memory_bytes=1),
         daily_quota=0,
+        total_quota=0,
+        score_step=0.05,
+        shows_scores=ShowsScores.AFTER_CLOSE,
         smoke_networks=-1,
         repeat_networks=1000,
     )
     told = messages_of(records, plan=plan, slug="Final phase", competition_slug="../x", zoo_ids=[])
     assert told.keys() == {
         *("title", "closes_at", "wall_s", "memory_bytes", "daily_quota", "smoke_networks", "repeat_networks"),
-        *("slug", "competition", "zoos"),
+        *("total_quota", "score_step", "slug", "competition", "zoos"),
     }
+
+
+@pytest.mark.parametrize(("step", "is_right"), [(0.1, True), (0.25, True), (25.0, True), (25.5, False), (0.333, False)])
+def test_a_step_of_scores_has_bounds_and_two_decimals(step: float, is_right: bool) -> None:
+    assert ("score_step" not in PhasePlan(title="P", opens_at=MARCH, score_step=step).faults()) == is_right
+
+
+def test_scores_that_are_shown_after_the_end_need_an_end() -> None:
+    plan = PhasePlan(title="P", opens_at=MARCH, shows_scores=ShowsScores.AFTER_CLOSE)
+    assert plan.faults().keys() == {"shows_scores"}
+    assert replace(plan, closes_at=MARCH + timedelta(days=1)).faults() == {}
+
+
+def test_another_step_decides_anew_what_is_shown(records: Records) -> None:
+    phase_id = records.phase(zoos=("digits-mlp",), uses_ladder=True)
+    made = records.submission(phase_id, jackknives=[of_mean([0.233] * 4)])
+    with records.db.read() as session:
+        plan = plan_of(session.get_one(PhaseRecord, phase_id))
+    for step, shown in ((1.0, 23.0), (5.0, 20.0), (0.1, 23.3)):
+        change_phase(records.db, phase_id, replace(plan, score_step=step), user_id=None)
+        with records.db.read() as session:
+            assert session.get_one(SubmissionRecord, made).shown_score == shown
 
 
 def test_names_that_are_taken_or_unknown_are_told(records: Records) -> None:

@@ -63,6 +63,34 @@ def test_the_bound_on_uploads_that_spend_nothing_is_the_last_that_is_refused(rec
         assert (why is not None) is is_refused
 
 
+def test_a_quota_of_the_whole_phase_never_resets(records: Records) -> None:
+    phase_id = records.phase(total_quota=2)
+    for fields, used in (
+        ({"spends_quota": True, "cmi": (0.1, 0.1)}, 1),
+        ({"reason": Reason.RAISED}, 1),  # failed in its smoke run
+        ({"state": State.BROKEN, "spends_quota": True}, 1),
+        ({"state": State.QUEUED}, 2),  # holds a place
+    ):
+        records.submission(phase_id, **fields)
+        assert quota(records, phase_id).used == used
+    for hours in (0, 24 * 365):
+        left = quota(records, phase_id, hours)
+        assert (left.total, left.remaining_in_all, left.remaining) == (2, 0, 0)
+        with records.db.read() as session:
+            phase = session.get_one(PhaseRecord, phase_id)
+            why = refusal(session, phase, records.ann, START + timedelta(hours=hours))
+            assert refusal(session, phase, records.bob, START + timedelta(hours=hours)) is None
+        assert "2 submissions" in str(why)
+        assert "never resets" in str(why)
+
+
+def test_without_a_quota_of_the_whole_phase_only_the_day_counts(records: Records) -> None:
+    phase_id = records.phase()
+    records.submission(phase_id, cmi=(0.1, 0.1), spends_quota=True)
+    left = quota(records, phase_id, 24)
+    assert (left.total, left.remaining_in_all, left.remaining) == (None, None, left.daily)
+
+
 def test_an_organizer_needs_no_verified_address(records: Records) -> None:
     phase_id = records.phase()
     olga = create_organizer(records.db, "olga", PASSWORD)
@@ -143,7 +171,7 @@ def test_a_refusal_says_whose_quota_is_used_up_and_what_to_do(
 ) -> None:
     phase_id = records.phase(daily_quota=2, daily_smoke_failures=3)
     for fields in submissions:
-        records.submission(phase_id, **fields)  # type: ignore[arg-type]
+        records.submission(phase_id, **fields)
     ends = {
         "You have used all 2": "submissions of the last 24 hours in this phase.",
         "Your 2": f"submissions of the last 24 hours in this phase are taken: 1 used, 1 not begun yet. {TAKEN}",

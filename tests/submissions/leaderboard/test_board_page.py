@@ -10,12 +10,24 @@ from sqlalchemy import event
 
 from submissions.evaluation.open_submissions import open_count, open_submissions
 from submissions.leaderboard import board_page
+from submissions.leaderboard.comparison import leading_offers, own_offers
+from submissions.leaderboard.history import history
 from submissions.leaderboard.model import Board, Cell, Query
 from submissions.leaderboard.references import References
+from submissions.leaderboard.summaries import board_summaries
 from submissions.storage.database import Database
-from submissions.storage.records import EvaluationRecord, StandingRecord, SubmissionRecord, TeamRecord, ZooRecord
+from submissions.storage.records import (
+    EvaluationRecord,
+    ShowsScores,
+    StandingRecord,
+    SubmissionRecord,
+    TeamRecord,
+    ZooRecord,
+    utc_now,
+)
 from submissions.storage.states import Reason, State
 from tests.records import START, Records
+from tests.scoring.jackknives import of_mean
 
 pytestmark = pytest.mark.both_databases
 
@@ -203,15 +215,35 @@ def test_ones_own_row_is_found_whatever_the_order(records: Records) -> None:
 
 def test_with_the_ladder_there_are_no_columns_and_no_order_by_what_is_kept_back(records: Records) -> None:
     phase = records.phase(zoos=("digits-mlp",), uses_ladder=True)
-    records.submission(phase, records.ann, cmi=(0.234,), name="ann's", standard_error=3.21)
+    records.submission(phase, records.ann, jackknives=[of_mean([0.2, 0.26, 0.24, 0.236])], name="ann's")
     records.submission(phase, records.system, cmi=(0.12345,), name="norm", is_baseline=True)
     board = _board(records, phase, Query(sort="tau.digits-mlp", descending=False))
     assert board.columns == ()
     assert board.query.sort == "score"
     assert [(row.name, row.score, row.standard_error) for row in board.rows] == [
-        ("ann's", 24.0, 4.0),
+        ("ann's", 22.0, 1.0),
         ("norm", 12.35, None),
     ]
+
+
+@pytest.mark.parametrize(("days", "is_shown"), [(1, False), (-1, True)])
+def test_before_a_phase_shows_scores_nothing_of_its_board_is_shown(records: Records, days: int, is_shown: bool) -> None:
+    closes_at = utc_now() + timedelta(days=days)
+    phase = records.phase(shows_scores=ShowsScores.AFTER_CLOSE, closes_at=closes_at)
+    made = records.submission(phase, records.ann, cmi=(0.3, 0.3))
+    board = _board(records, phase, Query(search="A measure"))
+    assert (len(board.rows), board.total, board.entrants) == ((1, 1, 1) if is_shown else (0, 0, 0))
+    assert bool(board.columns) == is_shown
+    with records.db.read() as session:
+        found = [
+            board_page.place_of(session, phase, f"u{records.ann}", Query()),
+            board_page.standing_of(session, session.get_one(SubmissionRecord, made), is_owner=True),
+            board_summaries(session, [phase]),
+            history(session, phase),
+            leading_offers(session, phase),
+            own_offers(session, phase, records.ann),
+        ]
+    assert [bool(one) for one in found] == [is_shown] * 6
 
 
 def test_an_interval_holds_the_rank_and_is_of_a_version(records: Records) -> None:

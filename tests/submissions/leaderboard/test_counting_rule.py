@@ -1,14 +1,14 @@
 """Which submission counts where two are alike, and what is shown of it: the rule itself, without a database."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from scoring import Jackknives, step_of
-from submissions.leaderboard.counting_rule import LEAST_STEP, Entry, Rules, counting, decided, on_board, shown_error
-from submissions.storage.records import CountRule
+from scoring import Jackknives
+from submissions.leaderboard.counting_rule import Entry, Rules, counting, decided, on_board, shown_error
+from submissions.storage.records import CountRule, Tells
 from submissions.storage.states import State
 from tests.records import START
 from tests.scoring.jackknives import of_mean
@@ -19,6 +19,7 @@ ENTRY = Entry(
     score=10.0,
     standard_error=0.126,
     shown_score=10.0,
+    lower_bound=9.8,
     is_released=True,
     is_chosen=False,
     is_hidden=False,
@@ -29,8 +30,8 @@ ENTRY = Entry(
     created_at=START,
     finished_at=START + timedelta(minutes=1),
 )
-BEST, LAST, CHOSEN = (Rules(rule, False, None) for rule in (CountRule.BEST, CountRule.LAST, CountRule.CHOSEN))
-LADDER = Rules(CountRule.BEST, True, None)
+BEST, LAST, CHOSEN = (Rules(rule, False, 1.0, None) for rule in (CountRule.BEST, CountRule.LAST, CountRule.CHOSEN))
+LADDER = Rules(CountRule.BEST, True, 0.5, None)
 TWIN = replace(ENTRY, id=2)
 
 
@@ -65,38 +66,100 @@ def test_where_nothing_was_chosen_or_the_chosen_one_is_out_the_best_counts() -> 
 def test_what_is_out_counts_neither_as_a_score_nor_as_a_submission(out: dict[str, object]) -> None:
     gone = replace(ENTRY, score=99.0, **out)  # type: ignore[arg-type]
     for rules in (BEST, LAST, CHOSEN, LADDER):
-        assert counting([gone], rules) is None
+        if rules is not LADDER or gone.is_out:  # what is evaluated again keeps its place on the Ladder
+            assert counting([gone], rules) is None
         assert counting([gone, TWIN], rules) is TWIN
         assert on_board([gone, TWIN], rules) == 1
 
 
-@pytest.mark.parametrize(("gain", "is_released"), [(LEAST_STEP, False), (LEAST_STEP + 0.25, True)])
-def test_without_jackknives_the_ladder_asks_for_more_than_its_least_step(gain: float, is_released: bool) -> None:
-    second = replace(
-        TWIN, score=10.0 + gain, shown_score=None, is_released=False, finished_at=START + timedelta(hours=1)
-    )
-    now = decided([ENTRY, second], LADDER, lambda _: {})
-    assert [entry.is_released for entry in now] == [True, is_released]
+def undecided(number: int, score: float, **fields: object) -> Entry:
+    return replace(TWIN, id=number, score=score, shown_score=None, lower_bound=None, is_released=False, **fields)  # type: ignore[arg-type]
 
 
-def test_two_submissions_are_compared_by_their_jackknives() -> None:
-    """A gain below the least step is released where the difference has no error at all."""
-    second = replace(TWIN, score=10.5, shown_score=None, is_released=False, finished_at=START + timedelta(hours=1))
-    jackknives = {1: {"zoo": of_mean([0.1] * 4)}, 2: {"zoo": of_mean([0.105] * 4)}}
+def sure(scores: Mapping[int, float]) -> Callable[[Sequence[int]], Mapping[int, Jackknives]]:
+    """Jackknives without any error, for these submissions."""
+    known = {number: {"zoo": of_mean([score / 100] * 4)} for number, score in scores.items()}
+    return lambda ids: {number: known[number] for number in ids if number in known}
+
+
+def shown(entries: Sequence[Entry]) -> list[tuple[int, float | None, bool]]:
+    return [(entry.id, entry.shown_score, entry.is_released) for entry in entries]
+
+
+def test_of_a_score_without_a_jackknife_nothing_is_certain() -> None:
+    assert shown(decided([undecided(1, 60.0)], LADDER, sure({}))) == [(1, 0.0, True)]
+    assert shown(decided([ENTRY, undecided(2, 60.0)], LADDER, sure({}))) == [(1, 10.0, True), (2, 10.0, False)]
+
+
+def test_jackknives_are_read_only_of_what_may_be_released() -> None:
     asked: list[Sequence[int]] = []
 
     def load(ids: Sequence[int]) -> Mapping[int, Jackknives]:
         asked.append(ids)
-        return jackknives
+        return sure({1: 10.0, 3: 10.5, 4: 12.0, 5: 11.0})(ids)
 
-    now = decided([ENTRY, second], LADDER, load)
-    assert [entry.is_released for entry in now] == [True, True]
-    assert asked == [[1, 2]]
+    new = [undecided(number, score) for number, score in ((2, 10.4), (3, 10.5), (4, 12.0), (5, 11.0))]
+    now = decided([ENTRY, *new], LADDER, load)
+    assert shown(now) == [(1, 10.0, True), (2, 10.0, False), (3, 10.5, True), (4, 12.0, True), (5, 12.0, False)]
+    assert asked == [[3, 4, 5], [1]]
 
 
-def test_the_error_beside_a_score_is_rounded_and_on_the_ladder_its_step() -> None:
+def test_the_order_of_acceptance_decides_not_that_of_scoring() -> None:
+    first = undecided(1, 22.0, finished_at=START + timedelta(hours=9))
+    second = undecided(2, 11.0, finished_at=START + timedelta(hours=1))
+    for entries in ([first, second], [second, first]):
+        assert shown(decided(entries, LADDER, sure({1: 22.0, 2: 11.0}))) == [(1, 22.0, True), (2, 22.0, False)]
+
+
+def test_what_was_accepted_after_an_awaited_one_waits_for_its_end() -> None:
+    load = sure({1: 22.0, 2: 11.0})
+    awaited, second = undecided(1, 0.0, state=State.RUNNING), undecided(2, 11.0)
+    assert shown(decided([awaited, second], LADDER, load)) == [(1, None, False), (2, None, False)]
+    failed = replace(awaited, state=State.FAILED, score=None)
+    assert shown(decided([failed, second], LADDER, load)) == [(1, None, False), (2, 11.0, True)]
+    hidden = replace(awaited, is_hidden=True)
+    assert shown(decided([hidden, second], LADDER, load)) == [(1, None, False), (2, 11.0, True)]
+
+
+def test_a_re_run_keeps_what_was_shown_until_its_new_score_and_then_all_is_decided_anew() -> None:
+    load = sure({1: 22.0, 2: 30.0})
+    before = decided([undecided(1, 22.0), undecided(2, 30.0)], LADDER, load)
+    again = (replace(before[0], state=State.QUEUED, score=None, finished_at=None), before[1])
+    meanwhile = decided(again, LADDER, load)
+    assert shown(meanwhile) == shown(before) == [(1, 22.0, True), (2, 30.0, True)]
+    assert counting(meanwhile, LADDER) is meanwhile[1]
+    assert counting(meanwhile[:1], LADDER) is meanwhile[0]
+    rescored = (replace(meanwhile[0], state=State.SCORED, score=40.0), meanwhile[1])
+    now = decided(rescored, LADDER, sure({1: 40.0, 2: 30.0}), anew=True)
+    assert shown(now) == [(1, 40.0, True), (2, 40.0, False)]
+    assert shown(decided(meanwhile, LADDER, load, forget=True)) == [(1, None, False), (2, None, False)]
+
+
+def test_submissions_of_others_who_share_a_person_are_part_of_the_history() -> None:
+    load = sure({1: 22.0, 2: 11.0, 3: 30.0})
+    theirs, own = [undecided(1, 22.0)], [undecided(2, 11.0), undecided(3, 30.0)]
+    now = decided(own, LADDER, load, others=theirs)
+    assert shown(now) == [(2, 22.0, False), (3, 30.0, True)]
+    counted = counting(now, LADDER)
+    assert counted is not None
+    assert counted.id == 3
+    assert counting(now[:1], LADDER) is None
+
+
+def test_a_decision_of_an_older_release_is_made_again() -> None:
+    old = replace(ENTRY, shown_score=12.0, lower_bound=None)
+    assert shown(decided([old, undecided(2, 5.0)], LADDER, sure({1: 10.0}))) == [(1, 10.0, True), (2, 10.0, False)]
+
+
+def test_a_submission_that_is_evaluated_again_is_not_on_a_frozen_board() -> None:
+    frozen = replace(LADDER, freezes_at=START + timedelta(hours=1))
+    assert counting([ENTRY], frozen) is ENTRY
+    assert counting([replace(ENTRY, state=State.QUEUED, finished_at=None)], frozen) is None
+
+
+def test_the_error_beside_a_score_is_rounded_and_there_is_none_on_the_ladder() -> None:
     assert shown_error(ENTRY, BEST) == 0.13
-    assert shown_error(ENTRY, LADDER) == float(step_of(0.126))
+    assert shown_error(ENTRY, LADDER) is None
     assert shown_error(replace(ENTRY, is_baseline=True), LADDER) == 0.13
     assert shown_error(replace(ENTRY, standard_error=None), BEST) is None
 
@@ -108,14 +171,9 @@ def none_needed(ids: Sequence[int]) -> Mapping[int, Jackknives]:
 
 def waiting(number: int, score: float | None, hours: int = 1, **fields: object) -> Entry:
     """A submission of which nothing has been decided, scored so many hours after ENTRY."""
-    at = ENTRY.scored_at[0] + timedelta(hours=hours)
-    undecided = replace(ENTRY, id=number, score=score, shown_score=None, is_released=False, finished_at=at)
-    return replace(undecided, **fields)  # type: ignore[arg-type]
-
-
-def shown(entries: Sequence[Entry], rules: Rules, **how: bool) -> dict[int, tuple[float | None, bool]]:
-    """Score as shown and whether it was released, of each, without jackknives."""
-    return {entry.id: (entry.shown_score, entry.is_released) for entry in decided(entries, rules, lambda _: {}, **how)}
+    assert ENTRY.finished_at is not None
+    at = ENTRY.finished_at + timedelta(hours=hours)
+    return replace(undecided(number, 0.0), score=score, finished_at=at, **fields)  # type: ignore[arg-type]
 
 
 def test_without_the_ladder_every_score_is_shown_and_none_is_released() -> None:
@@ -130,55 +188,10 @@ def test_a_baseline_is_shown_its_score_where_others_climb_the_ladder() -> None:
     assert counting([now], LADDER) is now
 
 
-def test_a_first_score_is_released_without_a_look_at_jackknives() -> None:
-    (now,) = decided([waiting(1, 10.4)], LADDER, none_needed)
-    assert (now.shown_score, now.is_released) == (10.0, True)
-
-
-def test_what_the_ladder_has_decided_stays() -> None:
-    second = waiting(2, 50.0, shown_score=10.0)
-    assert decided([second, ENTRY], LADDER, none_needed) == (ENTRY, second)
-
-
-def test_the_ladder_compares_with_the_score_that_it_released_last() -> None:
-    entries = [ENTRY, waiting(2, 15.0, 1, shown_score=15.0, is_released=True), waiting(3, 15.5, 2, shown_score=15.0)]
-    assert shown([*entries, waiting(4, 15.9, 3)], LADDER)[4] == (15.0, False)
-    assert shown([*entries, waiting(4, 16.5, 3)], LADDER)[4] == (16.0, True)
-
-
-def test_each_new_submission_is_compared_with_the_best_before_it() -> None:
-    entries = [waiting(4, 15.5, 4), waiting(2, 13.0, 2), waiting(3, 12.0, 3), waiting(1, 10.0, 1)]
-    assert shown(entries, LADDER) == {1: (10.0, True), 2: (13.0, True), 3: (13.0, False), 4: (16.0, True)}
-
-
-def test_decisions_are_made_anew_when_asked_or_when_one_that_was_shown_is_out() -> None:
-    """Else the second would go on showing the score of the first."""
-    first, second = ENTRY, waiting(2, 10.5, shown_score=10.0)
-    best = waiting(3, 30.0, 2, shown_score=30.0, is_released=True)
-    wrong = replace(second, shown_score=99.0, is_released=True)
-    assert shown([first, wrong], LADDER, anew=True) == {1: (10.0, True), 2: (10.0, False)}
-    assert shown([replace(first, is_hidden=True), second, best], LADDER) == {
-        1: (None, False),
-        2: (10.0, True),
-        3: (30.0, True),
-    }
-    never_shown = replace(first, is_hidden=True, shown_score=None)
-    assert shown([never_shown, wrong], LADDER) == {1: (None, False), 2: (99.0, True)}
-
-
 def test_a_score_of_nought_is_a_score() -> None:
     nought, half = waiting(1, 0.0), waiting(2, 0.5, 2)
     assert counting([nought, half], BEST) is half
     assert on_board([nought, half], BEST) == 2
-    assert shown([nought, waiting(2, LEAST_STEP + 0.5, 2)], LADDER) == {1: (0.0, True), 2: (2.0, True)}
-    assert shown([waiting(1, 1.0), waiting(2, 0.0, 2)], LADDER) == {1: (1.0, True), 2: (1.0, False)}
-
-
-def test_a_score_is_shown_in_steps_of_its_own_error() -> None:
-    assert shown([waiting(1, 17.0, standard_error=9.5)], LADDER) == {1: (20.0, True)}
-    assert shown([waiting(1, 17.4, standard_error=None)], LADDER) == {1: (17.0, True)}
-    assert shown_error(waiting(1, 17.0, standard_error=9.5), LADDER) == 10.0
-    assert shown_error(waiting(1, 17.0, standard_error=None), LADDER) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -205,10 +218,22 @@ def test_jackknives_decide_against_a_gain_that_is_within_their_error() -> None:
 
 
 def test_a_frozen_board_knows_what_was_scored_before() -> None:
-    freeze = Rules(CountRule.BEST, False, ENTRY.finished_at)
+    freeze = Rules(CountRule.BEST, False, 1.0, ENTRY.finished_at)
     better = waiting(2, 99.0)
     earlier = waiting(3, 5.0, -1)
     assert counting([ENTRY, better, earlier], freeze) is earlier
     assert on_board([ENTRY, better, earlier], freeze) == 1
     assert on_board([replace(ENTRY, finished_at=None)], freeze) == 1
     assert counting([ENTRY, better], freeze) is None
+
+
+def test_of_a_secret_truth_scores_are_shown_in_steps_and_compared_as_shown() -> None:
+    secret = replace(BEST, has_secret_truth=True, score_step=5.0)
+    first, better = waiting(1, 10.4), waiting(2, 11.9, created_at=START + timedelta(hours=1))
+    assert [entry.shown_score for entry in decided([first, better], secret, none_needed)] == [10.0, 10.0]
+    assert counting([first, better], secret) is first
+    assert shown_error(first, secret) is None
+    for open_ in (replace(secret, is_revealed=True), replace(secret, tells=Tells.EVERYTHING)):
+        assert [entry.shown_score for entry in decided([first, better], open_, none_needed)] == [10.4, 11.9]
+        assert counting([first, better], open_) is better
+        assert shown_error(first, open_) == 0.13

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from scoring import Jackknife, ladder
+from scoring import Jackknife, Release, ladder
 from submissions.leaderboard import standings
 from submissions.storage import board_version
 from submissions.storage.database import Database
@@ -29,6 +29,7 @@ RULES = st.fixed_dictionaries(
     {
         "count_rule": st.sampled_from(list(CountRule)),
         "uses_ladder": st.sampled_from([True, True, False]),
+        "score_step": st.sampled_from([1.0, 5.0]),
         "freezes_at": st.sampled_from([None, START + timedelta(hours=3), START + timedelta(days=400)]),
     }
 )
@@ -61,6 +62,12 @@ class Told:
     is_chosen: bool = False
     is_out: bool = False
     is_hidden: bool = False
+    is_awaited: bool = False
+    release: Release | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        return self.is_out or self.is_hidden
 
 
 class Slow:
@@ -77,19 +84,20 @@ class Slow:
             for one in self.told
             if one.entrant == entrant and one.jackknife and not one.is_out and not one.is_hidden
         ]
-        eligible.sort(key=lambda one: one.scored_hour)
         freeze = self.rules["freezes_at"]
         known = [one for one in eligible if freeze is None or START + timedelta(hours=one.scored_hour) < freeze]  # type: ignore[operator]
-        if not known:
-            return None
         if self.rules["uses_ladder"]:
-            climb = ladder([{"zoo": one.jackknife} for one in eligible if one.jackknife])
             released = [
-                (one.id, step.shown)
-                for one, step in zip(eligible, climb, strict=True)
-                if step.improved and one in known
+                (one.id, one.release.shown)
+                for one in self.told
+                if one.entrant == entrant
+                and one.release is not None
+                and one.release.improved
+                and (one in known or (one.is_awaited and freeze is None and not one.is_gone))
             ]
             return (*released[-1], len(known)) if released else None
+        if not known:
+            return None
         candidates = known
         if self.rules["count_rule"] is CountRule.LAST:
             counts = max(known, key=lambda one: one.created_hour)
@@ -98,6 +106,19 @@ class Slow:
                 candidates = [one for one in known if one.is_chosen]
             counts = min(candidates, key=lambda one: (-self.score(one), one.created_hour))
         return counts.id, round(self.score(counts), 2), len(known)
+
+    def settle(self, *, forget: bool = False) -> None:
+        """Decide what the Ladder shows: before the first that is awaited by the definition, after it nothing new."""
+        for entrant in "ab":
+            own = [one for one in self.told if one.entrant == entrant]
+            part = [one for one in own if not one.is_gone]
+            wait = next((place for place, one in enumerate(part) if one.is_awaited), len(part))
+            known = [{"zoo": one.jackknife} for one in part[:wait] if one.jackknife]
+            for one, release in zip(part[:wait], ladder(known, float(str(self.rules["score_step"]))), strict=True):
+                one.release = release
+            for one in own:
+                if one.is_gone or (forget and one in part[wait:]):
+                    one.release = None
 
     @staticmethod
     def score(one: Told) -> float:
@@ -120,6 +141,11 @@ class History:
         made = self.records.submission(self.phase, entrant=entrant, jackknives=[jackknife], hours=hour)
         self._scored(made, hour)
         self.told.append(Told(made, entrant, jackknife, hour, hour))
+        self.settle()
+
+    def settle(self, *, forget: bool = False) -> None:
+        if self.rules["uses_ladder"]:
+            Slow(self.told, self.rules).settle(forget=forget)
 
     def fail(self, entrant: str, _: None) -> None:
         self.records.submission(self.phase, entrant=entrant, reason=Reason.RAISED, hours=next(self.hours))
@@ -128,11 +154,13 @@ class History:
         if (one := self._at(place)) is not None:
             one.is_hidden = is_hidden
             self._change(one, is_hidden=is_hidden)
+            self.settle()
 
     def disqualify(self, place: int, is_out: bool) -> None:
         if (one := self._at(place)) is not None:
             one.is_out = is_out
             self._change(one, is_disqualified=is_out)
+            self.settle()
 
     def choose(self, place: int, _: None) -> None:
         one = self._at(place)
@@ -148,23 +176,30 @@ class History:
 
     def rerun(self, place: int, _: None) -> None:
         if (one := self._at(place)) is not None and one.jackknife is not None:
-            one.jackknife = None
+            one.jackknife, one.is_awaited = None, True
             self.records.next_attempt(one.id)
+            self.settle()
 
     def finish(self, place: int, jackknife: Jackknife) -> None:
         one = self._at(place)
         if one is not None and one.jackknife is None:
-            one.jackknife, one.scored_hour = jackknife, next(self.hours)
+            one.jackknife, one.scored_hour, one.is_awaited = jackknife, next(self.hours), False
             self.records.end(one.id, jackknives=[jackknife])
             self._scored(one.id, one.scored_hour)
+            self.settle()
 
     def change_rules(self, rules: dict[str, object], _: None) -> None:
+        forget = any(rules[name] != self.rules[name] for name in ("uses_ladder", "score_step"))
         self.rules = rules
         with self.records.db.write() as session:
             phase = session.get_one(PhaseRecord, self.phase)
             for name, value in rules.items():
                 setattr(phase, name, value)
-            standings.rebuild(session, self.phase)
+            standings.rebuild(session, self.phase, forget=forget)
+        if forget and not rules["uses_ladder"]:
+            for one in self.told:
+                one.release = None
+        self.settle(forget=forget)
 
     def merge(self, _first: None, _second: None) -> None:
         """All that was b's is a's now."""
@@ -172,6 +207,7 @@ class History:
             for one in self.told:
                 session.get_one(SubmissionRecord, one.id).entrant = one.entrant = "a"
             standings.recount(session, self.phase, ["a", "b"], anew=True)
+        self.settle()
 
     def check(self) -> None:
         """What is on record is what follows from the definitions, and what a rebuild would find."""
@@ -301,21 +337,13 @@ def test_the_ladder_shows_a_better_score_only_where_it_is_better_by_more_than_ch
     made = [
         records.submission(phase, jackknives=[of_mean(numbers)], hours=hours)
         for hours, numbers in enumerate((sure, [0.43, 0.40, 0.44, 0.35], [number + 0.2 for number in sure]))
-    ]
+    ]  # of standard errors 0.8, 2.0 and 0.8; the third differs from the first by 20 for certain
     with records.db.read() as session:
         shown = [
             (one.shown_score, one.is_released) for one in session.scalars(select(SubmissionRecord)) if one.id in made
         ]
-    assert shown == [(40.0, True), (40.0, False), (60.0, True)]
-    assert _standings(records, phase) == [(f"u{records.ann}", made[2], 60.0)]
-
-
-def test_without_a_jackknife_the_ladder_asks_for_one_step_more(records: Records) -> None:
-    phase = records.phase(zoos=("digits-mlp",), uses_ladder=True)
-    for hours, cmi in enumerate((0.3, 0.309, 0.32)):
-        records.submission(phase, cmi=(cmi,), hours=hours)
-    with records.db.read() as session:
-        assert [one.is_released for one in session.scalars(select(SubmissionRecord))] == [True, False, True]
+    assert shown == [(39.0, True), (39.0, False), (59.0, True)]
+    assert _standings(records, phase) == [(f"u{records.ann}", made[2], 59.0)]
 
 
 def test_a_baseline_climbs_no_ladder(records: Records) -> None:
@@ -357,6 +385,9 @@ def test_of_two_histories_that_became_one_the_ladder_decides_anew(records: Recor
             submission.entrant = "t1"
         standings.recount(session, phase, [f"u{records.ann}", f"u{records.bob}", "t1"], anew=True)
     assert [(entrant, score) for entrant, _, score in _standings(records, phase)] == [("t1", 60.0)]
+    with records.db.read() as session:
+        shown = [one.shown_score for one in session.scalars(select(SubmissionRecord).order_by(SubmissionRecord.id))]
+    assert shown == [40.0, 60.0, 60.0]
 
 
 def test_a_score_and_its_standing_come_in_one_transaction(records: Records) -> None:
@@ -374,5 +405,7 @@ def test_the_twin_knows_the_ladder() -> None:
     history = [of_mean([0.1, 0.1, 0.1, 0.1]), of_mean([0.5, 0.5, 0.5, 0.5])]
     told = [Told(number, "a", one, number, number) for number, one in enumerate(history)]
     rules: dict[str, object] = {"count_rule": CountRule.LAST, "uses_ladder": True, "freezes_at": None}
-    assert Slow(told, rules).standing("a") == (1, 50.0, 2)
+    slow = Slow(told, {**rules, "score_step": 1.0})
+    slow.settle()
+    assert slow.standing("a") == (1, 50.0, 2)
     assert math.isclose(fmean(one.estimate for one in history), 0.3)

@@ -12,10 +12,13 @@ from sqlalchemy.exc import IntegrityError
 from submissions.storage.database import Database
 from submissions.storage.migrations import migrate
 from submissions.storage.records import (
+    PhaseRecord,
     Purpose,
     Record,
+    ShowsScores,
     StandingRecord,
     SubmissionRecord,
+    TeamPersonRecord,
     TimeRule,
     UserRecord,
     ValueRecord,
@@ -78,6 +81,50 @@ def test_what_an_older_release_has_stored_outlives_the_migration(empty_db: Datab
         assert (zoo.weight_bytes, zoo.bytes, zoo.source, zoo.created_by_id) == ({}, 0, "", None)
     with pytest.raises(IntegrityError), empty_db.write() as session:  # foreign keys are minded again
         session.execute(text("UPDATE runs SET evaluation_id = 99"))
+
+
+def test_who_was_in_a_team_is_known_after_the_migration_as_far_as_it_can_be(empty_db: Database) -> None:
+    migrate(empty_db, "0005")
+    rows: list[tuple[str, dict[str, object]]] = [
+        ("users", {"name": name, "name_key": name, "role": "participant", "created_at": NOW, "wants_mail": True})
+        for name in ("ada", "bea", "cyd")
+    ]
+    rows += [
+        ("competitions", {"slug": "c", "title": "C", "text": "", "created_at": NOW}),
+        (
+            "phases",
+            {"competition_id": 1, "slug": "p", "title": "P", "opens_at": NOW, "wall_s": 1.0, "memory_bytes": 1}
+            | {
+                "scratch_bytes": 1,
+                "log_bytes": 1,
+                "processes": 1,
+                "daily_quota": 1,
+                "shows_logs": True,
+                "hidden": False,
+            },
+        ),
+        ("teams", {"competition_id": 1, "name": "t", "name_key": "t", "invite_key": "k", "created_at": NOW}),
+        ("team_members", {"team_id": 1, "user_id": 1, "competition_id": 1, "joined_at": NOW}),
+        *(
+            (
+                "submissions",
+                {"phase_id": 1, "user_id": user, "name": "m", "filename": "m.py", "bundle_sha256": "0"}
+                | {"state": "scored", "score": 12.3, "attempt": 1, "priority": 0, "team_id": 1, "created_at": NOW}
+                | {"is_baseline": False, "is_hidden": False, "is_disqualified": False, "spends_quota": True},
+            )
+            for user in (1, 2)
+        ),
+    ]
+    with empty_db.write() as session:
+        for table, row in rows:
+            names = ", ".join(row)
+            session.execute(text(f"INSERT INTO {table} ({names}) VALUES (:{names.replace(', ', ', :')})"), row)
+    migrate(empty_db)
+    with empty_db.read() as session:
+        persons = session.execute(select(TeamPersonRecord.team_id, TeamPersonRecord.user_id)).all()
+        assert sorted(map(tuple, persons)) == [(1, 1), (1, 2)]
+        phase = session.scalars(select(PhaseRecord)).one()
+        assert (phase.score_step, phase.total_quota, phase.shows_scores) == (1.0, None, ShowsScores.ALWAYS)
 
 
 def test_a_block_that_raises_writes_nothing(any_db: Database) -> None:

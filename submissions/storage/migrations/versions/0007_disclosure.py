@@ -1,4 +1,4 @@
-"""what a phase tells of results on zoos with secret truth: the step of scores, what it adds, whether it is revealed
+"""what a phase tells of results on zoos with secret truth: what beyond scores, and whether it is revealed
 
 Phases over such zoos tell scores in steps of one point from now on, so the scores that they show are rounded here.
 
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import func
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
@@ -27,7 +27,6 @@ _STANDINGS = sa.table(
 
 def upgrade() -> None:
     with op.batch_alter_table("phases") as batch_op:
-        batch_op.add_column(sa.Column("score_step", sa.Double(), nullable=False, server_default="1.0"))
         batch_op.add_column(sa.Column("tells", _TELLS, nullable=False, server_default="scores"))
         batch_op.add_column(sa.Column("is_revealed", sa.Boolean(), nullable=False, server_default=sa.false()))
     secret = sa.select(_LINKS.c.phase_id).where(_LINKS.c.zoo_id == _ZOOS.c.id, _ZOOS.c.truth_public.is_(False))

@@ -1,0 +1,200 @@
+"""What the Ladder has shown, everybody remembers who was there: whatever they leave, join or delete."""
+
+from collections.abc import Sequence
+
+import pytest
+from sqlalchemy import select
+
+from submissions.evaluation import outcomes
+from submissions.leaderboard import standings
+from submissions.leaderboard.entrants import acquaintances
+from submissions.people import teams
+from submissions.people.account_deletion import delete_account
+from submissions.people.accounts import register
+from submissions.storage.records import PhaseRecord, StandingRecord, SubmissionRecord, TeamRecord
+from tests.overlap import overlap
+from tests.records import PASSWORD, Records
+from tests.scoring.jackknives import of_mean
+
+Shown = list[tuple[float | None, bool]]
+
+
+def _phase(records: Records) -> int:
+    return records.phase(zoos=("digits-mlp",), uses_ladder=True)
+
+
+def _competition(records: Records, phase: int) -> int:
+    with records.db.read() as session:
+        return session.get_one(PhaseRecord, phase).competition_id
+
+
+def _submit(records: Records, phase: int, user: int, score: float, team: int | None = None) -> int:
+    """A submission with a certain score, of the person's team if they have one."""
+    entrant = None if team is None else f"t{team}"
+    jackknives = [of_mean([score / 100] * 4)]
+    return records.submission(phase, user, jackknives=jackknives, entrant=entrant, team_id=team)
+
+
+def _wait(records: Records, phase: int, user: int) -> int:
+    """A submission that is still being evaluated."""
+    return records.submission(phase, user, done=1)
+
+
+def _end(records: Records, submission: int, score: float) -> None:
+    records.end(submission, jackknives=[of_mean([score / 100] * 4)])
+
+
+def _invite(records: Records, team: int) -> str:
+    with records.db.read() as session:
+        return session.get_one(TeamRecord, team).invite_key
+
+
+def _shown(records: Records, submissions: Sequence[int]) -> Shown:
+    with records.db.read() as session:
+        found = [session.get_one(SubmissionRecord, one) for one in submissions]
+        return [(one.shown_score, one.is_released) for one in found]
+
+
+def _standings(records: Records, phase: int) -> dict[str, float]:
+    with records.db.read() as session:
+        rows = session.scalars(select(StandingRecord).where(StandingRecord.phase_id == phase))
+        return {row.entrant: row.shown_score for row in rows}
+
+
+def _rebuilt(records: Records, phase: int) -> dict[str, float]:
+    with records.db.write() as session:
+        standings.rebuild(session, phase)
+    return _standings(records, phase)
+
+
+@pytest.mark.both_databases
+def test_eight_teams_one_after_the_other_show_one_score(records: Records) -> None:
+    phase = _phase(records)
+    competition = _competition(records, phase)
+    made = []
+    for number, score in enumerate((15.0, 12.86, 12.0, 14.0, 9.0, 13.0, 14.9, 12.5)):
+        team = teams.create_team(records.db, competition, records.ann, f"team {number}")
+        made.append(_submit(records, phase, records.ann, score, team))
+        teams.leave_team(records.db, competition, records.ann)
+    made.append(_submit(records, phase, records.ann, 11.0))
+    assert _shown(records, made) == [(15.0, True), *[(15.0, False)] * 8]
+    assert _standings(records, phase) == _rebuilt(records, phase) == {"t1": 15.0}
+
+
+def test_a_better_score_is_shown_wherever_the_person_is_now(records: Records) -> None:
+    phase = _phase(records)
+    competition = _competition(records, phase)
+    team = teams.create_team(records.db, competition, records.ann, "gaps")
+    _submit(records, phase, records.ann, 15.0, team)
+    teams.leave_team(records.db, competition, records.ann)
+    better = _submit(records, phase, records.ann, 20.0)
+    again = _submit(records, phase, records.ann, 17.0)
+    assert _shown(records, [better, again]) == [(20.0, True), (20.0, False)]
+    assert _standings(records, phase) == {f"t{team}": 15.0, f"u{records.ann}": 20.0}
+
+
+@pytest.mark.both_databases
+def test_a_deleted_account_is_remembered(records: Records) -> None:
+    phase = _phase(records)
+    competition = _competition(records, phase)
+    team = teams.create_team(records.db, competition, records.ann, "gaps")
+    teams.join_team(records.db, _invite(records, team), records.bob)
+    first = _submit(records, phase, records.ann, 15.0, team)
+    teams.leave_team(records.db, competition, records.bob)
+    delete_account(records.db, records.ann, PASSWORD)
+    delete_account(records.db, records.bob, PASSWORD)
+    with records.db.read() as session:
+        known = acquaintances(session, competition)
+    assert known.persons == {f"t{team}": {records.ann, records.bob}}
+    assert known.of(f"u{records.bob}") == {f"u{records.bob}", f"t{team}"}
+    assert known.of(f"t{team}") == {f"t{team}", f"u{records.ann}", f"u{records.bob}"}
+    late = _submit(records, phase, records.bob, 12.0)
+    assert _shown(records, [first, late]) == [(15.0, True), (15.0, False)]
+
+
+def test_the_memory_is_that_of_entrants_with_a_person_in_common_and_ends_there(records: Records) -> None:
+    phase = _phase(records)
+    competition = _competition(records, phase)
+    cyd = register(records.db, "cyd", "cyd@example.org", PASSWORD)
+    gaps = teams.create_team(records.db, competition, records.ann, "gaps")
+    teams.join_team(records.db, _invite(records, gaps), records.bob)
+    _submit(records, phase, records.ann, 15.0, gaps)
+    teams.leave_team(records.db, competition, records.bob)
+    more = teams.create_team(records.db, competition, records.bob, "more")
+    teams.join_team(records.db, _invite(records, more), cyd)
+    theirs = _submit(records, phase, cyd, 14.0, more)
+    teams.leave_team(records.db, competition, cyd)
+    own = _submit(records, phase, cyd, 10.0)
+    stranger = _submit(records, phase, register(records.db, "dan", "dan@example.org", PASSWORD), 3.0)
+    assert _shown(records, [theirs, own, stranger]) == [(15.0, False), (14.0, False), (3.0, True)]
+
+
+def test_who_joins_brings_what_they_know(records: Records) -> None:
+    phase = _phase(records)
+    competition = _competition(records, phase)
+    known = teams.create_team(records.db, competition, records.ann, "known")
+    _submit(records, phase, records.ann, 15.0, known)
+    teams.leave_team(records.db, competition, records.ann)
+    other = teams.create_team(records.db, competition, records.bob, "other")
+    theirs = _submit(records, phase, records.bob, 10.0, other)
+    assert _shown(records, [theirs]) == [(10.0, True)]
+    teams.join_team(records.db, _invite(records, other), records.ann)
+    assert _shown(records, [theirs]) == [(15.0, False)]
+    assert _standings(records, phase) == _rebuilt(records, phase) == {f"t{known}": 15.0}
+
+
+@pytest.mark.both_databases
+def test_what_is_accepted_later_waits_for_what_was_accepted_earlier(records: Records) -> None:
+    phase = _phase(records)
+    first, second = _wait(records, phase, records.ann), _wait(records, phase, records.ann)
+    _end(records, second, 11.0)
+    assert _shown(records, [first, second]) == [(None, False), (None, False)]
+    assert _standings(records, phase) == {}
+    _end(records, first, 22.0)
+    assert _shown(records, [first, second]) == [(22.0, True), (22.0, False)]
+
+
+@pytest.mark.both_databases
+def test_a_cancelled_submission_is_not_waited_for(records: Records) -> None:
+    phase = _phase(records)
+    first, second = _wait(records, phase, records.ann), _wait(records, phase, records.ann)
+    _end(records, second, 11.0)
+    assert outcomes.cancel(records.db, first)
+    assert _shown(records, [first, second]) == [(None, False), (11.0, True)]
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_after_re_runs_all_is_as_if_they_had_ended_in_the_order_of_acceptance(
+    records: Records, order: tuple[int, int]
+) -> None:
+    phase = _phase(records)
+    made = [_submit(records, phase, records.ann, score) for score in (22.0, 11.0)]
+    for one in made:
+        records.next_attempt(one)
+    assert _shown(records, made) == [(22.0, True), (22.0, False)]
+    assert _standings(records, phase) == {f"u{records.ann}": 22.0}
+    for place in order:
+        _end(records, made[place], (22.0, 11.0)[place])
+    assert _shown(records, made) == [(22.0, True), (22.0, False)]
+
+
+@pytest.mark.parametrize("any_db", ["postgresql"], indirect=True)
+def test_two_scores_at_once_in_one_memory_are_decided_in_the_order_of_acceptance(records: Records) -> None:
+    phase = _phase(records)
+    competition = _competition(records, phase)
+    team = teams.create_team(records.db, competition, records.ann, "gaps")
+    teams.join_team(records.db, _invite(records, team), records.bob)
+    teams.leave_team(records.db, competition, records.bob)
+    first = records.submission(phase, records.ann, done=1, entrant=f"t{team}", team_id=team)
+    second = _wait(records, phase, records.bob)
+    overlap(records.db, lambda: _end(records, second, 30.0), lambda: _end(records, first, 40.0))
+    assert _shown(records, [first, second]) == [(40.0, True), (40.0, False)]
+
+
+@pytest.mark.parametrize("any_db", ["postgresql"], indirect=True)
+def test_a_cancellation_and_a_score_at_once_leave_nothing_undecided(records: Records) -> None:
+    phase = _phase(records)
+    first, second = _wait(records, phase, records.ann), _wait(records, phase, records.ann)
+    overlap(records.db, lambda: outcomes.cancel(records.db, first), lambda: _end(records, second, 30.0))
+    assert _shown(records, [first, second]) == [(None, False), (30.0, True)]
