@@ -342,8 +342,8 @@ def test_the_ladder_shows_a_better_score_only_where_it_is_better_by_more_than_ch
         shown = [
             (one.shown_score, one.is_released) for one in session.scalars(select(SubmissionRecord)) if one.id in made
         ]
-    assert shown == [(39.0, True), (39.0, False), (59.0, True)]
-    assert _standings(records, phase) == [(f"u{records.ann}", made[2], 59.0)]
+    assert shown == [(34.0, True), (34.0, False), (54.0, True)]
+    assert _standings(records, phase) == [(f"u{records.ann}", made[2], 54.0)]
 
 
 def test_a_baseline_climbs_no_ladder(records: Records) -> None:
