@@ -93,7 +93,8 @@ class OldBoard:
         return Shown(scores, released, is_first)
 
     def needed(self, errors: FloatArray) -> FloatArray:
-        return self._best.mean(axis=1)[:, None] + np.hypot(_errors(self._best)[:, None], errors)
+        needed: FloatArray = self._best.mean(axis=1)[:, None] + np.hypot(_errors(self._best)[:, None], errors)
+        return needed
 
     def certified(self, scores: FloatArray, errors: FloatArray) -> FloatArray:
         return scores
@@ -108,6 +109,7 @@ class _LadderBoard:
     def __init__(self, simulations: int, step: float) -> None:
         self.is_begun = False
         self._step = step
+        self._networks = 0
         self._simulations = simulations
         self._memories = [Ladder(step) for _ in range(simulations)]
 

@@ -3,8 +3,8 @@
 Pages, fragments, the API, exports, mails, the leaderboard and its history call it; nothing else decides.
 docs/results-page.md has the table of who is told what, and when.
 
-- A phase that shows scores after it closes tells nothing before. A freeze keeps what was scored since then from everybody
-  but its owners.
+- A phase that shows scores after it closes tells nothing before.
+- A freeze keeps what was scored since then from everybody but its owners.
 - The Ladder tells nothing but the released score: a team would learn from the rest what the Ladder withholds.
 - While a zoo's truth is secret, the scores on it, and of its phase, are told in steps, and nothing else. An exact
   number that depends on a secret target reveals it: a measure can be written so that its correlation spells out the

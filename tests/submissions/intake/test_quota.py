@@ -171,7 +171,7 @@ def test_a_refusal_says_whose_quota_is_used_up_and_what_to_do(
 ) -> None:
     phase_id = records.phase(daily_quota=2, daily_smoke_failures=3)
     for fields in submissions:
-        records.submission(phase_id, **fields)
+        records.submission(phase_id, **fields)  # type: ignore[arg-type]
     ends = {
         "You have used all 2": "submissions of the last 24 hours in this phase.",
         "Your 2": f"submissions of the last 24 hours in this phase are taken: 1 used, 1 not begun yet. {TAKEN}",

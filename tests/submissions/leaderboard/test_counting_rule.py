@@ -194,21 +194,6 @@ def test_a_score_of_nought_is_a_score() -> None:
     assert on_board([nought, half], BEST) == 2
 
 
-@pytest.mark.parametrize(
-    "known",
-    [
-        {1: {"zoo": of_mean([0.1] * 4)}},
-        {2: {"zoo": of_mean([0.105] * 4)}},
-        {1: {"zoo": of_mean([0.1] * 4)}, 2: {"other": of_mean([0.105] * 4)}},
-    ],
-    ids=["the new one's are missing", "the best one's are missing", "of other zoos"],
-)
-def test_where_jackknives_do_not_compare_the_least_step_decides(known: Mapping[int, Jackknives]) -> None:
-    for gain, is_released in ((LEAST_STEP, False), (LEAST_STEP + 0.25, True)):
-        now = decided([ENTRY, waiting(2, 10.0 + gain)], LADDER, lambda _: known)
-        assert [entry.is_released for entry in now] == [True, is_released]
-
-
 def test_jackknives_decide_against_a_gain_that_is_within_their_error() -> None:
     """Which of the two is the new one matters: the same difference downwards is none at all."""
     known = {1: {"zoo": of_mean([0.1] * 4)}, 2: {"zoo": of_mean([0.05, 0.1, 0.2, 0.13])}}
