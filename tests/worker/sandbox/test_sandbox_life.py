@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from tests.services import wait_until
-from tests.worker.sandbox.sandboxed import NORMAL, function, make_sandbox, processes, value_of
-from worker.sandbox.limits import cgroups
+from tests.worker.sandbox.sandboxed import NORMAL, failure_of, function, make_sandbox, processes, value_of
+from worker.sandbox.limits import cgroups, supervise
 from worker.sandbox.protocol import Code, Limits, NetworkFiles, Sandbox, SandboxError
 
 pytestmark = pytest.mark.usefixtures("the_next_network_is_unaffected")
@@ -87,3 +87,20 @@ sandbox.evaluate(network_files(zoo, zoo.networks[0].id), 1)
         process.wait()
         wait_until(lambda: not any(child.is_running() for child in below), "the end of all processes")
     cgroups.remove_stale()
+
+
+def test_a_run_that_does_not_end_in_time_takes_its_zygote_with_it(
+    monkeypatch: pytest.MonkeyPatch, network: NetworkFiles
+) -> None:
+    """With no time at all for its end. The author sees why it was stopped, and the next network gets a new zygote."""
+    monkeypatch.setattr(supervise, "TEARDOWN_S", 0.0)
+    before = processes()
+    sandbox = make_sandbox()
+    try:
+        sandbox.start(Code({"complexity.py": function("time.sleep(1000)").encode()}, "digest"), Limits(wall_s=0.3))
+        assert failure_of(sandbox.evaluate(network, 1)).reason == "time_limit"
+        wait_until(lambda: processes() <= before, "the end of the zygote")
+        assert failure_of(sandbox.evaluate(network, 2)).reason == "time_limit"
+    finally:
+        sandbox.close()
+    wait_until(lambda: processes() <= before, "the end of the second zygote")
