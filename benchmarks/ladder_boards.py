@@ -93,7 +93,8 @@ class OldBoard:
         return Shown(scores, released, is_first)
 
     def needed(self, errors: FloatArray) -> FloatArray:
-        return self._best.mean(axis=1)[:, None] + np.hypot(_errors(self._best)[:, None], errors)
+        needed: FloatArray = self._best.mean(axis=1)[:, None] + np.hypot(_errors(self._best)[:, None], errors)
+        return needed
 
     def certified(self, scores: FloatArray, errors: FloatArray) -> FloatArray:
         return scores
@@ -110,6 +111,7 @@ class _LadderBoard:
         self._step = step
         self._simulations = simulations
         self._memories = [Ladder(step) for _ in range(simulations)]
+        self._networks = 0  # until the first submission
 
     def _remember(self, scores: FloatArray, released: NDArray[np.bool_]) -> None:
         for simulation, memory in enumerate(self._memories):
@@ -229,7 +231,9 @@ class ProductBoard(_LadderBoard):
         simulations, count, networks = contributions.shape
         scores = np.clip(contributions.mean(axis=-1), 0, HUNDRED)
         errors = contributions.std(axis=-1, ddof=1) / math.sqrt(networks)
-        needs = self._needs_jackknife(contributions, scores, errors) if not is_first else np.ones_like(scores)
+        needs = (
+            self._needs_jackknife(contributions, scores, errors) if not is_first else np.ones(scores.shape, dtype=bool)
+        )
         names = [f"n{network}" for network in range(networks)]
         submissions, evaluations = [], []
         for simulation, place in np.ndindex(simulations, count):

@@ -69,7 +69,7 @@ def test_a_quota_of_the_whole_phase_never_resets(records: Records) -> None:
         ({"state": State.BROKEN, "spends_quota": True}, 1),
         ({"state": State.QUEUED}, 2),  # holds a place
     ):
-        records.submission(phase_id, **fields)  # type: ignore[arg-type]
+        records.submission(phase_id, **fields)
         assert quota(records, phase_id).used == used
     for hours in (0, 24 * 365):
         left = quota(records, phase_id, hours)
