@@ -112,6 +112,7 @@ class _LadderBoard:
         self._networks = 0
         self._simulations = simulations
         self._memories = [Ladder(step) for _ in range(simulations)]
+        self._networks = 0  # until the first submission
 
     def _remember(self, scores: FloatArray, released: NDArray[np.bool_]) -> None:
         for simulation, memory in enumerate(self._memories):
@@ -231,7 +232,9 @@ class ProductBoard(_LadderBoard):
         simulations, count, networks = contributions.shape
         scores = np.clip(contributions.mean(axis=-1), 0, HUNDRED)
         errors = contributions.std(axis=-1, ddof=1) / math.sqrt(networks)
-        needs = self._needs_jackknife(contributions, scores, errors) if not is_first else np.ones_like(scores)
+        needs = (
+            self._needs_jackknife(contributions, scores, errors) if not is_first else np.ones(scores.shape, dtype=bool)
+        )
         names = [f"n{network}" for network in range(networks)]
         submissions, evaluations = [], []
         for simulation, place in np.ndindex(simulations, count):

@@ -2,7 +2,9 @@
 
 Submissions with their code, values and scores stay, under "deleted account" and a number, so that a leaderboard does
 not change. Removed are the name, address, password, sessions, tokens, notifications, mails, and the description, link
-and alias of the person's own submissions. Called by the account's pages and the API.
+and alias of the person's own submissions. In which teams the person was stays on record under the number, so that
+deleting an account does not free the Ladder's memory (`submissions.leaderboard.entrants`). Called by the account's
+pages and the API.
 """
 
 from sqlalchemy import delete, select, update

@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import PurePath
 from typing import IO, Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from scoring import METRICS
@@ -25,6 +25,7 @@ from submissions.storage.records import (
     Record,
     SubmissionRecord,
     TeamMemberRecord,
+    TeamPersonRecord,
     TeamRecord,
     UserRecord,
     ValueRecord,
@@ -61,12 +62,14 @@ def write_export(db: Database, store: BundleStore, user_id: int, file: IO[bytes]
 
 
 def _account(session: Session, user: UserRecord) -> dict[str, Any]:
-    teams_of = session.execute(
+    is_member = and_(TeamMemberRecord.team_id == TeamRecord.id, TeamMemberRecord.user_id == user.id)
+    teams_of = session.execute(  # also those that the person has left, which have no date
         select(TeamRecord.name, CompetitionRecord.slug, TeamMemberRecord.joined_at)
-        .join(TeamMemberRecord, TeamMemberRecord.team_id == TeamRecord.id)
+        .join(TeamPersonRecord, TeamPersonRecord.team_id == TeamRecord.id)
         .join(CompetitionRecord, CompetitionRecord.id == TeamRecord.competition_id)
-        .where(TeamMemberRecord.user_id == user.id)
-        .order_by(TeamMemberRecord.joined_at)
+        .outerjoin(TeamMemberRecord, is_member)
+        .where(TeamPersonRecord.user_id == user.id)
+        .order_by(TeamRecord.id)
     )
     tokens = select(ApiTokenRecord).where(ApiTokenRecord.user_id == user.id).order_by(ApiTokenRecord.id)
     notices = select(NotificationRecord).where(NotificationRecord.user_id == user.id).order_by(NotificationRecord.id)
