@@ -8,7 +8,7 @@ PROCESSES ?= 2
 ARGS ?=
 # Whole files go to one process, so that what a module shares is made once.
 TESTS = $(BIN)/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
-BENCHMARKS := $(filter-out __init__,$(basename $(notdir $(wildcard benchmarks/*.py))))
+BENCHMARKS := $(filter-out __init__,$(basename $(notdir $(wildcard benchmarks/*.py)))) $(notdir $(patsubst %/__main__.py,%,$(wildcard benchmarks/*/__main__.py)))
 
 # Compiled modules are kept: every server and worker of a test or the demo would compile all of them again.
 unexport PYTHONDONTWRITEBYTECODE

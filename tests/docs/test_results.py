@@ -10,7 +10,9 @@ from tests.docs.tables import DOCS
 
 PAGE = (DOCS / "results.md").read_text()
 with (DOCS / "results.csv").open() as _file:
-    NUMBERS = {(line["zoo"], line["measure"]): line for line in csv.DictReader(_file) if line["group"] != "reference"}
+    _LINES = list(csv.DictReader(_file))
+NUMBERS = {(line["zoo"], line["measure"]): line for line in _LINES if line["group"] != "reference"}
+REFERENCES = {(line["zoo"], line["measure"]): float(line["score"]) for line in _LINES if line["group"] == "reference"}
 ZOOS = sorted({zoo for zoo, _ in NUMBERS})
 
 
@@ -59,3 +61,32 @@ def test_its_pictures_are_there() -> None:
     pictures = re.findall(r"\]\((images/[^)]+)\)", PAGE)
     assert len(pictures) == 3
     assert all((DOCS / picture).stat().st_size < 200_000 for picture in pictures)
+
+
+FLOORS = {zoo: REFERENCES[zoo, "random predictors, 95 % below"] for zoo in ZOOS}
+
+
+def test_margins_over_the_floor_are_in_standard_errors_of_the_score() -> None:
+    table = PAGE.split("## Above the floor on every zoo\n")[1].split("\n## ")[0]
+    zoos = re.findall(r"([\w-]+) \(over the floor\)", table)
+    rows = re.findall(r"^\| (?!measure|none)(.+?) \| (.+) \| \*\*", table, re.MULTILINE)
+    assert sorted(zoos) == ZOOS
+    for measure, cells in rows:
+        for zoo, cell in zip(zoos, cells.split(" | "), strict=True):
+            line = NUMBERS[zoo, measure]
+            margin = (float(line["score"]) - FLOORS[zoo]) / float(line["standard_error"])
+            score = shown(line["score"], 2, line["standard_error"])
+            assert margin > 0
+            assert cell == f"{score} ({margin:+.1f} SE)"
+
+
+def test_what_adds_nothing_to_two_hyperparameters_is_what_stays_under_the_floor_on_every_zoo() -> None:
+    paragraph = PAGE.split("**Nothing beyond two hyperparameters.**")[1].split("\n\n")[0]
+    listed = " ".join(paragraph.split("four zoos:")[1].split()).split(". This does")[0].split(", ")
+    measures = {measure for (_, measure), line in NUMBERS.items() if line["group"] != "references"}
+    lines = {measure: [NUMBERS[zoo, measure] for zoo in ZOOS] for measure in measures}
+    scored = {measure: rows for measure, rows in lines.items() if all(row["score"] for row in rows)}
+    for measure, rows in scored.items():
+        over = [float(row["score"]) - FLOORS[zoo] for zoo, row in zip(ZOOS, rows, strict=True)]
+        assert (max(over) <= 0) == (measure in listed)
+    assert set(listed) <= scored.keys()

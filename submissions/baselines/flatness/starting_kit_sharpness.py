@@ -26,6 +26,7 @@ BISECTIONS, SEARCHES, STEPS = 10, 3, 20
 STEP_SIZE = 1e-3
 DROP = 0.1
 CLOSE = 0.01  # near enough to end the bisection
+ROUNDED = 9  # digits: accuracies are fractions, and rounding decides no tie
 
 
 def complexity(model: nn.Module, dataset: Dataset) -> float:
@@ -36,7 +37,7 @@ def complexity(model: nn.Module, dataset: Dataset) -> float:
     middle = 1.0
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        excess = worst_accuracy(model, inputs, labels, middle, least) - least
+        excess = round(worst_accuracy(model, inputs, labels, middle, least) - least, ROUNDED)
         if abs(excess) < CLOSE:
             break
         low, high = (low, middle) if excess < 0 else (middle, high)
@@ -56,6 +57,6 @@ def worst_accuracy(model: nn.Module, inputs: Tensor, labels: Tensor, size: float
             moved = (moved + STEP_SIZE * slope).clamp(-limit, limit)
         outputs = logits(model, inputs, unflattened(model, center + moved))
         worst = min(worst, accuracy(outputs, labels))
-        if worst < enough - CLOSE:
+        if round(worst - enough, ROUNDED) < -CLOSE:
             break
     return worst

@@ -178,10 +178,10 @@ def kit_search(case: Case, sign: float, own: float) -> float:
     low, high, size = 0.0, 2.0, 1.0
     for _ in range(10):
         size = (low + high) / 2
-        worst = _worst(case, point, size, sign, own - DROP)
-        if abs(own - worst - DROP) < 1e-2:
+        fall = round(own - _worst(case, point, size, sign, own - DROP), 9)
+        if round(abs(fall - DROP), 9) < 1e-2:
             break
-        low, high = (low, size) if own - worst > DROP else (size, high)
+        low, high = (low, size) if fall > DROP else (size, high)
     return size
 
 
@@ -194,7 +194,7 @@ def _worst(case: Case, point: Tensor, size: float, sign: float, enough: float) -
             slope = loss_gradient(case.network, point + moved, case.inputs[batch], case.labels[batch])
             moved = torch.minimum(torch.maximum(moved + sign * 1e-3 * slope, -half_sides), half_sides)
         worst = min(worst, right(case, point + moved))
-        if worst < enough - 1e-2:
+        if round(enough - worst, 9) > 1e-2:
             break
     return worst
 
