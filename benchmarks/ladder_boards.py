@@ -219,9 +219,9 @@ class ProductBoard(_LadderBoard):
         scores = np.array([score for score, _ in rows]).reshape(simulations, count)
         released = np.array([is_released for _, is_released in rows]).reshape(simulations, count)
         self._remember(scores, released)
-        last = [count - 1 if not one.any() else int(np.flatnonzero(one)[-1]) for one in released]
+        last = count - 1 - np.argmax(released[:, ::-1], axis=1)  # the last release, or the last submission without one
         new = contributions[np.arange(simulations), last]
-        changed = released.any(axis=1)[:, None]
+        changed = released.any(axis=1, keepdims=True)
         self._best = new if is_first else np.where(changed, new, self._best)
         return Shown(scores, released, is_first)
 
