@@ -6,6 +6,7 @@ frequency.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -50,17 +51,21 @@ def spectral_distances(model: nn.Module, inputs: Tensor) -> list[float]:
     return [spectral_norm(layer, pair.final - pair.initial, size) for (layer, size), pair in layers]
 
 
-def output_positions(model: nn.Module, inputs: Tensor) -> list[int]:
-    """At how many positions each weight layer has its units: those of a convolution's image, 1 for a linear layer.
+def row_lengths(model: nn.Module, inputs: Tensor, weights: Sequence[Tensor]) -> list[float]:
+    """The lengths of the rows of each weight layer as a linear map, added up, with `weights` in place of its own.
 
-    As a linear map, a convolution with circular padding has a row for each unit at each of them.
+    A convolution with circular padding has a row for each unit at each position, all of a unit's alike.
     """
-    return [
-        math.prod(-(-length // step) for length, step in zip(size, layer.stride, strict=True))
-        if isinstance(layer, nn.Conv2d)
-        else 1
-        for layer, size in image_sizes(model, inputs)
-    ]
+    sums = []
+    for (layer, size), weight in zip(image_sizes(model, inputs), weights, strict=True):
+        positions, rows = 1, weight
+        if isinstance(layer, nn.Conv2d):
+            steps = [-(-length // step) for length, step in zip(size, layer.stride, strict=True)]
+            positions = math.prod(steps)
+            height, width = (count * step for count, step in zip(steps, layer.stride, strict=True))
+            rows = _wrapped(weight, (height, width), layer.dilation)
+        sums.append(positions * float(rows.flatten(1).norm(dim=1).sum()))
+    return sums
 
 
 def image_sizes(model: nn.Module, inputs: Tensor) -> list[tuple[WeightLayer, tuple[int, ...]]]:

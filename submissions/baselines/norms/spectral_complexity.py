@@ -13,7 +13,7 @@ Higher: a larger bound on the gap.
 
 import math
 
-from gengap_measures import Dataset, output_positions, spectral_norms, training_margin, weight_pairs
+from gengap_measures import Dataset, row_lengths, spectral_norms, training_margin, weight_pairs
 from torch import nn
 
 NAME = "Spectral complexity"
@@ -25,8 +25,7 @@ COST = "s"
 def complexity(model: nn.Module, dataset: Dataset) -> float:
     """The logarithm of the bound without its factors of data and logarithms. Raises ValueError without W0."""
     spectral = spectral_norms(model, dataset.inputs)
-    moves = [(pair.final - pair.initial).flatten(1).norm(dim=1).sum() for pair in weight_pairs(model)]
-    layers = zip(moves, output_positions(model, dataset.inputs), spectral, strict=True)
-    moved = sum((float(move) * positions / s) ** (2 / 3) for move, positions, s in layers)
+    moves = row_lengths(model, dataset.inputs, [pair.final - pair.initial for pair in weight_pairs(model)])
+    moved = sum((move / s) ** (2 / 3) for move, s in zip(moves, spectral, strict=True))
     product = sum(math.log(s) for s in spectral)
     return product + 1.5 * math.log(max(moved, 1e-12)) - math.log(training_margin(model, dataset))

@@ -12,7 +12,7 @@ Higher: a larger bound on the gap.
 
 import math
 
-from gengap_measures import Dataset, output_positions, spectral_norms, training_margin, weight_layers
+from gengap_measures import Dataset, row_lengths, spectral_norms, training_margin, weight_layers
 from torch import nn
 
 NAME = "Spectral complexity from origin"
@@ -24,8 +24,8 @@ COST = "s"
 def complexity(model: nn.Module, dataset: Dataset) -> float:
     """The logarithm of the bound without its factors of data and logarithms."""
     spectral = spectral_norms(model, dataset.inputs)
-    sizes = [layer.weight.detach().double().flatten(1).norm(dim=1).sum() for layer in weight_layers(model)]
-    layers = zip(sizes, output_positions(model, dataset.inputs), spectral, strict=True)
-    relative = sum((float(size) * positions / s) ** (2 / 3) for size, positions, s in layers)
+    weights = [layer.weight.detach().double() for layer in weight_layers(model)]
+    sizes = row_lengths(model, dataset.inputs, weights)
+    relative = sum((size / s) ** (2 / 3) for size, s in zip(sizes, spectral, strict=True))
     product = sum(math.log(s) for s in spectral)
     return product + 1.5 * math.log(max(relative, 1e-12)) - math.log(training_margin(model, dataset))
