@@ -42,7 +42,7 @@ def exposed_by_settings(before: Mapping[str, Any], after: Mapping[str, Any], sec
     before, after : Mapping[str, Any]
         Settings by name, as `PhasePlan.settings` returns them; `before` has the defaults for a new phase.
     secret_zoos : int
-        The number of the phase's zoos with secret truth.
+        The number of the phase's zoos with hidden truth.
     """
 
     def turned_on(name: str) -> bool:
@@ -58,15 +58,15 @@ def exposed_by_settings(before: Mapping[str, Any], after: Mapping[str, Any], sec
         yield _logs()
     if turned_on("is_revealed"):
         yield (
-            "Everybody sees all numbers of every result with all their digits, on the zoos with secret truth too. From "
-            "these the secret targets can be computed."
+            "Everybody sees all numbers of every result with all their digits, on zoos with hidden truth too. From "
+            "these the hidden targets can be computed."
         )
     if after["is_revealed"]:
         return
     widened = list(Tells).index(after["tells"]) > list(Tells).index(before["tells"])
     if widened or after["score_step"] < before["score_step"]:
         now, old = _bits(after, secret_zoos), _bits(before, secret_zoos)
-        yield f"One submission can give away {now} about the zoos with secret truth, instead of {old}."
+        yield f"One submission can give away {now} about the zoos with hidden truth, instead of {old}."
 
 
 def exposed_by_zoo(zoo: ZooRecord, settings: Mapping[str, Any]) -> Iterator[str]:
@@ -74,7 +74,7 @@ def exposed_by_zoo(zoo: ZooRecord, settings: Mapping[str, Any]) -> Iterator[str]
     if zoo.truth_public:
         return
     if settings["shows_logs"]:
-        yield f"{zoo.label} has a secret truth. {_logs()}"
+        yield f"{zoo.label} has a hidden truth. {_logs()}"
     if settings["is_revealed"]:
         yield f"The phase is revealed: everybody sees all numbers of results on {zoo.label}, whose truth is secret."
     elif settings["tells"] is not Tells.SCORES:

@@ -81,6 +81,7 @@ def page(session: Session, phase_id: int, query: Query | None = None) -> Board:
         phase_id=phase_id,
         version=phase.board_version,
         query=definite,
+        metrics=tuple(name for name, metric in METRICS.items() if _is_told(metric, shown, told)),
         columns=shown,
         rows=with_cells(session, _ranked(session, phase, found), shown, told),
         total=total,
@@ -92,7 +93,7 @@ def page(session: Session, phase_id: int, query: Query | None = None) -> Board:
         uses_ladder=phase.uses_ladder,
         freezes_at=phase.freezes_at,
         step=phase.score_step if shows_steps(phase) else None,
-        has_old_intervals=phase.intervals_version < phase.board_version,
+        has_old_intervals=phase.intervals_version < phase.board_version and not shows_steps(phase),
     )
 
 
@@ -149,6 +150,11 @@ def shows_steps(phase: PhaseRecord) -> bool:
     return phase.uses_ladder or board_disclosure(phase).sight is Sight.STEPS
 
 
+def _is_told(metric: Metric, columns: Sequence[Column], told: Disclosure) -> bool:
+    """Whether the metric may be told on one of these zoos."""
+    return any(told.metric(metric, 0.0, truth_public=column.truth_public) is not None for column in columns)
+
+
 def _mean_references(columns: Sequence[Column], told: Disclosure) -> References | None:
     mean = References.mean(column.references for column in columns)
     return mean if mean is None or told.sight is Sight.ALL else mean.in_steps(told.step)
@@ -180,10 +186,8 @@ def _columns(session: Session, phase: PhaseRecord, told: Disclosure) -> tuple[Co
 def _definite(query: Query, columns: Sequence[Column], tracks: Sequence[str] | None, told: Disclosure) -> Query:
     """Return the query without what the board does not have, and with an explicit direction."""
     metric, _, zoo = query.sort.partition(".")
-    is_metric = metric in METRICS and any(
-        column.name == zoo and told.metric(METRICS[metric], 0.0, truth_public=column.truth_public) is not None
-        for column in columns
-    )
+    asked = [column for column in columns if column.name == zoo]
+    is_metric = metric in METRICS and _is_told(METRICS[metric], asked, told)
     if not is_metric and query.sort not in NATURALLY_DESCENDING:
         query = replace(query, sort=SCORE, descending=None)
     return replace(

@@ -131,6 +131,8 @@ class Board:
         Increases with every change of the board.
     query : Query
         With explicit direction and page.
+    metrics : tuple[str, ...]
+        Address names of the metrics that are told of at least one zoo.
     columns : tuple[Column, ...]
         None in a phase with the Ladder, which hides the metrics.
     total : int
@@ -150,6 +152,7 @@ class Board:
     phase_id: int
     version: int
     query: Query
+    metrics: tuple[str, ...]
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     total: int

@@ -13,7 +13,7 @@ docs/results-page.md has the table of who is told what, and when.
 
 import math
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol, TypeVar
@@ -122,8 +122,10 @@ class Disclosure:
         return None if shown is None else shown / metric.scale
 
     def moment(self, at: Moment) -> Moment:
-        """Return a time that depends on how long the measure took, without its seconds where results are withheld."""
-        return at if at is None or not self.is_coarse else at.replace(second=0, microsecond=0)
+        """Return a time that depends on how long the measure took, rounded up to minutes where results are withheld."""
+        if at is None or not self.is_coarse:
+            return at
+        return at - timedelta(seconds=at.second, microseconds=at.microsecond) + timedelta(minutes=1)
 
     def done(self, done: int, networks: int, *, truth_public: bool) -> int:
         """Return the number of networks with a value, in tenths of all networks where results are withheld."""

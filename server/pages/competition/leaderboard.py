@@ -123,7 +123,8 @@ def _board(phase: PhaseRecord, wanted: Asked, waiting: int) -> KeptBoard:
         board = board_page.page(db_session, phase.id, query)
     path = url_for("leaderboard.show", competition_slug=phase.competition.slug, phase_slug=phase.slug)
     links = Links(board, wanted.show, path)
-    metrics = wanted.metrics(len(board.columns))
+    wanted_metrics = wanted.metrics(len(board.columns))
+    metrics = tuple(name for name in wanted_metrics if name in board.metrics) or board.metrics[:1]
     html = render_template(
         "board/_board.html",
         phase=phase,
@@ -132,7 +133,7 @@ def _board(phase: PhaseRecord, wanted: Asked, waiting: int) -> KeptBoard:
         metrics=metrics,
         metric_names=METRIC_NAMES,
         metric_titles=METRIC_TITLES,
-        all_metrics=tuple(METRICS),
+        all_metrics=board.metrics,
         is_frozen=is_frozen(phase),
         cells={row.submission_id: cells_html(row.cells, metrics) for row in board.rows},
         submission_path=url_for("submissions.show", submission_id=0)[:-1],

@@ -131,7 +131,7 @@ def test_a_secret_zoo_joins_a_phase_that_shows_logs_only_if_that_is_confirmed(si
     olga, path = site.browser("olga"), f"/organizer/zoos/{hidden}"
     refused = olga.post(f"{path}/attach", {"phase": phase})
     assert refused.status_code == 422
-    assert "hidden@1 has a secret truth" in refused.text
+    assert "hidden@1 has a hidden truth" in refused.text
     assert 'name="confirmed"' in refused.text
     assert olga.post(f"{path}/attach", {"phase": phase, "confirmed": "on"}).status_code == 302
     with site.db.read() as session:

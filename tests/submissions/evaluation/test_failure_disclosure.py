@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import zipfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def everything_seen(competition: Competition, user: int, submission_id: int) -> 
         notices = session.scalars(
             select(NotificationRecord).where(NotificationRecord.submission_id == submission_id)
         ).all()
-        assert [notice.at for notice in notices] == [submission.finished_at.replace(second=0)]
+        assert [notice.at for notice in notices] == [submission.finished_at.replace(second=0) + timedelta(minutes=1)]
         failure = session.scalars(select(FailureRecord).order_by(FailureRecord.run_id.desc())).first()
         assert failure is not None
         stored = (failure.detail, failure.message, failure.log)

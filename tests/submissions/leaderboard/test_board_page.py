@@ -221,7 +221,7 @@ def test_with_the_ladder_there_are_no_columns_and_no_order_by_what_is_kept_back(
     assert board.columns == ()
     assert board.query.sort == "score"
     assert [(row.name, row.score, row.standard_error) for row in board.rows] == [
-        ("ann's", 15.0, 1.0),
+        ("ann's", 15.0, None),
         ("norm", 12.35, None),
     ]
 

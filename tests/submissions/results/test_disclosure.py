@@ -98,7 +98,7 @@ def test_times_and_progress_are_coarse_where_results_are_withheld() -> None:
     open_, coarse = (
         Disclosure(sight, tells_secrets=False, step=1.0, tells=Tells.SCORES) for sight in (Sight.ALL, Sight.STEPS)
     )
-    assert (open_.moment(at), coarse.moment(at)) == (at, START + timedelta(minutes=3))
+    assert (open_.moment(at), coarse.moment(at)) == (at, START + timedelta(minutes=4))
     assert coarse.moment(None) is None
     assert [coarse.done(done, 96, truth_public=False) for done in (0, 9, 10, 95, 96)] == [0, 0, 9, 86, 96]
     assert [coarse.done(done, 96, truth_public=True) for done in (0, 9, 95)] == [0, 9, 95]
