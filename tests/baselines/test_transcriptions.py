@@ -10,7 +10,8 @@ from model_zoo import open_zoo
 from submissions.baselines import BASELINES
 from tests.baselines.transcriptions import TRANSCRIPTIONS
 from tests.baselines.transcriptions.plain import Case
-from tests.baselines.verification import case_of, difference, measured, transcribed
+from tests.baselines.verification import KINDS as KINDS_OF_ZOOS
+from tests.baselines.verification import case_of, difference, kept_rows, measured, transcribed
 
 CLOSE = 1e-6
 # A zoo, and the length of a network's chain there: of images, ten layers have batch norm and eight do not.
@@ -55,6 +56,13 @@ def test_every_measure_has_a_transcription_with_its_source() -> None:
     assert TRANSCRIPTIONS.keys() == {baseline.name for baseline in BASELINES}
     assert all(entry.source for entry in TRANSCRIPTIONS.values())
     assert all((entry.published is None) == (entry.reason == "") for entry in TRANSCRIPTIONS.values())
+
+
+def test_the_documentation_has_every_measure_on_both_kinds_of_network_and_all_agree() -> None:
+    rows = kept_rows()
+    for zoos in KINDS_OF_ZOOS.values():
+        assert sorted(row["measure"] for row in rows if row["zoo"] in zoos) == sorted(TRANSCRIPTIONS)
+    assert all(float(row["worst_difference"]) < CLOSE for row in rows)
 
 
 @pytest.mark.parametrize(("name", "kind"), [_marked(name, kind) for name in TRANSCRIPTIONS for kind in KINDS])

@@ -101,11 +101,11 @@ def agreement(name: str, cases: Sequence[Case]) -> tuple[float, float | None]:
 
 
 def rows_of(name: str) -> Iterator[Row]:
-    """The lines of a zoo; of measures of the extended track, where it is on it."""
+    """The lines of a zoo: of the measures of the extended track if it is on it, else of all others."""
     zoo = open_zoo(make_zoo(name, Settings()))
     cases = [case_of(zoo, entry.id) for entry in zoo.networks[:: len(zoo.networks) // NETWORKS][:NETWORKS]]
     for baseline in BASELINES:
-        if zoo.networks[0].siblings or baseline.name not in EXTENDED:
+        if bool(zoo.networks[0].siblings) == (baseline.name in EXTENDED):
             worst, rank = agreement(baseline.name, cases)
             shown = "" if rank is None else f"{rank:.2f}"
             yield {

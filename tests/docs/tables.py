@@ -18,6 +18,8 @@ from submissions.people.tokens import SCOPES
 from submissions.settings import Settings
 from submissions.storage.limits import LIMITS, Limit
 from submissions.storage.states import SENTENCES, Reason
+from tests.baselines.transcriptions import TRANSCRIPTIONS
+from tests.baselines.verification import KINDS, kept_rows
 from tests.worker.matrix import (
     test_matrix_answers,
     test_matrix_carry,
@@ -168,6 +170,25 @@ def measures_table() -> str:
     return "\n".join(rows)
 
 
+def verification_table() -> str:
+    """What each measure was compared with, how far they agree, and why a measure differs from its publication."""
+    found = {(row["measure"], row["zoo"]): row for row in kept_rows()}
+    rows = [
+        "| measure | publication | agrees to: dense | conv. | open choices; why it differs | τ: dense | conv. |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for baseline in BASELINES:
+        entry, worst, taus = TRANSCRIPTIONS[baseline.name], [], []
+        for zoos in KINDS.values():
+            row = next(found[baseline.name, zoo] for zoo in zoos if (baseline.name, zoo) in found)
+            worst.append(row["worst_difference"])
+            taus.append(row["kendall_tau"].replace("nan", "–") if entry.reason else "")
+        words = " ".join([entry.choices, f"**Differs:** {entry.reason}" if entry.reason else ""]).strip()
+        cells = [baseline.name, entry.source, *worst, words.replace("|", "\\|"), *taus]
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
 def helpers_table() -> str:
     """What `from gengap_measures import …` gives, by module, with the first sentence of its docstring."""
     modules = {path.stem: ast.parse(path.read_bytes()) for path in sorted(HELPERS.glob("*.py"))}
@@ -196,7 +217,7 @@ TABLES = {
     DOCS / "operations.md": {"settings": settings_table},
     DOCS / "sandbox.md": {"honest": honest_list, "matrix": matrix_tables},
     DOCS / "measure-api.md": {"limits": limits_table, "reasons": reasons_table},
-    DOCS / "measures.md": {"helpers": helpers_table, "measures": measures_table},
+    DOCS / "measures.md": {"helpers": helpers_table, "measures": measures_table, "verification": verification_table},
 }
 
 
