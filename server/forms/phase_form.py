@@ -44,7 +44,7 @@ def posted_fields(before: PhasePlan) -> PhaseFields:
         name: name in request.form
         if kind is bool
         else text_field(name, _LENGTHS.get(name, _NUMBER_LENGTH))
-        if name in request.form
+        if name in request.form or not _is_choice(kind)
         else _typed(getattr(before, name))
         for name, kind in _KINDS.items()
     }
@@ -61,6 +61,11 @@ def plan_in(fields: PhaseFields, before: PhasePlan) -> tuple[PhasePlan | None, d
     limits = {limit.name: read.limit(limit, text, before.limits) for limit, text in fields["limits"].items()}
     plan = before.changed(settings | limits)
     return (None, read.messages) if read.messages else (plan, plan.faults())
+
+
+def _is_choice(kind: Any) -> bool:
+    """Whether a field has a value wherever it is shown, so that it keeps the old one where it was not sent."""
+    return isinstance(kind, type) and issubclass(kind, float | StrEnum)
 
 
 def _typed(value: object) -> str | bool:

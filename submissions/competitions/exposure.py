@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from submissions.results.disclosure import bits_of_submission
-from submissions.storage.records import Tells, ZooRecord
+from submissions.storage.records import ShowsScores, Tells, ZooRecord
 
 
 class UnconfirmedError(Exception):
@@ -52,6 +52,8 @@ def exposed_by_settings(before: Mapping[str, Any], after: Mapping[str, Any], sec
         yield "Without the Ladder everybody sees the scores of all submissions that count, and authors all of theirs."
     if before["freezes_at"] is not None and (after["freezes_at"] is None or after["freezes_at"] > before["freezes_at"]):
         yield "Everybody sees the scores that the freeze keeps back now."
+    if before["shows_scores"] is ShowsScores.AFTER_CLOSE and after["shows_scores"] is ShowsScores.ALWAYS:
+        yield "Everybody sees scores and the leaderboard now, not only after the phase closes."
     if not secret_zoos:
         return
     if turned_on("shows_logs"):

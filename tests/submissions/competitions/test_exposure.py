@@ -7,7 +7,7 @@ import pytest
 
 from submissions.competitions.exposure import UnconfirmedError, exposed_by_settings, require_confirmation
 from submissions.competitions.phases import PhasePlan
-from submissions.storage.records import Tells
+from submissions.storage.records import ShowsScores, Tells
 from tests.records import START
 
 LATER, LATEST = (START + timedelta(days=days) for days in (1, 2))
@@ -24,6 +24,7 @@ def _said(before: dict[str, Any], after: dict[str, Any], secret_zoos: int) -> tu
         ({"uses_ladder": True}, {}, "Without the Ladder"),
         ({"freezes_at": LATER}, {}, "the freeze keeps back"),
         ({"freezes_at": LATER}, {"freezes_at": LATEST}, "the freeze keeps back"),
+        ({"shows_scores": ShowsScores.AFTER_CLOSE}, {}, "not only after the phase closes"),
         ({}, {"shows_logs": True}, "print everything that it sees"),
         ({}, {"is_revealed": True}, "all numbers of every result"),
         (
