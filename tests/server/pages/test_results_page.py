@@ -65,7 +65,9 @@ def test_the_page_says_over_how_many_changes_the_sign_error_is_taken(site: Site)
     for public, over in ((True, "over 2 of 68 changes"), (False, "over 2 changes")):
         zoo = noticeable_zoo(site, f"noticeable-{public}".lower(), truth_public=public)
         submission = site.submission(
-            site.phase(f"phase-{public}".lower(), zoos=(zoo,), truth_public=public), site.ann, cmi=(0.1,)
+            site.phase(f"phase-{public}".lower(), zoos=(zoo,), truth_public=public, is_revealed=True),
+            site.ann,
+            cmi=(0.1,),
         )
         score(site, submission)
         page = site.browser().get(f"/submissions/{submission}").text

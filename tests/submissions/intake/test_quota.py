@@ -128,7 +128,7 @@ def test_begun_waiting_and_ended_submissions_are_counted_apart(records: Records)
     records.submission(phase_id, reason=Reason.RAISED)
     records.submission(phase_id, state=State.CANCELLED)
     now = quota(records, phase_id)
-    assert now == Quota(daily=9, spent=2, held=5, unspent=2, unspent_limit=90, is_teams=False)
+    assert now == Quota(daily=9, spent=2, held=5, unspent=2, unspent_limit=90, is_teams=False, used=7)
     assert now.remaining == 2
 
 

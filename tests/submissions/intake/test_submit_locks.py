@@ -78,7 +78,7 @@ def test_a_zoo_that_is_attached_while_somebody_submits_is_among_the_submissions_
     submission, run_again = overlap(
         scarce.db,
         submitting(scarce, scarce.user()),
-        lambda: attach_zoo(scarce.db, scarce.phase_id, other, None),
+        lambda: attach_zoo(scarce.db, scarce.phase_id, other, None, confirmed=True),
         at="INSERT INTO submissions",
     )
     assert isinstance(submission, int)
