@@ -36,4 +36,6 @@ def with_earlier_rows(results: Sequence[ZooScores], file: Path) -> list[ZooScore
 
 
 def _row(line: Mapping[str, str]) -> Row:
-    return _ROW.validate_python({name: line[name] or None for name in Row.__dataclass_fields__} | {"why": line["why"]})
+    return _ROW.validate_python(
+        {name: line.get(name) or None for name in Row.__dataclass_fields__} | {"why": line["why"]}
+    )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from submissions.results.disclosure import bits_of_submission
-from submissions.storage.records import ShowsScores, Tells, ZooRecord
+from submissions.storage.records import ShowsScores, Tells, ZooRecord, utc_now
 
 
 class UnconfirmedError(Exception):
@@ -52,9 +52,11 @@ def exposed_by_settings(before: Mapping[str, Any], after: Mapping[str, Any], sec
         yield "Without the Ladder everybody sees the scores of all submissions that count, and authors all of theirs."
     if before["freezes_at"] is not None and (after["freezes_at"] is None or after["freezes_at"] > before["freezes_at"]):
         yield "Everybody sees the scores that the freeze keeps back now."
-    if before["shows_scores"] is ShowsScores.AFTER_CLOSE and after["shows_scores"] is ShowsScores.ALWAYS:
+    if _withholds(before) and not _withholds(after):
         yield "Everybody sees scores and the leaderboard now, not only after the phase closes."
     if not secret_zoos:
+        if before["uses_ladder"] and after["uses_ladder"] and after["score_step"] < before["score_step"]:
+            yield "Scores that the Ladder releases are shown in smaller steps, also those that it has released."
         return
     if turned_on("shows_logs"):
         yield _logs()
@@ -81,6 +83,12 @@ def exposed_by_zoo(zoo: ZooRecord, settings: Mapping[str, Any]) -> Iterator[str]
         yield f"The phase is revealed: everybody sees all numbers of results on {zoo.label}, whose truth is secret."
     elif settings["tells"] is not Tells.SCORES:
         yield f"One submission can give away {_bits(settings, 1)} about {zoo.label}, whose truth is secret."
+
+
+def _withholds(settings: Mapping[str, Any]) -> bool:
+    """Whether a phase with these settings shows no score now."""
+    is_over = settings["closes_at"] is not None and settings["closes_at"] <= utc_now()
+    return settings["shows_scores"] is ShowsScores.AFTER_CLOSE and not is_over
 
 
 def _logs() -> str:

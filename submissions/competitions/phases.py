@@ -129,6 +129,10 @@ class PhasePlan:
                 not self.uses_ladder or self.count_rule is CountRule.BEST,
                 "With the Ladder the best submission counts.",
             ),
+            "is_revealed": (
+                not (self.uses_ladder and self.is_revealed),
+                "Turn the Ladder off to reveal the results: with it, only released scores are shown.",
+            ),
             "freezes_at": (
                 self.freezes_at is None or self.freezes_at > self.opens_at,
                 "The leaderboard must be frozen after the phase opens.",

@@ -9,11 +9,11 @@ place in the quota.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, case, func, or_, select, true
+from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from submissions.leaderboard.entrants import entrant_of
-from submissions.storage.records import PhaseRecord, SubmissionRecord, UserRecord
+from submissions.storage.records import PhaseRecord, SubmissionRecord, TeamPersonRecord, UserRecord
 from submissions.storage.roles import PERMISSIONS, Permission
 from submissions.storage.states import OPEN, State
 
@@ -70,7 +70,9 @@ def quota_of(session: Session, phase: PhaseRecord, user_id: int, now: datetime) 
     entrant, team_id = entrant_of(session, phase.competition_id, user_id)
     spends = SubmissionRecord.spends_quota
     is_open = SubmissionRecord.state.in_(OPEN)
-    is_recent = SubmissionRecord.created_at > now - timedelta(days=1)
+    is_ours = or_(SubmissionRecord.entrant == entrant, SubmissionRecord.user_id == user_id)
+    is_recent = and_(is_ours, SubmissionRecord.created_at > now - timedelta(days=1))
+    were_in = select(TeamPersonRecord.team_id).where(TeamPersonRecord.user_id == user_id)  # also teams that they left
     spent, held, unspent, used = session.execute(
         select(
             func.count(case((and_(is_recent, spends), 1))),
@@ -79,8 +81,7 @@ def quota_of(session: Session, phase: PhaseRecord, user_id: int, now: datetime) 
             func.count(case((or_(spends, is_open), 1))),
         ).where(
             SubmissionRecord.phase_id == phase.id,
-            or_(SubmissionRecord.entrant == entrant, SubmissionRecord.user_id == user_id),
-            true() if phase.total_quota is not None else is_recent,
+            is_recent if phase.total_quota is None else or_(is_ours, SubmissionRecord.team_id.in_(were_in)),
             SubmissionRecord.state != State.BROKEN,
             SubmissionRecord.is_baseline.is_(False),
         )

@@ -71,12 +71,15 @@ class Disclosure:
         Otherwise, the distance of the scores on these zoos.
     tells : Tells
         And what the phase tells of them beyond scores.
+    sees_everything : bool
+        Whether the reader may see every submission as its author does, and all its scores.
     """
 
     sight: Sight
     tells_secrets: bool
     step: float
     tells: Tells
+    sees_everything: bool = False
 
     @property
     def is_coarse(self) -> bool:
@@ -95,6 +98,10 @@ class Disclosure:
     def tells_all_of(self, *, truth_public: bool) -> bool:
         """Whether everything about the results on a zoo may be told."""
         return self.sight.tells_zoos and (truth_public or self.tells_secrets)
+
+    def tells_costs(self, *, truth_public: bool) -> bool:
+        """Whether time and memory per network on a zoo may be told, which a measure decides on what it has seen."""
+        return self.tells_all_of(truth_public=truth_public) and (truth_public or self.sees_everything)
 
     def metric(self, metric: Metric, value: float | None, *, truth_public: bool) -> float | None:
         """Return the number that may be shown of a metric on one zoo, scaled as `Metric.shown` does.
@@ -138,7 +145,7 @@ def disclosure(phase: PhaseRecord, submission: SubmissionRecord, reader: Reader)
     """Return what this reader may be told of the submission's results. The phase is the submission's."""
     board = board_disclosure(phase)
     if Permission.SEE_SUBMISSIONS in reader.permissions:
-        return replace(board, sight=Sight.ALL, tells_secrets=True)
+        return replace(board, sight=Sight.ALL, tells_secrets=True, sees_everything=True)
     if phase.withholds_scores:
         return replace(board, sight=Sight.NOTHING)
     if not reader.is_owner and is_frozen(phase.freezes_at, submission.finished_at):

@@ -12,6 +12,7 @@ from server.forms.phase_form import PhaseFields, fields_of, plan_in, posted_fiel
 from submissions.competitions.competitions import TEXT_LENGTH, TITLE_LENGTH
 from submissions.competitions.exposure import UnconfirmedError
 from submissions.competitions.phases import (
+    SCORE_STEPS,
     SLUG_LENGTH,
     NewCompetition,
     PhaseError,
@@ -34,9 +35,13 @@ NEW = "+"  # the value of “a new competition” in the list of competitions
 
 
 @pages.app_template_global()
-def told_bits(tells: str) -> str:
-    """How much one submission gives away about a zoo with secret truth, with the default step of scores."""
-    return f"{bits_of_submission(1, default_plan().score_step, Tells(tells)):.0f} bits"
+def told_bits(tells: str, step: str) -> str:
+    """How much one submission gives away about a zoo with hidden truth. step: as it was typed, or the default."""
+    try:
+        points = min(max(float(step), SCORE_STEPS[0]), SCORE_STEPS[1])
+    except ValueError:
+        points = default_plan().score_step
+    return f"{bits_of_submission(1, points, Tells(tells)):.0f} bits"
 
 
 @pages.get("/organizer/phases/")

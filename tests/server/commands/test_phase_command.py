@@ -105,6 +105,11 @@ def test_a_phase_that_shows_logs_over_a_secret_zoo_must_be_confirmed(run: Run, r
     assert phases(records.db) == []
     assert run(*command, "--confirm").exit_code == 0
     assert phases(records.db) == [("spring/open", ["hidden@1"])]
+    records.zoo("also-hidden", truth_public=False)
+    more = ("phase", "open", "spring/open", "--zoo", "digits-mlp", "--zoo", "also-hidden")
+    assert run(*more).exit_code == 2
+    assert phases(records.db) == [("spring/open", ["hidden@1"])], "nothing was changed"
+    assert run(*more, "--confirm").exit_code == 0
 
 
 def test_a_second_phase_joins_the_competition_and_a_zoo_joins_a_phase(run: Run, records: Records) -> None:

@@ -50,6 +50,19 @@ def test_without_a_secret_truth_there_is_nothing_to_confirm(after: dict[str, Any
     assert _said({}, after, 0) == ()
 
 
+def test_an_earlier_end_that_shows_the_scores_is_named() -> None:
+    later = {"shows_scores": ShowsScores.AFTER_CLOSE}
+    (sentence,) = _said(later, later | {"closes_at": LATEST}, 0)
+    assert "now" in sentence
+
+
+def test_smaller_steps_of_the_ladder_are_named_whatever_the_truth() -> None:
+    ladder = {"uses_ladder": True, "score_step": 5.0}
+    (sentence,) = _said(ladder, ladder | {"score_step": 1.0}, 0)
+    assert "smaller steps" in sentence
+    assert _said(ladder, ladder | {"score_step": 10.0}, 0) == ()
+
+
 def test_smaller_steps_of_a_revealed_phase_show_nothing_more() -> None:
     revealed = {"is_revealed": True}
     assert _said(revealed, revealed | {"score_step": 0.5, "tells": Tells.EVERYTHING}, 1) == ()

@@ -147,7 +147,7 @@ def test_another_step_decides_anew_what_is_shown(records: Records) -> None:
     with records.db.read() as session:
         plan = plan_of(session.get_one(PhaseRecord, phase_id))
     for step, shown in ((1.0, 23.0), (5.0, 20.0), (0.1, 23.3)):
-        change_phase(records.db, phase_id, replace(plan, score_step=step), user_id=None)
+        change_phase(records.db, phase_id, replace(plan, score_step=step), user_id=None, confirmed=True)
         with records.db.read() as session:
             assert session.get_one(SubmissionRecord, made).shown_score == shown
 

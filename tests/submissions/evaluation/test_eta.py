@@ -3,7 +3,7 @@
 import pytest
 
 from submissions.evaluation import eta, workers
-from submissions.evaluation.eta import OVERHEAD_S, Estimate, estimate
+from submissions.evaluation.eta import OVERHEAD_S, Estimate, estimate, roughly
 from submissions.storage.records import SubmissionRecord
 from tests.factories import SQUARED_NORM, Competition
 
@@ -70,10 +70,10 @@ def test_times_come_from_what_networks_took_lately_and_slots_share_them(competit
     each_s = 20 * (0.1 + OVERHEAD_S)
     for submission, begins_s in ((first, 0.0), (second, each_s)):
         told = known(competition, submission)
-        assert told.begins_s == pytest.approx(begins_s)
-        assert told.ends_s == pytest.approx(begins_s + each_s)
+        assert told.begins_s == roughly(begins_s)
+        assert told.ends_s == roughly(begins_s + each_s)
     start_worker(competition, 3)
-    assert known(competition, second).ends_s == pytest.approx(2 * each_s / 4)
+    assert known(competition, second).ends_s == roughly(2 * each_s / 4)
 
 
 def test_its_own_values_tell_more_than_those_of_others(competition: Competition) -> None:
@@ -87,7 +87,7 @@ def test_its_own_values_tell_more_than_those_of_others(competition: Competition)
         competition.record(claim, run, float(run.id), wall_s=1.9)
     told = known(competition, slow)
     assert (told.place, told.begins_s) == (None, 0.0)
-    assert told.ends_s == pytest.approx(16 * (1.9 + OVERHEAD_S))
+    assert told.ends_s == roughly(16 * (1.9 + OVERHEAD_S))
 
 
 def test_one_at_work_takes_turns_with_the_others_at_work(competition: Competition) -> None:
@@ -98,7 +98,7 @@ def test_one_at_work_takes_turns_with_the_others_at_work(competition: Competitio
     for _ in range(2):
         assert competition.claim(batch=4) is not None
     for submission in (first, second):
-        assert known(competition, submission).ends_s == pytest.approx(2 * 20 * (0.1 + OVERHEAD_S))
+        assert known(competition, submission).ends_s == roughly(2 * 20 * (0.1 + OVERHEAD_S))
 
 
 def test_behind_very_many_an_estimate_is_a_lower_bound(
@@ -111,7 +111,7 @@ def test_behind_very_many_an_estimate_is_a_lower_bound(
     last = [submit(competition, name, at) for at, name in enumerate(("bob", "cyd", "dan", "eve"), start=1)][-1]
     told = known(competition, last)
     assert (told.place, told.is_more) == (3, True)
-    assert told.ends_s == pytest.approx(3 * 20 * (0.1 + OVERHEAD_S))
+    assert told.ends_s == roughly(3 * 20 * (0.1 + OVERHEAD_S))
 
 
 def test_what_has_ended_has_no_estimate(competition: Competition) -> None:
