@@ -8,7 +8,7 @@ are changed, which costs them true score: so attackers can look for luck, keep w
 Attackers know everything but the networks' luck: the rule, the true score of whatever they submit, its standard error.
 Each makes so many submissions at a time as it expects to need for one release, since it learns only by releases. With
 `--product` they are recorded in a database and decided by `submissions.leaderboard.standings`; by default by the same
-rule for arrays, which is a hundred times as fast; `test_ladder_attacks` holds it to the product's. The rule of Gengap's
+rule for arrays, which is much faster; `test_ladder_attacks` holds it to the product's. The rule of Gengap's
 first releases is simulated beside it.
 """
 
