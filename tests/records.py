@@ -312,6 +312,8 @@ class Records:
             submission.attempt += 1
             submission.state = State.SCORED if cmi else State.QUEUED
             submission.score = 100 * sum(cmi) / len(cmi) if cmi else None
+            if not cmi:
+                submission.finished_at = None
             phase = session.get_one(PhaseRecord, submission.phase_id)
             for position, zoo in enumerate(phase.zoos):
                 self._evaluate(session, submission, zoo, position, cmi[position] if cmi else None, 0)

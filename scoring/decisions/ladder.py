@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
-from scoring.decisions.comparison import DECIMALS, SCALE, Jackknives, compare, competition_estimate
+from scoring.decisions.comparison import DECIMALS, NEGLIGIBLE, SCALE, Jackknives, compare, competition_estimate
 from scoring.errors import ComparisonError
 
 LEVEL = 0.05  # the probability with which anything shown may exceed the truth by more than a standard error
@@ -89,7 +89,18 @@ class Ladder:
         return math.sqrt(square / (1 - square / networks)) if square < networks else math.inf
 
     def may_release(self, score: float) -> bool:
-        """Whether a submission with this score can be released at all, whatever its standard error is."""
+        """Whether a submission with this score can be released at all, whatever its standard error is.
+
+        Parameters
+        ----------
+        score : float
+            From 0 to 100.
+
+        Returns
+        -------
+        bool
+            False if even the score itself is no higher on the grid than what is shown.
+        """
         return self.shown is None or down_to_step(score, self.step) > self.shown
 
     def decide(self, new: Jackknives | None, best: Jackknives | None) -> Release:
@@ -130,7 +141,18 @@ class Ladder:
         return Release(self.shown or 0.0, self.lower_bound, improved=False)
 
     def after(self, release: Release) -> "Ladder":
-        """The memory after what was decided."""
+        """The memory after what was decided.
+
+        Parameters
+        ----------
+        release : Release
+            The decision on a submission.
+
+        Returns
+        -------
+        Ladder
+            A new memory; this one stays as it is.
+        """
         if not release.improved:
             return replace(self, tries=self.tries + 1)
         return replace(
@@ -151,8 +173,8 @@ class Ladder:
 
 
 def _times(factor: float, standard_error: float) -> float:
-    """The product; 0 where nothing is uncertain, whatever the factor."""
-    return factor * standard_error if standard_error else 0.0
+    """The product, also of an infinite factor; an error that is a rounding error is none."""
+    return factor * standard_error if standard_error > NEGLIGIBLE else 0.0
 
 
 def in_steps(score: float, step: float) -> float:

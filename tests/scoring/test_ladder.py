@@ -27,6 +27,11 @@ def uncertain(score: float, standard_error: float, phase: int = 1) -> Jackknives
     return {"zoo": jackknife(score / 100, left_out)}
 
 
+def noticed(standard_error: float) -> float:
+    """A standard error, 0 where it is a rounding error."""
+    return 0.0 if standard_error < 1e-7 else standard_error
+
+
 def literally(history: list[Jackknives], step: float) -> list[Release]:
     """The definition, as a loop over everything that was shown before."""
     seen: list[Release] = []
@@ -38,11 +43,11 @@ def literally(history: list[Jackknives], step: float) -> list[Release]:
         networks = sum(len(zoo.left_out) for zoo in new.values())
         c = math.sqrt(c**2 / (1 - c**2 / networks)) if c**2 < networks else 1e9
         estimate = competition_estimate(new)
-        bounds = [estimate.score - c * estimate.standard_error]
+        bounds = [estimate.score - c * noticed(estimate.standard_error)]
         if released:
             difference = compare(new, history[released[-1]])
             before = seen[released[-1]].lower_bound
-            bounds.append(before + difference.difference - c * difference.standard_error)
+            bounds.append(before + difference.difference - c * noticed(difference.standard_error))
         certified = min(estimate.score, max(bounds) + estimate.standard_error)
         points = [point for point in (*(step * k for k in range(1001)), 100.0) if point <= min(certified, 100.0) + 1e-7]
         shown = max(points, default=0.0)

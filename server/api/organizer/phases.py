@@ -71,8 +71,8 @@ def _defaults() -> dict[str, Any]:
     return of_plan | limits
 
 
-PhaseChange = create_model(
-    "PhaseChange", __base__=Body, __doc__="The changes of a phase.", **_plan_fields(all_optional=True)
+PhaseSettings = create_model(
+    "PhaseSettings", __base__=Body, __doc__="The changes of a phase.", **_plan_fields(all_optional=True)
 )
 PhasePlanned = create_model("PhasePlanned", __base__=Body, __doc__="A new phase.", **_plan_fields(all_optional=False))
 
@@ -83,7 +83,7 @@ Confirmed = Annotated[
 ]
 
 
-class PhaseChanged(PhaseChange):
+class PhaseChange(PhaseSettings):
     """The changes of a phase."""
 
     confirmed: Confirmed = False
@@ -188,7 +188,7 @@ def open_another(body: PhaseWanted) -> Created[Phase]:
 
 
 @routes.patch(_PHASE, Permission.MANAGE_PHASES, Scope.ORGANIZE)
-def change_one(body: PhaseChanged) -> Phase:
+def change_one(body: PhaseChange) -> Phase:
     """Change a phase's dates, limits, rules and visibility"""
     changes = {name: getattr(body, name) for name in body.model_fields_set if name != "confirmed"}
     phase_id, plan = the_phase().id, plan_of(the_phase()).changed(changes)
