@@ -279,7 +279,7 @@ def _zoo(row: Any, told: Disclosure, state: State, *, is_told: bool) -> ZooProgr
     if is_told:
         numbers = {key: told.metric(METRICS[key], getattr(row, key), truth_public=public) for key in _METRICS}
         numbers["done"] = told.done(row.done, row.networks, truth_public=public)
-    if not told.tells_costs(truth_public=public):  # a measure decides how long it takes
+    if not (is_told and told.tells_costs(truth_public=public)):  # a measure decides how long it takes
         numbers |= dict.fromkeys(("mean_wall_s", "longest_wall_s", "peak_bytes"))
     return copied(ZooProgress, row, state=state, **numbers)
 
