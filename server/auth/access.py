@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from flask import Flask, abort, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import Integer, Select, and_, bindparam, or_, select
 from sqlalchemy.orm import contains_eager
 from werkzeug.routing import Rule
 
@@ -31,6 +31,21 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 _MARK = "gengap_declaration"
+
+# The statements of every poll of a live page: made once, so that a 304 costs little more than their execution.
+_READER = bindparam("reader", type_=Integer)  # None for a visitor, who owns nothing
+_IS_OF_THEIR_TEAM = and_(SubmissionRecord.team_id.is_not(None), SubmissionRecord.team_id.in_(team_ids_of(_READER)))
+_ANY_SUBMISSION = (
+    select(SubmissionRecord, _IS_OF_THEIR_TEAM)
+    .join(SubmissionRecord.phase)
+    .join(PhaseRecord.competition)
+    .options(contains_eager(SubmissionRecord.phase).contains_eager(PhaseRecord.competition))
+    .where(SubmissionRecord.id == bindparam("submission_id"))
+)
+_SEEN_SUBMISSION = _ANY_SUBMISSION.where(
+    PhaseRecord.hidden.is_(False),
+    or_(SubmissionRecord.is_hidden.is_(False), SubmissionRecord.user_id == _READER, _IS_OF_THEIR_TEAM),
+)
 
 
 class Who(StrEnum):
@@ -234,20 +249,10 @@ def _load(kinds: Mapping[str, str], query: Iterable[str]) -> None:
 
 def _submission(submission_id: int) -> SubmissionRecord:
     account = current_account()
-    reader = account.id if account is not None else None
-    of_their_team = and_(SubmissionRecord.team_id.is_not(None), SubmissionRecord.team_id.in_(team_ids_of(reader)))
-    query = (
-        select(SubmissionRecord, of_their_team)
-        .join(SubmissionRecord.phase)
-        .join(PhaseRecord.competition)
-        .options(contains_eager(SubmissionRecord.phase).contains_eager(PhaseRecord.competition))
-        .where(SubmissionRecord.id == submission_id)
-    )
-    if not may(Permission.SEE_HIDDEN):
-        is_seen = or_(SubmissionRecord.is_hidden.is_(False), SubmissionRecord.user_id == reader, of_their_team)
-        query = query.where(PhaseRecord.hidden.is_(False), is_seen)
+    query = _ANY_SUBMISSION if may(Permission.SEE_HIDDEN) else _SEEN_SUBMISSION
+    named = {"submission_id": submission_id, "reader": account.id if account is not None else None}
     with services().db.read() as session:
-        submission, is_of_their_team = _found(session.execute(query).one_or_none())
+        submission, is_of_their_team = _found(session.execute(query, named).one_or_none())
     g.setdefault("of_their_team", {})[submission_id] = is_of_their_team  # so that `is_owner` need not ask again
     return submission
 

@@ -3,12 +3,29 @@
 What the page then shows is `submissions.evaluation.submission_progress`'s and `submissions.evaluation.eta`'s.
 """
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from submissions.results.disclosure import Disclosure
 from submissions.storage.records import EvaluationRecord, Purpose, SubmissionRecord, ValueRecord, ZooRecord
 from submissions.storage.states import State
+
+_STAGES = (
+    select(
+        EvaluationRecord.purpose,
+        EvaluationRecord.state,
+        func.count(ValueRecord.network_id),
+        EvaluationRecord.networks,
+        ZooRecord.truth_public,
+    )
+    .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
+    .outerjoin(ValueRecord, ValueRecord.evaluation_id == EvaluationRecord.id)
+    .where(
+        EvaluationRecord.submission_id == bindparam("submission_id"), EvaluationRecord.attempt == bindparam("attempt")
+    )
+    .group_by(EvaluationRecord.id, ZooRecord.id)
+    .order_by(EvaluationRecord.id)
+)
 
 
 def page_state(
@@ -25,20 +42,7 @@ def page_state(
     """
     if submission.state is State.FAILED:
         return ()
-    rows = session.execute(
-        select(
-            EvaluationRecord.purpose,
-            EvaluationRecord.state,
-            func.count(ValueRecord.network_id),
-            EvaluationRecord.networks,
-            ZooRecord.truth_public,
-        )
-        .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
-        .outerjoin(ValueRecord, ValueRecord.evaluation_id == EvaluationRecord.id)
-        .where(EvaluationRecord.submission_id == submission.id, EvaluationRecord.attempt == submission.attempt)
-        .group_by(EvaluationRecord.id, ZooRecord.id)
-        .order_by(EvaluationRecord.id)
-    )
+    rows = session.execute(_STAGES, {"submission_id": submission.id, "attempt": submission.attempt})
     return tuple(
         (purpose, state, told.done(done, networks, truth_public=truth_public))
         for purpose, state, done, networks, truth_public in rows

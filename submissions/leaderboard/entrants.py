@@ -9,7 +9,7 @@ Locks are taken in one order, so that there is no deadlock: the person's row, th
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from sqlalchemy import Select, exists, select
+from sqlalchemy import BindParameter, Select, exists, select
 from sqlalchemy.orm import Session
 
 from submissions.storage.records import SubmissionRecord, TeamMemberRecord, TeamPersonRecord, TeamRecord, UserRecord
@@ -80,8 +80,8 @@ def is_member(session: Session, submission: SubmissionRecord, user_id: int) -> b
     return bool(session.scalar(select(member)))
 
 
-def team_ids_of(user_id: int | None) -> Select[int]:
-    """Return a subquery for the ids of all teams of a person (None: no team)."""
+def team_ids_of(user_id: int | BindParameter[int]) -> Select[int]:
+    """Return a subquery for the ids of all teams of a person."""
     return select(TeamMemberRecord.team_id).where(TeamMemberRecord.user_id == user_id)
 
 

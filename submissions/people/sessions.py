@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from submissions.messages.notifications import unread
@@ -21,6 +21,17 @@ from submissions.storage.roles import Role
 BROWSER_LENGTH = 200
 IDLE = timedelta(days=30)
 NOTED_EVERY = timedelta(minutes=5)  # a page that is polled must not write to the database each time
+
+_OF_KEY = (
+    select(SessionRecord.id, SessionRecord.seen_at, UserRecord.name, UserRecord.role, unread(UserRecord.id))
+    .join(UserRecord, UserRecord.id == SessionRecord.user_id)
+    .where(
+        SessionRecord.key_sha256 == bindparam("key_sha256"),
+        SessionRecord.user_id == bindparam("user_id"),
+        SessionRecord.seen_at > bindparam("over_at"),
+        UserRecord.deleted_at.is_(None),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -75,14 +86,7 @@ def find(db: Database, user_id: int, key: str, now: datetime | None = None) -> F
     moment = now or utc_now()
     with db.read() as session:
         row = session.execute(
-            select(SessionRecord.id, SessionRecord.seen_at, UserRecord.name, UserRecord.role, unread(UserRecord.id))
-            .join(UserRecord, UserRecord.id == SessionRecord.user_id)
-            .where(
-                SessionRecord.key_sha256 == _digest(key),
-                SessionRecord.user_id == user_id,
-                SessionRecord.seen_at > moment - IDLE,
-                UserRecord.deleted_at.is_(None),
-            )
+            _OF_KEY, {"key_sha256": _digest(key), "user_id": user_id, "over_at": moment - IDLE}
         ).first()
     if row is None:
         return None
