@@ -88,4 +88,4 @@ def served_site(tmp_path: Path) -> Iterator[ServedSite]:
     server.shutdown()
     thread.join()
     server.server_close()
-    site.db.close()
+    site.close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,15 +14,16 @@ def make_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
     """Makes the test's site, with settings of its own."""
     sites: list[Site] = []
 
-    def make(**settings: object) -> Site:
+    def make(**settings: Any) -> Site:
         sites.append(Site(tmp_path / f"site{len(sites)}", **settings))
         return sites[-1]
 
     yield make
     for site in sites:
-        site.db.close()
+        site.close()
 
 
 @pytest.fixture
-def site(make_site: Callable[..., Site]) -> Site:
-    return make_site()
+def site(make_site: Callable[..., Site], request: pytest.FixtureRequest) -> Site:
+    """The test's site. With the mark `changes_app` its application is new, and its routes and settings may change."""
+    return make_site(changes_app=request.node.get_closest_marker("changes_app") is not None)

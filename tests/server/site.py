@@ -4,11 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from types import CodeType
 
 from flask import Flask
 from flask.testing import FlaskClient
-from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
@@ -24,24 +22,9 @@ from submissions.storage.states import State
 from submissions.zoos.registry import record_check
 from tests.databases import ready
 from tests.records import PASSWORD, Records
+from tests.server import applications
 
 GOOD_MEASURE = b"def complexity(model, dataset):\n    return 1.0\n"
-
-
-class CompiledTemplates(BytecodeCache):
-    """Templates that one application has compiled, for those of other tests."""
-
-    def __init__(self) -> None:
-        self._kept: dict[tuple[str, str], CodeType | None] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        bucket.code = self._kept.get((bucket.key, bucket.checksum))
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self._kept[bucket.key, bucket.checksum] = bucket.code
-
-
-TEMPLATES = CompiledTemplates()
 
 
 class Browser:
@@ -72,17 +55,26 @@ class Browser:
 
 
 class Site(Records):
-    """A running application with people: ann and bob take part, olga organizes."""
+    """A running application with people: ann and bob take part, olga organizes.
 
-    def __init__(self, folder: Path, **settings: object) -> None:
+    changes_app: the application is a new one, so that a test may add routes or change its configuration.
+    """
+
+    def __init__(self, folder: Path, *, changes_app: bool = False, **settings: object) -> None:
         values = {"home": folder / "home", "cache": folder / "cache", **settings}
         self.settings = Settings.model_validate(values)
-        self.app = create_app(self.settings)
-        self.app.jinja_env.bytecode_cache = TEMPLATES
+        self._is_new = changes_app
+        self.app = create_app(self.settings) if changes_app else applications.take(self.settings)
         services: Services = self.app.extensions[EXTENSION]
         ready(services.db)
         super().__init__(services.db, folder, services.zoos)
         self.olga = create_organizer(self.db, "olga", PASSWORD)
+
+    def close(self) -> None:
+        """End the site: its application may serve another one."""
+        self.db.close()
+        if not self._is_new:
+            applications.give_back(self.app, self.settings)
 
     def browser(self, name: str | None = None) -> Browser:
         """A visitor's browser, or one where `name` is logged in."""

@@ -16,7 +16,8 @@ from submissions.storage.records import PhaseRecord, SubmissionRecord
 from tests.server.site import Site
 
 ROOT = "/api/v1"
-UNLIMITED = {rate.value: "999999/second" for rate in Rate}  # settings under which nobody asks too often
+# Settings under which nobody asks too often.
+UNLIMITED: Mapping[str, Any] = {rate.value: "999999/second" for rate in Rate}
 
 
 @dataclass(frozen=True)

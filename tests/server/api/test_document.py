@@ -73,7 +73,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
     schema = schemathesis.openapi.from_wsgi(f"{ROOT}/openapi.json", site.app)
     operations = tuple(result.ok() for result in schema.get_all_operations() if isinstance(result, Ok))
     yield Described(site, operations, names, still)
-    site.db.close()
+    site.close()
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ def test_a_method_that_an_address_does_not_take_is_a_problem(site: Site) -> None
     assert "GET" in answer.headers["Allow"]
 
 
+@pytest.mark.changes_app
 def test_our_own_fault_is_a_problem_without_a_traceback(site: Site) -> None:
     site.app.config["PROPAGATE_EXCEPTIONS"] = False
 
@@ -41,6 +42,7 @@ def test_our_own_fault_is_a_problem_without_a_traceback(site: Site) -> None:
     assert "secret" not in answer.text
 
 
+@pytest.mark.changes_app
 def test_a_route_of_the_api_without_a_scope_is_closed_to_everybody(site: Site) -> None:
     site.app.add_url_rule(f"{ROOT}/undeclared", "api_undeclared", allow(Who.VISITOR)(lambda: "secret"))
     for name in (None, "ann", "olga"):

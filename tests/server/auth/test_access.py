@@ -177,6 +177,7 @@ def test_every_parameter_of_every_route_names_something_of_a_known_kind(site: Si
         ("/api/v1/new", Who.VISITOR, "is of the API and names no scope, or names one and is not of the API"),
     ],
 )
+@pytest.mark.changes_app
 def test_a_route_that_leaves_something_open_keeps_the_application_from_starting(
     site: Site, rule: str, allowed: Allowed | None, fault: str
 ) -> None:
@@ -193,6 +194,7 @@ def test_a_route_that_leaves_something_open_keeps_the_application_from_starting(
         assert site.browser(person).get(path).status_code == NO
 
 
+@pytest.mark.changes_app
 def test_a_scope_is_for_routes_of_the_api_alone(site: Site) -> None:
     site.app.add_url_rule("/new", "new", allow(Who.VISITOR, Scope.READ)(lambda: "secret"))
     with pytest.raises(UndeclaredRouteError, match="names one and is not of the API"):
@@ -200,6 +202,7 @@ def test_a_scope_is_for_routes_of_the_api_alone(site: Site) -> None:
     assert site.browser().get("/new").status_code == NO
 
 
+@pytest.mark.changes_app
 def test_what_a_parameter_is_called_does_not_matter(site: Site) -> None:
     def view(**_named: object) -> str:
         return "for those who may see it"
@@ -271,11 +274,13 @@ def bare_app(site: Site) -> Flask:
     return site.app
 
 
+@pytest.mark.changes_app
 def test_a_route_without_a_declaration_is_closed_to_everybody(bare_app: Flask, site: Site) -> None:
     for name in (None, "ann", "olga"):
         assert site.browser(name).get("/undeclared").status_code == 403
 
 
+@pytest.mark.changes_app
 def test_a_route_for_organizers_is_closed_to_participants(bare_app: Flask, site: Site) -> None:
     answers = [site.browser(name).get("/organizers").status_code for name in (None, "ann", "olga")]
     assert answers == [302, 403, 200]

@@ -33,6 +33,7 @@ from tests.records import PASSWORD, START
 from tests.server.api.clients import script
 from tests.server.site import Site
 
+pytestmark = pytest.mark.changes_app
 PEOPLE = (None, "ann", "bob", "eve", "olga")  # ann and bob are a team
 OK, NO, GONE = 200, 403, 404
 

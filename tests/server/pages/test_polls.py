@@ -71,6 +71,7 @@ def test_what_is_not_there_is_not_found(site: Site, number: int) -> None:
     assert site.browser().get(f"/submissions/{number}/status", If_None_Match="*").status_code == 404
 
 
+@pytest.mark.changes_app
 def test_a_fault_of_the_database_is_a_page_and_the_next_poll_goes_on(site: Site) -> None:
     submission = site.submission(site.phase(), site.ann, done=3)
     site.app.config["PROPAGATE_EXCEPTIONS"] = False
