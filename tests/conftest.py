@@ -28,8 +28,8 @@ from tests.services import postgres_server, redis_server, s3_server, wait_until
 profiles.register()  # `make test-all` asks for another by --hypothesis-profile
 hypothesis.settings.load_profile("quick")
 
-# Long tests first, so that two processes end at about the same time.
-ORDER = ("demo", "worker", "browser", "docs", "server", "submissions", "baselines", "model_zoo", "scoring")
+# Long tests first, so that all processes end at about the same time. Those that may wait for Docker's images come last.
+ORDER = ("demo", "browser", "docs", "server", "submissions", "baselines", "model_zoo", "scoring", "worker")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -5,6 +5,7 @@ integration a missing engine is a failure; elsewhere the tests that need one are
 """
 
 import os
+import time
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -34,17 +35,21 @@ def engine() -> docker.DockerClient:
 
 def socket_path() -> Path:
     """The engine's socket; skips the test (fails it in continuous integration) if it has none on this machine."""
-    address = SOCKET or os.environ.get("DOCKER_HOST") or "/var/run/docker.sock"
-    path = Path(address.removeprefix("unix://"))
+    path = _path()
     if not path.is_socket():
-        _cannot(f"the Docker engine at {address} has no socket here")
+        _cannot(f"the Docker engine has no socket at {path}")
     return path
 
 
 def require_image(name: str) -> None:
-    """Skip the test (fail it in continuous integration) if the engine has no such image."""
-    if not engine().images.list(name):
-        _cannot(f"the Docker engine has no image {name} (`.ci/docker-engine images`, or {build_command(name)})")
+    """Skip the test (fail it in continuous integration) if the engine has no such image. While some are built, wait."""
+    while True:
+        is_building = _path().with_name("building").exists()  # as `.ci/docker-engine images` marks it
+        if engine().images.list(name):
+            return
+        if not is_building:
+            _cannot(f"the Docker engine has no image {name} (`.ci/docker-engine images`, or {build_command(name)})")
+        time.sleep(0.5)
 
 
 def docker_options() -> DockerOptions:
@@ -85,6 +90,11 @@ def wait_for_the_spare() -> None:
     """Until the launcher of the tests has the container ready that it starts ahead, now if it has not yet begun."""
     docker_launcher().prepare()
     docker_launcher().wait_for_spare()
+
+
+def _path() -> Path:
+    address = SOCKET or os.environ.get("DOCKER_HOST") or "/var/run/docker.sock"
+    return Path(address.removeprefix("unix://"))
 
 
 def _cannot(why: str) -> NoReturn:
