@@ -13,13 +13,16 @@ from sqlalchemy import text
 from model_zoo.store import schemes
 from server.commands.common import settings_or_exit
 from server.commands.errors import InputError
+from server.commands.operate.doctor import broker, database, examine, mail, store
 from server.commands.operate.doctor import command as doctor
-from server.commands.operate.doctor import examine, store
+from server.commands.operate.doctor import home as home_folder
 from submissions.storage.database import Database
 from tests.buckets import Bucket
 from tests.mail_server import mail_server
 from tests.model_zoo.store import toy_schemes
 from worker.sandbox.checks import Check, Found
+
+OF_SETTINGS = {"home": home_folder, "store": store, "database": database, "broker": broker, "mail": mail}
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +34,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def check(name: str) -> Check:
+    """One check; alone if it concerns a setting, for trying a sandbox takes seconds."""
+    if name in OF_SETTINGS:
+        return OF_SETTINGS[name](settings_or_exit())
     (found,) = [check for check in examine() if check.name == name]
     return found
 
@@ -124,40 +130,35 @@ def test_a_file_that_is_no_database_is_noticed(home: Path) -> None:
     assert "file is not a database" in check("database").text
 
 
-def tried_store() -> Check:
-    """The store alone: trying a sandbox takes seconds."""
-    return store(settings_or_exit())
-
-
 def test_a_store_that_is_not_there_yet_is_not_made(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert tried_store() == Check("store", Found.OK, f"{home / 'store' / 'zoos'}, created at first start")
+    assert check("store") == Check("store", Found.OK, f"{home / 'store' / 'zoos'}, created at first start")
     monkeypatch.setenv("GENGAP_STORE_URL", str(tmp_path / "zoos"))
-    assert tried_store().text == f"{tmp_path / 'zoos'}, created at first start"
+    assert check("store").text == f"{tmp_path / 'zoos'}, created at first start"
     assert not home.exists()
     assert not (tmp_path / "zoos").exists()
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("GENGAP_STORE_URL", str(tmp_path / "file" / "zoos"))
-    assert tried_store().state == Found.MISSING
-    assert "GENGAP_STORE_URL" in tried_store().remedy
+    assert check("store").state == Found.MISSING
+    assert "GENGAP_STORE_URL" in check("store").remedy
 
 
 def test_a_store_that_is_there_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "zoos").mkdir()
     monkeypatch.setenv("GENGAP_STORE_URL", str(tmp_path / "zoos"))
-    assert tried_store() == Check("store", Found.OK, f"{tmp_path / 'zoos'}, written, read and removed")
+    assert check("store") == Check("store", Found.OK, f"{tmp_path / 'zoos'}, written, read and removed")
     assert list((tmp_path / "zoos").iterdir()) == []
     monkeypatch.setenv("GENGAP_STORE_URL", str(Path(__file__)))
-    assert tried_store().state == Found.MISSING
-    assert tried_store().text.startswith(f"{__file__}/probe-")
+    assert check("store").state == Found.MISSING
+    assert check("store").text.startswith(f"{__file__}/probe-")
 
 
 def test_a_bucket_is_tried(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENGAP_STORE_URL", bucket.url)
     monkeypatch.setenv("GENGAP_STORE_ENDPOINT", bucket.address)
-    assert tried_store() == Check("store", Found.OK, f"{bucket.url}, written, read and removed")
+    assert check("store") == Check("store", Found.OK, f"{bucket.url}, written, read and removed")
     assert bucket.names() == set()
     monkeypatch.setenv("GENGAP_STORE_URL", "s3://no-such-bucket")
-    found = tried_store()
+    found = check("store")
     assert found.state == Found.MISSING
     assert found.text.startswith("s3://no-such-bucket/probe-")
     assert "GENGAP_STORE_ENDPOINT" in found.remedy
@@ -166,9 +167,9 @@ def test_a_bucket_is_tried(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_store_of_any_scheme_is_tried_and_an_unknown_one_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENGAP_STORE_URL", "toy://shelf")
     with pytest.raises(InputError, match=r"no zoo store for toy://; .* file:// or s3://"):
-        tried_store()
+        check("store")
     monkeypatch.setattr(schemes, "__path__", [*schemes.__path__, *toy_schemes.__path__])
-    assert tried_store() == Check("store", Found.OK, "toy://shelf, written, read and removed")
+    assert check("store") == Check("store", Found.OK, "toy://shelf, written, read and removed")
 
 
 @pytest.fixture
