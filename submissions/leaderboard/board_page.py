@@ -29,7 +29,7 @@ from submissions.leaderboard.model import (
     Row,
 )
 from submissions.leaderboard.references import References, references_of
-from submissions.results.disclosure import Disclosure, Sight, board_disclosure
+from submissions.results.disclosure import Disclosure, Sight, board_disclosure, shows_steps
 from submissions.storage.queries import count, enters_score, parts
 from submissions.storage.records import (
     EvaluationRecord,
@@ -133,21 +133,16 @@ def standing_of(session: Session, submission: SubmissionRecord, *, is_owner: boo
 
     Only an owner can learn that a submission belongs to the same entrant as one with a different alias.
     """
-    if session.get_one(PhaseRecord, submission.phase_id).withholds_scores:
+    phase = session.get_one(PhaseRecord, submission.phase_id)
+    if phase.withholds_scores:
         return None
     statement = _named().where(
         StandingRecord.phase_id == submission.phase_id, StandingRecord.entrant == submission.entrant
     )
-    phase = session.get_one(PhaseRecord, submission.phase_id)
     row = next(iter(_ranked(session, phase, session.execute(statement).all())), None)
     if row is None or is_owner or (row.by if row.is_alias else None) == submission.alias:
         return row
     return None
-
-
-def shows_steps(phase: PhaseRecord) -> bool:
-    """Whether the board shows scores in steps, from which nobody can tell the exact ones."""
-    return phase.uses_ladder or board_disclosure(phase).sight is Sight.STEPS
 
 
 def _is_told(metric: Metric, columns: Sequence[Column], told: Disclosure) -> bool:
@@ -296,7 +291,10 @@ def _in_order(
     known, unknown = [], []
     for entrant, submission_id, value in session.execute(recorded):
         shown = told.metric(metric, value, truth_public=column.truth_public)
-        unknown.append((entrant, submission_id)) if shown is None else known.append((shown, entrant, submission_id))
+        if shown is None:
+            unknown.append((entrant, submission_id))
+        else:
+            known.append((shown, entrant, submission_id))
     known.sort(key=lambda row: -row[0] if query.descending else row[0])
     return [*((entrant, submission_id) for _, entrant, submission_id in known), *unknown][start:stop]
 

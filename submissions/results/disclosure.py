@@ -159,13 +159,20 @@ class Secrecy(Protocol):
     """The settings of a phase on which it depends what may be told; the fields are those of `PhaseRecord`."""
 
     @property
-    def has_secret_truth(self) -> bool: ...  # noqa: D102
+    def has_secret_truth(self) -> bool:
+        """Whether a zoo of the phase has a secret truth."""
+
     @property
-    def is_revealed(self) -> bool: ...  # noqa: D102
+    def is_revealed(self) -> bool:
+        """Whether the results are revealed."""
+
     @property
-    def tells(self) -> Tells: ...  # noqa: D102
+    def tells(self) -> Tells:
+        """What is told of results on secret truths beyond scores."""
+
     @property
-    def score_step(self) -> float: ...  # noqa: D102
+    def score_step(self) -> float:
+        """The distance of the scores that are told in steps."""
 
 
 def board_disclosure(phase: Secrecy) -> Disclosure:
@@ -173,6 +180,17 @@ def board_disclosure(phase: Secrecy) -> Disclosure:
     tells_secrets = phase.is_revealed or phase.tells is Tells.EVERYTHING
     sight = Sight.STEPS if phase.has_secret_truth and not tells_secrets else Sight.ALL
     return Disclosure(sight, tells_secrets, phase.score_step, phase.tells)
+
+
+def shows_steps(phase: PhaseRecord) -> bool:
+    """Whether a phase's leaderboard shows scores in steps, from which nobody can compute the exact ones."""
+    return phase.uses_ladder or board_disclosure(phase).sight is Sight.STEPS
+
+
+def told_score(submission: SubmissionRecord, told: Disclosure) -> float | None:
+    """Return the rounded score that a reader may be told."""
+    score = told.score(submission.score, submission.shown_score)
+    return None if score is None else round(score, SCORE_DIGITS)
 
 
 def is_frozen(freezes_at: datetime | None, finished_at: datetime | None) -> bool:

@@ -79,7 +79,7 @@ def open_command(
         raise InputError(str(error)) from None
     except UnconfirmedError as error:
         raise InputError(
-            f"Nothing was changed. {error} Repeat the command with --confirm if that is intended."
+            f"Nothing was changed. {' '.join(error.exposed)} Repeat the command with --confirm if that is intended."
         ) from None
     finally:
         db.close()

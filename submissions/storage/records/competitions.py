@@ -118,9 +118,7 @@ class PhaseRecord(Record):
     @property
     def withholds_scores(self) -> bool:
         """Whether now nobody but organizers may learn anything that follows from a score."""
-        if self.shows_scores is ShowsScores.ALWAYS:
-            return False
-        return self.closes_at is None or utc_now() < self.closes_at
+        return self.shows_scores.withholds(self.closes_at, utc_now())
 
 
 class AnnouncementRecord(Record):
