@@ -174,8 +174,8 @@ def _enforce() -> ResponseReturnValue | None:
     if declaration.scope is not None:
         raise bearer.no_token()
     has_page = "GET" in (request.url_rule.methods or ())
-    wanted = request.full_path.rstrip("?") if has_page else url_for("home.home")
-    return redirect(url_for("accounts.log_in_form", next=wanted))
+    here = request.full_path if request.query_string else request.path
+    return redirect(url_for("accounts.log_in_form", next=here if has_page else url_for("home.home")))
 
 
 def _fault(rule: Rule, declaration: Declaration | None) -> str | None:

@@ -261,7 +261,12 @@ def test_a_view_is_marked_with_what_it_declares(allowed: Allowed, needed: set[Pe
 
 @pytest.mark.parametrize(
     ("path", "following"),
-    [("/inside", "/inside"), ("/inside?", "/inside"), ("/inside?a=1&b=X", "/inside?a=1&b=X")],
+    [
+        ("/inside", "/inside"),
+        ("/inside?", "/inside"),
+        ("/inside?a=1&b=X", "/inside?a=1&b=X"),
+        ("/inside?q=who?", "/inside?q=who?"),
+    ],
 )
 def test_a_visitor_is_sent_to_log_in_and_back_to_the_page(site: Site, path: str, following: str) -> None:
     serve(site, "/inside", lambda: "shown", Who.PARTICIPANT)
