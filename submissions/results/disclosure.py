@@ -5,7 +5,9 @@ docs/results-page.md has the table of who is told what, and when.
 
 - A phase that shows scores after it closes tells nothing before.
 - A freeze keeps what was scored since then from everybody but its owners.
-- The Ladder tells nothing but the released score: a team would learn from the rest what the Ladder withholds.
+- The Ladder tells nothing but the released score: a team would learn from the rest what the Ladder withholds. Of a
+  submission that was not released it tells only its owners what it shows of their others: the same score twice would
+  give away who is behind an alias, and what was scored after a freeze.
 - While a zoo's truth is secret, the scores on it, and of its phase, are told in steps, and nothing else. An exact
   number that depends on a secret target reveals it: a measure can be written so that its correlation spells out the
   target of one network. Organizers can widen this for a phase (`Tells`), and reveal its results.
@@ -151,7 +153,8 @@ def disclosure(phase: PhaseRecord, submission: SubmissionRecord, reader: Reader)
     if not reader.is_owner and is_frozen(phase.freezes_at, submission.finished_at):
         return replace(board, sight=Sight.NOTHING)
     if phase.uses_ladder and not submission.is_baseline:
-        return replace(board, sight=Sight.SHOWN_SCORE)
+        is_told = reader.is_owner or submission.is_released
+        return replace(board, sight=Sight.SHOWN_SCORE if is_told else Sight.NOTHING)
     return board
 
 

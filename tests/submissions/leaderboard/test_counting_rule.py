@@ -139,7 +139,14 @@ def test_submissions_of_others_who_share_a_person_are_part_of_the_history() -> N
     load = sure({1: 22.0, 2: 11.0, 3: 30.0})
     theirs, own = [undecided(1, 22.0)], [undecided(2, 11.0), undecided(3, 30.0)]
     now = decided(own, LADDER, load, others=theirs)
-    assert shown(now) == [(2, 22.0, False), (3, 30.0, True)]
+    assert shown(now) == [(2, None, False), (3, 30.0, True)]
+    later = decided(
+        [*own, undecided(4, 25.0)],
+        LADDER,
+        sure({1: 22.0, 2: 11.0, 3: 30.0, 5: 40.0}),
+        others=[*theirs, undecided(5, 40.0)],
+    )
+    assert shown(later) == [(2, None, False), (3, 30.0, True), (4, 30.0, False)]
     counted = counting(now, LADDER)
     assert counted is not None
     assert counted.id == 3
