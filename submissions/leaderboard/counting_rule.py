@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from itertools import islice
 
-from scoring import Jackknives, Ladder, Release, in_steps
+from scoring import Jackknives, Ladder, Release
 from submissions.results.disclosure import SCORE_DIGITS, Sight, board_disclosure
 from submissions.storage.records import CountRule, PhaseRecord, Tells
 from submissions.storage.states import State
@@ -38,13 +38,13 @@ class Rules:
 
     def compared(self, entry: "Entry") -> float:
         """Return the score by which an entrant's best is found: no finer than what is shown of a secret truth."""
-        return (entry.score if self.step is None else self.shown(entry.score)) or 0.0
+        return (entry.score if self.step is None else entry.score_in_steps) or 0.0
 
-    def shown(self, score: float | None) -> float | None:
-        """Return a score as the board shows it without the Ladder."""
-        if score is None:
+    def shown(self, entry: "Entry") -> float | None:
+        """Return the score of a submission as the board shows it without the Ladder."""
+        if entry.final_score is None:
             return None
-        return round(score, SCORE_DIGITS) if self.step is None else in_steps(score, self.step)
+        return round(entry.final_score, SCORE_DIGITS) if self.step is None else entry.score_in_steps
 
 
 def rules_of(phase: PhaseRecord) -> Rules:
@@ -54,7 +54,10 @@ def rules_of(phase: PhaseRecord) -> Rules:
 
 @dataclass(frozen=True)
 class Entry:
-    """A submission of one entrant, as far as standings depend on it; the fields are those of `SubmissionRecord`."""
+    """A submission of one entrant, as far as standings depend on it; the fields are those of `SubmissionRecord`.
+
+    score_in_steps: its score as it is told where a zoo's truth is secret, None elsewhere; it follows from the zoos'.
+    """
 
     id: int
     state: State
@@ -71,6 +74,7 @@ class Entry:
     track: str
     created_at: datetime
     finished_at: datetime | None
+    score_in_steps: float | None = None
 
     @property
     def final_score(self) -> float | None:
@@ -134,8 +138,7 @@ def decided(
     """
     if not rules.uses_ladder or any(entry.is_baseline for entry in entries):
         return tuple(
-            replace(entry, shown_score=rules.shown(entry.final_score), lower_bound=None, is_released=False)
-            for entry in entries
+            replace(entry, shown_score=rules.shown(entry), lower_bound=None, is_released=False) for entry in entries
         )
     own = {entry.id for entry in entries}
     history = sorted((*entries, *others), key=lambda entry: entry.id)

@@ -34,6 +34,8 @@ from submissions.storage.records import (
 from submissions.storage.roles import PERMISSIONS
 from submissions.storage.states import State
 
+_METRICS = ("cmi", "kendall_tau")
+
 
 def write_export(db: Database, store: BundleStore, user_id: int, file: IO[bytes]) -> None:
     """Write a zip with all data of an account: account.json, submissions.json, and each upload.
@@ -120,13 +122,17 @@ def _evaluations(session: Session, submission: SubmissionRecord, told: Disclosur
         rows = [(evaluation, tells_all(phase, truth_public=zoo.truth_public)) for evaluation, zoo in of_attempt]
         seen = seen_states([(evaluation.state, is_told) for evaluation, is_told in rows])
         states |= {evaluation.id: state for (evaluation, _), state in zip(rows, seen, strict=True)}
+
+    def told_of(evaluation: EvaluationRecord) -> Disclosure:
+        return told if evaluation.attempt == submission.attempt else told.of_earlier_attempts
+
     return [
         {
             "zoo": zoo.label,
             **_fields(evaluation, "attempt", "purpose"),
             "state": states[evaluation.id],
             "networks": evaluation.networks,
-            **{key: _told(evaluation, key, states[evaluation.id], told, zoo) for key in ("cmi", "kendall_tau")},
+            **{key: _told(evaluation, key, states[evaluation.id], told_of(evaluation), zoo) for key in _METRICS},
             "values": _values(session, evaluation.id) if zoo.truth_public else None,
         }
         for evaluation, zoo in found

@@ -10,14 +10,17 @@ docs/results-page.md has the table of who is told what, and when.
   give away who is behind an alias, and what was scored after a freeze.
 - While a zoo's truth is secret, the scores on it, and of its phase, are told in steps, and nothing else. An exact
   number that depends on a secret target reveals it: a measure can be written so that its correlation spells out the
-  target of one network. Organizers can widen this for a phase (`Tells`), and reveal its results.
+  target of one network. Organizers can widen this for a phase (`Tells`), and reveal its results. The score of the phase
+  then follows from those of its zoos as they are told, so it tells nothing more.
 """
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from statistics import fmean
 from typing import Protocol, TypeVar
 
 from scoring import METRICS, in_steps
@@ -28,6 +31,7 @@ from submissions.storage.roles import NOTHING, Permission, Permissions
 Moment = TypeVar("Moment", datetime, datetime | None)
 
 SCORE_DIGITS = 2
+SCALE = METRICS["cmi"].scale  # a score is this times the mean CMI
 TENTHS = 10  # how finely the progress on a zoo with secret truth is told
 
 
@@ -82,6 +86,11 @@ class Disclosure:
     step: float
     tells: Tells
     sees_everything: bool = False
+
+    @property
+    def of_earlier_attempts(self) -> "Disclosure":
+        """What may be told of earlier attempts: the phase tells more of secret truths only of the zoos it has now."""
+        return self if self.sees_everything else replace(self, tells_secrets=False, tells=Tells.SCORES)
 
     @property
     def is_coarse(self) -> bool:
@@ -190,6 +199,21 @@ def shows_steps(phase: PhaseRecord) -> bool:
     return phase.uses_ladder or board_disclosure(phase).sight is Sight.STEPS
 
 
+def score_in_steps(zoos: Collection[tuple[float, bool]], step: float) -> float:
+    """Return the score that is told of a submission if a zoo's truth is secret.
+
+    It is the mean of the scores that are told of the zoos, to the nearest step. The mean of the exact ones would tell
+    more: where the scores on the other zoos are known, it would narrow the secret one to less than a step.
+
+    Parameters
+    ----------
+    zoos : collection of (float, bool)
+        The CMI on each zoo, from 0 to 1, and whether its truth is public.
+    """
+    told = [SCALE * cmi if truth_public else in_steps(SCALE * cmi, step) for cmi, truth_public in zoos]
+    return in_steps(fmean(told), step)
+
+
 def told_score(submission: SubmissionRecord, told: Disclosure) -> float | None:
     """Return the rounded score that a reader may be told."""
     score = told.score(submission.score, submission.shown_score)
@@ -225,8 +249,7 @@ def bits_of_submission(secret_zoos: int, step: float, tells: Tells) -> float | N
         return None
     told = math.log2(math.ceil(100.0 / step) + 1)
     added = [_bits(metric) for metric in METRICS.values() if metric.on_leaderboard and metric.key != "cmi"]
-    of_zoo = told + (sum(added) if tells is Tells.METRICS else 0.0)
-    return secret_zoos * of_zoo + (told if secret_zoos > 1 else 0.0)
+    return secret_zoos * (told + (sum(added) if tells is Tells.METRICS else 0.0))
 
 
 def _bits(metric: Metric) -> float:

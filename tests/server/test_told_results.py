@@ -1,7 +1,17 @@
 """What pages and the API tell of a result where the phase, its zoos or its teams have changed since it was scored."""
 
+import io
+import json
+import zipfile
+
+import pytest
+
+from submissions.competitions.phase_zoos import attach_zoo, detach_zoo, rerun_outdated
+from submissions.competitions.phases import change_phase, plan_of
+from submissions.evaluation import outcomes
 from submissions.people import teams
-from submissions.storage.records import PhaseRecord, TeamRecord
+from submissions.people.account_export import write_export
+from submissions.storage.records import PhaseRecord, TeamRecord, Tells
 from tests.scoring.jackknives import of_mean
 from tests.server.api.clients import script
 from tests.server.site import Site
@@ -34,3 +44,96 @@ def test_a_score_in_the_place_of_another_shows_nobody_who_is_behind_an_alias(sit
         told = [script(site, reader).get(f"/submissions/{one}").get_json()["score"] for one in (released, other)]
         assert told == expected
     assert "has not released" in site.browser().get(f"/submissions/{other}").text
+
+
+BOARD = "/competitions/demo/main/leaderboard"
+
+
+def _mixed_phase(site: Site) -> tuple[int, int]:
+    """A phase over a public and a hidden zoo, and the number of the hidden one."""
+    phase, hidden = site.phase(zoos=("open",)), site.zoo("hidden", truth_public=False)
+    attach_zoo(site.db, phase, hidden, None, confirmed=True)
+    return phase, hidden
+
+
+def test_a_hidden_zoo_that_leaves_a_phase_counts_until_the_last_submission_runs_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phase, hidden = _mixed_phase(site)
+    first, second = (
+        site.submission(phase, person, cmi=(0.2, cmi), name=name)
+        for person, cmi, name in ((site.ann, 0.3042, "first"), (site.bob, 0.4064, "second"))
+    )
+
+    def crash(*_: object) -> bool:
+        raise ConnectionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(outcomes, "restart", crash)
+        with pytest.raises(ConnectionError):
+            detach_zoo(site.db, phase, hidden, None)
+    doors = (
+        *(f"/submissions/{first}", f"/submissions/{first}/result.json", f"/submissions/{first}/badge.svg", "/"),
+        *(BOARD, f"{BOARD}.csv", f"{BOARD}.json?sort=cmi.open", f"{BOARD}/history.json"),
+        f"/compare?a={first}&b={second}",
+    )
+    for reader in (None, "ann", "bob"):
+        browser = site.browser(reader)
+        for door in doors:
+            assert not {number for number in ("25.21", "25.2", "30.42", "30.32") if number in browser.get(door).text}
+        assert script(site, reader).get(f"/submissions/{first}").get_json()["score"] == 25.0
+    rows = script(site).get("/competitions/demo/phases/main/leaderboard").get_json()["items"]
+    assert [row["score"] for row in rows] == [30.0, 25.0]
+    olga, change = script(site, "olga"), {"tells": "everything"}
+    assert olga.patch("/competitions/demo/phases/main", change).status_code == 422  # until it is confirmed
+
+    assert rerun_outdated(site.db) == 2
+    site.end(first, (0.2042,))
+    assert script(site).get(f"/submissions/{first}").get_json()["score"] == 20.42
+
+
+def test_a_score_of_the_last_submission_but_one_is_exact_once_nothing_rests_on_the_hidden_zoo(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phase, hidden = _mixed_phase(site)
+    made = [site.submission(phase, person, cmi=(0.2, 0.3)) for person in (site.ann, site.bob)]
+    restart = outcomes.restart
+
+    def restart_and_finish(db: object, submission_id: int) -> bool:
+        is_done = restart(site.db, submission_id)
+        if submission_id == made[0]:
+            site.end(submission_id, (0.2042,))  # by a worker, while the other one still waits
+        return is_done
+
+    monkeypatch.setattr(outcomes, "restart", restart_and_finish)
+    assert detach_zoo(site.db, phase, hidden, None) == 2
+    assert script(site).get(f"/submissions/{made[0]}").get_json()["score"] == 20.42
+
+
+def test_earlier_attempts_on_a_zoo_that_has_left_stay_in_steps_in_the_export(site: Site) -> None:
+    phase, hidden = _mixed_phase(site)
+    made = site.submission(phase, site.ann, cmi=(0.2, 0.3042))
+    detach_zoo(site.db, phase, hidden, None)
+    site.end(made, (0.2042,))
+    with site.db.read() as session:
+        plan = plan_of(session.get_one(PhaseRecord, phase)).changed({"tells": Tells.EVERYTHING})
+    change_phase(site.db, phase, plan, user_id=site.olga)
+    file = io.BytesIO()
+    write_export(site.db, site.app.extensions["gengap"].store, site.ann, file)
+    with zipfile.ZipFile(file) as archive:
+        (told,) = json.loads(archive.read("submissions.json"))
+    assert told["score"] == pytest.approx(20.42)
+    assert [(one["zoo"], one["attempt"], one["cmi"]) for one in told["evaluations"] if one["purpose"] == "score"] == [
+        ("open@1", 1, 0.2),
+        ("hidden@1", 1, 0.3),
+        ("open@1", 2, 0.2042),
+    ]
+
+
+def test_the_score_of_a_phase_tells_nothing_that_the_scores_of_its_zoos_do_not(site: Site) -> None:
+    phase, _ = _mixed_phase(site)
+    for person, cmi in ((site.ann, 0.2951), (site.bob, 0.3049)):  # on the hidden zoo, both told as 30
+        site.submission(phase, person, cmi=(0.15, cmi))  # so the exact means are 22.255 and 22.745
+    rows = script(site).get("/competitions/demo/phases/main/leaderboard").get_json()["items"]
+    assert [row["score"] for row in rows] == [22.0, 22.0]
+    assert [[zoo["cmi"] for zoo in row["cells"]] for row in rows] == [[15.0, 30.0]] * 2

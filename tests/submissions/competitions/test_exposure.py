@@ -30,9 +30,9 @@ def _said(before: dict[str, Any], after: dict[str, Any], secret_zoos: int) -> tu
         (
             {"score_step": 5.0},
             {"score_step": 1.0},
-            "up to 20 bits about the zoos with hidden truth, instead of",
+            "up to 13 bits about the zoos with hidden truth, instead of",
         ),
-        ({}, {"tells": Tells.METRICS}, "instead of up to 20 bits"),
+        ({}, {"tells": Tells.METRICS}, "instead of up to 13 bits"),
         ({"tells": Tells.METRICS}, {"tells": Tells.EVERYTHING}, "give away everything that it sees"),
     ],
 )

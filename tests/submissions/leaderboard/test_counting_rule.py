@@ -221,7 +221,8 @@ def test_a_frozen_board_knows_what_was_scored_before() -> None:
 
 def test_of_a_secret_truth_scores_are_shown_in_steps_and_compared_as_shown() -> None:
     secret = replace(BEST, has_secret_truth=True, score_step=5.0)
-    first, better = waiting(1, 10.4), waiting(2, 11.9, created_at=START + timedelta(hours=1))
+    first = waiting(1, 10.4, score_in_steps=10.0)
+    better = waiting(2, 11.9, score_in_steps=10.0, created_at=START + timedelta(hours=1))
     assert [entry.shown_score for entry in decided([first, better], secret, none_needed)] == [10.0, 10.0]
     assert counting([first, better], secret) is first
     assert shown_error(first, secret) is None

@@ -125,7 +125,7 @@ def test_times_and_progress_are_coarse_where_results_are_withheld() -> None:
 def test_the_bits_of_a_submission_are_counted() -> None:
     assert bits_of_submission(0, 1.0, Tells.SCORES) == 0
     assert bits_of_submission(1, 1.0, Tells.SCORES) == math.log2(101)
-    assert bits_of_submission(2, 25.0, Tells.SCORES) == 3 * math.log2(5)  # and the mean of both
+    assert bits_of_submission(2, 25.0, Tells.SCORES) == 2 * math.log2(5)  # the mean of both follows from them
     with_metrics = bits_of_submission(1, 1.0, Tells.METRICS)
     assert with_metrics is not None
     assert with_metrics > math.log2(101) + 2 * math.log2(2001)  # τ and Ψ with three digits, at least
