@@ -1,5 +1,7 @@
 """What the reader of this request may see of a submission's result. Called by pages and downloads that show scores."""
 
+from dataclasses import replace
+
 from server.auth.access import is_owner
 from server.auth.login import current_account
 from server.config import services
@@ -11,8 +13,13 @@ from submissions.storage.roles import NOTHING
 
 def reader_of(submission: SubmissionRecord) -> Reader:
     """The person who makes this request, as a reader about the submission."""
+    return replace(board_reader(), is_owner=is_owner(submission))
+
+
+def board_reader() -> Reader:
+    """The person who makes this request, as a reader of a leaderboard."""
     account = current_account()
-    return Reader(is_owner(submission), NOTHING if account is None else account.permissions)
+    return Reader(permissions=NOTHING if account is None else account.permissions)
 
 
 def told_of(submission: SubmissionRecord) -> Disclosure:

@@ -46,6 +46,8 @@ def exposed_by_settings(before: Mapping[str, Any], after: Mapping[str, Any], sec
     def turned_on(name: str) -> bool:
         return bool(after[name]) and not before[name]
 
+    if before["hidden"] and not after["hidden"]:
+        yield "Everybody sees the phase: its page, its submissions, their scores as it shows them, and its leaderboard."
     if before["uses_ladder"] and not after["uses_ladder"]:
         yield "Without the Ladder everybody sees the scores of all submissions that count, and authors all of theirs."
     if before["freezes_at"] is not None and (after["freezes_at"] is None or after["freezes_at"] > before["freezes_at"]):

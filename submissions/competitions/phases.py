@@ -255,12 +255,18 @@ def change_phase(db: Database, phase_id: int, plan: PhasePlan, *, user_id: int |
             appearance_changed(session, select(PhaseRecord.id).where(PhaseRecord.id == phase_id))
 
 
-def unfreeze(db: Database, phase_id: int, *, user_id: int | None) -> bool:
-    """Let everything that is scored count on the phase's leaderboard again. False where it is not frozen."""
+def unfreeze(db: Database, phase_id: int, *, user_id: int | None, confirmed: bool = False) -> bool:
+    """Let everything that is scored count on the phase's leaderboard again. False where it is not frozen.
+
+    Raises UnconfirmedError as `change_phase` does.
+    """
     with db.write() as session:
         phase = session.get_one(PhaseRecord, phase_id, with_for_update=True)
         if phase.freezes_at is None:
             return False
+        before = plan_of(phase)
+        unfrozen = before.changed({"freezes_at": None})
+        _require_confirmation(before, unfrozen, _secret_zoos(phase), confirmed=confirmed)
         phase.freezes_at = None
         record_act(session, "unfroze", user_id=user_id, phase_id=phase_id)
         standings.rebuild(session, phase_id)

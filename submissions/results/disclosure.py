@@ -3,7 +3,7 @@
 Pages, fragments, the API, exports, mails, the leaderboard and its history call it; nothing else decides.
 docs/results-page.md has the table of who is told what, and when.
 
-- A phase that shows scores after it closes tells nothing before.
+- A phase that shows scores after it closes tells nothing before, but to organizers.
 - A freeze keeps what was scored since then from everybody but its owners.
 - The Ladder tells nothing but the released score: a team would learn from the rest what the Ladder withholds. Of a
   submission that was not released it tells only its owners what it shows of their others: the same score twice would
@@ -55,6 +55,11 @@ class Reader:
 
     is_owner: bool = False
     permissions: Permissions = NOTHING
+
+    @property
+    def sees_everything(self) -> bool:
+        """Whether they may see every submission as its author does, and all its scores."""
+        return Permission.SEE_SUBMISSIONS in self.permissions
 
     @property
     def sees_secrets(self) -> bool:
@@ -155,9 +160,9 @@ class Disclosure:
 def disclosure(phase: PhaseRecord, submission: SubmissionRecord, reader: Reader) -> Disclosure:
     """Return what this reader may be told of the submission's results. The phase is the submission's."""
     board = board_disclosure(phase)
-    if Permission.SEE_SUBMISSIONS in reader.permissions:
+    if reader.sees_everything:
         return replace(board, sight=Sight.ALL, tells_secrets=True, sees_everything=True)
-    if phase.withholds_scores:
+    if withholds_scores(phase, reader):
         return replace(board, sight=Sight.NOTHING)
     if not reader.is_owner and is_frozen(phase.freezes_at, submission.finished_at):
         return replace(board, sight=Sight.NOTHING)
@@ -165,6 +170,11 @@ def disclosure(phase: PhaseRecord, submission: SubmissionRecord, reader: Reader)
         is_told = reader.is_owner or submission.is_released
         return replace(board, sight=Sight.SHOWN_SCORE if is_told else Sight.NOTHING)
     return board
+
+
+def withholds_scores(phase: PhaseRecord, reader: Reader) -> bool:
+    """Whether the phase shows this reader no scores, ranks and leaderboard yet; organizers always see them."""
+    return phase.withholds_scores and not reader.sees_everything
 
 
 class Secrecy(Protocol):

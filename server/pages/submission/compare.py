@@ -7,7 +7,7 @@ from flask import Blueprint, Response, abort, current_app, jsonify, render_templ
 from model_zoo import ZooError
 from server.auth.access import Who, allow, submission_named
 from server.auth.login import current_account
-from server.auth.result_access import seen_result
+from server.auth.result_access import board_reader, seen_result
 from server.charts.result_charts import first_against_second
 from server.config import services
 from server.presentation.result_sentences import difference_sentence, p_words
@@ -91,8 +91,8 @@ def _choice(first: SubmissionRecord, second: SubmissionRecord | None) -> Choice:
     account = current_account()
     taken = {first.id} | ({second.id} if second is not None else set())
     with services().db.read() as session:
-        own = own_offers(session, first.phase_id, account.id) if account is not None else ()
-        leading = leading_offers(session, first.phase_id)
+        own = own_offers(session, first.phase_id, account.id, board_reader()) if account is not None else ()
+        leading = leading_offers(session, first.phase_id, board_reader())
     own = tuple(one for one in own if one.submission_id not in taken)
     taken |= {one.submission_id for one in own}
     return Choice(own, tuple(one for one in leading if one.submission_id not in taken))

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from server.auth.access import OwnerOr, allow, is_owner_or_may, the_submission
 from server.auth.login import the_account
+from server.auth.result_access import reader_of
 from server.config import services
 from server.forms.fields import text_field
 from submissions.intake import moderation
@@ -50,8 +51,7 @@ def on_board() -> OnBoard:
     """For the submission that the page is about."""
     submission = the_submission()
     with services().db.read() as session:
-        is_owner = is_owner_or_may(submission, Permission.SEE_SUBMISSIONS)
-        row = board_page.standing_of(session, submission, is_owner=is_owner)
+        row = board_page.standing_of(session, submission, reader_of(submission))
     phase = submission.phase
     return OnBoard(
         submission=submission,

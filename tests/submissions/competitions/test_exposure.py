@@ -21,6 +21,7 @@ def _said(before: dict[str, Any], after: dict[str, Any], secret_zoos: int) -> tu
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [
+        ({"hidden": True}, {}, "Everybody sees the phase"),
         ({"uses_ladder": True}, {}, "Without the Ladder"),
         ({"freezes_at": LATER}, {}, "the freeze keeps back"),
         ({"freezes_at": LATER}, {"freezes_at": LATEST}, "the freeze keeps back"),
