@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from flask import Flask, abort, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import contains_eager
 from werkzeug.routing import Rule
 
@@ -22,10 +22,12 @@ from server.auth import bearer
 from server.auth.login import Account, current_account, may
 from server.auth.parameters import KINDS, Guard, id_in, kinds_in
 from server.config import services
-from submissions.leaderboard.entrants import is_member, team_ids_of
+from submissions.intake.seen_submission import seen_submission
+from submissions.leaderboard.entrants import is_member
 from submissions.people.tokens import Scope
-from submissions.storage.records import CompetitionRecord, PhaseRecord, SubmissionRecord
 from submissions.storage.roles import NOTHING, Permission, Permissions
+from submissions.storage.site_records import CompetitionRecord, PhaseRecord
+from submissions.storage.submission_head import SubmissionHead
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -110,17 +112,17 @@ def the_phase() -> PhaseRecord:
     return cast(PhaseRecord, g.phase)
 
 
-def the_submission() -> SubmissionRecord:
+def the_submission() -> SubmissionHead:
     """The submission that the URL names, with its phase and competition. The reader may see it."""
-    return cast(SubmissionRecord, g.submission)
+    return cast(SubmissionHead, g.submission)
 
 
-def submission_named(name: str) -> SubmissionRecord | None:
+def submission_named(name: str) -> SubmissionHead | None:
     """The submission that this parameter of the URL names, None where it is not given. The reader may see it."""
-    return cast(dict[str, SubmissionRecord], g.submissions).get(name)
+    return cast(dict[str, SubmissionHead], g.submissions).get(name)
 
 
-def is_owner(submission: SubmissionRecord) -> bool:
+def is_owner(submission: SubmissionHead) -> bool:
     """Whether the reader made this submission, or is in the team that it was made for."""
     account = current_account()
     if account is None:
@@ -134,7 +136,7 @@ def is_owner(submission: SubmissionRecord) -> bool:
         return is_member(session, submission, account.id)
 
 
-def is_owner_or_may(submission: SubmissionRecord, permission: Permission) -> bool:
+def is_owner_or_may(submission: SubmissionHead, permission: Permission) -> bool:
     return may(permission) or is_owner(submission)
 
 
@@ -232,22 +234,12 @@ def _load(kinds: Mapping[str, str], query: Iterable[str]) -> None:
             g.competition = _found(visible.unique().one_or_none())
 
 
-def _submission(submission_id: int) -> SubmissionRecord:
+def _submission(submission_id: int) -> SubmissionHead:
     account = current_account()
     reader = account.id if account is not None else None
-    of_their_team = and_(SubmissionRecord.team_id.is_not(None), SubmissionRecord.team_id.in_(team_ids_of(reader)))
-    query = (
-        select(SubmissionRecord, of_their_team)
-        .join(SubmissionRecord.phase)
-        .join(PhaseRecord.competition)
-        .options(contains_eager(SubmissionRecord.phase).contains_eager(PhaseRecord.competition))
-        .where(SubmissionRecord.id == submission_id)
-    )
-    if not may(Permission.SEE_HIDDEN):
-        is_seen = or_(SubmissionRecord.is_hidden.is_(False), SubmissionRecord.user_id == reader, of_their_team)
-        query = query.where(PhaseRecord.hidden.is_(False), is_seen)
     with services().db.read() as session:
-        submission, is_of_their_team = _found(session.execute(query).one_or_none())
+        seen = seen_submission(session, submission_id, reader, sees_hidden=may(Permission.SEE_HIDDEN))
+    submission, is_of_their_team = _found(seen)
     g.setdefault("of_their_team", {})[submission_id] = is_of_their_team  # so that `is_owner` need not ask again
     return submission
 

@@ -51,6 +51,7 @@ from submissions.storage.records import (
     ZooRecord,
     copied,
 )
+from submissions.storage.submission_head import AnySubmission
 
 
 def page(session: Session, phase_id: int, query: Query | None = None, reader: Reader = EVERYBODY) -> Board:
@@ -97,7 +98,7 @@ def page(session: Session, phase_id: int, query: Query | None = None, reader: Re
         pages=pages,
         entrants=sum(count for _, is_reference, count in counted if not is_reference),
         tracks=tracks,
-        references=_mean_references(columns, told),
+        references=None if is_withheld else _mean_references(columns, told),
         count_rule=phase.count_rule,
         uses_ladder=phase.uses_ladder,
         freezes_at=phase.freezes_at,
@@ -139,7 +140,7 @@ def zoo_count(session: Session, phase_id: int) -> int:
     return session.scalar(select(counted.scalar_subquery()).where(PhaseRecord.id == phase_id)) or 0
 
 
-def standing_of(session: Session, submission: SubmissionRecord, reader: Reader = EVERYBODY) -> Row | None:
+def standing_of(session: Session, submission: AnySubmission, reader: Reader = EVERYBODY) -> Row | None:
     """Return the row of the submission's entrant, without cells; None if it is not on the board.
 
     Only owners and organizers can learn that a submission belongs to the same entrant as one with a different alias.

@@ -9,7 +9,7 @@ A submission is locked before its phase, here as in `submissions.evaluation.outc
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from sqlalchemy import or_, select
 from sqlalchemy import update as change
@@ -195,9 +195,9 @@ def _entries(session: Session, board: _Board, entrants: Sequence[str]) -> dict[s
             .order_by(SubmissionRecord.id)
         )
         in_steps = _scores_in_steps(session, board, part)
-        for entrant, submission_id, *columns in rows:
-            entry = Entry(submission_id, *columns, score_in_steps=in_steps.get(submission_id))
-            entries.setdefault(entrant, []).append(entry)
+        for entrant, *columns in rows:
+            entry = Entry(*columns)
+            entries.setdefault(entrant, []).append(replace(entry, score_in_steps=in_steps.get(entry.id)))
     return entries
 
 
@@ -219,7 +219,7 @@ def _scores_in_steps(session: Session, board: _Board, entrants: Sequence[str]) -
     )
     zoos: dict[int, list[tuple[float, bool]]] = {}
     for submission_id, cmi, truth_public in rows:
-        zoos.setdefault(submission_id, []).append((cmi, truth_public))
+        zoos.setdefault(submission_id, []).append((cmi or 0.0, truth_public))
     return {submission_id: score_in_steps(scores, step) for submission_id, scores in zoos.items()}
 
 

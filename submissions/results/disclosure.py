@@ -27,6 +27,7 @@ from scoring import METRICS, in_steps
 from scoring.metric import Metric
 from submissions.storage.records import PhaseRecord, SubmissionRecord, Tells
 from submissions.storage.roles import NOTHING, Permission, Permissions
+from submissions.storage.submission_head import AnySubmission
 
 Moment = TypeVar("Moment", datetime, datetime | None)
 
@@ -157,7 +158,7 @@ class Disclosure:
         return networks * (TENTHS * done // networks) // TENTHS
 
 
-def disclosure(phase: PhaseRecord, submission: SubmissionRecord, reader: Reader) -> Disclosure:
+def disclosure(phase: PhaseRecord, submission: AnySubmission, reader: Reader) -> Disclosure:
     """Return what this reader may be told of the submission's results. The phase is the submission's."""
     board = board_disclosure(phase)
     if reader.sees_everything:

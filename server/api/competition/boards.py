@@ -18,7 +18,7 @@ from server.problems import Problem
 from submissions.leaderboard import board_page, model
 from submissions.leaderboard.entrants import entrant_of
 from submissions.leaderboard.history import Course, history
-from submissions.storage.records import CountRule, utc_now
+from submissions.storage.site_records import CountRule, utc_now
 
 routes = Routes(20, "boards", "Leaderboards", "Who stands where.")
 

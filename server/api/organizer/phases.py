@@ -32,8 +32,8 @@ from submissions.competitions.phases import (
 )
 from submissions.people.tokens import Scope
 from submissions.storage.limits import LIMITS, Limits
-from submissions.storage.records import PhaseRecord
 from submissions.storage.roles import Permission
+from submissions.storage.site_records import PhaseRecord
 from worker.hints import send_hint
 
 routes = Routes(100, "phases", "Organizing competitions", "Competitions and phases, which organizers open and change.")

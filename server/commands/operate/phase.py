@@ -13,7 +13,7 @@ from submissions.competitions.exposure import UnconfirmedError, exposed_by_zoo, 
 from submissions.competitions.phase_zoos import attach_zoo
 from submissions.competitions.phases import NewCompetition, PhaseError, PhasePlan, open_phase
 from submissions.storage.database import Database
-from submissions.storage.records import PhaseRecord, ZooRecord, utc_now
+from submissions.storage.site_records import PhaseRecord, ZooRecord, utc_now
 from submissions.zoos.registry import find_zoo
 
 _ADDRESS = re.compile(r"([^/]+)/([^/]+)")

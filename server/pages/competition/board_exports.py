@@ -22,7 +22,7 @@ from submissions.leaderboard import board_page
 from submissions.leaderboard.history import Course, history
 from submissions.leaderboard.model import Board, Cell
 from submissions.results.disclosure import withholds_scores
-from submissions.storage.records import PhaseRecord, utc_now
+from submissions.storage.site_records import PhaseRecord, utc_now
 
 pages = Blueprint("board_exports", __name__)
 _BOARD = "/competitions/<competition:competition_slug>/<phase:phase_slug>/leaderboard"

@@ -30,7 +30,7 @@ from submissions.leaderboard.entrants import entrant_of
 from submissions.leaderboard.model import METRICS, Cell
 from submissions.leaderboard.references import References
 from submissions.results.disclosure import withholds_scores
-from submissions.storage.records import PhaseRecord, utc_now
+from submissions.storage.site_records import PhaseRecord, utc_now
 
 MOST_KEPT = 200  # pieces of some 50 KB
 _EXTENSION = "gengap_kept_boards"

@@ -26,8 +26,8 @@ from submissions.competitions.phases import (
     unfreeze,
 )
 from submissions.results.disclosure import bits_of_submission
-from submissions.storage.records import PhaseRecord, Tells
 from submissions.storage.roles import Permission
+from submissions.storage.site_records import PhaseRecord, Tells
 
 pages = Blueprint("phases", __name__)
 _PHASE = "/organizer/phases/<phase_number:phase_id>"

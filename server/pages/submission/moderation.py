@@ -18,9 +18,10 @@ from server.forms.fields import text_field
 from submissions.intake import moderation
 from submissions.leaderboard import board_page, standings
 from submissions.leaderboard.model import Row
-from submissions.storage.records import CountRule, SubmissionRecord
 from submissions.storage.roles import Permission
+from submissions.storage.site_records import CountRule
 from submissions.storage.states import State
+from submissions.storage.submission_head import SubmissionHead
 from worker.hints import send_hint
 
 pages = Blueprint("moderation", __name__)
@@ -40,7 +41,7 @@ _ACTS: Mapping[str, Callable[..., bool]] = {
 class OnBoard:
     """The relation of a submission to its board. row: its entrant's; None if that is not on the board."""
 
-    submission: SubmissionRecord
+    submission: SubmissionHead
     row: Row | None
     may_be_chosen: bool
     may_run_again: bool
