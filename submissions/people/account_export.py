@@ -41,7 +41,8 @@ def write_export(db: Database, store: BundleStore, user_id: int, file: IO[bytes]
     """Write a zip with all data of an account: account.json, submissions.json, and each upload.
 
     Scores are those that the author may see. Values are included only for zoos with public truth, because a measure
-    could use its values to carry out data of a hidden zoo.
+    could use its values to carry out data of a hidden zoo, and only where results on single zoos are shown: the score
+    follows from the values.
 
     Parameters
     ----------
@@ -133,7 +134,7 @@ def _evaluations(session: Session, submission: SubmissionRecord, told: Disclosur
             "state": states[evaluation.id],
             "networks": evaluation.networks,
             **{key: _told(evaluation, key, states[evaluation.id], told_of(evaluation), zoo) for key in _METRICS},
-            "values": _values(session, evaluation.id) if zoo.truth_public else None,
+            "values": _values(session, evaluation.id) if zoo.truth_public and told.sight.tells_zoos else None,
         }
         for evaluation, zoo in found
     ]
