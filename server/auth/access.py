@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from flask import Flask, abort, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Integer, Select, and_, bindparam, or_, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import contains_eager
 from werkzeug.routing import Rule
 
@@ -22,30 +22,17 @@ from server.auth import bearer
 from server.auth.login import Account, current_account, may
 from server.auth.parameters import KINDS, Guard, id_in, kinds_in
 from server.config import services
-from submissions.leaderboard.entrants import is_member, team_ids_of
+from submissions.intake.seen_submission import seen_submission
+from submissions.leaderboard.entrants import is_member
 from submissions.people.tokens import Scope
-from submissions.storage.records import CompetitionRecord, PhaseRecord, SubmissionRecord
 from submissions.storage.roles import NOTHING, Permission, Permissions
+from submissions.storage.site_records import CompetitionRecord, PhaseRecord
+from submissions.storage.submission_head import SubmissionHead
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 _MARK = "gengap_declaration"
-
-# The statements of every poll of a live page: made once, so that a 304 costs little more than their execution.
-_READER = bindparam("reader", type_=Integer)  # None for a visitor, who owns nothing
-_IS_OF_THEIR_TEAM = and_(SubmissionRecord.team_id.is_not(None), SubmissionRecord.team_id.in_(team_ids_of(_READER)))
-_ANY_SUBMISSION = (
-    select(SubmissionRecord, _IS_OF_THEIR_TEAM)
-    .join(SubmissionRecord.phase)
-    .join(PhaseRecord.competition)
-    .options(contains_eager(SubmissionRecord.phase).contains_eager(PhaseRecord.competition))
-    .where(SubmissionRecord.id == bindparam("submission_id"))
-)
-_SEEN_SUBMISSION = _ANY_SUBMISSION.where(
-    PhaseRecord.hidden.is_(False),
-    or_(SubmissionRecord.is_hidden.is_(False), SubmissionRecord.user_id == _READER, _IS_OF_THEIR_TEAM),
-)
 
 
 class Who(StrEnum):
@@ -125,17 +112,17 @@ def the_phase() -> PhaseRecord:
     return cast(PhaseRecord, g.phase)
 
 
-def the_submission() -> SubmissionRecord:
+def the_submission() -> SubmissionHead:
     """The submission that the URL names, with its phase and competition. The reader may see it."""
-    return cast(SubmissionRecord, g.submission)
+    return cast(SubmissionHead, g.submission)
 
 
-def submission_named(name: str) -> SubmissionRecord | None:
+def submission_named(name: str) -> SubmissionHead | None:
     """The submission that this parameter of the URL names, None where it is not given. The reader may see it."""
-    return cast(dict[str, SubmissionRecord], g.submissions).get(name)
+    return cast(dict[str, SubmissionHead], g.submissions).get(name)
 
 
-def is_owner(submission: SubmissionRecord) -> bool:
+def is_owner(submission: SubmissionHead) -> bool:
     """Whether the reader made this submission, or is in the team that it was made for."""
     account = current_account()
     if account is None:
@@ -149,7 +136,7 @@ def is_owner(submission: SubmissionRecord) -> bool:
         return is_member(session, submission, account.id)
 
 
-def is_owner_or_may(submission: SubmissionRecord, permission: Permission) -> bool:
+def is_owner_or_may(submission: SubmissionHead, permission: Permission) -> bool:
     return may(permission) or is_owner(submission)
 
 
@@ -189,8 +176,8 @@ def _enforce() -> ResponseReturnValue | None:
     if declaration.scope is not None:
         raise bearer.no_token()
     has_page = "GET" in (request.url_rule.methods or ())
-    wanted = request.full_path.rstrip("?") if has_page else url_for("home.home")
-    return redirect(url_for("accounts.log_in_form", next=wanted))
+    here = request.full_path if request.query_string else request.path
+    return redirect(url_for("accounts.log_in_form", next=here if has_page else url_for("home.home")))
 
 
 def _fault(rule: Rule, declaration: Declaration | None) -> str | None:
@@ -247,12 +234,12 @@ def _load(kinds: Mapping[str, str], query: Iterable[str]) -> None:
             g.competition = _found(visible.unique().one_or_none())
 
 
-def _submission(submission_id: int) -> SubmissionRecord:
+def _submission(submission_id: int) -> SubmissionHead:
     account = current_account()
-    query = _ANY_SUBMISSION if may(Permission.SEE_HIDDEN) else _SEEN_SUBMISSION
-    named = {"submission_id": submission_id, "reader": account.id if account is not None else None}
+    reader = account.id if account is not None else None
     with services().db.read() as session:
-        submission, is_of_their_team = _found(session.execute(query, named).one_or_none())
+        seen = seen_submission(session, submission_id, reader, sees_hidden=may(Permission.SEE_HIDDEN))
+    submission, is_of_their_team = _found(seen)
     g.setdefault("of_their_team", {})[submission_id] = is_of_their_team  # so that `is_owner` need not ask again
     return submission
 

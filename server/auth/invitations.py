@@ -6,7 +6,7 @@ from server.auth.access import visible_competitions
 from server.config import services
 from submissions.people import teams
 from submissions.people.teams import Team
-from submissions.storage.records import CompetitionRecord
+from submissions.storage.site_records import CompetitionRecord
 
 
 def invited_to(invite_key: str) -> tuple[Team, CompetitionRecord]:

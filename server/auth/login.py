@@ -14,8 +14,8 @@ from server.auth.parameters import id_in
 from server.config import services
 from submissions.people import sessions
 from submissions.storage.database import Database
-from submissions.storage.records import UserRecord
 from submissions.storage.roles import PERMISSIONS, Permission, Permissions, Role
+from submissions.storage.site_records import UserRecord
 
 
 @dataclass(frozen=True)

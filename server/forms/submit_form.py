@@ -18,8 +18,8 @@ from submissions.intake.bundle_store import StoreError
 from submissions.intake.details import ALIAS_LENGTH, DESCRIPTION_LENGTH, LINK_LENGTH, NAME_LENGTH, Details
 from submissions.intake.own_code import as_text
 from submissions.intake.submit import submit
-from submissions.storage.records import SubmissionRecord
 from submissions.storage.roles import Permission
+from submissions.storage.submission_head import SubmissionHead, submission_head
 
 DEFAULT_FILENAME = "complexity.py"
 TRACKS = ("", "standard", "extended")
@@ -133,14 +133,14 @@ def submit_here(said: Details, bundle: Bundle, parent_id: int | None) -> int:
     )
 
 
-def own_submission(submission_id: int) -> SubmissionRecord | None:
+def own_submission(submission_id: int) -> SubmissionHead | None:
     """The submission, if it is the reader's, or they see the code of all; None otherwise."""
     with services().db.read() as session:
-        found = session.get(SubmissionRecord, submission_id)
+        found = submission_head(session, submission_id)
     return found if found is not None and is_owner_or_may(found, Permission.SEE_SUBMISSIONS) else None
 
 
-def _parent(old: SubmissionRecord) -> Parent:
+def _parent(old: SubmissionHead) -> Parent:
     return Parent(old.id, old.name, old.filename, old.bundle_sha256)
 
 

@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 
 from server.http.public_urls import full_address
-from submissions.storage.records import PhaseRecord
+from submissions.storage.site_records import PhaseRecord
 
 
 def citation_of(phase: PhaseRecord, now: datetime) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime
 from server.presentation.formats import in_two_units
 from submissions.evaluation.eta import MOST_COUNTED, Estimate
 from submissions.evaluation.submission_progress import Progress
-from submissions.storage.records import utc_now
+from submissions.storage.site_records import utc_now
 from submissions.storage.states import State
 
 _AT_ONCE_S = 15.0

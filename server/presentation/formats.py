@@ -8,7 +8,7 @@ from server.charts.specifications import target_name
 from submissions.evaluation.submission_progress import Progress
 from submissions.results.disclosure import digits_of
 from submissions.storage.limits import LIMITS, Limit, Unit
-from submissions.storage.records import CountRule, PhaseRecord, ShowsScores, TimeRule, utc_now
+from submissions.storage.site_records import CountRule, PhaseRecord, ShowsScores, TimeRule, utc_now
 from submissions.storage.states import State
 
 _UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))

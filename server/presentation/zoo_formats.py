@@ -3,7 +3,7 @@
 from flask import Flask
 
 from server.presentation.formats import size
-from submissions.storage.records import JobKind, JobState, ZooJobRecord, ZooState
+from submissions.storage.site_records import JobKind, JobState, ZooJobRecord, ZooState
 
 ZOO_STATE_WORDS = {
     ZooState.ARRIVING: "arriving",

@@ -7,24 +7,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from submissions.results.disclosure import bits_of_submission
+from submissions.storage.field_error import FieldError
 from submissions.storage.records import ShowsScores, Tells, ZooRecord, utc_now
 
 
-class UnconfirmedError(Exception):
-    """A change makes something visible and was not confirmed.
+class UnconfirmedError(FieldError):
+    """A change makes something visible and was not confirmed: the field `confirmed` is not valid.
 
     Attributes
     ----------
     exposed : tuple[str, ...]
         A sentence for each thing.
-    messages : Mapping[str, str]
-        The same for the field that confirms.
     """
 
     def __init__(self, exposed: Iterable[str]) -> None:
         self.exposed = tuple(exposed)
-        super().__init__(" ".join(self.exposed))
-        self.messages = {"confirmed": f"Confirm what becomes visible. {self}"}
+        super().__init__({"confirmed": " ".join(("Confirm what becomes visible.", *self.exposed))})
 
 
 def require_confirmation(exposed: Iterable[str], *, confirmed: bool) -> None:
@@ -48,6 +46,8 @@ def exposed_by_settings(before: Mapping[str, Any], after: Mapping[str, Any], sec
     def turned_on(name: str) -> bool:
         return bool(after[name]) and not before[name]
 
+    if before["hidden"] and not after["hidden"]:
+        yield "Everybody sees the phase: its page, its submissions, their scores as it shows them, and its leaderboard."
     if before["uses_ladder"] and not after["uses_ladder"]:
         yield "Without the Ladder everybody sees the scores of all submissions that count, and authors all of theirs."
     if before["freezes_at"] is not None and (after["freezes_at"] is None or after["freezes_at"] > before["freezes_at"]):
@@ -87,8 +87,8 @@ def exposed_by_zoo(zoo: ZooRecord, settings: Mapping[str, Any]) -> Iterator[str]
 
 def _withholds(settings: Mapping[str, Any]) -> bool:
     """Whether a phase with these settings shows no score now."""
-    is_over = settings["closes_at"] is not None and settings["closes_at"] <= utc_now()
-    return settings["shows_scores"] is ShowsScores.AFTER_CLOSE and not is_over
+    shows: ShowsScores = settings["shows_scores"]
+    return shows.withholds(settings["closes_at"], utc_now())
 
 
 def _logs() -> str:

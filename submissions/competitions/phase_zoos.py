@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from submissions.competitions.competitions import CompetitionError, usable_zoo
 from submissions.competitions.exposure import exposed_by_zoo, require_confirmation
 from submissions.evaluation import outcomes
+from submissions.leaderboard import standings
 from submissions.storage.audit import record_act
 from submissions.storage.board_version import next_version
 from submissions.storage.database import Database
@@ -165,10 +166,15 @@ def rerun_outdated(db: Database, phase_id: int | None = None) -> int:
     """
     with db.read() as session:
         outdated = _outdated(session, phase_id)
-    return sum(outcomes.restart(db, submission_id) for submission_id in outdated)
+    restarted = sum(outcomes.restart(db, submission_id) for submission_id in outdated)
+    for changed_id in sorted(set(outdated.values())):
+        with db.write() as session:  # the last score on a zoo with secret truth may be gone: now no steps are needed
+            standings.rebuild(session, changed_id)
+    return restarted
 
 
-def _outdated(session: Session, phase_id: int | None) -> list[int]:
+def _outdated(session: Session, phase_id: int | None) -> dict[int, int]:
+    """Return the submissions to evaluate again, each with its phase."""
     was_changed = exists().where(
         ActRecord.phase_id == SubmissionRecord.phase_id, ActRecord.act.in_((ATTACHED, DETACHED, REPLACED))
     )
@@ -187,7 +193,7 @@ def _outdated(session: Session, phase_id: int | None) -> list[int]:
     for submission, phase, zoo in rows:
         phases[submission] = phase
         evaluated.setdefault(submission, set()).add(zoo)
-    return [submission for submission, zoos in evaluated.items() if zoos != used.get(phases[submission], set())]
+    return {one: phases[one] for one, zoos in evaluated.items() if zoos != used.get(phases[one], set())}
 
 
 def _locked(session: Session, phase_id: int) -> PhaseRecord:

@@ -202,7 +202,8 @@ def open_phase(
         zoos = _usable_zoos(session, zoo_ids, plan.target, messages)
         if messages:
             raise PhaseError(messages)
-        _require_confirmation(PhasePlan(plan.title, plan.opens_at), plan, zoos, confirmed=confirmed)
+        secret = sum(not zoo.truth_public for zoo in zoos)
+        _require_confirmation(PhasePlan(plan.title, plan.opens_at), plan, secret, confirmed=confirmed)
         if competition is None:
             assert new_competition is not None
             competition = CompetitionRecord(
@@ -242,7 +243,7 @@ def change_phase(db: Database, phase_id: int, plan: PhasePlan, *, user_id: int |
         before = plan_of(phase)
         if plan.target != before.target:
             _require_target_may_change(session, phase, plan.target)
-        _require_confirmation(before, plan, phase.zoos, confirmed=confirmed)
+        _require_confirmation(before, plan, _secret_zoos(phase), confirmed=confirmed)
         _apply(phase, plan)
         old = before.settings()
         changed = [name for name, value in plan.settings().items() if value != old[name]]
@@ -254,12 +255,18 @@ def change_phase(db: Database, phase_id: int, plan: PhasePlan, *, user_id: int |
             appearance_changed(session, select(PhaseRecord.id).where(PhaseRecord.id == phase_id))
 
 
-def unfreeze(db: Database, phase_id: int, *, user_id: int | None) -> bool:
-    """Let everything that is scored count on the phase's leaderboard again. False where it is not frozen."""
+def unfreeze(db: Database, phase_id: int, *, user_id: int | None, confirmed: bool = False) -> bool:
+    """Let everything that is scored count on the phase's leaderboard again. False where it is not frozen.
+
+    Raises UnconfirmedError as `change_phase` does.
+    """
     with db.write() as session:
         phase = session.get_one(PhaseRecord, phase_id, with_for_update=True)
         if phase.freezes_at is None:
             return False
+        before = plan_of(phase)
+        unfrozen = before.changed({"freezes_at": None})
+        _require_confirmation(before, unfrozen, _secret_zoos(phase), confirmed=confirmed)
         phase.freezes_at = None
         record_act(session, "unfroze", user_id=user_id, phase_id=phase_id)
         standings.rebuild(session, phase_id)
@@ -298,9 +305,13 @@ def default_plan() -> PhasePlan:
     return PhasePlan(title="", opens_at=utc_now().replace(second=0, microsecond=0))
 
 
-def _require_confirmation(before: PhasePlan, plan: PhasePlan, zoos: Sequence[ZooRecord], *, confirmed: bool) -> None:
-    secret = sum(not zoo.truth_public for zoo in zoos)
-    require_confirmation(exposed_by_settings(before.settings(), plan.settings(), secret), confirmed=confirmed)
+def _require_confirmation(before: PhasePlan, plan: PhasePlan, secret_zoos: int, *, confirmed: bool) -> None:
+    require_confirmation(exposed_by_settings(before.settings(), plan.settings(), secret_zoos), confirmed=confirmed)
+
+
+def _secret_zoos(phase: PhaseRecord) -> int:
+    """Return the number of zoos with secret truth on which scores may rest; one that the phase has left counts too."""
+    return sum(not zoo.truth_public for zoo in phase.zoos) or int(phase.has_secret_truth)
 
 
 def _apply(phase: PhaseRecord, plan: PhasePlan) -> None:

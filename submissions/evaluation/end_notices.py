@@ -3,9 +3,8 @@
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from submissions.evaluation.submission_progress import told_score
 from submissions.messages.outbox import SITE, write_mail
-from submissions.results.disclosure import Disclosure, Reader, disclosure
+from submissions.results.disclosure import Disclosure, Reader, disclosure, told_score
 from submissions.storage.records import (
     CompetitionRecord,
     NotificationRecord,

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from submissions.evaluation.workers import known_workers
 from submissions.storage.records import EvaluationRecord, SubmissionRecord, ValueRecord
 from submissions.storage.states import OPEN, State
+from submissions.storage.submission_head import AnySubmission
 
 MOST_COUNTED = 1000  # submissions ahead; where more wait, only a lower bound is known
 RECENT = 20  # evaluations whose values say how long a network takes
@@ -34,7 +35,7 @@ class Estimate:
     slots: int
 
 
-def estimate(session: Session, submission: SubmissionRecord, *, sweep_s: float) -> Estimate | None:
+def estimate(session: Session, submission: AnySubmission, *, sweep_s: float) -> Estimate | None:
     """When the submission's turn comes and when it is through, roughly; None where it has ended."""
     if submission.state.is_final:
         return None
@@ -72,7 +73,7 @@ def roughly(duration_s: float) -> float:
     return next(step * 10.0**power for step in (1, 2, 5, 10) if duration_s <= step * 10.0**power * (1 + 1e-9))
 
 
-def _ahead(submission: SubmissionRecord) -> Select[int]:
+def _ahead(submission: AnySubmission) -> Select[int]:
     """The submissions that wait and are before this one, `MOST_COUNTED` at most."""
     one = SubmissionRecord
     is_before = and_(one.priority == submission.priority, one.id < submission.id)

@@ -8,7 +8,7 @@ is the reason alone, with a sentence that we have made: no class, no line, no sh
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
 from submissions.storage.limits import Limits
@@ -85,6 +85,15 @@ def seen_states(evaluations: Sequence[tuple[State, bool]]) -> list[State]:
     return [state if is_told else instead for state, is_told in evaluations]
 
 
+def has_failed(submission: SubmissionRecord) -> ColumnElement[bool]:
+    """Return the condition that an evaluation of the submission's current attempt has failed."""
+    return and_(
+        EvaluationRecord.submission_id == submission.id,
+        EvaluationRecord.attempt == submission.attempt,
+        EvaluationRecord.state == State.FAILED,
+    )
+
+
 def seen_detail(session: Session, submission: SubmissionRecord) -> str | None:
     """Return the line that goes with a submission's state, for its author.
 
@@ -98,11 +107,7 @@ def seen_detail(session: Session, submission: SubmissionRecord) -> str | None:
     truth_public = session.scalars(
         select(ZooRecord.truth_public)
         .join(EvaluationRecord, EvaluationRecord.zoo_id == ZooRecord.id)
-        .where(
-            EvaluationRecord.submission_id == submission.id,
-            EvaluationRecord.attempt == submission.attempt,
-            EvaluationRecord.state == State.FAILED,
-        )
+        .where(has_failed(submission))
     ).first()
     if truth_public is None:
         return submission.detail

@@ -7,8 +7,9 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from submissions.results.disclosure import Disclosure
-from submissions.storage.records import EvaluationRecord, Purpose, SubmissionRecord, ValueRecord, ZooRecord
+from submissions.storage.records import EvaluationRecord, Purpose, ValueRecord, ZooRecord
 from submissions.storage.states import State
+from submissions.storage.submission_head import AnySubmission
 
 _STAGES = (
     select(
@@ -28,9 +29,7 @@ _STAGES = (
 )
 
 
-def page_state(
-    session: Session, submission: SubmissionRecord, told: Disclosure
-) -> tuple[tuple[Purpose, State, int], ...]:
+def page_state(session: Session, submission: AnySubmission, told: Disclosure) -> tuple[tuple[Purpose, State, int], ...]:
     """Purpose, state and number of values of each evaluation of the current attempt, in a fixed order.
 
     Empty once the measure has failed: the page changes no more, and what these say then is the measure's choice.

@@ -13,8 +13,15 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session, aliased, contains_eager
 
 from scoring import METRICS
-from submissions.evaluation.failure_disclosure import FailureText, failure_told, seen_detail, seen_states, tells_all
-from submissions.results.disclosure import SCORE_DIGITS, Disclosure, Reader, Sight, disclosure
+from submissions.evaluation.failure_disclosure import (
+    FailureText,
+    failure_told,
+    has_failed,
+    seen_detail,
+    seen_states,
+    tells_all,
+)
+from submissions.results.disclosure import Disclosure, Reader, Sight, disclosure, told_score
 from submissions.storage.records import (
     EvaluationRecord,
     FailureRecord,
@@ -221,12 +228,6 @@ def progress(session: Session, submission_id: int, reader: Reader) -> Progress:
     )
 
 
-def told_score(submission: SubmissionRecord, told: Disclosure) -> float | None:
-    """Return the rounded score that a reader may be told."""
-    score = told.score(submission.score, submission.shown_score)
-    return None if score is None else round(score, SCORE_DIGITS)
-
-
 def _evaluations(session: Session, submission_id: int, attempt: int) -> Sequence[Any]:
     """Return every evaluation of an attempt with its progress."""
     return session.execute(
@@ -303,11 +304,7 @@ def _failure(session: Session, submission: SubmissionRecord) -> FailureView | No
         .join(RunRecord, RunRecord.id == FailureRecord.run_id)
         .join(EvaluationRecord, EvaluationRecord.id == RunRecord.evaluation_id)
         .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
-        .where(
-            EvaluationRecord.submission_id == submission.id,
-            EvaluationRecord.attempt == submission.attempt,
-            EvaluationRecord.state == State.FAILED,
-        )
+        .where(has_failed(submission))
     ).first()
     if found is None:
         return None

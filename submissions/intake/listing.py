@@ -10,9 +10,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, contains_eager
 
-from submissions.evaluation.submission_progress import told_score
 from submissions.leaderboard.entrants import team_ids_of
-from submissions.results.disclosure import Reader, Sight, disclosure
+from submissions.results.disclosure import Reader, Sight, disclosure, told_score
 from submissions.storage.records import CompetitionRecord, PhaseRecord, SubmissionRecord, UserRecord, copied, utc_now
 from submissions.storage.roles import NOTHING, Permission, Permissions
 from submissions.storage.states import Reason, State

@@ -3,7 +3,8 @@
 Ranks and rounding are computed here only, so that pages, API, exports and command line agree. The standings are
 maintained by `submissions.leaderboard.standings`, so the cost of a board does not depend on the number of submissions.
 The result contains only what everybody may see: of an entrant with an alias nothing that identifies them, and in a
-phase with the Ladder only released scores. Before a phase shows scores, its board is empty.
+phase with the Ladder only released scores. Before a phase shows scores, its board is empty for all but organizers, who
+see what everybody will see.
 """
 
 from collections.abc import Sequence
@@ -29,7 +30,15 @@ from submissions.leaderboard.model import (
     Row,
 )
 from submissions.leaderboard.references import References, references_of
-from submissions.results.disclosure import Disclosure, Sight, board_disclosure
+from submissions.results.disclosure import (
+    EVERYBODY,
+    Disclosure,
+    Reader,
+    Sight,
+    board_disclosure,
+    shows_steps,
+    withholds_scores,
+)
 from submissions.storage.queries import count, enters_score, parts
 from submissions.storage.records import (
     EvaluationRecord,
@@ -42,9 +51,10 @@ from submissions.storage.records import (
     ZooRecord,
     copied,
 )
+from submissions.storage.submission_head import AnySubmission
 
 
-def page(session: Session, phase_id: int, query: Query | None = None) -> Board:
+def page(session: Session, phase_id: int, query: Query | None = None, reader: Reader = EVERYBODY) -> Board:
     """Return one page of a phase's leaderboard, in nine queries whatever its size.
 
     It does not check whether the reader may see the phase.
@@ -60,23 +70,23 @@ def page(session: Session, phase_id: int, query: Query | None = None) -> Board:
         If there is no such phase.
     """
     phase = session.get_one(PhaseRecord, phase_id)
-    told = board_disclosure(phase)
+    told, is_withheld = board_disclosure(phase), withholds_scores(phase, reader)
     columns = _columns(session, phase, told)
-    shown = () if phase.uses_ladder or phase.withholds_scores else columns
+    shown = () if phase.uses_ladder or is_withheld else columns
     counted: Sequence[Any] = session.execute(
         select(StandingRecord.track, StandingRecord.is_reference, func.count())
         .where(StandingRecord.phase_id == phase_id)
         .group_by(StandingRecord.track, StandingRecord.is_reference)
     ).all()
-    if phase.withholds_scores:
+    if is_withheld:
         counted = ()
     tracks = tuple(sorted({track for track, _, _ in counted}))
     definite = _definite(query or Query(), shown, tracks, told)
-    total = 0 if phase.withholds_scores else _total(session, phase_id, definite, sum(row[2] for row in counted))
+    total = 0 if is_withheld else _total(session, phase_id, definite, sum(row[2] for row in counted))
     size = definite.size or max(1, total)
     pages = max(1, -(-total // size))
     definite = replace(definite, page=min(definite.page, pages))
-    found = () if phase.withholds_scores else _found_rows(session, phase_id, definite, shown, told, size)
+    found = () if is_withheld else _found_rows(session, phase_id, definite, shown, told, size)
     return Board(
         phase_id=phase_id,
         version=phase.board_version,
@@ -88,7 +98,7 @@ def page(session: Session, phase_id: int, query: Query | None = None) -> Board:
         pages=pages,
         entrants=sum(count for _, is_reference, count in counted if not is_reference),
         tracks=tracks,
-        references=_mean_references(columns, told),
+        references=None if is_withheld else _mean_references(columns, told),
         count_rule=phase.count_rule,
         uses_ladder=phase.uses_ladder,
         freezes_at=phase.freezes_at,
@@ -97,7 +107,9 @@ def page(session: Session, phase_id: int, query: Query | None = None) -> Board:
     )
 
 
-def place_of(session: Session, phase_id: int, entrant: str, query: Query) -> tuple[int, int] | None:
+def place_of(
+    session: Session, phase_id: int, entrant: str, query: Query, reader: Reader = EVERYBODY
+) -> tuple[int, int] | None:
     """Find the row of an entrant.
 
     Parameters
@@ -111,7 +123,7 @@ def place_of(session: Session, phase_id: int, entrant: str, query: Query) -> tup
         The page that contains the row, and the submission in it; None if the query does not find it.
     """
     phase = session.get_one(PhaseRecord, phase_id)
-    if phase.withholds_scores:
+    if withholds_scores(phase, reader):
         return None
     told = board_disclosure(phase)
     columns = () if phase.uses_ladder else _columns(session, phase, told)
@@ -128,26 +140,22 @@ def zoo_count(session: Session, phase_id: int) -> int:
     return session.scalar(select(counted.scalar_subquery()).where(PhaseRecord.id == phase_id)) or 0
 
 
-def standing_of(session: Session, submission: SubmissionRecord, *, is_owner: bool = False) -> Row | None:
+def standing_of(session: Session, submission: AnySubmission, reader: Reader = EVERYBODY) -> Row | None:
     """Return the row of the submission's entrant, without cells; None if it is not on the board.
 
-    Only an owner can learn that a submission belongs to the same entrant as one with a different alias.
+    Only owners and organizers can learn that a submission belongs to the same entrant as one with a different alias.
     """
-    if session.get_one(PhaseRecord, submission.phase_id).withholds_scores:
+    phase = session.get_one(PhaseRecord, submission.phase_id)
+    if withholds_scores(phase, reader):
         return None
+    is_owner = reader.is_owner or reader.sees_everything
     statement = _named().where(
         StandingRecord.phase_id == submission.phase_id, StandingRecord.entrant == submission.entrant
     )
-    phase = session.get_one(PhaseRecord, submission.phase_id)
     row = next(iter(_ranked(session, phase, session.execute(statement).all())), None)
     if row is None or is_owner or (row.by if row.is_alias else None) == submission.alias:
         return row
     return None
-
-
-def shows_steps(phase: PhaseRecord) -> bool:
-    """Whether the board shows scores in steps, from which nobody can tell the exact ones."""
-    return phase.uses_ladder or board_disclosure(phase).sight is Sight.STEPS
 
 
 def _is_told(metric: Metric, columns: Sequence[Column], told: Disclosure) -> bool:
@@ -296,7 +304,10 @@ def _in_order(
     known, unknown = [], []
     for entrant, submission_id, value in session.execute(recorded):
         shown = told.metric(metric, value, truth_public=column.truth_public)
-        unknown.append((entrant, submission_id)) if shown is None else known.append((shown, entrant, submission_id))
+        if shown is None:
+            unknown.append((entrant, submission_id))
+        else:
+            known.append((shown, entrant, submission_id))
     known.sort(key=lambda row: -row[0] if query.descending else row[0])
     return [*((entrant, submission_id) for _, entrant, submission_id in known), *unknown][start:stop]
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from model_zoo.store import ZooStore
 from scoring import Comparison, ComparisonError, Jackknives, compare
 from submissions.leaderboard.entrants import team_ids_of
+from submissions.results.disclosure import Reader, withholds_scores
 from submissions.results.jackknives import jackknives_of
 from submissions.results.submission_result import Result, ZooResult
 from submissions.results.values_and_targets import zoo_points
@@ -117,18 +118,18 @@ def pairs(session: Session, zoos: ZooStore, first: Result, second: Result, zoo_n
     )
 
 
-def own_offers(session: Session, phase_id: int, user_id: int) -> tuple[Offered, ...]:
+def own_offers(session: Session, phase_id: int, user_id: int, reader: Reader) -> tuple[Offered, ...]:
     """Return a person's and their team's newest scored submissions of a phase."""
-    if session.get_one(PhaseRecord, phase_id).withholds_scores:
+    if withholds_scores(session.get_one(PhaseRecord, phase_id), reader):
         return ()
     own = or_(SubmissionRecord.user_id == user_id, SubmissionRecord.team_id.in_(team_ids_of(user_id)))
     mine = _SUBMISSIONS.where(SubmissionRecord.phase_id == phase_id, SubmissionRecord.is_baseline.is_(False), own)
     return _offers(session, mine.order_by(SubmissionRecord.id.desc()))
 
 
-def leading_offers(session: Session, phase_id: int) -> tuple[Offered, ...]:
+def leading_offers(session: Session, phase_id: int, reader: Reader) -> tuple[Offered, ...]:
     """Return the first submissions of a phase's leaderboard, best first."""
-    if session.get_one(PhaseRecord, phase_id).withholds_scores:
+    if withholds_scores(session.get_one(PhaseRecord, phase_id), reader):
         return ()
     standings = _SUBMISSIONS.join(StandingRecord, StandingRecord.submission_id == SubmissionRecord.id)
     leading = standings.where(StandingRecord.phase_id == phase_id, SubmissionRecord.is_hidden.is_(False))

@@ -5,12 +5,12 @@ numbers, never on when an evaluation ended. `submissions.leaderboard.standings` 
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from itertools import islice
 
-from scoring import Jackknives, Ladder, Release, in_steps
+from scoring import Jackknives, Ladder, Release
 from submissions.results.disclosure import SCORE_DIGITS, Sight, board_disclosure
 from submissions.storage.records import CountRule, PhaseRecord, Tells
 from submissions.storage.states import State
@@ -38,13 +38,13 @@ class Rules:
 
     def compared(self, entry: "Entry") -> float:
         """Return the score by which an entrant's best is found: no finer than what is shown of a secret truth."""
-        return (entry.score if self.step is None else self.shown(entry.score)) or 0.0
+        return (entry.score if self.step is None else entry.score_in_steps) or 0.0
 
-    def shown(self, score: float | None) -> float | None:
-        """Return a score as the board shows it without the Ladder."""
-        if score is None:
+    def shown(self, entry: "Entry") -> float | None:
+        """Return the score of a submission as the board shows it without the Ladder."""
+        if entry.final_score is None:
             return None
-        return round(score, SCORE_DIGITS) if self.step is None else in_steps(score, self.step)
+        return round(entry.final_score, SCORE_DIGITS) if self.step is None else entry.score_in_steps
 
 
 def rules_of(phase: PhaseRecord) -> Rules:
@@ -54,7 +54,10 @@ def rules_of(phase: PhaseRecord) -> Rules:
 
 @dataclass(frozen=True)
 class Entry:
-    """A submission of one entrant, as far as standings depend on it; the fields are those of `SubmissionRecord`."""
+    """A submission of one entrant, as far as standings depend on it; the fields are those of `SubmissionRecord`.
+
+    score_in_steps: its score as it is told where a zoo's truth is secret, None elsewhere; it follows from the zoos'.
+    """
 
     id: int
     state: State
@@ -71,6 +74,7 @@ class Entry:
     track: str
     created_at: datetime
     finished_at: datetime | None
+    score_in_steps: float | None = None
 
     @property
     def final_score(self) -> float | None:
@@ -110,8 +114,9 @@ def decided(
     """Decide which score of each submission may be seen.
 
     Without the Ladder this is the rounded score. The Ladder takes the submissions in the order in which they were
-    accepted, those of `others` too, and decides on each by what was shown before it. Whatever comes after one that is
-    awaited keeps what is shown of it, or is not decided yet: so the result follows from order and scores alone.
+    accepted, those of `others` too, and decides on each by what was shown before it. Of one that it does not release,
+    the entrant's own last released score is shown, never one of `others`. Whatever comes after one that is awaited
+    keeps what is shown of it, or is not decided yet: so the result follows from order and scores alone.
 
     Parameters
     ----------
@@ -133,8 +138,7 @@ def decided(
     """
     if not rules.uses_ladder or any(entry.is_baseline for entry in entries):
         return tuple(
-            replace(entry, shown_score=rules.shown(entry.final_score), lower_bound=None, is_released=False)
-            for entry in entries
+            replace(entry, shown_score=rules.shown(entry), lower_bound=None, is_released=False) for entry in entries
         )
     own = {entry.id for entry in entries}
     history = sorted((*entries, *others), key=lambda entry: entry.id)
@@ -143,7 +147,7 @@ def decided(
         if anew or forget or others or any(entry.is_shown and _is_gone(entry) for entry in entries)
         else _kept(history)
     )
-    climb = _Climb(history, rules.score_step, load, forget)
+    climb = _Climb(history, own, rules.score_step, load, forget)
     now = [climb.again() if place < kept else climb.next() for place in range(len(history))]
     return tuple(entry for entry in now if entry.id in own)
 
@@ -178,10 +182,15 @@ def shown_error(entry: Entry, rules: Rules) -> float | None:
 
 
 class _Climb:
-    """The Ladder on its way through a history, one submission after the other."""
+    """The Ladder on its way through a history, one submission after the other.
 
-    def __init__(self, history: Sequence[Entry], step: float, load: Load, forget: bool) -> None:
+    own: the submissions of the entrant for whom it decides; the others are only remembered.
+    """
+
+    def __init__(self, history: Sequence[Entry], own: Set[int], step: float, load: Load, forget: bool) -> None:
         self._coming = deque(history)
+        self._own = own
+        self._own_shown: float | None = None
         self._ladder = Ladder(step)
         self._load = load
         self._forget = forget
@@ -199,8 +208,7 @@ class _Climb:
             assert entry.shown_score is not None
             assert entry.lower_bound is not None
             release = Release(entry.shown_score, entry.lower_bound, improved=True)
-            self._best_id = entry.id
-        self._ladder = self._ladder.after(release)
+        self._remember(entry, release)
         return entry
 
     def next(self) -> Entry:
@@ -212,11 +220,16 @@ class _Climb:
         if self._waits:
             return _undecided(entry) if self._forget else entry
         release = self._decision(entry)
+        self._remember(entry, release)
+        bound = release.lower_bound if release.improved else None
+        return replace(entry, shown_score=self._own_shown, lower_bound=bound, is_released=release.improved)
+
+    def _remember(self, entry: Entry, release: Release) -> None:
         self._ladder = self._ladder.after(release)
         if release.improved:
             self._best_id = entry.id
-        bound = release.lower_bound if release.improved else None
-        return replace(entry, shown_score=release.shown, lower_bound=bound, is_released=release.improved)
+            if entry.id in self._own:
+                self._own_shown = release.shown
 
     def _decision(self, entry: Entry) -> Release:
         if not self._ladder.may_release(entry.score or 0.0):

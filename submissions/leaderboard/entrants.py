@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import BindParameter, Select, exists, select
 from sqlalchemy.orm import Session
 
-from submissions.storage.records import SubmissionRecord, TeamMemberRecord, TeamPersonRecord, TeamRecord, UserRecord
+from submissions.storage.records import TeamMemberRecord, TeamPersonRecord, TeamRecord, UserRecord
+from submissions.storage.submission_head import AnySubmission
 
 _ALONE = "u"
 
@@ -72,7 +73,7 @@ def acquaintances(session: Session, competition_id: int) -> Acquaintances:
     return found
 
 
-def is_member(session: Session, submission: SubmissionRecord, user_id: int) -> bool:
+def is_member(session: Session, submission: AnySubmission, user_id: int) -> bool:
     """Check whether the submission belongs to a team that this person is in."""
     if submission.team_id is None:
         return False

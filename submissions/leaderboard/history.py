@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from submissions.leaderboard import board_page
 from submissions.leaderboard.counting_rule import Rules, rules_of
 from submissions.leaderboard.model import Query, Row
-from submissions.results.disclosure import board_disclosure
+from submissions.results.disclosure import EVERYBODY, Reader, board_disclosure
 from submissions.storage.records import CountRule, PhaseRecord, SubmissionRecord
 from submissions.storage.states import State
 
@@ -45,11 +45,12 @@ class Course:
         return self.row.by or self.row.name
 
 
-def history(session: Session, phase_id: int, first: int = FIRST) -> tuple[Course, ...]:
+def history(session: Session, phase_id: int, first: int = FIRST, reader: Reader = EVERYBODY) -> tuple[Course, ...]:
     """Return the courses of the first entrants, best first, without reference rows."""
     phase = session.get_one(PhaseRecord, phase_id)
     rules, told = rules_of(phase), board_disclosure(phase)
-    rows = [row for row in board_page.page(session, phase_id, Query(size=2 * first)).rows if row.rank is not None]
+    board = board_page.page(session, phase_id, Query(size=2 * first), reader)
+    rows = [row for row in board.rows if row.rank is not None]
     steps = _scored(session, phase_id, rows[:first], rules)
     return tuple(
         Course(row, tuple(replace(step, at=told.moment(step.at)) for step in _course(found, row, rules)))

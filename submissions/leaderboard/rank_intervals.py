@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from scoring import ComparisonError, Jackknives, RankInterval, rank_intervals
-from submissions.results.disclosure import board_disclosure
+from submissions.results.disclosure import shows_steps
 from submissions.results.jackknives import jackknives_of
 from submissions.storage.database import Database
 from submissions.storage.queries import as_dict
@@ -22,7 +22,10 @@ _in_hand = threading.Lock()  # of this process: a second thread has nothing bett
 
 @dataclass(frozen=True)
 class _Ranked:
-    """The standings of one version of a board. submissions: entrant → the submission that counts."""
+    """The standings of one version of a board. submissions: entrant → the submission that counts.
+
+    jackknives: of those that are compared; none where the board shows scores in steps.
+    """
 
     version: int
     submissions: dict[str, int]
@@ -59,8 +62,7 @@ def work_out(db: Database, phase_id: int) -> None:
     """
     with db.read() as session:
         ranked = _ranked(session, phase_id)
-        phase = session.get_one(PhaseRecord, phase_id)
-    found = {} if board_disclosure(phase).is_coarse or phase.uses_ladder else _intervals(ranked)
+    found = _intervals(ranked)
     with db.write() as session:
         version = session.execute(
             select(PhaseRecord.intervals_version).where(PhaseRecord.id == phase_id).with_for_update()
@@ -76,12 +78,13 @@ def work_out(db: Database, phase_id: int) -> None:
 
 
 def _ranked(session: Session, phase_id: int) -> _Ranked:
-    version = session.execute(select(PhaseRecord.board_version).where(PhaseRecord.id == phase_id)).scalar_one()
+    phase = session.get_one(PhaseRecord, phase_id)
     entrants = select(StandingRecord.entrant, StandingRecord.submission_id).where(
         StandingRecord.phase_id == phase_id, StandingRecord.is_reference.is_(False)
     )
     submissions = as_dict(session, entrants)
-    return _Ranked(version, submissions, jackknives_of(session, list(submissions.values())))
+    compared = [] if shows_steps(phase) else list(submissions.values())
+    return _Ranked(phase.board_version, submissions, jackknives_of(session, compared))
 
 
 def _intervals(ranked: _Ranked) -> dict[str, RankInterval]:

@@ -9,7 +9,7 @@ A submission is locked before its phase, here as in `submissions.evaluation.outc
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from sqlalchemy import or_, select
 from sqlalchemy import update as change
@@ -17,14 +17,23 @@ from sqlalchemy.orm import Session
 
 from submissions.leaderboard.counting_rule import Entry, Rules, counting, decided, on_board, shown_error
 from submissions.leaderboard.entrants import Acquaintances, acquaintances
+from submissions.results.disclosure import score_in_steps
 from submissions.results.jackknives import jackknives_of
 from submissions.storage.board_version import next_version
 from submissions.storage.database import Database
-from submissions.storage.queries import parts
-from submissions.storage.records import CountRule, PhaseRecord, StandingRecord, SubmissionRecord, utc_now
+from submissions.storage.queries import enters_score, parts
+from submissions.storage.records import (
+    CountRule,
+    EvaluationRecord,
+    PhaseRecord,
+    StandingRecord,
+    SubmissionRecord,
+    ZooRecord,
+    utc_now,
+)
 from submissions.storage.states import OPEN, State
 
-_ENTRY = [getattr(SubmissionRecord, field.name) for field in fields(Entry)]
+_ENTRY = [getattr(SubmissionRecord, field.name) for field in fields(Entry) if field.name != "score_in_steps"]
 _RULES = [getattr(PhaseRecord, field.name) for field in fields(Rules)]
 
 
@@ -185,9 +194,33 @@ def _entries(session: Session, board: _Board, entrants: Sequence[str]) -> dict[s
             )
             .order_by(SubmissionRecord.id)
         )
+        in_steps = _scores_in_steps(session, board, part)
         for entrant, *columns in rows:
-            entries.setdefault(entrant, []).append(Entry(*columns))
+            entry = Entry(*columns)
+            entries.setdefault(entrant, []).append(replace(entry, score_in_steps=in_steps.get(entry.id)))
     return entries
+
+
+def _scores_in_steps(session: Session, board: _Board, entrants: Sequence[str]) -> dict[int, float]:
+    """Return the scores of the entrants' submissions as they are told; empty where they are told exactly."""
+    step = board.rules.step
+    if step is None:
+        return {}
+    rows = session.execute(
+        select(SubmissionRecord.id, EvaluationRecord.cmi, ZooRecord.truth_public)
+        .join(EvaluationRecord, enters_score())
+        .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
+        .where(
+            SubmissionRecord.phase_id == board.phase_id,
+            SubmissionRecord.entrant.in_(entrants),
+            SubmissionRecord.state == State.SCORED,
+            EvaluationRecord.cmi.is_not(None),
+        )
+    )
+    zoos: dict[int, list[tuple[float, bool]]] = {}
+    for submission_id, cmi, truth_public in rows:
+        zoos.setdefault(submission_id, []).append((cmi or 0.0, truth_public))
+    return {submission_id: score_in_steps(scores, step) for submission_id, scores in zoos.items()}
 
 
 def _write_shown(session: Session, before: Sequence[Entry], now: Sequence[Entry]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
+from submissions.results.disclosure import EVERYBODY, Reader, withholds_scores
 from submissions.storage.records import PhaseRecord, StandingRecord, SubmissionRecord
 
 
@@ -18,7 +19,9 @@ class BoardSummary:
     best: float
 
 
-def board_summaries(session: Session, phase_ids: Collection[int]) -> Mapping[int, BoardSummary]:
+def board_summaries(
+    session: Session, phase_ids: Collection[int], reader: Reader = EVERYBODY
+) -> Mapping[int, BoardSummary]:
     """Return the summaries by phase id; a board that is empty, or not shown yet, has none.
 
     Reference rows are not counted.
@@ -38,7 +41,7 @@ def board_summaries(session: Session, phase_ids: Collection[int]) -> Mapping[int
     withheld = {
         phase.id
         for phase in session.scalars(select(PhaseRecord).where(PhaseRecord.id.in_(phase_ids)))
-        if phase.withholds_scores
+        if withholds_scores(phase, reader)
     }
     return {
         phase_id: BoardSummary(entrants, baselines, best)

@@ -34,12 +34,15 @@ from submissions.storage.records import (
 from submissions.storage.roles import PERMISSIONS
 from submissions.storage.states import State
 
+_METRICS = ("cmi", "kendall_tau")
+
 
 def write_export(db: Database, store: BundleStore, user_id: int, file: IO[bytes]) -> None:
     """Write a zip with all data of an account: account.json, submissions.json, and each upload.
 
     Scores are those that the author may see. Values are included only for zoos with public truth, because a measure
-    could use its values to carry out data of a hidden zoo.
+    could use its values to carry out data of a hidden zoo, and only where results on single zoos are shown: the score
+    follows from the values.
 
     Parameters
     ----------
@@ -120,14 +123,18 @@ def _evaluations(session: Session, submission: SubmissionRecord, told: Disclosur
         rows = [(evaluation, tells_all(phase, truth_public=zoo.truth_public)) for evaluation, zoo in of_attempt]
         seen = seen_states([(evaluation.state, is_told) for evaluation, is_told in rows])
         states |= {evaluation.id: state for (evaluation, _), state in zip(rows, seen, strict=True)}
+
+    def told_of(evaluation: EvaluationRecord) -> Disclosure:
+        return told if evaluation.attempt == submission.attempt else told.of_earlier_attempts
+
     return [
         {
             "zoo": zoo.label,
             **_fields(evaluation, "attempt", "purpose"),
             "state": states[evaluation.id],
             "networks": evaluation.networks,
-            **{key: _told(evaluation, key, states[evaluation.id], told, zoo) for key in ("cmi", "kendall_tau")},
-            "values": _values(session, evaluation.id) if zoo.truth_public else None,
+            **{key: _told(evaluation, key, states[evaluation.id], told_of(evaluation), zoo) for key in _METRICS},
+            "values": _values(session, evaluation.id) if zoo.truth_public and told.sight.tells_zoos else None,
         }
         for evaluation, zoo in found
     ]

@@ -3,29 +3,36 @@
 Pages, fragments, the API, exports, mails, the leaderboard and its history call it; nothing else decides.
 docs/results-page.md has the table of who is told what, and when.
 
-- A phase that shows scores after it closes tells nothing before.
+- A phase that shows scores after it closes tells nothing before, but to organizers.
 - A freeze keeps what was scored since then from everybody but its owners.
-- The Ladder tells nothing but the released score: a team would learn from the rest what the Ladder withholds.
+- The Ladder tells nothing but the released score: a team would learn from the rest what the Ladder withholds. Of a
+  submission that was not released it tells only its owners what it shows of their others: the same score twice would
+  give away who is behind an alias, and what was scored after a freeze.
 - While a zoo's truth is secret, the scores on it, and of its phase, are told in steps, and nothing else. An exact
   number that depends on a secret target reveals it: a measure can be written so that its correlation spells out the
-  target of one network. Organizers can widen this for a phase (`Tells`), and reveal its results.
+  target of one network. Organizers can widen this for a phase (`Tells`), and reveal its results. The score of the phase
+  then follows from those of its zoos as they are told, so it tells nothing more.
 """
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from statistics import fmean
 from typing import Protocol, TypeVar
 
 from scoring import METRICS, in_steps
 from scoring.metric import Metric
 from submissions.storage.records import PhaseRecord, SubmissionRecord, Tells
 from submissions.storage.roles import NOTHING, Permission, Permissions
+from submissions.storage.submission_head import AnySubmission
 
 Moment = TypeVar("Moment", datetime, datetime | None)
 
 SCORE_DIGITS = 2
+SCALE = METRICS["cmi"].scale  # a score is this times the mean CMI
 TENTHS = 10  # how finely the progress on a zoo with secret truth is told
 
 
@@ -49,6 +56,11 @@ class Reader:
 
     is_owner: bool = False
     permissions: Permissions = NOTHING
+
+    @property
+    def sees_everything(self) -> bool:
+        """Whether they may see every submission as its author does, and all its scores."""
+        return Permission.SEE_SUBMISSIONS in self.permissions
 
     @property
     def sees_secrets(self) -> bool:
@@ -80,6 +92,11 @@ class Disclosure:
     step: float
     tells: Tells
     sees_everything: bool = False
+
+    @property
+    def of_earlier_attempts(self) -> "Disclosure":
+        """What may be told of earlier attempts: the phase tells more of secret truths only of the zoos it has now."""
+        return self if self.sees_everything else replace(self, tells_secrets=False, tells=Tells.SCORES)
 
     @property
     def is_coarse(self) -> bool:
@@ -141,31 +158,44 @@ class Disclosure:
         return networks * (TENTHS * done // networks) // TENTHS
 
 
-def disclosure(phase: PhaseRecord, submission: SubmissionRecord, reader: Reader) -> Disclosure:
+def disclosure(phase: PhaseRecord, submission: AnySubmission, reader: Reader) -> Disclosure:
     """Return what this reader may be told of the submission's results. The phase is the submission's."""
     board = board_disclosure(phase)
-    if Permission.SEE_SUBMISSIONS in reader.permissions:
+    if reader.sees_everything:
         return replace(board, sight=Sight.ALL, tells_secrets=True, sees_everything=True)
-    if phase.withholds_scores:
+    if withholds_scores(phase, reader):
         return replace(board, sight=Sight.NOTHING)
     if not reader.is_owner and is_frozen(phase.freezes_at, submission.finished_at):
         return replace(board, sight=Sight.NOTHING)
     if phase.uses_ladder and not submission.is_baseline:
-        return replace(board, sight=Sight.SHOWN_SCORE)
+        is_told = reader.is_owner or submission.is_released
+        return replace(board, sight=Sight.SHOWN_SCORE if is_told else Sight.NOTHING)
     return board
+
+
+def withholds_scores(phase: PhaseRecord, reader: Reader) -> bool:
+    """Whether the phase shows this reader no scores, ranks and leaderboard yet; organizers always see them."""
+    return phase.withholds_scores and not reader.sees_everything
 
 
 class Secrecy(Protocol):
     """The settings of a phase on which it depends what may be told; the fields are those of `PhaseRecord`."""
 
     @property
-    def has_secret_truth(self) -> bool: ...  # noqa: D102
+    def has_secret_truth(self) -> bool:
+        """Whether a zoo of the phase has a secret truth."""
+
     @property
-    def is_revealed(self) -> bool: ...  # noqa: D102
+    def is_revealed(self) -> bool:
+        """Whether the results are revealed."""
+
     @property
-    def tells(self) -> Tells: ...  # noqa: D102
+    def tells(self) -> Tells:
+        """What is told of results on secret truths beyond scores."""
+
     @property
-    def score_step(self) -> float: ...  # noqa: D102
+    def score_step(self) -> float:
+        """The distance of the scores that are told in steps."""
 
 
 def board_disclosure(phase: Secrecy) -> Disclosure:
@@ -173,6 +203,32 @@ def board_disclosure(phase: Secrecy) -> Disclosure:
     tells_secrets = phase.is_revealed or phase.tells is Tells.EVERYTHING
     sight = Sight.STEPS if phase.has_secret_truth and not tells_secrets else Sight.ALL
     return Disclosure(sight, tells_secrets, phase.score_step, phase.tells)
+
+
+def shows_steps(phase: PhaseRecord) -> bool:
+    """Whether a phase's leaderboard shows scores in steps, from which nobody can compute the exact ones."""
+    return phase.uses_ladder or board_disclosure(phase).sight is Sight.STEPS
+
+
+def score_in_steps(zoos: Collection[tuple[float, bool]], step: float) -> float:
+    """Return the score that is told of a submission if a zoo's truth is secret.
+
+    It is the mean of the scores that are told of the zoos, to the nearest step. The mean of the exact ones would tell
+    more: where the scores on the other zoos are known, it would narrow the secret one to less than a step.
+
+    Parameters
+    ----------
+    zoos : collection of (float, bool)
+        The CMI on each zoo, from 0 to 1, and whether its truth is public.
+    """
+    told = [SCALE * cmi if truth_public else in_steps(SCALE * cmi, step) for cmi, truth_public in zoos]
+    return in_steps(fmean(told), step)
+
+
+def told_score(submission: SubmissionRecord, told: Disclosure) -> float | None:
+    """Return the rounded score that a reader may be told."""
+    score = told.score(submission.score, submission.shown_score)
+    return None if score is None else round(score, SCORE_DIGITS)
 
 
 def is_frozen(freezes_at: datetime | None, finished_at: datetime | None) -> bool:
@@ -204,8 +260,7 @@ def bits_of_submission(secret_zoos: int, step: float, tells: Tells) -> float | N
         return None
     told = math.log2(math.ceil(100.0 / step) + 1)
     added = [_bits(metric) for metric in METRICS.values() if metric.on_leaderboard and metric.key != "cmi"]
-    of_zoo = told + (sum(added) if tells is Tells.METRICS else 0.0)
-    return secret_zoos * of_zoo + (told if secret_zoos > 1 else 0.0)
+    return secret_zoos * (told + (sum(added) if tells is Tells.METRICS else 0.0))
 
 
 def _bits(metric: Metric) -> float:

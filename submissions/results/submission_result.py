@@ -23,6 +23,7 @@ from submissions.storage.records import (
     SubmissionRecord,
     ValueRecord,
     ZooRecord,
+    copied,
 )
 from submissions.storage.states import State
 
@@ -251,7 +252,8 @@ def _zoos(session: Session, submission: SubmissionRecord, told: Disclosure, read
         )
         .order_by(EvaluationRecord.position)
     ).all()
-    seconds: dict[int, list[float]] = {evaluation.id: [] for evaluation, _ in evaluations}
+    is_told = {zoo.id: told.tells_all_of(truth_public=zoo.truth_public) for _, zoo in evaluations}
+    seconds: dict[int, list[float]] = {evaluation.id: [] for evaluation, zoo in evaluations if is_told[zoo.id]}
     for evaluation_id, wall_s in session.execute(
         select(ValueRecord.evaluation_id, ValueRecord.wall_s)
         .where(ValueRecord.evaluation_id.in_(seconds))
@@ -260,7 +262,7 @@ def _zoos(session: Session, submission: SubmissionRecord, told: Disclosure, read
         seconds[evaluation_id].append(wall_s)
     return tuple(
         _zoo(evaluation, zoo, seconds[evaluation.id], reader)
-        if told.tells_all_of(truth_public=zoo.truth_public)
+        if is_told[zoo.id]
         else _zoo_in_steps(evaluation, zoo, told)
         for evaluation, zoo in evaluations
     )
@@ -273,12 +275,11 @@ def _zoo_in_steps(evaluation: EvaluationRecord, zoo: ZooRecord, told: Disclosure
         for key in ("cmi", "kendall_tau", "granulated_kendall")
     )
     assert score is not None  # it is scored
-    return ZooResult(
+    return copied(
+        ZooResult,
+        zoo,
         zoo_id=zoo.id,
-        name=zoo.name,
-        title=zoo.title,
         networks=evaluation.networks,
-        truth_public=False,
         in_steps=True,
         names_axes=False,
         score=score,
@@ -295,12 +296,11 @@ def _zoo(evaluation: EvaluationRecord, zoo: ZooRecord, seconds: Sequence[float],
     assert evaluation.kendall_tau is not None
     names_axes = zoo.truth_public or reader.sees_secrets
     content = evaluation.report
-    return ZooResult(
+    return copied(
+        ZooResult,
+        zoo,
         zoo_id=zoo.id,
-        name=zoo.name,
-        title=zoo.title,
         networks=evaluation.networks,
-        truth_public=zoo.truth_public,
         in_steps=False,
         names_axes=names_axes,
         score=_PERCENT * evaluation.cmi,

@@ -26,6 +26,7 @@ from submissions.storage.records import (
     EvaluationRecord,
     PhaseRecord,
     Purpose,
+    ShowsScores,
     SubmissionRecord,
     Tells,
     ValueRecord,
@@ -46,6 +47,11 @@ PHASES: Mapping[str, dict[str, Any]] = {
     "secret and revealed": {"is_revealed": True},
     "secret, everything told": {"tells": Tells.EVERYTHING},
     "public": {"truth_public": True},
+    "public, after the close": {
+        "truth_public": True,
+        "shows_scores": ShowsScores.AFTER_CLOSE,
+        "closes_at": START + timedelta(days=36500),
+    },
 }
 TOLD = frozenset({"secret and revealed", "secret, everything told", "public"})  # to whoever may see the phase
 SORTS = ("score", "cmi.zoo", "tau.zoo", "psi.zoo", "name", "submitted")

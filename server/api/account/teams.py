@@ -15,7 +15,7 @@ from server.config import services
 from server.problems import Problem
 from submissions.people import teams
 from submissions.people.tokens import Scope
-from submissions.storage.records import CompetitionRecord
+from submissions.storage.site_records import CompetitionRecord
 
 routes = Routes(60, "teams", "Teams", "People who take part in a competition together.")
 

@@ -9,6 +9,7 @@ from server.api.fields import LARGEST_PAGE, MOST_PER_PAGE, Answer, Line, Listing
 from server.api.routes import Routes
 from server.auth.access import Who, the_phase, the_submission
 from server.auth.login import current_account
+from server.auth.result_access import board_reader
 from server.charts.board_charts import badge
 from server.config import services
 from server.http.public_urls import full_address
@@ -17,7 +18,7 @@ from server.problems import Problem
 from submissions.leaderboard import board_page, model
 from submissions.leaderboard.entrants import entrant_of
 from submissions.leaderboard.history import Course, history
-from submissions.storage.records import CountRule, utc_now
+from submissions.storage.site_records import CountRule, utc_now
 
 routes = Routes(20, "boards", "Leaderboards", "Who stands where.")
 
@@ -139,7 +140,7 @@ def show(query: BoardQuery) -> Board:
     phase, account = the_phase(), current_account()
     asked = model.Query(**query.model_dump(exclude={"per_page"}), size=query.per_page)
     with services().db.read() as session:
-        found = board_page.page(session, phase.id, asked)
+        found = board_page.page(session, phase.id, asked, board_reader())
         own = None if account is None else entrant_of(session, phase.competition_id, account.id)[0]
     return Board.of(
         found,
@@ -156,7 +157,7 @@ def show(query: BoardQuery) -> Board:
 def show_history() -> BoardHistory:
     """The history of the first ten entrants of a leaderboard"""
     with services().db.read() as session:
-        courses = history(session, the_phase().id)
+        courses = history(session, the_phase().id, reader=board_reader())
     return BoardHistory(items=[_course(one) for one in courses])
 
 

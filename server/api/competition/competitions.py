@@ -17,7 +17,7 @@ from server.presentation.formats import phase_status
 from submissions.competitions.announcements import announcements_of
 from submissions.evaluation.smoke_run import smoke_zoo
 from submissions.storage.limits import LIMITS
-from submissions.storage.records import (
+from submissions.storage.site_records import (
     CompetitionRecord,
     CountRule,
     PhaseRecord,

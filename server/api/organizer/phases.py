@@ -32,8 +32,8 @@ from submissions.competitions.phases import (
 )
 from submissions.people.tokens import Scope
 from submissions.storage.limits import LIMITS, Limits
-from submissions.storage.records import PhaseRecord
 from submissions.storage.roles import Permission
+from submissions.storage.site_records import PhaseRecord
 from worker.hints import send_hint
 
 routes = Routes(100, "phases", "Organizing competitions", "Competitions and phases, which organizers open and change.")
@@ -197,10 +197,10 @@ def change_one(body: PhaseChange) -> Phase:
 
 
 @routes.post(f"{_PHASE}/unfreeze", Permission.MANAGE_PHASES, Scope.ORGANIZE, conflicts=True)
-def unfreeze_board() -> Phase:
+def unfreeze_board(query: Confirmation) -> Phase:
     """Let a frozen leaderboard show every score again"""
     phase_id = the_phase().id
-    if not unfreeze(services().db, phase_id, user_id=the_account().id):
+    if not unfreeze(services().db, phase_id, user_id=the_account().id, confirmed=query.confirmed):
         raise Problem(409, "The leaderboard is not frozen.")
     return _told(phase_id)
 

@@ -19,8 +19,8 @@ from server.problems import faulty
 from submissions.evaluation.workers import known_workers
 from submissions.people.tokens import Scope
 from submissions.storage.audit import acts
-from submissions.storage.records import JobKind, JobState, ZooState
 from submissions.storage.roles import Permission
+from submissions.storage.site_records import JobKind, JobState, ZooState
 from submissions.zoos.allowed_sources import SourceError, allowed_address
 from submissions.zoos.jobs import enqueue, find_job, recent_jobs
 from submissions.zoos.registry import PhaseUse, zoo_list

@@ -15,7 +15,7 @@ from submissions.leaderboard.comparison import Compared, compared
 from submissions.results.disclosure import Sight
 from submissions.results.submission_result import Result
 from submissions.results.values_and_targets import zoo_points
-from submissions.storage.records import SubmissionRecord
+from submissions.storage.submission_head import SubmissionHead
 
 routes = Routes(50, "results", "Results", "Scores with their uncertainty, and comparisons.")
 
@@ -109,7 +109,7 @@ def show_forecast() -> Forecast:
     return Forecast.of(found)
 
 
-def _in_full(submission: SubmissionRecord) -> Result:
+def _in_full(submission: SubmissionHead) -> Result:
     found = seen_result(submission)
     if found is None:
         raise Problem(409, f"Submission {submission.id} has no score yet, so there is nothing to compare.")

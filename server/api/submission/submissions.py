@@ -22,9 +22,9 @@ from submissions.intake.listing import Listed, own_submissions
 from submissions.leaderboard.standings import choose
 from submissions.people.tokens import Scope
 from submissions.results.disclosure import Sight
-from submissions.storage.records import SubmissionRecord
 from submissions.storage.roles import Permission
 from submissions.storage.states import Reason, State
+from submissions.storage.submission_head import submission_head
 
 routes = Routes(40, "submissions", "Submissions", "Submissions: list, watch, cancel.")
 
@@ -187,7 +187,8 @@ def choose_submission(submission_id: int) -> Submission:
 def told(submission_id: int) -> Submission:
     """A submission as this request's reader may see it."""
     with services().db.read() as session:
-        record = session.get_one(SubmissionRecord, submission_id)
+        record = submission_head(session, submission_id)
+        assert record is not None  # the request has named it
         now = progress(session, submission_id, reader_of(record))
         address = {"competition": record.phase.competition.slug, "phase": record.phase.slug}
     changed = {"id": submission_id, "author": now.user_name, "team": now.team_name, "parent": now.parent_id}

@@ -18,7 +18,8 @@ from submissions.intake.bundle_store import StoreError
 from submissions.intake.details import details_of
 from submissions.intake.quota import quota_of, refusal
 from submissions.people.tokens import Scope
-from submissions.storage.records import SubmissionRecord, utc_now
+from submissions.storage.site_records import utc_now
+from submissions.storage.submission_head import SubmissionHead
 from worker.hints import send_hint
 
 routes = Routes(30, "submitting", "Submitting", "Measures: check and submit.")
@@ -187,7 +188,7 @@ def _submitted(wanted: SubmissionWanted | SubmissionForm, filename: str, content
     return submit_here(said, bundle, parent_id)
 
 
-def _own(submission_id: int) -> SubmissionRecord:
+def _own(submission_id: int) -> SubmissionHead:
     if (found := own_submission(submission_id)) is None:
         raise faulty({"parent": "You have no submission with this number."})
     return found

@@ -13,7 +13,7 @@ from submissions.competitions.exposure import UnconfirmedError, exposed_by_zoo, 
 from submissions.competitions.phase_zoos import attach_zoo
 from submissions.competitions.phases import NewCompetition, PhaseError, PhasePlan, open_phase
 from submissions.storage.database import Database
-from submissions.storage.records import PhaseRecord, ZooRecord, utc_now
+from submissions.storage.site_records import PhaseRecord, ZooRecord, utc_now
 from submissions.zoos.registry import find_zoo
 
 _ADDRESS = re.compile(r"([^/]+)/([^/]+)")
@@ -79,7 +79,7 @@ def open_command(
         raise InputError(str(error)) from None
     except UnconfirmedError as error:
         raise InputError(
-            f"Nothing was changed. {error} Repeat the command with --confirm if that is intended."
+            f"Nothing was changed. {' '.join(error.exposed)} Repeat the command with --confirm if that is intended."
         ) from None
     finally:
         db.close()

@@ -10,7 +10,7 @@ from model_zoo.checks.report import CheckReport, Verdict
 from server.commands.bars import step_bar
 from server.commands.common import find_zoo, ready_database, settings_or_exit
 from server.commands.errors import InputError, ending_with
-from submissions.storage.records import ZooRecord, ZooState
+from submissions.storage.site_records import ZooRecord, ZooState
 from submissions.zoos.registry import COMMAND_LINE, add_zoo, record_check
 from submissions.zoos.zoo_store import make_zoo_store
 from worker.zoo_intake.zoo_check import CheckError, check

@@ -12,7 +12,7 @@ from server.http.public_urls import full_address
 from submissions.intake.listing import own_submissions
 from submissions.people import teams
 from submissions.people.teams import NAME_LENGTHS, TeamRefused
-from submissions.storage.records import CompetitionRecord
+from submissions.storage.site_records import CompetitionRecord
 
 pages = Blueprint("teams", __name__)
 _TEAM = "/competitions/<competition:competition_slug>/team"

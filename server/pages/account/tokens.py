@@ -10,7 +10,7 @@ from server.auth.login import the_account
 from server.config import services
 from server.forms.fields import text_field
 from submissions.people.tokens import NAME_LENGTH, SCOPES, Scope, TokenError, create_token, revoke_token, tokens_of
-from submissions.storage.records import utc_now
+from submissions.storage.site_records import utc_now
 
 LIFETIMES = {"30": "30 days", "90": "90 days", "365": "a year", "": "no end"}  # days: in words
 

@@ -12,6 +12,7 @@ from flask import Blueprint, Response, abort, jsonify, render_template
 from flask.typing import ResponseReturnValue
 
 from server.auth.access import Who, allow, the_phase, the_submission
+from server.auth.result_access import board_reader
 from server.charts.board_charts import badge, history_chart
 from server.config import services
 from server.forms.board_query import asked
@@ -20,7 +21,8 @@ from server.presentation.citation import citation_of
 from submissions.leaderboard import board_page
 from submissions.leaderboard.history import Course, history
 from submissions.leaderboard.model import Board, Cell
-from submissions.storage.records import PhaseRecord, utc_now
+from submissions.results.disclosure import withholds_scores
+from submissions.storage.site_records import PhaseRecord, utc_now
 
 pages = Blueprint("board_exports", __name__)
 _BOARD = "/competitions/<competition:competition_slug>/<phase:phase_slug>/leaderboard"
@@ -58,7 +60,7 @@ def courses(**_named: object) -> Response:
     phase = the_phase()
     return conditional(
         lambda: render_template("board/history.html", phase=phase, courses=_history()),
-        *("history", phase.id, phase.board_version, phase.withholds_scores),
+        *("history", phase.id, phase.board_version, withholds_scores(phase, board_reader())),
     )
 
 
@@ -88,7 +90,7 @@ def badge_of(**_named: object) -> ResponseReturnValue:
 
 def _history() -> tuple[Course, ...]:
     with services().db.read() as session:
-        return history(session, the_phase().id)
+        return history(session, the_phase().id, reader=board_reader())
 
 
 def _export(ending: str, mimetype: str, write: Callable[[Board, PhaseRecord], str]) -> Response:
@@ -97,9 +99,9 @@ def _export(ending: str, mimetype: str, write: Callable[[Board, PhaseRecord], st
 
     def render() -> str:
         with services().db.read() as session:
-            return write(board_page.page(session, phase.id, query), phase)
+            return write(board_page.page(session, phase.id, query, board_reader()), phase)
 
-    versions = (phase.board_version, phase.intervals_version, phase.withholds_scores)
+    versions = (phase.board_version, phase.intervals_version, withholds_scores(phase, board_reader()))
     response = conditional(render, ending, phase.id, *versions, query)
     response.mimetype = mimetype.partition(";")[0]
     name = f"{phase.competition.slug}-{phase.slug}-leaderboard.{ending}"

@@ -10,7 +10,7 @@ from server.presentation.zoo_cards import ZooCard, zoo_card
 from submissions.competitions.announcements import announcements_of
 from submissions.competitions.starting_kit import kit_zoo
 from submissions.evaluation.smoke_run import smoke_zoo
-from submissions.storage.records import PhaseRecord, PhaseZooRecord, ZooRecord
+from submissions.storage.site_records import PhaseRecord, PhaseZooRecord, ZooRecord
 
 pages = Blueprint("competitions", __name__)
 

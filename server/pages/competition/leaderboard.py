@@ -17,6 +17,7 @@ from markupsafe import Markup
 from scoring.metric import Metric
 from server.auth.access import Who, allow, the_phase
 from server.auth.login import current_account, the_account
+from server.auth.result_access import board_reader
 from server.config import services
 from server.forms.board_query import Asked, Links, address, asked, rows_of_a_page
 from server.http.headers import conditional
@@ -28,7 +29,8 @@ from submissions.leaderboard import board_page
 from submissions.leaderboard.entrants import entrant_of
 from submissions.leaderboard.model import METRICS, Cell
 from submissions.leaderboard.references import References
-from submissions.storage.records import PhaseRecord, utc_now
+from submissions.results.disclosure import withholds_scores
+from submissions.storage.site_records import PhaseRecord, utc_now
 
 MOST_KEPT = 200  # pieces of some 50 KB
 _EXTENSION = "gengap_kept_boards"
@@ -75,7 +77,7 @@ def show(**_named: object) -> Response:
         waiting = open_count(db_session, phase.id)
         entrant = None if account is None else entrant_of(db_session, phase.competition_id, account.id)[0]
     versions = (phase.id, phase.board_version, phase.intervals_version)
-    by_the_clock = (is_frozen(phase), phase_status(phase), phase.withholds_scores)
+    by_the_clock = (is_frozen(phase), phase_status(phase), withholds_scores(phase, board_reader()))
     key = (*versions, *by_the_clock, wanted, waiting)
 
     def whole() -> str:
@@ -99,7 +101,7 @@ def mine(competition_slug: str, phase_slug: str) -> ResponseReturnValue:
         entrant, _ = entrant_of(db_session, phase.competition_id, the_account().id)
         zoos = board_page.zoo_count(db_session, phase.id)
         query = replace(wanted.query, size=rows_of_a_page(wanted, zoos))
-        found = board_page.place_of(db_session, phase.id, entrant, query)
+        found = board_page.place_of(db_session, phase.id, entrant, query, board_reader())
     path = url_for("leaderboard.show", competition_slug=competition_slug, phase_slug=phase_slug)
     if found is None:
         return redirect(address(path, Asked(wanted.query, wanted.show)))
@@ -120,7 +122,7 @@ def _board(phase: PhaseRecord, wanted: Asked, waiting: int) -> KeptBoard:
     with services().db.read() as db_session:
         zoos = board_page.zoo_count(db_session, phase.id)
         query = replace(wanted.query, size=rows_of_a_page(wanted, zoos))
-        board = board_page.page(db_session, phase.id, query)
+        board = board_page.page(db_session, phase.id, query, board_reader())
     path = url_for("leaderboard.show", competition_slug=phase.competition.slug, phase_slug=phase.slug)
     links = Links(board, wanted.show, path)
     wanted_metrics = wanted.metrics(len(board.columns))

@@ -15,8 +15,8 @@ from submissions.competitions.competitions import (
     CompetitionTexts,
     change_competition,
 )
-from submissions.storage.records import CompetitionRecord
 from submissions.storage.roles import Permission
+from submissions.storage.site_records import CompetitionRecord
 
 pages = Blueprint("competition_form", __name__)
 _COMPETITION = "/organizer/competitions/<competition_number:competition_id>"

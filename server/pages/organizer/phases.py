@@ -26,8 +26,8 @@ from submissions.competitions.phases import (
     unfreeze,
 )
 from submissions.results.disclosure import bits_of_submission
-from submissions.storage.records import PhaseRecord, Tells
 from submissions.storage.roles import Permission
+from submissions.storage.site_records import PhaseRecord, Tells
 
 pages = Blueprint("phases", __name__)
 _PHASE = "/organizer/phases/<phase_number:phase_id>"
@@ -119,7 +119,10 @@ def change(phase_id: int) -> ResponseReturnValue:
 @allow(Permission.MANAGE_PHASES)
 def unfreeze_board(phase_id: int) -> ResponseReturnValue:
     _the_phase(phase_id)
-    is_done = unfreeze(services().db, phase_id, user_id=the_account().id)
+    try:
+        is_done = unfreeze(services().db, phase_id, user_id=the_account().id, confirmed="confirmed" in request.form)
+    except UnconfirmedError as error:
+        return _phase_page(phase_id, exposed_by_unfreezing=error.exposed), 422
     flash("The leaderboard shows every score again." if is_done else "The leaderboard was not frozen.")
     return redirect(url_for("phases.show", phase_id=phase_id))
 
@@ -147,6 +150,7 @@ def _phase_page(
     fields: PhaseFields | None = None,
     messages: dict[str, str] | None = None,
     exposed: tuple[str, ...] = (),
+    exposed_by_unfreezing: tuple[str, ...] = (),
 ) -> str:
     phase = _the_phase(phase_id)
     with services().db.read() as session:
@@ -158,6 +162,7 @@ def _phase_page(
         fields=fields or fields_of(plan_of(phase)),
         messages=messages or {},
         exposed=exposed,
+        exposed_by_unfreezing=exposed_by_unfreezing,
     )
 
 

@@ -18,8 +18,8 @@ from submissions.competitions.competitions import CompetitionError
 from submissions.competitions.exposure import UnconfirmedError
 from submissions.competitions.phase_zoos import attach_zoo, detach_zoo, replace_zoo, submissions_affected
 from submissions.storage.audit import acts
-from submissions.storage.records import JobKind, PhaseRecord, ZooState
 from submissions.storage.roles import Permission
+from submissions.storage.site_records import JobKind, PhaseRecord, ZooState
 from submissions.zoos.jobs import enqueue
 from worker.hints import send_hint, send_zoo_hint
 

@@ -15,8 +15,8 @@ from server.config import services
 from server.forms.fields import paragraph_field, text_field
 from server.forms.zoo_fields import is_zoo_name, own_recipe
 from server.http.headers import conditional
-from submissions.storage.records import JobKind, JobState, ZooJobRecord, ZooUploadRecord, utc_now
 from submissions.storage.roles import Permission
+from submissions.storage.site_records import JobKind, JobState, ZooJobRecord, ZooUploadRecord, utc_now
 from submissions.zoos.allowed_sources import SourceError, allowed_address
 from submissions.zoos.jobs import enqueue, find_job, recent_jobs
 from submissions.zoos.registry import zoo_list

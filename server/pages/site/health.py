@@ -8,7 +8,7 @@ from server.auth.access import Who, allow
 from server.config import services
 from submissions.evaluation import queue
 from submissions.evaluation.workers import Worker, known_workers
-from submissions.storage.records import utc_now
+from submissions.storage.site_records import utc_now
 from worker.sandbox.layers.layer_table import missing
 
 pages = Blueprint("health", __name__)

@@ -3,6 +3,7 @@
 from flask import Blueprint, render_template
 
 from server.auth.access import Who, allow, visible_competitions
+from server.auth.result_access import board_reader
 from server.config import services
 from submissions.leaderboard.summaries import board_summaries
 
@@ -14,5 +15,5 @@ pages = Blueprint("home", __name__)
 def home() -> str:
     with services().db.read() as session:
         competitions = session.scalars(visible_competitions()).unique().all()
-        boards = board_summaries(session, [phase.id for one in competitions for phase in one.phases])
+        boards = board_summaries(session, [phase.id for one in competitions for phase in one.phases], board_reader())
     return render_template("home.html", competitions=competitions, boards=boards)

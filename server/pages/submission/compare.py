@@ -7,14 +7,14 @@ from flask import Blueprint, Response, abort, current_app, jsonify, render_templ
 from model_zoo import ZooError
 from server.auth.access import Who, allow, submission_named
 from server.auth.login import current_account
-from server.auth.result_access import seen_result
+from server.auth.result_access import board_reader, seen_result
 from server.charts.result_charts import first_against_second
 from server.config import services
 from server.presentation.result_sentences import difference_sentence, p_words
 from submissions.leaderboard.comparison import Compared, Offered, Pairs, compared, leading_offers, own_offers, pairs
 from submissions.results.disclosure import Sight
 from submissions.results.submission_result import Result
-from submissions.storage.records import SubmissionRecord
+from submissions.storage.submission_head import SubmissionHead
 
 pages = Blueprint("compare", __name__)
 pages.add_app_template_filter(p_words, "p_words")
@@ -64,7 +64,7 @@ def chart(zoo_name: str) -> Response:
     return jsonify(first_against_second(points.rows, _names(first, second), points.target))
 
 
-def _refusal(submission: SubmissionRecord) -> str | None:
+def _refusal(submission: SubmissionHead) -> str | None:
     """Why this submission cannot be compared with any; None where it can."""
     found = seen_result(submission)
     if found is None:
@@ -74,7 +74,7 @@ def _refusal(submission: SubmissionRecord) -> str | None:
     return None
 
 
-def _compared(first: SubmissionRecord, second: SubmissionRecord) -> tuple[str | None, Compared | None]:
+def _compared(first: SubmissionHead, second: SubmissionHead) -> tuple[str | None, Compared | None]:
     """The comparison, or why there is none."""
     if first.phase_id != second.phase_id:
         return "The submissions are in different phases; only results on the same networks compare.", None
@@ -86,13 +86,13 @@ def _compared(first: SubmissionRecord, second: SubmissionRecord) -> tuple[str | 
         return None, compared(session, results[0], results[1])
 
 
-def _choice(first: SubmissionRecord, second: SubmissionRecord | None) -> Choice:
+def _choice(first: SubmissionHead, second: SubmissionHead | None) -> Choice:
     """Without the ones that are chosen already."""
     account = current_account()
     taken = {first.id} | ({second.id} if second is not None else set())
     with services().db.read() as session:
-        own = own_offers(session, first.phase_id, account.id) if account is not None else ()
-        leading = leading_offers(session, first.phase_id)
+        own = own_offers(session, first.phase_id, account.id, board_reader()) if account is not None else ()
+        leading = leading_offers(session, first.phase_id, board_reader())
     own = tuple(one for one in own if one.submission_id not in taken)
     taken |= {one.submission_id for one in own}
     return Choice(own, tuple(one for one in leading if one.submission_id not in taken))
@@ -114,7 +114,7 @@ def _sentence(found: Compared, names: tuple[str, str]) -> str:
     return difference_sentence(*names, found.difference)
 
 
-def _names(first: SubmissionRecord, second: SubmissionRecord) -> tuple[str, str]:
+def _names(first: SubmissionHead, second: SubmissionHead) -> tuple[str, str]:
     """What to call the two, apart also where they have one name."""
     if first.name != second.name:
         return first.name, second.name

@@ -12,14 +12,16 @@ from flask.typing import ResponseReturnValue
 
 from server.auth.access import OwnerOr, allow, is_owner_or_may, the_submission
 from server.auth.login import the_account
+from server.auth.result_access import reader_of
 from server.config import services
 from server.forms.fields import text_field
 from submissions.intake import moderation
 from submissions.leaderboard import board_page, standings
 from submissions.leaderboard.model import Row
-from submissions.storage.records import CountRule, SubmissionRecord
 from submissions.storage.roles import Permission
+from submissions.storage.site_records import CountRule
 from submissions.storage.states import State
+from submissions.storage.submission_head import SubmissionHead
 from worker.hints import send_hint
 
 pages = Blueprint("moderation", __name__)
@@ -39,7 +41,7 @@ _ACTS: Mapping[str, Callable[..., bool]] = {
 class OnBoard:
     """The relation of a submission to its board. row: its entrant's; None if that is not on the board."""
 
-    submission: SubmissionRecord
+    submission: SubmissionHead
     row: Row | None
     may_be_chosen: bool
     may_run_again: bool
@@ -50,8 +52,7 @@ def on_board() -> OnBoard:
     """For the submission that the page is about."""
     submission = the_submission()
     with services().db.read() as session:
-        is_owner = is_owner_or_may(submission, Permission.SEE_SUBMISSIONS)
-        row = board_page.standing_of(session, submission, is_owner=is_owner)
+        row = board_page.standing_of(session, submission, reader_of(submission))
     phase = submission.phase
     return OnBoard(
         submission=submission,

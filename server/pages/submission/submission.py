@@ -20,8 +20,9 @@ from submissions.evaluation.page_state import page_state
 from submissions.evaluation.submission_progress import Progress, progress
 from submissions.intake.listing import phase_for_another
 from submissions.intake.own_code import CodeUnavailable, Excerpt, excerpt, stored_files
-from submissions.storage.records import PhaseRecord, SubmissionRecord, utc_now
 from submissions.storage.roles import Permission
+from submissions.storage.site_records import PhaseRecord, utc_now
+from submissions.storage.submission_head import SubmissionHead
 from worker.sandbox.layers.layer_table import TABLE
 
 SMOKE_POLL, POLL = "500ms", "2s"  # how often a page asks for its status part: a smoke run takes about a second
@@ -93,7 +94,7 @@ def cancel_submission(submission_id: int) -> ResponseReturnValue:
     return redirect(url_for("submissions.show", submission_id=submission_id))
 
 
-def _status_part(submission: SubmissionRecord) -> StatusPart:
+def _status_part(submission: SubmissionHead) -> StatusPart:
     now = utc_now()
     with services().db.read() as session:
         seen = progress(session, submission.id, reader_of(submission))
@@ -112,7 +113,7 @@ def _status_part(submission: SubmissionRecord) -> StatusPart:
     )
 
 
-def _excerpt(submission: SubmissionRecord, now: Progress) -> Excerpt | None:
+def _excerpt(submission: SubmissionHead, now: Progress) -> Excerpt | None:
     """The author's own lines around the one that failed, for those who may see how it failed."""
     if now.failure is None:
         return None
@@ -124,7 +125,7 @@ def _excerpt(submission: SubmissionRecord, now: Progress) -> Excerpt | None:
     return excerpt(files, now.failure.detail)
 
 
-def _resubmit_to(submission: SubmissionRecord) -> PhaseRecord | None:
+def _resubmit_to(submission: SubmissionHead) -> PhaseRecord | None:
     """The phase to send it to once more: its own while it is open, else another open one of the competition."""
     if submission.is_baseline:
         return None

@@ -28,7 +28,7 @@ from submissions.intake.details import DetailsError, details_of
 from submissions.intake.own_code import as_text
 from submissions.intake.quota import quota_of, refusal
 from submissions.intake.submit import SubmissionRefused
-from submissions.storage.records import utc_now
+from submissions.storage.site_records import utc_now
 from submissions.storage.states import Reason
 from worker.hints import send_hint
 

@@ -2,14 +2,30 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Double, ForeignKey, Index, Integer, String, Text, UniqueConstraint, exists
+from sqlalchemy import (
+    BigInteger,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    column,
+    exists,
+    or_,
+    table,
+)
 from sqlalchemy.orm import Mapped, column_property, composite, mapped_column, relationship
 
 from submissions.storage.limits import LIMITS, Limits, Unit
 from submissions.storage.records.base import Record, UtcDateTime, text_enum, utc_now
-from submissions.storage.records.kinds import CountRule, ShowsScores, Tells, TimeRule
-from submissions.storage.records.zoos import ZooRecord
+from submissions.storage.records.kinds import CountRule, Purpose, ShowsScores, Tells, TimeRule
+from submissions.storage.records.zoos import ActRecord, ZooRecord
+from submissions.storage.states import State
 
+_SUBMISSIONS = table("submissions", *(column(name) for name in ("id", "phase_id", "state", "attempt")))
+_EVALUATIONS = table("evaluations", *(column(name) for name in ("submission_id", "zoo_id", "attempt", "purpose")))
 _COLUMN_TYPES = {Unit.SECONDS: Double, Unit.BYTES: BigInteger, Unit.COUNT: Integer}
 
 
@@ -55,8 +71,8 @@ class PhaseRecord(Record):
     is certainly better. What is scored after `freezes_at` is left out of the leaderboard until that is None again.
     Where `shows_scores` says so, nothing that follows from a score is shown before the phase closes.
     Where a zoo's truth is secret (`has_secret_truth`), and with the Ladder, scores are told in steps of `score_step`
-    points; nothing else is told of secret truths, but for what `tells` adds, until the results are revealed
-    (`is_revealed`).
+    points. A zoo that the phase has left counts as long as a score rests on it. Nothing else is told of secret truths,
+    but for what `tells` adds, until the results are revealed (`is_revealed`).
     `board_version` grows with every change of what the board shows; `intervals_version` is the one whose rank
     intervals are on record.
     """
@@ -99,13 +115,28 @@ class PhaseRecord(Record):
     )
 
     has_secret_truth: Mapped[bool] = column_property(
-        exists()
-        .where(
-            PhaseZooRecord.phase_id == id,  # noqa: A003
-            PhaseZooRecord.zoo_id == ZooRecord.id,
-            ZooRecord.truth_public.is_(False),
+        or_(
+            exists()
+            .where(
+                PhaseZooRecord.phase_id == id,  # noqa: A003
+                PhaseZooRecord.zoo_id == ZooRecord.id,
+                ZooRecord.truth_public.is_(False),
+            )
+            .correlate_except(PhaseZooRecord, ZooRecord),
+            exists()
+            .where(  # the log of acts names the zoos that the phase has left, without a search of all evaluations
+                ActRecord.phase_id == id,  # noqa: A003
+                ActRecord.zoo_id == ZooRecord.id,
+                ZooRecord.truth_public.is_(False),
+                _SUBMISSIONS.c.phase_id == id,  # noqa: A003
+                _SUBMISSIONS.c.state == State.SCORED.value,
+                _EVALUATIONS.c.submission_id == _SUBMISSIONS.c.id,
+                _EVALUATIONS.c.attempt == _SUBMISSIONS.c.attempt,
+                _EVALUATIONS.c.purpose == Purpose.SCORE.value,
+                _EVALUATIONS.c.zoo_id == ActRecord.zoo_id,
+            )
+            .correlate_except(ActRecord, ZooRecord, _SUBMISSIONS, _EVALUATIONS),
         )
-        .correlate_except(PhaseZooRecord, ZooRecord)
     )
 
     __table_args__ = (UniqueConstraint("competition_id", "slug"),)
@@ -118,9 +149,7 @@ class PhaseRecord(Record):
     @property
     def withholds_scores(self) -> bool:
         """Whether now nobody but organizers may learn anything that follows from a score."""
-        if self.shows_scores is ShowsScores.ALWAYS:
-            return False
-        return self.closes_at is None or utc_now() < self.closes_at
+        return self.shows_scores.withholds(self.closes_at, utc_now())
 
 
 class AnnouncementRecord(Record):

@@ -1,5 +1,6 @@
 """The enums that tables store, each as readable text."""
 
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -31,6 +32,10 @@ class ShowsScores(StrEnum):
 
     ALWAYS = "always"
     AFTER_CLOSE = "after_close"
+
+    def withholds(self, closes_at: datetime | None, now: datetime) -> bool:
+        """Whether a phase that closes then shows nothing that follows from a score now."""
+        return self is ShowsScores.AFTER_CLOSE and (closes_at is None or now < closes_at)
 
 
 class Tells(StrEnum):

@@ -28,10 +28,10 @@ class SubmissionRecord(Record):
     """One uploaded measure in one phase. `score` is 100 x the mean of its evaluations' CMI.
 
     `entrant` is its owner on the leaderboard: a team (t7), a person alone (u12) or a baseline (b and its digest).
-    `shown_score` is the score that others may see: rounded, and released by the Ladder if the phase uses it. Where it
-    is not `is_released`, the Ladder shows the score of an earlier submission instead. `lower_bound`: of a released
-    submission's true score, from which the Ladder goes on. `alias` replaces the name of the
-    author or team on public pages. `spends_quota` is set when the first scored run begins, and never reset.
+    `shown_score` is the score that others may see: rounded, and released by the Ladder if the phase uses it. Of one
+    that is not `is_released`, the Ladder shows its owners the entrant's last released score, None if there is none.
+    `lower_bound`: of a released submission's true score, from which the Ladder goes on. `alias` replaces the name of
+    the author or team on public pages. `spends_quota` is set when the first scored run begins, and never reset.
     """
 
     __tablename__ = "submissions"

@@ -90,8 +90,21 @@ def test_what_becomes_visible_must_be_confirmed(site: Site) -> None:
 def test_a_frozen_board_is_shown_again_once(site: Site) -> None:
     site.phase(freezes_at=START)
     olga, path = script(site, "olga"), "/competitions/demo/phases/main"
-    assert olga.post(f"{path}/unfreeze").get_json()["freezes_at"] is None
+    refused = olga.post(f"{path}/unfreeze")
+    assert (refused.status_code, fields(refused)) == (422, {"confirmed"})
+    assert olga.post(f"{path}/unfreeze?confirmed=true").get_json()["freezes_at"] is None
     assert olga.post(f"{path}/unfreeze").status_code == 409
+
+
+def test_that_everybody_sees_a_hidden_phase_must_be_confirmed(site: Site) -> None:
+    site.submission(site.phase(hidden=True), site.ann, cmi=(0.4, 0.4))
+    olga, path = script(site, "olga"), "/competitions/demo/phases/main"
+    refused = olga.patch(path, {"hidden": False})
+    assert (refused.status_code, fields(refused)) == (422, {"confirmed"})
+    assert "Everybody sees the phase" in refused.text
+    assert script(site).get(f"{path}/leaderboard").status_code == 404
+    assert olga.patch(path, {"hidden": False, "confirmed": True}).status_code == 200
+    assert script(site).get(f"{path}/leaderboard").status_code == 200
 
 
 def test_a_competitions_texts_change_and_its_announcements_come_and_go(site: Site) -> None:

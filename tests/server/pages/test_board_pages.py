@@ -269,7 +269,12 @@ def test_organizers_set_how_a_board_works_and_open_it_again(site: Site) -> None:
     frozen = {**fields, "count_rule": "last", "freezes_at": (START + timedelta(hours=3)).strftime("%Y-%m-%dT%H:%M")}
     olga.post(f"/organizer/phases/{phase}", frozen)
     assert _measures(olga) == ["first"]
-    olga.post(f"/organizer/phases/{phase}/unfreeze")
+    unfreeze = f"/organizer/phases/{phase}/unfreeze"
+    refused = olga.post(unfreeze)
+    assert refused.status_code == 422
+    assert "the scores that the freeze keeps back" in refused.text
+    assert _measures(olga) == ["first"]
+    olga.post(unfreeze, {"confirmed": "on"})
     assert _measures(olga) == ["second"]
     refused = olga.post(f"/organizer/phases/{phase}", {**fields, "count_rule": "last", "uses_ladder": "on"})
     assert refused.status_code == 422

@@ -76,7 +76,7 @@ def _doors(site: Site, phase: int) -> Iterator[tuple[str, Callable[[], object]]]
     yield "the Ladder", lambda: _plan(site, phase, uses_ladder=True)
     yield "no Ladder", lambda: _plan(site, phase, uses_ladder=False)
     yield "frozen", lambda: _plan(site, phase, freezes_at=utc_now() + timedelta(days=2))
-    yield "not frozen", lambda: unfreeze(db, phase, user_id=olga)
+    yield "not frozen", lambda: unfreeze(db, phase, user_id=olga, confirmed=True)
     yield "the competition's title", lambda: _texts(site, phase, "Another competition")
     yield "a name", lambda: accounts.change_name(db, site.bob, "Robert")
     with db.read() as session:

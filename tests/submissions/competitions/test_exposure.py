@@ -21,6 +21,7 @@ def _said(before: dict[str, Any], after: dict[str, Any], secret_zoos: int) -> tu
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [
+        ({"hidden": True}, {}, "Everybody sees the phase"),
         ({"uses_ladder": True}, {}, "Without the Ladder"),
         ({"freezes_at": LATER}, {}, "the freeze keeps back"),
         ({"freezes_at": LATER}, {"freezes_at": LATEST}, "the freeze keeps back"),
@@ -30,9 +31,9 @@ def _said(before: dict[str, Any], after: dict[str, Any], secret_zoos: int) -> tu
         (
             {"score_step": 5.0},
             {"score_step": 1.0},
-            "up to 20 bits about the zoos with hidden truth, instead of",
+            "up to 13 bits about the zoos with hidden truth, instead of",
         ),
-        ({}, {"tells": Tells.METRICS}, "instead of up to 20 bits"),
+        ({}, {"tells": Tells.METRICS}, "instead of up to 13 bits"),
         ({"tells": Tells.METRICS}, {"tells": Tells.EVERYTHING}, "give away everything that it sees"),
     ],
 )

@@ -112,7 +112,8 @@ PHASES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("reader", [OWNER, ORGANIZER, OTHER])
 @pytest.mark.parametrize("kind", SEEN)
 def test_a_reader_sees_of_a_score_what_the_phase_shows_them(records: Records, kind: str, reader: str) -> None:
-    submission = records.submission(records.phase(**PHASES[kind]), cmi=(0.123456, 0.3), shown_score=15.0)
+    released = {"shown_score": 15.0, "lower_bound": 15.0, "is_released": True}
+    submission = records.submission(records.phase(**PHASES[kind]), cmi=(0.123456, 0.3), **released)  # type: ignore[arg-type]
     with records.db.read() as session:
         permissions = PERMISSIONS[Role.ORGANIZER] if reader is ORGANIZER else NOTHING_MORE
         told = progress(session, submission, Reader(reader is OWNER, permissions))

@@ -15,6 +15,7 @@ from submissions.leaderboard.history import history
 from submissions.leaderboard.model import Board, Cell, Query
 from submissions.leaderboard.references import References
 from submissions.leaderboard.summaries import board_summaries
+from submissions.results.disclosure import EVERYBODY, Reader
 from submissions.storage.database import Database
 from submissions.storage.records import (
     EvaluationRecord,
@@ -237,11 +238,11 @@ def test_before_a_phase_shows_scores_nothing_of_its_board_is_shown(records: Reco
     with records.db.read() as session:
         found = [
             board_page.place_of(session, phase, f"u{records.ann}", Query()),
-            board_page.standing_of(session, session.get_one(SubmissionRecord, made), is_owner=True),
+            board_page.standing_of(session, session.get_one(SubmissionRecord, made), Reader(is_owner=True)),
             board_summaries(session, [phase]),
             history(session, phase),
-            leading_offers(session, phase),
-            own_offers(session, phase, records.ann),
+            leading_offers(session, phase, EVERYBODY),
+            own_offers(session, phase, records.ann, EVERYBODY),
         ]
     assert [bool(one) for one in found] == [is_shown] * 6
 

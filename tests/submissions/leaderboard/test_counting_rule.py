@@ -139,7 +139,14 @@ def test_submissions_of_others_who_share_a_person_are_part_of_the_history() -> N
     load = sure({1: 22.0, 2: 11.0, 3: 30.0})
     theirs, own = [undecided(1, 22.0)], [undecided(2, 11.0), undecided(3, 30.0)]
     now = decided(own, LADDER, load, others=theirs)
-    assert shown(now) == [(2, 22.0, False), (3, 30.0, True)]
+    assert shown(now) == [(2, None, False), (3, 30.0, True)]
+    later = decided(
+        [*own, undecided(4, 25.0)],
+        LADDER,
+        sure({1: 22.0, 2: 11.0, 3: 30.0, 5: 40.0}),
+        others=[*theirs, undecided(5, 40.0)],
+    )
+    assert shown(later) == [(2, None, False), (3, 30.0, True), (4, 30.0, False)]
     counted = counting(now, LADDER)
     assert counted is not None
     assert counted.id == 3
@@ -214,7 +221,8 @@ def test_a_frozen_board_knows_what_was_scored_before() -> None:
 
 def test_of_a_secret_truth_scores_are_shown_in_steps_and_compared_as_shown() -> None:
     secret = replace(BEST, has_secret_truth=True, score_step=5.0)
-    first, better = waiting(1, 10.4), waiting(2, 11.9, created_at=START + timedelta(hours=1))
+    first = waiting(1, 10.4, score_in_steps=10.0)
+    better = waiting(2, 11.9, score_in_steps=10.0, created_at=START + timedelta(hours=1))
     assert [entry.shown_score for entry in decided([first, better], secret, none_needed)] == [10.0, 10.0]
     assert counting([first, better], secret) is first
     assert shown_error(first, secret) is None

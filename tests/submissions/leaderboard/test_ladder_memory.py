@@ -77,7 +77,7 @@ def test_eight_teams_one_after_the_other_show_one_score(records: Records) -> Non
         made.append(_submit(records, phase, records.ann, score, team))
         teams.leave_team(records.db, competition, records.ann)
     made.append(_submit(records, phase, records.ann, 11.0))
-    assert _shown(records, made) == [(15.0, True), *[(15.0, False)] * 8]
+    assert _shown(records, made) == [(15.0, True), *[(None, False)] * 8]
     assert _standings(records, phase) == _rebuilt(records, phase) == {"t1": 15.0}
 
 
@@ -109,7 +109,7 @@ def test_a_deleted_account_is_remembered(records: Records) -> None:
     assert known.of(f"u{records.bob}") == {f"u{records.bob}", f"t{team}"}
     assert known.of(f"t{team}") == {f"t{team}", f"u{records.ann}", f"u{records.bob}"}
     late = _submit(records, phase, records.bob, 12.0)
-    assert _shown(records, [first, late]) == [(15.0, True), (15.0, False)]
+    assert _shown(records, [first, late]) == [(15.0, True), (None, False)]
 
 
 def test_the_memory_is_that_of_entrants_with_a_person_in_common_and_ends_there(records: Records) -> None:
@@ -126,7 +126,7 @@ def test_the_memory_is_that_of_entrants_with_a_person_in_common_and_ends_there(r
     teams.leave_team(records.db, competition, cyd)
     own = _submit(records, phase, cyd, 10.0)
     stranger = _submit(records, phase, register(records.db, "dan", "dan@example.org", PASSWORD), 3.0)
-    assert _shown(records, [theirs, own, stranger]) == [(15.0, False), (14.0, False), (3.0, True)]
+    assert _shown(records, [theirs, own, stranger]) == [(None, False), (None, False), (3.0, True)]
 
 
 def test_who_joins_brings_what_they_know(records: Records) -> None:
@@ -139,7 +139,7 @@ def test_who_joins_brings_what_they_know(records: Records) -> None:
     theirs = _submit(records, phase, records.bob, 10.0, other)
     assert _shown(records, [theirs]) == [(10.0, True)]
     teams.join_team(records.db, _invite(records, other), records.ann)
-    assert _shown(records, [theirs]) == [(15.0, False)]
+    assert _shown(records, [theirs]) == [(None, False)]
     assert _standings(records, phase) == _rebuilt(records, phase) == {f"t{known}": 15.0}
 
 
@@ -189,7 +189,7 @@ def test_two_scores_at_once_in_one_memory_are_decided_in_the_order_of_acceptance
     first = records.submission(phase, records.ann, done=1, entrant=f"t{team}", team_id=team)
     second = _wait(records, phase, records.bob)
     overlap(records.db, lambda: _end(records, second, 30.0), lambda: _end(records, first, 40.0))
-    assert _shown(records, [first, second]) == [(40.0, True), (40.0, False)]
+    assert _shown(records, [first, second]) == [(40.0, True), (None, False)]
 
 
 @pytest.mark.parametrize("any_db", ["postgresql"], indirect=True)

@@ -26,7 +26,7 @@ ORGANIZERS = PERMISSIONS[Role.ORGANIZER]
 FREEZE = START + timedelta(hours=1)
 
 
-def _scored(minutes: int, *, is_baseline: bool = False) -> SubmissionRecord:
+def _scored(minutes: int, *, is_baseline: bool = False, is_released: bool = True) -> SubmissionRecord:
     submission = SubmissionRecord(
         phase_id=1,
         user_id=1,
@@ -36,6 +36,7 @@ def _scored(minutes: int, *, is_baseline: bool = False) -> SubmissionRecord:
         bundle_sha256="0" * 64,
         state=State.SCORED,
         is_baseline=is_baseline,
+        is_released=is_released,
     )
     submission.finished_at = FREEZE + timedelta(minutes=minutes)
     return submission
@@ -57,6 +58,22 @@ def test_what_a_reader_sees(uses_ladder: bool, minutes: int, is_owner: bool, exp
     phase = PhaseRecord(slug="p", title="P", opens_at=START, freezes_at=FREEZE, uses_ladder=uses_ladder)
     assert disclosure(phase, _scored(minutes), Reader(is_owner)).sight is expected
     assert disclosure(phase, _scored(minutes), Reader(is_owner, ORGANIZERS)).sight is Sight.ALL
+
+
+@pytest.mark.parametrize(
+    ("is_owner", "minutes", "expected"),
+    [
+        (True, -1, Sight.SHOWN_SCORE),
+        (True, 1, Sight.SHOWN_SCORE),
+        (False, -1, Sight.NOTHING),
+        (False, 1, Sight.NOTHING),
+    ],
+)
+def test_what_the_ladder_shows_in_the_place_of_a_score_is_for_its_owners(
+    is_owner: bool, minutes: int, expected: Sight
+) -> None:
+    phase = PhaseRecord(slug="p", title="P", opens_at=START, freezes_at=FREEZE, uses_ladder=True)
+    assert disclosure(phase, _scored(minutes, is_released=False), Reader(is_owner)).sight is expected
 
 
 def test_a_baseline_has_no_team_to_learn_from_it() -> None:
@@ -108,7 +125,7 @@ def test_times_and_progress_are_coarse_where_results_are_withheld() -> None:
 def test_the_bits_of_a_submission_are_counted() -> None:
     assert bits_of_submission(0, 1.0, Tells.SCORES) == 0
     assert bits_of_submission(1, 1.0, Tells.SCORES) == math.log2(101)
-    assert bits_of_submission(2, 25.0, Tells.SCORES) == 3 * math.log2(5)  # and the mean of both
+    assert bits_of_submission(2, 25.0, Tells.SCORES) == 2 * math.log2(5)  # the mean of both follows from them
     with_metrics = bits_of_submission(1, 1.0, Tells.METRICS)
     assert with_metrics is not None
     assert with_metrics > math.log2(101) + 2 * math.log2(2001)  # τ and Ψ with three digits, at least

@@ -168,8 +168,8 @@ def test_offers_are_of_the_phase_and_scored(any_db: Database, records: Records) 
     records.submission(phase, records.system, cmi=(0.9, 0.9), is_hidden=True, is_baseline=True)
     records.submission(other, records.ann, cmi=(0.7, 0.7))
     with any_db.read() as session:
-        assert [one.submission_id for one in own_offers(session, phase, records.ann)] == [older, good]
-        assert [(one.submission_id, one.score) for one in leading_offers(session, phase)] == [
+        assert [one.submission_id for one in own_offers(session, phase, records.ann, EVERYBODY)] == [older, good]
+        assert [(one.submission_id, one.score) for one in leading_offers(session, phase, EVERYBODY)] == [
             (best, 55.0),
             (good, 35.0),
         ]
