@@ -18,10 +18,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from model_zoo.keys import ZooKey, new_key, read_key
 from model_zoo.manifest import ZooError
 
 _METRICS = "metrics"
 _PROCESSES = "processes"
+_KEY = "key.json"
 _DIGEST_DIGITS = 12
 
 
@@ -45,6 +47,17 @@ class WorkFolder:
         with (self.path / _PROCESSES).open("w") as file:
             fcntl.flock(file, fcntl.LOCK_SH)
             yield
+
+    def key(self, recipe_sha256: str) -> ZooKey:
+        """Return the key of the zoo in training, which is made on the first call. Only its owner can read the file."""
+        path = self.path / _KEY
+        if not path.exists():
+            key, unfinished = new_key(recipe_sha256), path.with_suffix(".unfinished")
+            unfinished.unlink(missing_ok=True)
+            with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(key.dump())
+            unfinished.replace(path)
+        return read_key(path, recipe_sha256)
 
     def has_network(self, place: int) -> bool:
         """Whether the network is finished: its file exists and is complete."""

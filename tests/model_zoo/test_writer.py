@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from model_zoo import Axis, NetworkTruth, ZooError, ZooTruth, manifest, open_zoo
+from model_zoo.keys import ZooKey
 from model_zoo.manifest import (
     TARGETS,
     DatasetCard,
@@ -39,6 +40,7 @@ KEYS: dict[str, list[type[Part]]] = {
     "zoo.json": [DatasetCard, RecipeMark],
     "public/networks.json": [NetworkList, NetworkFilesEntry, TrajectoryPoint],
     "private/truth.json": [ZooTruth, Axis, NetworkTruth],
+    "private/key.json": [ZooKey],
 }
 
 
@@ -295,5 +297,5 @@ def test_the_specification_names_every_key_and_file() -> None:
         quoted = set(re.findall(r"[`\"](\w+)[`\"]", sections[section]))
         assert {key for kind in kinds for key in kind.model_fields} <= quoted
     files = {value for name, value in vars(manifest).items() if name.isupper() and FILE.fullmatch(str(value))}
-    assert len(files) == 7
+    assert len(files) == 8
     assert files <= set(re.findall(rf"^    ({FILE.pattern}) ", first, re.MULTILINE))
