@@ -1,6 +1,5 @@
 """Zoos with hidden truth: all randomness comes from the key, which is nowhere else, and the same key repeats it."""
 
-import base64
 import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -25,8 +24,10 @@ from model_zoo.training.datasets import Split, load_split
 from model_zoo.training.make import train_zoo
 from model_zoo.training.randomness import Keyed, Seeded, randomness_of
 from model_zoo.training.training_process import Progress, TrainingOptions, train_in_child
+from tests.model_zoo.checks.zoos import check, item
 from tests.model_zoo.tiny_recipes import BASE
 from tests.model_zoo.training.test_resume import TINY
+from tests.model_zoo.written_keys import shows_key
 
 HIDDEN = Recipe.model_validate(
     {name: value for name, value in BASE.items() if name != "seed"}
@@ -61,13 +62,6 @@ DRAWN: dict[str, dict[str, Any]] = {
 
 def ignore(_: Progress) -> None:
     pass
-
-
-def written_forms(key: ZooKey) -> list[bytes]:
-    """How a key may look where it should not be: digits, bytes, base64, decimal."""
-    raw = bytes.fromhex(key.key)
-    texts = [key.key, key.key.upper(), base64.b64encode(raw).decode().rstrip("="), str(int(key.key, 16)), repr(raw)]
-    return [raw, *(text.encode() for text in texts)]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -135,7 +129,7 @@ def test_the_key_is_in_one_file_that_its_owner_alone_may_read(zoos: tuple[Zoo, Z
     everything = published | contents(publish(zoo, tmp_path / "all", with_truth=True, with_test=True))
     elsewhere = {name: content for name, content in contents(zoo.folder).items() if name != "private/key.json"}
     for name, content in [*everything.items(), *elsewhere.items()]:
-        assert not any(form in content for form in written_forms(key_of(zoo))), name
+        assert not shows_key(content, key_of(zoo)), name
     assert not any(name.endswith("key.json") for name in everything)
 
 
@@ -157,9 +151,9 @@ def test_a_key_shows_in_no_command_line_environment_progress_or_result(tmp_path:
     assert b"model_zoo.training" in seen
     key = read_key(tmp_path / "zoo" / "private" / "key.json")
     assert key.key == (tmp_path / "key").read_text()
-    assert not any(form in seen for form in written_forms(key))
+    assert not shows_key(seen, key)
     shown = f"{key!r} {Keyed(key)!r} {Keyed(key).network({'depth': 1}, 0)!r}".encode()
-    assert not any(form in shown for form in written_forms(key))
+    assert not shows_key(shown, key)
 
 
 def test_an_interrupted_training_keeps_its_key_for_its_owner_and_goes_on_with_it(tmp_path: Path) -> None:
@@ -191,6 +185,12 @@ def test_work_for_another_key_is_thrown_away(tmp_path: Path) -> None:
     train_zoo(HIDDEN, tmp_path / "zoo", heard.append, replace(ONE_AT_A_TIME, key=tmp_path / "key"))
     assert heard[0].done == 0
     assert key_of(open_zoo(tmp_path / "zoo")).key == "5" * 64
+
+
+def test_the_check_finds_the_ids_of_the_key(zoos: tuple[Zoo, Zoo], tmp_path: Path) -> None:
+    assert item(check(zoos[0].folder), "key").text == "Ids and order come from a secret key."
+    public = item(check(publish(zoos[0], tmp_path / "public")), "key")
+    assert public.text == "Only the public part is here, which never has the key."
 
 
 def test_a_key_is_for_hidden_zoos(tmp_path: Path) -> None:

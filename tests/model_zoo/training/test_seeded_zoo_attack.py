@@ -3,7 +3,6 @@
 `python -m benchmarks.seeded_zoo` does the same for 10 processor minutes.
 """
 
-
 import pytest
 
 from benchmarks.seeded_zoo import HIDDEN, OLD_SEED, WAYS, WEAK_NUMBER, Row, run
