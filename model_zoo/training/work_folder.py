@@ -49,14 +49,23 @@ class WorkFolder:
             yield
 
     def key(self, recipe_sha256: str) -> ZooKey:
-        """Return the key of the zoo in training, which is made on the first call. Only its owner can read the file."""
+        """Return the key of the zoo in training, which is made on the first call; only its owner can read the file.
+
+        Raises
+        ------
+        ZooError
+            If it cannot be written.
+        """
         path = self.path / _KEY
         if not path.exists():
             key, unfinished = new_key(recipe_sha256), path.with_suffix(".unfinished")
-            unfinished.unlink(missing_ok=True)
-            with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(key.dump())
-            unfinished.replace(path)
+            try:
+                unfinished.unlink(missing_ok=True)
+                with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                    file.write(key.dump())
+                unfinished.replace(path)
+            except OSError as error:
+                raise ZooError(f"{path}: cannot write the key: {error.strerror}; make room and run it again") from None
         return read_key(path, recipe_sha256)
 
     def has_network(self, place: int) -> bool:

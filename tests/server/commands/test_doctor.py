@@ -133,8 +133,9 @@ def test_hidden_zoos_without_a_key_are_named(home: Path, other_zoo: Path) -> Non
     )
     assert not home.exists()
     home.mkdir()
-    db = Database(f"sqlite:///{home / 'gengap.sqlite'}")
+    (home / "gengap.sqlite").touch()
     assert hidden_zoos(settings_or_exit()).state == Found.ABSENT, "there is no table yet"
+    db = Database(f"sqlite:///{home / 'gengap.sqlite'}")
     migrate(db)
     make_competition(db, BundleStore(home / "store"), [other_zoo])
     db.close()

@@ -250,7 +250,7 @@ def test_a_pasted_recipe_is_trained_checked_and_kept(office: Office) -> None:
 
 
 def test_the_key_of_a_hidden_recipe_is_nowhere_but_in_the_private_part(
-    office: Office, capfd: pytest.CaptureFixture[str]
+    office: Office, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Neither in the job, the log, the database, which all pages are made of, nor in anything that is published."""
     hidden = TINY_RECIPE.replace("seed = 1\ntruth_public = true", "truth_public = false")
@@ -263,7 +263,7 @@ def test_the_key_of_a_hidden_recipe_is_nowhere_but_in_the_private_part(
     store.fetch_all(zoo)
     key = read_key(zoo.folder / KEY)
     digest = zoo.manifest.files[KEY].sha256
-    showing = {path for path in office.settings.home.rglob("*") if path.is_file() and shows_key(path.read_bytes(), key)}
+    showing = {path for path in tmp_path.rglob("*") if path.is_file() and shows_key(path.read_bytes(), key)}
     assert showing == {zoo.folder / KEY, office.settings.home / "store" / "zoos" / "files" / digest[:2] / digest}
     assert not any(path.stat().st_mode & 0o022 for path in showing)
     assert not shows_key("".join(capfd.readouterr()).encode(), key)
