@@ -23,8 +23,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from model_zoo import Zoo, open_zoo
-from model_zoo.keys import KEY_BYTES, ZooKey
 from model_zoo.recipes import Hyperparameters, Recipe
+from model_zoo.recipes.keys import KEY_BYTES, ZooKey
 from model_zoo.training.make import train_zoo
 from model_zoo.training.randomness import Keyed, Randomness, Seeded
 from model_zoo.training.training_process import TrainingOptions

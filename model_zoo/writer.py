@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from model_zoo.keys import ZooKey
 from model_zoo.manifest import (
     ARCHITECTURE_CODE,
     COUNTER,
@@ -90,9 +89,9 @@ class ZooWriter:
         """Write the test inputs, float32 (n, C, H, W), that measures of the extended track may use."""
         self._write_arrays(UNLABELLED, {"inputs": inputs})
 
-    def key(self, key: ZooKey) -> None:
-        """Write the key from which the ids of a zoo with hidden truth come, and all else that is random in it."""
-        self._write(KEY, key.dump())
+    def key(self, content: bytes) -> None:
+        """Write the key of a zoo with hidden truth, see `model_zoo.recipes.keys`: its ids must come from it."""
+        self._write(KEY, content)
 
     def architecture_code(self, content: bytes) -> None:
         """Write the zoo's own architecture.py, for networks of the family "custom". It is not executed here."""

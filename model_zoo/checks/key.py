@@ -1,8 +1,8 @@
 """Checks that all that is random in a zoo with hidden truth comes from a secret key, and not from a number to guess."""
 
 from model_zoo.checks.report import Item, error, ok, warning
-from model_zoo.keys import read_key
 from model_zoo.manifest import KEY, ZooError
+from model_zoo.recipes.keys import read_key
 from model_zoo.zoo import Zoo
 
 _ANEW = (

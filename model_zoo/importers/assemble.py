@@ -26,8 +26,8 @@ from model_zoo.importers.example_count import inferred_test_size
 from model_zoo.importers.examples import Examples
 from model_zoo.importers.hidden_truth import HiddenTruth
 from model_zoo.importers.import_request import ImportReport, Wanted
-from model_zoo.keys import new_key
 from model_zoo.manifest import TARGETS, DatasetCard, NetworkTruth, ZooCard, ZooError
+from model_zoo.recipes.keys import new_key
 from model_zoo.safetensors_writer import Arrays
 from model_zoo.writer import ZooWriter, new_zoo, unfinished_prefix
 
@@ -112,7 +112,7 @@ def write_zoo(source: Source, wanted: Wanted, watch: Watch) -> ImportReport:
         difference = _write_networks(writer, source, key.ids(total), train, test, device, watch)
         card = _card(wanted, source, train)
         if not card.truth_public:
-            writer.key(key)
+            writer.key(key.dump())
         writer.finish(card, source.truth.axes, size)
     return ImportReport(
         folder=out,

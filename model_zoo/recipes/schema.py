@@ -84,7 +84,7 @@ class Recipe(Part):
 
     Every hyperparameter of the family and of the training is either an axis or `fixed`. With more than one seed, the
     additional networks are siblings if the tracks include "extended", else the seed is an axis. Everything random comes
-    from `seed`, or, where the truth is hidden, from a key that is no part of the recipe (`model_zoo.keys`).
+    from `seed`, or, where the truth is hidden, from a key that is no part of the recipe (`model_zoo.recipes.keys`).
     """
 
     name: Name

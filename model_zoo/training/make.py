@@ -11,10 +11,10 @@ from typing import Any
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model_zoo.keys import KEY_BYTES, ZooKey, read_key
 from model_zoo.manifest import NetworkTruth, RecipeMark, ZooCard, ZooError
 from model_zoo.recipes import Recipe, named_recipe
 from model_zoo.recipes.datasets import FileData
+from model_zoo.recipes.keys import KEY_BYTES, ZooKey, read_key
 from model_zoo.training.batched.course import initial_weights
 from model_zoo.training.datasets import Split, load_split
 from model_zoo.training.plan import PlannedNetwork, planned_networks
@@ -110,7 +110,7 @@ def train_zoo(
             if "extended" in recipe.tracks:
                 writer.unlabelled(split.test_inputs)
             if key is not None:
-                writer.key(key)
+                writer.key(key.dump())
             _write_networks(writer, networks, randomness.ids(len(recipe.grid())), work)
             writer.finish(_card(recipe, split), recipe.truth_axes(), len(split.test_labels))
 

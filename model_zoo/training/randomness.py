@@ -14,8 +14,8 @@ from typing import Literal, Protocol
 import numpy as np
 import torch
 
-from model_zoo.keys import ZooKey
 from model_zoo.recipes import Hyperparameters, Recipe
+from model_zoo.recipes.keys import ZooKey
 from model_zoo.writer import opaque_ids
 
 Purpose = Literal["data", "training", "test", "label noise", "shift"]

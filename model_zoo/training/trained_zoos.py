@@ -11,7 +11,7 @@ from model_zoo.recipes import Recipe, named_recipe
 from model_zoo.zoo import open_zoo
 
 _ROOM = Path(__file__).parent.parent
-_CODE = ("architectures", "recipes", "training", "keys.py", "manifest.py", "safetensors_writer.py", "writer.py")
+_CODE = ("architectures", "recipes", "training", "manifest.py", "safetensors_writer.py", "writer.py")
 _DIGEST_DIGITS = 12
 
 

@@ -18,8 +18,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from model_zoo.keys import ZooKey, new_key, read_key
 from model_zoo.manifest import ZooError
+from model_zoo.recipes.keys import ZooKey, new_key, read_key
 
 _METRICS = "metrics"
 _PROCESSES = "processes"

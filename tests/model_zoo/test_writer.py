@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from model_zoo import Axis, NetworkTruth, ZooError, ZooTruth, manifest, open_zoo
-from model_zoo.keys import ZooKey
 from model_zoo.manifest import (
     TARGETS,
     DatasetCard,
@@ -27,6 +26,7 @@ from model_zoo.manifest import (
     TrajectoryPoint,
     ZooManifest,
 )
+from model_zoo.recipes.keys import ZooKey
 from model_zoo.safetensors_writer import write_tensors
 from model_zoo.writer import ZooWriter, new_zoo, opaque_ids
 from model_zoo.zoo import sha256_of

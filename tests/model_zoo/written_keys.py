@@ -2,7 +2,7 @@
 
 import base64
 
-from model_zoo.keys import ZooKey
+from model_zoo.recipes.keys import ZooKey
 
 
 def shows_key(content: bytes, key: ZooKey) -> bool:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from model_zoo.checks import Verdict
-from model_zoo.keys import ZooKey
+from model_zoo.recipes.keys import ZooKey
 from tests.model_zoo.checks.breaking import (
     TRUTH,
     Break,

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from model_zoo import ZooError, open_zoo
 from model_zoo.importers.import_request import PgdlRequest
 from model_zoo.importers.pgdl import import_pgdl
-from model_zoo.keys import read_key
 from model_zoo.loading import load_test_data, load_training_data
+from model_zoo.recipes.keys import read_key
 from server.commands.zoo.zoo import command
 from tests.model_zoo.importers.tasks import Task, edit, left_beside, unwatched, write_task
 

@@ -17,9 +17,9 @@ from pydantic import TypeAdapter
 from safetensors.numpy import load_file
 
 from model_zoo import Zoo, ZooError, open_zoo
-from model_zoo.keys import ZooKey, new_key, read_key
 from model_zoo.publish import publish
 from model_zoo.recipes import Recipe, RecipeDataset
+from model_zoo.recipes.keys import ZooKey, new_key, read_key
 from model_zoo.training.datasets import Split, load_split
 from model_zoo.training.make import train_zoo
 from model_zoo.training.randomness import Keyed, Seeded, randomness_of

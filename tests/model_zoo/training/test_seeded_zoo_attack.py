@@ -10,7 +10,7 @@ from benchmarks.seeded_zoo import HIDDEN, OLD_SEED, WAYS, WEAK_NUMBER, Row, run
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Row]:
-    return {row.way.name: row for row in run(tmp_path_factory.mktemp("attack"), seconds=20.0)}
+    return {row.way.name: row for row in run(tmp_path_factory.mktemp("attack"), seconds=10.0)}
 
 
 def test_every_way_of_guessing_breaks_what_it_must_break(rows: dict[str, Row]) -> None:
@@ -28,4 +28,4 @@ def test_nothing_of_a_zoo_with_a_random_key_is_recovered(rows: dict[str, Row]) -
     for row in rows.values():
         assert (row.hidden.found, row.of_hidden) == (None, 0)
         assert row.hidden.guesses > 0
-        assert row.hidden.seconds >= 5.0
+        assert row.hidden.seconds >= 10.0 / len(WAYS)

@@ -5,7 +5,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from model_zoo import open_zoo
-from model_zoo.keys import read_key
+from model_zoo.recipes.keys import read_key
 from server.cli import main
 from tests.model_zoo.training.test_resume import TINY
 from tests.model_zoo.written_keys import shows_key

@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from model_zoo import ZooError, open_zoo
 from model_zoo.checks.report import CheckReport, Item, Verdict
-from model_zoo.keys import new_key
+from model_zoo.recipes.keys import new_key
 from model_zoo.store import ZooStore
 from submissions.competitions.competitions import CompetitionError, create_competition
 from submissions.intake.bundle_store import BundleStore

@@ -14,9 +14,9 @@ import psutil
 import pytest
 
 from model_zoo.checks.report import Verdict
-from model_zoo.keys import read_key
 from model_zoo.manifest import KEY
 from model_zoo.publish import publish
+from model_zoo.recipes.keys import read_key
 from submissions.people.accounts import create_organizer
 from submissions.settings import Settings
 from submissions.storage.database import Database

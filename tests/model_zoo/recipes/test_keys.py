@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from model_zoo.keys import KEY_BYTES, ZooKey, new_key, read_key
 from model_zoo.manifest import ZooError
+from model_zoo.recipes.keys import KEY_BYTES, ZooKey, new_key, read_key
 
 KEY = ZooKey(key="0123456789abcdef" * 4, recipe_sha256="7" * 64)
 hex_keys = st.binary(min_size=KEY_BYTES, max_size=KEY_BYTES).map(bytes.hex)
