@@ -35,6 +35,7 @@ from model_zoo.training.datasets import load_split
 from model_zoo.training.make import train_zoo
 from model_zoo.training.plan import NetworkPlan, PlannedNetwork, grouped, planned_networks
 from model_zoo.training.pool import training_set
+from model_zoo.training.randomness import randomness_of
 from worker.zoo_intake.check_process import check_in_child
 
 DEMO_RECIPES = ("digits-mlp", "digits-cnn")
@@ -99,7 +100,7 @@ def naive_epoch_s(recipe: Recipe, plan: NetworkPlan, inputs: Tensor, labels: Ten
 
 def naive_seconds(recipe: Recipe, networks: Sequence[PlannedNetwork], epochs: Sequence[float], way: str) -> float:
     """One network in the middle of each group stands for the group's epochs."""
-    split = load_split(recipe.dataset, recipe.seed)
+    split = load_split(recipe.dataset, randomness_of(recipe))
     total = 0.0
     for group in grouped(networks, "cpu"):
         plan = networks[group[len(group) // 2]].plan
@@ -133,8 +134,8 @@ def against_naive(console: Console, folder: Path) -> list[Zoo]:
     zoos = []
     for name in DEMO_RECIPES:
         recipe = named_recipe(name)
-        split = load_split(recipe.dataset, recipe.seed)
-        networks = planned_networks(recipe, split.input_shape, split.classes)
+        split = load_split(recipe.dataset, randomness_of(recipe))
+        networks = planned_networks(recipe, randomness_of(recipe), split.input_shape, split.classes)
         ours: list[float] = []
         naive: dict[str, list[float]] = {way: [] for way in NAIVE_WAYS}
         for turn in range(ROUNDS):

@@ -30,6 +30,7 @@ UNLABELLED = "public/unlabelled.safetensors"
 ARCHITECTURE_CODE = "public/architecture.py"
 TRUTH = "private/truth.json"
 TEST_DATA = "private/test.safetensors"
+KEY = "private/key.json"  # only where the truth is hidden
 COUNTER = "num_batches_tracked"  # of batch norm: it would reveal the number of training steps, so a zoo has 0 there
 
 # What may be predicted besides a metric itself: the first minus the second, a number or a metric's name.

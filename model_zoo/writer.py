@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from model_zoo.manifest import (
     ARCHITECTURE_CODE,
     COUNTER,
+    KEY,
     MANIFEST,
     NETWORKS,
     TEST_DATA,
@@ -47,7 +48,7 @@ def opaque_ids(count: int, seed: int) -> list[str]:
     ----------
     count : int
     seed : int
-        The same seed gives the same ids.
+        The same seed gives the same ids. For a zoo with hidden truth use `ZooKey.ids`.
 
     Returns
     -------
@@ -87,6 +88,10 @@ class ZooWriter:
     def unlabelled(self, inputs: NDArray[np.float32]) -> None:
         """Write the test inputs, float32 (n, C, H, W), that measures of the extended track may use."""
         self._write_arrays(UNLABELLED, {"inputs": inputs})
+
+    def key(self, content: bytes) -> None:
+        """Write the key of a zoo with hidden truth, see `model_zoo.recipes.keys`: its ids must come from it."""
+        self._write(KEY, content)
 
     def architecture_code(self, content: bytes) -> None:
         """Write the zoo's own architecture.py, for networks of the family "custom". It is not executed here."""
@@ -168,6 +173,8 @@ class ZooWriter:
         except ValidationError as error:
             raise ZooError(faults(error)) from None
         truth = ZooTruth(format=1, axes=axes, test_size=test_size, networks=dict(sorted(self._truths.items())))
+        if card.truth_public and KEY in self._files:
+            raise ZooError(f"{KEY} is for zoos with hidden truth; leave it out")
         for target in card.targets:
             truth.target(target)
         self._write(NETWORKS, dump(NetworkList(format=1, networks=networks)))
@@ -220,10 +227,10 @@ class _Uncounted(Mapping[str, NDArray[Any]]):
 
 
 def make_alike(folder: Path) -> None:
-    """Give all files below `folder` the same modification time and mode, and all folders too."""
+    """Give all files below `folder` the same time and mode, and all folders too; only the owner can read the key."""
     now = (folder / MANIFEST).stat().st_mtime
     for path in (folder, *folder.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
+        path.chmod(0o755 if path.is_dir() else 0o600 if path == folder / KEY else 0o644)
         os.utime(path, (now, now))  # a measure could read the order of training from a file's time
 
 

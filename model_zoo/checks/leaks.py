@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from model_zoo.checks.key import key
 from model_zoo.checks.order import Leak, leak_in_order, leak_in_times
 from model_zoo.checks.report import Item, error, ok, some, warning
 from model_zoo.checks.safetensors_reader import TensorFile, opened
@@ -52,6 +53,7 @@ def leak_items(zoo: Zoo, truth: ZooTruth | None, targets: Targets) -> Iterator[I
     yield metadata(zoo)
     yield counters(zoo)
     yield recipe(zoo)
+    yield key(zoo)
     yield arguments(zoo)
     if truth is not None:
         yield ids(zoo, truth)

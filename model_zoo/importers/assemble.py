@@ -9,7 +9,6 @@ import fcntl
 import hashlib
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,12 +27,12 @@ from model_zoo.importers.examples import Examples
 from model_zoo.importers.hidden_truth import HiddenTruth
 from model_zoo.importers.import_request import ImportReport, Wanted
 from model_zoo.manifest import TARGETS, DatasetCard, NetworkTruth, ZooCard, ZooError
+from model_zoo.recipes.keys import new_key
 from model_zoo.safetensors_writer import Arrays
-from model_zoo.writer import ZooWriter, new_zoo, opaque_ids, unfinished_prefix
+from model_zoo.writer import ZooWriter, new_zoo, unfinished_prefix
 
 Watch = Callable[[int, int, str], None]
 
-_ID_SEED_BITS = 63
 _ROUNDING = 1e-6  # of accuracies computed in float32
 
 
@@ -97,6 +96,7 @@ def write_zoo(source: Source, wanted: Wanted, watch: Watch) -> ImportReport:
     _require_metrics(source, wanted)
     total = len(source.candidates)
     out = wanted.out.absolute()
+    key = new_key()
     with _alone_at(out), new_zoo(out) as writer, _spools(out) as spools:
         watch(0, total, "reading the data")
         train = source.train(spools / "train")
@@ -109,8 +109,10 @@ def write_zoo(source: Source, wanted: Wanted, watch: Watch) -> ImportReport:
         if test is not None:
             writer.test_data(test.inputs, test.labels)
             test.release()
-        difference = _write_networks(writer, source, train, test, device, watch)
+        difference = _write_networks(writer, source, key.ids(total), train, test, device, watch)
         card = _card(wanted, source, train)
+        if not card.truth_public:
+            writer.key(key.dump())
         writer.finish(card, source.truth.axes, size)
     return ImportReport(
         folder=out,
@@ -127,11 +129,16 @@ def write_zoo(source: Source, wanted: Wanted, watch: Watch) -> ImportReport:
 
 
 def _write_networks(
-    writer: ZooWriter, source: Source, train: Examples, test: Examples | None, device: torch.device, watch: Watch
+    writer: ZooWriter,
+    source: Source,
+    ids: Sequence[str],
+    train: Examples,
+    test: Examples | None,
+    device: torch.device,
+    watch: Watch,
 ) -> float:
     """Write all networks; return the largest difference of accuracies. Raises ZooError for those too large."""
     total = len(source.candidates)
-    ids = opaque_ids(total, secrets.randbits(_ID_SEED_BITS))
     seen: dict[bytes, Candidate] = {}
     largest = 0.0
     mismatches: list[str] = []

@@ -83,7 +83,8 @@ class Recipe(Part):
     """A full factorial grid: one network for every combination of the axes' values, times `seeds`.
 
     Every hyperparameter of the family and of the training is either an axis or `fixed`. With more than one seed, the
-    additional networks are siblings if the tracks include "extended", else the seed is an axis.
+    additional networks are siblings if the tracks include "extended", else the seed is an axis. Everything random comes
+    from `seed`, or, where the truth is hidden, from a key that is no part of the recipe (`model_zoo.recipes.keys`).
     """
 
     name: Name
@@ -91,7 +92,7 @@ class Recipe(Part):
     text: str
     licence: str
     citation: str
-    seed: int
+    seed: int | None = None
     truth_public: bool = True
     tracks: list[Track] = Field(default=["standard"], min_length=1)
     targets: list[TargetName] = Field(default=["gap"], min_length=1)
@@ -103,6 +104,17 @@ class Recipe(Part):
     robust: RecipeRobust | None = None
     fixed: dict[str, _TomlValue] = Field(default={})
     axes: dict[str, list[_TomlValue]]
+
+    @model_validator(mode="after")
+    def _has_a_seed_only_if_the_truth_is_public(self) -> Self:
+        if self.truth_public and self.seed is None:
+            raise ValueError("seed is missing; all random numbers of a zoo with public truth come from it")
+        if not self.truth_public and self.seed is not None:
+            raise ValueError(
+                "a recipe with truth_public = false must have no seed, since who guesses it can train the zoo again: "
+                "remove the line 'seed = …'. All random numbers come from a secret key, which is made with the zoo"
+            )
+        return self
 
     @model_validator(mode="after")
     def _names_every_hyperparameter_once(self) -> Self:

@@ -30,6 +30,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--data", type=_FOLDER, help="Folder of downloaded datasets.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu")
 @click.option("--jobs", type=click.IntRange(min=1))
+@click.option("--key", type=click.Path(dir_okay=False, path_type=Path), help="File with the key of a hidden zoo.")
 @click.option("--json-progress", is_flag=True)
 def main(
     recipe: str,
@@ -38,10 +39,11 @@ def main(
     data: Path | None,
     device: str,
     jobs: int | None,
+    key: Path | None,
     json_progress: bool,
 ) -> None:
     """Train the zoo of RECIPE and print its folder."""
-    options = TrainingOptions(data, device, jobs)
+    options = TrainingOptions(data, device, jobs, key)
     try:
         if device == "cuda" and not torch.cuda.is_available():
             raise ZooError("--device cuda: torch finds no GPU here; leave the option out, or install torch for CUDA")

@@ -1,6 +1,5 @@
-"""Plans the training of a recipe: the networks with their settings and seeds, and which are trained together."""
+"""Plans the training of a recipe: each network's settings and random numbers, and which are trained together."""
 
-import hashlib
 import json
 import math
 from collections import defaultdict
@@ -13,6 +12,7 @@ import torch
 from model_zoo.architectures import build
 from model_zoo.recipes import Hyperparameters, Recipe, TrainingSettings
 from model_zoo.recipes.families import FAMILIES
+from model_zoo.training.randomness import NetworkRandomness, Randomness
 
 _MOST_TOGETHER = {"cpu": 16, "cuda": 512}  # on a processor, more at once gain nothing
 _MOST_PARAMETERS_TOGETHER = 2**26  # in one vector of all networks; an optimizer needs a handful of them
@@ -28,13 +28,13 @@ class NetworkPlan:
     dropout_after : mapping of int to int
         By layer index, the number of values that dropout may zero.
     settings : TrainingSettings
-    seed : int
+    randomness : NetworkRandomness
     """
 
     architecture: Mapping[str, object]
     dropout_after: Mapping[int, int]
     settings: TrainingSettings
-    seed: int
+    randomness: NetworkRandomness
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,15 @@ class PlannedNetwork:
     plan: NetworkPlan
 
 
-def planned_networks(recipe: Recipe, input_shape: Sequence[int], classes: int) -> list[PlannedNetwork]:
+def planned_networks(
+    recipe: Recipe, randomness: Randomness, input_shape: Sequence[int], classes: int
+) -> list[PlannedNetwork]:
     """Plan a network for each point of the grid.
 
     Parameters
     ----------
     recipe : Recipe
+    randomness : Randomness
     input_shape : sequence of int
         (C, H, W).
     classes : int
@@ -62,10 +65,10 @@ def planned_networks(recipe: Recipe, input_shape: Sequence[int], classes: int) -
     Returns
     -------
     list of PlannedNetwork
-        In the grid's order, siblings last, each with a seed of its own.
+        In the grid's order, siblings last, each with random numbers of its own.
     """
     return [
-        PlannedNetwork(point, sibling, _plan(recipe, point, sibling, input_shape, classes))
+        PlannedNetwork(point, sibling, _plan(recipe, point, randomness.network(point, sibling), input_shape, classes))
         for sibling in range(1 + recipe.siblings)
         for point in recipe.grid()
     ]
@@ -115,13 +118,16 @@ def _split(networks: Sequence[PlannedNetwork], places: list[int], device: str) -
 
 
 def _plan(
-    recipe: Recipe, point: Hyperparameters, sibling: int, input_shape: Sequence[int], classes: int
+    recipe: Recipe,
+    point: Hyperparameters,
+    randomness: NetworkRandomness,
+    input_shape: Sequence[int],
+    classes: int,
 ) -> NetworkPlan:
     declaration = FAMILIES[recipe.family].declare(input_shape, classes, {**recipe.fixed, **point})
-    named = json.dumps([recipe.seed, point, *([sibling] if sibling else [])], sort_keys=True).encode()
     return NetworkPlan(
         architecture=declaration.architecture,
         dropout_after=declaration.dropout_after,
         settings=recipe.settings(point),
-        seed=int.from_bytes(hashlib.sha256(named).digest()[:8], "little"),
+        randomness=randomness,
     )

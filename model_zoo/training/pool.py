@@ -20,6 +20,7 @@ from model_zoo.training.batched.course import Course, TrainedNetwork, TrainingSe
 from model_zoo.training.datasets import Split, load_split
 from model_zoo.training.network_metrics import metrics
 from model_zoo.training.plan import PlannedNetwork, grouped, planned_networks, relative_cost
+from model_zoo.training.randomness import Randomness
 from model_zoo.training.training_process import Progress, Watcher
 from model_zoo.training.work_folder import FinishedNetwork, WorkFolder
 
@@ -39,6 +40,7 @@ class Task:
     Attributes
     ----------
     recipe : Recipe
+    randomness : Randomness
     data : Path or None
         Folder of downloaded datasets.
     work : WorkFolder
@@ -48,6 +50,7 @@ class Task:
     """
 
     recipe: Recipe
+    randomness: Randomness
     data: Path | None
     work: WorkFolder
     device: str
@@ -160,8 +163,8 @@ def _work(connection: Connection, task: Task) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes the connection
     torch.set_num_threads(1)  # one process a core; and the same bytes on any number of cores
     try:
-        split = load_split(task.recipe.dataset, task.recipe.seed, task.data)
-        networks = planned_networks(task.recipe, split.input_shape, split.classes)
+        split = load_split(task.recipe.dataset, task.randomness, task.data)
+        networks = planned_networks(task.recipe, task.randomness, split.input_shape, split.classes)
         with task.work.held():
             while True:
                 places: list[int] = connection.recv()

@@ -46,17 +46,21 @@ class TrainingOptions:
     device : {"cpu", "cuda"}
     jobs : int or None
         Number of processes; None: one per core.
+    key : Path or None
+        File with the key of a zoo with hidden truth; None: a new key.
     """
 
     data: Path | None = None
     device: str = "cpu"
     jobs: int | None = None
+    key: Path | None = None
 
     def arguments(self) -> list[str]:
         """Format them as arguments of the child's command line."""
         data = [] if self.data is None else ["--data", str(self.data)]
         jobs = [] if self.jobs is None else ["--jobs", str(self.jobs)]
-        return ["--device", self.device, *data, *jobs]
+        key = [] if self.key is None else ["--key", str(self.key)]
+        return ["--device", self.device, *data, *jobs, *key]
 
 
 ON_THIS_MACHINE = TrainingOptions()

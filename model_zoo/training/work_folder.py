@@ -19,9 +19,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from model_zoo.manifest import ZooError
+from model_zoo.recipes.keys import ZooKey, new_key, read_key
 
 _METRICS = "metrics"
 _PROCESSES = "processes"
+_KEY = "key.json"
 _DIGEST_DIGITS = 12
 
 
@@ -45,6 +47,26 @@ class WorkFolder:
         with (self.path / _PROCESSES).open("w") as file:
             fcntl.flock(file, fcntl.LOCK_SH)
             yield
+
+    def key(self, recipe_sha256: str) -> ZooKey:
+        """Return the key of the zoo in training, which is made on the first call; only its owner can read the file.
+
+        Raises
+        ------
+        ZooError
+            If it cannot be written.
+        """
+        path = self.path / _KEY
+        if not path.exists():
+            key, unfinished = new_key(recipe_sha256), path.with_suffix(".unfinished")
+            try:
+                unfinished.unlink(missing_ok=True)
+                with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                    file.write(key.dump())
+                unfinished.replace(path)
+            except OSError as error:
+                raise ZooError(f"{path}: cannot write the key: {error.strerror}; make room and run it again") from None
+        return read_key(path, recipe_sha256)
 
     def has_network(self, place: int) -> bool:
         """Whether the network is finished: its file exists and is complete."""

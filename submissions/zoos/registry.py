@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from model_zoo import Zoo, ZooError, open_zoo
 from model_zoo.checks.report import CheckReport, Verdict
+from model_zoo.manifest import KEY
 from model_zoo.store import ZooStore
 from submissions.storage import board_version
 from submissions.storage.audit import record_act
@@ -265,6 +266,20 @@ def zoo_detail(session: Session, zoo_id: int) -> ZooDetail | None:
 def phases_of(session: Session, zoo_id: int) -> tuple[PhaseUse, ...]:
     """Return the phases that use this version of the zoo."""
     return tuple(_uses(session, zoo_id).get(zoo_id, ()))
+
+
+def hidden_without_key(db: Database, store: ZooStore) -> list[str]:
+    """Return the names of zoos with hidden truth that phases use and that have no secret key.
+
+    Raises
+    ------
+    ZooError
+        If the store cannot open one.
+    """
+    used = select(ZooRecord).where(~ZooRecord.truth_public, ZooRecord.id.in_(select(PhaseZooRecord.zoo_id)))
+    with db.read() as session:
+        hidden = [(zoo.label, zoo.manifest_sha256) for zoo in session.scalars(used.order_by(ZooRecord.id))]
+    return [label for label, sha256 in hidden if KEY not in store.open(sha256).manifest.files]
 
 
 def _uses(session: Session, zoo_id: int | None = None) -> dict[int, list[PhaseUse]]:

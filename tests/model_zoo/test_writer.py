@@ -26,6 +26,7 @@ from model_zoo.manifest import (
     TrajectoryPoint,
     ZooManifest,
 )
+from model_zoo.recipes.keys import ZooKey
 from model_zoo.safetensors_writer import write_tensors
 from model_zoo.writer import ZooWriter, new_zoo, opaque_ids
 from model_zoo.zoo import sha256_of
@@ -39,6 +40,7 @@ KEYS: dict[str, list[type[Part]]] = {
     "zoo.json": [DatasetCard, RecipeMark],
     "public/networks.json": [NetworkList, NetworkFilesEntry, TrajectoryPoint],
     "private/truth.json": [ZooTruth, Axis, NetworkTruth],
+    "private/key.json": [ZooKey],
 }
 
 
@@ -295,5 +297,5 @@ def test_the_specification_names_every_key_and_file() -> None:
         quoted = set(re.findall(r"[`\"](\w+)[`\"]", sections[section]))
         assert {key for kind in kinds for key in kind.model_fields} <= quoted
     files = {value for name, value in vars(manifest).items() if name.isupper() and FILE.fullmatch(str(value))}
-    assert len(files) == 7
+    assert len(files) == 8
     assert files <= set(re.findall(rf"^    ({FILE.pattern}) ", first, re.MULTILINE))

@@ -1,4 +1,4 @@
-"""The training of a group of networks of one shape, each with its own rates, dropout and seed.
+"""The training of a group of networks of one shape, each with its own rates, dropout and random numbers.
 
 `pool` runs it in blocks of steps, and may save a snapshot between two blocks.
 """
@@ -89,7 +89,7 @@ class Course:
     """The training of a group of networks with the same architecture, batch size and optimizer.
 
     A network that has reached the stopping loss, or diverged, leaves the group. A network's random numbers depend on
-    its own seed alone.
+    its plan alone.
 
     Parameters
     ----------
@@ -140,7 +140,9 @@ class Course:
             factors = {layer: factor[:, :size].to(self._device) for layer, factor in kept.items()}
             inputs = torch.unflatten(self._inputs.index_select(0, own.flatten()), 0, own.shape)
             if self._augmentation is not None:
-                inputs = augmented(inputs, self._augmentation, [plan.seed for plan in plans], step)
+                inputs = augmented(
+                    inputs, self._augmentation, [plan.randomness.augmentation_seed for plan in plans], step
+                )
             self._optimizer.step(self._stack, Batch(inputs, self._labels.gather(1, own), factors))
         self._block += 1
         if self._block * block < len(self._inputs):
@@ -233,4 +235,4 @@ class Course:
 
 def initial_weights(plan: NetworkPlan) -> State:
     """Make the plan's weights before training."""
-    return initial_state(plan.architecture, plan.settings.init_scale, torch.Generator().manual_seed(plan.seed))
+    return initial_state(plan.architecture, plan.settings.init_scale, plan.randomness.generator("initial weights"))

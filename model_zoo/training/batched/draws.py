@@ -56,12 +56,11 @@ def block_steps(plan: NetworkPlan, examples: int) -> int:
 
 
 class Draws:
-    """All random numbers of one network after its initialization, from its own seed, whatever its group."""
+    """All random numbers of one network after its initialization, whatever its group."""
 
     def __init__(self, plan: NetworkPlan, examples: int) -> None:
-        # Streams of their own, so that a network with dropout sees the examples in the same order as without.
-        self._orders = torch.Generator().manual_seed(plan.seed + 1)
-        self._dropout = torch.Generator().manual_seed(plan.seed + 2)
+        self._orders = plan.randomness.generator("order")
+        self._dropout = plan.randomness.generator("dropout")
         self._examples = examples
         self.steps = block_steps(plan, examples)
         self.threshold = round(plan.settings.dropout * _LEVELS)

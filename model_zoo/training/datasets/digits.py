@@ -7,17 +7,18 @@ from sklearn.model_selection import train_test_split
 from model_zoo.manifest import DatasetCard, ZooError
 from model_zoo.recipes.datasets import DigitsData
 from model_zoo.training.datasets.split import Split, stratified_rows
+from model_zoo.training.randomness import Randomness
 
 _LARGEST_PIXEL = 16
 
 
-def digits(data: DigitsData, seed: int) -> Split:
+def digits(data: DigitsData, randomness: Randomness) -> Split:
     """Split the digits: `training_size` for training, stratified by label, and the rest or `test_size` for testing.
 
     Parameters
     ----------
     data : DigitsData
-    seed : int
+    randomness : Randomness
 
     Returns
     -------
@@ -38,10 +39,13 @@ def digits(data: DigitsData, seed: int) -> Split:
             f"of the {len(labels)} digits"
         )
     train, test = train_test_split(
-        np.arange(len(labels)), train_size=data.training_size, stratify=labels, random_state=seed
+        np.arange(len(labels)),
+        train_size=data.training_size,
+        stratify=labels,
+        random_state=randomness.random_state("training"),
     )
     if data.test_size is not None:
-        test = test[stratified_rows(labels[test], data.test_size, seed, "test")]
+        test = test[stratified_rows(labels[test], data.test_size, randomness, "test")]
     return Split(
         card=DatasetCard(
             name="digits",

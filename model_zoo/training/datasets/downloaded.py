@@ -14,6 +14,7 @@ from model_zoo.training.datasets.cifar import cifar10, cifar100
 from model_zoo.training.datasets.dataset_files import DataFolder, Examples, Pixels
 from model_zoo.training.datasets.pictures import cinic10, flowers, pets, pets_with_trimaps
 from model_zoo.training.datasets.split import Split, stratified_rows
+from model_zoo.training.randomness import Randomness
 
 _LARGEST_PIXEL = np.float32(255)
 
@@ -71,13 +72,13 @@ DISTRIBUTIONS: Mapping[str, Distribution] = {
 }
 
 
-def distributed(data: FileData, seed: int, folder: Path | None) -> Split:
+def distributed(data: FileData, randomness: Randomness, folder: Path | None) -> Split:
     """Read a downloaded dataset: its own training and test set, or a stratified part of each.
 
     Parameters
     ----------
     data : FileData
-    seed : int
+    randomness : Randomness
         Decides the order of the examples.
     folder : Path or None
         Its subfolder named like the dataset has the files.
@@ -100,8 +101,8 @@ def distributed(data: FileData, seed: int, folder: Path | None) -> Split:
         )
     read = pets_with_trimaps if data.trimap else known.read
     train, test = read(DataFolder(folder / data.name, known.files, known.page))
-    train_rows = stratified_rows(train.labels, data.training_size, seed, "training")
-    test_rows = stratified_rows(test.labels, data.test_size, seed, "test")
+    train_rows = stratified_rows(train.labels, data.training_size, randomness, "training")
+    test_rows = stratified_rows(test.labels, data.test_size, randomness, "test")
     return Split(
         card=DatasetCard(
             name=data.name,

@@ -12,6 +12,7 @@ from torch import nn
 from model_zoo.manifest import DatasetCard, ZooError
 from model_zoo.recipes.datasets import LinearData
 from model_zoo.training.datasets.split import Split
+from model_zoo.training.randomness import Randomness
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,13 @@ class LinearRisk:
         return weight[1] - weight[0], float(bias[1] - bias[0])
 
 
-def linear(data: LinearData, seed: int) -> Split:
+def linear(data: LinearData, randomness: Randomness) -> Split:
     """Draw standard normal x with label 1 where u·x + noise·e > 0, else 0.
 
     Parameters
     ----------
     data : LinearData
-    seed : int
+    randomness : Randomness
         Of the unit vector u and of the examples.
 
     Returns
@@ -73,10 +74,11 @@ def linear(data: LinearData, seed: int) -> Split:
     Split
         Inputs (n, 1, 1, dimension); `true_risk` is set.
     """
-    generator = np.random.default_rng(seed)
+    generator = randomness.generator("data")
     drawn = generator.standard_normal(data.dimension)
     risk = LinearRisk(drawn / np.linalg.norm(drawn), data.noise)
-    train, test = (_drawn(risk, size, generator) for size in (data.training_size, data.test_size))
+    sizes = (data.training_size, data.test_size)
+    train, test = (_drawn(risk, *part) for part in zip(sizes, randomness.parts(generator), strict=True))
     return Split(
         card=DatasetCard(
             name="noisy linear task",

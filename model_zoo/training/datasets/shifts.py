@@ -8,7 +8,11 @@ from model_zoo.recipes import RecipeShift
 
 
 def shifted(
-    inputs: NDArray[np.float32], labels: NDArray[np.int64], classes: int, shift: RecipeShift, seed: int
+    inputs: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    classes: int,
+    shift: RecipeShift,
+    generator: np.random.Generator,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Apply a shift to a test set.
 
@@ -20,14 +24,13 @@ def shifted(
         (n,).
     classes : int
     shift : RecipeShift
-    seed : int
+    generator : numpy.random.Generator
 
     Returns
     -------
     inputs, labels : ndarray
         Of the same shapes.
     """
-    generator = np.random.default_rng([seed, 2])
     match shift.kind:
         case "rotation":
             # about its centre, counterclockwise, bilinearly; new pixels are 0

@@ -11,9 +11,11 @@ from torch import nn
 from model_zoo.manifest import DatasetCard, ZooError
 from model_zoo.recipes import TrainingSettings
 from model_zoo.training.datasets.noise import noisy_labels
+from model_zoo.training.randomness import Purpose, Randomness, Seeded
 
 Inputs = NDArray[np.float32]
 Labels = NDArray[np.int64]
+_UNSET = Seeded(0)
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Split:
     ----------
     train_labels, clean_labels : ndarray
         With and without the label noise of the recipe's dataset; `clean_labels` is None where they are the same.
+    randomness : Randomness
+        Of the label noise; `load_split` sets it.
     shifted_inputs, shifted_labels : ndarray or None
         The test set after the recipe's shift.
     true_risk : callable or None
@@ -37,7 +41,7 @@ class Split:
     test_inputs: Inputs
     test_labels: Labels
     clean_labels: Labels | None = None
-    noise_seed: int = 0
+    randomness: Randomness = _UNSET
     shifted_inputs: Inputs | None = None
     shifted_labels: Labels | None = None
     true_risk: Callable[[nn.Module], float] | None = None
@@ -50,10 +54,11 @@ class Split:
     def labels_for(self, settings: TrainingSettings) -> Labels:
         """Return the labels of the examples that a network of these settings is trained with, with its label noise."""
         clean = self.train_labels if self.clean_labels is None else self.clean_labels
-        return noisy_labels(clean[: settings.training_size], self.classes, settings.label_noise, self.noise_seed)
+        noise = self.randomness.generator("label noise")
+        return noisy_labels(clean[: settings.training_size], self.classes, settings.label_noise, noise)
 
 
-def stratified_rows(labels: Labels, size: int | None, seed: int, which: str) -> NDArray[np.int64]:
+def stratified_rows(labels: Labels, size: int | None, randomness: Randomness, which: Purpose) -> NDArray[np.int64]:
     """Draw rows in random order with the classes' shares preserved.
 
     Parameters
@@ -62,9 +67,9 @@ def stratified_rows(labels: Labels, size: int | None, seed: int, which: str) -> 
         (n,).
     size : int or None
         Number of rows; None: all.
-    seed : int
-    which : str
-        What they are, for the error message.
+    randomness : Randomness
+    which : {"training", "test"}
+        What they are.
 
     Raises
     ------
@@ -73,11 +78,13 @@ def stratified_rows(labels: Labels, size: int | None, seed: int, which: str) -> 
     """
     rows = np.arange(len(labels))
     if size is None or size == len(labels):
-        return np.random.default_rng(seed).permutation(rows)
+        return randomness.generator(which).permutation(rows)
     classes = len(np.unique(labels))
     if not classes <= size <= len(labels) - classes:
         raise ZooError(
             f"{which}_size {size}: must be all of the {len(labels)} examples, or from {classes} to "
             f"{len(labels) - classes} of them"
         )
-    return np.asarray(train_test_split(rows, train_size=size, stratify=labels, random_state=seed)[0])
+    return np.asarray(
+        train_test_split(rows, train_size=size, stratify=labels, random_state=randomness.random_state(which))[0]
+    )

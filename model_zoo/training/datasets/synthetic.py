@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from model_zoo.manifest import DatasetCard, ZooError
 from model_zoo.recipes.datasets import MixtureData, TeacherData
 from model_zoo.training.datasets.split import Inputs, Labels, Split
+from model_zoo.training.randomness import Randomness
 
 _CALIBRATION = 4096
 
 
-def teacher(data: TeacherData, seed: int) -> Split:
+def teacher(data: TeacherData, randomness: Randomness) -> Split:
     """Draw standard normal vectors labelled by the largest output of a random ReLU network.
 
     The network's weights are He-normal, and its outputs are standardized over other vectors, so that no class is rare.
@@ -20,7 +21,7 @@ def teacher(data: TeacherData, seed: int) -> Split:
     Parameters
     ----------
     data : TeacherData
-    seed : int
+    randomness : Randomness
 
     Returns
     -------
@@ -32,14 +33,15 @@ def teacher(data: TeacherData, seed: int) -> Split:
     ZooError
         If the test set lacks a class nevertheless.
     """
-    generator = np.random.default_rng(seed)
+    generator = randomness.generator("data")
     widths = [data.dimension, *[data.teacher_width] * data.teacher_depth, data.classes]
     weights = [
         generator.standard_normal((inputs, outputs)) * np.sqrt(2 / inputs)
         for inputs, outputs in itertools.pairwise(widths)
     ]
     seen = _outputs(generator.standard_normal((_CALIBRATION, data.dimension)), weights)
-    vectors = generator.standard_normal((data.training_size + data.test_size, data.dimension))
+    parts = _parts(data, randomness, generator)
+    vectors = np.concatenate([own.standard_normal((size, data.dimension)) for own, size in parts])
     labels = ((_outputs(vectors, weights) - seen.mean(axis=0)) / seen.std(axis=0)).argmax(axis=1)
     text = (
         f"Standard normal vectors of {data.dimension} numbers, labelled by a random ReLU network with "
@@ -48,7 +50,7 @@ def teacher(data: TeacherData, seed: int) -> Split:
     return _cut(data, "teacher", text, vectors, labels)
 
 
-def mixture(data: MixtureData, seed: int) -> Split:
+def mixture(data: MixtureData, randomness: Randomness) -> Split:
     """Draw classes of equal probability, each a mixture of `modes` normal distributions.
 
     The centres are `separation` from 0 in random directions; the covariance is the identity.
@@ -56,7 +58,7 @@ def mixture(data: MixtureData, seed: int) -> Split:
     Parameters
     ----------
     data : MixtureData
-    seed : int
+    randomness : Randomness
 
     Returns
     -------
@@ -68,18 +70,25 @@ def mixture(data: MixtureData, seed: int) -> Split:
     ZooError
         If the test set lacks a class.
     """
-    generator = np.random.default_rng(seed)
+    generator = randomness.generator("data")
     directions = generator.standard_normal((data.classes, data.modes, data.dimension))
     centres = data.separation * directions / np.linalg.norm(directions, axis=-1, keepdims=True)
-    count = data.training_size + data.test_size
-    labels = generator.integers(data.classes, size=count)
-    modes = generator.integers(data.modes, size=count)
-    vectors = centres[labels, modes] + generator.standard_normal((count, data.dimension))
+    parts = _parts(data, randomness, generator)
+    labels = np.concatenate([own.integers(data.classes, size=size) for own, size in parts])
+    modes = np.concatenate([own.integers(data.modes, size=size) for own, size in parts])
+    noise = np.concatenate([own.standard_normal((size, data.dimension)) for own, size in parts])
+    vectors = centres[labels, modes] + noise
     text = (
         f"{data.classes} classes, each a mixture of {data.modes} normal distributions in {data.dimension} dimensions "
         f"with centres at distance {data.separation:g} from 0"
     )
     return _cut(data, "Gaussian mixture", text, vectors, labels)
+
+
+def _parts(
+    data: TeacherData | MixtureData, randomness: Randomness, generator: np.random.Generator
+) -> list[tuple[np.random.Generator, int]]:
+    return list(zip(randomness.parts(generator), (data.training_size, data.test_size), strict=True))
 
 
 def _outputs(vectors: NDArray[np.float64], weights: list[NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -96,7 +105,9 @@ def _cut(
     train, test = own[: data.training_size], own[data.training_size :]
     for which, part in (("training", train), ("test", test)):
         if missing := sorted(set(range(data.classes)) - set(part.tolist())):
-            raise ZooError(f"{name}: no example of class {missing[0]} in the {which} set; take more, or another seed")
+            raise ZooError(
+                f"{name}: no example of class {missing[0]} in the {which} set; take more, or other random numbers"
+            )
     return Split(
         card=DatasetCard(
             name=name,

@@ -142,7 +142,7 @@ class FromRecipe(Body):
     """A zoo to be trained: by a recipe that ships, or by your own."""
 
     name: Line | None = Field(None, description=f"One of {', '.join(RECIPES)}")
-    toml: Paragraphs | None = Field(None, description="Your own recipe")
+    toml: Paragraphs | None = Field(None, description="Your own recipe. With truth_public = false it must have no seed")
 
 
 @routes.get("/zoos", Permission.MANAGE_ZOOS, Scope.ORGANIZE)

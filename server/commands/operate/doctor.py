@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -22,12 +23,14 @@ from rich.table import Table
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from model_zoo import ZooError
 from model_zoo.store import ZooStoreError
 from model_zoo.store.schemes import settings_of
 from server.commands.common import settings_or_exit
 from server.commands.errors import InputError
 from submissions.settings import Settings
 from submissions.storage.database import Database
+from submissions.zoos.registry import hidden_without_key
 from submissions.zoos.zoo_store import make_zoo_store
 from worker.mailer import PostError, SmtpPost
 from worker.sandbox.backends import Backend, find_backend
@@ -79,7 +82,7 @@ def examine() -> list[Check]:
         checks += [*(probe() for probe in backend.probes), _sandbox(tried, backend)]
     checks += [system_call_filter(), control_groups()]
     if settings is not None:
-        checks += [probe(settings) for probe in (home, disk, database, broker, store, mail)]
+        checks += [probe(settings) for probe in (home, disk, database, broker, store, hidden_zoos, mail)]
     minimum = settings.sandbox_minimum if settings is not None else ()
     return [*checks, redis_server(), postgresql(), chromium(), *layer_checks(layers, minimum)]
 
@@ -169,22 +172,43 @@ def disk(settings: Settings) -> Check:
 
 def database(settings: Settings) -> Check:
     """Check that the database answers. An SQLite file that does not exist is not created."""
-    url = make_url(settings.effective_database_url)
-    shown = url.render_as_string(hide_password=True)
-    if url.get_backend_name() == "sqlite":
-        if url.database and not Path(url.database).exists():
-            return Check("database", Found.OK, f"{shown}, created at first start")
-    else:
-        url = url.update_query_dict({"connect_timeout": str(CONNECT_TIMEOUT_S)})
+    shown = make_url(settings.effective_database_url).render_as_string(hide_password=True)
+    if (url := _existing_database(settings)) is None:
+        return Check("database", Found.OK, f"{shown}, created at first start")
     try:
-        opened = Database(url.render_as_string(hide_password=False))
-        with opened.read() as session:
+        with closing(Database(url)) as opened, opened.read() as session:
             session.execute(text("SELECT 1"))
-        opened.close()
     except (SQLAlchemyError, ImportError) as error:
         remedy = "Start the database, or correct GENGAP_DATABASE_URL."
         return Check("database", Found.MISSING, f"{shown}: {_first_line(str(error))}", remedy)
     return Check("database", Found.OK, shown)
+
+
+def hidden_zoos(settings: Settings) -> Check:
+    """Find zoos of phases whose truth is hidden but that have no key, so that a measure may guess what is random."""
+    keyless: list[str] = []
+    try:
+        if (url := _existing_database(settings)) is not None:
+            with closing(Database(url)) as db:
+                keyless = hidden_without_key(db, make_zoo_store(settings))
+    except (SQLAlchemyError, ImportError, ZooError) as error:
+        words = f"cannot be looked at: {_first_line(str(error))}"
+        return Check("hidden zoos", Found.ABSENT, words, "Correct the database and the store, and run it again.")
+    if keyless:
+        words = f"without a secret key, so measures may guess their truth: {', '.join(keyless)}"
+        remedy = "Make each anew and replace it in its phases; see docs/zoo-check.md, item key."
+        return Check("hidden zoos", Found.ABSENT, words, remedy)
+    return Check("hidden zoos", Found.OK, "every one that a phase uses has a secret key")
+
+
+def _existing_database(settings: Settings) -> str | None:
+    """Return the address of the database, with a time limit for connecting; None for an SQLite file not made yet."""
+    url = make_url(settings.effective_database_url)
+    if url.get_backend_name() != "sqlite":
+        url = url.update_query_dict({"connect_timeout": str(CONNECT_TIMEOUT_S)})
+    elif url.database and not Path(url.database).exists():
+        return None
+    return url.render_as_string(hide_password=False)
 
 
 def broker(settings: Settings) -> Check:

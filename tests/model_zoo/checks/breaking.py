@@ -14,6 +14,7 @@ from safetensors.numpy import load_file, save_file
 from tests.model_zoo.checks.zoos import OWN_ARCHITECTURE, edit, edit_tensors, ids_in_grid_order, relist, rename_networks
 
 TRUTH = "private/truth.json"
+KEY = "private/key.json"
 LIST = "public/networks.json"
 Break = Callable[[Path], object]
 
@@ -40,6 +41,16 @@ def counted_steps(folder: Path) -> None:
 def counted_steps_of_a_hidden_zoo(folder: Path) -> None:
     manifest(truth_public=False)(folder)
     counted_steps(folder)
+
+
+def with_key(content: bytes) -> Break:
+    """Hide the truth, and put a file in the place of the key."""
+
+    def add(folder: Path) -> None:
+        (folder / KEY).write_bytes(content)
+        edit(folder, "zoo.json", lambda held: held.update(truth_public=False, files=held["files"] | {KEY: {}}))
+
+    return add
 
 
 def architecture(change: Callable[[dict[str, Any]], object]) -> Break:

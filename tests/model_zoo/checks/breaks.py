@@ -3,6 +3,7 @@
 import numpy as np
 
 from model_zoo.checks import Verdict
+from model_zoo.recipes.keys import ZooKey
 from tests.model_zoo.checks.breaking import (
     TRUTH,
     Break,
@@ -33,10 +34,12 @@ from tests.model_zoo.checks.breaking import (
     truths,
     unused_value,
     weights_of,
+    with_key,
     without,
 )
 from tests.model_zoo.checks.zoos import TEST, TRAINING, edit, edit_tensors
 
+SOME_KEY = ZooKey(key="5" * 64)
 LETTERS = "abcdefghijkl"
 RECIPE = {"name": "digits-mlp", "seed": 1, "sha256": "0" * 64}
 E, W = Verdict.ERROR, Verdict.WARNING
@@ -268,6 +271,9 @@ BREAKS: dict[str, tuple[Break, str, Verdict, str]] = {
         E,
         r"recipe digits-mlp and its seed",
     ),
+    "a hidden zoo without a key": (manifest(truth_public=False), "key", W, r"the zoo has no private/key\.json"),
+    "the key of another zoo": (with_key(SOME_KEY.dump()), "key", W, r"do not come from the key in private/key\.json"),
+    "a damaged key": (with_key(SOME_KEY.dump()[:-20]), "key", E, r"^private/key\.json: not a key"),
     "arguments that tell": (own_arguments(width=3, dropout=0.5), "arguments", E, r"the arguments dropout,"),
     "ids that name an axis": (
         renamed(lambda known: f"abcdef{(known.number * 7) % 12}-tilt"),

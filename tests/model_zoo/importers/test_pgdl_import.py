@@ -13,6 +13,7 @@ from model_zoo import ZooError, open_zoo
 from model_zoo.importers.import_request import PgdlRequest
 from model_zoo.importers.pgdl import import_pgdl
 from model_zoo.loading import load_test_data, load_training_data
+from model_zoo.recipes.keys import read_key
 from server.commands.zoo.zoo import command
 from tests.model_zoo.importers.tasks import Task, edit, left_beside, unwatched, write_task
 
@@ -50,7 +51,12 @@ def test_ids_are_random_and_not_the_original_ones(task: Task, tmp_path: Path) ->
         task.importing(tmp_path / name)
         truth = open_zoo(tmp_path / name).truth()
         sources.append({network_id: network.source for network_id, network in truth.networks.items()})
+        key = read_key(tmp_path / name / "private" / "key.json")
+        assert sources[-1].keys() == set(key.ids(len(sources[-1])))
+        assert (tmp_path / name / "private" / "key.json").stat().st_mode & 0o777 == 0o600
     assert not sources[0].keys() & sources[1].keys()
+    task.importing(tmp_path / "public", truth_public=True)
+    assert not (tmp_path / "public" / "private" / "key.json").exists()
 
 
 def test_a_test_folder_goes_to_the_private_part_and_its_accuracies_are_compared(task: Task, tmp_path: Path) -> None:

@@ -269,6 +269,8 @@ def test_only_the_content_of_a_recipe_makes_its_digest(tmp_path: Path) -> None:
         ("learning_rate = [0.005, 0.015]", "learning_rate = [0.0]", "learning_rate = 0.0 must be a number above 0"),
         ("learning_rate = [0.005, 0.015]", 'learning_rate = ["fast"]', "learning_rate = fast must be a number"),
         ("seed = ", "seed = = ", "not TOML"),
+        ("seed = 20201122\n", "", "seed is missing"),
+        ("seed = ", "truth_public = false\nseed = ", "truth_public = false must have no seed.*remove the line 'seed"),
         ('family = "mlp"', 'family = "mlpp"', "family: Input should be 'mlp', 'mlp_of_parameters'"),
         ('name = "digits"\n', 'name = "digit"\n', "dataset: Input tag 'digit' found using 'name'"),
         ("batch_size = 20", 'batch_size = 20\noptimizer = "adam"', r"optimizer cannot be fixed; .* \[training\]"),

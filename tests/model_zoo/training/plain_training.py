@@ -43,7 +43,7 @@ def train_alone(plan: NetworkPlan, place: int, data: TrainingSet, rules: RecipeT
             ):
                 seen = inputs[rows]
                 if data.augmentation is not None:
-                    seen = augmented_alone(seen, data.augmentation, plan.seed, step)
+                    seen = augmented_alone(seen, data.augmentation, plan.randomness.augmentation_seed, step)
                 step += 1
 
                 def loss(x: Tensor = seen, rows: Tensor = rows, kept: dict[int, Tensor] = kept) -> Tensor:

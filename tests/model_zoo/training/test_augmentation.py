@@ -21,6 +21,7 @@ from model_zoo.training.datasets import load_split
 from model_zoo.training.make import train_zoo
 from model_zoo.training.plan import grouped, planned_networks
 from model_zoo.training.pool import training_set
+from model_zoo.training.randomness import randomness_of
 from model_zoo.training.training_process import TrainingOptions
 from tests.model_zoo.checks.zoos import check
 from tests.model_zoo.recipes.test_recipes import table
@@ -126,8 +127,8 @@ def test_half_are_changed_and_crops_and_sub_policies_are_all_as_frequent() -> No
 
 def test_what_is_measured_is_measured_on_unchanged_pictures() -> None:
     recipe = TINY_CNN.model_copy(update={"augmentation": FLIP_AND_CROP})
-    split = load_split(recipe.dataset, recipe.seed)
-    networks = planned_networks(recipe, split.input_shape, split.classes)
+    split = load_split(recipe.dataset, randomness_of(recipe))
+    networks = planned_networks(recipe, randomness_of(recipe), split.input_shape, split.classes)
     plans = [networks[place].plan for place in grouped(networks, "cpu")[0]]
     rules = recipe.training.model_copy(update={"max_epochs": 3})
     with_, without = (

@@ -19,6 +19,7 @@ from model_zoo.recipes import RecipeDataset, TrainingSettings
 from model_zoo.training.datasets import Split, load_split
 from model_zoo.training.datasets.linear import LinearRisk
 from model_zoo.training.datasets.noise import noisy_labels
+from model_zoo.training.randomness import Seeded
 
 DRAWN: dict[str, dict[str, Any]] = {
     "teacher": {"training_size": 200, "test_size": 300, "dimension": 12, "classes": 4},
@@ -32,7 +33,7 @@ def split_of(name: str, seed: int = 3, **options: Any) -> Split:
     dataset: RecipeDataset = TypeAdapter(RecipeDataset).validate_python(
         {"name": name, **DRAWN.get(name, {}), **options}
     )
-    return load_split(dataset, seed)
+    return load_split(dataset, Seeded(seed))
 
 
 def arrays(split: Split) -> list[Any]:
@@ -78,7 +79,9 @@ def test_drawn_data_have_the_sizes_asked_for_and_come_from_the_seed(name: str) -
 
 
 def test_a_class_that_was_never_drawn_is_told() -> None:
-    with pytest.raises(ZooError, match=r"no example of class \d+ in the training set; take more, or another seed"):
+    with pytest.raises(
+        ZooError, match=r"no example of class \d+ in the training set; take more, or other random numbers"
+    ):
         split_of("gaussian-mixture", training_size=5, classes=12)
 
 
@@ -108,7 +111,9 @@ def test_label_noise_changes_its_share_and_a_larger_share_changes_more_of_the_sa
 ) -> None:
     labels = np.random.default_rng(0).integers(classes, size=size)
     before = labels.copy()
-    less, more = (noisy_labels(labels, classes, share, seed) for share in sorted(shares))
+    less, more = (
+        noisy_labels(labels, classes, share, Seeded(seed).generator("label noise")) for share in sorted(shares)
+    )
     assert np.array_equal(labels, before)
     for noisy, share in zip((less, more), sorted(shares), strict=True):
         assert (noisy != labels).sum() == round(share * size)
@@ -119,7 +124,7 @@ def test_label_noise_changes_its_share_and_a_larger_share_changes_more_of_the_sa
 
 
 def test_wrong_labels_are_spread_evenly_over_the_other_classes() -> None:
-    noisy = noisy_labels(np.full(40_000, 3), 5, 1.0, 7)
+    noisy = noisy_labels(np.full(40_000, 3), 5, 1.0, np.random.default_rng(7))
     assert np.bincount(noisy, minlength=5) / 40_000 == pytest.approx([0.25, 0.25, 0.25, 0, 0.25], abs=0.01)
 
 

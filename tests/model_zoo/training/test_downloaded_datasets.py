@@ -18,6 +18,7 @@ from scipy.io import savemat
 from model_zoo.manifest import ZooError
 from model_zoo.recipes import RecipeDataset
 from model_zoo.training.datasets import Split, load_split
+from model_zoo.training.randomness import Seeded
 from tests.model_zoo.training import data_files
 from tests.model_zoo.training.data_files import Opcodes, Written, lay, pack, python_two_pickle
 
@@ -26,7 +27,7 @@ Writer = Callable[[Path], Written]
 
 def read(name: str, folder: Path | None, seed: int = 1, **options: Any) -> Split:
     dataset: RecipeDataset = TypeAdapter(RecipeDataset).validate_python({"name": name, **options})
-    return load_split(dataset, seed, folder)
+    return load_split(dataset, Seeded(seed), folder)
 
 
 def packed(make: Callable[[str], tuple[Written, dict[str, bytes]]], version: str, archive: str) -> Writer:

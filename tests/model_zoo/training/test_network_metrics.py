@@ -21,6 +21,7 @@ from model_zoo.recipes import Recipe, RecipeRobust, named_recipe
 from model_zoo.training.calibration import smooth_ece
 from model_zoo.training.datasets import Split, load_split
 from model_zoo.training.network_metrics import metrics, robust_accuracy
+from model_zoo.training.randomness import randomness_of
 from tests.model_zoo.tiny_recipes import BASE, TINY_CNN
 
 CARD = DatasetCard(name="tiny", source="drawn", licence="CC0-1.0")
@@ -55,7 +56,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def split() -> Split:
-    return load_split(FULL.dataset, FULL.seed)
+    return load_split(FULL.dataset, randomness_of(FULL))
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +140,7 @@ def test_smooth_ece_of_what_is_not_finite_is_nan() -> None:
 
 def test_metrics_are_those_that_the_recipe_promises(network: nn.Module, split: Split) -> None:
     assert metrics(network, split, FULL).keys() == FULL.metrics - {"epochs"}
-    plain = load_split(TINY_CNN.dataset, TINY_CNN.seed)
+    plain = load_split(TINY_CNN.dataset, randomness_of(TINY_CNN))
     assert metrics(network, plain, TINY_CNN).keys() == TINY_CNN.metrics - {"epochs"}
 
 
@@ -244,7 +245,7 @@ def test_an_attack_stays_within_epsilon_and_in_the_range_of_pictures(high: float
 
 def test_the_true_gap_is_the_true_risk_less_the_training_error() -> None:
     recipe = named_recipe("linear-risk")
-    split = load_split(recipe.dataset, recipe.seed)
+    split = load_split(recipe.dataset, randomness_of(recipe))
     torch.manual_seed(0)
     network = nn.Sequential(nn.Flatten(), nn.Linear(recipe.dataset.input_shape[-1], 2))
     measured: dict[str, Any] = metrics(network, split, recipe)

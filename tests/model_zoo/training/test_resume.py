@@ -19,6 +19,7 @@ from model_zoo.training.datasets import load_split
 from model_zoo.training.make import train_zoo
 from model_zoo.training.plan import grouped, planned_networks
 from model_zoo.training.pool import training_set
+from model_zoo.training.randomness import randomness_of
 from model_zoo.training.training_process import Progress, TrainingOptions, train_in_child
 from model_zoo.training.work_folder import WorkFolder, work_folder
 from tests.model_zoo.tiny_recipes import TINY_CNN, TINY_MLP
@@ -199,8 +200,8 @@ def test_a_course_goes_on_from_a_snapshot_with_the_same_numbers(
 ) -> None:
     rules = recipe.training.model_copy(update=changes)
     recipe = recipe.model_copy(update={"training": rules})
-    split = load_split(recipe.dataset, recipe.seed)
-    networks = planned_networks(recipe, split.input_shape, split.classes)
+    split = load_split(recipe.dataset, randomness_of(recipe))
+    networks = planned_networks(recipe, randomness_of(recipe), split.input_shape, split.classes)
     plans = [networks[place].plan for place in grouped(networks, "cpu")[0]]
     data = training_set(split, [plan.settings for plan in plans], recipe.augmentation)
     device = torch.device("cpu")

@@ -22,6 +22,7 @@ from model_zoo.training.datasets import load_split
 from model_zoo.training.make import make_zoo, train_zoo
 from model_zoo.training.plan import grouped, planned_networks
 from model_zoo.training.pool import training_set
+from model_zoo.training.randomness import randomness_of
 from model_zoo.training.trained_zoos import cached_zoo, make_zoo_in_child, zoo_folder
 from model_zoo.training.training_process import Progress
 from model_zoo.writer import unfinished_prefix
@@ -99,8 +100,8 @@ RECIPES_TRIED = {
 @pytest.mark.parametrize("name", RECIPES_TRIED)
 def test_training_together_equals_training_one_after_another(name: str) -> None:
     recipe = RECIPES_TRIED[name]
-    split = load_split(recipe.dataset, recipe.seed)
-    networks = planned_networks(recipe, split.input_shape, split.classes)
+    split = load_split(recipe.dataset, randomness_of(recipe))
+    networks = planned_networks(recipe, randomness_of(recipe), split.input_shape, split.classes)
     stopped = set()
     for places in grouped(networks, "cpu"):
         plans = [networks[place].plan for place in places]
@@ -119,8 +120,8 @@ def test_training_together_equals_training_one_after_another(name: str) -> None:
 
 
 def test_a_network_draws_the_same_in_any_company() -> None:
-    split = load_split(TINY_MLP.dataset, TINY_MLP.seed)
-    networks = planned_networks(TINY_MLP, split.input_shape, split.classes)
+    split = load_split(TINY_MLP.dataset, randomness_of(TINY_MLP))
+    networks = planned_networks(TINY_MLP, randomness_of(TINY_MLP), split.input_shape, split.classes)
     plans = [networks[place].plan for place in grouped(networks, "cpu")[0]]
     rules = TINY_MLP.training.model_copy(update={"stop_loss": 1e-9, "max_epochs": 3})
     data = training_set(split, [plan.settings for plan in plans])
@@ -133,8 +134,8 @@ def test_a_network_draws_the_same_in_any_company() -> None:
 def test_networks_with_noisy_labels_train_together_and_those_with_fewer_examples_apart() -> None:
     axes: dict[str, list[object]] = {"label_noise": [0.0, 0.4], "training_size": [20, 50], "width": [8], "depth": [1]}
     recipe = variant(TINY_MLP, {}, axes, targets=["test_error"])
-    split = load_split(recipe.dataset, recipe.seed)
-    networks = planned_networks(recipe, split.input_shape, split.classes)
+    split = load_split(recipe.dataset, randomness_of(recipe))
+    networks = planned_networks(recipe, randomness_of(recipe), split.input_shape, split.classes)
     groups = grouped(networks, "cpu")
     assert len(groups) == 2
     for places in groups:
@@ -151,7 +152,7 @@ def test_networks_with_noisy_labels_train_together_and_those_with_fewer_examples
 
 def test_groups_are_no_larger_than_what_is_trained_fast() -> None:
     recipe = variant(TINY_MLP, {}, {"learning_rate": [0.01 * step for step in range(1, 21)]})
-    networks = planned_networks(recipe, [1, 8, 8], 10)
+    networks = planned_networks(recipe, randomness_of(recipe), [1, 8, 8], 10)
     groups = grouped(networks, "cpu")
     assert sorted(place for group in groups for place in group) == list(range(len(networks)))
     assert max(map(len, groups)) <= 16
@@ -182,7 +183,7 @@ def test_progress_is_told_from_none_to_all(trained: Trained) -> None:
 
 
 def test_another_seed_gives_other_networks_and_a_hidden_truth_hides_it(trained: Trained, tmp_path: Path) -> None:
-    other = TINY_CNN.model_copy(update={"seed": 12, "truth_public": False})
+    other = TINY_CNN.model_copy(update={"seed": None, "truth_public": False})
     train_zoo(other, tmp_path / "other", ignore)
     second = open_zoo(tmp_path / "other")
     assert {entry.id for entry in trained.zoo.networks}.isdisjoint(entry.id for entry in second.networks)

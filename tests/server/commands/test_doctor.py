@@ -13,11 +13,14 @@ from sqlalchemy import text
 from model_zoo.store import schemes
 from server.commands.common import settings_or_exit
 from server.commands.errors import InputError
-from server.commands.operate.doctor import broker, database, examine, mail, store
+from server.commands.operate.doctor import broker, database, examine, hidden_zoos, mail, store
 from server.commands.operate.doctor import command as doctor
 from server.commands.operate.doctor import home as home_folder
+from submissions.intake.bundle_store import BundleStore
 from submissions.storage.database import Database
+from submissions.storage.migrations import migrate
 from tests.buckets import Bucket
+from tests.factories import make_competition
 from tests.mail_server import mail_server
 from tests.model_zoo.store import toy_schemes
 from worker.sandbox.checks import Check, Found
@@ -128,6 +131,23 @@ def test_a_file_that_is_no_database_is_noticed(home: Path) -> None:
     (home / "gengap.sqlite").write_bytes(b"not a database at all" * 100)
     assert check("database").state == Found.MISSING
     assert "file is not a database" in check("database").text
+
+
+def test_hidden_zoos_without_a_key_are_named(home: Path, other_zoo: Path) -> None:
+    assert hidden_zoos(settings_or_exit()) == Check(
+        "hidden zoos", Found.OK, "every one that a phase uses has a secret key"
+    )
+    assert not home.exists()
+    home.mkdir()
+    (home / "gengap.sqlite").touch()
+    assert hidden_zoos(settings_or_exit()).state == Found.ABSENT, "there is no table yet"
+    db = Database(f"sqlite:///{home / 'gengap.sqlite'}")
+    migrate(db)
+    make_competition(db, BundleStore(home / "store"), [other_zoo])
+    db.close()
+    found = hidden_zoos(settings_or_exit())
+    assert (found.state, "without a secret key" in found.text, "other@1" in found.text) == (Found.ABSENT, True, True)
+    assert "docs/zoo-check.md" in found.remedy
 
 
 def test_a_store_that_is_not_there_yet_is_not_made(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import update
 
 from model_zoo import ZooError, open_zoo
 from model_zoo.checks.report import CheckReport, Item, Verdict
+from model_zoo.recipes.keys import new_key
 from model_zoo.store import ZooStore
 from submissions.competitions.competitions import CompetitionError, create_competition
 from submissions.intake.bundle_store import BundleStore
@@ -22,6 +23,7 @@ from submissions.zoos.registry import (
     begin_check,
     find_zoo,
     give_up_check,
+    hidden_without_key,
     phases_of,
     record_check,
     register_zoo,
@@ -29,6 +31,7 @@ from submissions.zoos.registry import (
     zoo_list,
 )
 from tests.factories import make_competition, make_tiny_zoo
+from tests.model_zoo.checks.zoos import edit
 
 
 @pytest.fixture
@@ -224,3 +227,14 @@ def test_a_folder_that_is_gone_or_another_zoo_is_told_at_every_start(
         gone, changed = adopt_folders(any_db, zoos)
         assert gone.startswith(f"The zoo tiny cannot be brought into the store: {tmp_path / 'gone'}")
         assert "another zoo than the one that was registered" in changed
+
+
+def test_hidden_zoos_of_phases_without_a_key_are_found(
+    any_db: Database, store: BundleStore, zoos: ZooStore, tiny_zoo: Path, other_zoo: Path, tmp_path: Path
+) -> None:
+    register_zoo(any_db, zoos, make_tiny_zoo(tmp_path / "unused", "unused", truth_public=False))
+    keyed = make_tiny_zoo(tmp_path / "keyed", "keyed", truth_public=False)
+    (keyed / "private" / "key.json").write_bytes(new_key().dump())
+    edit(keyed, "zoo.json", lambda held: held["files"].update({"private/key.json": {}}))
+    make_competition(any_db, store, [tiny_zoo, other_zoo, keyed])
+    assert hidden_without_key(any_db, zoos) == ["other@1"]

@@ -13,6 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from model_zoo.checks.report import Verdict
+from model_zoo.manifest import KEY
+from model_zoo.publish import publish
+from model_zoo.recipes.keys import read_key
 from submissions.people.accounts import create_organizer
 from submissions.settings import Settings
 from submissions.storage.database import Database
@@ -23,6 +27,7 @@ from submissions.zoos.registry import ZooDetail, zoo_detail
 from submissions.zoos.zoo_store import make_zoo_store
 from tests.buckets import Bucket
 from tests.factories import zip_of
+from tests.model_zoo.written_keys import shows_key
 from tests.services import wait_until
 from worker.zoo_intake.job_supervisor import ZooJobs
 
@@ -241,6 +246,35 @@ def test_a_check_is_repeated_on_what_the_store_has(office: Office, tiny_zoo: Pat
 def test_a_pasted_recipe_is_trained_checked_and_kept(office: Office) -> None:
     found = office.done(office.give(JobKind.RECIPE, name="few-digits", toml=TINY_RECIPE))
     assert (found.zoo.name, found.zoo.networks, found.zoo.source) == ("few-digits", 4, "recipe few-digits")
+    assert office.remains() == []
+
+
+def test_the_key_of_a_hidden_recipe_is_nowhere_but_in_the_private_part(
+    office: Office, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Neither in the job, the log, the database, which all pages are made of, nor in anything that is published."""
+    hidden = TINY_RECIPE.replace("seed = 1\ntruth_public = true", "truth_public = false")
+    found = office.done(office.give(JobKind.RECIPE, name="few-digits", toml=hidden))
+    assert not found.zoo.truth_public
+    assert found.report is not None
+    assert {item.name: item.verdict for item in found.report.items}["key"] is Verdict.OK
+    store = make_zoo_store(office.settings)
+    zoo = store.open(found.zoo.manifest_sha256)
+    store.fetch_all(zoo)
+    key = read_key(zoo.folder / KEY)
+    digest = zoo.manifest.files[KEY].sha256
+    showing = {path for path in tmp_path.rglob("*") if path.is_file() and shows_key(path.read_bytes(), key)}
+    assert showing == {zoo.folder / KEY, office.settings.home / "store" / "zoos" / "files" / digest[:2] / digest}
+    assert not any(path.stat().st_mode & 0o022 for path in showing)
+    assert not shows_key("".join(capfd.readouterr()).encode(), key)
+    assert not shows_key(publish(zoo, office.settings.home / "public.zip").read_bytes(), key)
+    assert office.remains() == []
+
+
+def test_a_hidden_recipe_with_a_seed_is_refused(office: Office) -> None:
+    old = TINY_RECIPE.replace("truth_public = true", "truth_public = false")
+    said = office.failed(office.give(JobKind.RECIPE, name="few-digits", toml=old))
+    assert "must have no seed" in said
     assert office.remains() == []
 
 
