@@ -80,6 +80,7 @@ def log_in(user: UserRecord) -> None:
     """Start a new session that keeps nothing of the old one, so that a planted cookie gains nothing."""
     log_out()
     key = sessions.begin(services().db, user.id, request.headers.get("User-Agent", ""))
+    session.permanent = True  # the cookie outlives the browser, as long as the session may stay unused
     login_user(Account(id=user.id, name=user.name, role=user.role, session_key=key))
 
 
@@ -111,5 +112,7 @@ def _load(db: Database, identity: str) -> Account | None:
     found = None if number is None else sessions.find(db, number, key)
     if found is None:
         return None
+    if found.is_noted:
+        session.modified = True  # the cookie is sent again with a new date
     user = found.user
     return Account(user.id, user.name, user.role, found.session_id, session_key=key, unread=user.unread)
