@@ -56,9 +56,6 @@ class Reader:
         return Permission.MANAGE_ZOOS in self.permissions
 
 
-EVERYBODY = Reader()
-
-
 @dataclass(frozen=True)
 class Disclosure:
     """What one reader may be told of one submission's results.
