@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import urlsplit
 
-from flask import Flask, abort, g, request, session
+from flask import Flask, Response, abort, after_this_request, g, request, session
 from flask_login import LoginManager, current_user, login_user
 
 from server.auth.parameters import id_in
@@ -113,6 +113,13 @@ def _load(db: Database, identity: str) -> Account | None:
     if found is None:
         return None
     if found.is_noted:
-        session.modified = True  # the cookie is sent again with a new date
+        after_this_request(_send_cookie)
     user = found.user
     return Account(user.id, user.name, user.role, found.session_id, session_key=key, unread=user.unread)
+
+
+def _send_cookie(response: Response) -> Response:
+    """Send the session's cookie again, with a new date, but not on a response that others may keep."""
+    if not response.cache_control.public:
+        session.modified = True
+    return response

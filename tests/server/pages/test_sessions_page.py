@@ -132,5 +132,14 @@ def test_the_cookie_is_sent_again_when_the_session_is_noted_as_seen(site: Site) 
     assert not _sent_cookie(browser.get("/my/submissions"))
 
 
+def test_no_cookie_is_sent_on_what_others_may_keep(site: Site) -> None:
+    submission, browser = site.submission(site.phase(), cmi=(0.2, 0.4)), site.browser("ann")
+    with site.db.write() as session:
+        session.get_one(SessionRecord, site.session_of("ann")).seen_at = utc_now() - NOTED_EVERY
+    badge = browser.get(f"/submissions/{submission}/badge.svg")
+    assert badge.cache_control.public
+    assert not _sent_cookie(badge)
+
+
 def test_a_visitors_cookie_ends_with_the_browser(site: Site) -> None:
     assert "Expires" not in _sent_cookie(site.browser().get("/login"))
