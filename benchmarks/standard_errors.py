@@ -148,10 +148,8 @@ def tables(replicates: int, fresh_zoos: int, jobs: int) -> str:
     head = [f"| targets | networks | {' | '.join(KINDS)} |", "|---|--:|" + "--:|" * len(KINDS)]
     parts = [f"Of {of}:\n\n" + "\n".join([*head, *lines]) for of, lines in (("the score", scores), ("τ-a", taus))]
     error = 100 * math.sqrt(0.05 * 0.95 / replicates)
-    note = (
-        f"{replicates} zoos a cell, true values from {fresh_zoos:,} more; a share near 95 % has a Monte Carlo error of"
-    )
-    return "\n\n".join([*parts, f"{note} {error:.1f} %."]) + "\n"
+    note = f"{replicates} zoos per cell, true values from {fresh_zoos:,} more; a share near 95 %"
+    return "\n\n".join([*parts, f"{note} has a Monte Carlo error of {error:.1f} %."]) + "\n"
 
 
 def cell(quality: Quality) -> str:

@@ -1,4 +1,4 @@
-"""Targets in decimals: what is equal as people write it ties, whatever binary arithmetic made of it.
+"""Rounds targets so that those that are equal in decimal notation tie.
 
 `scoring.truth` and `scoring.statistics.uncertainty` call it before anything is ordered. 0.9149 − 0.8549 and
 0.9639 − 0.9039 are both 0.06, but as float64 they differ in the last digits. `model_zoo.decimals` does the same for

@@ -11,6 +11,7 @@ from flask import current_app
 from model_zoo.store import ZooStore
 from submissions.intake.bundle import BundleLimits
 from submissions.intake.bundle_store import BundleStore
+from submissions.people.sessions import IDLE
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.zoos.zoo_store import make_zoo_store
@@ -53,6 +54,8 @@ def flask_config(settings: Settings) -> dict[str, object]:
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_SECURE": settings.https_only,
+        "PERMANENT_SESSION_LIFETIME": IDLE,
+        "SESSION_REFRESH_EACH_REQUEST": False,  # `server.auth.login` does it when the session is noted as seen
         "MAX_CONTENT_LENGTH": settings.upload_bytes + FORM_OVERHEAD_BYTES,
         "MAX_FORM_PARTS": 20,
         "WTF_CSRF_TIME_LIMIT": None,  # as long as the session: a form left open over lunch works

@@ -66,7 +66,7 @@ class Settings(BaseSettings):
         0,
         ge=0,
         le=9,
-        description="Number of your proxies in front of the web server, whose X-Forwarded-* headers it trusts",
+        description="Number of trusted reverse proxies in front of the web server (for X-Forwarded-* headers)",
     )
     https_only: bool = Field(False, description="Session cookies only over HTTPS (set behind a TLS proxy)")
     public_url: str = Field(
@@ -77,9 +77,7 @@ class Settings(BaseSettings):
     )
     registration_open: bool = Field(True, description="Whether visitors may register")
     rate_reading: Rate = Field("1200/minute", description="Requests that change nothing, per account or address")
-    rate_polling: Rate = Field(
-        "6000/minute", description="Looks of a submission's page for what is new, per account or address"
-    )
+    rate_polling: Rate = Field("6000/minute", description="Polls of a submission's page, per account or address")
     rate_changing: Rate = Field("120/minute", description="Requests that change something, per account or address")
     rate_submitting: Rate = Field("30/minute", description="Uploads of measures, per account")
     rate_log_in: Rate = Field("20/minute; 200/hour", description="Login attempts, per address")

@@ -89,7 +89,7 @@ def _note(db: Database, name: str) -> None:
     try:
         workers.seen(db, name)
     except SQLAlchemyError:
-        _log.exception("the worker's sign of life could not be recorded; the next one tries again")
+        _log.exception("the worker's heartbeat could not be recorded; the next one tries again")
 
 
 def _leave(db: Database, name: str) -> None:

@@ -81,7 +81,7 @@ environments. ± is one standard error (SE).
 |---|---|---|---|---|
 {described}
 
-The zoos and networks are small and use one dataset: these numbers are of these zoos, and may be others elsewhere.
+The zoos and networks are small and use one dataset: these numbers are of these zoos, and may differ on other zoos.
 
 **The floor** of a zoo is the score that 95 % of random predictors stay below: of measures that know nothing, one in
 twenty passes it by chance. A measure's margin over the floor is given in SEs of its score.
@@ -198,8 +198,8 @@ def _ordering(rows: dict[str, list[Row | None]], silent: Sequence[str]) -> str:
     """Which of those that add nothing to two hyperparameters go with the gap all the same."""
     ordering = [name for name in silent if any(row is not None and sign(row) for row in rows[name])]
     return (
-        "This does not mean that they have nothing to do with the gap: two hyperparameters tell as much of it. τ "
-        f"differs from zero by more than {SURE:.0f} SE on at least one zoo for {len(ordering)} of them: "
+        "This does not mean that they have nothing to do with the gap: two hyperparameters give the same information. "
+        f"τ differs from zero by more than {SURE:.0f} SE on at least one zoo for {len(ordering)} of them: "
         f"{named(ordering) or 'none'}."
     )
 
@@ -363,7 +363,7 @@ def _again(results: Sequence[ZooScores], later: Sequence[str]) -> str:
     values = sum(row.networks for zoo in results for row in zoo.rows)
     version = torch.__version__.split("+")[0]
     return f"""
-## Measured how
+## How it was measured
 
 `python -m benchmarks.results` trains the zoos that do not exist yet, evaluates what is missing, and writes this page,
 its pictures and [all numbers as CSV](results.csv). The {values:,} values here took {hours:.1f} hours of one processor,

@@ -29,7 +29,7 @@ TWO_MACHINES = {
 
 def published(results: Sequence[ZooScores], rows: dict[str, list[Row | None]]) -> str:
     lines = [
-        "## Beside the competition's numbers",
+        "## Compared with the competition's numbers",
         "",
         "Scores published for the tasks of PGDL (NeurIPS 2020), by the teams and in later papers.",
         "**These are different networks** (VGG, network in network and similar ones on CIFAR-10, SVHN, CINIC-10,",

@@ -70,7 +70,7 @@ def examples(path: Path) -> int:
 def fits(name: str, zoo: Zoo, found: DataFound | ZooError, size: int | None = None) -> Item:
     """Check that inputs are finite and have the manifest's shape, and that labels and number are as they should be."""
     if isinstance(found, ZooError):
-        return error(name, f"{found}.", "Write the file anew.")
+        return error(name, f"{found}.", "Rewrite the file.")
     faults: list[str] = []
     classes = zoo.manifest.classes
     if found.names != ("inputs", "labels") or found.labels is None:
@@ -89,7 +89,7 @@ def fits(name: str, zoo: Zoo, found: DataFound | ZooError, size: int | None = No
     if size is not None and size != len(found.rows):
         faults.append(f"it has {len(found.rows)} examples, but the truth was measured on {size}")
     if faults:
-        return error(name, f"The {name} do not fit: {'; '.join(faults)}.", "Write the file anew, or mend the manifest.")
+        return error(name, f"The {name} do not fit: {'; '.join(faults)}.", "Rewrite the file, or correct the manifest.")
     assert labels is not None
     absent = sorted(set(range(classes)) - set(labels.tolist()))
     if absent:
@@ -105,7 +105,7 @@ def no_overlap(training: DataFound | ZooError, test: DataFound | ZooError) -> It
     """Check that no test input is among the training inputs."""
     name = "overlap"
     if isinstance(training, ZooError) or isinstance(test, ZooError):
-        return warning(name, "Not looked at: the data cannot be read.", "Mend the data first.")
+        return warning(name, "Not looked at: the data cannot be read.", "Correct the data first.")
     seen = set(training.rows)
     shared = sum(row in seen for row in test.rows)
     if shared:
@@ -121,7 +121,7 @@ def unlabelled(zoo: Zoo, found: DataFound | ZooError) -> Item:
     """Check that the unlabelled inputs come without labels, which would be those of the test set."""
     name = "unlabelled data"
     if isinstance(found, ZooError):
-        return error(name, f"{found}.", "Write the file anew.")
+        return error(name, f"{found}.", "Rewrite the file.")
     if found.names != ("inputs",):
         return error(
             name,
@@ -133,7 +133,7 @@ def unlabelled(zoo: Zoo, found: DataFound | ZooError) -> Item:
             name,
             f"{found.infinite} inputs are not finite; the shape is {list(found.shape[1:])}, "
             f"the manifest says {zoo.manifest.input_shape}.",
-            "Write the file anew.",
+            "Rewrite the file.",
         )
     return ok(name, f"{len(found.rows)} inputs without labels.")
 

@@ -28,7 +28,7 @@ def checksums(zoo: Zoo, watch: Watch) -> Item:
             "checksums",
             f"{len(wrong)} of {len(files)} files are not those of {MANIFEST}: {some(wrong)}. "
             "Nothing else was looked at.",
-            "Copy or make the zoo again; if a file was changed on purpose, write the zoo anew with its digests.",
+            "Copy or make the zoo again; if a file was changed on purpose, rewrite the zoo with its digests.",
         )
     return ok("checksums", f"All {len(files)} files have the size and sha256 of {MANIFEST}.")
 

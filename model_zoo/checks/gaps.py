@@ -106,7 +106,7 @@ def spread(target: str, values: Mapping[str, float], standard_error: float) -> I
     if deviation == 0 or ratio < LEAST_SPREAD:
         return error(
             name,
-            text + " No measure can order differences that the test set's chance makes.",
+            text + " No measure can order differences that are only noise of the test set.",
             "Widen the axes so that the networks differ more, or measure the test accuracy on more examples.",
         )
     if ratio < GOOD_SPREAD:

@@ -93,7 +93,7 @@ def loads(measured: Mapping[str, Measured]) -> Item:
             "networks load",
             f"{len(faults)} of {len(measured)} networks cannot be loaded: {some(faults)}. "
             f"{next(iter(faults.values()))}",
-            "Mend the architecture in public/networks.json, or save the weights that fit it.",
+            "Correct the architecture in public/networks.json, or save the weights that fit it.",
         )
     return ok("networks load", f"All {len(measured)} networks load.")
 
@@ -124,8 +124,8 @@ def _accuracy(name: str, metric: str, fits: Mapping[str, Fit], truth: ZooTruth, 
             f"Check preprocessing, labels and weights; {metric} must be that of the data in the zoo.",
         )
     if not fits:
-        return warning(name, "Not measured: no network gave logits.", "Mend the networks first.")
-    return ok(name, f"Measured anew on {examples} examples: within 1/{examples} of the recorded one for all networks.")
+        return warning(name, "Not measured: no network gave logits.", "Correct the networks first.")
+    return ok(name, f"Remeasured on {examples} examples: within 1/{examples} of the recorded one for all networks.")
 
 
 def _loss(name: str, metric: str, fits: Mapping[str, Fit], truth: ZooTruth) -> Item:
@@ -146,7 +146,7 @@ def _loss(name: str, metric: str, fits: Mapping[str, Fit], truth: ZooTruth) -> I
             "Fine if another loss was recorded, for example with weight decay; else check the data and the weights.",
         )
     if not compared:
-        return ok(name, "Recorded, and not measured anew.")
+        return ok(name, "Recorded, and not remeasured.")
     return ok(name, f"The mean cross-entropy is the recorded one for all {len(compared)} networks.")
 
 

@@ -92,7 +92,7 @@ def duplicates(found: Sequence[WeightsFound]) -> Item:
         return error(
             "duplicates",
             f"The same weights are there more than once: {some(doubled, 3)}.",
-            "Train each network of its own; copies make ties that no measure can resolve.",
+            "Train each network separately; copies make ties that no measure can resolve.",
         )
     if untrained:
         return error(

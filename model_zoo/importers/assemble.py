@@ -221,7 +221,7 @@ def _test_size(source: Source, wanted: Wanted, test: Examples | None) -> tuple[i
     """Return the number of test examples, and whether it is inferred. Raises ZooError where it cannot be."""
     if test is not None:
         if wanted.test_size not in (None, len(test)):
-            raise ZooError(f"{test.place}: {len(test)} test examples, not {wanted.test_size} as the import was report")
+            raise ZooError(f"{test.place}: {len(test)} test examples, but --test-size is {wanted.test_size}")
         return len(test), False
     if wanted.test_size is not None:
         return wanted.test_size, False

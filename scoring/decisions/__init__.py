@@ -1,1 +1,1 @@
-"""What decides by scores: paired comparison, rank intervals, the Ladder, the Generic Holdout."""
+"""Decisions based on scores: paired comparison, rank intervals, the Ladder, the Generic Holdout."""

@@ -1,4 +1,4 @@
-"""The Generic Holdout: one bit per submission of a private phase, tested so that asking often proves nothing.
+"""The Generic Holdout: one bit per submission of a private phase, at a level that accounts for the number of questions.
 
 This module owns the level of each test and the budget of questions. It is called through `scoring`; the caller keeps
 count of each team's questions.

@@ -1,4 +1,4 @@
-"""The Ladder: what an entrant is shown of its scores, so that asking often does not show more than is true.
+"""The Ladder: which of its scores an entrant sees, so that many submissions do not reveal more than is certain.
 
 This module decides which scores are released, how much of each is shown, and on which steps scores are shown. It is
 called through `scoring`; the caller keeps an entrant's submissions in their order.

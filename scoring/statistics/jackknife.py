@@ -89,29 +89,12 @@ def jackknife(cmi: ConditionalMutualInformation, values: FloatArray) -> Jackknif
     return Jackknife(estimate, standard_error_of(left_out), dict(zip(cmi.grid.ids, left_out.tolist(), strict=True)))
 
 
-def without_each(cmi: ConditionalMutualInformation, values: FloatArray) -> FloatArray:
-    """The CMI without each network in turn.
+def _without_each(cmi: ConditionalMutualInformation, values: FloatArray, counts: SignCounts) -> FloatArray:
+    """Return the CMI without each network in turn, nan where nothing is left to predict; counts: of all pairs.
 
     The pairs are counted once. A network removes its own pairs from one row and one column of cells in each
     conditioning set, and only those cells are computed again.
-
-    Parameters
-    ----------
-    cmi : ConditionalMutualInformation
-        The CMI on the zoo.
-    values : ndarray of float64, shape (n,)
-        The values, finite.
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-        The left-out scores; nan where nothing is left to predict.
     """
-    return _without_each(cmi, values, cmi.counter.count(values[None]))
-
-
-def _without_each(cmi: ConditionalMutualInformation, values: FloatArray, counts: SignCounts) -> FloatArray:
-    """counts: of all pairs, each array of shape (1, cells)."""
     whole = cmi.rule.fold(counts)[:, :, 0]
     pairs = cmi.counter.rows(values)
     ratios: list[FloatArray] = []

@@ -17,9 +17,9 @@ from server.problems import ProblemDetails
 from submissions.people.tokens import SCOPES, Scope
 
 _TEXT = """Everything that the pages can do, in JSON. Create a token on your account's page or with `gengap login`, send
-it as `Authorization: Bearer gengap_…`; what visitors see needs none. Errors are problem details (RFC 9457). Lists come
-in pages, whose neighbours the header `Link` names. Answers to GET have an ETag. A 429 says in `Retry-After` how many
-seconds to wait."""
+it as `Authorization: Bearer gengap_…`; public data needs no token. Errors are problem details (RFC 9457). Lists come
+in pages; the header `Link` has the addresses of the first, previous, next and last page. Answers to GET have an ETag. A
+429 says in `Retry-After` how many seconds to wait."""
 
 pages = Blueprint("api", __name__)
 for _filter in (first_sentence, kind_of, model_of):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import urlsplit
 
-from flask import Flask, abort, g, request, session
+from flask import Flask, Response, abort, after_this_request, g, request, session
 from flask_login import LoginManager, current_user, login_user
 
 from server.auth.parameters import id_in
@@ -80,6 +80,7 @@ def log_in(user: UserRecord) -> None:
     """Start a new session that keeps nothing of the old one, so that a planted cookie gains nothing."""
     log_out()
     key = sessions.begin(services().db, user.id, request.headers.get("User-Agent", ""))
+    session.permanent = True  # the cookie outlives the browser, as long as the session may stay unused
     login_user(Account(id=user.id, name=user.name, role=user.role, session_key=key))
 
 
@@ -111,5 +112,14 @@ def _load(db: Database, identity: str) -> Account | None:
     found = None if number is None else sessions.find(db, number, key)
     if found is None:
         return None
+    if found.is_noted:
+        after_this_request(_send_cookie)
     user = found.user
     return Account(user.id, user.name, user.role, found.session_id, session_key=key, unread=user.unread)
+
+
+def _send_cookie(response: Response) -> Response:
+    """Send the session's cookie again, with a new date, but not on a response that others may keep."""
+    if not response.cache_control.public:
+        session.modified = True
+    return response

@@ -8,6 +8,8 @@ from markupsafe import escape
 from server.charts.specifications import Spec, chart, legend_choice, quantity
 from submissions.leaderboard.history import Course
 from submissions.leaderboard.model import Row
+from submissions.results.disclosure import shows_steps
+from submissions.storage.site_records import PhaseRecord
 
 _LETTER = 6.6  # of the badge's type, on the average
 _PADDING = 12
@@ -52,19 +54,21 @@ def history_chart(courses: Sequence[Course], until: datetime) -> Spec:
             "tooltip": [
                 {"field": "entrant", "title": "team"},
                 {"field": "measure", "title": "measure"},
-                {"field": "score", "title": "score", "format": ".2f"},
+                {"field": "score", "title": "score", "format": ".2~f"},
                 {"field": "at", "type": "temporal", "title": "at", "format": "%d %b %Y %H:%M"},
             ],
         },
     )
 
 
-def badge(row: Row, competition: str) -> str:
+def badge(row: Row, phase: PhaseRecord) -> str:
     """Return a small SVG for other sites with the entrant's rank and score; without styles, which would be blocked."""
-    told = f"{'unranked' if row.rank is None else f'rank {row.rank}'} · {row.score:.2f}"
+    told = (
+        f"{'unranked' if row.rank is None else f'rank {row.rank}'} · {row.score:{'g' if shows_steps(phase) else '.2f'}}"
+    )
     left, right = (round(len(text) * _LETTER + _PADDING) for text in (_NAME, told))
     width = left + right
-    title = escape(f"{row.name}{f' by {row.by}' if row.by else ''}, {competition}: {told}")
+    title = escape(f"{row.name}{f' by {row.by}' if row.by else ''}, {phase.competition.title}: {told}")
     text = 'fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" role="img" aria-label="{title}">'

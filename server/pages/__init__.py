@@ -1,0 +1,1 @@
+"""The pages of the site: each module has a blueprint `pages`, which `server.app` registers."""

@@ -6,7 +6,7 @@ from flask import Flask
 
 from server.charts.specifications import target_name
 from submissions.evaluation.submission_progress import Progress
-from submissions.results.disclosure import digits_of
+from submissions.results.disclosure import digits_of, shows_steps
 from submissions.storage.limits import LIMITS, Limit, Unit
 from submissions.storage.site_records import CountRule, PhaseRecord, ShowsScores, TimeRule, utc_now
 from submissions.storage.states import State
@@ -36,7 +36,7 @@ STATE_SENTENCES = {
 
 
 def init_app(app: Flask) -> None:
-    of_numbers = (size, seconds, number, signed, figure, points)
+    of_numbers = (size, seconds, number, signed, figure, points, score, shows_steps)
     of_times = (moment, day, time_left)
     in_words = (paragraphs, state_sentence, target_name, limits, count_rule, phase_status)
     for function in (*of_numbers, *of_times, *in_words):
@@ -144,6 +144,11 @@ def number(value: float | None, digits: int = 2) -> str:
 def points(value: float | None) -> str:
     """Return a score that is shown in steps, with no more digits than it has: 27.5, 30; None is a dash."""
     return "–" if value is None else f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def score(value: float | None, in_steps: object = False) -> str:
+    """Return a score with two digits, or where it is shown in steps, with no more than it has."""
+    return points(value) if in_steps else number(value)
 
 
 def signed(value: float | None, digits: int = 3) -> str:

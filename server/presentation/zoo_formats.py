@@ -47,7 +47,7 @@ def job_title(job: ZooJobRecord) -> str:
 def job_sentence(job: ZooJobRecord) -> str:
     """Return a sentence on the state of a job."""
     if job.state is JobState.QUEUED:
-        return "Waiting for a worker that is free for zoos." if job.tries == 0 else "Waiting for the next attempt."
+        return "Waiting for a worker that can take zoo jobs." if job.tries == 0 else "Waiting for the next attempt."
     if job.state is JobState.RUNNING:
         return f"{job.text[:1].upper()}{job.text[1:]} …" if job.text else "Starting …"
     if job.state is JobState.FAILED:

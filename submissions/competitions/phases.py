@@ -74,7 +74,7 @@ class PhasePlan:
     daily_smoke_failures: int | None = None
     total_quota: int | None = field(
         default=None,
-        metadata={HELP: "Submissions of a person, or a team, in the whole phase; they never come back. Nothing: any."},
+        metadata={HELP: "Submissions of a person, or a team, in the whole phase; never reset. Empty: no limit."},
     )
     smoke_networks: int = 2
     repeat_networks: int = 0

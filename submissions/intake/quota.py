@@ -121,15 +121,15 @@ def refusal(
     have, your = ("Your team has", "Your team's") if quota.is_teams else ("You have", "Your")
     if quota.remaining_in_all == 0:
         return (
-            f"{your} {quota.total} submissions in this phase are used or taken; that number is for the whole phase and "
-            "never resets."
+            f"{your} {quota.total} submissions in this phase are used or reserved. The number is for the whole "
+            "phase and never resets."
         )
     if quota.remaining == 0 and quota.held == 0:
         return f"{have} used all {quota.daily} submissions of the last 24 hours in this phase."
     if quota.remaining == 0:
         return (
-            f"{your} {quota.daily} submissions of the last 24 hours in this phase are taken: {quota.spent} used, "
-            f"{quota.held} not begun yet. Wait for these, or cancel one."
+            f"{your} {quota.daily} submissions of the last 24 hours in this phase are used or reserved: "
+            f"{quota.spent} used, {quota.held} waiting. Wait for these, or cancel one."
         )
     if quota.unspent >= quota.unspent_limit:
         return (

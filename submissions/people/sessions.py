@@ -46,10 +46,11 @@ class Person:
 
 @dataclass(frozen=True)
 class Found:
-    """A valid session and its person."""
+    """A valid session and its person. is_noted: it was just noted as seen, so that it lasts longer."""
 
     session_id: int
     user: Person
+    is_noted: bool
 
 
 def begin(db: Database, user_id: int, browser: str, now: datetime | None = None) -> str:
@@ -91,10 +92,11 @@ def find(db: Database, user_id: int, key: str, now: datetime | None = None) -> F
     if row is None:
         return None
     session_id, seen_at, name, role, unread_count = row
-    if moment - seen_at >= NOTED_EVERY:
+    is_noted = moment - seen_at >= NOTED_EVERY
+    if is_noted:
         with db.write() as session:
             session.execute(update(SessionRecord).where(SessionRecord.id == session_id).values(seen_at=moment))
-    return Found(session_id, Person(user_id, name, role, unread_count))
+    return Found(session_id, Person(user_id, name, role, unread_count), is_noted)
 
 
 def sessions_of(session: Session, user_id: int, now: datetime | None = None) -> Sequence[SessionRecord]:

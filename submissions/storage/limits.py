@@ -176,7 +176,7 @@ class Limits:
         Unit.SECONDS,
         least=0.1,
         most=864_000,
-        about="Of all processes of a network together. Nothing: as much as the wall time allows.",
+        about="Of all processes of a network together. Empty: as much as the wall time allows.",
     )
     memory_bytes: int = _limit(
         2 * GIBIBYTE,

@@ -52,7 +52,7 @@ def test_from_registering_to_a_team_of_two_without_javascript(chromium: Browser,
     page.get_by_role("link", name="Teams").click()
     page.get_by_role("link", name="Make a team in Predict the gap").click()
     page.get_by_label("Name of the team").fill("The Gaps")
-    page.get_by_role("button", name="Make the team").click()
+    page.get_by_role("button", name="Create the team").click()
     link = page.get_by_label("The link").input_value()
     other = chromium.new_context(viewport=PHONE, java_script_enabled=False)
     guest = other.new_page()

@@ -21,7 +21,7 @@ def test_a_newcomer_registers_uploads_watches_and_reads_the_leaderboard(
     page = context.new_page()
 
     page.goto(running_site.url)
-    page.get_by_role("link", name="Register").click()
+    page.get_by_role("main").get_by_role("link", name="Register").click()
     page.get_by_label("Name").fill("newcomer")
     page.get_by_label("Email").fill("newcomer@example.org")
     page.get_by_label("Password").fill(PASSWORD)

@@ -88,7 +88,7 @@ def _limit_network_to(site: RunningSite, *, wall_s: float) -> None:
 
 def _register_and_verify(page: Page, site: RunningSite) -> None:
     page.goto(site.url)
-    page.get_by_role("link", name="Register").click()
+    page.get_by_role("main").get_by_role("link", name="Register").click()
     page.get_by_label("Name").fill("newcomer")
     page.get_by_label("Email").fill("newcomer@example.org")
     page.get_by_label("Password").fill(PASSWORD)
@@ -110,7 +110,7 @@ def _mailed_link(site: RunningSite) -> str | None:
 def _make_a_team(page: Page, site: RunningSite) -> None:
     page.goto(f"{site.url}/competitions/{site.competition.slug}/team")
     page.get_by_label("Name of the team").fill("Gap finders")
-    page.get_by_role("button", name="Make the team").click()
+    page.get_by_role("button", name="Create the team").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Gap finders")
 
 

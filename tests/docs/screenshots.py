@@ -112,11 +112,8 @@ def _shots(ids: dict[str, int]) -> list[Shot]:
         Shot("submit.png", f"{PHASE}/submit"),
         Shot("submit-dark.png", f"{PHASE}/submit", is_dark=True),
         Shot("result.png", result, LONG),
-        Shot("result-dark.png", result, is_dark=True),
         Shot("result-phone.png", result, PHONE),
         Shot("compare.png", f"/compare?a={first}&b={second}"),
-        Shot("my-submissions.png", "/my/submissions"),
-        Shot("help.png", "/help/participant"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Every door through which a result could be told, walked twice over results that differ only where it must not show.
+"""Every endpoint that could show a result, asked twice over results that differ only where it must not show.
 
 Between the two walks every number of every result changes, but for the scores as they are told: the values, their
 statistics, the times, the memory, the order of exact scores. Whoever may not be told these numbers must get the same

@@ -372,7 +372,7 @@ def test_a_worker_without_a_needed_layer_takes_no_work_and_says_why(settings: Se
             (told,) = on_record(competition)
             assert told.refusal == "Its sandbox lacks moat."
             send_hint(settings)
-            wait_until(lambda: on_record(competition)[0].seen_at > told.seen_at, "its sign of life")
+            wait_until(lambda: on_record(competition)[0].seen_at > told.seen_at, "its heartbeat")
         assert child.process is not None
         assert child.process.returncode == 0
         assert child.log.read_text().count("Its sandbox lacks moat.") == 1

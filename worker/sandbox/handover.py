@@ -133,4 +133,4 @@ def introduction(channel: socket.socket) -> tuple[int, int]:
             pid, user, _group = CREDENTIALS.unpack(data[: CREDENTIALS.size])
             if pid > 0:
                 return pid, user
-    raise OSError("the forked process did not introduce itself")
+    raise OSError("the forked process sent no identification")

@@ -119,7 +119,7 @@ def _finished(path: Path, place: str, network: Network, shape: tuple[int, int, i
     if len(network.shape) != 1 or network.shape[0] < 2:
         raise ZooError(f"{path}: {place}: its outputs have the shape {network.shape}, not one number for each class")
     if network.flattened is not None:
-        raise ZooError(f"{path}: {place}: classes that are pixels of a flattened picture are not understood")
+        raise ZooError(f"{path}: {place}: class outputs that are pixels of a flattened image are not supported")
     rows, columns, channels = shape
     return KerasNetwork(
         architecture={"family": "sequential", "layers": network.layers},

@@ -178,7 +178,7 @@ def show_badge() -> BoardBadge:
     if row is None:
         raise Problem(409, "The submission's entrant has no place on the leaderboard.")
     return BoardBadge(
-        svg=badge(row, submission.phase.competition.title),
+        svg=badge(row, submission.phase),
         address=full_address("board_exports.badge_of", submission_id=submission.id),
         leads_to=full_address("submissions.show", submission_id=submission.id),
     )

@@ -90,10 +90,10 @@ class Phase(PhaseSummary):
     uses_ladder: bool = Field(description="Whether a new score is shown only if it is better by more than chance")
     shows_scores: ShowsScores = Field(description="Whether scores are shown from the start or after the phase closes")
     freezes_at: datetime | None = Field(description="Submissions scored later do not appear on the leaderboard for now")
-    has_secret_truth: bool = Field(description="Whether a zoo's truth is secret, so that results are told in part")
-    score_step: float = Field(description="The steps in which scores are told where a truth is secret")
-    tells: Tells = Field(description="What is told beyond these scores before the results are revealed")
-    is_revealed: bool = Field(description="Whether the results are told in full, on secret truths too")
+    has_secret_truth: bool = Field(description="Whether a zoo's truth is secret, so that results are shown in part")
+    score_step: float = Field(description="The steps in which scores are shown where a truth is secret")
+    tells: Tells = Field(description="What is shown beyond these scores before the results are revealed")
+    is_revealed: bool = Field(description="Whether the results are shown in full, on secret truths too")
 
 
 class Announcement(Answer):

@@ -32,7 +32,7 @@ class UploadWanted(Body):
 class Upload(Answer):
     """How far an upload is."""
 
-    upload_id: str = Field(description="Secret: together with your account it allows to continue the upload")
+    upload_id: str = Field(description="Secret: together with your account it lets you continue the upload")
     received: int = Field(description="Number of bytes received: the offset of the next piece")
 
 

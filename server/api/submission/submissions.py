@@ -57,11 +57,11 @@ class Failure(Answer):
     """Where and how the measure failed, for its author. On hidden zoos only in phases that show logs."""
 
     is_smoke: bool
-    zoo_title: str | None = Field(description="Null, as ordinal and networks, where only the reason is told")
+    zoo_title: str | None = Field(description="Null, as ordinal and networks, where only the reason is shown")
     ordinal: int | None = Field(description="Position of the network in the order of evaluation")
     networks: int | None
     detail: str
-    message: str | None = Field(description="Null where only the reason is told")
+    message: str | None = Field(description="Null where only the reason is shown")
     log: str | None
 
 

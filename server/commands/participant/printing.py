@@ -75,7 +75,7 @@ def print_failure(submission: SubmissionDetail, out: Console) -> None:
     if failure is None:
         return
     if failure["zoo_title"] is None:
-        out.print(Text("On a hidden zoo this phase tells the reason of a failure, and no more."))
+        out.print(Text("On hidden zoos, this phase shows only the reason of a failure."))
     else:
         run = "smoke run on " if failure["is_smoke"] else ""
         place = f"network {failure['ordinal']} of {failure['networks']}, {run}{plain(failure['zoo_title'])}"

@@ -81,7 +81,7 @@ def badge_of(**_named: object) -> ResponseReturnValue:
         row = board_page.standing_of(session, submission)
     if row is None:
         abort(404)
-    response = Response(badge(row, submission.phase.competition.title), mimetype="image/svg+xml")
+    response = Response(badge(row, submission.phase), mimetype="image/svg+xml")
     if not submission.phase.hidden and not submission.is_hidden:
         response.headers["Cache-Control"] = _A_WHILE
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"

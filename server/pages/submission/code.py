@@ -26,7 +26,9 @@ def show(**_named: object) -> str:
     except CodeUnavailable as error:
         current_app.logger.warning("submission %d: %s", submission.id, error)
         files, why_not = (), "The uploaded code cannot be read; the server's log says why."
-    return render_template("code.html", submission=submission, phase=submission.phase, files=files, why_not=why_not)
+    return render_template(
+        "submission/code.html", submission=submission, phase=submission.phase, files=files, why_not=why_not
+    )
 
 
 @pages.get(f"{_CODE}/download")

@@ -34,10 +34,10 @@ def show() -> str:
     """The form, and once both are chosen their comparison."""
     first, second = submission_named("a"), submission_named("b")
     if first is None:
-        return render_template("compare.html", first=None)
+        return render_template("submission/compare.html", first=None)
     refusal, found = _compared(first, second) if second is not None else (_refusal(first), None)
     return render_template(
-        "compare.html",
+        "submission/compare.html",
         first=first,
         second=second,
         phase=first.phase,

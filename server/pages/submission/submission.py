@@ -57,7 +57,7 @@ class StatusPart:
 def show(**_named: object) -> str:
     submission = the_submission()
     return render_template(
-        "submission.html",
+        "submission/submission.html",
         **vars(_status_part(submission)),
         may_change=is_owner_or_may(submission, Permission.MODERATE),
         sees_detail=is_owner_or_may(submission, Permission.SEE_SUBMISSIONS),
@@ -76,7 +76,7 @@ def status(**_named: object) -> Response:
 
     def render() -> Response:
         part = _status_part(submission)
-        response = make_response(render_template("_status.html", **vars(part)))
+        response = make_response(render_template("submission/_status.html", **vars(part)))
         if part.progress.state.is_final and "HX-Request" in request.headers:
             response.headers["HX-Refresh"] = "true"
         return response

@@ -97,11 +97,11 @@ def check(**_named: object) -> str:
             sent, draft = posted_upload(draft)
             bundle = _bundle(sent)
     except BundleError as error:
-        return render_template("_check.html", fault=_fault(error, sent), bundle=None)
+        return render_template("submission/_check.html", fault=_fault(error, sent), bundle=None)
     if wrong := _track_fault(draft, bundle):
         fault = Fault(wrong["track"], None, None, None, None)
-        return render_template("_check.html", fault=fault, bundle=None)
-    return render_template("_check.html", fault=None, bundle=bundle)
+        return render_template("submission/_check.html", fault=fault, bundle=None)
+    return render_template("submission/_check.html", fault=None, bundle=bundle)
 
 
 def form_page(draft: Draft, messages: dict[str, str] | None = None) -> str:
@@ -114,7 +114,7 @@ def form_page(draft: Draft, messages: dict[str, str] | None = None) -> str:
         quota = quota_of(session, phase, account.id, now)
         tried_on = smoke_zoo(session, phase)
     return render_template(
-        "submit.html",
+        "submission/submit.html",
         phase=phase,
         draft=draft,
         messages=messages or {},

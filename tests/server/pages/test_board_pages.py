@@ -288,3 +288,29 @@ def test_a_name_that_changes_changes_on_the_board(site: Site) -> None:
     with site.db.write() as session:
         board_version.name_changed(session, [f"u{site.ann}"])
     assert browser.get(BOARD, If_None_Match=first.headers["ETag"]).status_code == 200
+
+
+def test_a_score_in_steps_has_no_more_digits_than_it_has_on_any_page(site: Site) -> None:
+    phase = site.phase(truth_public=False, score_step=1.0)
+    first = site.submission(phase, cmi=(0.27, 0.27), name="first")
+    site.submission(phase, site.bob, cmi=(0.25, 0.25), name="second")
+    site.team("Band", site.ann)
+    ann = site.browser("ann")
+    shown = {
+        "/": "best score 27</small>",
+        "/my/submissions": '<td class="num">27 <small>as released',
+        "/competitions/demo/team": '<td class="num">27</td>',
+        f"/submissions/{first}": 'score 27"',
+        f"/submissions/{first}/badge.svg": "· 27<",
+        BOARD: '<td class="num score">27<svg',
+        f"{BOARD}/history": '<td class="num">27</td>',
+        f"/compare?a={first}": ", 25)</option>",
+    }
+    for path, text in shown.items():
+        assert text in ann.get(path).text, path
+
+
+def test_an_exact_score_has_two_digits(site: Site) -> None:
+    site.submission(site.phase(), cmi=(0.27, 0.28))
+    assert "best score 27.50</small>" in site.browser().get("/").text
+    assert '<td class="num">27.50</td>' in site.browser("ann").get("/my/submissions").text

@@ -1,10 +1,16 @@
 """The page of sessions: what it lists, and that an ended session is over at once."""
 
 import re
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 
 import pytest
+from werkzeug.test import TestResponse
 
 from server.presentation.browser_names import browser_name
+from submissions.people.sessions import IDLE, NOTED_EVERY
+from submissions.storage.records import SessionRecord, utc_now
+from tests.records import PASSWORD
 from tests.server.site import Browser, Site
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
@@ -98,3 +104,42 @@ def test_logging_in_again_leaves_no_session_of_this_browser_behind(site: Site) -
     laptop = _in(site, FIREFOX)
     laptop.log_in("ann")
     assert len(_ends(laptop)) == 1
+
+
+def _sent_cookie(answer: TestResponse) -> str:
+    """The session's cookie as an answer sets it, empty if it does not."""
+    return next((one for one in answer.headers.getlist("Set-Cookie") if one.startswith("gengap_session=")), "")
+
+
+def test_the_cookie_lasts_as_long_as_its_session_may_be_unused(site: Site) -> None:
+    browser = site.browser()
+    logged_in = browser.post("/login", {"name": "ann", "password": PASSWORD}, form="/login")
+    (expires,) = re.findall(r"Expires=([^;]+)", _sent_cookie(logged_in))
+    assert abs(parsedate_to_datetime(expires) - utc_now() - IDLE) < timedelta(minutes=1)
+    logged_out = browser.post("/logout")
+    assert _sent_cookie(logged_out)
+    assert "Expires" not in _sent_cookie(logged_out)  # only a message is left in it, for this visit
+    assert not _is_logged_in(browser)
+
+
+def test_the_cookie_is_sent_again_when_the_session_is_noted_as_seen(site: Site) -> None:
+    browser = site.browser("ann")
+    browser.get("/my/submissions")
+    assert not _sent_cookie(browser.get("/my/submissions"))
+    with site.db.write() as session:
+        session.get_one(SessionRecord, site.session_of("ann")).seen_at = utc_now() - NOTED_EVERY
+    assert "Expires=" in _sent_cookie(browser.get("/my/submissions"))
+    assert not _sent_cookie(browser.get("/my/submissions"))
+
+
+def test_no_cookie_is_sent_on_what_others_may_keep(site: Site) -> None:
+    submission, browser = site.submission(site.phase(), cmi=(0.2, 0.4)), site.browser("ann")
+    with site.db.write() as session:
+        session.get_one(SessionRecord, site.session_of("ann")).seen_at = utc_now() - NOTED_EVERY
+    badge = browser.get(f"/submissions/{submission}/badge.svg")
+    assert badge.cache_control.public
+    assert not _sent_cookie(badge)
+
+
+def test_a_visitors_cookie_ends_with_the_browser(site: Site) -> None:
+    assert "Expires" not in _sent_cookie(site.browser().get("/login"))

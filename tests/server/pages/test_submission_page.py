@@ -89,7 +89,7 @@ def test_a_failure_on_a_hidden_zoo_without_logs_shows_the_reason_alone(site: Sit
     site.failure(submission, 7, message="the message", log="the log")
     told = read(site, submission, name)
     assert "The measure raised an exception." in told
-    assert "On a hidden zoo this phase tells the reason of a failure, and no more." in told
+    assert "On hidden zoos, this phase shows only the reason of a failure." in told
     assert "0 of 12" in told
     for part in ("network 7", "ValueError", "line 3", "the message", "the log", "5 of 12", "0.25 s"):
         assert part not in told

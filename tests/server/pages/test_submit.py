@@ -138,7 +138,9 @@ def test_the_form_counts_the_quota_down_and_refuses_when_it_is_taken(site: Site)
     assert ann.post(FORM, upload, form=FORM).status_code == 302
     refused = ann.post(FORM, {"name": "y", "file": (io.BytesIO(GOOD_MEASURE), "measure.py")})
     assert refused.status_code == 422
-    assert "Your 1 submissions of the last 24 hours in this phase are taken: 0 used, 1 not begun yet." in refused.text
+    assert (
+        "Your 1 submissions of the last 24 hours in this phase are used or reserved: 0 used, 1 waiting." in refused.text
+    )
     assert "1 of 1 submissions left" in site.browser("bob").get(FORM).text
     assert len(site.states()) == 1
 

@@ -52,7 +52,7 @@ def test_opening_a_link_lets_nobody_in(site: Site) -> None:
     key = site.team("gaps", site.ann)
     bob = site.browser("bob")
     bob.get(f"/invitations/{key}")
-    assert "Make the team" in bob.get(TEAM).text
+    assert "Create the team" in bob.get(TEAM).text
 
 
 def test_a_new_link_makes_the_old_one_useless(site: Site) -> None:

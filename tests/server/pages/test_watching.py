@@ -119,7 +119,7 @@ def test_the_layers_of_the_sandbox_are_told_where_it_ran(site: Site) -> None:
         session.get_one(SubmissionRecord, submission).evaluations[0].layers = {"seccomp": True, "dedicated_user": False}
     told = read(site, submission, None)
     assert "Sandbox: 1 of 2 layers of protection were active where it ran." in told
-    assert "dedicated user not here" in told
+    assert "dedicated user not active" in told
 
 
 def polled(browser: Browser, submission: int, etag: str | None = None) -> tuple[int, str]:

@@ -267,7 +267,7 @@ def test_quota_and_dates_refuse_with_a_sentence_and_store_nothing(
     assert list(store.folder.glob("??/*")) == []
     submit_at(1)
     submit_at(2)
-    with pytest.raises(submit.SubmissionRefused, match=r"2 submissions .* are taken: 0 used, 2 not begun yet"):
+    with pytest.raises(submit.SubmissionRefused, match=r"2 submissions .* are used or reserved: 0 used, 2 waiting"):
         submit_at(3)
     submit_at(25.5)
     with pytest.raises(submit.SubmissionRefused, match="closed on"):

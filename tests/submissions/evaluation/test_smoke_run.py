@@ -144,7 +144,7 @@ def test_a_submission_that_has_not_begun_holds_its_place(any_db: Database, store
     user = competition.user()
     competition.submit(user)
     competition.submit(user)
-    with pytest.raises(submit.SubmissionRefused, match="0 used, 2 not begun yet"):
+    with pytest.raises(submit.SubmissionRefused, match="0 used, 2 waiting"):
         competition.submit(user)
     claim = competition.claim()
     assert claim is not None

@@ -174,7 +174,7 @@ def test_a_refusal_says_whose_quota_is_used_up_and_what_to_do(
         records.submission(phase_id, **fields)  # type: ignore[arg-type]
     ends = {
         "You have used all 2": "submissions of the last 24 hours in this phase.",
-        "Your 2": f"submissions of the last 24 hours in this phase are taken: 1 used, 1 not begun yet. {TAKEN}",
+        "Your 2": f"submissions of the last 24 hours in this phase are used or reserved: 1 used, 1 waiting. {TAKEN}",
         "3 of your": FAILED,
     }
 

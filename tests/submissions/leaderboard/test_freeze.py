@@ -6,7 +6,7 @@ import pytest
 
 from submissions.leaderboard.board_page import page
 from submissions.leaderboard.history import history
-from submissions.results.disclosure import EVERYBODY, Reader, Sight, disclosure
+from submissions.results.disclosure import Reader, Sight, disclosure
 from submissions.storage.records import PhaseRecord, StandingRecord, SubmissionRecord
 from tests.records import START, Records
 
@@ -30,5 +30,5 @@ def test_what_is_scored_at_the_very_moment_of_the_freeze_is_kept_back(
         (course,) = history(session, phase_id)
         assert (row.submission_id, standing.scored) == (known[-1], len(known))
         assert [step.submission_id for step in course.steps] == known
-        assert disclosure(phase, submission, EVERYBODY).sight is (Sight.NOTHING if is_kept_back else Sight.ALL)
+        assert disclosure(phase, submission, Reader()).sight is (Sight.NOTHING if is_kept_back else Sight.ALL)
         assert disclosure(phase, submission, Reader(is_owner=True)).sight is Sight.ALL

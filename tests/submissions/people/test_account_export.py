@@ -6,7 +6,7 @@ import zipfile
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Enum, String, func, select
 
 from submissions.intake.bundle_store import BundleStore
 from submissions.leaderboard import standings
@@ -27,9 +27,23 @@ from submissions.storage.records import (
     UserRecord,
     utc_now,
 )
+from submissions.storage.states import Reason
 from tests.records import PASSWORD, Records
 
 CODE = b"def complexity(model, dataset):\n    return 1.0\n"
+TEXTS = [  # the columns of a submission that hold free text
+    column.name
+    for column in SubmissionRecord.__table__.columns
+    if isinstance(column.type, String) and not isinstance(column.type, Enum)
+]
+KEPT = {  # what a deleted account leaves of them, and why
+    "name": "what leaderboards call the measure",
+    "filename": "of the upload, which stays",
+    "bundle_sha256": "says which upload it is",
+    "entrant": "a number, under which the submission stays on the leaderboard",
+    "track": "one of two words",
+    "detail": "where the measure failed, which belongs to its state",
+}
 
 
 def _export(records: Records, store: BundleStore) -> tuple[dict[str, Any], list[dict[str, Any]], zipfile.ZipFile]:
@@ -133,6 +147,23 @@ def test_a_deleted_account_keeps_its_place_on_the_board_and_nothing_of_the_perso
     for name in ("ann", "ann@example.org", f"deleted account {records.ann}"):
         assert accounts.authenticate(db, name, PASSWORD) is None
     accounts.register(db, "ann", "ann@example.org", PASSWORD)  # the name and the address are free again
+
+
+def test_a_deleted_account_leaves_no_text_of_a_submission_but_for_these(records: Records) -> None:
+    made = records.submission(records.phase(), records.ann, cmi=(0.2, 0.4))
+    _set(records.db, made, **dict.fromkeys(TEXTS, "a text"))
+    delete_account(records.db, records.ann, PASSWORD)
+    with records.db.read() as session:
+        submission = session.get_one(SubmissionRecord, made)
+        assert {name for name in TEXTS if getattr(submission, name) == "a text"} == KEPT.keys()
+
+
+def test_the_export_holds_every_text_of_a_submission(records: Records, store: BundleStore) -> None:
+    made = records.submission(records.phase(), records.ann, reason=Reason.RAISED)
+    texts = {name: f"text {number}" for number, name in enumerate(TEXTS) if name != "entrant"}  # a number of ours
+    _set(records.db, made, **texts)
+    _, (submission,), _ = _export(records, store)
+    assert set(texts.values()) <= set(map(str, submission.values()))
 
 
 def test_deleting_needs_the_password(records: Records) -> None:

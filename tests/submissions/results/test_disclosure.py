@@ -8,7 +8,6 @@ import pytest
 
 from scoring import METRICS
 from submissions.results.disclosure import (
-    EVERYBODY,
     Disclosure,
     Reader,
     Sight,
@@ -78,14 +77,14 @@ def test_what_the_ladder_shows_in_the_place_of_a_score_is_for_its_owners(
 
 def test_a_baseline_has_no_team_to_learn_from_it() -> None:
     phase = PhaseRecord(slug="p", title="P", opens_at=START, uses_ladder=True)
-    assert disclosure(phase, _scored(0, is_baseline=True), EVERYBODY).sight is Sight.ALL
+    assert disclosure(phase, _scored(0, is_baseline=True), Reader()).sight is Sight.ALL
 
 
 def _told(*, truth_public: bool = False, **changed: Any) -> tuple[float | None, ...]:
     """What a visitor is told of the CMI 0.123456 and the τ 0.654321 on a zoo."""
     phase = PhaseRecord(slug="p", title="P", opens_at=START, score_step=5.0, **changed)
     phase.has_secret_truth = True
-    told = disclosure(phase, _scored(0), EVERYBODY)
+    told = disclosure(phase, _scored(0), Reader())
     return tuple(
         told.metric(METRICS[key], value, truth_public=truth_public)
         for key, value in (("cmi", 0.123456), ("kendall_tau", 0.654321))

@@ -7,7 +7,7 @@ from sqlalchemy.exc import NoResultFound
 
 from model_zoo.manifest import NetworkTruth
 from submissions.leaderboard.comparison import leading_offers, own_offers
-from submissions.results.disclosure import EVERYBODY, Reader, Sight
+from submissions.results.disclosure import Reader, Sight
 from submissions.results.submission_result import Result, result
 from submissions.storage.database import Database
 from submissions.storage.records import StandingRecord, SubmissionRecord, Tells
@@ -16,11 +16,12 @@ from tests.records import AXES, START, Records
 from tests.results import noticeable_zoo, score
 
 Seen = Callable[..., Result | None]
+VISITOR = Reader()
 
 
 @pytest.fixture
 def seen(records: Records) -> Seen:
-    def see(submission_id: int, reader: Reader = EVERYBODY) -> Result | None:
+    def see(submission_id: int, reader: Reader = VISITOR) -> Result | None:
         with records.db.read() as session:
             return result(session, submission_id, reader)
 
@@ -115,7 +116,7 @@ def test_axes_of_a_secret_truth_have_letters_for_all_but_organizers(records: Rec
     )
     score(records, submission_id)
     organizer = Reader(permissions=PERMISSIONS[Role.ORGANIZER])
-    for reader, names in ((EVERYBODY, ["axis A", "axis B", "axis C"]), (organizer, list(AXES))):
+    for reader, names in ((VISITOR, ["axis A", "axis B", "axis C"]), (organizer, list(AXES))):
         sees_secrets = reader is organizer
         found = seen(submission_id, reader)
         assert found is not None
@@ -168,8 +169,8 @@ def test_offers_are_of_the_phase_and_scored(any_db: Database, records: Records) 
     records.submission(phase, records.system, cmi=(0.9, 0.9), is_hidden=True, is_baseline=True)
     records.submission(other, records.ann, cmi=(0.7, 0.7))
     with any_db.read() as session:
-        assert [one.submission_id for one in own_offers(session, phase, records.ann, EVERYBODY)] == [older, good]
-        assert [(one.submission_id, one.score) for one in leading_offers(session, phase, EVERYBODY)] == [
+        assert [one.submission_id for one in own_offers(session, phase, records.ann, VISITOR)] == [older, good]
+        assert [(one.submission_id, one.score) for one in leading_offers(session, phase, VISITOR)] == [
             (best, 55.0),
             (good, 35.0),
         ]

@@ -102,7 +102,7 @@ def test_an_image_with_another_harness_is_refused() -> None:
     options = replace(docker_options(), image="gengap-sandbox-of-another-version")
     other = ZygoteSandbox(launcher := DockerLauncher(options))
     try:
-        with pytest.raises(SandboxError, match="built from another version of Gengap; build it anew in this checkout"):
+        with pytest.raises(SandboxError, match="built from another version of Gengap; rebuild it in this checkout"):
             other.start(code(NORMAL), Limits())
     finally:
         other.close()

@@ -42,9 +42,9 @@ def test_a_zoo_with_code_of_its_own_is_measured_in_a_sandbox(own_zoo: Path, sett
     told: list[tuple[int, int, str]] = []
     report = check(own_zoo, lambda *progress: told.append(progress), settings)
     assert fired(report) == SMALL_FLOOR
-    assert item(report, "training accuracy").text.startswith("Measured anew on 40 examples")
-    assert item(report, "test accuracy").text.startswith("Measured anew on 400 examples")
-    assert item(report, "training loss").text == "Recorded, and not measured anew."
+    assert item(report, "training accuracy").text.startswith("Remeasured on 40 examples")
+    assert item(report, "test accuracy").text.startswith("Remeasured on 400 examples")
+    assert item(report, "training loss").text == "Recorded, and not remeasured."
     assert report.numbers.references
     assert [done for done, _, text in told if text == "networks"] == list(range(13))
 

@@ -24,7 +24,7 @@ from worker.sandbox.zygote_sandbox import ENVIRONMENT, SANDBOX_ID, await_ready, 
 ZYGOTE_STOP_S = 2.0
 NAMESPACES_REMEDY = (
     "Allow unprivileged user namespaces: sysctl kernel.unprivileged_userns_clone=1, or on Ubuntu "
-    "kernel.apparmor_restrict_unprivileged_userns=0. In a container, start it with more rights."
+    "kernel.apparmor_restrict_unprivileged_userns=0. In a container, start it with more privileges."
 )
 _ENTRY = f"""import sys
 sys.path.insert(0, '/gengap')

@@ -159,7 +159,7 @@ class DockerLauncher:
         if not self._knows_image:
             if not holds_our_harness(container):
                 raise SandboxError(
-                    f"the image {self._options.image} was built from another version of Gengap; build it anew in this "
+                    f"the image {self._options.image} was built from another version of Gengap; rebuild it in this "
                     f"checkout with `{build_command(self._options.image)}`"
                 )
             self._knows_image = True
@@ -336,7 +336,7 @@ def _accept(listener: socket.socket, container: Container, image: str) -> socket
 def _no_zygote(image: str, said: str) -> str:
     """Explain that no zygote started. The usual cause is an image that was built before the harness changed."""
     return (
-        f"a container of the image {image} started no zygote; if the image is older than this checkout, build it anew "
+        f"a container of the image {image} started no zygote; if the image is older than this checkout, rebuild it "
         f"with `{build_command(image)}`. {said}"
     )
 
