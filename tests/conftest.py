@@ -29,6 +29,7 @@ profiles.register()  # `make test-all` asks for another by --hypothesis-profile
 hypothesis.settings.load_profile("quick")
 
 # Long tests first, so that all processes end at about the same time. Those that may wait for Docker's images come last.
+LONG = ("test_worker.py", "test_zoo_jobs.py")  # minutes each: first of their room
 ORDER = ("demo", "browser", "docs", "server", "submissions", "baselines", "model_zoo", "scoring", "worker")
 
 
@@ -53,7 +54,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         is_second_database = "postgresql" in (params.get("any_db"), params.get("empty_db"))
         if item.get_closest_marker("docker") or (is_second_database and not item.get_closest_marker("both_databases")):
             item.add_marker("thorough")
-    items.sort(key=lambda item: min((ORDER.index(part) for part in item.path.parts if part in ORDER), default=99))
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> tuple[int, bool]:
+    room = min((ORDER.index(part) for part in item.path.parts if part in ORDER), default=99)
+    return room, item.path.name not in LONG
 
 
 _PRODUCTION_HASHER = passwords._HASHER

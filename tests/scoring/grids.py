@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from scoring import Truth
 
-SHAPES = [shape for axes in range(2, 6) for shape in product(range(1, 5), repeat=axes) if 3 <= math.prod(shape) <= 72]
+MOST = 72  # networks
+SHAPES = [shape for axes in range(2, 6) for shape in product(range(1, 5), repeat=axes) if 3 <= math.prod(shape) <= MOST]
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,9 @@ class Zoo:
 
 
 @st.composite
-def zoos(draw: st.DrawFn) -> Zoo:
-    """2–5 axes with 1–4 values, 3–72 networks; ties from none to nearly all; values may be constant."""
-    shape = draw(st.sampled_from(SHAPES))
+def zoos(draw: st.DrawFn, most: int = MOST) -> Zoo:
+    """2–5 axes with 1–4 values, 3 to `most` networks; ties from none to nearly all; values may be constant."""
+    shape = draw(st.sampled_from([shape for shape in SHAPES if math.prod(shape) <= most]))
     networks = math.prod(shape)
     rows = draw(st.permutations(list(product(*(range(size) for size in shape)))))
     targets = draw(_numbers(networks, as_targets=True))

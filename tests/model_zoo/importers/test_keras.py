@@ -360,7 +360,7 @@ def test_a_layer_that_is_not_understood_is_named(faulty: Layer, told: str, tmp_p
     [
         ([], "model_config must be a list"),
         ([conv(3, 3)], r"outputs have the shape \(6, 6, 3\), not one number for each class"),
-        ([conv(3, 3), FLATTEN], "classes that are pixels"),
+        ([conv(3, 3), FLATTEN], "class outputs that are pixels"),
         ([FLATTEN, conv(3, 3)], r"needs rows, columns and channels, but its input has the shape \(64,\)"),
         ([FLATTEN, layer("Dense", units=1)], r"outputs have the shape \(1,\)"),
     ],

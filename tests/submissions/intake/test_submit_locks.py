@@ -47,14 +47,14 @@ def test_two_members_of_a_team_do_not_share_a_quotas_rest(scarce: Competition) -
     join_team(scarce.db, key, bea)
     first, second = overlap(scarce.db, submitting(scarce, ada), submitting(scarce, bea))
     assert isinstance(first, int)
-    assert str(second).startswith("Your team's 1 submissions of the last 24 hours in this phase are taken")
+    assert str(second).startswith("Your team's 1 submissions of the last 24 hours in this phase are used or reserved")
 
 
 def test_a_person_alone_does_not_share_a_quotas_rest_with_themselves(scarce: Competition) -> None:
     ada = scarce.user()
     first, second = overlap(scarce.db, submitting(scarce, ada), submitting(scarce, ada))
     assert isinstance(first, int)
-    assert str(second).startswith("Your 1 submissions of the last 24 hours in this phase are taken")
+    assert str(second).startswith("Your 1 submissions of the last 24 hours in this phase are used or reserved")
 
 
 def test_people_who_submit_at_once_do_not_wait_for_each_other(scarce: Competition) -> None:
