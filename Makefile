@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNS := $(VENV)/.runs
 STAMP := $(VENV)/.setup-done
-PROCESSES ?= 2
+PROCESSES ?= 3
 ARGS ?=
 # Whole files go to one process, so that what a module shares is made once.
 TESTS = $(BIN)/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
