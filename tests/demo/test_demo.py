@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import pytest
 
 from server.demo.processes import free_port
 from server.demo.visitor import Visitor
@@ -98,6 +99,7 @@ def test_demo_check_uploads_a_measure_and_sees_it_scored(digits_mlp: Path, digit
     assert "The demo works" in finished.stdout
 
 
+@pytest.mark.thorough
 def test_a_demo_that_is_stopped_goes_on_where_it_was(tmp_path: Path, digits_mlp: Path, digits_cnn: Path) -> None:
     home = tmp_path / "home"
     port = free_port()

@@ -42,7 +42,9 @@ def is_up(port: int, home: Path, command: str) -> bool:
 
 
 @pytest.mark.usefixtures("_sigint_is_ignored")
-@pytest.mark.parametrize("command", ["serve", "worker", "demo"])
+@pytest.mark.parametrize(
+    "command", ["serve", *(pytest.param(name, marks=pytest.mark.thorough) for name in ("worker", "demo"))]
+)
 def test_a_command_started_with_sigint_ignored_ends_when_interrupted(
     command: str, tmp_path: Path, digits_mlp: Path, digits_cnn: Path
 ) -> None:
