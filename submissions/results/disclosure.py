@@ -94,8 +94,8 @@ class Disclosure:
     sees_everything: bool = False
 
     @property
-    def of_earlier_attempts(self) -> "Disclosure":
-        """What may be told of earlier attempts: the phase tells more of secret truths only of the zoos it has now."""
+    def of_the_past(self) -> "Disclosure":
+        """What may be told of earlier attempts and of zoos that the phase has left, which it cannot reveal any more."""
         return self if self.sees_everything else replace(self, tells_secrets=False, tells=Tells.SCORES)
 
     @property
