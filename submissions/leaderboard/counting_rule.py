@@ -1,7 +1,7 @@
 """Pure rules of a leaderboard: which of an entrant's submissions counts, and which score of each may be seen.
 
 They depend only on the recorded scores and the order in which submissions were accepted, which is that of their
-numbers, never on when an evaluation ended. `submissions.leaderboard.standings` stores the results.
+numbers, never on when an evaluation ended, but for a freeze. `submissions.leaderboard.standings` stores the results.
 """
 
 from collections import deque
@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import islice
 
 from scoring import Jackknives, Ladder, Release
-from submissions.results.disclosure import SCORE_DIGITS, Sight, board_disclosure
+from submissions.results.disclosure import SCORE_DIGITS, Sight, board_disclosure, is_frozen
 from submissions.storage.records import CountRule, PhaseRecord, Tells
 from submissions.storage.states import State
 
@@ -160,7 +160,11 @@ def counting(entries: Sequence[Entry], rules: Rules) -> Entry | None:
     Among equals the earlier one counts.
     """
     if rules.uses_ladder and not any(entry.is_baseline for entry in entries):
-        released = [one for one in entries if one.is_released and not _is_gone(one) and not _is_frozen_out(one, rules)]
+        released = [
+            one
+            for one in entries
+            if one.is_released and not _is_gone(one) and not is_frozen(rules.freezes_at, one.finished_at)
+        ]
         return max(released, key=lambda entry: entry.id, default=None)
     eligible = [entry for entry in entries if _is_on_board(entry, rules)]
     if rules.count_rule is CountRule.LAST:
@@ -269,11 +273,4 @@ def _is_decided(entry: Entry) -> bool:
 
 
 def _is_on_board(entry: Entry, rules: Rules) -> bool:
-    return entry.is_eligible and not _is_frozen_out(entry, rules)
-
-
-def _is_frozen_out(entry: Entry, rules: Rules) -> bool:
-    """Whether a frozen board leaves the submission out; one that is evaluated again has no date meanwhile."""
-    if rules.freezes_at is None:
-        return False
-    return entry.is_awaited if entry.finished_at is None else entry.finished_at >= rules.freezes_at
+    return entry.is_eligible and not is_frozen(rules.freezes_at, entry.finished_at)
