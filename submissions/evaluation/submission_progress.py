@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, exists, func, select
 from sqlalchemy.orm import Session, aliased, contains_eager
 
 from scoring import METRICS
@@ -26,6 +26,7 @@ from submissions.storage.records import (
     EvaluationRecord,
     FailureRecord,
     PhaseRecord,
+    PhaseZooRecord,
     Purpose,
     RunRecord,
     SubmissionRecord,
@@ -202,7 +203,7 @@ def progress(session: Session, submission_id: int, reader: Reader) -> Progress:
         .options(contains_eager(SubmissionRecord.phase))
         .where(SubmissionRecord.id == submission_id)
     ).one()
-    evaluations = _evaluations(session, submission.id, submission.attempt)
+    evaluations = _evaluations(session, submission)
     has_repeats = any(row.purpose is Purpose.REPEAT for row in evaluations)
     fails = with_detail and submission.state is State.FAILED
     told = disclosure(submission.phase, submission, reader)
@@ -228,8 +229,11 @@ def progress(session: Session, submission_id: int, reader: Reader) -> Progress:
     )
 
 
-def _evaluations(session: Session, submission_id: int, attempt: int) -> Sequence[Any]:
-    """Return every evaluation of an attempt with its progress."""
+def _evaluations(session: Session, submission: SubmissionRecord) -> Sequence[Any]:
+    """Return every evaluation of the current attempt with its progress. in_phase: whether the phase has its zoo now."""
+    in_phase = exists().where(
+        PhaseZooRecord.phase_id == submission.phase_id, PhaseZooRecord.zoo_id == EvaluationRecord.zoo_id
+    )
     return session.execute(
         select(
             EvaluationRecord.purpose,
@@ -241,6 +245,7 @@ def _evaluations(session: Session, submission_id: int, attempt: int) -> Sequence
             ZooRecord.name,
             ZooRecord.title,
             ZooRecord.truth_public,
+            in_phase.label("in_phase"),
             func.count(ValueRecord.network_id).label("done"),
             func.avg(ValueRecord.wall_s).label("mean_wall_s"),
             func.max(ValueRecord.wall_s).label("longest_wall_s"),
@@ -249,7 +254,7 @@ def _evaluations(session: Session, submission_id: int, attempt: int) -> Sequence
         .select_from(EvaluationRecord)
         .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
         .outerjoin(ValueRecord, ValueRecord.evaluation_id == EvaluationRecord.id)
-        .where(EvaluationRecord.submission_id == submission_id, EvaluationRecord.attempt == attempt)
+        .where(EvaluationRecord.submission_id == submission.id, EvaluationRecord.attempt == submission.attempt)
         .group_by(EvaluationRecord.id, ZooRecord.id)
         .order_by(EvaluationRecord.position)
     ).all()
@@ -276,6 +281,7 @@ def _zoos(evaluations: Sequence[Any], told: Disclosure, phase: PhaseRecord) -> t
 def _zoo(row: Any, told: Disclosure, state: State, *, is_told: bool) -> ZooProgress:
     """Return the progress on one zoo. is_told: whether it may be told how far the measure came there."""
     public = row.truth_public
+    told = told if row.in_phase else told.of_the_past
     numbers: dict[str, Any] = {"done": 0, "cmi": None, "kendall_tau": None}
     if is_told:
         numbers = {key: told.metric(METRICS[key], getattr(row, key), truth_public=public) for key in _METRICS}

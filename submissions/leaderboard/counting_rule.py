@@ -1,7 +1,7 @@
 """Pure rules of a leaderboard: which of an entrant's submissions counts, and which score of each may be seen.
 
 They depend only on the recorded scores and the order in which submissions were accepted, which is that of their
-numbers, never on when an evaluation ended. `submissions.leaderboard.standings` stores the results.
+numbers, never on when an evaluation ended, but for a freeze. `submissions.leaderboard.standings` stores the results.
 """
 
 from collections import deque
@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import islice
 
 from scoring import Jackknives, Ladder, Release
-from submissions.results.disclosure import SCORE_DIGITS, Sight, board_disclosure
+from submissions.results.disclosure import SCORE_DIGITS, Sight, board_disclosure, is_frozen
 from submissions.storage.records import CountRule, PhaseRecord, Tells
 from submissions.storage.states import State
 
@@ -57,6 +57,7 @@ class Entry:
     """A submission of one entrant, as far as standings depend on it; the fields are those of `SubmissionRecord`.
 
     score_in_steps: its score as it is told where a zoo's truth is secret, None elsewhere; it follows from the zoos'.
+    was_scored: whether an earlier attempt had a score, at least on one zoo.
     """
 
     id: int
@@ -75,6 +76,7 @@ class Entry:
     created_at: datetime
     finished_at: datetime | None
     score_in_steps: float | None = None
+    was_scored: bool = False
 
     @property
     def final_score(self) -> float | None:
@@ -116,7 +118,8 @@ def decided(
     Without the Ladder this is the rounded score. The Ladder takes the submissions in the order in which they were
     accepted, those of `others` too, and decides on each by what was shown before it. Of one that it does not release,
     the entrant's own last released score is shown, never one of `others`. Whatever comes after one that is awaited
-    keeps what is shown of it, or is not decided yet: so the result follows from order and scores alone.
+    keeps what is shown of it, or is not decided yet: so the result follows from order and scores alone. A submission
+    whose later attempt has ended without a score shows nothing, but the Ladder remembers the try, and its release.
 
     Parameters
     ----------
@@ -160,7 +163,14 @@ def counting(entries: Sequence[Entry], rules: Rules) -> Entry | None:
     Among equals the earlier one counts.
     """
     if rules.uses_ladder and not any(entry.is_baseline for entry in entries):
-        released = [one for one in entries if one.is_released and not _is_gone(one) and not _is_frozen_out(one, rules)]
+        released = [
+            one
+            for one in entries
+            if one.is_released
+            and one.is_shown
+            and not _is_gone(one)
+            and not is_frozen(rules.freezes_at, one.finished_at)
+        ]
         return max(released, key=lambda entry: entry.id, default=None)
     eligible = [entry for entry in entries if _is_on_board(entry, rules)]
     if rules.count_rule is CountRule.LAST:
@@ -202,6 +212,7 @@ class _Climb:
         """Repeat the next decision, which is on record."""
         entry = self._coming.popleft()
         if _is_gone(entry):
+            self._remember_lost(entry)
             return entry
         release = self._ladder.silence()
         if entry.is_released:
@@ -215,7 +226,8 @@ class _Climb:
         """Decide on the next submission, unless it or one before it is awaited."""
         entry = self._coming.popleft()
         if _is_gone(entry):
-            return _undecided(entry)
+            self._remember_lost(entry)
+            return replace(_undecided(entry), is_released=entry.is_released and not entry.is_out)
         self._waits = self._waits or entry.is_awaited
         if self._waits:
             return _undecided(entry) if self._forget else entry
@@ -230,6 +242,12 @@ class _Climb:
             self._best_id = entry.id
             if entry.id in self._own:
                 self._own_shown = release.shown
+
+    def _remember_lost(self, entry: Entry) -> None:
+        """Remember what a submission has given away whose last attempt has no score: what is shown does not change."""
+        if not entry.is_out and (entry.is_released or entry.was_scored):
+            after = self._ladder.after(replace(self._ladder.silence(), improved=entry.is_released))
+            self._ladder = replace(after, shown=self._ladder.shown)
 
     def _decision(self, entry: Entry) -> Release:
         if not self._ladder.may_release(entry.score or 0.0):
@@ -269,11 +287,4 @@ def _is_decided(entry: Entry) -> bool:
 
 
 def _is_on_board(entry: Entry, rules: Rules) -> bool:
-    return entry.is_eligible and not _is_frozen_out(entry, rules)
-
-
-def _is_frozen_out(entry: Entry, rules: Rules) -> bool:
-    """Whether a frozen board leaves the submission out; one that is evaluated again has no date meanwhile."""
-    if rules.freezes_at is None:
-        return False
-    return entry.is_awaited if entry.finished_at is None else entry.finished_at >= rules.freezes_at
+    return entry.is_eligible and not is_frozen(rules.freezes_at, entry.finished_at)

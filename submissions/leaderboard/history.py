@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from submissions.leaderboard import board_page
 from submissions.leaderboard.counting_rule import Rules, rules_of
 from submissions.leaderboard.model import Query, Row
-from submissions.results.disclosure import EVERYBODY, Reader, board_disclosure
+from submissions.results.disclosure import EVERYBODY, Reader, board_disclosure, is_frozen
 from submissions.storage.records import CountRule, PhaseRecord, SubmissionRecord
 from submissions.storage.states import State
 
@@ -72,11 +72,9 @@ def _scored(session: Session, phase_id: int, shown: Sequence[Row], rules: Rules)
     )
     if rules.uses_ladder:
         query = query.where(SubmissionRecord.is_released | SubmissionRecord.is_baseline)
-    if rules.freezes_at is not None:
-        query = query.where(SubmissionRecord.finished_at < rules.freezes_at)
     found: dict[str, list[Step]] = {}
     for one in session.scalars(query.order_by(SubmissionRecord.finished_at, SubmissionRecord.id)):
-        if one.alias == aliases[one.entrant]:
+        if one.alias == aliases[one.entrant] and not is_frozen(rules.freezes_at, one.finished_at):
             step = Step(one.finished_at or one.created_at, one.shown_score or 0.0, one.id, one.name)
             found.setdefault(one.entrant, []).append(step)
     return found

@@ -11,7 +11,7 @@ A submission is locked before its phase, here as in `submissions.evaluation.outc
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, exists, or_, select
 from sqlalchemy import update as change
 from sqlalchemy.orm import Session
 
@@ -26,6 +26,7 @@ from submissions.storage.records import (
     CountRule,
     EvaluationRecord,
     PhaseRecord,
+    Purpose,
     StandingRecord,
     SubmissionRecord,
     ZooRecord,
@@ -33,7 +34,17 @@ from submissions.storage.records import (
 )
 from submissions.storage.states import OPEN, State
 
-_ENTRY = [getattr(SubmissionRecord, field.name) for field in fields(Entry) if field.name != "score_in_steps"]
+_WAS_SCORED = and_(
+    SubmissionRecord.attempt > 1,
+    exists().where(
+        EvaluationRecord.submission_id == SubmissionRecord.id,
+        EvaluationRecord.attempt < SubmissionRecord.attempt,
+        EvaluationRecord.purpose == Purpose.SCORE,
+        EvaluationRecord.state == State.SCORED,
+    ),
+)
+_COMPUTED = ("score_in_steps", "was_scored")
+_ENTRY = [getattr(SubmissionRecord, field.name) for field in fields(Entry) if field.name not in _COMPUTED]
 _RULES = [getattr(PhaseRecord, field.name) for field in fields(Rules)]
 
 
@@ -179,14 +190,17 @@ def _enter(session: Session, board: _Board, entrants: Sequence[str], *, anew: bo
 
 
 def _entries(session: Session, board: _Board, entrants: Sequence[str]) -> dict[str, list[Entry]]:
-    """Return the submissions on which the entrants' standings depend: of the Ladder also those that it awaits."""
+    """Return the submissions on which the entrants' standings depend.
+
+    With the Ladder, also those that it awaits, and those that had a score which a later attempt has lost.
+    """
     counts = or_(SubmissionRecord.state == State.SCORED, SubmissionRecord.shown_score.is_not(None))
     if board.rules.uses_ladder:
-        counts = or_(counts, SubmissionRecord.state.in_(OPEN))
+        counts = or_(counts, SubmissionRecord.state.in_(OPEN), SubmissionRecord.is_released, _WAS_SCORED)
     entries: dict[str, list[Entry]] = {}
     for part in parts(entrants):
         rows = session.execute(
-            select(SubmissionRecord.entrant, *_ENTRY)
+            select(SubmissionRecord.entrant, _WAS_SCORED, *_ENTRY)
             .where(
                 SubmissionRecord.phase_id == board.phase_id,
                 SubmissionRecord.entrant.in_(part),
@@ -195,9 +209,10 @@ def _entries(session: Session, board: _Board, entrants: Sequence[str]) -> dict[s
             .order_by(SubmissionRecord.id)
         )
         in_steps = _scores_in_steps(session, board, part)
-        for entrant, *columns in rows:
+        for entrant, was_scored, *columns in rows:
             entry = Entry(*columns)
-            entries.setdefault(entrant, []).append(replace(entry, score_in_steps=in_steps.get(entry.id)))
+            entry = replace(entry, score_in_steps=in_steps.get(entry.id), was_scored=was_scored)
+            entries.setdefault(entrant, []).append(entry)
     return entries
 
 

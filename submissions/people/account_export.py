@@ -119,13 +119,15 @@ def _evaluations(session: Session, submission: SubmissionRecord, told: Disclosur
         .order_by(EvaluationRecord.attempt, EvaluationRecord.id)
     ).all()
     phase, states = submission.phase, dict[int, State]()
+    zoos_now = {link.zoo_id for link in phase.zoo_links}
     for _, of_attempt in groupby(found, key=lambda row: row[0].attempt):
         rows = [(evaluation, tells_all(phase, truth_public=zoo.truth_public)) for evaluation, zoo in of_attempt]
         seen = seen_states([(evaluation.state, is_told) for evaluation, is_told in rows])
         states |= {evaluation.id: state for (evaluation, _), state in zip(rows, seen, strict=True)}
 
     def told_of(evaluation: EvaluationRecord) -> Disclosure:
-        return told if evaluation.attempt == submission.attempt else told.of_earlier_attempts
+        is_current = evaluation.attempt == submission.attempt and evaluation.zoo_id in zoos_now
+        return told if is_current else told.of_the_past
 
     return [
         {

@@ -4,7 +4,7 @@ Pages, fragments, the API, exports, mails, the leaderboard and its history call 
 docs/results-page.md has the table of who is told what, and when.
 
 - A phase that shows scores after it closes tells nothing before, but to organizers.
-- A freeze keeps what was scored since then from everybody but its owners.
+- A freeze keeps what was scored since then, or is being evaluated, from everybody but its owners.
 - The Ladder tells nothing but the released score: a team would learn from the rest what the Ladder withholds. Of a
   submission that was not released it tells only its owners what it shows of their others: the same score twice would
   give away who is behind an alias, and what was scored after a freeze.
@@ -25,7 +25,7 @@ from typing import Protocol, TypeVar
 
 from scoring import METRICS, in_steps
 from scoring.metric import Metric
-from submissions.storage.records import PhaseRecord, SubmissionRecord, Tells
+from submissions.storage.records import PhaseRecord, SubmissionRecord, Tells, utc_now
 from submissions.storage.roles import NOTHING, Permission, Permissions
 from submissions.storage.submission_head import AnySubmission
 
@@ -94,8 +94,8 @@ class Disclosure:
     sees_everything: bool = False
 
     @property
-    def of_earlier_attempts(self) -> "Disclosure":
-        """What may be told of earlier attempts: the phase tells more of secret truths only of the zoos it has now."""
+    def of_the_past(self) -> "Disclosure":
+        """What may be told of earlier attempts and of zoos that the phase has left, which it cannot reveal any more."""
         return self if self.sees_everything else replace(self, tells_secrets=False, tells=Tells.SCORES)
 
     @property
@@ -232,8 +232,8 @@ def told_score(submission: SubmissionRecord, told: Disclosure) -> float | None:
 
 
 def is_frozen(freezes_at: datetime | None, finished_at: datetime | None) -> bool:
-    """Whether a submission was scored after its phase's leaderboard was frozen."""
-    return freezes_at is not None and finished_at is not None and finished_at >= freezes_at
+    """Whether a freeze keeps a submission back: it ended after the freeze began, or has not ended yet and will."""
+    return freezes_at is not None and (finished_at or utc_now()) >= freezes_at
 
 
 def digits_of(step: float | None) -> int:

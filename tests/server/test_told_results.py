@@ -5,6 +5,7 @@ import json
 import re
 import zipfile
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,8 @@ from submissions.competitions.phases import change_phase, plan_of
 from submissions.evaluation import outcomes
 from submissions.people import teams
 from submissions.people.account_export import write_export
-from submissions.storage.records import PhaseRecord, ShowsScores, TeamRecord, Tells
+from submissions.storage.records import PhaseRecord, ShowsScores, SubmissionRecord, TeamRecord, Tells
+from submissions.storage.states import State
 from tests.records import START
 from tests.scoring.jackknives import of_mean
 from tests.server.api.clients import script
@@ -25,6 +27,21 @@ BOARD = "/competitions/demo/main/leaderboard"
 def _numbers(site: Site, reader: str | None, path: str) -> set[str]:
     """The numbers on a page, but for those of times."""
     return set(re.findall(r"(?<![\d:.])\d+(?:\.\d+)?(?![\d:])", site.browser(reader).get(path).text))
+
+
+def _change(site: Site, phase: int, **settings: object) -> None:
+    with site.db.read() as session:
+        plan = plan_of(session.get_one(PhaseRecord, phase)).changed(settings)
+    change_phase(site.db, phase, plan, user_id=site.olga)
+
+
+def _exported(site: Site) -> list[dict[str, Any]]:
+    """The submissions in the export of ann's account."""
+    file = io.BytesIO()
+    write_export(site.db, site.app.extensions["gengap"].store, site.ann, file)
+    with zipfile.ZipFile(file) as archive:
+        submissions: list[dict[str, Any]] = json.loads(archive.read("submissions.json"))
+    return submissions
 
 
 def test_the_ladder_shows_nobody_the_score_of_a_former_team_mate(site: Site) -> None:
@@ -121,19 +138,34 @@ def test_earlier_attempts_on_a_zoo_that_has_left_stay_in_steps_in_the_export(sit
     made = site.submission(phase, site.ann, cmi=(0.2, 0.3042))
     detach_zoo(site.db, phase, hidden, None)
     site.end(made, (0.2042,))
-    with site.db.read() as session:
-        plan = plan_of(session.get_one(PhaseRecord, phase)).changed({"tells": Tells.EVERYTHING})
-    change_phase(site.db, phase, plan, user_id=site.olga)
-    file = io.BytesIO()
-    write_export(site.db, site.app.extensions["gengap"].store, site.ann, file)
-    with zipfile.ZipFile(file) as archive:
-        (told,) = json.loads(archive.read("submissions.json"))
+    _change(site, phase, tells=Tells.EVERYTHING)
+    (told,) = _exported(site)
     assert told["score"] == pytest.approx(20.42)
     assert [(one["zoo"], one["attempt"], one["cmi"]) for one in told["evaluations"] if one["purpose"] == "score"] == [
         ("open@1", 1, 0.2),
         ("hidden@1", 1, 0.3),
         ("open@1", 2, 0.2042),
     ]
+
+
+def test_a_cancelled_submission_tells_a_hidden_zoo_that_has_left_in_steps_whatever_is_revealed(site: Site) -> None:
+    phase, hidden = _mixed_phase(site)
+    made = site.submission(phase, site.ann, done=12)
+    with site.db.write() as session:
+        for one in session.get_one(SubmissionRecord, made).evaluations:
+            if one.zoo_id == hidden:
+                one.state, one.cmi, one.kendall_tau = State.SCORED, 0.3042, 0.4321
+    assert outcomes.cancel(site.db, made)
+    detach_zoo(site.db, phase, hidden, None)
+    _change(site, phase, is_revealed=True)
+    told = script(site, "ann").get(f"/submissions/{made}").get_json()
+    assert [(zoo["cmi"], zoo["kendall_tau"]) for zoo in told["zoos"]] == [(None, None), (30.0, None)]
+    assert not {"30.42", "0.432"} & _numbers(site, "ann", f"/submissions/{made}")
+    (exported,) = _exported(site)
+    (on_hidden,) = (one for one in exported["evaluations"] if one["zoo"] == "hidden@1")
+    assert (on_hidden["cmi"], on_hidden["kendall_tau"]) == (0.3, None)
+    later = site.submission(phase, site.bob, cmi=(0.2042,))
+    assert script(site).get(f"/submissions/{later}").get_json()["score"] == 20.42
 
 
 def test_the_score_of_a_phase_tells_nothing_that_the_scores_of_its_zoos_do_not(site: Site) -> None:

@@ -25,7 +25,9 @@ from submissions.storage.records.zoos import ActRecord, ZooRecord
 from submissions.storage.states import State
 
 _SUBMISSIONS = table("submissions", *(column(name) for name in ("id", "phase_id", "state", "attempt")))
-_EVALUATIONS = table("evaluations", *(column(name) for name in ("submission_id", "zoo_id", "attempt", "purpose")))
+_EVALUATIONS = table(
+    "evaluations", *(column(name) for name in ("submission_id", "zoo_id", "attempt", "purpose", "state"))
+)
 _COLUMN_TYPES = {Unit.SECONDS: Double, Unit.BYTES: BigInteger, Unit.COUNT: Integer}
 
 
@@ -71,8 +73,8 @@ class PhaseRecord(Record):
     is certainly better. What is scored after `freezes_at` is left out of the leaderboard until that is None again.
     Where `shows_scores` says so, nothing that follows from a score is shown before the phase closes.
     Where a zoo's truth is secret (`has_secret_truth`), and with the Ladder, scores are told in steps of `score_step`
-    points. A zoo that the phase has left counts as long as a score rests on it. Nothing else is told of secret truths,
-    but for what `tells` adds, until the results are revealed (`is_revealed`).
+    points. A zoo that the phase has left counts until all submissions are evaluated again. Nothing else is told of
+    secret truths, but for what `tells` adds, until the results are revealed (`is_revealed`).
     `board_version` grows with every change of what the board shows; `intervals_version` is the one whose rank
     intervals are on record.
     """
@@ -129,10 +131,11 @@ class PhaseRecord(Record):
                 ActRecord.zoo_id == ZooRecord.id,
                 ZooRecord.truth_public.is_(False),
                 _SUBMISSIONS.c.phase_id == id,  # noqa: A003
-                _SUBMISSIONS.c.state == State.SCORED.value,
+                _SUBMISSIONS.c.state != State.CANCELLED.value,
                 _EVALUATIONS.c.submission_id == _SUBMISSIONS.c.id,
                 _EVALUATIONS.c.attempt == _SUBMISSIONS.c.attempt,
                 _EVALUATIONS.c.purpose == Purpose.SCORE.value,
+                _EVALUATIONS.c.state == State.SCORED.value,
                 _EVALUATIONS.c.zoo_id == ActRecord.zoo_id,
             )
             .correlate_except(ActRecord, ZooRecord, _SUBMISSIONS, _EVALUATIONS),

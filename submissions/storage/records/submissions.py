@@ -30,7 +30,8 @@ class SubmissionRecord(Record):
     `entrant` is its owner on the leaderboard: a team (t7), a person alone (u12) or a baseline (b and its digest).
     `shown_score` is the score that others may see: rounded, and released by the Ladder if the phase uses it. Of one
     that is not `is_released`, the Ladder shows its owners the entrant's last released score, None if there is none.
-    `lower_bound`: of a released submission's true score, from which the Ladder goes on. `alias` replaces the name of
+    `lower_bound`: of a released submission's true score, from which the Ladder goes on. Of a released one that lost its
+    score in a later attempt only `is_released` stays: the Ladder remembers it. `alias` replaces the name of
     the author or team on public pages. `spends_quota` is set when the first scored run begins, and never reset.
     """
 

@@ -4,11 +4,15 @@ from datetime import timedelta
 
 import pytest
 
+from submissions.evaluation import outcomes
+from submissions.evaluation.submission_progress import progress
 from submissions.leaderboard.board_page import page
 from submissions.leaderboard.history import history
 from submissions.results.disclosure import Reader, Sight, disclosure
 from submissions.storage.records import PhaseRecord, StandingRecord, SubmissionRecord
+from submissions.storage.states import State
 from tests.records import START, Records
+from tests.scoring.jackknives import of_mean
 
 MOMENT = START + timedelta(hours=1, seconds=42)  # when a submission of the first hour has its score
 
@@ -32,3 +36,26 @@ def test_what_is_scored_at_the_very_moment_of_the_freeze_is_kept_back(
         assert [step.submission_id for step in course.steps] == known
         assert disclosure(phase, submission, Reader()).sight is (Sight.NOTHING if is_kept_back else Sight.ALL)
         assert disclosure(phase, submission, Reader(is_owner=True)).sight is Sight.ALL
+
+
+@pytest.mark.parametrize(("is_owner", "cmi"), [(False, None), (True, 30.0)])
+def test_a_frozen_phase_keeps_back_the_first_score_of_a_submission_that_still_runs(
+    records: Records, is_owner: bool, cmi: float | None
+) -> None:
+    made = records.submission(records.phase(freezes_at=START), done=1, hours=1)
+    with records.db.write() as session:
+        first = session.get_one(SubmissionRecord, made).evaluations[0]
+        first.state, first.cmi, first.kendall_tau = State.SCORED, 0.3, 0.4
+    with records.db.read() as session:
+        assert progress(session, made, Reader(is_owner)).zoos[0].cmi == cmi
+
+
+def test_a_frozen_ladder_keeps_back_what_is_evaluated_again(records: Records) -> None:
+    phase_id = records.phase(zoos=("digits-mlp",), freezes_at=MOMENT, uses_ladder=True)
+    made = records.submission(phase_id, jackknives=[of_mean([0.3] * 4)], hours=2)
+    assert outcomes.rerun(records.db, made)
+    with records.db.read() as session:
+        assert progress(session, made, Reader()).score is None
+        assert progress(session, made, Reader(is_owner=True)).score == 30.0
+        assert not page(session, phase_id).rows
+        assert not history(session, phase_id)

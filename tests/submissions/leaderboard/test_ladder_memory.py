@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import select
 
+from scoring import Jackknife, Ladder
+from scoring.decisions.ladder import RELEASE
 from submissions.evaluation import outcomes
 from submissions.leaderboard import standings
 from submissions.leaderboard.entrants import acquaintances
@@ -177,6 +179,65 @@ def test_after_re_runs_all_is_as_if_they_had_ended_in_the_order_of_acceptance(
     for place in order:
         _end(records, made[place], (22.0, 11.0)[place])
     assert _shown(records, made) == [(22.0, True), (22.0, False)]
+
+
+def _noisy(score: float) -> Jackknife:
+    """A score with a standard error of a point."""
+    return of_mean([score / 100 + (0.1 if number % 2 else -0.1) for number in range(101)])
+
+
+def _lose(records: Records, submission: int, how: str) -> None:
+    """Let a submission that is evaluated again end without a score."""
+    if how == "cancelled":
+        assert outcomes.cancel(records.db, submission)
+        return
+    with records.db.write() as session:
+        evaluations = session.get_one(SubmissionRecord, submission).evaluations
+        outcomes.give_up(session, evaluations[-1], "The zoo could not be read.")
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("how", ["cancelled", "given up"])
+@pytest.mark.parametrize(
+    ("scores", "memory"),
+    [
+        ((17, 20, 23, 26, 29, 36), Ladder(1.0, degrees=5 * RELEASE)),
+        ((17, 5, 6, 7, 8, 36), Ladder(1.0, degrees=RELEASE, tries=4)),
+    ],
+)
+def test_a_re_run_that_ends_without_a_score_is_remembered(
+    records: Records, how: str, scores: Sequence[float], memory: Ladder
+) -> None:
+    phase = _phase(records)
+    made = [records.submission(phase, jackknives=[_noisy(score)]) for score in scores]
+    assert sum(is_released for _, is_released in _shown(records, made)) - 1 == memory.degrees / RELEASE
+    for one in made:
+        records.next_attempt(one)
+    for one in made[:-1]:
+        _lose(records, one, how)
+    records.end(made[-1], jackknives=[_noisy(42)])
+    shown = memory.decide({"zoo": _noisy(42)}, None).shown
+    assert shown < Ladder(1.0).decide({"zoo": _noisy(42)}, None).shown
+    assert _standings(records, phase) == _rebuilt(records, phase) == {f"u{records.ann}": shown}
+    assert [score for score, _ in _shown(records, made)] == [None] * 5 + [shown]
+    later = records.submission(phase, jackknives=[_noisy(60)])
+    assert _shown(records, [later])[0][1]
+    with records.db.write() as session:
+        standings.rebuild(session, phase, forget=True)  # as after a change of the step
+    assert _shown(records, made)[-1] == (shown, True)
+
+
+def test_a_re_run_that_has_lost_its_score_and_runs_again_is_not_on_the_board_meanwhile(records: Records) -> None:
+    phase = _phase(records)
+    first, last = _submit(records, phase, records.ann, 10.0), _submit(records, phase, records.ann, 15.0)
+    records.next_attempt(last)
+    _lose(records, last, "given up")
+    assert _standings(records, phase) == {f"u{records.ann}": 10.0}
+    records.next_attempt(last)
+    assert _shown(records, [first, last]) == [(10.0, True), (None, True)]
+    assert _standings(records, phase) == {f"u{records.ann}": 10.0}
+    _end(records, last, 15.0)
+    assert _standings(records, phase) == _rebuilt(records, phase) == {f"u{records.ann}": 15.0}
 
 
 @pytest.mark.parametrize("any_db", ["postgresql"], indirect=True)

@@ -16,7 +16,7 @@ from submissions.results.disclosure import (
     disclosure,
     is_frozen,
 )
-from submissions.storage.records import PhaseRecord, SubmissionRecord, Tells
+from submissions.storage.records import PhaseRecord, SubmissionRecord, Tells, utc_now
 from submissions.storage.roles import PERMISSIONS, Role
 from submissions.storage.states import State
 from tests.records import START
@@ -136,10 +136,11 @@ def test_scores_in_steps_have_the_digits_of_the_step(step: float | None, digits:
     assert digits_of(step) == digits
 
 
-def test_nothing_is_frozen_without_a_freeze_or_before_it_is_scored() -> None:
+def test_a_freeze_keeps_back_what_ended_after_it_began_or_has_not_ended_then() -> None:
     late, early = FREEZE + timedelta(minutes=1), FREEZE - timedelta(minutes=1)
     assert not is_frozen(None, late)
     assert not is_frozen(None, None)
-    assert not is_frozen(FREEZE, None)
+    assert is_frozen(FREEZE, None)
+    assert not is_frozen(utc_now() + timedelta(hours=1), None)
     assert not is_frozen(FREEZE, early)
     assert is_frozen(FREEZE, FREEZE)
