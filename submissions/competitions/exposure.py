@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
+from model_zoo.checks.report import Verdict
 from submissions.results.disclosure import SCALE, bits_of_submission
 from submissions.storage.field_error import FieldError
 from submissions.storage.records import ShowsScores, Tells, ZooRecord, utc_now
@@ -62,8 +63,12 @@ def exposed_by_settings(
         yield "Everybody sees the scores that the freeze keeps back now."
     if _withholds(before) and not _withholds(after):
         yield "Everybody sees scores and the leaderboard now, not only after the phase closes."
-    elif _withholds(before) and (before["closes_at"] is None or after["closes_at"] < before["closes_at"]):
-        yield f"Everybody sees scores and the leaderboard from {after['closes_at']:%Y-%m-%d %H:%M} UTC on, not later."
+    elif (
+        _withholds(before)
+        and (ends := after["closes_at"])
+        and not (before["closes_at"] and before["closes_at"] <= ends)
+    ):
+        yield f"Everybody sees scores and the leaderboard from {ends:%Y-%m-%d %H:%M} UTC on, not later."
     if has_scores and _crosses(before, after, secret_zoos):
         yield (
             f"Steps of {after['score_step']:g} points have other boundaries than steps of {before['score_step']:g}: "
@@ -92,12 +97,23 @@ def exposed_by_zoo(zoo: ZooRecord, settings: Mapping[str, Any]) -> Iterator[str]
     """Say what becomes visible of a zoo when it is added to a phase with these settings."""
     if zoo.truth_public:
         return
+    if not _has_key(zoo):
+        yield (
+            f"{zoo.label} has a hidden truth, and no check has found its key: what is random in it may come from a "
+            "number that measures can guess, and then everybody can compute the truth."
+        )
     if settings["shows_logs"]:
         yield f"{zoo.label} has a hidden truth. {_logs()}"
     if settings["is_revealed"]:
         yield f"The phase is revealed: everybody sees all numbers of results on {zoo.label}, whose truth is secret."
     elif _exceeds_default(settings):
         yield f"One submission can give away {_bits(settings, 1)} about {zoo.label}, whose truth is secret."
+
+
+def _has_key(zoo: ZooRecord) -> bool:
+    """Whether the check found the zoo's key; the report of an older Gengap has no such item."""
+    items = zoo.report["items"] if zoo.report else []
+    return any((item["name"], item["verdict"]) == ("key", Verdict.OK) for item in items)
 
 
 def _exceeds_default(settings: Mapping[str, Any]) -> bool:

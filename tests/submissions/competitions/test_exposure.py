@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from model_zoo.checks.report import CheckReport, Item, Verdict
 from scoring.decisions.ladder import down_to_step, in_steps
 from submissions.competitions.exposure import (
     UnconfirmedError,
@@ -26,8 +27,10 @@ def _said(
     return tuple(exposed_by_settings(old, new, secret_zoos, has_scores=has_scores))
 
 
-def _said_of_zoo(*, truth_public: bool = False, **settings: Any) -> tuple[str, ...]:
+def _said_of_zoo(*, truth_public: bool = False, key: Verdict | None = Verdict.OK, **settings: Any) -> tuple[str, ...]:
     zoo = ZooRecord(name="tiny", title="", manifest_sha256="", networks=4, truth_public=truth_public)
+    items = [] if key is None else [Item(name="key", verdict=key, text="")]
+    zoo.report = CheckReport(zoo="tiny", title="", manifest_sha256=None, items=items).model_dump(mode="json")
     return tuple(exposed_by_zoo(zoo, PhasePlan("Phase", START).changed(settings).settings()))
 
 
@@ -115,6 +118,13 @@ def test_a_zoo_tells_more_than_by_default_with_smaller_steps_or_more_metrics() -
     for told, bits in (({"score_step": 0.1}, "up to 10 bits"), ({"tells": Tells.EVERYTHING}, "everything")):
         (sentence,) = _said_of_zoo(**told)
         assert bits in sentence
+
+
+@pytest.mark.parametrize("key", [Verdict.WARNING, None])
+def test_a_hidden_zoo_whose_check_found_no_key_is_named(key: Verdict | None) -> None:
+    (sentence,) = _said_of_zoo(key=key)
+    assert "tiny@1 has a hidden truth, and no check has found its key" in sentence
+    assert _said_of_zoo(key=key, truth_public=True) == ()
 
 
 def test_smaller_steps_of_the_ladder_are_named_whatever_the_truth() -> None:
