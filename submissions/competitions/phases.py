@@ -22,8 +22,9 @@ from submissions.competitions.competitions import (
     title_check,
     usable_zoo,
 )
-from submissions.competitions.exposure import DEFAULT_STEP, exposed_by_settings, exposed_by_zoo, require_confirmation
+from submissions.competitions.exposure import DEFAULT_STEP, exposed_by_settings, require_confirmation
 from submissions.competitions.phase_zoos import ATTACHED
+from submissions.competitions.shared_zoos import exposed_by_use, exposed_to_others
 from submissions.leaderboard import standings
 from submissions.results.disclosure import SCORE_DIGITS
 from submissions.storage.audit import record_act
@@ -206,7 +207,8 @@ def open_phase(
         if messages:
             raise PhaseError(messages)
         settings = plan.settings()
-        require_confirmation((one for zoo in zoos for one in exposed_by_zoo(zoo, settings)), confirmed=confirmed)
+        exposed = [sentence for zoo in zoos for sentence in exposed_by_use(session, zoo, settings)]
+        require_confirmation(exposed, confirmed=confirmed)
         if competition is None:
             assert new_competition is not None
             competition = CompetitionRecord(
@@ -313,7 +315,9 @@ def _require_confirmation(
 ) -> None:
     old, new = before.settings(), plan.settings()
     exposed = exposed_by_settings(old, new, _secret_zoos(phase), has_scores=_has_scores(session, phase.id))
-    require_confirmation(exposed, confirmed=confirmed)
+    shown = set(exposed_to_others(session, phase.zoos, old, phase.id))  # confirmed before
+    others = (one for one in exposed_to_others(session, phase.zoos, new, phase.id) if one not in shown)
+    require_confirmation((*exposed, *others), confirmed=confirmed)
 
 
 def _has_scores(session: Session, phase_id: int) -> bool:
