@@ -9,7 +9,8 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from submissions.competitions.competitions import CompetitionError, usable_zoo
-from submissions.competitions.exposure import exposed_by_zoo, require_confirmation
+from submissions.competitions.exposure import require_confirmation
+from submissions.competitions.shared_zoos import exposed_by_use
 from submissions.evaluation import outcomes
 from submissions.leaderboard import standings
 from submissions.storage.audit import record_act
@@ -52,14 +53,14 @@ def attach_zoo(db: Database, phase_id: int, zoo_id: int, user_id: int | None, *,
         If the zoo is not ready, lacks the phase's target or something that a submission needs, or if the phase uses
         a version of it already.
     UnconfirmedError
-        If the phase shows something of a zoo whose truth is secret, and this is not confirmed.
+        If something becomes visible of a zoo whose truth is secret, and this is not confirmed.
     """
     with db.write() as session:
         phase = _locked(session, phase_id)
         zoo = usable_zoo(session, zoo_id, phase.target)
         _refuse_twice(phase, zoo, [link.zoo for link in phase.zoo_links])
         _refuse_without(session, phase, zoo)
-        require_confirmation(exposed_by_zoo(zoo, vars(phase)), confirmed=confirmed)
+        require_confirmation(exposed_by_use(session, zoo, vars(phase), phase_id), confirmed=confirmed)
         position = max((link.position for link in phase.zoo_links), default=-1) + 1
         phase.zoo_links.append(PhaseZooRecord(position=position, zoo=zoo))
         record_act(session, ATTACHED, user_id=user_id, zoo_id=zoo_id, phase_id=phase_id)
@@ -68,7 +69,7 @@ def attach_zoo(db: Database, phase_id: int, zoo_id: int, user_id: int | None, *,
 
 
 def detach_zoo(db: Database, phase_id: int, zoo_id: int, user_id: int | None) -> int:
-    """Remove a zoo from the phase.
+    """Remove a zoo from the phase. Nothing becomes visible by it: results on a hidden zoo stay in steps.
 
     Parameters
     ----------
@@ -119,7 +120,7 @@ def replace_zoo(
         If the phase does not use the old zoo, or the new one is another zoo, is not ready or lacks something that a
         submission needs.
     UnconfirmedError
-        If the phase shows something of a zoo whose truth is secret, and this is not confirmed.
+        If something becomes visible of a zoo whose truth is secret, and this is not confirmed.
     """
     with db.write() as session:
         phase = _locked(session, phase_id)
@@ -133,7 +134,7 @@ def replace_zoo(
                 "detach the other"
             )
         _refuse_without(session, phase, new)
-        require_confirmation(exposed_by_zoo(new, vars(phase)), confirmed=confirmed)
+        require_confirmation(exposed_by_use(session, new, vars(phase), phase_id), confirmed=confirmed)
         old_label, position = link.zoo.label, link.position
         session.delete(link)
         session.flush()

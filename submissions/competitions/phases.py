@@ -22,8 +22,9 @@ from submissions.competitions.competitions import (
     title_check,
     usable_zoo,
 )
-from submissions.competitions.exposure import exposed_by_settings, require_confirmation
+from submissions.competitions.exposure import DEFAULT_STEP, exposed_by_settings, require_confirmation
 from submissions.competitions.phase_zoos import ATTACHED
+from submissions.competitions.shared_zoos import exposed_by_use, exposed_to_others
 from submissions.leaderboard import standings
 from submissions.results.disclosure import SCORE_DIGITS
 from submissions.storage.audit import record_act
@@ -35,8 +36,10 @@ from submissions.storage.queries import as_dict
 from submissions.storage.records import (
     CompetitionRecord,
     CountRule,
+    EvaluationRecord,
     PhaseRecord,
     PhaseZooRecord,
+    Purpose,
     ShowsScores,
     SubmissionRecord,
     Tells,
@@ -45,6 +48,7 @@ from submissions.storage.records import (
     ZooState,
     utc_now,
 )
+from submissions.storage.states import State
 
 SLUG_LENGTH = 80
 SCORE_STEPS = (0.1, 25.0)  # the least and the largest step of shown scores, in points of 100
@@ -83,7 +87,7 @@ class PhasePlan:
     count_rule: CountRule = CountRule.BEST
     uses_ladder: bool = False
     score_step: float = field(
-        default=1.0,
+        default=DEFAULT_STEP,
         metadata={
             HELP: "With the Ladder, and on hidden truths, scores are shown in steps of so many points, from 0.1 to 25."
         },
@@ -202,8 +206,9 @@ def open_phase(
         zoos = _usable_zoos(session, zoo_ids, plan.target, messages)
         if messages:
             raise PhaseError(messages)
-        secret = sum(not zoo.truth_public for zoo in zoos)
-        _require_confirmation(PhasePlan(plan.title, plan.opens_at), plan, secret, confirmed=confirmed)
+        settings = plan.settings()
+        exposed = [sentence for zoo in zoos for sentence in exposed_by_use(session, zoo, settings)]
+        require_confirmation(exposed, confirmed=confirmed)
         if competition is None:
             assert new_competition is not None
             competition = CompetitionRecord(
@@ -243,7 +248,7 @@ def change_phase(db: Database, phase_id: int, plan: PhasePlan, *, user_id: int |
         before = plan_of(phase)
         if plan.target != before.target:
             _require_target_may_change(session, phase, plan.target)
-        _require_confirmation(before, plan, _secret_zoos(phase), confirmed=confirmed)
+        _require_confirmation(session, phase, before, plan, confirmed=confirmed)
         _apply(phase, plan)
         old = before.settings()
         changed = [name for name, value in plan.settings().items() if value != old[name]]
@@ -266,7 +271,7 @@ def unfreeze(db: Database, phase_id: int, *, user_id: int | None, confirmed: boo
             return False
         before = plan_of(phase)
         unfrozen = before.changed({"freezes_at": None})
-        _require_confirmation(before, unfrozen, _secret_zoos(phase), confirmed=confirmed)
+        _require_confirmation(session, phase, before, unfrozen, confirmed=confirmed)
         phase.freezes_at = None
         record_act(session, "unfroze", user_id=user_id, phase_id=phase_id)
         standings.rebuild(session, phase_id)
@@ -305,8 +310,25 @@ def default_plan() -> PhasePlan:
     return PhasePlan(title="", opens_at=utc_now().replace(second=0, microsecond=0))
 
 
-def _require_confirmation(before: PhasePlan, plan: PhasePlan, secret_zoos: int, *, confirmed: bool) -> None:
-    require_confirmation(exposed_by_settings(before.settings(), plan.settings(), secret_zoos), confirmed=confirmed)
+def _require_confirmation(
+    session: Session, phase: PhaseRecord, before: PhasePlan, plan: PhasePlan, *, confirmed: bool
+) -> None:
+    old, new = before.settings(), plan.settings()
+    exposed = exposed_by_settings(old, new, _secret_zoos(phase), has_scores=_has_scores(session, phase.id))
+    shown = set(exposed_to_others(session, phase.zoos, old, phase.id))  # confirmed before
+    others = (one for one in exposed_to_others(session, phase.zoos, new, phase.id) if one not in shown)
+    require_confirmation((*exposed, *others), confirmed=confirmed)
+
+
+def _has_scores(session: Session, phase_id: int) -> bool:
+    """Whether a submission of the phase was ever scored on one of its zoos, in this attempt or an earlier one."""
+    query = exists().where(
+        SubmissionRecord.phase_id == phase_id,
+        EvaluationRecord.submission_id == SubmissionRecord.id,
+        EvaluationRecord.purpose == Purpose.SCORE,
+        EvaluationRecord.state == State.SCORED,
+    )
+    return bool(session.scalar(select(query)))
 
 
 def _secret_zoos(phase: PhaseRecord) -> int:

@@ -9,9 +9,10 @@ from server.commands.common import ready_database, settings_or_exit
 from server.commands.errors import InputError
 from server.commands.limit_options import limit_options, limits_among
 from submissions.competitions.competitions import CompetitionError, find_competition, find_phase
-from submissions.competitions.exposure import UnconfirmedError, exposed_by_zoo, require_confirmation
+from submissions.competitions.exposure import UnconfirmedError, require_confirmation
 from submissions.competitions.phase_zoos import attach_zoo
 from submissions.competitions.phases import NewCompetition, PhaseError, PhasePlan, open_phase
+from submissions.competitions.shared_zoos import exposed_by_use
 from submissions.storage.database import Database
 from submissions.storage.site_records import PhaseRecord, ZooRecord, utc_now
 from submissions.zoos.registry import find_zoo
@@ -121,7 +122,7 @@ def _attach(db: Database, phase: PhaseRecord, zoo_ids: list[int], options: list[
         raise InputError(f"The phase {phase.slug} exists already; omit --{given}, or change it on the phase's page.")
     with db.read() as session:  # all of them before the first is attached
         zoos = [session.get_one(ZooRecord, zoo_id) for zoo_id in zoo_ids]
-        exposed = [sentence for zoo in zoos for sentence in exposed_by_zoo(zoo, vars(phase))]
+        exposed = [sentence for zoo in zoos for sentence in exposed_by_use(session, zoo, vars(phase), phase.id)]
     require_confirmation(exposed, confirmed=confirmed)
     for zoo_id in zoo_ids:
         attach_zoo(db, phase.id, zoo_id, user_id=None, confirmed=confirmed)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from submissions.competitions.exposure import UnconfirmedError
 from submissions.competitions.phases import (
     NewCompetition,
     PhaseError,
@@ -150,6 +151,19 @@ def test_another_step_decides_anew_what_is_shown(records: Records) -> None:
         change_phase(records.db, phase_id, replace(plan, score_step=step), user_id=None, confirmed=True)
         with records.db.read() as session:
             assert session.get_one(SubmissionRecord, made).shown_score == shown
+
+
+def test_larger_steps_are_confirmed_once_a_submission_was_scored(records: Records) -> None:
+    phase_id = records.phase(zoos=("secret",), truth_public=False)
+    with records.db.read() as session:
+        plan = plan_of(session.get_one(PhaseRecord, phase_id))
+    for step in (1.3, 1.0):  # smaller again: confirmed
+        change_phase(records.db, phase_id, replace(plan, score_step=step), user_id=None, confirmed=step == 1.0)
+    made = records.submission(phase_id, cmi=(0.2,))
+    records.next_attempt(made)  # the earlier attempt's score has been seen
+    with pytest.raises(UnconfirmedError, match="other boundaries"):
+        change_phase(records.db, phase_id, replace(plan, score_step=1.3), user_id=None)
+    change_phase(records.db, phase_id, replace(plan, score_step=3.0), user_id=None)
 
 
 def test_names_that_are_taken_or_unknown_are_told(records: Records) -> None:
