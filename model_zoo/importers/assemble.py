@@ -250,7 +250,7 @@ def _card(wanted: Wanted, source: Source, train: Examples) -> ZooCard:
 def _spools(out: Path) -> Iterator[Path]:
     """Make a temporary folder beside `out`, named so that the next import removes it if this one is killed."""
     folder = out.parent / f"{unfinished_prefix(out)}data"
-    folder.mkdir()
+    folder.mkdir(mode=0o700)  # test inputs are in it
     try:
         yield folder
     finally:

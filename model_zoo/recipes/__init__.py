@@ -42,7 +42,17 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def named_recipe(name: str) -> Recipe:
-    """Read the shipped recipe of this name. Raises ZooError listing the known ones."""
+    """Read the shipped recipe of this name.
+
+    Raises
+    ------
+    ZooError
+        Listing the known ones if there is none of this name; also if it hides the truth, because everybody may read
+        what is shipped.
+    """
     if name not in RECIPES:
         raise ZooError(f"there is no recipe {name!r}; known are {', '.join(RECIPES)}")
-    return read_recipe(RECIPES[name])
+    recipe = read_recipe(RECIPES[name])
+    if not recipe.truth_public:
+        raise ZooError(f"{RECIPES[name]}: a recipe with hidden truth must not be shipped; move the file elsewhere")
+    return recipe

@@ -28,6 +28,14 @@ _STATE_START = 24  # bytes before it in the state of a torch generator, which ho
 _AUGMENTATION_BYTES = 16  # the key of Philox
 
 
+@dataclass(frozen=True)
+class PartRandomness:
+    """The generators of drawn training or test examples: of their inputs' numbers, and of what their labels add."""
+
+    inputs: np.random.Generator
+    labels: np.random.Generator
+
+
 class NetworkRandomness(Protocol):
     """The random numbers of one network's training."""
 
@@ -51,7 +59,7 @@ class Randomness(Protocol):
     def random_state(self, purpose: Purpose) -> np.random.RandomState:
         """Make a new generator of the kind that scikit-learn takes."""
 
-    def parts(self, data: np.random.Generator) -> tuple[np.random.Generator, np.random.Generator]:
+    def parts(self, data: np.random.Generator) -> tuple[PartRandomness, PartRandomness]:
         """Return the generators of drawn training and test examples, where `data` has drawn what both share."""
 
     def network(self, point: Hyperparameters, sibling: int) -> NetworkRandomness:
@@ -94,9 +102,10 @@ class Seeded:
         """Make a new generator for scikit-learn."""
         return np.random.RandomState(self.seed)
 
-    def parts(self, data: np.random.Generator) -> tuple[np.random.Generator, np.random.Generator]:
-        """Return the generators of training and test examples."""
-        return data, data
+    def parts(self, data: np.random.Generator) -> tuple[PartRandomness, PartRandomness]:
+        """Return the generators of training and test examples, which are one."""
+        one = PartRandomness(data, data)
+        return one, one
 
     def network(self, point: Hyperparameters, sibling: int) -> SeededNetwork:
         """Return the random numbers of a network."""
@@ -139,10 +148,15 @@ class Keyed:
         """Make a new generator for scikit-learn."""
         return np.random.RandomState(self.key.stream(purpose).bit_generator)
 
-    def parts(self, data: np.random.Generator) -> tuple[np.random.Generator, np.random.Generator]:
+    def parts(self, data: np.random.Generator) -> tuple[PartRandomness, PartRandomness]:
         """Return the generators of training and test examples."""
         # Not from `data`: participants see the training examples, and must not compute the test examples from them.
-        return self.key.stream("training examples"), self.key.stream("test examples")
+        # Nor may they compute test labels from test inputs, which the extended track shows.
+        training, test = (
+            PartRandomness(self.key.stream(f"{part} inputs"), self.key.stream(f"{part} labels"))
+            for part in ("training", "test")
+        )
+        return training, test
 
     def network(self, point: Hyperparameters, sibling: int) -> KeyedNetwork:
         """Return the random numbers of a network."""

@@ -159,7 +159,9 @@ def _locked(folder: Path) -> Iterator[None]:
     ZooError if the folder cannot be made.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)  # what is in it tells the truth of a zoo
+        folder.chmod(0o700)  # one that an earlier version began
         lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise ZooError(f"{folder}: cannot make the folder for unfinished work: {error.strerror}") from None

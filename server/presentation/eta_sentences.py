@@ -41,7 +41,7 @@ def eta_sentence(estimate: Estimate) -> str:
     if estimate.slots == 0:
         return f"{place}No worker is running now; the submission continues as soon as one is."
     if estimate.begins_s is None or estimate.ends_s is None:
-        return f"{place}The time can be estimated once a network is done."
+        return f"{place}The time can be estimated once a network of a public zoo is done."
     ends = about(estimate.ends_s, is_more=estimate.is_more)
     if estimate.place is None:
         return f"{ends[0].upper()}{ends[1:]} left."

@@ -1,7 +1,8 @@
 """A wheel of the running Gengap, which participants install from the starting kit.
 
 A wheel is a zip of the packages and a description (PyPA, "Binary distribution format"). It is made from the installed
-files, so it is exactly the server's version, whether that came from a checkout or from a package.
+files, so it is exactly the server's version, whether that came from a checkout or from a package. Everybody may
+download it, so of the files that lie there it takes only Python modules and the data that belongs to the packages.
 """
 
 import base64
@@ -13,8 +14,16 @@ from functools import lru_cache
 from importlib.metadata import distribution
 from pathlib import Path
 
+from model_zoo import ZooError
+from model_zoo.recipes import read_recipe
+
 DISTRIBUTION = "gengap"
 _PACKAGES = ("model_zoo", "scoring", "server", "submissions", "worker")
+_DATA = {  # as package-data in pyproject.toml
+    "server": ("templates/**/*.html", "static/**/*", "docs/**/*"),
+    "submissions": ("storage/migrations/*.mako", "starting_kit/*.md", "starting_kit/*.ipynb"),
+    "model_zoo": ("recipes/shipped/*.toml",),
+}
 _ROOT = Path(__file__).parents[2]  # where the packages lie side by side
 _MOMENT = (1980, 1, 1, 0, 0, 0)  # the same content, the same bytes
 _MODE = 0o100644 << 16
@@ -51,9 +60,20 @@ def wheel() -> bytes:
 
 def _package_files() -> Iterator[tuple[str, bytes]]:
     for package in _PACKAGES:
-        for path in sorted((_ROOT / package).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                yield path.relative_to(_ROOT).as_posix(), path.read_bytes()
+        folder = _ROOT / package
+        patterns = ("**/*.py", *_DATA.get(package, ()))
+        for path in sorted({path for pattern in patterns for path in folder.glob(pattern)}):
+            name = path.relative_to(_ROOT)
+            if path.is_file() and not any(part.startswith(".") for part in name.parts) and _is_public(path):
+                yield name.as_posix(), path.read_bytes()
+
+
+def _is_public(path: Path) -> bool:
+    """Whether the file is no recipe with hidden truth."""
+    try:
+        return path.suffix != ".toml" or read_recipe(path).truth_public
+    except ZooError:
+        return False
 
 
 def _digest(content: bytes) -> str:

@@ -2,21 +2,26 @@
 
 Every query is bounded, so that an estimate costs about the same however many submissions wait. Fair share between users
 is left out: the order is by priority and age. Called by the submission's page and the API.
+
+Anybody may ask again and again, so an estimate must not tell when a network on a hidden zoo ended or how long it took,
+which a measure decides on what it has seen there. Networks count in tenths of an evaluation, as on the page, and their
+seconds come from zoos with public truth alone.
 """
 
 import math
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Integer, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from submissions.evaluation.workers import known_workers
-from submissions.storage.records import EvaluationRecord, SubmissionRecord, ValueRecord
+from submissions.results.disclosure import TENTHS
+from submissions.storage.records import EvaluationRecord, SubmissionRecord, ValueRecord, ZooRecord
 from submissions.storage.states import OPEN, State
 from submissions.storage.submission_head import AnySubmission
 
 MOST_COUNTED = 1000  # submissions ahead; where more wait, only a lower bound is known
-RECENT = 20  # evaluations whose values say how long a network takes
+RECENT = 20  # evaluations on zoos with public truth whose values say how long a network takes
 OVERHEAD_S = 0.1  # what a network costs beside the measure's own time: its process, its files, its record
 
 
@@ -25,7 +30,8 @@ class Estimate:
     """place: which of the waiting submissions it is, counted from 1; None once its scored networks have begun.
 
     begins_s, ends_s: seconds until its scored networks begin and until its last network ends, roughly; None where
-    nothing is known. With is_more place and seconds are the least that it can be. slots: how many work.
+    no network of a zoo with public truth was evaluated lately. With is_more place and seconds are the least that it can
+    be. slots: how many work.
     """
 
     place: int | None
@@ -46,9 +52,8 @@ def estimate(session: Session, submission: AnySubmission, *, sweep_s: float) -> 
     place, is_more = (counted + 1 if is_waiting else None), counted == MOST_COUNTED
     of_own = EvaluationRecord.submission_id == submission.id
     is_scored = EvaluationRecord.state == State.SCORED
-    recent = select(EvaluationRecord.id).where(is_scored).order_by(EvaluationRecord.id.desc()).limit(RECENT)
-    usual_s = _seconds(session, recent)
-    own_s = _seconds(session, select(EvaluationRecord.id).where(of_own)) or usual_s
+    usual_s = _seconds(session, is_scored, RECENT)
+    own_s = _seconds(session, of_own, MOST_COUNTED) or usual_s
     if slots == 0 or own_s is None:
         return Estimate(place, None, None, is_more, slots)
     own, _ = _networks_left(session, of_own)
@@ -61,7 +66,6 @@ def estimate(session: Session, submission: AnySubmission, *, sweep_s: float) -> 
         before = min(before, own * others)  # it takes turns with those at work
     begins_s = before * (usual_s or own_s) / slots
     begins_s, ends_s = begins_s if is_waiting else 0.0, begins_s + own * own_s / slots
-    # Exact ones would tell how long measures took on zoos with hidden truth, which may follow from what they saw there.
     return Estimate(place, roughly(begins_s), roughly(ends_s), is_more, slots)
 
 
@@ -82,19 +86,27 @@ def _ahead(submission: AnySubmission) -> Select[int]:
     return query.limit(MOST_COUNTED)
 
 
-def _seconds(session: Session, evaluations: Select[int]) -> float | None:
-    """The mean seconds of a network in these evaluations."""
-    mean = session.scalar(select(func.avg(ValueRecord.wall_s)).where(ValueRecord.evaluation_id.in_(evaluations)))
+def _seconds(session: Session, of: ColumnElement[bool], most: int) -> float | None:
+    """The mean seconds of a network in the last of these evaluations, `most` at most, on zoos with public truth."""
+    last = select(EvaluationRecord.id, EvaluationRecord.zoo_id).where(of).order_by(EvaluationRecord.id.desc())
+    found = last.limit(MOST_COUNTED).subquery()
+    public = select(found.c.id).join(ZooRecord, ZooRecord.id == found.c.zoo_id).where(ZooRecord.truth_public)
+    counted = public.order_by(found.c.id.desc()).limit(most)
+    mean = session.scalar(select(func.avg(ValueRecord.wall_s)).where(ValueRecord.evaluation_id.in_(counted)))
     return None if mean is None else mean + OVERHEAD_S
 
 
 def _networks_left(session: Session, of: ColumnElement[bool]) -> tuple[int, int]:
-    """How many networks of these evaluations have no value yet, and of how many submissions they are."""
+    """How many networks of these evaluations have no value yet, as far as tenths say, and of how many submissions."""
     # The state is asked in the sum: as a condition it would have SQLite go through everything that waits.
     is_open = EvaluationRecord.state.in_(OPEN)
-    done = select(func.count()).where(ValueRecord.evaluation_id == EvaluationRecord.id).scalar_subquery()
-    left = func.sum(case((is_open, EvaluationRecord.networks - done), else_=0))
-    networks, submissions = session.execute(
+    values = select(func.count()).where(ValueRecord.evaluation_id == EvaluationRecord.id).scalar_subquery()
+    networks = EvaluationRecord.networks
+    done = (
+        networks * (TENTHS * values // func.nullif(networks, 0, type_=Integer)) // TENTHS
+    )  # as `Disclosure.done` counts
+    left = func.sum(case((is_open, networks - done), else_=0))
+    total, submissions = session.execute(
         select(left, func.count(EvaluationRecord.submission_id.distinct())).where(of)
     ).one()
-    return int(networks or 0), submissions  # PostgreSQL adds up decimals
+    return int(total or 0), submissions  # PostgreSQL adds up decimals

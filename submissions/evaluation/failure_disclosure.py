@@ -3,6 +3,9 @@
 On a zoo whose truth is public, as in every smoke run, or in a phase that shows logs, everything is told. Elsewhere it
 is the reason alone, with a sentence that we have made: no class, no line, no shape, not which network or zoo it was.
 `outcomes` stores what `told` returns, and whatever shows a failure asks again.
+
+Why a submission is broken is a message of the server's own, which may name folders, versions and networks of hidden
+zoos. Only organizers see it.
 """
 
 from collections.abc import Sequence
@@ -11,9 +14,12 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
+from submissions.results.disclosure import Reader
 from submissions.storage.limits import Limits
 from submissions.storage.records import EvaluationRecord, PhaseRecord, SubmissionRecord, TimeRule, ZooRecord
 from submissions.storage.states import Reason, State
+
+OUR_FAULT = "The organizers see what went wrong."
 
 
 @dataclass(frozen=True)
@@ -94,14 +100,18 @@ def has_failed(submission: SubmissionRecord) -> ColumnElement[bool]:
     )
 
 
-def seen_detail(session: Session, submission: SubmissionRecord) -> str | None:
-    """Return the line that goes with a submission's state, for its author.
+def seen_detail(session: Session, submission: SubmissionRecord, reader: Reader) -> str | None:
+    """Return the line that goes with a submission's state, for its owners and for organizers.
 
     Parameters
     ----------
     submission : SubmissionRecord
         With its phase.
+    reader : Reader
+        Whoever sees everything is told why a submission is broken, others `OUR_FAULT`.
     """
+    if submission.state is State.BROKEN and not reader.sees_everything:
+        return OUR_FAULT
     if submission.state is not State.FAILED or submission.reason is None:
         return submission.detail
     truth_public = session.scalars(

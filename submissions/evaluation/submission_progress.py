@@ -212,7 +212,7 @@ def progress(session: Session, submission_id: int, reader: Reader) -> Progress:
         submission,
         submission_id=submission.id,
         user_name=user_name if with_detail else submission.alias or team_name or user_name,
-        detail=seen_detail(session, submission) if with_detail else None,
+        detail=seen_detail(session, submission, reader) if with_detail else None,
         failure=_failure(session, submission) if fails else None,
         score=told_score(submission, told),
         finished_at=told.moment(submission.finished_at),

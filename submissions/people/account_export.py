@@ -93,7 +93,8 @@ def _account(session: Session, user: UserRecord) -> dict[str, Any]:
 def _submission(session: Session, submission: SubmissionRecord, reader: UserRecord) -> dict[str, Any]:
     phase = submission.phase
     team = session.get(TeamRecord, submission.team_id) if submission.team_id is not None else None
-    told = disclosure(phase, submission, Reader(is_owner=True, permissions=PERMISSIONS[reader.role]))
+    as_owner = Reader(is_owner=True, permissions=PERMISSIONS[reader.role])
+    told = disclosure(phase, submission, as_owner)
     return {
         "id": submission.id,
         "competition": phase.competition.slug,
@@ -102,7 +103,7 @@ def _submission(session: Session, submission: SubmissionRecord, reader: UserReco
         **_fields(submission, "name", "description", "link", "alias", "track", "filename"),
         "sha256": submission.bundle_sha256,
         **_fields(submission, "state", "reason"),
-        "detail": seen_detail(session, submission),
+        "detail": seen_detail(session, submission, as_owner),
         "shown_score": told.score(submission.shown_score, submission.shown_score),
         "score": told.score(submission.score, submission.shown_score),
         **_fields(submission, "attempt", "created_at", "started_at"),

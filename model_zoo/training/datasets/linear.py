@@ -12,7 +12,7 @@ from torch import nn
 from model_zoo.manifest import DatasetCard, ZooError
 from model_zoo.recipes.datasets import LinearData
 from model_zoo.training.datasets.split import Split
-from model_zoo.training.randomness import Randomness
+from model_zoo.training.randomness import PartRandomness, Randomness
 
 
 @dataclass(frozen=True)
@@ -97,11 +97,9 @@ def linear(data: LinearData, randomness: Randomness) -> Split:
     )
 
 
-def _drawn(
-    risk: LinearRisk, size: int, generator: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    vectors = generator.standard_normal((size, len(risk.direction))).astype(np.float32)
-    labels = vectors @ risk.direction + risk.noise * generator.standard_normal(size) > 0
+def _drawn(risk: LinearRisk, size: int, randomness: PartRandomness) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    vectors = randomness.inputs.standard_normal((size, len(risk.direction))).astype(np.float32)
+    labels = vectors @ risk.direction + risk.noise * randomness.labels.standard_normal(size) > 0
     return vectors[:, np.newaxis, np.newaxis], labels.astype(np.int64)
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from model_zoo.manifest import DatasetCard, ZooError
 from model_zoo.recipes.datasets import MixtureData, TeacherData
 from model_zoo.training.datasets.split import Inputs, Labels, Split
-from model_zoo.training.randomness import Randomness
+from model_zoo.training.randomness import PartRandomness, Randomness
 
 _CALIBRATION = 4096
 
@@ -41,7 +41,7 @@ def teacher(data: TeacherData, randomness: Randomness) -> Split:
     ]
     seen = _outputs(generator.standard_normal((_CALIBRATION, data.dimension)), weights)
     parts = _parts(data, randomness, generator)
-    vectors = np.concatenate([own.standard_normal((size, data.dimension)) for own, size in parts])
+    vectors = np.concatenate([own.inputs.standard_normal((size, data.dimension)) for own, size in parts])
     labels = ((_outputs(vectors, weights) - seen.mean(axis=0)) / seen.std(axis=0)).argmax(axis=1)
     text = (
         f"Standard normal vectors of {data.dimension} numbers, labelled by a random ReLU network with "
@@ -74,9 +74,9 @@ def mixture(data: MixtureData, randomness: Randomness) -> Split:
     directions = generator.standard_normal((data.classes, data.modes, data.dimension))
     centres = data.separation * directions / np.linalg.norm(directions, axis=-1, keepdims=True)
     parts = _parts(data, randomness, generator)
-    labels = np.concatenate([own.integers(data.classes, size=size) for own, size in parts])
-    modes = np.concatenate([own.integers(data.modes, size=size) for own, size in parts])
-    noise = np.concatenate([own.standard_normal((size, data.dimension)) for own, size in parts])
+    labels = np.concatenate([own.labels.integers(data.classes, size=size) for own, size in parts])
+    modes = np.concatenate([own.labels.integers(data.modes, size=size) for own, size in parts])
+    noise = np.concatenate([own.inputs.standard_normal((size, data.dimension)) for own, size in parts])
     vectors = centres[labels, modes] + noise
     text = (
         f"{data.classes} classes, each a mixture of {data.modes} normal distributions in {data.dimension} dimensions "
@@ -87,7 +87,7 @@ def mixture(data: MixtureData, randomness: Randomness) -> Split:
 
 def _parts(
     data: TeacherData | MixtureData, randomness: Randomness, generator: np.random.Generator
-) -> list[tuple[np.random.Generator, int]]:
+) -> list[tuple[PartRandomness, int]]:
     return list(zip(randomness.parts(generator), (data.training_size, data.test_size), strict=True))
 
 

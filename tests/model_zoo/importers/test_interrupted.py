@@ -59,6 +59,8 @@ def test_a_killed_import_shows_no_zoo_and_the_next_one_sweeps_what_it_left(task:
     left = names(place)
     assert left
     assert all(name.startswith(".zoo.") for name in left)
+    folders = [path for path in place.iterdir() if path.is_dir()]  # they hold the truth and test inputs
+    assert [path.stat().st_mode & 0o777 for path in folders] == [0o700, 0o700]
     import_pgdl(asked, unwatched)
     assert names(place) == ["zoo"]
     open_zoo(place / "zoo").verify()

@@ -70,6 +70,17 @@ def test_no_shipped_recipe_claims_to_hide_what_its_public_seed_tells() -> None:
     assert all(named_recipe(name).truth_public for name in RECIPES)
 
 
+def test_a_recipe_with_hidden_truth_among_the_shipped_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "secret.toml"
+    lines = [line for line in RECIPES["digits-mlp"].read_text().splitlines() if not line.startswith("seed = ")]
+    path.write_text("\n".join(["truth_public = false", *lines]))
+    monkeypatch.setattr("model_zoo.recipes.RECIPES", {"secret": path})
+    with pytest.raises(ZooError, match="hidden truth must not be shipped; move the file elsewhere"):
+        named_recipe("secret")
+
+
 def test_the_demo_recipes_are_the_grids_they_have_always_been() -> None:
     mlp, cnn = named_recipe("digits-mlp"), named_recipe("digits-cnn")
     assert (mlp.seed, mlp.family, len(mlp.grid()), mlp.targets, mlp.tracks) == (

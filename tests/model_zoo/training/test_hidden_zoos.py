@@ -221,6 +221,20 @@ def test_drawn_test_examples_do_not_come_from_the_stream_of_the_training_example
     assert not np.array_equal(few.test_inputs, split_of(name, new_key()).test_inputs)
 
 
+def test_what_test_inputs_show_and_what_labels_tell_come_from_different_streams() -> None:
+    """The extended track shows the test inputs."""
+    key = new_key()
+    linear, mixture = split_of("noisy-linear", key), split_of("gaussian-mixture", key)
+    shape = linear.test_inputs[:, 0, 0].shape
+    assert np.array_equal(
+        linear.test_inputs[:, 0, 0], key.stream("test inputs").standard_normal(shape, np.float64).astype(np.float32)
+    )
+    assert np.array_equal(mixture.test_labels, key.stream("test labels").integers(mixture.classes, size=shape[0]))
+    parts = Keyed(key).parts(Keyed(key).generator("data"))
+    draws = {one.random_raw() for part in parts for one in (part.inputs.bit_generator, part.labels.bit_generator)}
+    assert len(draws) == 4
+
+
 def test_label_noise_comes_from_the_key_and_a_larger_share_changes_more_of_the_same() -> None:
     keys = new_key(), new_key()
     noisy = [split_of("teacher", key, label_noise=share) for key in keys for share in (0.2, 0.4)]

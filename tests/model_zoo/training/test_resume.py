@@ -118,6 +118,16 @@ def killed(killed_folder: Path, tmp_path: Path) -> Killed:
     return Killed(tmp_path / "zoo", left_work(tmp_path))
 
 
+def test_unfinished_work_tells_nobody_else_the_truth(tmp_path: Path) -> None:
+    zoo = tmp_path / "zoos" / "zoo"
+    begun = tmp_path / "zoos" / f".zoo.{'0' * 12}.training"
+    for is_left_open in (False, True):
+        if is_left_open:
+            begun.mkdir(mode=0o755)
+        with work_folder(zoo, "0" * 64) as work:
+            assert work.path.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_killed_training_goes_on_and_gives_the_same_bytes(killed: Killed, uninterrupted: dict[str, str]) -> None:
     assert not killed.zoo.exists()
     with pytest.raises(ZooError, match=r"no zoo\.json here"):

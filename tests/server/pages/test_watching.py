@@ -60,6 +60,9 @@ def test_with_a_worker_and_earlier_values_the_page_tells_how_long_it_takes(site:
     assert "ago. A few seconds left." in read(site, waiting)
 
 
+UNKNOWN = "The time can be estimated once a network of a public zoo is done."
+
+
 @pytest.mark.parametrize(
     ("estimate", "sentence"),
     [
@@ -72,8 +75,8 @@ def test_with_a_worker_and_earlier_values_the_page_tells_how_long_it_takes(site:
             "Place 1 in the queue. It starts in a few seconds and takes about 2–5 min.",
         ),
         (Estimate(None, 0.0, 200.0, False, 2), "About 2–5 min left."),
-        (Estimate(None, None, None, False, 2), "The time can be estimated once a network is done."),
-        (Estimate(2, None, None, False, 2), "Place 2 in the queue. The time can be estimated once a network is done."),
+        (Estimate(None, None, None, False, 2), UNKNOWN),
+        (Estimate(2, None, None, False, 2), f"Place 2 in the queue. {UNKNOWN}"),
         (
             Estimate(2, None, None, False, 0),
             "Place 2 in the queue. No worker is running now; the submission continues as soon as one is.",

@@ -1,10 +1,11 @@
 """The estimate for a submission that has not ended: its place, and times from what networks took lately."""
 
 import pytest
+from sqlalchemy import update
 
 from submissions.evaluation import eta, workers
 from submissions.evaluation.eta import OVERHEAD_S, Estimate, estimate, roughly
-from submissions.storage.records import SubmissionRecord
+from submissions.storage.records import SubmissionRecord, ValueRecord
 from tests.factories import SQUARED_NORM, Competition
 
 
@@ -74,6 +75,29 @@ def test_times_come_from_what_networks_took_lately_and_slots_share_them(competit
         assert told.ends_s == roughly(begins_s + each_s)
     start_worker(competition, 3)
     assert known(competition, second).ends_s == roughly(2 * each_s / 4)
+
+
+def test_a_network_of_a_hidden_zoo_changes_no_estimate_within_its_tenth(competition: Competition) -> None:
+    """Not of the submission itself and not of one behind it: of 12 networks, 6 and 7 are five tenths."""
+    start_worker(competition)
+    submit(competition)
+    competition.work_through()
+    with competition.db.write() as session:
+        session.execute(update(ValueRecord).values(wall_s=60.0))  # so that one network more would show
+    at_work, behind = submit(competition, "bob", 1), submit(competition, "cyd", 2)
+    claim = competition.claim(batch=8)  # the zoo with public truth
+    assert claim is not None
+    for run in claim.runs:
+        competition.record(claim, run, wall_s=60.0)
+    claim = competition.claim(batch=12)
+    while claim is not None and claim.submission_id != at_work:
+        claim = competition.claim(batch=12)
+    assert claim is not None
+    told = []
+    for number, run in enumerate(claim.runs, start=1):
+        competition.record(claim, run, wall_s=10.0**number)
+        told.append((known(competition, at_work), known(competition, behind)) if number in (6, 7) else None)
+    assert told[5] == told[6]
 
 
 def test_its_own_values_tell_more_than_those_of_others(competition: Competition) -> None:

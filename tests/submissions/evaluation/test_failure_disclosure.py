@@ -14,7 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from submissions.evaluation.failure_disclosure import FailureText, failure_told, limits_text, seen_states, tells_all
+from submissions.evaluation import queue
+from submissions.evaluation.failure_disclosure import (
+    OUR_FAULT,
+    FailureText,
+    failure_told,
+    limits_text,
+    seen_states,
+    tells_all,
+)
 from submissions.evaluation.page_state import page_state
 from submissions.evaluation.submission_progress import progress
 from submissions.intake.bundle_store import BundleStore
@@ -30,6 +38,7 @@ from submissions.storage.records import (
     TimeRule,
     utc_now,
 )
+from submissions.storage.roles import PERMISSIONS, Role
 from submissions.storage.states import Reason, State
 from tests.factories import Competition, make_competition, make_tiny_zoo
 
@@ -178,3 +187,22 @@ def test_a_failure_on_a_public_zoo_is_told_whole_without_logs_too(smoked: Compet
     assert failure is not None
     assert (failure.is_smoke, failure.zoo_title, failure.ordinal) == (True, "The tiny zoo", 2)
     assert FailureText(failure.detail, failure.message, failure.log) == WORDS
+
+
+@pytest.mark.both_databases
+def test_why_a_submission_is_broken_is_told_to_organizers_only(hidden: Competition) -> None:
+    secret = f"cache/{'e' * 64}/public/networks/0123456789ab.safetensors: gone"
+    author = hidden.user()
+    submission = hidden.submit(author)
+    while (claim := hidden.claim()) is not None:
+        queue.give_back_broken(hidden.db, claim.runs[0].id, claim.owner, secret)
+        queue.release(hidden.db, claim.owner)
+    organizer = Reader(permissions=PERMISSIONS[Role.ORGANIZER])
+    with hidden.db.read() as session:
+        told = [progress(session, submission, reader).detail for reader in (OWNER, Reader(), organizer)]
+    assert told == [OUR_FAULT, None, f"{secret} ({queue.MAX_TRIES} tries)"]
+    exported = io.BytesIO()
+    write_export(hidden.db, hidden.store, author, exported)
+    archive = zipfile.ZipFile(exported)
+    assert json.loads(archive.read("submissions.json"))[0]["detail"] == OUR_FAULT
+    assert not any(b"0123456789ab" in archive.read(name) for name in archive.namelist())
