@@ -16,7 +16,7 @@ from submissions.results.disclosure import (
     disclosure,
     is_frozen,
 )
-from submissions.storage.records import PhaseRecord, SubmissionRecord, Tells, utc_now
+from submissions.storage.records import PhaseRecord, ShowsScores, SubmissionRecord, Tells, utc_now
 from submissions.storage.roles import PERMISSIONS, Role
 from submissions.storage.states import State
 from tests.records import START
@@ -57,6 +57,15 @@ def test_what_a_reader_sees(uses_ladder: bool, minutes: int, is_owner: bool, exp
     phase = PhaseRecord(slug="p", title="P", opens_at=START, freezes_at=FREEZE, uses_ladder=uses_ladder)
     assert disclosure(phase, _scored(minutes), Reader(is_owner)).sight is expected
     assert disclosure(phase, _scored(minutes), Reader(is_owner, ORGANIZERS)).sight is Sight.ALL
+
+
+@pytest.mark.parametrize("is_owner", [False, True])
+def test_a_phase_that_shows_scores_later_shows_nobody_but_organizers_any(is_owner: bool) -> None:
+    phase = PhaseRecord(slug="p", title="P", opens_at=START, shows_scores=ShowsScores.AFTER_CLOSE)
+    assert disclosure(phase, _scored(-1), Reader(is_owner)).sight is Sight.NOTHING
+    assert disclosure(phase, _scored(-1), Reader(is_owner, ORGANIZERS)).sight is Sight.ALL
+    phase.closes_at = utc_now() - timedelta(seconds=1)
+    assert disclosure(phase, _scored(-1), Reader(is_owner)).sight is Sight.ALL
 
 
 @pytest.mark.parametrize(
@@ -126,8 +135,7 @@ def test_the_bits_of_a_submission_are_counted() -> None:
     assert bits_of_submission(1, 1.0, Tells.SCORES) == math.log2(101)
     assert bits_of_submission(2, 25.0, Tells.SCORES) == 2 * math.log2(5)  # the mean of both follows from them
     with_metrics = bits_of_submission(1, 1.0, Tells.METRICS)
-    assert with_metrics is not None
-    assert with_metrics > math.log2(101) + 2 * math.log2(2001)  # τ and Ψ with three digits, at least
+    assert with_metrics == pytest.approx(math.log2(101) + 3 * math.log2(2001))  # τ, Ψ and sign-error, three digits each
     assert bits_of_submission(1, 1.0, Tells.EVERYTHING) is None
 
 
