@@ -86,6 +86,12 @@ def shown(entries: Sequence[Entry]) -> list[tuple[int, float | None, bool]]:
     return [(entry.id, entry.shown_score, entry.is_released) for entry in entries]
 
 
+def test_the_bound_of_a_released_score_is_kept_and_no_other() -> None:
+    first, second = decided([undecided(1, 60.0), undecided(2, 50.0)], LADDER, sure({1: 60.0, 2: 50.0}))
+    assert (first.is_released, first.lower_bound) == (True, pytest.approx(60.0))
+    assert (second.is_released, second.shown_score, second.lower_bound) == (False, 60.0, None)
+
+
 def test_of_a_score_without_a_jackknife_nothing_is_certain() -> None:
     assert shown(decided([undecided(1, 60.0)], LADDER, sure({}))) == [(1, 0.0, True)]
     assert shown(decided([ENTRY, undecided(2, 60.0)], LADDER, sure({}))) == [(1, 10.0, True), (2, 10.0, False)]
