@@ -88,7 +88,8 @@ def shown(entries: Sequence[Entry]) -> list[tuple[int, float | None, bool]]:
 
 def test_the_bound_of_a_released_score_is_kept_and_no_other() -> None:
     first, second = decided([undecided(1, 60.0), undecided(2, 50.0)], LADDER, sure({1: 60.0, 2: 50.0}))
-    assert (first.is_released, first.lower_bound) == (True, pytest.approx(60.0))
+    assert first.is_released
+    assert first.lower_bound == pytest.approx(60.0)
     assert (second.is_released, second.shown_score, second.lower_bound) == (False, 60.0, None)
 
 
