@@ -102,9 +102,8 @@ def _networks_left(session: Session, of: ColumnElement[bool]) -> tuple[int, int]
     is_open = EvaluationRecord.state.in_(OPEN)
     values = select(func.count()).where(ValueRecord.evaluation_id == EvaluationRecord.id).scalar_subquery()
     networks = EvaluationRecord.networks
-    done = (
-        networks * (TENTHS * values // func.nullif(networks, 0, type_=Integer)) // TENTHS
-    )  # as `Disclosure.done` counts
+    # As `Disclosure.done` counts.
+    done = networks * (TENTHS * values // func.nullif(networks, 0, type_=Integer)) // TENTHS
     left = func.sum(case((is_open, networks - done), else_=0))
     total, submissions = session.execute(
         select(left, func.count(EvaluationRecord.submission_id.distinct())).where(of)

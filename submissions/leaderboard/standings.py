@@ -9,7 +9,7 @@ A submission is locked before its phase, here as in `submissions.evaluation.outc
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 from sqlalchemy import and_, exists, or_, select
 from sqlalchemy import update as change
@@ -43,7 +43,7 @@ _WAS_SCORED = and_(
         EvaluationRecord.state == State.SCORED,
     ),
 )
-_COMPUTED = ("score_in_steps", "was_scored")
+_COMPUTED = ("score_in_steps", "was_scored")  # the last fields
 _ENTRY = [getattr(SubmissionRecord, field.name) for field in fields(Entry) if field.name not in _COMPUTED]
 _RULES = [getattr(PhaseRecord, field.name) for field in fields(Rules)]
 
@@ -200,7 +200,7 @@ def _entries(session: Session, board: _Board, entrants: Sequence[str]) -> dict[s
     entries: dict[str, list[Entry]] = {}
     for part in parts(entrants):
         rows = session.execute(
-            select(SubmissionRecord.entrant, _WAS_SCORED, *_ENTRY)
+            select(SubmissionRecord.entrant, SubmissionRecord.id, _WAS_SCORED, *_ENTRY)
             .where(
                 SubmissionRecord.phase_id == board.phase_id,
                 SubmissionRecord.entrant.in_(part),
@@ -209,10 +209,9 @@ def _entries(session: Session, board: _Board, entrants: Sequence[str]) -> dict[s
             .order_by(SubmissionRecord.id)
         )
         in_steps = _scores_in_steps(session, board, part)
-        for entrant, was_scored, *columns in rows:
-            entry = Entry(*columns)
-            entry = replace(entry, score_in_steps=in_steps.get(entry.id), was_scored=was_scored)
-            entries.setdefault(entrant, []).append(entry)
+        for entrant, submission_id, was_scored, *columns in rows:
+            values = [*columns, in_steps.get(submission_id), was_scored]
+            entries.setdefault(entrant, []).append(Entry(*values))
     return entries
 
 
