@@ -30,6 +30,7 @@ RUN python3.11 -c "import tomllib; \
         print(*(w for w in wanted if not w.startswith(('torch', 'scikit-learn', 'docker', 'h5py', 'google-crc32c', 'pillow'))), sep='\n')" \
         > server-requirements.txt \
     && pip install --no-cache-dir -c constraints.txt -r server-requirements.txt
+COPY gengap gengap
 COPY server server
 COPY docs server/docs
 COPY worker worker
@@ -52,6 +53,7 @@ ARG PIP_EXTRA_INDEX_URL
 ARG PIP_NO_INDEX
 ARG PIP_FIND_LINKS
 COPY pyproject.toml LICENSE README.md ./
+COPY gengap gengap
 COPY server server
 COPY docs server/docs
 COPY worker worker

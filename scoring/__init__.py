@@ -20,6 +20,7 @@ from scoring.statistics.jackknife import Jackknife
 from scoring.statistics.reference import References, references
 from scoring.statistics.sign_error import TEST_SETS, TestSets
 from scoring.statistics.variants import VARIANTS, Variant
+from scoring.sub_grid import sub_grid
 from scoring.truth import DERIVED_TARGETS, Truth, parse_truth
 
 __all__ = [
@@ -66,4 +67,5 @@ __all__ = [
     "rank_intervals",
     "references",
     "report",
+    "sub_grid",
 ]

@@ -37,12 +37,18 @@ def complexity(model, dataset):
 
 
 def make_tiny_zoo(
-    folder: Path, name: str = "tiny", *, copies: int = 2, truth_public: bool = True, offers: Sequence[str] = ()
+    folder: Path,
+    name: str = "tiny",
+    *,
+    copies: int = 2,
+    truth_public: bool = True,
+    offers: Sequence[str] = (),
+    holes: int = 0,
 ) -> Path:
     """A zoo of 4 x copies two-layer networks with random weights, and a truth that follows their norms.
 
     offers: what it has for the extended track, as `model_zoo.zoo.OFFERS` names it: two siblings, ten unlabelled inputs,
-    and, as its way, half of its weights and three quarters of them.
+    and, as its way, half of its weights and three quarters of them. holes: how many networks its grid lacks.
     """
     axes = [
         Axis(name="width", values=[3, 5]),
@@ -53,7 +59,8 @@ def make_tiny_zoo(
     grid = list(itertools.product(*(axis.values for axis in axes)))
     with new_zoo(folder) as writer:
         writer.training_data(rng.random((20, 1, 8, 8), dtype=np.float32), rng.integers(0, 10, 20))
-        for network_id, point in sorted(zip(opaque_ids(len(grid), zlib.crc32(name.encode())), grid, strict=True)):
+        ids = opaque_ids(len(grid), zlib.crc32(name.encode()))
+        for network_id, point in sorted(zip(ids, grid, strict=True))[holes:]:
             width, scale = int(point[0]), float(point[1])
             initial = {
                 "1.weight": rng.normal(size=(width, 64)).astype(np.float32),

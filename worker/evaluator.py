@@ -8,7 +8,7 @@ import logging
 import threading
 import uuid
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -200,14 +200,26 @@ def _watched(db: Database, owner: str, lease_s: float, sandbox: Sandbox, stoppin
 
 
 def evaluate_zoo(
-    pool: SandboxPool, zoo: Zoo, code: Code, limits: Limits, *, slots: int
+    pool: SandboxPool,
+    zoo: Zoo,
+    code: Code,
+    limits: Limits,
+    *,
+    slots: int,
+    network_ids: Sequence[str] | None = None,
+    draw: int = 0,
+    is_profiled: bool = False,
 ) -> Generator[tuple[str, Outcome]]:
-    """Evaluate a measure on every network of a zoo, `slots` at a time, and yield outcomes as they arrive.
+    """Evaluate a measure on a zoo's networks (all, or those named), `slots` at a time; yield outcomes as they arrive.
 
     Ends after the first failure. Raises SandboxError, and any other exception of one of the threads.
+
+    draw: 0 for the random numbers that a server gives the measure; another number for others.
     """
-    waiting = deque(network.id for network in zoo.networks)
+    wanted = [network.id for network in zoo.networks] if network_ids is None else list(network_ids)
+    waiting = deque(wanted)
     outcomes: SimpleQueue[tuple[str, Outcome] | BaseException] = SimpleQueue()
+    digest = f"{code.digest}/{draw}" if draw else code.digest
 
     def evaluate_share() -> None:
         try:
@@ -215,8 +227,9 @@ def evaluate_zoo(
                 sandbox.start(code, limits)
                 while waiting:
                     network_id = waiting.popleft()
-                    seed = seed_of(code.digest, network_id)
-                    outcomes.put((network_id, sandbox.evaluate(network_files(zoo, network_id, code.track), seed)))
+                    files = network_files(zoo, network_id, code.track)
+                    outcome = sandbox.evaluate(files, seed_of(digest, network_id), is_profiled=is_profiled)
+                    outcomes.put((network_id, outcome))
         except IndexError:  # the other thread took the last one
             return
 
@@ -225,10 +238,10 @@ def evaluate_zoo(
             outcomes.put(fault)
 
     with ThreadPoolExecutor(slots) as executor:
-        for _ in range(slots):
+        for _ in range(min(slots, len(wanted))):
             executor.submit(evaluate_share).add_done_callback(tell_fault)
         try:
-            for _ in zoo.networks:
+            for _ in wanted:
                 outcome = outcomes.get()
                 if isinstance(outcome, BaseException):
                     raise outcome

@@ -36,6 +36,16 @@ class TrainingData(TensorDataset):
         """All labels: int64 of shape (n,)."""
         return self.tensors[1]
 
+    @property
+    def data(self) -> Tensor:
+        """The inputs, under the name that torchvision's datasets have for them."""
+        return self.inputs
+
+    @property
+    def targets(self) -> Tensor:
+        """The labels, under the name that torchvision's datasets have for them."""
+        return self.labels
+
     def batches(self, batch_size: int = 256) -> Iterator[tuple[Tensor, Tensor]]:
         """Iterate over (inputs, labels) of at most `batch_size` examples, in order; the last batch may be smaller."""
         return zip(torch.split(self.inputs, batch_size), torch.split(self.labels, batch_size), strict=True)

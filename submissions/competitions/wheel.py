@@ -18,7 +18,7 @@ from model_zoo import ZooError
 from model_zoo.recipes import read_recipe
 
 DISTRIBUTION = "gengap"
-_PACKAGES = ("model_zoo", "scoring", "server", "submissions", "worker")
+_PACKAGES = ("gengap", "model_zoo", "scoring", "server", "submissions", "worker")
 _DATA = {  # as package-data in pyproject.toml
     "server": ("templates/**/*.html", "static/**/*", "docs/**/*"),
     "submissions": ("storage/migrations/*.mako", "starting_kit/*.md", "starting_kit/*.ipynb"),

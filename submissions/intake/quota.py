@@ -17,6 +17,7 @@ from submissions.storage.records import PhaseRecord, SubmissionRecord, TeamPerso
 from submissions.storage.roles import PERMISSIONS, Permission
 from submissions.storage.states import OPEN, State
 
+WINDOW = timedelta(days=1)
 LEAST_SMOKE_FAILURES = 50
 SMOKE_FAILURES_PER_SUBMISSION = 10
 
@@ -71,7 +72,7 @@ def quota_of(session: Session, phase: PhaseRecord, user_id: int, now: datetime) 
     spends = SubmissionRecord.spends_quota
     is_open = SubmissionRecord.state.in_(OPEN)
     is_ours = or_(SubmissionRecord.entrant == entrant, SubmissionRecord.user_id == user_id)
-    is_recent = and_(is_ours, SubmissionRecord.created_at > now - timedelta(days=1))
+    is_recent = and_(is_ours, SubmissionRecord.created_at > now - WINDOW)
     were_in = select(TeamPersonRecord.team_id).where(TeamPersonRecord.user_id == user_id)  # also teams that they left
     spent, held, unspent, used = session.execute(
         select(
@@ -124,20 +125,60 @@ def refusal(
             f"{your} {quota.total} submissions in this phase are used or reserved. The number is for the whole "
             "phase and never resets."
         )
-    if quota.remaining == 0 and quota.held == 0:
-        return f"{have} used all {quota.daily} submissions of the last 24 hours in this phase."
     if quota.remaining == 0:
+        surplus = quota.spent + quota.held - quota.daily
+        free = _free_at(session, phase, user_id, now, surplus, are_unspent=False)
+        if quota.held == 0:
+            return f"{have} used all {quota.daily} submissions of the last 24 hours in this phase. {free}"
         return (
             f"{your} {quota.daily} submissions of the last 24 hours in this phase are used or reserved: "
-            f"{quota.spent} used, {quota.held} waiting. Wait for these, or cancel one."
+            f"{quota.spent} used, {quota.held} waiting. Wait for these, or cancel one. {free}"
         )
     if quota.unspent >= quota.unspent_limit:
+        surplus = quota.unspent - quota.unspent_limit
+        free = _free_at(session, phase, user_id, now, surplus, are_unspent=True)
         return (
             f"{quota.unspent} of {your.lower()} uploads in the last 24 hours failed in their smoke run or were "
             "cancelled before they began, and this phase takes no more. Try the measure on your own machine first: "
-            "gengap evaluate."
+            f"gengap evaluate. {free}"
         )
     return None
+
+
+def _free_at(
+    session: Session, phase: PhaseRecord, user_id: int, now: datetime, surplus: int, *, are_unspent: bool
+) -> str:
+    """Return when the next submission is free: a day after the oldest one whose end brings the number below the limit.
+
+    Parameters
+    ----------
+    surplus : int
+        How many are counted above the limit.
+    are_unspent : bool
+        Whether it is the limit of uploads that ended before they began.
+    """
+    entrant, _ = entrant_of(session, phase.competition_id, user_id)
+    counts = or_(SubmissionRecord.spends_quota, SubmissionRecord.state.in_(OPEN))
+    frees_at = session.scalars(
+        select(SubmissionRecord.created_at)
+        .where(
+            SubmissionRecord.phase_id == phase.id,
+            or_(SubmissionRecord.entrant == entrant, SubmissionRecord.user_id == user_id),
+            SubmissionRecord.created_at > now - WINDOW,
+            SubmissionRecord.state != State.BROKEN,
+            SubmissionRecord.is_baseline.is_(False),
+            ~counts if are_unspent else counts,
+        )
+        .order_by(SubmissionRecord.created_at)
+        .offset(surplus)
+        .limit(1)
+    ).first()
+    if frees_at is None:  # a limit of 0
+        return "Ask the organizers."
+    free = frees_at + WINDOW + timedelta(minutes=1)  # the next whole minute
+    if phase.closes_at is not None and free >= phase.closes_at:
+        return "The phase closes before the next one is free."
+    return f"The next one is free on {free:%d %B %Y at %H:%M} UTC."
 
 
 def _is_reachable(user: UserRecord) -> bool:

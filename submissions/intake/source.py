@@ -68,7 +68,7 @@ def check_entry(path: str, tree: ast.Module, *, takes_context: bool) -> None:
         raise _no_function(
             f'{where} must be callable as {call}, with three arguments, since TRACK is "extended".', path, last.lineno
         )
-    if not takes_context and not _takes(last.args, 2):
+    if not takes_context and not _takes(last.args, 2) and not _takes_folder(last.args):
         hint = ' A measure with a context says TRACK = "extended".' if _takes(last.args, 3) else ""
         raise _no_function(f"{where} must be callable as {call}, with two arguments.{hint}", path, last.lineno)
 
@@ -167,6 +167,12 @@ def _names_function(target: ast.expr) -> bool:
         case ast.Tuple(elts=elements) | ast.List(elts=elements):
             return any(isinstance(element, ast.Name) and element.id == FUNCTION for element in elements)
     return False
+
+
+def _takes_folder(arguments: ast.arguments) -> bool:
+    """Check whether it is PGDL's complexity(model, dataset, program_dir)."""
+    names = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
+    return names[2:3] == ["program_dir"] and _takes(arguments, 3)
 
 
 def _takes(arguments: ast.arguments, count: int) -> bool:

@@ -64,6 +64,7 @@ def upload_with_an_interruption(page: Page, archive: Path) -> None:
     assert second_piece.search(first_piece.value.url)
 
 
+@pytest.mark.thorough
 def test_a_zoo_is_uploaded_checked_and_opened_and_a_measure_scored_on_it(
     chromium: Browser, running_site: RunningSite, organizer: Page, digits_cnn: Path, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 import re
 from typing import Literal
 
+import pytest
 from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, ViewportSize, expect
 
 from submissions.evaluation import workers
@@ -218,6 +219,7 @@ def test_a_too_large_file_is_told_before_it_is_sent(chromium: Browser, served_si
     context.close()
 
 
+@pytest.mark.thorough
 def test_a_too_large_file_sent_anyway_gets_its_sentence_on_the_form(chromium: Browser, served_site: ServedSite) -> None:
     paths = _populate(served_site)
     context = chromium.new_context(java_script_enabled=False)
@@ -243,6 +245,7 @@ def test_the_first_tab_leads_past_the_navigation(chromium: Browser, served_site:
     context.close()
 
 
+@pytest.mark.thorough
 def test_without_javascript_the_board_and_a_running_submission_can_be_read(
     chromium: Browser, served_site: ServedSite
 ) -> None:

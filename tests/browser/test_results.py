@@ -78,6 +78,7 @@ def test_a_picture_is_saved_as_svg_and_png(chromium: Browser, served_site: Serve
     assert (watch.external, watch.complaints) == ([], [])
 
 
+@pytest.mark.thorough
 def test_values_are_coloured_by_the_axis_that_is_chosen(chromium: Browser, served_site: ServedSite) -> None:
     first, _ = _two_scored(served_site)
     context = chromium.new_context()
@@ -90,6 +91,7 @@ def test_values_are_coloured_by_the_axis_that_is_chosen(chromium: Browser, serve
     context.close()
 
 
+@pytest.mark.thorough
 def test_without_javascript_the_numbers_are_in_tables(chromium: Browser, served_site: ServedSite) -> None:
     first, second = _two_scored(served_site)
     context = chromium.new_context(java_script_enabled=False)
@@ -118,6 +120,7 @@ def test_without_javascript_the_numbers_are_in_tables(chromium: Browser, served_
     ],
     ids=["light", "dark", "phone"],
 )
+@pytest.mark.thorough
 def test_pages_of_results_have_no_violation(
     chromium: Browser, served_site: ServedSite, scheme: Literal["light", "dark"], viewport: ViewportSize
 ) -> None:

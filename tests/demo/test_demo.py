@@ -91,6 +91,7 @@ def done(home: Path) -> set[int]:
         db.close()
 
 
+@pytest.mark.thorough
 def test_demo_check_uploads_a_measure_and_sees_it_scored(digits_mlp: Path, digits_cnn: Path) -> None:
     finished = subprocess.run([*COMMAND, "--check"], capture_output=True, text=True, timeout=1200, check=False)
     assert finished.returncode == 0, finished.stderr

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("server", "worker", "submissions", "scoring", "model_zoo")
+ROOMS = ("gengap", "server", "worker", "submissions", "scoring", "model_zoo")
 _IGNORED = shutil.ignore_patterns("__pycache__", "node_modules")
 
 

@@ -172,6 +172,7 @@ def test_a_worker_whose_sandbox_is_not_good_enough_sends_mails_all_the_same(
         wait_until(lambda: len(server.messages) == 1, "the mail")
 
 
+@pytest.mark.thorough
 def test_a_worker_that_scores_a_submission_mails_its_author(settings: Settings, tiny_zoo: Path) -> None:
     with mail_server() as server:
         sending = _with(settings, smtp_port=server.port)

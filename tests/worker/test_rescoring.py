@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from sqlalchemy import update
 
 from submissions.settings import Settings
@@ -11,6 +12,7 @@ from tests.services import wait_until
 from tests.worker.test_worker import prepared, worker
 
 
+@pytest.mark.thorough
 def test_a_sweep_reports_what_was_scored_before(settings: Settings, tiny_zoo: Path, other_zoo: Path) -> None:
     with prepared(settings, tiny_zoo, other_zoo) as competition:
         submission_id = competition.submit(competition.user())

@@ -56,6 +56,7 @@ def test_a_submission_is_scored_on_zoos_that_are_on_s3(
     assert not (remote.store_folder / "zoos").exists()
 
 
+@pytest.mark.thorough
 def test_a_damaged_object_breaks_the_submission_and_is_named(
     remote: Settings, db: Database, bucket: Bucket, tiny_zoo: Path
 ) -> None:

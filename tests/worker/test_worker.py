@@ -180,6 +180,7 @@ def test_cancelling_ends_a_measures_processes_long_before_its_limit(
         assert process.is_running()
 
 
+@pytest.mark.thorough
 def test_cancelling_in_the_smoke_run_spends_no_quota(settings: Settings, tiny_zoo: Path, other_zoo: Path) -> None:
     phase = {"wall_s": 1000.0, "smoke_networks": 2}
     with prepared(settings, other_zoo, tiny_zoo, **phase) as competition, worker(settings):
@@ -191,6 +192,7 @@ def test_cancelling_in_the_smoke_run_spends_no_quota(settings: Settings, tiny_zo
         assert (submission.state, submission.spends_quota) == (State.CANCELLED, False)
 
 
+@pytest.mark.thorough
 def test_limits_of_the_phase_reach_the_sandbox(settings: Settings, tiny_zoo: Path) -> None:
     with prepared(settings, tiny_zoo, wall_s=0.5, shows_logs=True) as competition, worker(settings):
         submission_id = competition.submit(competition.user(), SLEEPS)
@@ -222,6 +224,7 @@ def test_how_a_measure_fails_is_told_on_public_zoos_and_where_logs_are_shown(
 
 
 @pytest.mark.parametrize("is_public", [True, False])
+@pytest.mark.thorough
 def test_the_shape_of_what_a_measure_returns_is_told_of_public_zoos_alone(
     settings: Settings, tiny_zoo: Path, other_zoo: Path, is_public: bool
 ) -> None:
@@ -239,6 +242,7 @@ def test_the_shape_of_what_a_measure_returns_is_told_of_public_zoos_alone(
         assert detail.startswith("returned a tensor of shape (") if is_public else detail == ""
 
 
+@pytest.mark.thorough
 def test_a_zoo_that_vanished_is_our_fault(settings: Settings, tiny_zoo: Path) -> None:
     with prepared(settings, tiny_zoo) as competition:
         submission_id = competition.submit(competition.user())
@@ -277,6 +281,7 @@ def test_a_measure_that_cannot_work_fails_in_its_smoke_run_and_reaches_no_other_
         assert all(e.layers is None for e in competition.evaluations(submission_id) if e.purpose is not Purpose.SMOKE)
 
 
+@pytest.mark.thorough
 def test_after_its_smoke_run_a_submission_goes_on_without_a_further_hint(
     settings: Settings, tiny_zoo: Path, other_zoo: Path
 ) -> None:
@@ -292,6 +297,7 @@ def test_after_its_smoke_run_a_submission_goes_on_without_a_further_hint(
         assert (told.smoke.state, told.smoke.done) == (State.SCORED, 2)
 
 
+@pytest.mark.thorough
 def test_seeded_random_values_come_again_and_others_are_told(settings: Settings, tiny_zoo: Path) -> None:
     seeded = "import torch\n\n\ndef complexity(model, dataset):\n    return float(torch.rand(()))\n"
     unseeded = "import os\n\n\ndef complexity(model, dataset):\n    return int.from_bytes(os.urandom(6), 'big')\n"
@@ -309,6 +315,7 @@ def test_seeded_random_values_come_again_and_others_are_told(settings: Settings,
         assert [competition.submission(one).state for one in submissions] == [State.SCORED] * 2
 
 
+@pytest.mark.thorough
 def test_networks_that_pool_their_time_may_differ_in_it(settings: Settings, tiny_zoo: Path) -> None:
     uneven = """
 import time
@@ -326,6 +333,7 @@ def complexity(model, dataset):
         assert (competition.progress(submission_id).zoos[0].longest_wall_s or 0) > 1.0
 
 
+@pytest.mark.thorough
 def test_a_pooled_time_limit_ends_a_submission_and_says_that_it_is_pooled(settings: Settings, tiny_zoo: Path) -> None:
     limits = {"wall_s": 0.2, "time_rule": TimeRule.POOLED}
     with prepared(settings, tiny_zoo, **limits) as competition, worker(settings):
@@ -336,6 +344,7 @@ def test_a_pooled_time_limit_ends_a_submission_and_says_that_it_is_pooled(settin
         assert submission.detail == "longer than the 1.6 s that all networks of the zoo have together (pooled)"
 
 
+@pytest.mark.thorough
 def test_a_phases_processor_seconds_reach_the_sandbox(settings: Settings, tiny_zoo: Path) -> None:
     spins = "def complexity(model, dataset):\n    while True:\n        pass\n"
     with prepared(settings, tiny_zoo, cpu_s=0.3) as competition, worker(settings):
@@ -363,6 +372,7 @@ def test_a_worker_puts_itself_on_record_and_takes_itself_off(settings: Settings,
         assert on_record(competition) == ()
 
 
+@pytest.mark.thorough
 def test_a_worker_without_a_needed_layer_takes_no_work_and_says_why(settings: Settings, tiny_zoo: Path) -> None:
     settings = Settings(**(settings.model_dump() | {"sandbox_minimum": ("namespaces", "moat")}))
     with prepared(settings, tiny_zoo) as competition:

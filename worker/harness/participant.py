@@ -20,7 +20,7 @@ import random
 import struct
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from model_zoo.architectures import load_network, load_training_data
 from worker.harness.descriptors import Descriptors
 from worker.harness.extended import load_context
 from worker.harness.own_architecture import own_build
+from worker.harness.profiling import Profiler
 
 MEASURE_FOLDER = Path("/tmp/measure")  # noqa: S108  (a tmpfs of this process alone)
 REPORT_BYTES = 4000
@@ -63,6 +64,7 @@ def run(request: Mapping[str, Any], files: Descriptors, channel: int) -> None:
     tag, value = b"x", 0.0
     result, report = files.result, files.report
     word: int | None = channel  # until the message has arrived
+    profiler = Profiler(str(MEASURE_FOLDER)) if request["profile"] else None
     try:
         _keep_only(files, channel)
         own = None
@@ -84,11 +86,14 @@ def run(request: Mapping[str, Any], files: Descriptors, channel: int) -> None:
         multiprocessing.process.BaseProcess.start = _start_no_process  # type: ignore[method-assign, assignment]
         _await_word(word)
         _write(report, LOADED)
+        if profiler is not None:
+            profiler.mark("load")
+            profiler.watch(model)
     except BaseException as error:  # noqa: BLE001  (whatever it is, it is ours and goes to the supervisor)
         _await_word(word)
         _send_report(report, {"class": type(error).__name__, "message": str(error)})
     else:
-        tag, value = _judge((model, dataset) if further is None else (model, dataset, further), report)
+        tag, value = _judge((model, dataset) if further is None else (model, dataset, further), report, profiler)
     try:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -97,7 +102,7 @@ def run(request: Mapping[str, Any], files: Descriptors, channel: int) -> None:
         _exit(0)
 
 
-def _judge(arguments: tuple[object, ...], report: int) -> tuple[bytes, float]:
+def _judge(arguments: tuple[object, ...], report: int, profiler: Profiler | None) -> tuple[bytes, float]:
     try:
         module = importlib.import_module("complexity")
     except BaseException as error:  # noqa: BLE001  (SystemExit and KeyboardInterrupt too are the measure's)
@@ -106,8 +111,10 @@ def _judge(arguments: tuple[object, ...], report: int) -> tuple[bytes, float]:
     function = getattr(module, "complexity", None)
     if not callable(function):
         return b"m", 0.0
+    if len(arguments) == 2 and _wants_folder(function):
+        arguments = (*arguments, str(MEASURE_FOLDER))
     try:
-        returned = function(*arguments)
+        returned = function(*arguments) if profiler is None else _profiled(profiler, function, arguments)
     except BaseException as error:  # noqa: BLE001
         _send_report(report, _describe(error))
         return b"r", 0.0
@@ -121,7 +128,22 @@ def _judge(arguments: tuple[object, ...], report: int) -> tuple[bytes, float]:
     except BaseException as error:  # noqa: BLE001  (a tensor without a number in it, or what the measure has patched)
         _send_report(report, {"message": f"what cannot be read as a number ({type(error).__name__})"})
         return b"n", 0.0
+    if profiler is not None:
+        _send_report(report, {"profile": profiler.told()})
     return b"v", value
+
+
+def _wants_folder(function: object) -> bool:
+    """Whether the third parameter is `program_dir`, which in PGDL is the folder of the submission's own files."""
+    code = getattr(function, "__code__", None)
+    return getattr(code, "co_varnames", ())[2:3] == ("program_dir",) and getattr(code, "co_argcount", 0) >= 3
+
+
+def _profiled(profiler: Profiler, function: Callable[..., object], arguments: tuple[object, ...]) -> object:
+    profiler.mark("import")
+    returned = profiler.call(function, *arguments)
+    profiler.mark("measure")
+    return returned
 
 
 def _real_number(returned: object) -> float:
@@ -217,7 +239,7 @@ def _unpack(code: int, sizes: Mapping[str, int]) -> None:
 
 def _start_no_process(_process: object) -> None:
     """Refuse with a clear message; not for protection, but because pools would hang on what the filter refuses."""
-    raise PermissionError("a measure may not start processes; use threads")
+    raise PermissionError("a measure may not start processes; use threads (and num_workers=0 in a DataLoader)")
 
 
 def _seed(seed: int) -> None:

@@ -105,6 +105,39 @@ class NetworkFiles:
 
 
 @dataclass(frozen=True)
+class LineTime:
+    """The seconds that one line of the measure took, what it calls included."""
+
+    file: str
+    line: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Where the time of one network went. Measuring makes the measure itself slower.
+
+    Attributes
+    ----------
+    load_s : float
+        Loading the network, its data and the measure's own files.
+    forward_s : float
+        The network's forward passes, with `forward_passes` their number.
+    measure_s : float
+        The whole call of the measure, forward passes included, and `import_s` what importing it took.
+    lines : tuple of LineTime
+        The slowest lines of the measure's own files, the slowest first.
+    """
+
+    load_s: float
+    import_s: float
+    measure_s: float
+    forward_s: float
+    forward_passes: int
+    lines: tuple[LineTime, ...]
+
+
+@dataclass(frozen=True)
 class Value:
     """The measure's result for one network, and its cost.
 
@@ -116,12 +149,18 @@ class Value:
         Seconds by the clock; processor seconds, None where they are not known.
     peak_bytes : int or None
         Peak resident memory, None where it is not known.
+    log : str or None
+        The end of the printed output. For the author's own machine only: a server records nothing of it.
+    profile : Profile or None
+        Where the time went, if that was asked for.
     """
 
     value: float
     wall_s: float
     cpu_s: float | None
     peak_bytes: int | None
+    log: str | None = None
+    profile: Profile | None = None
 
 
 @dataclass(frozen=True)
@@ -175,7 +214,7 @@ class Sandbox(Protocol):
             If the sandbox does not start.
         """
 
-    def evaluate(self, network: NetworkFiles, seed: int) -> Outcome:
+    def evaluate(self, network: NetworkFiles, seed: int, *, is_profiled: bool = False) -> Outcome:
         """Evaluate the measure on one network in a fresh process.
 
         Parameters
@@ -184,6 +223,8 @@ class Sandbox(Protocol):
             Its files are opened for this evaluation only.
         seed : int
             For all random number generators that the measure finds; see `seed_of`.
+        is_profiled : bool, optional
+            Whether to measure where the time goes, which takes time itself.
 
         Returns
         -------

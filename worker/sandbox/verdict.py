@@ -6,11 +6,12 @@ import os
 import re
 import signal
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from submissions.storage.states import Reason
-from worker.sandbox.protocol import Failure, Limits, Outcome, SandboxError, Value
+from worker.sandbox.protocol import Failure, Limits, LineTime, Outcome, Profile, SandboxError, Value
 
 FRAME_BYTES = 9
 LOADED = b"+"  # in the report once the harness has loaded everything, as in worker.harness.participant
@@ -132,7 +133,8 @@ def _outcome(evidence: Evidence, limits: Limits) -> Outcome:
     if tag == b"v":
         if not math.isfinite(value):
             return _failure(evidence, Reason.NOT_FINITE, f"returned {value}")
-        return Value(value, evidence.wall_s, evidence.cpu_s, evidence.peak_bytes)
+        log = _tail(evidence.log) or None
+        return Value(value, evidence.wall_s, evidence.cpu_s, evidence.peak_bytes, log, _profile(_read_report(evidence)))
     if tag not in _TAGS:
         return _failure(evidence, Reason.PROTOCOL, "an unknown answer")
     reason = _TAGS[tag]
@@ -185,6 +187,21 @@ def _read_report(evidence: Evidence) -> dict[str, object]:
     except (ValueError, RecursionError):
         return {}
     return report if isinstance(report, dict) else {}
+
+
+def _profile(report: Mapping[str, object]) -> Profile | None:
+    """Read a profile. It passed through the measure's process: what does not look like one is none."""
+    content = report.get("profile")
+    if not isinstance(content, dict):
+        return None
+    try:
+        lines = tuple(LineTime(clean(str(file)), int(line), float(seconds)) for file, line, seconds in content["lines"])
+        seconds = (float(content[name]) for name in ("load_s", "import_s", "measure_s", "forward_s"))
+        profile = Profile(*seconds, int(content["forward_passes"]), lines)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    numbers = (profile.load_s, profile.import_s, profile.measure_s, profile.forward_s, *(one.seconds for one in lines))
+    return profile if all(map(math.isfinite, numbers)) else None
 
 
 def clean(text: str, limit: int = TEXT_CHARACTERS) -> str:

@@ -13,7 +13,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 from worker.sandbox.handover import FORK_S, SealedCode, introduction, sealed, sealed_code, socket_pair
@@ -122,6 +122,7 @@ class _Task:
     seed: int
     processors: tuple[int, ...]
     covers_root: bool
+    is_profiled: bool = False
 
     def request(self) -> bytes:
         """Return the request for the harness as JSON; see `worker.harness.participant.run`."""
@@ -139,6 +140,7 @@ class _Task:
             "seccomp": (program or b"").hex(),
             "landlock": self.fences.landlock,
             "covers_root": self.covers_root,
+            "profile": self.is_profiled,
             "kernel_limits": self.fences.kernel_limits,
             "limits": asdict(limits) | {"cpu_s": math.ceil(cpu_s) + CPU_SLACK_S},
         }
@@ -201,14 +203,15 @@ class ZygoteSandbox:
         self._warm_zygote().fit(limits)
         self._measure = self._digest = measure.digest
 
-    def evaluate(self, network: NetworkFiles, seed: int) -> Outcome:
+    def evaluate(self, network: NetworkFiles, seed: int, *, is_profiled: bool = False) -> Outcome:
         """Evaluate the measure on one network. See `protocol.Sandbox.evaluate`."""
         if self._code is None:
             raise SandboxError("the sandbox was not started")
         if self._zygote is None:  # ended with the run before
             self._warm_zygote().fit(self._limits)
             self._measure = self._digest
-        return self._outcome(self._task(self._code, self._limits, Fences(), network, seed))
+        task = self._task(self._code, self._limits, Fences(), network, seed)
+        return self._outcome(replace(task, is_profiled=is_profiled))
 
     def try_out(self, measure: Code, limits: Limits, fences: Fences, network: NetworkFiles) -> Outcome:
         """Evaluate code of ours with some layers switched off. The measure that was set with `start` stays set.

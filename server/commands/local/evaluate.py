@@ -1,146 +1,202 @@
 """`gengap evaluate`: evaluates a measure on a zoo, in the same sandbox and with the same scoring as the server."""
 
 import json
-import time
-from collections.abc import Generator
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
 import scoring
-from model_zoo import Zoo, ZooError
+from model_zoo import ZooError
+from scoring.plain import plain
 from server.commands.bars import bars
-from server.commands.common import find_zoo, settings_or_exit
+from server.commands.common import find_zoo, heed_interrupts, settings_or_exit
 from server.commands.errors import InputError, ending_with
 from server.commands.limit_options import limit_options, limits_among
-from server.commands.local.score_tables import print_report
-from submissions.intake.bundle import BundleError, BundleLimits, read_bundle
+from server.commands.local.evaluation_tables import print_evaluation
+from server.commands.local.local_evaluation import LocalEvaluation, chosen_networks, evaluate_here
+from server.commands.local.score import compare, read_json
+from server.commands.local.score_tables import Compared
+from submissions.intake.bundle import Bundle, BundleError, BundleLimits, read_bundle
 from submissions.settings import Settings
-from submissions.storage.states import SENTENCES, Reason, State
-from submissions.zoos import tracks
-from worker.evaluator import evaluate_zoo
-from worker.failures import describe
-from worker.sandbox.pool import make_pool
-from worker.sandbox.protocol import Code, Failure, Limits, Outcome, SandboxError
+from worker.sandbox.protocol import Limits
 
 MEASURE_FAILED = 1
-_console = Console(stderr=True)
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """The output of `--json`. Scores are null unless `state` is scored; `values` maps network id to value.
-
-    score, standard_error: from 0 to 100; cmi: from 0 to 1. standard_error is null also if the jackknife is undefined.
-    """
-
-    zoo: str
-    state: State
-    reason: Reason | None
-    detail: str | None
-    score: float | None
-    standard_error: float | None
-    cmi: float | None
-    kendall_tau: float | None
-    networks: int
-    values: dict[str, float]
-    seconds: float
+INTERRUPTED = 130  # as of a program that SIGINT ended
+OUTPUT_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
+PLOTS = (".svg", ".png")
 
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--zoo", "zoo_name", required=True, help="A zoo folder, or the name of a zoo, e.g. digits-mlp.")
 @click.option("--target", default="gap", show_default=True, help="What the values should order, as in a phase.")
+@click.option(
+    "--networks",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Evaluate at most N networks: a complete part of the zoo's grid, the same each time.",
+)
+@click.option("--only", multiple=True, metavar="ID", help="Evaluate this network alone, without a score; repeatable.")
+@click.option("--show-output", is_flag=True, help="Show what the measure prints and warns, network by network.")
+@click.option("--profile", is_flag=True, help="Show where the time goes: loading, forward passes, the measure's lines.")
+@click.option(
+    "--repeat",
+    type=click.IntRange(2),
+    metavar="K",
+    help="Evaluate K times: is the measure deterministic (2), and how noisy (3 or more)?",
+)
+@click.option(
+    "--compare",
+    "other_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Another measure's values, as --save writes them or as --json prints: is the difference more than chance?",
+)
+@click.option(
+    "--save", type=OUTPUT_FILE, metavar="FILE", help="Write the values as JSON, as `gengap score` reads them."
+)
+@click.option("--plot", type=OUTPUT_FILE, metavar="FILE", help="Draw values against the target, as .svg or .png.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else on stdout.")
 @click.option("--jobs", type=click.IntRange(1), help="Networks evaluated at a time (default: processors).")
 @limit_options(any_positive=True)
-def command(file: Path, zoo_name: str, target: str, as_json: bool, jobs: int | None, **options: float | None) -> None:
-    """Evaluate the measure in FILE (.py or .zip) on a zoo. Exit status: 0 scored, 1 the measure failed."""
+def command(file: Path, zoo_name: str, as_json: bool, **options: Any) -> None:
+    """Evaluate the measure in FILE (.py or .zip) on a zoo.
+
+    Ctrl-C ends it and prints what there is. Exit status: 0 scored, 1 the measure failed, 2 wrong usage or input, 130
+    interrupted.
+    """
+    try:
+        status = _command(file, zoo_name, options, as_json=as_json)
+    except InputError as error:
+        if as_json:
+            click.echo(json.dumps({"error": error.message}))
+        raise
+    raise SystemExit(status)
+
+
+def _command(file: Path, zoo_name: str, options: Mapping[str, Any], *, as_json: bool) -> int:
     settings = settings_or_exit()
+    heed_interrupts()
+    if options["networks"] is not None and options["only"]:
+        raise InputError("--networks and --only exclude each other; choose one.")
+    if options["plot"] is not None and options["plot"].suffix.lower() not in PLOTS:
+        raise InputError(f"--plot writes {' or '.join(PLOTS)}; {options['plot']} is neither.")
     with ending_with(InputError, ZooError, scoring.ScoringError):
         zoo = find_zoo(zoo_name, settings)
-        truth = scoring.Truth.from_gengap(zoo.truth().model_dump(), target)
-    limits = Limits(**limits_among(options))
-    result, report = _evaluate(file, zoo, truth, limits, settings, jobs or settings.worker_slots)
+        networks, truth = chosen_networks(zoo, options["target"], options["networks"], options["only"])
+        other = None if options["other_file"] is None else _read_other(options["other_file"], truth)
+        evaluation = LocalEvaluation(zoo, networks, truth)
+        bundle = _read(file, settings, evaluation)
+        if bundle is not None:
+            _evaluate(evaluation, bundle, Limits(**limits_among(options)), settings, options)
+        compared = None
+        if evaluation.report is not None and other is not None and truth is not None:
+            compared = compare(evaluation.report, scoring.report(truth, other))
+    if options["save"] is not None:
+        _write(options["save"], json.dumps(evaluation.values, indent=2).encode() + b"\n")
+    if options["plot"] is not None and evaluation.values and truth is not None:
+        _plot(options["plot"], evaluation)
     if as_json:
-        click.echo(json.dumps(asdict(result), allow_nan=False))
+        click.echo(json.dumps(_as_json(evaluation, compared, options), allow_nan=False))
     else:
-        _print(result, report, truth)
-    raise SystemExit(0 if result.state is State.SCORED else MEASURE_FAILED)
+        print_evaluation(evaluation, bundle, compared, shows_output=options["show_output"])
+    if evaluation.reason is not None:
+        return MEASURE_FAILED
+    return INTERRUPTED if evaluation.is_interrupted else 0
 
 
-def _evaluate(
-    file: Path, zoo: Zoo, truth: scoring.Truth, limits: Limits, settings: Settings, jobs: int
-) -> tuple[Evaluated, scoring.ZooReport | None]:
-    begin = time.monotonic()
-    values: dict[str, float] = {}
-
-    def result(
-        state: State,
-        *,
-        reason: Reason | None = None,
-        detail: str | None = None,
-        report: scoring.ZooReport | None = None,
-    ) -> tuple[Evaluated, scoring.ZooReport | None]:
-        evaluated = Evaluated(
-            zoo=zoo.name,
-            state=state,
-            reason=reason,
-            detail=detail,
-            score=report.score if report else None,
-            standard_error=report.standard_error if report else None,
-            cmi=report.cmi.minimum if report else None,
-            kendall_tau=report.kendall.tau_a if report else None,
-            networks=len(zoo.networks),
-            values=values,
-            seconds=round(time.monotonic() - begin, 3),
-        )
-        return evaluated, report
-
+def _read(file: Path, settings: Settings, evaluation: LocalEvaluation) -> Bundle | None:
     try:
-        bundle = read_bundle(file.name, file.read_bytes(), BundleLimits.of(settings))
+        return read_bundle(file.name, file.read_bytes(), BundleLimits.of(settings))
     except OSError as error:
         raise InputError(f"{file}: {error.strerror}") from error
     except BundleError as error:
         if error.reason is None:
             raise InputError(str(error)) from error
-        return result(State.FAILED, reason=error.reason, detail=str(error))
-    if (refusal := tracks.refusal(bundle.needs, [(zoo.name, zoo.offers)])) is not None:
-        raise InputError(refusal)
-    pool = make_pool(settings, jobs)
-    outcomes = evaluate_zoo(pool, zoo, Code(bundle.files, bundle.sha256, bundle.track), limits, slots=jobs)
-    try:
-        failure = _collect(outcomes, values, zoo)
-    except SandboxError as error:
-        raise InputError(f"The sandbox does not work here ({error}). Run: gengap doctor") from error
-    finally:
-        outcomes.close()
-        pool.close()
-    if failure is not None:
-        return result(State.FAILED, reason=failure.reason, detail=describe(failure))
-    return result(State.SCORED, report=scoring.report(truth, values))
+        evaluation.fail(error.reason, str(error))
+        return None
 
 
-def _collect(outcomes: Generator[tuple[str, Outcome]], values: dict[str, float], zoo: Zoo) -> Failure | None:
-    """Fill `values`, showing a progress bar on stderr; return the first failure, if any."""
+def _evaluate(
+    evaluation: LocalEvaluation, bundle: Bundle, limits: Limits, settings: Settings, options: Mapping[str, Any]
+) -> None:
+    """Evaluate the measure, with a progress bar on stderr."""
     with bars(BarColumn(), MofNCompleteColumn(), TextColumn("networks"), TimeElapsedColumn()) as tell:
-        tell(zoo.name, 0, len(zoo.networks))
-        for network_id, outcome in outcomes:
-            if isinstance(outcome, Failure):
-                return outcome
-            values[network_id] = outcome.value
-            tell(zoo.name, len(values), len(zoo.networks))
-    return None
+        times = options["repeat"] or 1
+        tell(evaluation.zoo.name, 0, times * len(evaluation.networks))
+        evaluate_here(
+            evaluation,
+            bundle,
+            limits,
+            settings,
+            jobs=options["jobs"] or settings.worker_slots,
+            times=times,
+            is_profiled=options["profile"],
+            progress=lambda done, total: tell(evaluation.zoo.name, done, total),
+        )
 
 
-def _print(result: Evaluated, report: scoring.ZooReport | None, truth: scoring.Truth) -> None:
-    if result.reason is not None:
-        _console.print(f"[bold red]failed[/] {result.reason}: {SENTENCES[result.reason]}")
-        _console.print(result.detail or "", markup=False, highlight=False)
-        return
-    Console().print(f"{result.zoo}: {result.networks} networks in {result.seconds:.1f} s")
-    if report is not None:
-        print_report(report, truth)
+def _read_other(path: Path, truth: scoring.Truth | None) -> dict[str, float]:
+    """Return the other measure's values on the networks of `truth`. Raises InputError before anything is evaluated."""
+    if truth is None:
+        raise InputError("--compare needs scores, which --only does not give.")
+    content = read_json(path, "compare")
+    if isinstance(content, dict) and isinstance(content.get("values"), dict):
+        content = content["values"]
+    if not isinstance(content, dict):
+        raise InputError(f"{path} must hold a JSON object: network id → number, or the output of --json")
+    wanted = set(truth.ids)
+    values = {network: value for network, value in content.items() if network in wanted}
+    try:
+        truth.align(values)
+    except scoring.ScoringError as error:
+        raise InputError(f"the compare file {str(path)!r}: {error}") from error
+    return values
+
+
+def _as_json(evaluation: LocalEvaluation, compared: Compared | None, options: Mapping[str, Any]) -> dict[str, object]:
+    """Return the output of --json. Scores are null unless `state` is scored; `values` maps network id to value.
+
+    score, standard_error: from 0 to 100; cmi: from 0 to 1. standard_error is null also if the jackknife is undefined.
+    """
+    report = evaluation.report
+    answer: dict[str, object] = {
+        "zoo": evaluation.zoo.name,
+        "state": evaluation.state,
+        "reason": evaluation.reason,
+        "detail": evaluation.detail,
+        "score": report.score if report else None,
+        "standard_error": report.standard_error if report else None,
+        "cmi": report.cmi.minimum if report else None,
+        "kendall_tau": report.kendall.tau_a if report else None,
+        "networks": len(evaluation.networks),
+        "values": evaluation.values,
+        "seconds": evaluation.seconds,
+    }
+    if options["show_output"]:
+        answer["output"] = evaluation.output
+    if options["profile"]:
+        answer["profile"] = {network: asdict(profile) for network, profile in evaluation.profiles.items()}
+    if evaluation.repeats is not None:
+        answer["repeats"] = asdict(evaluation.repeats)
+    if compared is not None:
+        answer["comparison"] = plain(compared)
+    return answer
+
+
+def _plot(path: Path, evaluation: LocalEvaluation) -> None:
+    from server.charts.drawing import drawn  # noqa: PLC0415  (its library costs 0.1 s, which only a picture is worth)
+    from server.commands.local.evaluation_chart import chart_of  # noqa: PLC0415
+
+    _write(path, drawn(chart_of(evaluation), path.suffix.lower()))
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from error

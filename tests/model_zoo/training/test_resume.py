@@ -162,6 +162,7 @@ def test_a_group_goes_on_from_its_snapshot(killed: Killed, uninterrupted: dict[s
     assert len(changed) == len(snapshot["alive"]) > 0
 
 
+@pytest.mark.thorough
 def test_files_of_unfinished_work_that_are_cut_off_are_not_believed(
     killed: Killed, uninterrupted: dict[str, str]
 ) -> None:
@@ -239,6 +240,7 @@ def finish(course: Course) -> list[TrainedNetwork]:
     return trained
 
 
+@pytest.mark.thorough
 def test_training_in_a_child_tells_progress_and_the_reason_of_a_failure(tmp_path: Path) -> None:
     recipe = tmp_path / "tiny.toml"
     heard: list[Progress] = []
@@ -270,6 +272,7 @@ def test_siblings_and_unlabelled_inputs_are_in_a_zoo_of_the_extended_track(tmp_p
     assert zoo.offers == ("siblings", "unlabelled")
 
 
+@pytest.mark.thorough
 def test_trajectories_hold_the_weights_on_the_way(tmp_path: Path) -> None:
     """Those of a training that is cut short after that epoch."""
     extended = TINY.replace('family = "mlp"', 'family = "mlp"\ntracks = ["standard", "extended"]\nseeds = 2')

@@ -79,7 +79,9 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
 @pytest.mark.parametrize(
     "person", [pytest.param(p, marks=pytest.mark.thorough) if p != "olga" else p for p in EXAMPLES]
 )
-@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+@pytest.mark.parametrize(
+    "mode", [GenerationMode.POSITIVE, pytest.param(GenerationMode.NEGATIVE, marks=pytest.mark.thorough)]
+)
 def test_every_route_does_what_the_document_says(
     described: Described, person: str | None, mode: GenerationMode
 ) -> None:

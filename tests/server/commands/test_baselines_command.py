@@ -140,6 +140,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert values.items() <= whole[name]["values"].items()  # to the last digit of the seconds they took
 
 
+@pytest.mark.thorough
 def test_a_failed_measure_is_a_row_with_its_reason_and_is_tried_again(tiny_zoo: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     failed = run(tiny_zoo, out, *QUICK, "--wall-s", "0.001")

@@ -63,6 +63,7 @@ def test_the_table_names_every_check() -> None:
         assert name in result.stdout
 
 
+@pytest.mark.thorough
 def test_it_makes_nothing(home: Path) -> None:
     run()
     assert not home.exists()
@@ -101,6 +102,7 @@ def test_a_program_only_tests_need_may_be_absent(tmp_path: Path, monkeypatch: py
     assert check("redis-server").state == Found.ABSENT
 
 
+@pytest.mark.thorough
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENGAP_PORT", "eighty")
     found = check("settings")
@@ -200,6 +202,7 @@ def closed_port() -> Iterator[int]:
         yield held.getsockname()[1]
 
 
+@pytest.mark.thorough
 def test_a_postgresql_that_does_not_answer_is_missing_and_its_password_stays_secret(
     closed_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,7 @@ def broken_zoo(sound_zoo: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.thorough
 def test_a_zoo_without_errors_ends_with_0_and_a_table_of_verdicts(sound_zoo: Path) -> None:
     finished = gengap("zoo", "check", str(sound_zoo), COLUMNS="200")
     assert finished.returncode == 0, finished.stderr

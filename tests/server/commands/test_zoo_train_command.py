@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from model_zoo import open_zoo
@@ -27,6 +28,7 @@ def test_a_recipe_file_becomes_a_zoo_that_is_never_overwritten(tmp_path: Path) -
     assert "exists already" in again.stderr
 
 
+@pytest.mark.thorough
 def test_a_hidden_zoo_is_made_again_with_its_key_and_a_recipe_with_a_seed_is_refused(tmp_path: Path) -> None:
     recipe = tmp_path / "own.toml"
     recipe.write_text(f"truth_public = false\n{TINY}")

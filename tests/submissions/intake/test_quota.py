@@ -1,6 +1,7 @@
 """Where a phase begins and ends, and where a submission leaves the last 24 hours: the moments themselves."""
 
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -151,10 +152,11 @@ def test_a_team_shares_one_quota_and_whoever_leaves_it_keeps_what_they_spent(rec
     assert (alone.spent, alone.held, alone.is_teams) == (0, 1, False)
 
 
-TAKEN = "Wait for these, or cancel one."
+FREE = "The next one is free on 02 March 2026 at 12:01 UTC."
+TAKEN = f"Wait for these, or cancel one. {FREE}"
 FAILED = (
     "uploads in the last 24 hours failed in their smoke run or were cancelled before they began, and this phase takes "
-    "no more. Try the measure on your own machine first: gengap evaluate."
+    f"no more. Try the measure on your own machine first: gengap evaluate. {FREE}"
 )
 
 
@@ -173,7 +175,7 @@ def test_a_refusal_says_whose_quota_is_used_up_and_what_to_do(
     for fields in submissions:
         records.submission(phase_id, **fields)  # type: ignore[arg-type]
     ends = {
-        "You have used all 2": "submissions of the last 24 hours in this phase.",
+        "You have used all 2": f"submissions of the last 24 hours in this phase. {FREE}",
         "Your 2": f"submissions of the last 24 hours in this phase are used or reserved: 1 used, 1 waiting. {TAKEN}",
         "3 of your": FAILED,
     }
@@ -200,3 +202,33 @@ def test_a_refusal_names_the_dates_of_the_phase_or_the_way_to_a_verified_address
     assert late == "This phase closed on 02 March 2026 at 12:00 UTC."
     assert unverified == "Verify your email address first: the page of your account sends you the link again."
     assert verified is None
+
+
+@pytest.mark.parametrize("ended_early", [False, True])
+@pytest.mark.parametrize("ages_h", [(3, 2, 1), (20, 1, 1), (23, 22, 21, 20, 5)])
+def test_a_refusal_says_when_the_next_submission_is_free_to_the_minute(
+    records: Records, ages_h: tuple[int, ...], ended_early: bool
+) -> None:
+    phase_id = records.phase(daily_quota=3, daily_smoke_failures=3)
+    fields = {"reason": Reason.RAISED} if ended_early else {"spends_quota": True, "done": 1}
+    for age in ages_h:
+        records.submission(phase_id, hours=-age, **fields)  # type: ignore[arg-type]
+
+    def told(moment: datetime) -> str | None:
+        with records.db.read() as session:
+            return refusal(session, session.get_one(PhaseRecord, phase_id), records.ann, moment)
+
+    now = str(told(START))
+    named = re.search(r"The next one is free on (.+) UTC\.$", now)
+    assert named is not None, now
+    free = datetime.strptime(named[1], "%d %B %Y at %H:%M").replace(tzinfo=UTC)
+    assert told(free) is None
+    assert told(free - timedelta(minutes=2)) is not None
+
+
+def test_a_phase_that_closes_before_the_next_is_free_says_so(records: Records) -> None:
+    phase_id = records.phase(daily_quota=1, closes_at=START + timedelta(hours=5))
+    records.submission(phase_id, spends_quota=True, done=1)
+    with records.db.read() as session:
+        why = refusal(session, session.get_one(PhaseRecord, phase_id), records.ann, START)
+    assert str(why).endswith("The phase closes before the next one is free.")

@@ -64,6 +64,7 @@ def test_code_that_raises_is_an_error_of_the_zoo(folder: Path, checked: Check) -
     assert (found.verdict, "12 of 12 networks cannot be loaded" in found.text) == (Verdict.ERROR, True)
 
 
+@pytest.mark.thorough
 def test_logits_of_another_shape_are_told(folder: Path, checked: Check) -> None:
     with_code(folder, OWN_ARCHITECTURE.replace(b"outputs))", b"outputs), nn.Flatten(0))"))
     found = item(checked(folder), "logits")
@@ -71,6 +72,7 @@ def test_logits_of_another_shape_are_told(folder: Path, checked: Check) -> None:
     assert "40 inputs give (80,), not logits of (40, 2)." in found.text
 
 
+@pytest.mark.thorough
 def test_wrong_numbers_are_found_there_too(folder: Path, checked: Check) -> None:
     def spoil(truth: dict[str, dict[str, dict[str, dict[str, float]]]]) -> None:
         first, second, *_ = truth["networks"].values()
@@ -83,6 +85,7 @@ def test_wrong_numbers_are_found_there_too(folder: Path, checked: Check) -> None
     assert "1 of 12 networks have another test accuracy" in item(report, "test accuracy").text
 
 
+@pytest.mark.thorough
 def test_a_sibling_that_does_not_fit_is_told(folder: Path, checked: Check) -> None:
     sibling = min((folder / "public/siblings").iterdir())
     edit_tensors(folder, str(sibling.relative_to(folder)), lambda tensors: tensors.pop("1.bias"))
@@ -91,6 +94,7 @@ def test_a_sibling_that_does_not_fit_is_told(folder: Path, checked: Check) -> No
     assert f"The sibling {sibling.name}: " in found.text
 
 
+@pytest.mark.thorough
 def test_a_point_of_a_trajectory_that_does_not_fit_is_told(folder: Path, checked: Check) -> None:
     point = min((folder / "public/trajectory").iterdir())
     edit_tensors(folder, str(point.relative_to(folder)), lambda tensors: tensors.pop("1.bias"))

@@ -180,6 +180,7 @@ def test_a_folder_that_leads_out_of_the_allowed_ones_is_refused(office: Office, 
     assert "leads out of" in office.failed(office.give(JobKind.FOLDER, address=str(tmp_path / "zoos" / "tiny")))
 
 
+@pytest.mark.thorough
 def test_a_zoo_in_s3_is_fetched_checked_and_kept(settings: Settings, bucket: Bucket, tiny_zoo: Path) -> None:
     for name, content in files_of(tiny_zoo).items():
         bucket.write(f"zoos/tiny/{name}", content)
@@ -193,6 +194,7 @@ def test_a_zoo_in_s3_is_fetched_checked_and_kept(settings: Settings, bucket: Buc
     office.db.close()
 
 
+@pytest.mark.thorough
 def test_a_pgdl_task_is_imported_and_checked(settings: Settings) -> None:
     if not SAMPLE.is_dir():
         message = "the folder shared/data/pgdl_sample is not beside the repository"
@@ -221,6 +223,7 @@ def test_a_process_that_has_ended_its_job_is_left_to_remove_its_files(office: Of
         assert (tmp_path / "removed").exists()
 
 
+@pytest.mark.thorough
 def test_a_mended_zoo_comes_as_the_next_version_and_the_same_one_keeps_its_record(
     office: Office, digits_cnn: Path, tmp_path: Path
 ) -> None:
@@ -233,6 +236,7 @@ def test_a_mended_zoo_comes_as_the_next_version_and_the_same_one_keeps_its_recor
     assert office.done(office.give(JobKind.FOLDER, address=str(mended))).zoo.label == "digits-cnn@2"
 
 
+@pytest.mark.thorough
 def test_a_check_is_repeated_on_what_the_store_has(office: Office, tiny_zoo: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_zoo, tmp_path / "zoos" / "tiny")
     first = office.done(office.give(JobKind.FOLDER, address=str(tmp_path / "zoos" / "tiny")))
@@ -249,6 +253,7 @@ def test_a_pasted_recipe_is_trained_checked_and_kept(office: Office) -> None:
     assert office.remains() == []
 
 
+@pytest.mark.thorough
 def test_the_key_of_a_hidden_recipe_is_nowhere_but_in_the_private_part(
     office: Office, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -309,6 +314,7 @@ def test_a_worker_that_stops_ends_the_jobs_processes_and_gives_it_back(office: O
     assert (office.job(job).state, office.job(job).tries) == (JobState.QUEUED, 0)
 
 
+@pytest.mark.thorough
 def test_one_job_at_a_time_and_only_while_its_lease_holds(office: Office) -> None:
     job = office.give(JobKind.RECIPE, name="few-digits", toml=TINY_RECIPE)
     worker = threading.Thread(target=office.jobs.work)
