@@ -51,6 +51,9 @@ class Settings(BaseSettings):
         ("namespaces", "no_network", "read_only_files", "no_capabilities", "seccomp"),
         description="Layers of the sandbox without which a worker takes no work (a JSON list)",
     )
+    extra_modules: tuple[str, ...] = Field(
+        (), description="Modules that a measure may import here besides the usual ones (a JSON list)"
+    )
     docker_image: str = Field("gengap-sandbox", description="docker: image that measures run in")
     docker_runtime: str = Field("", description="docker: runtime, for example runsc; empty: the engine's default")
     docker_socket: str = Field("", description="docker: the engine's address; empty: from Docker's own variables")

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Self
 
 from submissions.intake.declaration import Declaration, read_declaration
+from submissions.intake.imports import check_imports
 from submissions.intake.source import BundleError as BundleError
 from submissions.intake.source import check_entry, parse
 from submissions.settings import Settings
@@ -30,6 +31,7 @@ CHUNK_BYTES = 64 * 2**10
 
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _CENTRAL_HEADER = b"PK\x01\x02"
+_COMPILED = (".so", ".pyd", ".dll", ".dylib")
 _IGNORED = frozenset({"__MACOSX", "__pycache__", ".DS_Store"})
 _UTF8_FLAG = 0x800
 _ENCRYPTED_FLAGS = 0x1 | 0x40
@@ -39,16 +41,17 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, O
 
 @dataclass(frozen=True)
 class BundleLimits:
-    """The largest size of an upload, of its unpacked files (bytes), and their number."""
+    """The largest size of an upload, of its unpacked files (bytes), and their number; and further modules to import."""
 
     upload_bytes: int = 10 * 2**20
     unpacked_bytes: int = 50 * 2**20
     unpacked_files: int = 500
+    extra_modules: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Return the limits of these settings."""
-        return cls(settings.upload_bytes, settings.unpacked_bytes, settings.unpacked_files)
+        return cls(settings.upload_bytes, settings.unpacked_bytes, settings.unpacked_files, settings.extra_modules)
 
 
 @dataclass(frozen=True)
@@ -115,19 +118,36 @@ def _files(name: str, content: bytes, limits: BundleLimits) -> tuple[dict[str, b
     if suffix == "zip" and not is_zip:
         raise BundleError(f"{name} is named .zip but is not a zip archive.")
     if suffix == "py":
-        return {ENTRY_FILE: content}, _checked({name: content}, entry=name)
+        return {ENTRY_FILE: content}, _checked({name: content}, name, limits)
     if suffix == "zip":
         files = _strip_folder(_unzip(name, content, limits))
         if ENTRY_FILE not in files:
             raise BundleError(
-                f"{name} has no {ENTRY_FILE}, neither at its top nor in its only top-level folder.",
+                f"{name} has no {ENTRY_FILE}, neither at its top nor in its only top-level folder.{_near_miss(files)}",
                 Reason.MISSING_FUNCTION,
             )
-        return files, _checked({path: files[path] for path in files if path.endswith(".py")}, entry=ENTRY_FILE)
+        return files, _checked({path: files[path] for path in files if path.endswith(".py")}, ENTRY_FILE, limits)
     raise BundleError(f"{name} is neither a .py nor a .zip file.")
 
 
-def _checked(sources: Mapping[str, bytes], entry: str) -> Declaration:
+def _near_miss(files: Mapping[str, bytes]) -> str:
+    """Return what was probably meant, where an archive has no entry file; empty if nothing comes near."""
+    for path in files:
+        if path.lower() == ENTRY_FILE:
+            return f" It has {path}: rename it, in small letters."
+    below = [path for path in files if path.endswith(f"/{ENTRY_FILE}")]
+    if below:
+        return f" It has {below[0]}: put the content of that folder at the top."
+    archives = [path for path in files if path.lower().endswith(".zip")]
+    if archives:
+        return f" It holds another archive, {archives[0]}: send that one, or unpack it."
+    sources = [path for path in files if path.endswith(".py")]
+    if len(sources) == 1:
+        return f" Its only Python file is {sources[0]}: rename it, or send it alone."
+    return ""
+
+
+def _checked(sources: Mapping[str, bytes], entry: str, limits: BundleLimits) -> Declaration:
     """Check all sources and return what the measure declares."""
     for path, source in sources.items():
         if len(source) > MAX_SOURCE_BYTES:
@@ -139,6 +159,7 @@ def _checked(sources: Mapping[str, bytes], entry: str) -> Declaration:
     tree = parse(entry, sources[entry])
     declared = read_declaration(entry, tree)
     check_entry(entry, tree, takes_context=declared.track == "extended")
+    check_imports(entry, sources, frozenset(limits.extra_modules))
     return declared
 
 
@@ -162,8 +183,14 @@ def _members(name: str, infos: list[zipfile.ZipInfo], limits: BundleLimits) -> d
     members: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         path = _safe_path(name, info)
-        if info.orig_filename.endswith("/") or not _IGNORED.isdisjoint(path.split("/")):
+        if info.orig_filename.endswith(("/", "\\")) or not _IGNORED.isdisjoint(path.split("/")):
             continue
+        if path.lower().endswith(_COMPILED):
+            raise BundleError(
+                f"{name} holds {path}, a compiled module; only Python code of a zip can be imported. Rewrite it with "
+                "NumPy, SciPy or torch.",
+                Reason.IMPORT_ERROR,
+            )
         if path in members:
             raise BundleError(f"{name} holds {path} twice.")
         members[path] = info
@@ -180,12 +207,17 @@ def _members(name: str, infos: list[zipfile.ZipInfo], limits: BundleLimits) -> d
 def _safe_path(name: str, info: zipfile.ZipInfo) -> str:
     """Return the entry's relative path, without a trailing slash. Raises BundleError unless it is a file or folder."""
     path = _entry_name(name, info)
+    if "/" not in path:  # older programs on Windows write their own separator, which the format does not allow
+        path = path.replace("\\", "/")
     if not path.isprintable() or not path:
         raise BundleError(f"{name} holds a file whose name is empty or has control characters ({path!a}).")
     if len(path.encode()) > MAX_PATH_BYTES:
         raise BundleError(f"{name} holds a path longer than {MAX_PATH_BYTES} bytes ({path[:40]}…).")
     if "\\" in path or re.match("[A-Za-z]:", path):
-        raise BundleError(f"{name} holds {path}, a Windows path; use / between folders and no drive letter.")
+        raise BundleError(
+            f"{name} holds {path}, a Windows path with a drive letter or mixed separators; make the archive from "
+            "inside the measure's folder (in Explorer: select the files, Send to, Compressed folder)."
+        )
     if path.startswith("/"):
         raise BundleError(f"{name} holds {path}, an absolute path; only relative paths may be in it.")
     path = path.removesuffix("/")
