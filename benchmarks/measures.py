@@ -31,11 +31,11 @@ from server.commands.common import make_zoo
 from submissions.baselines import BASELINES, HELPERS, Baseline, baseline_source
 from submissions.settings import Settings
 from submissions.zoos.tracks import Track
-from worker.evaluator import network_files
 from worker.sandbox.backends.bubblewrap import BubblewrapLauncher
 from worker.sandbox.protocol import Code, Limits, NetworkFiles, Value
 from worker.sandbox.spawn import Spawner
 from worker.sandbox.zygote_sandbox import ZygoteSandbox
+from worker.zoo_evaluation import network_files
 
 ALLOWED_S = {"s": 0.2, "m": 2.0, "h": 5.0}
 NETWORKS = 8

@@ -17,11 +17,11 @@ from docker.errors import DockerException
 
 from model_zoo import open_zoo
 from tests.factories import make_tiny_zoo
-from worker.evaluator import network_files
 from worker.sandbox.backends.bubblewrap import command_line
 from worker.sandbox.backends.docker import DockerOptions
 from worker.sandbox.backends.visible_files import PACKAGES
 from worker.sandbox.protocol import NetworkFiles
+from worker.zoo_evaluation import network_files
 
 PROGRAM = """
 import sys

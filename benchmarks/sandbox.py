@@ -29,13 +29,13 @@ from safetensors.numpy import save_file
 from benchmarks.naive import NaiveWay, naive_ways
 from model_zoo import open_zoo
 from tests.factories import make_tiny_zoo
-from worker.evaluator import network_files
 from worker.sandbox import zygote_sandbox
 from worker.sandbox.backends.bubblewrap import BubblewrapLauncher
 from worker.sandbox.handover import introduction
 from worker.sandbox.protocol import Code, Limits, NetworkFiles, SandboxError, Value
 from worker.sandbox.spawn import Spawner
 from worker.sandbox.zygote_sandbox import ZygoteSandbox
+from worker.zoo_evaluation import network_files
 
 TRIVIAL = "def complexity(model, dataset):\n    return float(sum(p.numel() for p in model.parameters()))\n"
 BURNING = """

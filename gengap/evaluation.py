@@ -14,6 +14,7 @@ from server.commands.local.evaluation_chart import chart_of
 from server.commands.local.local_evaluation import LocalEvaluation, Repeats, chosen_networks, evaluate_here
 from submissions.intake.bundle import ENTRY_FILE, BundleLimits, read_bundle
 from submissions.storage.states import Reason
+from worker.sandbox.pool import make_pool
 from worker.sandbox.protocol import Limits, Profile
 
 
@@ -137,8 +138,7 @@ def evaluate(
         evaluation,
         bundle,
         limits or Limits(),
-        settings,
-        jobs=jobs or settings.worker_slots,
+        make_pool(settings, jobs or settings.worker_slots),
         times=repeat,
         is_profiled=profile,
     )

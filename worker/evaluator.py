@@ -1,22 +1,19 @@
-"""Evaluates measures: claimed runs from the database (`Evaluator.work`), or a whole zoo locally (`evaluate_zoo`).
+"""Evaluates measures: claimed runs from the database. `worker.zoo_evaluation` evaluates a whole zoo without one.
 
-Both give code and network files to a sandbox and get an outcome back. `submissions.evaluation.outcomes` decides what
+It gives code and network files to a sandbox and gets an outcome back. `submissions.evaluation.outcomes` decides what
 an outcome means for a submission.
 """
 
 import logging
 import threading
 import uuid
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from queue import SimpleQueue
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from model_zoo import NetworkEntry, Zoo, ZooError
+from model_zoo import Zoo, ZooError
 from model_zoo.store import ZooStore
 from scoring import ScoringError
 from submissions.evaluation import outcomes, queue
@@ -25,20 +22,9 @@ from submissions.intake.bundle_store import BundleStore, StoreError
 from submissions.leaderboard import rank_intervals
 from submissions.storage.database import Database
 from submissions.storage.records import Purpose
-from submissions.zoos.tracks import Track
 from worker.sandbox.pool import SandboxPool
-from worker.sandbox.protocol import (
-    Code,
-    ContextFiles,
-    Failure,
-    Limits,
-    NetworkFiles,
-    Outcome,
-    Sandbox,
-    SandboxError,
-    Value,
-    seed_of,
-)
+from worker.sandbox.protocol import Code, Limits, Outcome, Sandbox, SandboxError, Value, seed_of
+from worker.zoo_evaluation import network_files
 
 WATCH_S = 0.5  # seconds between two checks whether a claim is lost, for example because it was cancelled
 LEAST_WALL_S = 0.001  # where a pooled limit is used up: the network then fails at once
@@ -197,80 +183,3 @@ def _watched(db: Database, owner: str, lease_s: float, sandbox: Sandbox, stoppin
     finally:
         done.set()
         thread.join()
-
-
-def evaluate_zoo(
-    pool: SandboxPool,
-    zoo: Zoo,
-    code: Code,
-    limits: Limits,
-    *,
-    slots: int,
-    network_ids: Sequence[str] | None = None,
-    draw: int = 0,
-    is_profiled: bool = False,
-) -> Generator[tuple[str, Outcome]]:
-    """Evaluate a measure on a zoo's networks (all, or those named), `slots` at a time; yield outcomes as they arrive.
-
-    Ends after the first failure. Raises SandboxError, and any other exception of one of the threads.
-
-    draw: 0 for the random numbers that a server gives the measure; another number for others.
-    """
-    wanted = [network.id for network in zoo.networks] if network_ids is None else list(network_ids)
-    waiting = deque(wanted)
-    outcomes: SimpleQueue[tuple[str, Outcome] | BaseException] = SimpleQueue()
-    digest = f"{code.digest}/{draw}" if draw else code.digest
-
-    def evaluate_share() -> None:
-        try:
-            with pool.borrow() as sandbox:
-                sandbox.start(code, limits)
-                while waiting:
-                    network_id = waiting.popleft()
-                    files = network_files(zoo, network_id, code.track)
-                    outcome = sandbox.evaluate(files, seed_of(digest, network_id), is_profiled=is_profiled)
-                    outcomes.put((network_id, outcome))
-        except IndexError:  # the other thread took the last one
-            return
-
-    def tell_fault(share: Future[None]) -> None:
-        if (fault := share.exception()) is not None:
-            outcomes.put(fault)
-
-    with ThreadPoolExecutor(slots) as executor:
-        for _ in range(min(slots, len(wanted))):
-            executor.submit(evaluate_share).add_done_callback(tell_fault)
-        try:
-            for _ in wanted:
-                outcome = outcomes.get()
-                if isinstance(outcome, BaseException):
-                    raise outcome
-                yield outcome
-                if isinstance(outcome[1], Failure):
-                    return
-        finally:
-            waiting.clear()
-            pool.interrupt()
-
-
-def network_files(zoo: Zoo, network_id: str, track: Track = "standard") -> NetworkFiles:
-    """Return the files of a network for a measure of this track; `context` is set only on the extended track."""
-    network = zoo.network(network_id)
-    return NetworkFiles(
-        architecture=network.architecture,
-        weights=network.weights,
-        initial=network.initial,
-        training_data=zoo.training_file,
-        classes=zoo.manifest.classes,
-        architecture_file=zoo.architecture_file if network.is_custom else None,
-        context=_context_files(zoo, network) if track == "extended" else None,
-    )
-
-
-def _context_files(zoo: Zoo, network: NetworkEntry) -> ContextFiles:
-    offers = zoo.offers
-    return ContextFiles(
-        siblings=network.siblings if "siblings" in offers else None,
-        unlabelled=zoo.unlabelled_file if "unlabelled" in offers else None,
-        trajectory=network.trajectory if "trajectory" in offers else None,
-    )

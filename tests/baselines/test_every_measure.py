@@ -26,11 +26,11 @@ from tests.baselines.networks import (
     with_initial,
 )
 from tests.factories import make_tiny_zoo
-from worker.evaluator import network_files
 from worker.sandbox.backends.bubblewrap import BubblewrapLauncher
 from worker.sandbox.protocol import Code, Failure, Limits, Value
 from worker.sandbox.spawn import Spawner
 from worker.sandbox.zygote_sandbox import ZygoteSandbox
+from worker.zoo_evaluation import network_files
 
 NAMES = [baseline.name for baseline in BASELINES]
 TRACKS: dict[str, Track] = {b.name: "extended" if b.track == "extended" else "standard" for b in BASELINES}

@@ -15,9 +15,9 @@ from tests.worker.sandbox.leftovers import containers_of, traces
 from tests.worker.sandbox.outside import Outside
 from tests.worker.sandbox.probes import Attempt, Prey
 from tests.worker.sandbox.sandboxed import BACKENDS, NORMAL, make_sandbox, value_of
-from worker.evaluator import network_files
 from worker.sandbox.protocol import Code, Limits, NetworkFiles, Outcome
 from worker.sandbox.zygote_sandbox import ZygoteSandbox
+from worker.zoo_evaluation import network_files
 
 Evaluate = Callable[..., Outcome]
 

@@ -9,9 +9,9 @@ import pytest
 from model_zoo import open_zoo
 from submissions.settings import Settings
 from tests.factories import SQUARED_NORM
-from worker.evaluator import evaluate_zoo
 from worker.sandbox.pool import SandboxPool, make_pool
 from worker.sandbox.protocol import Code, Limits, Value
+from worker.zoo_evaluation import evaluate_zoo
 
 CODE = Code({"complexity.py": SQUARED_NORM}, "squared norm")
 

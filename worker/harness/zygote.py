@@ -29,12 +29,14 @@ from model_zoo.architectures import build
 from worker.harness import huge_pages, landlock, lockdown, participant
 from worker.harness.descriptors import Descriptors
 
-PRELOADED = (  # each with the packages above it
+ALWAYS_LOADED = (  # each with the packages above it
     "torch.nn.functional",
     "torch.utils.data",
     "torch.func",
     "numpy.random",
     "numpy.linalg",
+)
+LOADED_FOR_MANY = (  # left out of a lean zygote
     "scipy.stats",
     "scipy.linalg",
     "scipy.optimize",
@@ -51,11 +53,11 @@ NAMES_BYTES = 4000
 MOST_DESCRIPTORS = 253  # in one message; the kernel sends no more
 
 
-def main(control_descriptor: int) -> None:
+def main(control_descriptor: int, *, is_lean: bool = False) -> None:
     """Serve until the supervisor closes its end of the control socket."""
     control = socket.socket(fileno=control_descriptor)
     tempfile.tempdir = "/tmp"  # noqa: S108  (read-only here, a private tmpfs in every participant's process)
-    for name in PRELOADED:
+    for name in ALWAYS_LOADED if is_lean else ALWAYS_LOADED + LOADED_FOR_MANY:
         importlib.import_module(name)
     _warm_up()
     gc.collect()

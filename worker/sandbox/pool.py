@@ -3,7 +3,9 @@
 `make_pool` makes one of the backend that the settings name; the worker, `gengap evaluate` and the self-test call it.
 """
 
+import contextlib
 import queue
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -11,7 +13,7 @@ from submissions.settings import Settings
 from worker.sandbox.backends import find_backend
 from worker.sandbox.layers.layer_check import Layers
 from worker.sandbox.limits import cgroups
-from worker.sandbox.protocol import Sandbox
+from worker.sandbox.protocol import Sandbox, SandboxError
 from worker.sandbox.zygote_sandbox import ZygoteSandbox
 
 
@@ -34,6 +36,11 @@ class SandboxPool:
         self._all = [make(slot) for slot in range(slots)]
         for sandbox in self._all:
             self._free.put(sandbox)
+
+    @property
+    def slots(self) -> int:
+        """Number of sandboxes."""
+        return len(self._all)
 
     @property
     def free_slots(self) -> int:
@@ -65,6 +72,19 @@ class SandboxPool:
         finally:
             self._free.put(sandbox)
 
+    def warm(self) -> None:
+        """Start every sandbox in the background, for work that is about to come; a fault shows when it is used."""
+        for _ in self._all:
+            threading.Thread(target=self._warm_one, name="sandbox-warmer", daemon=True).start()
+
+    def _warm_one(self) -> None:
+        with contextlib.suppress(SandboxError, queue.Empty):
+            sandbox = self._free.get_nowait()
+            try:
+                sandbox.warm()
+            finally:
+                self._free.put(sandbox)
+
     def interrupt(self) -> None:
         """End the evaluations in progress; each raises SandboxError in its own thread."""
         for sandbox in self._all:
@@ -77,7 +97,7 @@ class SandboxPool:
         self._end()
 
 
-def make_pool(settings: Settings, slots: int) -> SandboxPool:
+def make_pool(settings: Settings, slots: int, *, is_lean: bool = False) -> SandboxPool:
     """Make a pool of the backend that the settings name, and remove control groups that a killed worker left.
 
     Parameters
@@ -86,6 +106,9 @@ def make_pool(settings: Settings, slots: int) -> SandboxPool:
         `sandbox` names the backend, which takes its own options from the others.
     slots : int
         How many sandboxes the pool has.
+    is_lean : bool, optional
+        Whether its zygotes start without SciPy and scikit-learn: sooner, but each network of a measure that imports
+        them loads them anew.
 
     Returns
     -------
@@ -99,6 +122,6 @@ def make_pool(settings: Settings, slots: int) -> SandboxPool:
     """
     backend = find_backend(settings.sandbox)
     cgroups.remove_stale()
-    launcher = backend.launcher(settings)
+    launcher = backend.launcher(settings, is_lean)
     layers = Layers()
     return SandboxPool(slots, lambda slot: ZygoteSandbox(launcher, slot, layers), launcher.close)

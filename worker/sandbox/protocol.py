@@ -205,6 +205,15 @@ class Sandbox(Protocol):
     def layers(self) -> Mapping[str, bool]:
         """Which layers of protection held when they were tried, by name; tried once for a pool."""
 
+    def warm(self) -> None:
+        """Start what a measure needs, before there is one.
+
+        Raises
+        ------
+        SandboxError
+            If the sandbox does not start.
+        """
+
     def start(self, measure: Code, limits: Limits) -> None:
         """Set the measure for the evaluations that follow, and its limits.
 

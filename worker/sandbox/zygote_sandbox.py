@@ -192,6 +192,10 @@ class ZygoteSandbox:
         """Layers that only the backend knows of."""
         return self._launcher.layers
 
+    def warm(self) -> None:
+        """Start the zygote. See `protocol.Sandbox.warm`."""
+        self._warm_zygote()
+
     def start(self, measure: Code, limits: Limits) -> None:
         """Set the measure for the evaluations that follow. See `protocol.Sandbox.start`."""
         self._limits = limits

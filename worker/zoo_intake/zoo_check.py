@@ -12,10 +12,10 @@ from model_zoo.checks.measured import Fit, Measured
 from model_zoo.checks.report import CheckReport
 from model_zoo.checks.runner import check_zoo
 from submissions.settings import Settings
-from worker.evaluator import network_files
 from worker.sandbox.layers.layer_table import missing
 from worker.sandbox.pool import SandboxPool, make_pool
 from worker.sandbox.protocol import Code, Failure, Limits, NetworkFiles, SandboxError
+from worker.zoo_evaluation import network_files
 from worker.zoo_intake.check_process import CheckError, Watch, check_in_child, with_references
 
 __all__ = ["CheckError", "check"]

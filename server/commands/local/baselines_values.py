@@ -22,10 +22,10 @@ from submissions.baselines.helpers import helpers_sha256
 from submissions.intake.bundle import ENTRY_FILE, Bundle, BundleLimits, read_bundle
 from submissions.storage.states import SENTENCES, Reason
 from submissions.zoos import tracks
-from worker.evaluator import evaluate_zoo
 from worker.failures import describe
 from worker.sandbox.pool import SandboxPool
 from worker.sandbox.protocol import Code, Failure, Limits, Outcome, SandboxError
+from worker.zoo_evaluation import evaluate_zoo
 
 FORMAT = 1
 TRIES = 3  # where the fault is ours, as on the server

@@ -13,13 +13,12 @@ import scoring
 from model_zoo import Zoo
 from server.commands.errors import InputError
 from submissions.intake.bundle import Bundle
-from submissions.settings import Settings
 from submissions.storage.states import Reason, State
 from submissions.zoos import tracks
-from worker.evaluator import evaluate_zoo
 from worker.failures import describe
-from worker.sandbox.pool import SandboxPool, make_pool
+from worker.sandbox.pool import SandboxPool
 from worker.sandbox.protocol import Code, Failure, Limits, LineTime, Profile, SandboxError, Value
+from worker.zoo_evaluation import evaluate_zoo
 
 Progress = Callable[[int, int], None]
 
@@ -141,14 +140,15 @@ def evaluate_here(
     evaluation: LocalEvaluation,
     bundle: Bundle,
     limits: Limits,
-    settings: Settings,
+    pool: SandboxPool,
     *,
-    jobs: int,
     times: int = 1,
     is_profiled: bool = False,
     progress: Progress = lambda _done, _total: None,
 ) -> None:
     """Evaluate a measure and fill in what it gave. An interrupt (Ctrl-C) ends it with what there is.
+
+    The pool is closed afterwards.
 
     Raises
     ------
@@ -171,10 +171,10 @@ def evaluate_here(
         progress(done, times * len(evaluation.networks))
 
     try:
-        with closing(make_pool(settings, jobs)) as pool:
+        with closing(pool):
             for number, values in enumerate(runs):
                 draw = max(0, number - 1)  # the second time has the same random numbers as the first
-                _collect(pool, evaluation, code, limits, values, tell, jobs, draw, is_profiled and number == 0)
+                _collect(pool, evaluation, code, limits, values, tell, draw, is_profiled and number == 0)
                 if evaluation.reason is not None:
                     break
     except SandboxError as error:
@@ -196,7 +196,6 @@ def _collect(
     limits: Limits,
     values: dict[str, float],
     tell: Callable[[str], None],
-    jobs: int,
     draw: int,
     is_profiled: bool,
 ) -> None:
@@ -205,7 +204,7 @@ def _collect(
         evaluation.zoo,
         code,
         limits,
-        slots=jobs,
+        slots=pool.slots,
         network_ids=evaluation.networks,
         draw=draw,
         is_profiled=is_profiled,

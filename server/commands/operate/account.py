@@ -5,8 +5,9 @@ from contextlib import closing
 
 import click
 
-from server.commands.common import ready_database, settings_or_exit
+from server.commands.common import settings_or_exit
 from server.commands.errors import InputError, ending_with
+from server.commands.site_database import ready_database
 from submissions.people.accounts import AccountError, create_account, find_user, set_password
 from submissions.people.mailed_links import RESET_FOR, reset_path
 from submissions.storage.roles import PERMISSIONS, Role

@@ -19,8 +19,9 @@ from rich.table import Column, Table
 from sqlalchemy import select
 
 from model_zoo import ZooError
-from server.commands.common import make_zoo, ready_database, settings_or_exit
+from server.commands.common import make_zoo, settings_or_exit
 from server.commands.errors import InputError
+from server.commands.site_database import ready_database
 from server.demo.competition import ZOOS, Demo, prepare
 from server.demo.processes import Child, ChildError, environment_with, free_port, is_taken, running
 from server.demo.visitor import PageError, Visitor

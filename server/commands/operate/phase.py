@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 import click
 
-from server.commands.common import ready_database, settings_or_exit
+from server.commands.common import settings_or_exit
 from server.commands.errors import InputError
 from server.commands.limit_options import limit_options, limits_among
+from server.commands.site_database import ready_database
 from submissions.competitions.competitions import CompetitionError, find_competition, find_phase
 from submissions.competitions.exposure import UnconfirmedError, require_confirmation
 from submissions.competitions.phase_zoos import attach_zoo

@@ -5,7 +5,8 @@ import sys
 
 import click
 
-from server.commands.common import heed_interrupts, ready_database, settings_or_exit
+from server.commands.common import heed_interrupts, settings_or_exit
+from server.commands.site_database import ready_database
 
 # Freed uploads go back to the system: measured with eight uploads of 9 MB at a time, the process then peaks at
 # 139 MB instead of 332 MB.

@@ -4,8 +4,9 @@ import logging
 
 import click
 
-from server.commands.common import heed_interrupts, ready_database, settings_or_exit
+from server.commands.common import heed_interrupts, settings_or_exit
 from server.commands.errors import InputError
+from server.commands.site_database import ready_database
 from submissions.settings import Settings
 from worker.process import run_worker
 from worker.sandbox.backends import find_backend

@@ -8,8 +8,9 @@ from rich.console import Console
 from model_zoo import ZooError
 from model_zoo.checks.report import CheckReport, Verdict
 from server.commands.bars import step_bar
-from server.commands.common import find_zoo, ready_database, settings_or_exit
+from server.commands.common import find_zoo, settings_or_exit
 from server.commands.errors import InputError, ending_with
+from server.commands.site_database import ready_database
 from submissions.storage.site_records import ZooRecord, ZooState
 from submissions.zoos.registry import COMMAND_LINE, add_zoo, record_check
 from submissions.zoos.zoo_store import make_zoo_store

@@ -17,7 +17,7 @@ NORMAL = "def complexity(model, dataset):\n    return float(len(dataset))\n"
 
 def make_launcher(backend: str) -> Launcher:
     """What starts this backend's zygotes; skips the test where the machine cannot run it."""
-    return docker_launcher() if backend == "docker" else find_backend(backend).launcher(Settings())
+    return docker_launcher() if backend == "docker" else find_backend(backend).launcher(Settings(), False)
 
 
 def make_sandbox(backend: str = "bubblewrap", *, slot: int = 0) -> ZygoteSandbox:

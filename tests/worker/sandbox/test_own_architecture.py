@@ -14,8 +14,8 @@ from model_zoo.manifest import DatasetCard, ZooCard
 from model_zoo.writer import new_zoo
 from submissions.storage.states import Reason
 from tests.worker.sandbox.sandboxed import NORMAL, failure_of, function, value_of
-from worker.evaluator import network_files
 from worker.sandbox.protocol import Code, Limits, NetworkFiles, Sandbox, SandboxError
+from worker.zoo_evaluation import network_files
 
 pytestmark = pytest.mark.usefixtures("the_next_network_is_unaffected")
 

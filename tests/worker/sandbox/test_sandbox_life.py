@@ -68,7 +68,7 @@ def test_a_supervisor_killed_leaves_no_process(tiny_zoo: Path) -> None:
     script = f"""
 from pathlib import Path
 from model_zoo import open_zoo
-from worker.evaluator import network_files
+from worker.zoo_evaluation import network_files
 from tests.worker.sandbox.sandboxed import make_sandbox
 from worker.sandbox.protocol import Code, Limits
 zoo = open_zoo({str(tiny_zoo)!r})

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from worker.harness.zygote import PRELOADED
+from worker.harness.zygote import ALWAYS_LOADED, LOADED_FOR_MANY
 from worker.sandbox.backends.visible_files import DISTRIBUTIONS, PACKAGES, visible_files
 
 ROOT = Path(__file__).parents[3]
@@ -14,7 +14,9 @@ STANDARD = ("ssl", "sqlite3", "ctypes", "bz2", "lzma", "zlib", "hashlib", "readl
 
 def test_every_file_of_the_system_that_python_maps_is_shown() -> None:
     """The dynamic loader's own answer, against what is read from the files; packages may use others that are there."""
-    names = [name for name in (*PRELOADED, *STANDARD) if not name.startswith(("model_zoo", "worker"))]
+    names = [
+        name for name in (*ALWAYS_LOADED, *LOADED_FOR_MANY, *STANDARD) if not name.startswith(("model_zoo", "worker"))
+    ]
     program = f"import {', '.join(names)}\nprint(open('/proc/self/maps').read())"
     maps = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     mapped = {Path(path) for path in re.findall(r" (/\S+)$", maps, re.MULTILINE) if not path.startswith(sys.prefix)}

@@ -29,14 +29,15 @@ class Backend:
     Attributes
     ----------
     launcher : callable
-        Makes its launcher from the settings, of which it takes its own options.
+        Makes its launcher from the settings, of which it takes its own options, and whether its zygotes may start
+        without SciPy and scikit-learn.
     probes : tuple of callable
         What `gengap doctor` looks at besides a real sandbox of this backend.
     remedy : str
         What to do where its sandbox does not work.
     """
 
-    launcher: Callable[[Settings], "Launcher"]
+    launcher: Callable[[Settings, bool], "Launcher"]
     probes: tuple[Callable[[], Check], ...]
     remedy: str
 

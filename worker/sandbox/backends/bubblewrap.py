@@ -32,7 +32,7 @@ sys.path.append('{PACKAGES}')
 from worker.harness.lockdown import become
 become(int(sys.argv[1]))
 from worker.harness.zygote import main
-main(int(sys.argv[2]))
+main(int(sys.argv[2]), is_lean=sys.argv[3:] == ['lean'])
 """
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _ROOM = Path(__file__).resolve().parents[3]
@@ -45,14 +45,17 @@ class BubblewrapLauncher:
     ----------
     spawner : Spawner
         Starts bwrap, which must not end with the thread that asked for it.
+    is_lean : bool, optional
+        Whether zygotes start without SciPy and scikit-learn.
     """
 
     serves_many_measures = True  # a zygote never runs participants' code; only its forks do
     covers_root = False  # every folder in it is needed
     layers: ClassVar[Mapping[str, bool]] = {}  # none that a probe could not detect
 
-    def __init__(self, spawner: Spawner) -> None:
+    def __init__(self, spawner: Spawner, *, is_lean: bool = False) -> None:
         self._spawner = spawner
+        self._further = ["lean"] if is_lean else []
         self._users = dedicated_users()
 
     def launch(self) -> "BubblewrapZygote":
@@ -64,7 +67,7 @@ class BubblewrapLauncher:
             log = os.memfd_create("zygote-log", os.MFD_CLOEXEC)
             try:
                 process = self._spawner.start(
-                    [*command, str(user), str(theirs.fileno())],
+                    [*command, str(user), str(theirs.fileno()), *self._further],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -214,7 +217,7 @@ def user_namespaces() -> Check:
 
 
 BACKEND = Backend(
-    launcher=lambda _settings: BubblewrapLauncher(Spawner()),
+    launcher=lambda _settings, is_lean: BubblewrapLauncher(Spawner(), is_lean=is_lean),
     probes=(program, user_namespaces),
     remedy=NAMESPACES_REMEDY,
 )

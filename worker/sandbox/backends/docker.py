@@ -397,7 +397,7 @@ def _said(error: Exception) -> str:
 
 
 BACKEND = Backend(
-    launcher=lambda settings: DockerLauncher(
+    launcher=lambda settings, _is_lean: DockerLauncher(
         DockerOptions(settings.docker_image, settings.docker_runtime, settings.docker_socket)
     ),
     probes=(),
