@@ -104,7 +104,7 @@ def add_runs(session: Session, evaluation: EvaluationRecord) -> None:
         {"evaluation_id": evaluation.id, "network_id": order[position], "position": position}
         for position in range(evaluation.next_position, end)
     ]
-    session.execute(insert(RunRecord), runs)
+    session.execute(insert(RunRecord).returning(RunRecord.id), runs)  # one statement, by what it returns
     evaluation.next_position = end
 
 

@@ -9,7 +9,7 @@ Shares also count the networks that may be claimed now, in the transactions that
 runs. Called by `submissions.evaluation.queue` and `attempts` with the submission locked; a share is locked after it.
 """
 
-from sqlalchemy import ColumnElement, and_, case, func, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, and_, case, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
@@ -21,7 +21,7 @@ _VALUES = 8  # how many recorded values say how long a network of a submission t
 
 def share_of(session: Session, submission: SubmissionRecord, purpose: Purpose) -> int:
     """Return the id of the share that evaluations of this purpose belong to; the first of its kind is created."""
-    tier = 2 * submission.is_baseline + (purpose is Purpose.REPEAT)
+    tier = (2 if submission.is_baseline else 0) + (1 if purpose is Purpose.REPEAT else 0)
     own = select(ShareRecord.id).where(
         ShareRecord.phase_id == submission.phase_id,
         ShareRecord.entrant == submission.entrant,
@@ -30,13 +30,20 @@ def share_of(session: Session, submission: SubmissionRecord, purpose: Purpose) -
     found = session.scalar(own)
     if found is not None:
         return found
+    usual = session.scalar(select(func.avg(ShareRecord.network_s)).where(ShareRecord.waiting > 0))
+    key = {"phase_id": submission.phase_id, "entrant": submission.entrant, "tier": tier}
     try:
         with session.begin_nested():
-            share = ShareRecord(phase_id=submission.phase_id, entrant=submission.entrant, tier=tier)
+            share = ShareRecord(**key, network_s=usual or 1.0)
             session.add(share)
     except IntegrityError:  # another submission of the entrant has just created it
         return session.scalars(own).one()
     return share.id
+
+
+def purpose_of(tier: int) -> Purpose:
+    """Return the purpose of the evaluations of a tier that are no smoke runs."""
+    return Purpose.REPEAT if tier % 2 else Purpose.SCORE
 
 
 def add(session: Session, evaluation_id: int, networks: int) -> None:
@@ -61,18 +68,30 @@ def add(session: Session, evaluation_id: int, networks: int) -> None:
     )
 
 
-def take(session: Session, evaluation: EvaluationRecord, networks: int) -> None:
-    """Take networks out of what may be claimed, and have the share pay for their expected seconds."""
+def usual_s() -> ScalarSelect[float | None]:
+    """Return a subquery for the mean seconds of some networks of a submission; NULL if no value is recorded."""
+    same = aliased(EvaluationRecord)
     some = (
         select(ValueRecord.wall_s)
-        .join(EvaluationRecord, EvaluationRecord.id == ValueRecord.evaluation_id)
-        .where(EvaluationRecord.submission_id == evaluation.submission_id)
+        .join(same, same.id == ValueRecord.evaluation_id)
+        .where(same.submission_id == SubmissionRecord.id)
         .limit(_VALUES)
+        .correlate(SubmissionRecord)
         .subquery()
     )
-    mean_s = session.scalar(select(func.avg(some.c.wall_s)))
+    return select(func.avg(some.c.wall_s)).scalar_subquery()
+
+
+def take(session: Session, evaluation: EvaluationRecord, networks: int, usual_s: float | None) -> None:
+    """Take networks out of what may be claimed, and have the share pay for their expected seconds.
+
+    Parameters
+    ----------
+    usual_s : float or None
+        What networks of the submission take; None if none was evaluated: then what the entrant's last ones took.
+    """
     share = ShareRecord
-    network_s = share.network_s if mean_s is None else mean_s + OVERHEAD_S
+    network_s = share.network_s if usual_s is None else usual_s + OVERHEAD_S
     evaluation.waiting -= networks
     session.execute(
         update(share)

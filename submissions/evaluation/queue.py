@@ -12,8 +12,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Row, Select, exists, select, update
+from sqlalchemy.orm import Session, aliased
 
 from submissions.evaluation import fair_share
 from submissions.evaluation.attempts import add_runs
@@ -106,77 +106,72 @@ def claim(db: Database, owner: str, *, batch: int, lease_s: float, now: datetime
 
 def _free(session: Session) -> int | None:
     """Return the evaluation that is next, its submission and share locked, passing over what others hold."""
-    evaluation_id = session.scalar(_urgent().with_for_update(of=SubmissionRecord, skip_locked=True))
     tried: list[int] = []
-    while evaluation_id is None and len(tried) < _SHARES:
-        share = _next_share().where(ShareRecord.id.not_in(tried)).with_for_update(key_share=True, skip_locked=True)
-        share_id = session.scalar(share)
-        if share_id is None:
+    while len(tried) < _SHARES:
+        share = _next_share().where(ShareRecord.id.not_in(tried))
+        found = session.execute(share.with_for_update(of=ShareRecord, key_share=True, skip_locked=True)).one_or_none()
+        if found is None:
             return None
-        for candidate in _next_of(share_id):
-            locked = candidate.with_for_update(of=SubmissionRecord, skip_locked=True)
-            evaluation_id = evaluation_id or session.scalar(locked)
-        tried.append(share_id)
-    return evaluation_id
+        candidate = _next_of(found).with_for_update(of=SubmissionRecord, skip_locked=True)
+        evaluation_id = session.scalar(candidate)
+        if evaluation_id is not None:
+            return evaluation_id
+        tried.append(found.id)
+    return None
 
 
 def _held_by_others(session: Session) -> int | None:
     """Return the evaluation that is next, after waiting for its submission."""
-    evaluation_id = session.scalar(_urgent())
-    if evaluation_id is None:
-        share_id = session.scalar(_next_share())
-        for candidate in _next_of(share_id) if share_id is not None else ():
-            evaluation_id = evaluation_id or session.scalar(candidate)
+    found = session.execute(_next_share()).one_or_none()
+    evaluation_id = None if found is None else session.scalar(_next_of(found))
     if evaluation_id is not None:
         submission_id = select(EvaluationRecord.submission_id).where(EvaluationRecord.id == evaluation_id)
-        session.execute(
-            select(SubmissionRecord.id).where(SubmissionRecord.id == submission_id.scalar_subquery()).with_for_update()
-        )
+        submission = select(SubmissionRecord.id).where(SubmissionRecord.id == submission_id.scalar_subquery())
+        session.execute(submission.with_for_update())
     return evaluation_id
 
 
-def _next_share() -> Select[int]:
-    order = ShareRecord.tier, ShareRecord.used_s, ShareRecord.id
-    return select(ShareRecord.id).where(ShareRecord.waiting > 0).order_by(*order).limit(1)
+def _next_share() -> Select[int, int, bool, bool]:
+    """Return a query for the share that is next, its tier, whether it has a smoke run, and whether any has priority."""
+    waiting, smoke = aliased(EvaluationRecord), aliased(EvaluationRecord)
+    is_smoke = smoke.purpose == Purpose.SMOKE
+    has_smoke = exists().where(smoke.share_id == ShareRecord.id, is_smoke, smoke.waiting > 0)
+    is_urgent = exists().where(
+        SubmissionRecord.state.in_(OPEN),
+        SubmissionRecord.priority > 0,
+        waiting.submission_id == SubmissionRecord.id,
+        waiting.waiting > 0,
+    )
+    share = ShareRecord
+    shares = select(share.id, share.tier, has_smoke.label("has_smoke"), is_urgent.label("is_urgent"))
+    return shares.where(share.waiting > 0).order_by(share.tier, share.used_s, share.id).limit(1)
 
 
-def _next_of(share_id: int) -> tuple[Select[int], Select[int]]:
-    """Return queries for what is next of a share: a smoke run, and anything else."""
-    evaluation = EvaluationRecord
+def _next_of(share: Row[tuple[int, int, bool, bool]]) -> Select[int]:
+    """Return a query for the evaluation that is next, of this share unless one has priority."""
+    share_id, tier, has_smoke, is_urgent = share
+    evaluation, submission = EvaluationRecord, SubmissionRecord
     waiting = (
         select(evaluation.id)
-        .join(SubmissionRecord, SubmissionRecord.id == evaluation.submission_id)
-        .where(evaluation.share_id == share_id, evaluation.waiting > 0)
-        .order_by(evaluation.submission_id, evaluation.position)
+        .join(submission, submission.id == evaluation.submission_id)
+        .where(evaluation.waiting > 0)
         .limit(1)
     )
-    return (
-        waiting.where(evaluation.purpose == Purpose.SMOKE),
-        waiting.where(evaluation.purpose != Purpose.SMOKE),
-    )
-
-
-def _urgent() -> Select[int]:
-    return (
-        select(EvaluationRecord.id)
-        .join(SubmissionRecord, SubmissionRecord.id == EvaluationRecord.submission_id)
-        .where(SubmissionRecord.state.in_(OPEN), SubmissionRecord.priority > 0, EvaluationRecord.waiting > 0)
-        .order_by(
-            SubmissionRecord.priority.desc(),
-            SubmissionRecord.id,
-            EvaluationRecord.purpose.desc(),  # smoke, then score
-            EvaluationRecord.position,
-        )
-        .limit(1)
-    )
+    if is_urgent:
+        in_turn = submission.priority.desc(), submission.id, evaluation.purpose.desc(), evaluation.position
+        return waiting.where(submission.state.in_(OPEN), submission.priority > 0).order_by(*in_turn)
+    purpose = Purpose.SMOKE if has_smoke else fair_share.purpose_of(tier)
+    of_share = evaluation.share_id == share_id, evaluation.purpose == purpose
+    return waiting.where(*of_share).order_by(evaluation.submission_id, evaluation.position)
 
 
 def _claim(
     session: Session, evaluation_id: int, owner: str, batch: int, moment: datetime, lease_s: float
 ) -> Claim | None:
     """Claim runs of an evaluation, whose submission is locked; return None if others have taken all."""
-    evaluation, submission, phase, zoo_sha256 = session.execute(
-        select(EvaluationRecord, SubmissionRecord, PhaseRecord, ZooRecord.manifest_sha256)
+    phase = PhaseRecord.time_rule, PhaseRecord.limits  # the whole record has columns that search
+    evaluation, submission, time_rule, limits, zoo_sha256, usual_s = session.execute(
+        select(EvaluationRecord, SubmissionRecord, *phase, ZooRecord.manifest_sha256, fair_share.usual_s())
         .join(SubmissionRecord, SubmissionRecord.id == EvaluationRecord.submission_id)
         .join(PhaseRecord, PhaseRecord.id == SubmissionRecord.phase_id)
         .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
@@ -205,7 +200,7 @@ def _claim(
         .execution_options(synchronize_session=False)
     ).all()
     _start(submission, evaluation, moment)
-    fair_share.take(session, evaluation, len(rows))
+    fair_share.take(session, evaluation, len(rows), usual_s)
     return Claim(
         owner=owner,
         submission_id=submission.id,
@@ -214,8 +209,8 @@ def _claim(
         bundle_sha256=submission.bundle_sha256,
         filename=submission.filename,
         purpose=evaluation.purpose,
-        is_pooled=phase.time_rule is TimeRule.POOLED,
-        limits=phase.limits,
+        is_pooled=time_rule is TimeRule.POOLED,
+        limits=limits,
         networks=evaluation.networks,
         runs=tuple(ClaimedRun(run_id, network_id) for _, run_id, network_id in sorted(rows)),
     )
