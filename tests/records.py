@@ -292,7 +292,7 @@ class Records:
             evaluation.state = State.FAILED
             zoo = session.get_one(ZooRecord, evaluation.zoo_id)
             network = sorted(self.truth(zoo.name))[-1]
-            run = RunRecord(evaluation_id=evaluation.id, network_id=network, position=ordinal - 1, state="done")
+            run = RunRecord(evaluation_id=evaluation.id, network_id=network, position=ordinal - 1, state="failed")
             session.add(run)
             session.flush()
             assert submission.reason is not None

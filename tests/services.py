@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def redis_server() -> Iterator[str]:
 
 
 @contextmanager
-def postgres_server() -> Iterator[str]:
+def postgres_server(options: Sequence[str] = QUICK_POSTGRES) -> Iterator[str]:
     """A PostgreSQL cluster of its own; the URL of a server on which tests make databases.
 
     PostgreSQL refuses to run as root: then the package's own user runs it.
@@ -59,7 +59,7 @@ def postgres_server() -> Iterator[str]:
         subprocess.run(initialise, cwd=folder, check=True, capture_output=True, **as_user)  # type: ignore[call-overload]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(  # type: ignore[call-overload]
-                [*serve, *QUICK_POSTGRES], cwd=folder, stdout=log, stderr=log, **as_user
+                [*serve, *options], cwd=folder, stdout=log, stderr=log, **as_user
             )
         try:
             url = f"postgresql://gengap@127.0.0.1:{port}/postgres"

@@ -9,13 +9,20 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import exists, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Row, and_, delete, exists, select, update
+from sqlalchemy.orm import Session, aliased
 
 import scoring
 from model_zoo.store import ZooStore
 from submissions.evaluation import end_notices
-from submissions.evaluation.attempts import add_attempt, add_repeats, drop_open_work, drop_runs, hold_zoos
+from submissions.evaluation.attempts import (
+    add_attempt,
+    add_repeats,
+    drop_open_work,
+    drop_runs,
+    hold_zoos,
+    open_scored,
+)
 from submissions.evaluation.failure_disclosure import FailureText, failure_told
 from submissions.evaluation.score_computation import Scored, foresee, stored_scores, submission_error
 from submissions.evaluation.time_pool import left_s, too_long
@@ -29,10 +36,11 @@ from submissions.storage.records import (
     Purpose,
     RunRecord,
     SubmissionRecord,
+    TimeRule,
     ValueRecord,
     utc_now,
 )
-from submissions.storage.states import Event, Reason, State, next_state, sources
+from submissions.storage.states import OPEN, Event, Reason, State, next_state, sources
 
 
 class UnknownSubmission(LookupError):  # noqa: N818
@@ -117,7 +125,7 @@ def record_value(
     """Record the value of one network. The last value of an evaluation also ends it, in the same transaction.
 
     The last value of a zoo scores it; the last value of a smoke run opens the scored runs. The score is computed before
-    the transaction, which holds a lock; if other workers record missing values in between, the computation is repeated.
+    the transaction, which holds a lock: one that finds its value to be the last is rolled back and begun again.
 
     Parameters
     ----------
@@ -140,17 +148,17 @@ def record_value(
         If the truth cannot be read.
     """
     measured = {"value": value, "wall_s": wall_s, "cpu_s": cpu_s, "peak_bytes": peak_bytes}
+    scored = None
     while True:
-        scored = foresee(db, zoos, run_id, owner, value)
         try:
             with db.write() as session:
                 return _record_value(session, run_id, owner, measured, layers, scored)
         except _NotForeseen:
-            continue
+            scored = foresee(db, zoos, run_id, owner, value)
 
 
 class _NotForeseen(Exception):  # noqa: N818  (a detour, not a malfunction)
-    """The value is the evaluation's last, but another run was open when the score was to be computed."""
+    """The value is the evaluation's last, and its score is not computed yet."""
 
 
 def _record_value(
@@ -161,25 +169,27 @@ def _record_value(
     layers: dict[str, bool],
     scored: Scored | None,
 ) -> bool:
-    lock_submission_of(session, run_id)
-    evaluation = _finish_run(session, run_id, owner)
-    if evaluation is None:
+    held = _held_run(session, run_id, owner)
+    if held is None:
         return False
+    evaluation, network_id, is_last, time_rule = held
+    if is_last and evaluation.purpose is Purpose.SCORE and scored is None:
+        raise _NotForeseen
     evaluation.layers = layers
-    network_id = session.get_one(RunRecord, run_id).network_id
     session.add(ValueRecord(evaluation_id=evaluation.id, network_id=network_id, **measured))
     session.flush()
-    if evaluation.purpose is not Purpose.REPEAT and (left_s(session, evaluation) or 0.0) < 0:
+    is_pooled = time_rule is TimeRule.POOLED and evaluation.purpose is not Purpose.REPEAT
+    if is_pooled and (left_s(session, evaluation) or 0.0) < 0:
         detail = too_long(session, evaluation)
         _fail(session, evaluation, FailureRecord(run_id=run_id, reason=Reason.TIME_LIMIT, detail=detail))
         return False
-    if _is_through(session, evaluation):
-        if evaluation.purpose is not Purpose.SCORE:
-            evaluation.state = State.SCORED
-        elif scored is None:
-            raise _NotForeseen
-        else:
-            _score(session, evaluation, scored)
+    session.execute(delete(RunRecord).where(RunRecord.id == run_id).execution_options(synchronize_session=False))
+    if is_last and scored is not None:
+        _score(session, evaluation, scored)
+    elif is_last:
+        evaluation.state = State.SCORED
+        if evaluation.purpose is Purpose.SMOKE:
+            open_scored(session, evaluation.submission_id, evaluation.attempt)
     return True
 
 
@@ -219,10 +229,10 @@ def record_failure(
         False if the report came too late.
     """
     with db.write() as session:
-        lock_submission_of(session, run_id)
-        evaluation = _finish_run(session, run_id, owner)
-        if evaluation is None:
+        held = _held_run(session, run_id, owner)
+        if held is None:
             return False
+        evaluation, _, is_last, _ = held
         evaluation.layers = layers or evaluation.layers
         left = left_s(session, evaluation)
         if reason is Reason.TIME_LIMIT and left is not None and (wall_s or 0.0) >= left:
@@ -237,7 +247,7 @@ def record_failure(
             cpu_s=cpu_s,
             peak_bytes=peak_bytes,
         )
-        _fail(session, evaluation, failure)
+        _fail(session, evaluation, failure, is_last=is_last)
         return True
 
 
@@ -246,20 +256,26 @@ def give_up(session: Session, evaluation: EvaluationRecord, detail: str) -> None
     evaluation.state = State.BROKEN
     session.flush()
     if evaluation.purpose is Purpose.REPEAT:
-        drop_runs(session, RunRecord.evaluation_id == evaluation.id)
+        drop_runs(session, EvaluationRecord.id == evaluation.id)
     else:
         _end(session, evaluation.submission_id, Event.GAVE_UP, detail=detail)
 
 
-def _fail(session: Session, evaluation: EvaluationRecord, failure: FailureRecord) -> None:
+def _fail(session: Session, evaluation: EvaluationRecord, failure: FailureRecord, *, is_last: bool = False) -> None:
+    failed = {"state": "failed", "lease_owner": None, "lease_until": None}
+    session.execute(
+        update(RunRecord)
+        .where(RunRecord.id == failure.run_id)
+        .values(failed)
+        .execution_options(synchronize_session=False)
+    )
     text = FailureText(failure.detail, failure.message, failure.log)
     phase, truth_public = evaluation.submission.phase, evaluation.zoo.truth_public
     text = failure_told(text, failure.reason, phase, truth_public=truth_public)
     failure.detail, failure.message, failure.log = text.detail, text.message, text.log
     session.add(failure)
     if evaluation.purpose is Purpose.REPEAT:
-        session.flush()
-        if _is_through(session, evaluation):
+        if is_last:
             evaluation.state = State.SCORED
         return
     evaluation.state = State.FAILED
@@ -286,18 +302,32 @@ def lock_submission_of(session: Session, run_id: int) -> None:
     )
 
 
-def _finish_run(session: Session, run_id: int, owner: str) -> EvaluationRecord | None:
-    """Mark the run as done if `owner` still holds it, and return its evaluation; None if it came too late."""
-    held = update(RunRecord).where(RunRecord.id == run_id, RunRecord.state == "claimed", RunRecord.lease_owner == owner)
-    if rows_changed(session, held.values(state="done", lease_owner=None, lease_until=None)) != 1:
-        return None
-    evaluation = session.get_one(EvaluationRecord, session.get_one(RunRecord, run_id).evaluation_id)
-    return None if evaluation.state.is_final else evaluation
+def _held_run(session: Session, run_id: int, owner: str) -> Row[tuple[EvaluationRecord, str, bool, TimeRule]] | None:
+    """Lock the submission of a run that `owner` holds; return None if it holds it no more.
 
-
-def _is_through(session: Session, evaluation: EvaluationRecord) -> bool:
-    open_run = exists().where(RunRecord.evaluation_id == evaluation.id, RunRecord.state.in_(("pending", "claimed")))
-    return not session.scalar(select(open_run))
+    Returns
+    -------
+    evaluation, network_id, is_last, time_rule
+        is_last: whether all other networks of the evaluation are done.
+    """
+    lock_submission_of(session, run_id)
+    other = aliased(RunRecord)
+    is_open = exists().where(
+        other.evaluation_id == EvaluationRecord.id, other.id != run_id, other.state.in_(("pending", "claimed"))
+    )
+    is_last = and_(EvaluationRecord.next_position == EvaluationRecord.networks, ~is_open)
+    return session.execute(
+        select(EvaluationRecord, RunRecord.network_id, is_last, PhaseRecord.time_rule)
+        .join(RunRecord, RunRecord.evaluation_id == EvaluationRecord.id)
+        .join(SubmissionRecord, SubmissionRecord.id == EvaluationRecord.submission_id)
+        .join(PhaseRecord, PhaseRecord.id == SubmissionRecord.phase_id)
+        .where(
+            RunRecord.id == run_id,
+            RunRecord.state == "claimed",
+            RunRecord.lease_owner == owner,
+            EvaluationRecord.state.in_(OPEN),
+        )
+    ).one_or_none()
 
 
 def _score(session: Session, evaluation: EvaluationRecord, scored: Scored) -> None:
@@ -331,8 +361,8 @@ def _end(session: Session, submission_id: int, event: Event, **outcome: Any) -> 
     if event is Event.SCORED:
         standings.update(session, session.get_one(SubmissionRecord, submission_id))
     else:
-        drop_open_work(session, submission_id)
         standings.ended(session, session.get_one(SubmissionRecord, submission_id))
+        drop_open_work(session, submission_id)  # locks the share, so it comes after the phase, as where it is submitted
     if event is not Event.USER_CANCELLED:
         end_notices.tell_end(session, submission_id)
     return True

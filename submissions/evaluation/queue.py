@@ -2,16 +2,21 @@
 
 Workers claim a batch under a lease, renew it with heartbeats, and give it back if they stop. A sweeper returns expired
 leases to the queue. Celery messages only hint that there is work. A submission's scored runs can be claimed once its
-smoke run has passed, its repeats once it is scored.
+smoke run has passed, its repeats once it is scored. What a claim costs does not depend on how much waits: evaluations
+and shares count what may be claimed, and networks become rows of runs shortly before they are claimed.
+
+Locks are taken in one order: the submission, its evaluations, the share. Whoever holds a share waits for nothing.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, exists, select, update
 from sqlalchemy.orm import Session, aliased
 
+from submissions.evaluation import fair_share
+from submissions.evaluation.attempts import add_runs
 from submissions.evaluation.outcomes import give_up, lock_submission_of
 from submissions.evaluation.time_pool import left_s
 from submissions.storage.database import Database
@@ -22,14 +27,18 @@ from submissions.storage.records import (
     PhaseRecord,
     Purpose,
     RunRecord,
+    ShareRecord,
     SubmissionRecord,
     TimeRule,
+    ZooRecord,
     utc_now,
 )
-from submissions.storage.states import OPEN, Event, State, sources
+from submissions.storage.states import OPEN, State
 
 MAX_TRIES = 3
 BATCH = 4  # runs that a worker's slot claims at once
+_LOOKS = 10  # how often a claim looks for work, where other claims take what it has found
+_SHARES = 4  # how many shares one look tries, where others hold all submissions of a share
 
 
 @dataclass(frozen=True)
@@ -66,8 +75,8 @@ class Claim:
 def claim(db: Database, owner: str, *, batch: int, lease_s: float, now: datetime | None = None) -> Claim | None:
     """Claim up to `batch` pending runs of one evaluation.
 
-    Smoke runs come first (one per user at a time), repeats last; then priority, then the user with the fewest claimed
-    runs, then the oldest submission.
+    Submissions with a priority above 0 come first, then the share that was served least. Of a share, smoke runs come
+    first, then the submission that was accepted first.
 
     Parameters
     ----------
@@ -82,123 +91,143 @@ def claim(db: Database, owner: str, *, batch: int, lease_s: float, now: datetime
         None if nothing is pending.
     """
     moment = now or utc_now()
-    with db.write() as session:
-        evaluation_id = session.scalar(_next_evaluation())
-        if evaluation_id is None:
+    for look in range(_LOOKS):
+        with db.write() as session:
+            # Submissions that somebody holds are passed over; only if nothing else is left, it waits for one.
+            evaluation_id = _held_by_others(session) if look % 2 else _free(session)
+            if evaluation_id is not None:
+                claimed = _claim(session, evaluation_id, owner, batch, moment, lease_s)
+                if claimed is not None:
+                    return claimed
+            elif fair_share.waiting(session) == 0:
+                return None
+    return None
+
+
+def _free(session: Session) -> int | None:
+    """Return the evaluation that is next, its submission and share locked, passing over what others hold."""
+    tried: list[int] = []
+    while len(tried) < _SHARES:
+        share = _next_share().where(ShareRecord.id.not_in(tried))
+        found = session.execute(share.with_for_update(of=ShareRecord, key_share=True, skip_locked=True)).one_or_none()
+        if found is None:
             return None
-        evaluation = session.get_one(EvaluationRecord, evaluation_id)
-        submission = session.get_one(SubmissionRecord, evaluation.submission_id, with_for_update=True)
-        if not _may_run(submission, evaluation):  # it ended between the choice and the lock
-            return None
-        run_ids = (
-            select(RunRecord.id)
-            .where(RunRecord.evaluation_id == evaluation_id, RunRecord.state == "pending")
-            .order_by(RunRecord.position)
-            .limit(batch)
-        )
-        lease_until = moment + timedelta(seconds=lease_s)
-        rows = session.execute(
-            update(RunRecord)
-            .where(RunRecord.id.in_(run_ids), RunRecord.state == "pending")
-            .values(state="claimed", tries=RunRecord.tries + 1, lease_owner=owner, lease_until=lease_until)
-            .returning(RunRecord.position, RunRecord.id, RunRecord.network_id)
-            .execution_options(synchronize_session=False)
-        ).all()
-        if not rows:
-            return None
-        _start(session, submission, evaluation, moment)
-        phase = session.get_one(PhaseRecord, submission.phase_id)
-        return Claim(
-            owner=owner,
-            submission_id=submission.id,
-            evaluation_id=evaluation.id,
-            zoo_sha256=evaluation.zoo.manifest_sha256,
-            bundle_sha256=submission.bundle_sha256,
-            filename=submission.filename,
-            purpose=evaluation.purpose,
-            is_pooled=phase.time_rule is TimeRule.POOLED,
-            limits=phase.limits,
-            networks=evaluation.networks,
-            runs=tuple(ClaimedRun(run_id, network_id) for _, run_id, network_id in sorted(rows)),
-        )
+        candidate = _next_of(found).with_for_update(of=SubmissionRecord, skip_locked=True)
+        evaluation_id = session.scalar(candidate)
+        if evaluation_id is not None:
+            return evaluation_id
+        tried.append(found.id)
+    return None
+
+
+def _held_by_others(session: Session) -> int | None:
+    """Return the evaluation that is next, after waiting for its submission."""
+    found = session.execute(_next_share()).one_or_none()
+    evaluation_id = None if found is None else session.scalar(_next_of(found))
+    if evaluation_id is not None:
+        submission_id = select(EvaluationRecord.submission_id).where(EvaluationRecord.id == evaluation_id)
+        submission = select(SubmissionRecord.id).where(SubmissionRecord.id == submission_id.scalar_subquery())
+        session.execute(submission.with_for_update())
+    return evaluation_id
+
+
+def _next_share() -> Select[int, int, bool, bool]:
+    """Return a query for the share that is next, its tier, whether it has a smoke run, and whether any has priority."""
+    waiting, smoke = aliased(EvaluationRecord), aliased(EvaluationRecord)
+    is_smoke = smoke.purpose == Purpose.SMOKE
+    has_smoke = exists().where(smoke.share_id == ShareRecord.id, is_smoke, smoke.waiting > 0)
+    is_urgent = exists().where(
+        SubmissionRecord.state.in_(OPEN),
+        SubmissionRecord.priority > 0,
+        waiting.submission_id == SubmissionRecord.id,
+        waiting.waiting > 0,
+    )
+    share = ShareRecord
+    shares = select(share.id, share.tier, has_smoke.label("has_smoke"), is_urgent.label("is_urgent"))
+    return shares.where(share.waiting > 0).order_by(share.tier, share.used_s, share.id).limit(1)
+
+
+def _next_of(share: Row[tuple[int, int, bool, bool]]) -> Select[int]:
+    """Return a query for the evaluation that is next, of this share unless one has priority."""
+    share_id, tier, has_smoke, is_urgent = share
+    evaluation, submission = EvaluationRecord, SubmissionRecord
+    waiting = (
+        select(evaluation.id)
+        .join(submission, submission.id == evaluation.submission_id)
+        .where(evaluation.waiting > 0)
+        .limit(1)
+    )
+    if is_urgent:
+        in_turn = submission.priority.desc(), submission.id, evaluation.purpose.desc(), evaluation.position
+        return waiting.where(submission.state.in_(OPEN), submission.priority > 0).order_by(*in_turn)
+    purpose = Purpose.SMOKE if has_smoke else fair_share.purpose_of(tier)
+    of_share = evaluation.share_id == share_id, evaluation.purpose == purpose
+    return waiting.where(*of_share).order_by(evaluation.submission_id, evaluation.position)
+
+
+def _claim(
+    session: Session, evaluation_id: int, owner: str, batch: int, moment: datetime, lease_s: float
+) -> Claim | None:
+    """Claim runs of an evaluation, whose submission is locked; return None if others have taken all."""
+    phase = PhaseRecord.time_rule, PhaseRecord.limits  # the whole record has columns that search
+    evaluation, submission, time_rule, limits, zoo_sha256, usual_s = session.execute(
+        select(EvaluationRecord, SubmissionRecord, *phase, ZooRecord.manifest_sha256, fair_share.usual_s())
+        .join(SubmissionRecord, SubmissionRecord.id == EvaluationRecord.submission_id)
+        .join(PhaseRecord, PhaseRecord.id == SubmissionRecord.phase_id)
+        .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
+        .where(EvaluationRecord.id == evaluation_id)
+    ).one()
+    if evaluation.waiting == 0:
+        return None
+    if not _may_run(submission, evaluation):  # it ended in a way that has not emptied its queue
+        fair_share.remove(session, EvaluationRecord.id == evaluation_id)
+        return None
+    pending = evaluation.waiting - (evaluation.networks - evaluation.next_position)
+    if pending < min(batch, evaluation.waiting):
+        add_runs(session, evaluation)
+    run_ids = (
+        select(RunRecord.id)
+        .where(RunRecord.evaluation_id == evaluation_id, RunRecord.state == "pending")
+        .order_by(RunRecord.position)
+        .limit(batch)
+    )
+    lease_until = moment + timedelta(seconds=lease_s)
+    rows = session.execute(
+        update(RunRecord)
+        .where(RunRecord.id.in_(run_ids), RunRecord.state == "pending")
+        .values(state="claimed", tries=RunRecord.tries + 1, lease_owner=owner, lease_until=lease_until)
+        .returning(RunRecord.position, RunRecord.id, RunRecord.network_id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    _start(submission, evaluation, moment)
+    fair_share.take(session, evaluation, len(rows), usual_s)
+    return Claim(
+        owner=owner,
+        submission_id=submission.id,
+        evaluation_id=evaluation_id,
+        zoo_sha256=zoo_sha256,
+        bundle_sha256=submission.bundle_sha256,
+        filename=submission.filename,
+        purpose=evaluation.purpose,
+        is_pooled=time_rule is TimeRule.POOLED,
+        limits=limits,
+        networks=evaluation.networks,
+        runs=tuple(ClaimedRun(run_id, network_id) for _, run_id, network_id in sorted(rows)),
+    )
 
 
 def _may_run(submission: SubmissionRecord, evaluation: EvaluationRecord) -> bool:
-    if evaluation.attempt != submission.attempt:
+    if evaluation.attempt != submission.attempt or evaluation.state.is_final:
         return False
     return (submission.state is State.SCORED) if evaluation.purpose is Purpose.REPEAT else not submission.state.is_final
 
 
-def _claimable() -> ColumnElement[bool]:
-    """Return the condition that the pending runs of an evaluation, joined with its submission, may be claimed now."""
-    smoke = aliased(EvaluationRecord)
-    in_smoke = exists().where(
-        smoke.submission_id == SubmissionRecord.id,
-        smoke.attempt == SubmissionRecord.attempt,
-        smoke.purpose == Purpose.SMOKE,
-        smoke.state.in_(OPEN),
-    )
-    is_open = SubmissionRecord.state.in_(OPEN)
-    return and_(
-        EvaluationRecord.state.in_(OPEN),
-        EvaluationRecord.attempt == SubmissionRecord.attempt,
-        or_(
-            and_(EvaluationRecord.purpose == Purpose.SMOKE, is_open),
-            and_(EvaluationRecord.purpose == Purpose.SCORE, is_open, ~in_smoke),
-            and_(EvaluationRecord.purpose == Purpose.REPEAT, SubmissionRecord.state == State.SCORED),
-        ),
-    )
-
-
-def _next_evaluation() -> Select[int]:
-    is_smoke = EvaluationRecord.purpose == Purpose.SMOKE
-    held = (
-        select(
-            SubmissionRecord.user_id, func.count().label("runs"), func.count(case((is_smoke, 1))).label("smoke_runs")
-        )
-        .join(EvaluationRecord, EvaluationRecord.submission_id == SubmissionRecord.id)
-        .join(RunRecord, RunRecord.evaluation_id == EvaluationRecord.id)
-        .where(RunRecord.state == "claimed")
-        .group_by(SubmissionRecord.user_id)
-        .subquery()
-    )
-    # Only one smoke run of a user's goes first: many uploads at once must not keep everybody else waiting.
-    turn = case(
-        (and_(is_smoke, func.coalesce(held.c.smoke_runs, 0) == 0), 0),
-        (EvaluationRecord.purpose == Purpose.REPEAT, 2),
-        else_=1,
-    )
-    run = aliased(RunRecord)
-    return (
-        select(EvaluationRecord.id)
-        .join(SubmissionRecord, EvaluationRecord.submission_id == SubmissionRecord.id)
-        .outerjoin(held, held.c.user_id == SubmissionRecord.user_id)
-        .where(_claimable(), exists().where(run.evaluation_id == EvaluationRecord.id, run.state == "pending"))
-        .order_by(
-            turn,
-            SubmissionRecord.priority.desc(),
-            func.coalesce(held.c.runs, 0),
-            SubmissionRecord.created_at,
-            SubmissionRecord.id,
-            EvaluationRecord.position,
-        )
-        .limit(1)
-    )
-
-
-def _start(session: Session, submission: SubmissionRecord, evaluation: EvaluationRecord, moment: datetime) -> None:
+def _start(submission: SubmissionRecord, evaluation: EvaluationRecord, moment: datetime) -> None:
     if evaluation.purpose is Purpose.SCORE:
         submission.spends_quota = True
-    session.execute(
-        update(SubmissionRecord)
-        .where(SubmissionRecord.id == submission.id, SubmissionRecord.state.in_(sources(Event.CLAIMED)))
-        .values(state=State.RUNNING, started_at=moment)
-    )
-    session.execute(
-        update(EvaluationRecord)
-        .where(EvaluationRecord.id == evaluation.id, EvaluationRecord.state.in_(sources(Event.CLAIMED)))
-        .values(state=State.RUNNING)
-    )
+    if submission.state is State.QUEUED:
+        submission.state, submission.started_at = State.RUNNING, moment
+    evaluation.state = State.RUNNING
 
 
 def pooled_left_s(db: Database, evaluation_id: int) -> float | None:
@@ -233,9 +262,19 @@ def heartbeat(db: Database, owner: str, *, lease_s: float, now: datetime | None 
 
 def release(db: Database, owner: str) -> int:
     """Return the runs that `owner` has not begun to the queue, without counting a try."""
-    with db.write() as session:
-        returned = {"state": "pending", "tries": RunRecord.tries - 1, "lease_owner": None, "lease_until": None}
-        return rows_changed(session, update(RunRecord).where(*_held(owner)).values(returned))
+    with db.read() as session:
+        held = session.scalars(select(RunRecord.id).where(*_held(owner)).order_by(RunRecord.evaluation_id)).all()
+    returned = {"state": "pending", "tries": RunRecord.tries - 1, "lease_owner": None, "lease_until": None}
+    released = 0
+    for run_id in held:
+        with db.write() as session:
+            lock_submission_of(session, run_id)
+            run = update(RunRecord).where(RunRecord.id == run_id, *_held(owner)).values(returned)
+            evaluation_id = session.scalar(run.returning(RunRecord.evaluation_id))
+            if evaluation_id is not None:
+                fair_share.add(session, evaluation_id, 1)
+                released += 1
+    return released
 
 
 def _held(owner: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
@@ -267,8 +306,7 @@ def sweep(db: Database, now: datetime | None = None) -> int:
 def pending(db: Database) -> int:
     """Return how many runs may be claimed now."""
     with db.read() as session:
-        runs = select(func.count(RunRecord.id)).join(EvaluationRecord).join(EvaluationRecord.submission)
-        return session.scalar(runs.where(RunRecord.state == "pending", _claimable())) or 0
+        return fair_share.waiting(session)
 
 
 def return_runs_of(db: Database, owners: Collection[str]) -> int:
@@ -305,5 +343,6 @@ def _return_lost(db: Database, condition: ColumnElement[bool]) -> int:
 def _requeue(session: Session, run: RunRecord, detail: str) -> None:
     if run.tries < MAX_TRIES:
         run.state, run.lease_owner, run.lease_until = "pending", None, None
+        fair_share.add(session, run.evaluation_id, 1)
         return
     give_up(session, session.get_one(EvaluationRecord, run.evaluation_id), f"{detail} ({run.tries} tries)")

@@ -226,6 +226,7 @@ def _completed_by(run_id: int, owner: str) -> Any:
             RunRecord.lease_owner == owner,
             EvaluationRecord.purpose == Purpose.SCORE,
             EvaluationRecord.state.in_(OPEN),
+            EvaluationRecord.next_position == EvaluationRecord.networks,
             ~exists().where(other.evaluation_id == EvaluationRecord.id, other.id != run_id, is_open),
         )
     )

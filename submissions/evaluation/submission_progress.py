@@ -334,10 +334,22 @@ def _failure(session: Session, submission: SubmissionRecord) -> FailureView | No
 
 
 def _repeats(session: Session, submission_id: int, attempt: int) -> RepeatProgress:
-    first, again, scored = aliased(ValueRecord), aliased(ValueRecord), aliased(EvaluationRecord)
-    runs = session.execute(
-        select(RunRecord.state, first.value, again.value)
+    scored, first, again = aliased(EvaluationRecord), aliased(ValueRecord), aliased(ValueRecord)
+    repeat = and_(
+        EvaluationRecord.submission_id == submission_id,
+        EvaluationRecord.attempt == attempt,
+        EvaluationRecord.purpose == Purpose.REPEAT,
+    )
+    networks = session.scalar(select(func.sum(EvaluationRecord.networks)).where(repeat)) or 0
+    failed = session.scalar(
+        select(func.count())
+        .select_from(RunRecord)
         .join(EvaluationRecord, EvaluationRecord.id == RunRecord.evaluation_id)
+        .where(repeat, RunRecord.state == "failed")
+    )
+    done = session.execute(
+        select(first.value, again.value)
+        .select_from(EvaluationRecord)
         .join(
             scored,
             and_(
@@ -347,14 +359,9 @@ def _repeats(session: Session, submission_id: int, attempt: int) -> RepeatProgre
                 scored.purpose == Purpose.SCORE,
             ),
         )
-        .join(first, and_(first.evaluation_id == scored.id, first.network_id == RunRecord.network_id))
-        .outerjoin(again, and_(again.evaluation_id == EvaluationRecord.id, again.network_id == RunRecord.network_id))
-        .where(
-            EvaluationRecord.submission_id == submission_id,
-            EvaluationRecord.attempt == attempt,
-            EvaluationRecord.purpose == Purpose.REPEAT,
-        )
+        .join(again, again.evaluation_id == EvaluationRecord.id)
+        .join(first, and_(first.evaluation_id == scored.id, first.network_id == again.network_id))
+        .where(repeat)
     ).all()
-    done = [(before, after) for state, before, after in runs if state == "done"]
     differing = sum(before != after for before, after in done)
-    return RepeatProgress(networks=len(runs), done=len(done), differing=differing)
+    return RepeatProgress(networks=networks, done=len(done) + (failed or 0), differing=differing + (failed or 0))

@@ -1,4 +1,4 @@
-"""Submitting a measure: checks against the phase, and the transaction that queues it with all its runs."""
+"""Submitting a measure: checks against the phase, and the transaction that queues it with its evaluations."""
 
 from datetime import datetime
 
@@ -35,7 +35,7 @@ def submit(
     verified_mail_needed: bool = False,
     now: datetime | None = None,
 ) -> int:
-    """Queue a measure: the submission, its evaluations and their pending runs, in one transaction.
+    """Queue a measure: the submission and its evaluations, in one transaction.
 
     The bundle's bytes are stored first: a crash in between leaves an unused file, never a submission without its code.
 

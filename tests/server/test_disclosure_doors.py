@@ -28,7 +28,7 @@ from submissions.storage.records import (
     EvaluationRecord,
     PhaseRecord,
     Purpose,
-    RunRecord,
+    ShareRecord,
     ShowsScores,
     SubmissionRecord,
     Tells,
@@ -157,9 +157,7 @@ class _Doors:
             for submission in session.scalars(select(SubmissionRecord).where(of_phase)):
                 if submission.finished_at is not None:
                     submission.finished_at += timedelta(seconds=7)
-            run = session.scalars(select(RunRecord).order_by(RunRecord.position)).first()
-            assert run is not None
-            run.state = "done"
+            session.scalars(select(ShareRecord)).one().waiting -= 1
         self._site.add_values(self._running, 1)
         self._recount()
 
@@ -168,12 +166,10 @@ class _Doors:
         return select(EvaluationRecord.id).where(EvaluationRecord.submission_id.in_(of_phase))
 
     def _queue_runs(self) -> None:
-        """Queue a run for each network of the running submission that has no value."""
+        """Queue the networks of the running submission that have no value."""
+        waiting = len(self._site.truth("zoo")) - DONE
         with self._site.db.write() as session:
-            of_running = EvaluationRecord.submission_id == self._running
-            evaluation = session.scalars(select(EvaluationRecord).where(of_running)).one()
-            for position, network in enumerate(sorted(self._site.truth("zoo"))[DONE:]):
-                session.add(RunRecord(evaluation_id=evaluation.id, network_id=network, position=position))
+            session.add(ShareRecord(phase_id=self._phase, entrant="u1", tier=0, waiting=waiting))
 
     def _close(self, factor: float) -> float:
         """Metrics that are told with three digits change behind these."""

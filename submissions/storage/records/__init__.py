@@ -30,6 +30,7 @@ from submissions.storage.records.submissions import (
     EvaluationRecord,
     FailureRecord,
     RunRecord,
+    ShareRecord,
     StandingRecord,
     SubmissionRecord,
     ValueRecord,

@@ -1,4 +1,4 @@
-"""Tables of submissions: evaluations, runs, values, failures, and standings on a phase's leaderboard."""
+"""Tables of submissions: evaluations, the queue, values, failures, and standings on a phase's leaderboard."""
 
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -33,6 +34,7 @@ class SubmissionRecord(Record):
     `lower_bound`: of a released submission's true score, from which the Ladder goes on. Of a released one that lost its
     score in a later attempt only `is_released` stays: the Ladder remembers it. `alias` replaces the name of
     the author or team on public pages. `spends_quota` is set when the first scored run begins, and never reset.
+    `priority` above 0 goes before the fair shares of all entrants.
     """
 
     __tablename__ = "submissions"
@@ -88,8 +90,39 @@ class SubmissionRecord(Record):
     )
 
 
+_WAITING = text("waiting > 0")
+
+
+class ShareRecord(Record):
+    """An entrant's share of the workers in a phase: see `submissions.evaluation.fair_share`.
+
+    tier: work of a lower tier goes first. used_s: the seconds that its runs were given. network_s: what its last
+    networks took each. waiting: how many of its networks may be claimed now.
+    """
+
+    __tablename__ = "queue_shares"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    phase_id: Mapped[int] = mapped_column(ForeignKey("phases.id"))
+    entrant: Mapped[str] = mapped_column(String(24))
+    tier: Mapped[int]
+    used_s: Mapped[float] = mapped_column(Double, default=0.0)
+    network_s: Mapped[float] = mapped_column(Double, default=1.0)
+    waiting: Mapped[int] = mapped_column(default=0)
+
+    __table_args__ = (
+        UniqueConstraint("phase_id", "entrant", "tier"),
+        Index("ix_queue_shares_waiting", "tier", "used_s", "id", postgresql_where=_WAITING, sqlite_where=_WAITING),
+        CheckConstraint("waiting >= 0", name="waiting"),
+    )
+
+
 class EvaluationRecord(Record):
-    """One submission on one zoo, in one attempt. A smoke or repeat evaluation is `scored` once it has passed."""
+    """One submission on one zoo, in one attempt. A smoke or repeat evaluation is `scored` once it has passed.
+
+    Its networks become runs in the order of `network_ids`; without it, of all networks of the zoo in an order that
+    follows from `order_seed`. Those before `next_position` have become runs. `waiting`: how many may be claimed now.
+    """
 
     __tablename__ = "evaluations"
 
@@ -109,14 +142,32 @@ class EvaluationRecord(Record):
     report: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)  # all that `scoring` says of it
     layers: Mapped[dict[str, bool] | None] = mapped_column(JSON, default=None)  # sandbox layers that held
     scored_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    share_id: Mapped[int | None] = mapped_column(ForeignKey("queue_shares.id"), default=None)
+    waiting: Mapped[int] = mapped_column(default=0)
+    next_position: Mapped[int] = mapped_column(default=0)
+    order_seed: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    network_ids: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True), default=None)
     submission: Mapped[SubmissionRecord] = relationship(back_populates="evaluations", default=None)
     zoo: Mapped[ZooRecord] = relationship(init=False)
 
-    __table_args__ = (UniqueConstraint("submission_id", "zoo_id", "attempt", "purpose"), Index(None, "state"))
+    __table_args__ = (
+        UniqueConstraint("submission_id", "zoo_id", "attempt", "purpose"),
+        Index(None, "state"),
+        Index(
+            "ix_evaluations_waiting",
+            *("share_id", "purpose", "submission_id", "position"),
+            postgresql_where=_WAITING,
+            sqlite_where=_WAITING,
+        ),
+        CheckConstraint("waiting >= 0", name="waiting"),
+    )
 
 
 class RunRecord(Record):
-    """The evaluation of one network: pending until its value is recorded, claimed under a lease."""
+    """The evaluation of one network: pending, or claimed under a lease; `failed` only where the measure failed on it.
+
+    There is a row from shortly before it is claimed until its value is recorded.
+    """
 
     __tablename__ = "runs"
 
@@ -132,7 +183,7 @@ class RunRecord(Record):
     __table_args__ = (
         UniqueConstraint("evaluation_id", "network_id"),
         Index(None, "state", "lease_until"),
-        CheckConstraint("state IN ('pending', 'claimed', 'done', 'dropped')", name="state"),
+        CheckConstraint("state IN ('pending', 'claimed', 'failed')", name="state"),
     )
 
 

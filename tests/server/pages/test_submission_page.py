@@ -3,11 +3,10 @@
 import re
 
 import pytest
-from sqlalchemy import select
 
 from submissions.evaluation import workers
 from submissions.evaluation.attempts import add_repeats
-from submissions.storage.records import Purpose, RunRecord, SubmissionRecord, TimeRule, ValueRecord, ZooRecord
+from submissions.storage.records import Purpose, RunRecord, SubmissionRecord, TimeRule, ValueRecord
 from submissions.storage.states import Reason, State
 from tests.server.site import Site
 from worker.sandbox.layers.layer_table import TABLE
@@ -122,21 +121,21 @@ def repeat(site: Site, submission: int, differences: list[float | None]) -> None
     with site.db.write() as session:
         record = session.get_one(SubmissionRecord, submission)
         scored = {one.zoo_id: one.id for one in record.evaluations if one.purpose is Purpose.SCORE}
-        for zoo_id, evaluation_id in scored.items():
-            for position, network in enumerate(sorted(site.truth(session.get_one(ZooRecord, zoo_id).name))):
-                session.add(RunRecord(evaluation_id=evaluation_id, network_id=network, position=position, state="done"))
-        session.flush()
         add_repeats(session, record, 3)
         session.expire(record)
-        repeats = {one.id: scored[one.zoo_id] for one in record.evaluations if one.purpose is Purpose.REPEAT}
-        runs = session.scalars(select(RunRecord).where(RunRecord.evaluation_id.in_(repeats)))
-        for run, difference in zip(runs, differences, strict=False):
-            run.state = "done"
-            if difference is not None:
-                value = session.get_one(ValueRecord, (repeats[run.evaluation_id], run.network_id)).value + difference
-                session.add(
-                    ValueRecord(evaluation_id=run.evaluation_id, network_id=run.network_id, value=value, wall_s=0.1)
-                )
+        repeats = [
+            (one, network)
+            for one in record.evaluations
+            if one.purpose is Purpose.REPEAT
+            for network in one.network_ids or ()
+        ]
+        for (repeat, network), difference in zip(repeats, differences, strict=False):
+            place = {"evaluation_id": repeat.id, "network_id": network}
+            if difference is None:
+                session.add(RunRecord(**place, position=0, state="failed"))
+            else:
+                value = session.get_one(ValueRecord, (scored[repeat.zoo_id], network)).value + difference
+                session.add(ValueRecord(**place, value=value, wall_s=0.1))
 
 
 @pytest.mark.parametrize(

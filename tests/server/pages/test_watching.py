@@ -12,7 +12,6 @@ from submissions.evaluation.eta import Estimate
 from submissions.storage.records import (
     PhaseRecord,
     Purpose,
-    RunRecord,
     SubmissionRecord,
     TeamMemberRecord,
     TeamRecord,
@@ -55,8 +54,6 @@ def test_with_a_worker_and_earlier_values_the_page_tells_how_long_it_takes(site:
     with site.db.write() as session:
         record = session.get_one(SubmissionRecord, waiting)
         record.state, record.spends_quota = State.RUNNING, True
-        for run in session.query(RunRecord).limit(4):
-            run.state, run.lease_owner = "claimed", "host/1/x"
     assert "ago. A few seconds left." in read(site, waiting)
 
 
@@ -190,7 +187,6 @@ def test_the_author_reads_the_line_that_failed_and_nobody_else_does(site: Site) 
     with site.db.write() as session:
         record = session.get_one(SubmissionRecord, submission)
         record.state, record.reason = State.FAILED, Reason.RAISED
-        session.query(RunRecord).delete()
     site.failure(submission, 3, detail="ZeroDivisionError at complexity.py line 6")
     page = site.browser("ann").get(f"/submissions/{submission}").text
     assert '<code class="failing"><span class="line-number">6</span>    return 1 / 0' in page

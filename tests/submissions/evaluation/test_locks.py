@@ -113,4 +113,5 @@ def test_a_run_that_is_given_back_while_somebody_cancels_stays_out_of_the_queue(
         lambda: give_back(competition.db, run.id),
     )
     with competition.db.read() as session:
-        assert session.get_one(RunRecord, run.id).state == "dropped"
+        assert session.get(RunRecord, run.id) is None
+    assert queue.pending(competition.db) == 0

@@ -193,23 +193,15 @@ def test_the_bound_on_smoke_failures_is_generous(
     assert quota(competition, competition.user()).unspent_limit == bound
 
 
-def test_smoke_runs_go_before_everything_but_only_one_of_a_users_at_a_time(smoked: Competition) -> None:
+def test_smoke_runs_go_before_the_same_entrants_other_runs_and_take_no_turn_of_others(smoked: Competition) -> None:
     ada, bob = smoked.user("ada"), smoked.user("bob")
     scored = smoked.submit(ada)
     smoked.work_through(Purpose.SMOKE)
-    with smoked.db.write() as session:
-        session.get_one(SubmissionRecord, scored).priority = 5
+    queue.release(smoked.db, "w")
+    anew = smoked.submit(ada)
     uploads = [smoked.submit(bob) for _ in range(3)]
-    turns = [(claim.submission_id, claim.purpose) for n in range(3) if (claim := smoked.claim(f"w{n}", batch=3))]
-    assert turns == [(uploads[0], Purpose.SMOKE), (scored, Purpose.SCORE), (scored, Purpose.SCORE)]
-
-
-def test_one_network_in_hand_is_a_smoke_run_as_well(smoked: Competition) -> None:
-    first, second = smoked.submit(smoked.user("ada")), smoked.submit(smoked.user("bob"))
-    with smoked.db.write() as session:
-        session.get_one(SubmissionRecord, second).priority = -1
-    turns = [claim.submission_id for n in range(3) if (claim := smoked.claim(f"w{n}", batch=1))]
-    assert turns == [first, second, first]
+    turns = [(claim.submission_id, claim.purpose) for n in range(3) if (claim := smoked.claim(f"w{n}", batch=2))]
+    assert turns == [(anew, Purpose.SMOKE), (uploads[0], Purpose.SMOKE), (scored, Purpose.SCORE)]
 
 
 def test_a_smoke_run_that_is_our_fault_is_retried_and_breaks_the_submission_in_the_end(smoked: Competition) -> None:

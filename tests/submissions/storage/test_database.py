@@ -80,7 +80,7 @@ def test_what_an_older_release_has_stored_outlives_the_migration(empty_db: Datab
         assert (zoo.label, zoo.state, zoo.report, zoo.legacy_folder) == ("z@1", ZooState.READY, None, "z")
         assert (zoo.weight_bytes, zoo.bytes, zoo.source, zoo.created_by_id) == ({}, 0, "", None)
     with pytest.raises(IntegrityError), empty_db.write() as session:  # foreign keys are minded again
-        session.execute(text("UPDATE runs SET evaluation_id = 99"))
+        session.execute(text("UPDATE measure_values SET evaluation_id = 99"))
 
 
 def test_who_was_in_a_team_is_known_after_the_migration_as_far_as_it_can_be(empty_db: Database) -> None:

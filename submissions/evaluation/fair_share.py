@@ -1,0 +1,132 @@
+"""Fair shares of the workers' time between entrants: start-time fair queuing (Goyal, Vin and Cheng 1996).
+
+Each entrant of a phase has a share, which sums up the seconds that its runs were given. The share with the least of
+those that have something waiting is served next, and pays in advance for what is claimed. One that comes back from a
+pause begins at the least of the others, so that a pause earns nothing and costs nothing. Participants' work goes before
+that of baselines, and first evaluations before repeats.
+
+Shares also count the networks that may be claimed now, in the transactions that change this, so that no query counts
+runs. Called by `submissions.evaluation.queue` and `attempts` with the submission locked; a share is locked after it.
+"""
+
+from sqlalchemy import ColumnElement, ScalarSelect, and_, case, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, aliased
+
+from submissions.storage.records import EvaluationRecord, Purpose, ShareRecord, SubmissionRecord, ValueRecord
+
+OVERHEAD_S = 0.1  # what a network costs a slot beside the measure's own time
+_VALUES = 8  # how many recorded values say how long a network of a submission takes
+
+
+def share_of(session: Session, submission: SubmissionRecord, purpose: Purpose) -> int:
+    """Return the id of the share that evaluations of this purpose belong to; the first of its kind is created."""
+    tier = (2 if submission.is_baseline else 0) + (1 if purpose is Purpose.REPEAT else 0)
+    own = select(ShareRecord.id).where(
+        ShareRecord.phase_id == submission.phase_id,
+        ShareRecord.entrant == submission.entrant,
+        ShareRecord.tier == tier,
+    )
+    found = session.scalar(own)
+    if found is not None:
+        return found
+    usual = session.scalar(select(func.avg(ShareRecord.network_s)).where(ShareRecord.waiting > 0))
+    key = {"phase_id": submission.phase_id, "entrant": submission.entrant, "tier": tier}
+    try:
+        with session.begin_nested():
+            share = ShareRecord(**key, network_s=usual or 1.0)
+            session.add(share)
+    except IntegrityError:  # another submission of the entrant has just created it
+        return session.scalars(own).one()
+    return share.id
+
+
+def purpose_of(tier: int) -> Purpose:
+    """Return the purpose of the evaluations of a tier that are no smoke runs."""
+    return Purpose.REPEAT if tier % 2 else Purpose.SCORE
+
+
+def add(session: Session, evaluation_id: int, networks: int) -> None:
+    """Let so many more networks of an evaluation be claimed."""
+    share, other = ShareRecord, aliased(ShareRecord)
+    least = select(func.min(other.used_s)).where(other.tier == share.tier, other.waiting > 0).scalar_subquery()
+    most = select(func.max(other.used_s)).where(other.tier == share.tier).scalar_subquery()
+    start = func.coalesce(least, most)
+    is_back = and_(share.waiting == 0, share.used_s < start)
+    share_id = session.scalar(
+        update(EvaluationRecord)
+        .where(EvaluationRecord.id == evaluation_id)
+        .values(waiting=EvaluationRecord.waiting + networks)
+        .returning(EvaluationRecord.share_id)
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(
+        update(share)
+        .where(share.id == share_id)
+        .values(used_s=case((is_back, start), else_=share.used_s), waiting=share.waiting + networks)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def usual_s() -> ScalarSelect[float | None]:
+    """Return a subquery for the mean seconds of some networks of a submission; NULL if no value is recorded."""
+    same = aliased(EvaluationRecord)
+    some = (
+        select(ValueRecord.wall_s)
+        .join(same, same.id == ValueRecord.evaluation_id)
+        .where(same.submission_id == SubmissionRecord.id)
+        .limit(_VALUES)
+        .correlate(SubmissionRecord)
+        .subquery()
+    )
+    return select(func.avg(some.c.wall_s)).scalar_subquery()
+
+
+def take(session: Session, evaluation: EvaluationRecord, networks: int, usual_s: float | None) -> None:
+    """Take networks out of what may be claimed, and have the share pay for their expected seconds.
+
+    Parameters
+    ----------
+    usual_s : float or None
+        What networks of the submission take; None if none was evaluated: then what the entrant's last ones took.
+    """
+    share = ShareRecord
+    network_s = share.network_s if usual_s is None else usual_s + OVERHEAD_S
+    evaluation.waiting -= networks
+    session.execute(
+        update(share)
+        .where(share.id == evaluation.share_id)
+        .values(used_s=share.used_s + networks * network_s, network_s=network_s, waiting=share.waiting - networks)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def remove(session: Session, *conditions: ColumnElement[bool]) -> None:
+    """Let nothing more be claimed of the evaluations that satisfy the conditions."""
+    record = EvaluationRecord
+    waiting = session.execute(
+        select(record.share_id, func.sum(record.waiting))
+        .where(record.waiting > 0, *conditions)
+        .group_by(record.share_id)
+        .order_by(record.share_id)
+    ).all()
+    if not waiting:
+        return
+    for share_id, networks in waiting:
+        session.execute(
+            update(ShareRecord)
+            .where(ShareRecord.id == share_id)
+            .values(waiting=ShareRecord.waiting - networks)
+            .execution_options(synchronize_session=False)
+        )
+    session.execute(
+        update(record)
+        .where(record.waiting > 0, *conditions)
+        .values(waiting=0)
+        .execution_options(synchronize_session="fetch")
+    )
+
+
+def waiting(session: Session) -> int:
+    """Return how many networks may be claimed now."""
+    return session.scalar(select(func.sum(ShareRecord.waiting)).where(ShareRecord.waiting > 0)) or 0
