@@ -80,9 +80,15 @@ class Settings(BaseSettings):
     rate_polling: Rate = Field("6000/minute", description="Polls of a submission's page, per account or address")
     rate_changing: Rate = Field("120/minute", description="Requests that change something, per account or address")
     rate_submitting: Rate = Field("30/minute", description="Uploads of measures, per account")
-    rate_log_in: Rate = Field("20/minute; 200/hour", description="Login attempts, per address")
-    rate_registering: Rate = Field("20/minute; 100/hour", description="New accounts, per address")
-    rate_mail: Rate = Field("5/minute; 50/hour", description="Requests that send mail, per address")
+    rate_log_in: Rate = Field("60/minute; 1000/hour", description="Login attempts, per address")
+    rate_guessing: Rate = Field(
+        "10/minute; 30/hour", description="Wrong passwords for one account, per network (/24 or /48) or known browser"
+    )
+    rate_guessing_anywhere: Rate = Field(
+        "100/day", description="Wrong passwords for one account from all networks, known browsers not counted"
+    )
+    rate_registering: Rate = Field("60/minute; 500/hour", description="Tries to register, per address")
+    rate_mail: Rate = Field("20/minute; 200/hour", description="Requests that send mail, per address")
     smtp_host: str = Field("", description="Mail server; empty: mails are printed to the worker's log")
     smtp_port: int = Field(587, ge=1, le=65535, description="Its port")
     smtp_security: SmtpSecurity = Field(
