@@ -1,5 +1,6 @@
 """All settings of Gengap, as one typed object that is read from `GENGAP_*` environment variables."""
 
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -10,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model_zoo.store import ZooStoreError
 from model_zoo.store.schemes import scheme_of
+from submissions.whole_files import create_whole
 
 SmtpSecurity = Literal["starttls", "tls", "none"]
 _RATE = r"\d{1,6} ?/ ?(second|minute|hour|day)"
@@ -153,9 +155,11 @@ class Settings(BaseSettings):
         self.make_home()
         path = self.home / "secret_key"
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path.read_text()
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(32))
-        return path.read_text()
+            key = path.read_text()
+        except FileNotFoundError:
+            key = create_whole(path, secrets.token_hex(32).encode()).decode()
+        if not key.strip():
+            raise OSError(
+                errno.EINVAL, "is empty; restore it from a backup, or remove it to end all sessions", str(path)
+            )
+        return key

@@ -1,10 +1,10 @@
 """The bundle store: a folder of uploads named by their sha256. The web process writes them, workers read them."""
 
 import hashlib
-import os
 import re
-import tempfile
 from pathlib import Path
+
+from submissions.whole_files import sync_folder, write_whole
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 
@@ -35,7 +35,8 @@ class BundleStore:
         try:
             if not _holds(path, content):
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                _write_atomically(path, content)
+                write_whole(path, content)
+                sync_folder(path.parent.parent)
         except OSError as error:
             raise StoreError(f"The upload could not be stored at {path}: {error}. Check space and rights.") from error
         return digest
@@ -69,27 +70,3 @@ def _holds(path: Path, content: bytes) -> bool:
         return path.read_bytes() == content
     except FileNotFoundError:
         return False
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")  # mkstemp makes it 0600
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    for folder in (path.parent, path.parent.parent):
-        _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the folder's new names survive a power failure, which fsync of a file does not."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
