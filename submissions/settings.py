@@ -103,6 +103,17 @@ class Settings(BaseSettings):
         default_factory=lambda settings: bool(settings["smtp_host"]),
         description="Whether only accounts with a verified email address may submit",
     )
+    keep_notifications_days: int = Field(365, ge=0, description="Days that notifications are kept; 0: for ever")
+    keep_old_runs_days: int = Field(
+        90, ge=0, description="Days that runs and failures of attempts are kept after a re-run has ended; 0: for ever"
+    )
+    keep_old_values_days: int = Field(
+        0, ge=0, description="Days that the values of such attempts are kept; 0: for ever"
+    )
+    keep_jobs_days: int = Field(90, ge=0, description="Days that ended jobs on zoos are listed; 0: for ever")
+    keep_unused_bundles_days: int = Field(
+        7, ge=0, description="Days that uploads are kept that no submission uses; 0: for ever"
+    )
     upload_bytes: int = Field(10 * 2**20, gt=0, description="Largest upload")
     zoo_upload_bytes: int = Field(20 * 2**30, gt=0, description="Largest zoo archive that organizers may upload")
     zoo_sources: tuple[str, ...] = Field(

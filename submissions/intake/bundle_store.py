@@ -1,11 +1,15 @@
 """The bundle store: a folder of uploads named by their sha256. The web process writes them, workers read them."""
 
 import hashlib
+import os
 import re
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from pathlib import Path
 
-from submissions.whole_files import sync_folder, write_whole
+from submissions.whole_files import PART, sync_folder, write_whole
 
+FOLDERS = 256
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
@@ -60,13 +64,54 @@ class BundleStore:
             raise StoreError(f"The stored upload {path} is damaged: its sha256 differs. Restore it from a backup.")
         return content
 
+    def remove_unused(self, number: int, used: Callable[[Sequence[str]], Collection[str]], before: datetime) -> int:
+        """Remove files of one of the folders that were not stored since `before` and are not in use.
+
+        Parameters
+        ----------
+        number : int
+            Of the folder, below `FOLDERS`.
+        used : callable
+            Returns which of these digests are in use.
+
+        Returns
+        -------
+        int
+            How many files were removed.
+        """
+        folder, oldest = self.folder / f"{number:02x}", before.timestamp()
+        listed = [path.name for path in folder.glob("*") if _DIGEST.fullmatch(path.name)]
+        old = [name for name in listed if _is_older(folder / name, oldest)]
+        unused = sorted(set(old) - set(used(old)))
+        for name in unused:
+            gone = folder / f"{PART}{name}"
+            try:
+                (folder / name).replace(gone)
+                if _is_older(gone, oldest):
+                    gone.unlink()
+                else:  # stored once more meanwhile: it is about to be used
+                    gone.replace(folder / name)
+            except FileNotFoundError:  # another worker was faster
+                continue
+        return len(unused)
+
     def _path(self, digest: str) -> Path:
         return self.folder / digest[:2] / digest
 
 
 def _holds(path: Path, content: bytes) -> bool:
-    """Check whether the file exists and is intact; a damaged one is written again."""
+    """Check whether the file exists and is intact, and note that it was stored now; a damaged one is written again."""
     try:
-        return path.read_bytes() == content
+        if path.read_bytes() != content:
+            return False
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _is_older(path: Path, moment: float) -> bool:
+    try:
+        return path.stat().st_mtime <= moment
     except FileNotFoundError:
         return False
