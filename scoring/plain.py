@@ -3,6 +3,7 @@
 `scoring.report`, pages and `gengap score` call it.
 """
 
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 
@@ -11,6 +12,8 @@ from scoring.statistics.cmi import ConditioningSet
 Scalar = None | bool | int | float | str
 Plain = Scalar | list["Plain"] | dict[str, "Plain"]
 Row = tuple[str, str, Scalar]
+
+_FORMULA_SIGNS = frozenset("=+-@")
 
 
 def plain(result: object) -> Plain:
@@ -88,6 +91,26 @@ def set_name(axes: ConditioningSet) -> str:
         For example "depth × width", or "none" for the empty set.
     """
     return " × ".join(axes) or "none"
+
+
+def csv_cell(content: Scalar) -> Scalar:
+    """A cell of a CSV file that no spreadsheet interprets as a formula (CWE-1236).
+
+    Parameters
+    ----------
+    content : None, bool, int, float or str
+        What the cell contains.
+
+    Returns
+    -------
+    None, bool, int, float or str
+        A text that begins like a formula, also with a full-width sign or after white space, is preceded by an
+        apostrophe. Anything else is returned as it is.
+    """
+    if not isinstance(content, str):
+        return content
+    begins = unicodedata.normalize("NFKC", content.lstrip()[:1])
+    return f"'{content}" if begins in _FORMULA_SIGNS or content.startswith(("\t", "\r", "\n")) else content
 
 
 def _rows(part: object, metric: tuple[str, ...], of: tuple[str, ...]) -> Iterator[Row]:

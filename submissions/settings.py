@@ -1,5 +1,6 @@
 """All settings of Gengap, as one typed object that is read from `GENGAP_*` environment variables."""
 
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -10,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model_zoo.store import ZooStoreError
 from model_zoo.store.schemes import scheme_of
+from submissions.whole_files import create_whole
 
 SmtpSecurity = Literal["starttls", "tls", "none"]
 _RATE = r"\d{1,6} ?/ ?(second|minute|hour|day)"
@@ -83,9 +85,15 @@ class Settings(BaseSettings):
     rate_polling: Rate = Field("6000/minute", description="Polls of a submission's page, per account or address")
     rate_changing: Rate = Field("120/minute", description="Requests that change something, per account or address")
     rate_submitting: Rate = Field("30/minute", description="Uploads of measures, per account")
-    rate_log_in: Rate = Field("20/minute; 200/hour", description="Login attempts, per address")
-    rate_registering: Rate = Field("20/minute; 100/hour", description="New accounts, per address")
-    rate_mail: Rate = Field("5/minute; 50/hour", description="Requests that send mail, per address")
+    rate_log_in: Rate = Field("60/minute; 1000/hour", description="Login attempts, per address")
+    rate_guessing: Rate = Field(
+        "10/minute; 30/hour", description="Wrong passwords for one account, per network (/24 or /48) or known browser"
+    )
+    rate_guessing_anywhere: Rate = Field(
+        "100/day", description="Wrong passwords for one account from all networks, known browsers not counted"
+    )
+    rate_registering: Rate = Field("60/minute; 500/hour", description="Tries to register, per address")
+    rate_mail: Rate = Field("20/minute; 200/hour", description="Requests that send mail, per address")
     smtp_host: str = Field("", description="Mail server; empty: mails are printed to the worker's log")
     smtp_port: int = Field(587, ge=1, le=65535, description="Its port")
     smtp_security: SmtpSecurity = Field(
@@ -97,6 +105,17 @@ class Settings(BaseSettings):
     verified_mail_needed: bool = Field(
         default_factory=lambda settings: bool(settings["smtp_host"]),
         description="Whether only accounts with a verified email address may submit",
+    )
+    keep_notifications_days: int = Field(365, ge=0, description="Days that notifications are kept; 0: for ever")
+    keep_old_runs_days: int = Field(
+        90, ge=0, description="Days that runs and failures of attempts are kept after a re-run has ended; 0: for ever"
+    )
+    keep_old_values_days: int = Field(
+        0, ge=0, description="Days that the values of such attempts are kept; 0: for ever"
+    )
+    keep_jobs_days: int = Field(90, ge=0, description="Days that ended jobs on zoos are listed; 0: for ever")
+    keep_unused_bundles_days: int = Field(
+        7, ge=0, description="Days that uploads are kept that no submission uses; 0: for ever"
     )
     upload_bytes: int = Field(10 * 2**20, gt=0, description="Largest upload")
     zoo_upload_bytes: int = Field(20 * 2**30, gt=0, description="Largest zoo archive that organizers may upload")
@@ -150,9 +169,11 @@ class Settings(BaseSettings):
         self.make_home()
         path = self.home / "secret_key"
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path.read_text()
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(32))
-        return path.read_text()
+            key = path.read_text()
+        except FileNotFoundError:
+            key = create_whole(path, secrets.token_hex(32).encode()).decode()
+        if not key.strip():
+            raise OSError(
+                errno.EINVAL, "is empty; restore it from a backup, or remove it to end all sessions", str(path)
+            )
+        return key

@@ -25,6 +25,7 @@ from submissions.evaluation.score_computation import Rescoring
 from submissions.intake.bundle import BundleLimits
 from submissions.intake.bundle_store import BundleStore
 from submissions.leaderboard import rank_intervals
+from submissions.retention import Retention
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.zoos import jobs, uploads
@@ -186,6 +187,7 @@ def _sweeper(
     """Return a worker step that regularly gives back expired leases and sends hints for work that is waiting."""
 
     rescoring = Rescoring(db, make_zoo_store(settings))
+    retention = Retention(db, settings)
 
     def sweep() -> None:
         try:
@@ -198,6 +200,7 @@ def _sweeper(
             uploads.sweep_uploads(db, settings)
             rank_intervals.catch_up(db)
             rescoring.step()
+            retention.step()
         except (SQLAlchemyError, KombuError, OSError):
             _log.exception("the sweep failed; the next one tries again")
 

@@ -63,6 +63,8 @@ class WorkFolder:
                 unfinished.unlink(missing_ok=True)
                 with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                     file.write(key.dump())
+                    file.flush()
+                    os.fsync(file.fileno())
                 unfinished.replace(path)
             except OSError as error:
                 raise ZooError(f"{path}: cannot write the key: {error.strerror}; make room and run it again") from None

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, abort, after_this_request, g, request, session
 from flask_login import LoginManager, current_user, login_user
 
+from server.auth.devices import remember_device
 from server.auth.parameters import id_in
 from server.config import services
 from submissions.people import sessions
@@ -82,6 +83,7 @@ def log_in(user: UserRecord) -> None:
     key = sessions.begin(services().db, user.id, request.headers.get("User-Agent", ""))
     session.permanent = True  # the cookie outlives the browser, as long as the session may stay unused
     login_user(Account(id=user.id, name=user.name, role=user.role, session_key=key))
+    remember_device(user.name, user.email)
 
 
 def log_out() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from scoring.plain import Scalar, rows, set_name
+from scoring.plain import Scalar, csv_cell, rows, set_name
 from server.charts.result_charts import bars_by_axis, cumulative, heat_map, histogram
 from server.charts.specifications import target_name, value_against_target
 from submissions.results.rounded_times import TimeBin
@@ -61,8 +61,7 @@ def as_csv(columns: Sequence[str], content: Sequence[Row]) -> str:
     """Return a table with its header, with all digits."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(content)
+    writer.writerows([csv_cell(cell) for cell in row] for row in (columns, *content))
     return text.getvalue()
 
 

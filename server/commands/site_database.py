@@ -9,7 +9,7 @@ from model_zoo import Zoo
 from server.commands.errors import InputError
 from submissions.settings import Settings
 from submissions.storage.database import Database
-from submissions.storage.migrations import migrate
+from submissions.storage.migrations import MigrationError, migrate
 from submissions.zoos.registry import adopt_folders
 from submissions.zoos.registry import find_zoo as zoo_named
 from submissions.zoos.zoo_store import make_zoo_store
@@ -28,6 +28,8 @@ def ready_database(settings: Settings) -> Database:
         migrate(db)
         for trouble in adopt_folders(db, make_zoo_store(settings)):
             _log.warning("%s", trouble)
+    except MigrationError as error:
+        raise InputError(str(error)) from error
     except OSError as error:
         raise InputError(f"The home folder {settings.home} cannot be created: {error.strerror}") from error
     except (SQLAlchemyError, ImportError) as error:

@@ -1,5 +1,6 @@
 """Rate limits: one for every route, generous for reading, tight for password attempts and mails.
 
+Wrong passwords are also counted for the account that they are tried for: see `server.http.guesses`.
 Requests are counted per account, for visitors per address; password attempts always per address. Routes that the table
 does not name have the limit of their method. Counts are kept in this process, or in Redis if that is the broker.
 """
@@ -14,6 +15,7 @@ from werkzeug.exceptions import TooManyRequests
 
 from server.auth.login import current_account
 from server.config import services
+from server.http.guesses import limits_of_guesses
 from submissions.settings import Settings
 
 
@@ -27,6 +29,8 @@ class Rate(StrEnum):
     LOG_IN = "rate_log_in"
     REGISTERING = "rate_registering"
     MAIL = "rate_mail"
+    GUESSING = "rate_guessing"
+    GUESSING_ANYWHERE = "rate_guessing_anywhere"
 
 
 UNCOUNTED = frozenset({"static.file", "health.healthz"})
@@ -68,7 +72,10 @@ def init_app(app: Flask, settings: Settings) -> None:
     limiter = Limiter(
         _whose,
         app=app,
-        default_limits=[_limit],
+        default_limits=[
+            _limit,
+            *limits_of_guesses(),
+        ],
         request_identifier=lambda: "" if (request.endpoint or "") in _NAMELESS else _rate(),  # "": not counted
         storage_uri=settings.broker_url if settings.broker_url.startswith("redis") else "memory://",
         in_memory_fallback_enabled=True,  # pages go on where Redis does not

@@ -3,9 +3,13 @@
 import hashlib
 import os
 import re
-import tempfile
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from pathlib import Path
 
+from submissions.whole_files import PART, sync_folder, write_whole
+
+FOLDERS = 256
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
@@ -35,7 +39,8 @@ class BundleStore:
         try:
             if not _holds(path, content):
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                _write_atomically(path, content)
+                write_whole(path, content)
+                sync_folder(path.parent.parent)
         except OSError as error:
             raise StoreError(f"The upload could not be stored at {path}: {error}. Check space and rights.") from error
         return digest
@@ -59,37 +64,54 @@ class BundleStore:
             raise StoreError(f"The stored upload {path} is damaged: its sha256 differs. Restore it from a backup.")
         return content
 
+    def remove_unused(self, number: int, used: Callable[[Sequence[str]], Collection[str]], before: datetime) -> int:
+        """Remove files of one of the folders that were not stored since `before` and are not in use.
+
+        Parameters
+        ----------
+        number : int
+            Of the folder, below `FOLDERS`.
+        used : callable
+            Returns which of these digests are in use.
+
+        Returns
+        -------
+        int
+            How many files were removed.
+        """
+        folder, oldest = self.folder / f"{number:02x}", before.timestamp()
+        listed = [path.name for path in folder.glob("*") if _DIGEST.fullmatch(path.name)]
+        old = [name for name in listed if _is_older(folder / name, oldest)]
+        unused = sorted(set(old) - set(used(old)))
+        for name in unused:
+            gone = folder / f"{PART}{name}"
+            try:
+                (folder / name).replace(gone)
+                if _is_older(gone, oldest):
+                    gone.unlink()
+                else:  # stored once more meanwhile: it is about to be used
+                    gone.replace(folder / name)
+            except FileNotFoundError:  # another worker was faster
+                continue
+        return len(unused)
+
     def _path(self, digest: str) -> Path:
         return self.folder / digest[:2] / digest
 
 
 def _holds(path: Path, content: bytes) -> bool:
-    """Check whether the file exists and is intact; a damaged one is written again."""
+    """Check whether the file exists and is intact, and note that it was stored now; a damaged one is written again."""
     try:
-        return path.read_bytes() == content
+        if path.read_bytes() != content:
+            return False
+        os.utime(path)
     except FileNotFoundError:
         return False
+    return True
 
 
-def _write_atomically(path: Path, content: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")  # mkstemp makes it 0600
+def _is_older(path: Path, moment: float) -> bool:
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    for folder in (path.parent, path.parent.parent):
-        _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the folder's new names survive a power failure, which fsync of a file does not."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        return path.stat().st_mtime <= moment
+    except FileNotFoundError:
+        return False

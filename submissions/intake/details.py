@@ -6,11 +6,8 @@ The submit page, the API and the command line pass texts; `details_of` checks th
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from sqlalchemy import exists, select
-from sqlalchemy.orm import Session
-
 from submissions.storage.field_error import FieldError
-from submissions.storage.records import TeamRecord, UserRecord
+from submissions.storage.name_keys import plain_name, skeleton
 
 NAME_LENGTH = 80
 DESCRIPTION_LENGTH = 2000
@@ -40,33 +37,27 @@ def details_of(name: str, description: str = "", link: str = "", alias: str = ""
     DetailsError
         With a sentence for every faulty field.
     """
-    details = Details(name.strip(), description.strip(), link.strip(), alias.strip() or None)
+    details = Details(name.strip(), description.strip(), link.strip(), plain_name(alias) or None)
     messages = {
         "name": _line_fault(details.name, NAME_LENGTH, "Give the submission a name"),
         "description": _length_fault(details.description),
         "link": _link_fault(details.link),
-        "alias": details.alias and _line_fault(details.alias, ALIAS_LENGTH, "Give an alias"),
+        "alias": details.alias and _alias_fault(details.alias),
     }
     if faults := {field: message for field, message in messages.items() if message}:
         raise DetailsError(faults)
     return details
 
 
-def alias_refusal(session: Session, alias: str | None, user_id: int) -> str | None:
-    """Return why this person cannot use the alias; None if they can. It must not look like somebody else's name."""
-    if alias is None:
-        return None
-    person = exists().where(UserRecord.name_key == alias.lower(), UserRecord.id != user_id)
-    team = exists().where(TeamRecord.name_key.in_((alias.lower(), alias.casefold())))
-    if session.scalar(select(person | team)):
-        return f"{alias} is the name of somebody else here; choose another alias."
-    return None
-
-
 def _line_fault(text: str, longest: int, begin: str) -> str | None:
     if not 1 <= len(text) <= longest:
         return f"{begin} of 1 to {longest} characters."
     return None if text.isprintable() else f"{begin} on one line, without control characters."
+
+
+def _alias_fault(alias: str) -> str | None:
+    is_visible = bool(skeleton(alias))
+    return _line_fault(alias if is_visible else "", ALIAS_LENGTH, "Give an alias")
 
 
 def _length_fault(text: str) -> str | None:

@@ -7,10 +7,11 @@ from sqlalchemy.orm import Session
 from submissions.evaluation.attempts import add_attempt, hold_zoos
 from submissions.intake.bundle import Bundle
 from submissions.intake.bundle_store import BundleStore
-from submissions.intake.details import alias_refusal
 from submissions.intake.quota import refusal
 from submissions.leaderboard.entrants import hold_entrant
+from submissions.leaderboard.shown_names import hold_names, is_taken
 from submissions.storage.database import Database
+from submissions.storage.name_keys import skeleton
 from submissions.storage.records import PhaseRecord, SubmissionRecord, utc_now
 from submissions.zoos import tracks
 
@@ -69,6 +70,7 @@ def submit(
         description=description,
         link=link,
         alias=alias,
+        alias_skeleton=None if alias is None else skeleton(alias),
         parent_id=parent_id,
         track=bundle.track,
         needs=list(bundle.needs),
@@ -83,6 +85,8 @@ def submit(
         entrant, team_id = hold_entrant(session, phase.competition_id, user_id)
         if not is_baseline:
             submission.entrant, submission.team_id = entrant, team_id
+        if alias is not None:
+            hold_names(session)
         hold_zoos(session, phase_id)
         phase = _accepting(session, submission, verified_mail_needed)
         session.add(submission)
@@ -101,7 +105,8 @@ def _accepting(session: Session, submission: SubmissionRecord, verified_mail_nee
     if not submission.is_baseline:
         why = refusal(session, phase, user_id, now, verified_mail_needed=verified_mail_needed)
     why = why or tracks.refusal(submission.needs, [(zoo.title, zoo.offers) for zoo in phase.zoos])
-    why = why or alias_refusal(session, submission.alias, user_id)
+    if why is None and submission.alias is not None and is_taken(session, submission.alias, user_id):
+        why = f"{submission.alias} is the name of somebody else here, or looks like it; choose another alias."
     if why is not None:
         raise SubmissionRefused(why)
     return phase

@@ -10,9 +10,11 @@ pages and the API.
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from submissions.leaderboard.shown_names import DELETED
 from submissions.messages import outbox
 from submissions.people import teams
 from submissions.people.accounts import has_password
+from submissions.people.mailed_links import is_of_another
 from submissions.people.sessions import end_others
 from submissions.storage import board_version
 from submissions.storage.database import Database
@@ -56,15 +58,16 @@ def delete_account(db: Database, user_id: int, password: str) -> None:
         for table in (ApiTokenRecord, NotificationRecord):
             session.execute(delete(table).where(table.user_id == user_id))
         end_others(session, user_id, None)
-        if user.email is not None:
+        if user.email is not None and not is_of_another(session, user.email, user_id):
             outbox.withdraw(session, user.email)
         session.execute(
             update(SubmissionRecord)
             .where(SubmissionRecord.user_id == user_id, SubmissionRecord.team_id.is_(None))
-            .values(description="", link="", alias=None)
+            .values(description="", link="", alias=None, alias_skeleton=None)
             .execution_options(synchronize_session=False)
         )
-        user.name = user.name_key = f"{teams.DELETED} {user_id}"
+        user.name = user.name_key = f"{DELETED} {user_id}"
+        user.skeleton = None
         user.email = user.email_verified_at = user.password_hash = None
         user.wants_mail = False
         user.role = Role.PARTICIPANT

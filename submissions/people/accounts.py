@@ -7,10 +7,11 @@ Called by pages, the API and commands. Changes that are confirmed by mail use th
 import re
 from datetime import datetime
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from submissions.leaderboard.shown_names import SYSTEM_NAME, hold_names, is_taken
 from submissions.messages.outbox import SITE, write_mail
 from submissions.people import mailed_links
 from submissions.people.passwords import hash_password, is_outdated, password_faults, verify_password
@@ -18,18 +19,16 @@ from submissions.people.sessions import end_others
 from submissions.storage import board_version
 from submissions.storage.database import Database
 from submissions.storage.field_error import FieldError
-from submissions.storage.records import TeamRecord, UserRecord, utc_now
+from submissions.storage.name_keys import NAME_LENGTHS, is_name, name_key, plain_name, skeleton
+from submissions.storage.records import UserRecord, utc_now
 from submissions.storage.roles import Role
 
-NAME_LENGTHS = (3, 40)
 EMAIL_LENGTH = 254
-SYSTEM_NAME = "gengap"
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _EMAIL = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})+")
 
-_NAME_TAKEN = "This name is taken."
+_NAME_TAKEN = "This name is taken, or looks like one that is."
 _PASSWORD_CHANGED = (
     "the password of your account has changed, and its other sessions have ended. If that was not you, "
     f"choose a new one at once:\n\n{SITE}/reset\n"
@@ -47,6 +46,9 @@ class AccountError(FieldError):
 def register(db: Database, name: str, email: str, password: str, *, secret: str | None = None) -> int:
     """Create an account for a participant.
 
+    Whether the address belongs to another account is said in the mail to it alone, so that nobody else learns it. The
+    address is the new account's once it is verified.
+
     Parameters
     ----------
     secret : str or None, optional
@@ -62,7 +64,7 @@ def register(db: Database, name: str, email: str, password: str, *, secret: str 
     AccountError
         With a sentence for every faulty field.
     """
-    return _create(db, name.strip(), email.strip().lower(), password, Role.PARTICIPANT, secret)
+    return _create(db, plain_name(name), email.strip().lower(), password, Role.PARTICIPANT, secret)
 
 
 def create_account(db: Database, name: str, password: str, role: Role) -> int:
@@ -78,7 +80,7 @@ def create_account(db: Database, name: str, password: str, role: Role) -> int:
     AccountError
         If the name is taken or a field is faulty.
     """
-    return _create(db, name.strip(), None, password, role)
+    return _create(db, plain_name(name), None, password, role)
 
 
 def create_organizer(db: Database, name: str, password: str) -> int:
@@ -91,7 +93,7 @@ def system_user(db: Database) -> int:
     with db.write() as session:
         known = session.scalar(select(UserRecord).where(UserRecord.name_key == SYSTEM_NAME))
         if known is None:
-            known = UserRecord(name=SYSTEM_NAME, name_key=SYSTEM_NAME)
+            known = UserRecord(name=SYSTEM_NAME, name_key=SYSTEM_NAME, skeleton=skeleton(SYSTEM_NAME))
             session.add(known)
             session.flush()
         return known.id
@@ -108,9 +110,11 @@ def authenticate(db: Database, name_or_email: str, password: str) -> UserRecord 
     UserRecord or None
         None if there is no such user or the password is wrong.
     """
-    key = name_or_email.strip().lower()
     with db.read() as session:
-        user = session.scalar(select(UserRecord).where(or_(UserRecord.name_key == key, UserRecord.email == key)))
+        if "@" in name_or_email:
+            user = _with_email(session, name_or_email)
+        else:
+            user = session.scalar(select(UserRecord).where(UserRecord.name_key == name_key(name_or_email)))
     known_hash = user.password_hash if user is not None else None
     matches = verify_password(known_hash, password)
     if user is None or known_hash is None or not matches:
@@ -126,7 +130,7 @@ def authenticate(db: Database, name_or_email: str, password: str) -> UserRecord 
 def find_user(db: Database, name: str) -> UserRecord | None:
     """Find the account with this name, ignoring case. The system user is not found."""
     with db.read() as session:
-        query = select(UserRecord).where(UserRecord.name_key == name.strip().lower(), UserRecord.deleted_at.is_(None))
+        query = select(UserRecord).where(UserRecord.name_key == name_key(name), UserRecord.deleted_at.is_(None))
         return session.scalar(query.where(UserRecord.name_key != SYSTEM_NAME))
 
 
@@ -136,26 +140,30 @@ def account_of(db: Database, user_id: int) -> UserRecord:
         return session.get_one(UserRecord, user_id)
 
 
-def change_name(db: Database, user_id: int, name: str) -> None:
+def change_name(db: Database, user_id: int, name: str) -> str:
     """Change the name of an account, on leaderboards as well.
+
+    Returns
+    -------
+    str
+        The name as it is stored (see `submissions.storage.name_keys.plain_name`).
 
     Raises
     ------
     AccountError
         If the name is invalid or taken.
     """
-    name = name.strip()
+    name = plain_name(name)
     if messages := _name_faults(name):
         raise AccountError(messages)
-    try:
-        with db.write() as session:
-            user = session.get_one(UserRecord, user_id, with_for_update=True)
-            if messages := _taken(session, name, None, but=user_id):
-                raise AccountError(messages)
-            user.name, user.name_key = name, name.lower()
-            board_version.name_changed(session, [f"u{user_id}"])
-    except IntegrityError:
-        raise AccountError({"name": _NAME_TAKEN}) from None
+    with db.write() as session:
+        user = session.get_one(UserRecord, user_id, with_for_update=True)
+        hold_names(session)
+        if is_taken(session, name, user_id):
+            raise AccountError({"name": _NAME_TAKEN})
+        user.name, user.name_key, user.skeleton = name, name_key(name), skeleton(name)
+        board_version.name_changed(session, [f"u{user_id}"])
+    return name
 
 
 def change_password(db: Database, user_id: int, current: str, new: str, *, kept_session_id: int | None) -> None:
@@ -227,6 +235,8 @@ def ask_to_verify(db: Database, secret: str, user_id: int) -> bool:
 def change_email(db: Database, secret: str, user_id: int, password: str, email: str) -> None:
     """Mail a link to a new address; the account's address changes once the link is used.
 
+    If the address belongs to another account, the mail says so, and nobody else learns it.
+
     Parameters
     ----------
     secret : str
@@ -237,7 +247,7 @@ def change_email(db: Database, secret: str, user_id: int, password: str, email: 
     Raises
     ------
     AccountError
-        If the password is wrong (current) or the address invalid or taken (email).
+        If the password is wrong (current) or the address invalid or the present one (email).
     """
     email = email.strip().lower()
     messages = _email_faults(email) | _wrong_password(db, user_id, password)
@@ -245,7 +255,6 @@ def change_email(db: Database, secret: str, user_id: int, password: str, email: 
         user = session.get_one(UserRecord, user_id)
         if not messages and email == user.email:
             messages = {"email": "This is your email address already."}
-        messages |= _taken(session, None, email, but=user_id)
         if not messages and not mailed_links.write_verification(session, secret, user, email):
             messages = {"email": "Too many mails went to this address in the last hour. Try again later."}
         if messages:
@@ -264,7 +273,7 @@ def verify_email(db: Database, secret: str, token: str, now: datetime | None = N
     try:
         with db.write() as session:
             link = mailed_links.read_link(session, secret, "verify", token, moment)
-            if link is None or _taken(session, None, link.address, but=link.user.id):
+            if link is None or mailed_links.is_of_another(session, link.address, link.user.id):
                 return None
             user, old = link.user, link.user.email
             if old is not None and old != link.address and user.email_verified_at is not None:
@@ -279,12 +288,12 @@ def verify_email(db: Database, secret: str, token: str, now: datetime | None = N
 def ask_to_reset(db: Database, secret: str, email: str) -> None:
     """Mail a link for choosing a new password, if an account has this address.
 
-    The caller does not learn whether one has.
+    The caller does not learn whether one has, nor from the time that it takes.
     """
+    address = email.strip().lower()[:EMAIL_LENGTH]
     with db.write() as session:
-        user = session.scalar(select(UserRecord).where(UserRecord.email == email.strip().lower()))
-        if user is not None and user.password_hash is not None:
-            mailed_links.write_reset(session, secret, user)
+        user = _with_email(session, address)
+        mailed_links.write_reset(session, secret, user, address)
 
 
 def reset_user(db: Database, secret: str, token: str, now: datetime | None = None) -> UserRecord | None:
@@ -345,43 +354,40 @@ def _email_faults(email: str) -> dict[str, str]:
 
 
 def _name_faults(name: str) -> dict[str, str]:
-    messages = {}
     if not NAME_LENGTHS[0] <= len(name) <= NAME_LENGTHS[1]:
-        messages["name"] = "A name has {} to {} characters.".format(*NAME_LENGTHS)
-    elif not _NAME.fullmatch(name):
-        messages["name"] = "A name starts with a letter or digit and has only letters, digits and . _ -"
-    elif name.lower() == SYSTEM_NAME:
-        messages["name"] = _NAME_TAKEN
-    return messages
+        return {"name": "A name has {} to {} characters.".format(*NAME_LENGTHS)}
+    if not is_name(name, "._-"):
+        return {"name": "A name starts with a letter or digit and has only letters, digits and . _ -"}
+    return {}
 
 
 def _create(db: Database, name: str, email: str | None, password: str, role: Role, secret: str | None = None) -> int:
     faults = _name_faults(name) | password_faults(password) | ({} if email is None else _email_faults(email))
     with db.read() as session:
-        if messages := _taken(session, name, email) | faults:
-            raise AccountError(messages)
-    user = UserRecord(name=name, name_key=name.lower(), email=email, password_hash=hash_password(password), role=role)
-    try:
-        with db.write() as session:
-            session.add(user)
-            session.flush()
-            if email is not None and secret is not None:
-                mailed_links.write_verification(session, secret, user, email)
-            return user.id
-    except IntegrityError:  # someone took the name or the address since we looked
-        with db.read() as session:
-            messages = _taken(session, name, email)
-        raise AccountError(messages) from None
+        if "name" not in faults and is_taken(session, name, None):
+            faults["name"] = _NAME_TAKEN
+    if faults:
+        raise AccountError(faults)
+    user = UserRecord(
+        name=name,
+        name_key=name_key(name),
+        skeleton=skeleton(name),
+        email=email,
+        password_hash=hash_password(password),
+        role=role,
+    )
+    with db.write() as session:
+        hold_names(session)
+        if is_taken(session, name, None):  # someone has taken it since we looked
+            raise AccountError({"name": _NAME_TAKEN})
+        session.add(user)
+        session.flush()
+        if email is not None and secret is not None:
+            mailed_links.write_verification(session, secret, user, email)
+        return user.id
 
 
-def _taken(session: Session, name: str | None, email: str | None, *, but: int | None = None) -> dict[str, str]:
-    """Return which of these values somebody else has: a person, or a team with a name that looks the same."""
-    messages = {}
-    other = UserRecord.id != (but or 0)
-    if name:
-        person = exists().where(other, UserRecord.name_key == name.lower())
-        if session.scalar(select(person | exists().where(TeamRecord.name_key == name.casefold()))):
-            messages["name"] = _NAME_TAKEN
-    if email and session.scalar(select(exists().where(other, UserRecord.email == email))):
-        messages["email"] = "There is an account with this email address already."
-    return messages
+def _with_email(session: Session, email: str) -> UserRecord | None:
+    """Return the account with this address: the one that has verified it, else the oldest that says it is theirs."""
+    known = select(UserRecord).where(UserRecord.email == email.strip().lower())
+    return session.scalar(known.order_by(UserRecord.email_verified_at.is_(None), UserRecord.id).limit(1))

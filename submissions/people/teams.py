@@ -6,18 +6,18 @@ Ladder knows (`submissions.leaderboard.entrants`). Locks are taken in one order,
 person's row, the team's, submissions, phases. Called by pages and by `submissions.evaluation.outcomes`.
 """
 
-import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import and_, delete, exists, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from submissions.leaderboard import standings
 from submissions.leaderboard.entrants import alone, entrant_of, hold_entrant, team_ids_of, together
+from submissions.leaderboard.shown_names import hold_names, is_taken
 from submissions.storage.database import Database
+from submissions.storage.name_keys import NAME_LENGTHS, is_name, name_key, plain_name, skeleton
 from submissions.storage.records import (
     CompetitionRecord,
     PhaseRecord,
@@ -29,10 +29,6 @@ from submissions.storage.records import (
     copied,
     utc_now,
 )
-
-NAME_LENGTHS = (3, 40)
-DELETED = "deleted account"  # what a deleted account is called, with its number
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?: [A-Za-z0-9._-]+)*")
 
 
 class TeamRefused(Exception):  # noqa: N818  (a refusal is an answer, not a malfunction)
@@ -107,30 +103,31 @@ def create_team(db: Database, competition_id: int, user_id: int, name: str, now:
     TeamRefused
         If the name is invalid or taken, or the person cannot create a team.
     """
-    name = name.strip()
+    name = plain_name(name)
     if not NAME_LENGTHS[0] <= len(name) <= NAME_LENGTHS[1]:
         raise TeamRefused("A team's name has {} to {} characters.".format(*NAME_LENGTHS))
-    if not _NAME.fullmatch(name):
+    if not is_name(name, "._- "):
         raise TeamRefused("A team's name starts with a letter or digit and has only these, . _ - and single spaces.")
-    taken = TeamRefused("This name is taken.")
-    try:
-        with db.write() as session:
-            _, known = hold_entrant(session, competition_id, user_id)
-            if known is not None:
-                raise TeamRefused("You are in a team of this competition already.")
-            if _is_somebodys(session, name, user_id):
-                raise taken
-            if why_not := merge_refusal(session, competition_id, user_id, None, now):
-                raise TeamRefused(why_not)
-            team = TeamRecord(
-                competition_id=competition_id, name=name, name_key=name.casefold(), invite_key=_new_invite_key()
-            )
-            session.add(team)
-            session.flush()
-            _enter(session, team, user_id)
-            return team.id
-    except IntegrityError:  # another team of the competition has the name
-        raise taken from None
+    with db.write() as session:
+        _, known = hold_entrant(session, competition_id, user_id)
+        if known is not None:
+            raise TeamRefused("You are in a team of this competition already.")
+        hold_names(session)
+        if is_taken(session, name, user_id, new_team_in=competition_id):
+            raise TeamRefused("This name is taken, or looks like one that is.")
+        if why_not := merge_refusal(session, competition_id, user_id, None, now):
+            raise TeamRefused(why_not)
+        team = TeamRecord(
+            competition_id=competition_id,
+            name=name,
+            name_key=name_key(name),
+            skeleton=skeleton(name),
+            invite_key=_new_invite_key(),
+        )
+        session.add(team)
+        session.flush()
+        _enter(session, team, user_id)
+        return team.id
 
 
 def join_team(db: Database, invite_key: str, user_id: int, now: datetime | None = None) -> int:
@@ -271,12 +268,6 @@ def _team(session: Session, record: TeamRecord) -> Team:
     most = session.get_one(CompetitionRecord, record.competition_id).team_members
     members = tuple(Member(*row) for row in rows)
     return copied(Team, record, team_id=record.id, most_members=most, members=members)
-
-
-def _is_somebodys(session: Session, name: str, user_id: int) -> bool:
-    """Check whether somebody has this name: a team must not look like another person, present or past."""
-    person = exists().where(UserRecord.name_key == name.lower(), UserRecord.id != user_id)
-    return name.lower().startswith(DELETED) or bool(session.scalar(select(person)))
 
 
 def _new_invite_key() -> str:

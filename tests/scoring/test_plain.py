@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from scoring import VARIANTS, Draws, Variant, competition, report
 from scoring.errors import NoUncertaintyError
-from scoring.plain import Plain, plain, rows, set_name
+from scoring.plain import Plain, csv_cell, plain, rows, set_name
 from scoring.statistics.cmi import ConditioningSet
 from tests.scoring.grids import Zoo, zoos
 
@@ -153,3 +153,15 @@ def _numbers(content: Plain) -> Iterator[float]:
             yield from _numbers(entry)
     elif isinstance(content, int | float):
         yield content
+
+
+@pytest.mark.parametrize(
+    "begin", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "﹢", "﹣", " =", "\u00a0=", "\u3000＠"]
+)
+def test_no_cell_is_a_formula_for_a_spreadsheet(begin: str) -> None:
+    assert csv_cell(f"{begin}SUM(A1)") == f"'{begin}SUM(A1)"
+
+
+@given(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.from_regex(r"\w.*", fullmatch=True))
+def test_numbers_and_plain_texts_stay_as_they_are(content: bool | int | float | str | None) -> None:
+    assert csv_cell(content) is content

@@ -27,6 +27,7 @@ from server.commands.local.baselines_tables import print_list, print_scores
 from server.commands.local.baselines_values import Keeper, Kept, State, bundle_of, evaluate
 from submissions.baselines import BASELINES, Baseline
 from submissions.settings import Settings
+from submissions.whole_files import write_output
 from worker.sandbox.pool import SandboxPool, make_pool
 from worker.sandbox.protocol import Limits, SandboxError
 
@@ -229,7 +230,7 @@ def _write(path: Path | None, make: Callable[[], str]) -> None:
     if path is None:
         return
     try:
-        path.write_text(make(), encoding="utf-8")
+        write_output(path, make())
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
     _stderr.print(Text(f"written: {path}"))

@@ -13,7 +13,7 @@ from typing import Any
 
 import scoring
 from model_zoo import Zoo
-from scoring.plain import plain
+from scoring.plain import csv_cell, plain
 from server.commands.local.baselines_values import Kept, State
 from submissions.baselines import Baseline
 
@@ -173,7 +173,9 @@ def as_csv(zoos: Sequence[ZooScores]) -> str:
     writer.writeheader()
     for zoo in zoos:
         where = {"zoo": zoo.zoo, "target": zoo.target}
-        writer.writerows({**where, **asdict(row), "state": row.state.value} for row in zoo.rows)
+        for row in zoo.rows:
+            cells = {**where, **asdict(row), "state": row.state.value}
+            writer.writerow({name: csv_cell(cell) for name, cell in cells.items()})
         for name, score in reference_scores(zoo.floor):
             writer.writerow({**where, "measure": name, "group": "reference", "score": score})
     return text.getvalue()

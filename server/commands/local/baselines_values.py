@@ -5,8 +5,6 @@ Defines what a run does for one measure and one zoo, and the file that stores it
 """
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -21,6 +19,7 @@ from submissions.baselines import Baseline
 from submissions.baselines.helpers import helpers_sha256
 from submissions.intake.bundle import ENTRY_FILE, Bundle, BundleLimits, read_bundle
 from submissions.storage.states import SENTENCES, Reason
+from submissions.whole_files import write_whole
 from submissions.zoos import tracks
 from worker.failures import describe
 from worker.sandbox.pool import SandboxPool
@@ -117,14 +116,7 @@ class Keeper:
         path = self._path(kept)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-            try:
-                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                    file.write(kept.model_dump_json())
-                Path(unfinished).replace(path)
-            except BaseException:
-                Path(unfinished).unlink(missing_ok=True)
-                raise
+            write_whole(path, kept.model_dump_json().encode())
         except OSError as error:
             raise InputError(f"{path}: cannot be written: {error.strerror}") from error
 

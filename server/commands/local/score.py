@@ -20,12 +20,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
 import scoring
 from scoring import DERIVED_TARGETS, TEST_SETS, VARIANTS, Draws, ScoringError, TestSets, Truth, Variant, ZooReport
-from scoring.plain import Row, Scalar, plain, rows
+from scoring.plain import Row, csv_cell, plain, rows
 from server.commands.bars import bars
 from server.commands.errors import InputError
 from server.commands.local.score_tables import Compared, Scored, print_report
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 STANDARD_ERRORS_OF_95_PERCENT = NormalDist().inv_cdf(0.975)
 MOST_TEST_EXAMPLES = 10**12  # what can be redrawn
 FILE = click.Path(path_type=Path)
@@ -203,13 +202,8 @@ def _as_csv(content: Iterator[Row]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("metric", "of", "value"))
-    writer.writerows((metric, _cell(of), _cell(value)) for metric, of, value in content)
+    writer.writerows((metric, csv_cell(of), csv_cell(value)) for metric, of, value in content)
     return text.getvalue().encode(errors="backslashreplace")
-
-
-def _cell(content: Scalar) -> Scalar:
-    """Return the cell; text that a spreadsheet would interpret as a formula is preceded by a quote (CWE-1236)."""
-    return f"'{content}" if isinstance(content, str) and content.startswith(FORMULA_STARTS) else content
 
 
 def _read_values(path: Path, role: str) -> Values:

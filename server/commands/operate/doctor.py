@@ -20,7 +20,7 @@ import click
 import redis
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from model_zoo import ZooError
@@ -30,6 +30,7 @@ from server.commands.common import settings_or_exit
 from server.commands.errors import InputError
 from submissions.settings import Settings
 from submissions.storage.database import Database
+from submissions.storage.migrations import newer_schema
 from submissions.zoos.registry import hidden_without_key
 from submissions.zoos.zoo_store import make_zoo_store
 from worker.mailer import PostError, SmtpPost
@@ -177,10 +178,12 @@ def database(settings: Settings) -> Check:
         return Check("database", Found.OK, f"{shown}, created at first start")
     try:
         with closing(Database(url)) as opened, opened.read() as session:
-            session.execute(text("SELECT 1"))
+            newer = newer_schema(session.connection())
     except (SQLAlchemyError, ImportError) as error:
         remedy = "Start the database, or correct GENGAP_DATABASE_URL."
         return Check("database", Found.MISSING, f"{shown}: {_first_line(str(error))}", remedy)
+    if newer is not None:
+        return Check("database", Found.MISSING, shown, newer)
     return Check("database", Found.OK, shown)
 
 

@@ -43,11 +43,13 @@ def keep_login(login: Login) -> Path:
     """Store this login for later commands, readable by its owner alone. Returns the path."""
     path = login_file()
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    new = path.with_suffix(".new")
+    new = path.with_name(f".{path.name}.{os.getpid()}.new")
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         json.dump(asdict(login), file)
+        file.flush()
+        os.fsync(descriptor)
     new.replace(path)
     return path
 

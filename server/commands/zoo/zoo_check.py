@@ -18,6 +18,7 @@ from server.commands.common import find_zoo, settings_or_exit
 from server.commands.errors import InputError, ending_with
 from server.presentation.zoo_report_page import page
 from submissions.settings import Settings
+from submissions.whole_files import write_output
 from worker.zoo_intake.zoo_check import CheckError, check
 
 REFUSED = 1
@@ -50,7 +51,7 @@ def command(zoo: str, as_json: bool, html_file: Path | None) -> None:
         report = check(folder, watch, settings)
     if html_file is not None:
         try:
-            html_file.write_text(page(report), encoding="utf-8")
+            write_output(html_file, page(report))
         except OSError as error:
             raise InputError(f"{html_file}: cannot be written: {error.strerror}") from error
     if as_json:

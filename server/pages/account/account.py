@@ -10,8 +10,9 @@ from server.downloads.account_export import account_export
 from server.forms.fields import text_field
 from submissions.people import accounts
 from submissions.people.account_deletion import DeletionRefused, delete_account
-from submissions.people.accounts import EMAIL_LENGTH, NAME_LENGTHS, AccountError
+from submissions.people.accounts import EMAIL_LENGTH, AccountError
 from submissions.people.passwords import PASSWORD_LENGTHS
+from submissions.storage.name_keys import NAME_LENGTHS
 from worker.hints import send_mail_hint
 
 pages = Blueprint("account", __name__)
@@ -30,7 +31,7 @@ def show() -> str:
 def change_name() -> ResponseReturnValue:
     name = text_field("name", NAME_LENGTHS[1] + 1)
     try:
-        accounts.change_name(services().db, login.the_account().id, name)
+        name = accounts.change_name(services().db, login.the_account().id, name)
     except AccountError as error:
         return _page(error.messages, name=name), 422
     flash(f"Your name is now {name}.")

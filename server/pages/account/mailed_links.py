@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from server.auth import login
 from server.auth.access import Who, allow
+from server.auth.devices import remember_device
 from server.config import services
 from server.forms.fields import text_field
 from submissions.people import accounts
@@ -74,6 +75,7 @@ def reset(token: str) -> ResponseReturnValue:
         return _spent(is_reset=True)
     send_mail_hint(services().settings)
     login.log_out()
+    remember_device(user.name, user.email)
     flash("Your password has changed, and all your sessions have ended. Log in with the new one.")
     return redirect(url_for("accounts.log_in_form"))
 

@@ -7,8 +7,9 @@ from server.auth import login
 from server.auth.access import Who, allow
 from server.config import services
 from server.forms.fields import text_field
-from submissions.people.accounts import EMAIL_LENGTH, NAME_LENGTHS, AccountError, authenticate, register
+from submissions.people.accounts import EMAIL_LENGTH, AccountError, authenticate, register
 from submissions.people.passwords import PASSWORD_LENGTHS
+from submissions.storage.name_keys import NAME_LENGTHS
 from worker.hints import send_mail_hint
 
 pages = Blueprint("accounts", __name__)

@@ -11,7 +11,8 @@ from server.forms.fields import text_field
 from server.http.public_urls import full_address
 from submissions.intake.listing import own_submissions
 from submissions.people import teams
-from submissions.people.teams import NAME_LENGTHS, TeamRefused
+from submissions.people.teams import TeamRefused
+from submissions.storage.name_keys import NAME_LENGTHS
 from submissions.storage.site_records import CompetitionRecord
 
 pages = Blueprint("teams", __name__)

@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from flask import Blueprint, Response, abort, jsonify, render_template
 from flask.typing import ResponseReturnValue
 
+from scoring.plain import csv_cell
 from server.auth.access import Who, allow, the_phase, the_submission
 from server.auth.result_access import board_reader
 from server.charts.board_charts import badge, history_chart
@@ -28,7 +29,6 @@ pages = Blueprint("board_exports", __name__)
 _BOARD = "/competitions/<competition:competition_slug>/<phase:phase_slug>/leaderboard"
 _SUBMISSION = "/submissions/<submission:submission_id>"
 _A_WHILE = "public, max-age=300"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @pages.get(f"{_BOARD}.csv")
@@ -124,18 +124,13 @@ def _csv(board: Board, _phase: PhaseRecord) -> str:
         kind = "reference" if row.is_reference else "baseline" if row.is_baseline else "submission"
         writer.writerow(
             [
-                *(row.rank, int(row.is_tied), row.lowest, row.highest, _text(row.name), _text(row.by), kind),
+                *(row.rank, int(row.is_tied), row.lowest, row.highest, csv_cell(row.name), csv_cell(row.by), kind),
                 *(row.track, row.score, row.standard_error, row.scored, row.submitted_at.isoformat()),
                 row.submission_id,
                 *(number for cell in row.cells for number in cell.columns().values()),
             ]
         )
     return out.getvalue()
-
-
-def _text(name: str) -> str:
-    """A name that no spreadsheet takes for a formula."""
-    return f"'{name}" if name.startswith(_FORMULA) else name
 
 
 def _plain(board: Board) -> dict[str, object]:

@@ -13,6 +13,10 @@ from server.http import rates
 from server.pages.submission import submit
 from server.presentation.formats import size
 
+_WRONG_PASSWORDS = (
+    "Too many passwords were tried for this account, or from your network. Use a browser in which you have logged in "
+    "before, ask for a link by which you choose a new password, or try again later."
+)
 _DRAIN_BYTES = 64 * 2**20
 _CHUNK_BYTES = 256 * 2**10
 _UPLOAD = "submit.upload"
@@ -66,6 +70,8 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
     if error.response is not None:
         return error.get_response()
     title, text = _PAGES.get(code, (error.name, "The request could not be answered."))
+    if code == TooManyRequests.code and request.endpoint == "accounts.log_in":
+        text = _WRONG_PASSWORDS
     return _page(code, title, text)
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from submissions.storage.database import Database
@@ -17,7 +19,7 @@ _LOCK = 7031970  # any number, the same for every process of Gengap
 
 
 class MigrationError(Exception):
-    """A migration would have left dangling references; nothing was changed."""
+    """The database cannot be migrated; nothing was changed."""
 
 
 def migrate(db: Database, revision: str = "head") -> None:
@@ -28,13 +30,32 @@ def migrate(db: Database, revision: str = "head") -> None:
     Raises
     ------
     MigrationError
-        If references would be left dangling.
+        If the schema is newer than this release, or references would be left dangling.
     """
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config = _config()
     with _alone(db) as connection:
+        if reason := newer_schema(connection):
+            raise MigrationError(reason)
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
+
+
+def newer_schema(connection: Connection) -> str | None:
+    """Return a sentence if a newer release has migrated this database, whose schema this release does not know."""
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    unknown = set(MigrationContext.configure(connection).get_current_heads()) - known
+    if not unknown:
+        return None
+    return (
+        f"The database has the schema {min(unknown)} of a newer release of Gengap, and this release knows the schemas "
+        f"up to {max(known)}. Install the newer release, or restore a backup of the database made before it."
+    )
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    return config
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from submissions.storage.records.base import Record, UtcDateTime, text_enum, utc_now
@@ -17,13 +17,26 @@ class UserRecord(Record):
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
     name: Mapped[str] = mapped_column(String(40), unique=True)
     name_key: Mapped[str] = mapped_column(String(40), unique=True)  # case-folded, so that Ann and ann are one
-    email: Mapped[str | None] = mapped_column(String(254), unique=True, default=None)
+    skeleton: Mapped[str | None] = mapped_column(Text, default=None)  # of the name; None: it looks like an older one
+    email: Mapped[str | None] = mapped_column(String(254), default=None)
     password_hash: Mapped[str | None] = mapped_column(String(200), default=None)
     email_verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     wants_mail: Mapped[bool] = mapped_column(default=True)  # when a submission is scored or has failed
     role: Mapped[Role] = mapped_column(text_enum(Role), default=Role.PARTICIPANT)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+
+    __table_args__ = (
+        Index(None, "skeleton", unique=True),
+        Index(None, "email"),
+        Index(  # whoever can read an address's mails has one account with it; anybody can type it
+            "ix_users_verified_email",
+            "email",
+            unique=True,
+            sqlite_where=text("email_verified_at IS NOT NULL"),
+            postgresql_where=text("email_verified_at IS NOT NULL"),
+        ),
+    )
 
 
 class SessionRecord(Record):
@@ -68,10 +81,14 @@ class TeamRecord(Record):
     competition_id: Mapped[int] = mapped_column(ForeignKey("competitions.id"))
     name: Mapped[str] = mapped_column(String(40))
     name_key: Mapped[str] = mapped_column(String(40))  # case-folded
+    skeleton: Mapped[str | None] = mapped_column(Text, default=None)  # as a user's
     invite_key: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
 
-    __table_args__ = (UniqueConstraint("competition_id", "name_key"),)
+    __table_args__ = (
+        UniqueConstraint("competition_id", "name_key"),
+        Index(None, "skeleton", "competition_id", unique=True),
+    )
 
 
 class TeamMemberRecord(Record):
@@ -110,7 +127,7 @@ class NotificationRecord(Record):
     at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
     read_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
 
-    __table_args__ = (Index(None, "user_id", "read_at"),)
+    __table_args__ = (Index(None, "user_id", "read_at"), Index(None, "submission_id"))
 
     @property
     def is_read(self) -> bool:

@@ -58,6 +58,7 @@ class SubmissionRecord(Record):
     description: Mapped[str] = mapped_column(Text, default="")
     link: Mapped[str] = mapped_column(String(300), default="")
     alias: Mapped[str | None] = mapped_column(String(40), default=None)
+    alias_skeleton: Mapped[str | None] = mapped_column(Text, default=None)  # what the alias looks like
     track: Mapped[str] = mapped_column(String(20), default="standard")
     needs: Mapped[list[str]] = mapped_column(JSON, default_factory=list)  # of what zoos of the extended track offer
     attempt: Mapped[int] = mapped_column(default=1)
@@ -85,6 +86,9 @@ class SubmissionRecord(Record):
         Index(None, "phase_id", "state"),
         Index(None, "phase_id", "entrant", "state"),
         Index(None, "team_id"),
+        Index(None, "parent_id"),
+        Index(None, "bundle_sha256"),
+        Index(None, "alias_skeleton"),
         Index(None, "user_id", "created_at"),
         Index(None, "state", "priority"),
     )

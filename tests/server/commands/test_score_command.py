@@ -188,11 +188,11 @@ def test_csv_says_what_is_missing(write: Write, values: Path) -> None:
 
 def test_no_text_in_csv_is_a_formula_for_a_spreadsheet(write: Write) -> None:
     truth, values = json.dumps(truth_content()), json.dumps(VALUES)
-    for name, hostile in {"width": "=1+1", "depth": "@sum", "dropout": "\\t+2", "n3": "-n,\\n3"}.items():
+    for name, hostile in {"width": "＝1+1", "depth": "@sum", "dropout": "\\t+2", "n3": "-n,\\n3"}.items():
         truth, values = truth.replace(name, hostile), values.replace(name, hostile)
     content = cells(score(write("truth", truth), write("values", values), "--csv", *FEW))
-    assert not [of for _, of in content if of.startswith(("=", "+", "-", "@", "\t"))]
-    assert {of for metric, of in content if metric == "granulated.psi_by_axis"} == {"'=1+1", "'@sum", "'\t+2"}
+    assert not [of for _, of in content if of.startswith(("=", "＝", "+", "-", "@", "\t"))]
+    assert {of for metric, of in content if metric == "granulated.psi_by_axis"} == {"'＝1+1", "'@sum", "'\t+2"}
     assert ("jackknife.left_out", "'-n,\n3") in content
 
 

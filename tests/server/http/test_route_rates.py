@@ -197,6 +197,17 @@ TABLE: dict[str, Rate | None] = {
     "GET zoos.job_progress": Rate.READING,
     "GET zoos.overview": Rate.READING,
 }
+# Where a wrong password counts for the account as well.
+GUESSED = {
+    "POST accounts.log_in",
+    "POST api_tokens.log_in",
+    "POST account.change_password",
+    "POST account.change_email",
+    "POST account.delete",
+    "PUT api_account.change_password",
+    "PUT api_account.change_email",
+    "POST api_account.delete",
+}
 BY_ADDRESS = {Rate.LOG_IN, Rate.REGISTERING, Rate.MAIL}  # another account gives nobody more of these
 SECRETS = {"invite_key", "upload_id", "token"}  # URLs with them match only what looks like one
 
@@ -214,6 +225,7 @@ def test_every_route_has_the_rate_in_the_table_and_counts_for_the_account_or_the
     assert isinstance(limiter, Limiter)
     urls = site.app.url_map.bind("localhost")
     rates: dict[str, Rate | None] = {}
+    guessed = set()
     for rule in site.app.url_map.iter_rules():
         named = {name: "1" * 20 if name in SECRETS else 1 for name in rule.arguments}
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
@@ -223,11 +235,14 @@ def test_every_route_has_the_rate_in_the_table_and_counts_for_the_account_or_the
                 with suppress(HTTPException):  # nothing is there under this name, which is found out after the count
                     site.app.preprocess_request()
                 limit = limiter.current_limit
+                if Rate.GUESSING in {of_number[one.limit.amount] for one in limiter.current_limits}:
+                    guessed.add(f"{method} {rule.endpoint}")
             rate = None if limit is None else of_number[limit.limit.amount]
             rates[f"{method} {rule.endpoint}"] = rate
             if limit is not None:
                 assert ("/address " in limit.key) == (rate in BY_ADDRESS), (rule.endpoint, limit.key)
     assert rates == TABLE
+    assert guessed == GUESSED
 
 
 @pytest.mark.parametrize("rate", [Rate.MAIL, Rate.LOG_IN])

@@ -1,9 +1,11 @@
 """Registering, logging in and out through the pages."""
 
+import re
 from collections.abc import Callable
 
 import pytest
 
+from submissions.storage.records import UserRecord, utc_now
 from tests.records import PASSWORD
 from tests.server.site import Browser, Site
 
@@ -118,3 +120,18 @@ def test_the_session_cookie_is_kept_from_scripts_and_other_sites(
     parts = {part.strip() for part in answer.headers["Set-Cookie"].split(";")}
     assert {"HttpOnly", "SameSite=Lax"} | flags <= parts
     assert ("Secure" in parts) == https_only
+
+
+@pytest.mark.parametrize(("path", "typed"), [("/register", FORM), ("/reset", {})])
+def test_a_page_says_the_same_of_an_address_that_has_an_account(site: Site, path: str, typed: dict[str, str]) -> None:
+    with site.db.write() as session:
+        session.get_one(UserRecord, site.ann).email_verified_at = utc_now()
+    seen = []
+    for name, address in (("newa", "ann@example.org"), ("newb", "new@example.org")):
+        browser = site.browser()
+        answer = browser.post(path, typed | ({"name": name} if typed else {}) | {"email": address}, form=path)
+        shown = browser.get(answer.location).text + browser.get("/account").text
+        for changing in (r'(value|nonce)="[^"]{20,}"', r"<time.*?</time>", name, address):
+            shown = re.sub(changing, "", shown)
+        seen.append((answer.status_code, answer.location, *shown.splitlines()))
+    assert seen[0] == seen[1]

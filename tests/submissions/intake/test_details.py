@@ -40,7 +40,7 @@ def test_a_name_is_one_line_of_reasonable_length(name: str) -> None:
     assert faults(name=name).keys() == {"name"}
 
 
-@pytest.mark.parametrize("alias", ["x" * (ALIAS_LENGTH + 1), "two\nlines"])
+@pytest.mark.parametrize("alias", ["x" * (ALIAS_LENGTH + 1), "two\nlines", "\u3164\ufe0f"])
 def test_an_alias_is_one_line_of_reasonable_length(alias: str) -> None:
     assert faults(alias=alias).keys() == {"alias"}
 
@@ -133,7 +133,7 @@ def test_nobody_appears_under_the_name_of_another_person_or_a_team(competition: 
     with competition.db.write() as session:
         competition_id = session.get_one(PhaseRecord, competition.phase_id).competition_id
         session.add(TeamRecord(competition_id=competition_id, name="The Team", name_key="the team", invite_key="k"))
-    for alias in ("BOB", "the team"):
+    for alias in ("BOB", "ВОВ", "b0b", "the team", "Deleted account 3", "Squared norm", "gengap"):
         with pytest.raises(SubmissionRefused, match=f"{alias} is the name of somebody else"):
             hand_in(competition, ada, alias=alias)
     assert hand_in(competition, ada, alias="Ada") > 0

@@ -22,8 +22,10 @@ def _user(records: Records, user_id: int | None = None) -> UserRecord:
 
 
 def _mails(db: Database) -> list[MailRecord]:
+    """Those that are to be sent: a row without a time for that is only there to be counted."""
     with db.read() as session:
-        return list(session.scalars(select(MailRecord).order_by(MailRecord.id)))
+        to_send = select(MailRecord).where(MailRecord.next_try_at.is_not(None))
+        return list(session.scalars(to_send.order_by(MailRecord.id)))
 
 
 def _token(db: Database, kind: str) -> str:
@@ -179,7 +181,6 @@ def test_a_new_address_counts_once_it_is_verified_and_the_old_one_is_told(record
     [
         ("wrong", "new@example.org", {"current"}),
         (PASSWORD, "nonsense", {"email"}),
-        (PASSWORD, "bob@example.org", {"email"}),
         (PASSWORD, "ANN@example.org", {"email"}),
         ("wrong", "nonsense", {"current", "email"}),
     ],
@@ -195,8 +196,10 @@ def test_an_address_that_cannot_be_had_is_not_mailed_to(
 
 def test_an_address_that_somebody_else_took_meanwhile_is_not_given_away(records: Records) -> None:
     accounts.change_email(records.db, SECRET, records.ann, PASSWORD, "new@example.org")
-    accounts.register(records.db, "cem", "new@example.org", PASSWORD)
-    assert accounts.verify_email(records.db, SECRET, _token(records.db, "verify")) is None
+    link = _token(records.db, "verify")
+    accounts.register(records.db, "cem", "new@example.org", PASSWORD, secret=SECRET)
+    assert accounts.verify_email(records.db, SECRET, _token(records.db, "verify")) is not None
+    assert accounts.verify_email(records.db, SECRET, link) is None
     assert _user(records).email == "ann@example.org"
 
 

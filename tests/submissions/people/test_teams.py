@@ -113,7 +113,8 @@ def test_a_person_is_in_one_team_of_a_competition_but_in_several_of_different_on
 
 
 @pytest.mark.parametrize(
-    "name", ["", "ab", "a" * 41, "two  spaces", " -x-", "a\nb", "Ünicode", "bob", "BOB", "Deleted account 3"]
+    "name",
+    ["", "a", "a" * 41, "two  spaces", " -x-", "a\nb", "a\u200db", "bob", "BOB", "Deleted account 3", "Squared norm"],
 )
 def test_a_name_that_no_team_may_have(records: Records, name: str) -> None:
     competition = _competition_of(records.db, records.phase())
