@@ -283,6 +283,25 @@ def together(world: World, boards: Callable[[int], Board], accounts: int) -> Bes
     return best
 
 
+def told_before(
+    world: World, board: ArrayBoard, told: int, *, amounts: Sequence[float] = (0.5,), counts: bool = True
+) -> Best:
+    """What somebody gains who was told so many exact scores before the Ladder was turned on: all their luck together.
+
+    counts: whether the Ladder counts them as told, or as tries of which nothing was shown.
+    """
+    best = Best(*(np.zeros(world.simulations) for _ in range(5)))
+    best.error += 1  # of those whom nothing more is shown
+    steps, small = world.directions(told), np.full((world.simulations, told), 0.2)
+    contributions, _ = world.contributions(small[..., None] * steps, small)
+    board.submit(contributions, was_told=counts)
+    lucky = (steps.mean(axis=-1, keepdims=True) * steps).sum(axis=1)
+    lucky /= np.sqrt((lucky**2).mean(axis=1))[:, None]
+    for amount in amounts:
+        submit(world, board, best, (amount * lucky[:, None], np.full((world.simulations, 1), amount)))
+    return best
+
+
 def row(name: str, found: Best) -> Sequence[str]:
     excess = found.excess
     return (
