@@ -6,22 +6,22 @@ the jackknife of a mean is exact. All measures share the luck of a good one, and
 are changed, which costs them true score: so attackers can look for luck, keep what they found, and add it up.
 
 Attackers know everything but the networks' luck: the rule, the true score of whatever they submit, its standard error.
-Each makes so many submissions at a time as it expects to need for one release, since it learns only by releases. With
-`--product` they are recorded in a database and decided by `submissions.leaderboard.standings`; by default by the same
-rule for arrays, which is much faster; `test_ladder_attacks` holds it to the product's. The rule of Gengap's
-first releases is simulated beside it.
+Each makes so many submissions at a time as it expects to need for one release, since it learns only by releases. The
+rule is that of the product, written for arrays, which is much faster; `test_ladder_attacks` holds it to the product's.
+With `--product` all is also recorded in a database and decided by `submissions.leaderboard.standings`, and the two must
+show exactly the same. That takes milliseconds a submission, and reads the whole history of an entrant each time, so it
+is a few simulations by default. The rule of Gengap's first releases is simulated beside it.
 """
 
 import argparse
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from rich.console import Console
@@ -34,11 +34,17 @@ SEED = 2015
 SIZES = (48, 96, 256)
 SIMULATIONS = 200
 TRIES = 1000
+OF_PRODUCT: Mapping[str, Any] = {
+    "simulations": 4,
+    "tries": 200,
+    "networks": [48],
+}  # with --product, unless asked otherwise
 TRUTH = 45.0  # of the good measure; on 96 networks its standard error is 4.9
 SPREAD = 48.0  # standard deviation of its networks' contributions
 WEAK = 12.0  # change that makes a measure worthless
 ACCOUNTS = (2, 5, 20, 100)
 HONEST = (1, 5, 20)
+TOLD = (20, 150, 600)
 HEADINGS = ("attacker", "excess ≤ 1 SE", "median", "95 %", "shown", "truth", "releases")
 
 
@@ -283,6 +289,25 @@ def together(world: World, boards: Callable[[int], Board], accounts: int) -> Bes
     return best
 
 
+def told_before(
+    world: World, board: ArrayBoard, told: int, *, amounts: Sequence[float] = (0.5,), counts: bool = True
+) -> Best:
+    """What somebody gains who was told so many exact scores before the Ladder was turned on: all their luck together.
+
+    counts: whether the Ladder counts them as told, or as tries of which nothing was shown.
+    """
+    best = Best(*(np.zeros(world.simulations) for _ in range(5)))
+    best.error += 1  # of those whom nothing more is shown
+    steps, small = world.directions(told), np.full((world.simulations, told), 0.2)
+    contributions, _ = world.contributions(small[..., None] * steps, small)
+    board.submit(contributions, was_told=counts)
+    lucky = (steps.mean(axis=-1, keepdims=True) * steps).sum(axis=1)
+    lucky /= np.sqrt((lucky**2).mean(axis=1))[:, None]
+    for amount in amounts:
+        submit(world, board, best, (amount * lucky[:, None], np.full((world.simulations, 1), amount)))
+    return best
+
+
 def row(name: str, found: Best) -> Sequence[str]:
     excess = found.excess
     return (
@@ -306,37 +331,48 @@ class Plan:
     step: float
     by_product: bool
 
-    @contextmanager
-    def board(self) -> Iterator[ArrayBoard | ProductBoard]:
-        """A new board with the new rule."""
-        with tempfile.TemporaryDirectory() as folder:
-            made: ArrayBoard | ProductBoard
-            if self.by_product:
-                made = ProductBoard(Path(folder), self.simulations, self.step)
-            else:
-                made = ArrayBoard(self.simulations, self.step)
-            try:
-                yield made
-            finally:
-                made.close()
+    def simulate(self, simulation: Callable[[ArrayBoard | ProductBoard], Best]) -> Best:
+        """Return the outcome on a new board with the new rule, which is also that of the product.
+
+        Raises
+        ------
+        SystemExit
+            If the product shows something else.
+        """
+        found = simulation(ArrayBoard(self.simulations, self.step))
+        if self.by_product:
+            with tempfile.TemporaryDirectory() as folder:
+                board = ProductBoard(Path(folder), self.simulations, self.step)
+                by_product = simulation(board)
+                board.close()
+            for name, numbers in vars(found).items():
+                if not np.array_equal(numbers, getattr(by_product, name)):
+                    raise SystemExit(f"The product differs in {name}: {getattr(by_product, name)}, not {numbers}.")
+        return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure whether the Ladder shows more than is true.")
-    parser.add_argument("--simulations", type=int, default=SIMULATIONS)
-    parser.add_argument("--tries", type=int, default=TRIES)
+    parser.add_argument("--simulations", type=int, help=f"default: {SIMULATIONS}")
+    parser.add_argument("--tries", type=int, help=f"default: {TRIES}")
     parser.add_argument("--at-a-time", type=int, default=20, help="submissions of an attacker between two looks")
     parser.add_argument("--networks", type=int, action="append", help=f"of a zoo; default: {SIZES}")
     parser.add_argument("--attacker", action="append", choices=list(ATTACKERS), help="default: all")
     parser.add_argument("--step", type=float, default=1.0)
-    parser.add_argument("--product", action="store_true", help="decide in a database")
+    parser.add_argument("--product", action="store_true", help=f"compare with the product; defaults: {OF_PRODUCT}")
+    parser.set_defaults(**dict.fromkeys(OF_PRODUCT))
     given = parser.parse_args()
+    all_of_it = {"simulations": SIMULATIONS, "tries": TRIES, "networks": SIZES}
+    for name, default in (OF_PRODUCT if given.product else all_of_it).items():
+        if getattr(given, name) is None:
+            setattr(given, name, default)
     plan = Plan(given.simulations, given.tries, given.at_a_time, given.step, given.product)
     console = Console(width=110)
-    for networks in given.networks or SIZES:
+    for networks in given.networks:
         began = time.process_time()
         _print_attackers(console, plan, networks, given.attacker or list(ATTACKERS))
         _print_accounts(console, plan, networks)
+        _print_told(console, plan, networks)
         _print_honest(console, plan, networks)
         console.print(f"{time.process_time() - began:.0f} s of one processor\n")
 
@@ -344,31 +380,50 @@ def main() -> None:
 def _print_attackers(console: Console, plan: Plan, networks: int, attackers: Sequence[str]) -> None:
     table = Table(*HEADINGS, title=f"{networks} networks, {plan.simulations} simulations of {plan.tries} submissions")
     for name in attackers:
-        world = World(networks, plan.simulations, SEED)
-        found = attack(ATTACKERS[name](world, plan.tries), world, OldBoard(), plan.tries, plan.at_a_time)
-        table.add_row(*row(f"{name}, old rule", found))
-        world = World(networks, plan.simulations, SEED)
-        with plan.board() as board:
-            found = attack(ATTACKERS[name](world, plan.tries), world, board, plan.tries, plan.at_a_time)
-        table.add_row(*row(f"{name}, new rule", found))
+
+        def attacked(board: Board, name: str = name) -> Best:
+            world = World(networks, plan.simulations, SEED)
+            return attack(ATTACKERS[name](world, plan.tries), world, board, plan.tries, plan.at_a_time)
+
+        table.add_row(*row(f"{name}, old rule", attacked(OldBoard())))
+        table.add_row(*row(f"{name}, new rule", plan.simulate(attacked)))
     console.print(table)
 
 
 def _print_accounts(console: Console, plan: Plan, networks: int) -> None:
     table = Table("accounts", *HEADINGS[1:], title="What several accounts gain")
     for accounts in ACCOUNTS:
-        with plan.board() as board:
-            found = together(World(networks, plan.simulations, SEED + 1), board.of_account, accounts)
-        table.add_row(*row(str(accounts), found))
+
+        def gained(board: ArrayBoard | ProductBoard, accounts: int = accounts) -> Best:
+            return together(World(networks, plan.simulations, SEED + 1), board.of_account, accounts)
+
+        table.add_row(*row(str(accounts), plan.simulate(gained)))
+    console.print(table)
+
+
+def _print_told(console: Console, plan: Plan, networks: int) -> None:
+    table = Table("scores", *HEADINGS[1:], title="What exact scores gain that were told before the Ladder")
+    for told in TOLD:
+        for counts, how in ((False, "as tries"), (True, "as told")):
+            world = World(networks, plan.simulations, SEED + 3)
+            found = told_before(world, ArrayBoard(plan.simulations, plan.step), told, counts=counts)
+            table.add_row(*row(f"{told}, counted {how}", found))
     console.print(table)
 
 
 def _print_honest(console: Console, plan: Plan, networks: int) -> None:
     table = Table("submissions", "shown below the truth, in SE (median)", "shown", "truth", title="An honest entrant")
     for submissions in HONEST:
-        with plan.board() as board:
+        losses = []
+
+        def climbed(board: Board, submissions: int = submissions, losses: list[FloatArray] = losses) -> Best:
             found, loss = honest(World(networks, plan.simulations, SEED + 2), board, submissions)
-        table.add_row(str(submissions), f"{np.median(loss):.1f}", f"{found.shown.mean():.0f}", f"{TRUTH:.0f}")
+            losses.append(loss)
+            return found
+
+        found = plan.simulate(climbed)
+        loss = f"{np.median(losses[0]):.1f}"
+        table.add_row(str(submissions), loss, f"{found.shown.mean():.0f}", f"{TRUTH:.0f}")
     console.print(table)
 
 

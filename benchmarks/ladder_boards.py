@@ -114,10 +114,10 @@ class _LadderBoard:
         self._memories = [Ladder(step) for _ in range(simulations)]
         self._networks = 0  # until the first submission
 
-    def _remember(self, scores: FloatArray, released: NDArray[np.bool_]) -> None:
+    def _remember(self, scores: FloatArray, released: NDArray[np.bool_], *, was_told: bool = False) -> None:
         for simulation, memory in enumerate(self._memories):
             for score, is_released in zip(scores[simulation].tolist(), released[simulation].tolist(), strict=True):
-                memory = memory.after(Release(score, 0.0, improved=is_released))
+                memory = memory.after(Release(score, 0.0, improved=is_released), was_told=was_told)
             self._memories[simulation] = memory
 
     def _shown(self) -> FloatArray:
@@ -138,7 +138,8 @@ class _LadderBoard:
 class ArrayBoard(_LadderBoard):
     """The Ladder for all simulations at once, by arrays; `tests` hold it to the product's board."""
 
-    def submit(self, contributions: FloatArray) -> Shown:
+    def submit(self, contributions: FloatArray, *, was_told: bool = False) -> Shown:
+        """As `Board.submit`; was_told: the exact scores were shown before the Ladder was turned on."""
         is_first, self.is_begun = not self.is_begun, True
         self._networks = contributions.shape[-1]
         scores, released = np.zeros(contributions.shape[:2]), np.zeros(contributions.shape[:2], dtype=bool)
@@ -159,7 +160,7 @@ class ArrayBoard(_LadderBoard):
             self._best = np.where(better[:, None], new, self._best)
             self._bound = np.where(better, np.maximum(bound, 0), self._bound)
             scores[:, place], released[:, place] = np.where(better, in_steps, shown), better
-            self._remember(scores[:, place : place + 1], released[:, place : place + 1])
+            self._remember(scores[:, place : place + 1], released[:, place : place + 1], was_told=was_told)
         return Shown(scores, released, is_first)
 
     def of_account(self, _number: int) -> "ArrayBoard":

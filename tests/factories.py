@@ -44,8 +44,11 @@ def make_tiny_zoo(
     truth_public: bool = True,
     offers: Sequence[str] = (),
     holes: int = 0,
+    seed: int = 7,
 ) -> Path:
     """A zoo of 4 x copies two-layer networks with random weights, and a truth that follows their norms.
+
+    Zoos with the same seed have networks in common.
 
     offers: what it has for the extended track, as `model_zoo.zoo.OFFERS` names it: two siblings, ten unlabelled inputs,
     and, as its way, half of its weights and three quarters of them. holes: how many networks its grid lacks.
@@ -55,7 +58,7 @@ def make_tiny_zoo(
         Axis(name="scale", values=[0.5, 1.5]),
         Axis(name="seed", values=list(range(copies))),
     ]
-    rng, further = np.random.default_rng(7), np.random.default_rng(8)
+    rng, further = np.random.default_rng(seed), np.random.default_rng(seed + 1)
     grid = list(itertools.product(*(axis.values for axis in axes)))
     with new_zoo(folder) as writer:
         writer.training_data(rng.random((20, 1, 8, 8), dtype=np.float32), rng.integers(0, 10, 20))

@@ -13,6 +13,7 @@ from model_zoo.recipes.hyperparameters import Hyperparameters, TrainingSettings
 from model_zoo.recipes.schema import Recipe, RecipeRobust, RecipeTraining
 
 __all__ = [
+    "LEFT_OUT",
     "RECIPES",
     "Hyperparameters",
     "Recipe",
@@ -24,9 +25,8 @@ __all__ = [
     "TrainingSettings",
     "named_recipe",
     "read_recipe",
+    "shipped_recipes",
 ]
-
-RECIPES: Mapping[str, Path] = {path.stem: path for path in sorted((Path(__file__).parent / "shipped").glob("*.toml"))}
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -41,6 +41,27 @@ def read_recipe(path: Path) -> Recipe:
         raise ZooError(f"{path}: {faults(error)}") from None
 
 
+def shipped_recipes(folder: Path) -> tuple[Mapping[str, Path], Mapping[str, str]]:
+    """Return the recipes in a folder of which everybody may know.
+
+    Returns
+    -------
+    Mapping[str, Path]
+        The file of each by its name.
+    Mapping[str, str]
+        A sentence for each file that is left out, for organizers: it hides the truth, or is faulty.
+    """
+    recipes, left_out = dict[str, Path](), dict[str, str]()
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            _require_public_truth(path, read_recipe(path))
+        except ZooError as error:
+            left_out[path.stem] = str(error).removeprefix(f"{path}: ")
+        else:
+            recipes[path.stem] = path
+    return recipes, left_out
+
+
 def named_recipe(name: str) -> Recipe:
     """Read the shipped recipe of this name.
 
@@ -53,6 +74,13 @@ def named_recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise ZooError(f"there is no recipe {name!r}; known are {', '.join(RECIPES)}")
     recipe = read_recipe(RECIPES[name])
-    if not recipe.truth_public:
-        raise ZooError(f"{RECIPES[name]}: a recipe with hidden truth must not be shipped; move the file elsewhere")
+    _require_public_truth(RECIPES[name], recipe)
     return recipe
+
+
+def _require_public_truth(path: Path, recipe: Recipe) -> None:
+    if not recipe.truth_public:
+        raise ZooError(f"{path}: a recipe with hidden truth must not be shipped; move the file elsewhere")
+
+
+RECIPES, LEFT_OUT = shipped_recipes(Path(__file__).parent / "shipped")

@@ -17,6 +17,7 @@ LEVEL = 0.05  # the probability with which anything shown may exceed the truth b
 # factor e of the number of tries of which it is the first to be released; and the same for a try.
 RELEASE, LUCK_OF_A_RELEASE = 0.5, 0.75
 TRY, LUCK_OF_A_TRY = 1.0, 1.5
+TOLD = 1.0  # what an exact score gives away that was told without the Ladder: it is known, and has cost no true score
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Ladder:
     lower_bound : float, optional
         Of the true score of the submission that is shown.
     degrees : float, optional
-        Degrees of freedom that the releases so far have given away.
+        Degrees of freedom that the releases so far, and scores told without the Ladder, have given away.
     tries : int, optional
         The submissions since the last release.
     """
@@ -140,26 +141,30 @@ class Ladder:
         """What is shown after a submission that is not released: the same as before."""
         return Release(self.shown or 0.0, self.lower_bound, improved=False)
 
-    def after(self, release: Release) -> "Ladder":
+    def after(self, release: Release, *, was_told: bool = False) -> "Ladder":
         """The memory after what was decided.
 
         Parameters
         ----------
         release : Release
             The decision on a submission.
+        was_told : bool, optional
+            Whether the submission's score was told before, without the Ladder. It counts as one degree of freedom,
+            because whoever knows the scores of d submissions can combine no more luck than that of d directions.
 
         Returns
         -------
         Ladder
             A new memory; this one stays as it is.
         """
+        told = TOLD if was_told else 0.0
         if not release.improved:
-            return replace(self, tries=self.tries + 1)
+            return replace(self, degrees=self.degrees + told, tries=self.tries + 1)
         return replace(
             self,
             shown=release.shown,
             lower_bound=release.lower_bound,
-            degrees=self.degrees + RELEASE + LUCK_OF_A_RELEASE * math.log(self.tries + 1),
+            degrees=self.degrees + max(told, RELEASE + LUCK_OF_A_RELEASE * math.log(self.tries + 1)),
             tries=0,
         )
 

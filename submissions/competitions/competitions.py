@@ -10,6 +10,7 @@ from submissions.storage.board_version import appearance_changed
 from submissions.storage.database import Database
 from submissions.storage.field_error import FieldError, faults
 from submissions.storage.records import CompetitionRecord, PhaseRecord, PhaseZooRecord, ZooRecord, ZooState
+from submissions.zoos.related_zoos import may_be_secret
 
 TITLE_LENGTH = 200
 TEXT_LENGTH = 20_000
@@ -143,6 +144,11 @@ def _public_zoo(session: Session, zoo_id: int, target: str) -> ZooRecord:
     zoo = usable_zoo(session, zoo_id, target)
     if not zoo.truth_public:
         raise CompetitionError(f"the zoo {zoo.name!r} is not public, so no measure can be tried on it first")
+    if may_be_secret(session, zoo):
+        raise CompetitionError(
+            f"the zoo {zoo.label} cannot be the one that measures are tried on first, because the truth of a version "
+            "or copy of it is hidden, or it belongs to a hidden phase"
+        )
     return zoo
 
 

@@ -57,6 +57,7 @@ HELP = "help"  # what a setting does, for organizers: in the metadata of its fie
 
 _OF_THE_BOARD = frozenset(("count_rule", "uses_ladder", "freezes_at", "score_step", "tells", "is_revealed"))
 _OF_THE_LADDER = frozenset(("uses_ladder", "score_step"))
+_OF_TELLING = frozenset(("uses_ladder", "shows_scores", "closes_at"))
 _SLUG = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{SLUG_LENGTH - 1}}}")
 
 
@@ -249,9 +250,11 @@ def change_phase(db: Database, phase_id: int, plan: PhasePlan, *, user_id: int |
         if plan.target != before.target:
             _require_target_may_change(session, phase, plan.target)
         _require_confirmation(session, phase, before, plan, confirmed=confirmed)
-        _apply(phase, plan)
         old = before.settings()
         changed = [name for name, value in plan.settings().items() if value != old[name]]
+        if _OF_TELLING.intersection(changed) and not (phase.uses_ladder or phase.withholds_scores):
+            standings.remember_told(session, phase_id)
+        _apply(phase, plan)
         if changed:
             record_act(session, "changed", user_id=user_id, phase_id=phase_id, detail=", ".join(changed))
         if _OF_THE_BOARD.intersection(changed):

@@ -1,17 +1,19 @@
 """What a phase shows of a zoo that other phases use too. Called before a phase is opened, changed or gets a zoo.
 
 A protection of one phase is worth nothing if another phase over the same hidden zoo shows what it withholds: a measure
-can be submitted to both. Versions of a zoo count as the same zoo.
+can be submitted to both. Versions and copies of a zoo count as the same zoo. A phase that has left it counts too: what
+it withheld is still not shown.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from submissions.competitions.exposure import exposed_by_settings, exposed_by_zoo
-from submissions.storage.records import PhaseRecord, PhaseZooRecord, ZooRecord
+from submissions.storage.records import PhaseRecord, ZooRecord
+from submissions.zoos.related_zoos import is_related, is_used
 
 
 def exposed_by_use(
@@ -32,9 +34,14 @@ def exposed_by_use(
         if hiding:
             yield (
                 f"The truth of {zoo.label} is public: everybody can see all targets, all values and all numbers of "
-                f"results on it. Phases that hide the truth of a version of this zoo: {', '.join(hiding)}."
+                f"results on it. Phases that hide the truth of a version or copy of this zoo: {', '.join(hiding)}."
             )
     else:
+        if known := dict.fromkeys(one.label for one in session.scalars(_relatives(zoo, truth_public=True))):
+            yield (
+                f"{zoo.label} has a hidden truth, but that of a version or copy of it is public, and phases have used "
+                f"it: {', '.join(known)}. Who has downloaded it knows the targets."
+            )
         yield from exposed_to_others(session, [zoo], settings, phase_id)
 
 
@@ -59,15 +66,15 @@ def exposed_to_others(
 
 
 def _hide(session: Session, zoo: ZooRecord) -> Iterator[tuple[PhaseRecord, ZooRecord]]:
-    """Yield every phase that hides the truth of a version of the zoo, with this version."""
-    query = (
-        select(PhaseRecord, ZooRecord)
-        .join(PhaseZooRecord, PhaseZooRecord.phase_id == PhaseRecord.id)
-        .join(ZooRecord, ZooRecord.id == PhaseZooRecord.zoo_id)
-        .where(ZooRecord.name == zoo.name, ~ZooRecord.truth_public)
-        .order_by(PhaseRecord.id)
-    )
-    yield from ((phase, hidden) for phase, hidden in session.execute(query))
+    """Yield every phase that hides or has hidden the truth of a version or copy of the zoo, with this one."""
+    query = _relatives(zoo, truth_public=False).add_columns(PhaseRecord).order_by(None).order_by(PhaseRecord.id)
+    yield from ((phase, hidden) for hidden, phase in session.execute(query))
+
+
+def _relatives(zoo: ZooRecord, *, truth_public: bool) -> Select[ZooRecord]:
+    """Return versions and copies of a zoo with public or hidden truth, once for each phase that uses or used one."""
+    of_kind = ZooRecord.truth_public.is_(truth_public)
+    return select(ZooRecord).join(PhaseRecord, is_used()).where(of_kind, is_related(zoo)).order_by(ZooRecord.id)
 
 
 def _label(phase: PhaseRecord) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from submissions.storage.records import PhaseRecord, PhaseZooRecord, ZooRecord, ZooState
+from submissions.zoos.related_zoos import may_be_secret
 from submissions.zoos.tracks import missing
 
 
@@ -16,8 +17,8 @@ def smoke_zoo(session: Session, phase: PhaseRecord, needs: Sequence[str] = ()) -
     """Return the zoo on which the phase's submissions are tried first; None if no zoo is available.
 
     It is the organizer's choice; else the phase's first public zoo; else any public one, preferring the same
-    competition. A zoo that a hidden phase uses is not chosen, because trying a measure on it would reveal that the zoo
-    exists.
+    competition. A zoo of which a version or copy has a hidden truth, or belongs to a hidden phase, is not chosen:
+    trying a measure on it would show what is hidden elsewhere.
 
     Parameters
     ----------
@@ -37,14 +38,15 @@ def smoke_zoo(session: Session, phase: PhaseRecord, needs: Sequence[str] = ()) -
         .order_by(PhaseZooRecord.position)
     )
     used = exists().where(PhaseZooRecord.zoo_id == ZooRecord.id, PhaseRecord.id == PhaseZooRecord.phase_id)
-    is_secret = used.where(PhaseRecord.hidden.is_(True))
     is_near = used.where(PhaseRecord.competition_id == phase.competition_id)
     others = session.scalars(
         select(ZooRecord)
-        .where(ZooRecord.truth_public.is_(True), ZooRecord.state == ZooState.READY, ~is_secret)
+        .where(ZooRecord.truth_public.is_(True), ZooRecord.state == ZooState.READY)
         .order_by(is_near.desc(), ZooRecord.id)
     )
-    return next((zoo for zoos in (own, others) for zoo in zoos if not missing(needs, zoo.offers)), None)
+    found = next((zoo for zoo in own if not missing(needs, zoo.offers)), None)
+    may_serve = (zoo for zoo in others if not missing(needs, zoo.offers) and not may_be_secret(session, zoo))
+    return found or next(may_serve, None)
 
 
 def smoke_networks(weight_bytes: Mapping[str, int], count: int) -> list[str]:

@@ -30,6 +30,7 @@ from submissions.leaderboard.model import (
     Row,
 )
 from submissions.leaderboard.references import References, references_of
+from submissions.leaderboard.standings import is_on_board
 from submissions.results.disclosure import (
     EVERYBODY,
     Disclosure,
@@ -75,18 +76,18 @@ def page(session: Session, phase_id: int, query: Query | None = None, reader: Re
     shown = () if phase.uses_ladder or is_withheld else columns
     counted: Sequence[Any] = session.execute(
         select(StandingRecord.track, StandingRecord.is_reference, func.count())
-        .where(StandingRecord.phase_id == phase_id)
+        .where(is_on_board(phase))
         .group_by(StandingRecord.track, StandingRecord.is_reference)
     ).all()
     if is_withheld:
         counted = ()
     tracks = tuple(sorted({track for track, _, _ in counted}))
     definite = _definite(query or Query(), shown, tracks, told)
-    total = 0 if is_withheld else _total(session, phase_id, definite, sum(row[2] for row in counted))
+    total = 0 if is_withheld else _total(session, phase, definite, sum(row[2] for row in counted))
     size = definite.size or max(1, total)
     pages = max(1, -(-total // size))
     definite = replace(definite, page=min(definite.page, pages))
-    found = () if is_withheld else _found_rows(session, phase_id, definite, shown, told, size)
+    found = () if is_withheld else _found_rows(session, phase, definite, shown, told, size)
     return Board(
         phase_id=phase_id,
         version=phase.board_version,
@@ -128,7 +129,7 @@ def place_of(
     told = board_disclosure(phase)
     columns = () if phase.uses_ladder else _columns(session, phase, told)
     definite = _definite(query, columns, None, told)
-    for place, (other, submission_id) in enumerate(_in_order(session, phase_id, definite, columns, told)):
+    for place, (other, submission_id) in enumerate(_in_order(session, phase, definite, columns, told)):
         if other == entrant:
             return (1 if definite.size is None else place // definite.size + 1), submission_id
     return None
@@ -149,9 +150,7 @@ def standing_of(session: Session, submission: AnySubmission, reader: Reader = EV
     if withholds_scores(phase, reader):
         return None
     is_owner = reader.is_owner or reader.sees_everything
-    statement = _named().where(
-        StandingRecord.phase_id == submission.phase_id, StandingRecord.entrant == submission.entrant
-    )
+    statement = _named().where(is_on_board(phase), StandingRecord.entrant == submission.entrant)
     row = next(iter(_ranked(session, phase, session.execute(statement).all())), None)
     if row is None or is_owner or (row.by if row.is_alias else None) == submission.alias:
         return row
@@ -207,20 +206,20 @@ def _definite(query: Query, columns: Sequence[Column], tracks: Sequence[str] | N
     )
 
 
-def _total(session: Session, phase_id: int, query: Query, standings: int) -> int:
+def _total(session: Session, phase: PhaseRecord, query: Query, standings: int) -> int:
     if not query.search and not query.track:
         return standings
-    return session.scalar(_found(select(func.count()).select_from(StandingRecord), phase_id, query)) or 0
+    return session.scalar(_found(select(func.count()).select_from(StandingRecord), phase, query)) or 0
 
 
 def _found_rows(
-    session: Session, phase_id: int, query: Query, columns: Sequence[Column], told: Disclosure, size: int
+    session: Session, phase: PhaseRecord, query: Query, columns: Sequence[Column], told: Disclosure, size: int
 ) -> Sequence[Any]:
     """Return the rows on the query's page, in its order; names are looked up for these only."""
     first = (query.page - 1) * size
-    entrants = [entrant for entrant, _ in _in_order(session, phase_id, query, columns, told, (first, first + size))]
+    entrants = [entrant for entrant, _ in _in_order(session, phase, query, columns, told, (first, first + size))]
     found: dict[str, Any] = {}
-    named = _named().where(StandingRecord.phase_id == phase_id)
+    named = _named().where(is_on_board(phase))
     for part in parts(entrants):
         found |= {row.entrant: row for row in session.execute(named.where(StandingRecord.entrant.in_(part)))}
     return [found[entrant] for entrant in entrants if entrant in found]
@@ -254,13 +253,13 @@ def _with_names(statement: Select[Any]) -> Select[Any]:
     return submissions.join(SubmissionRecord.user).outerjoin(TeamRecord, TeamRecord.id == SubmissionRecord.team_id)
 
 
-def _found(statement: Select[Any], phase_id: int, query: Query) -> Select[Any]:
+def _found(statement: Select[Any], phase: PhaseRecord, query: Query) -> Select[Any]:
     """Return a query of the standings that match, with names if needed."""
     if query.search or query.sort in (NAME, TEAM):
         statement = _with_names(statement)
     elif query.sort not in (SCORE, SUBMITTED):
         statement = statement.join(SubmissionRecord, SubmissionRecord.id == StandingRecord.submission_id)
-    statement = statement.where(StandingRecord.phase_id == phase_id)
+    statement = statement.where(is_on_board(phase))
     if query.track:
         statement = statement.where(StandingRecord.track == query.track)
     if query.search:
@@ -271,7 +270,7 @@ def _found(statement: Select[Any], phase_id: int, query: Query) -> Select[Any]:
 
 def _in_order(
     session: Session,
-    phase_id: int,
+    phase: PhaseRecord,
     query: Query,
     columns: Sequence[Column],
     told: Disclosure,
@@ -284,7 +283,7 @@ def _in_order(
     """
     listed: Any = select(StandingRecord.entrant, StandingRecord.submission_id)
     naturally = (StandingRecord.shown_score.desc(), StandingRecord.submitted_at, StandingRecord.submission_id)
-    statement = _found(listed, phase_id, query)
+    statement = _found(listed, phase, query)
     key: Any = {
         SCORE: StandingRecord.shown_score,
         SUBMITTED: StandingRecord.submitted_at,
@@ -322,7 +321,7 @@ def _ranked(session: Session, phase: PhaseRecord, found: Sequence[Any]) -> tuple
     """Return the rows with their ranks among all entrants of the phase."""
     if not found:
         return ()
-    places = _places(session, phase.id, [standing.score for standing in found])
+    places = _places(session, phase, [standing.score for standing in found])
     in_steps = shows_steps(phase)
     rows = []
     for standing in found:
@@ -338,9 +337,9 @@ def _ranked(session: Session, phase: PhaseRecord, found: Sequence[Any]) -> tuple
     return tuple(rows)
 
 
-def _places(session: Session, phase_id: int, scores: Sequence[float]) -> dict[float, tuple[int, int]]:
+def _places(session: Session, phase: PhaseRecord, scores: Sequence[float]) -> dict[float, tuple[int, int]]:
     """Return score → (rank, number of entrants with it), for the scores of these rows."""
-    ranked = (StandingRecord.phase_id == phase_id, StandingRecord.is_reference.is_(False))
+    ranked = (is_on_board(phase), StandingRecord.is_reference.is_(False))
     better = count(session, StandingRecord, *ranked, StandingRecord.shown_score > max(scores))
     counted = session.execute(
         select(StandingRecord.shown_score, func.count())

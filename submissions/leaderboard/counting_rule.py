@@ -75,6 +75,7 @@ class Entry:
     track: str
     created_at: datetime
     finished_at: datetime | None
+    was_told: bool = False
     score_in_steps: float | None = None
     was_scored: bool = False
 
@@ -119,7 +120,8 @@ def decided(
     accepted, those of `others` too, and decides on each by what was shown before it. Of one that it does not release,
     the entrant's own last released score is shown, never one of `others`. Whatever comes after one that is awaited
     keeps what is shown of it, or is not decided yet: so the result follows from order and scores alone. A submission
-    whose later attempt has ended without a score shows nothing, but the Ladder remembers the try, and its release.
+    whose later attempt has ended without a score shows nothing, but the Ladder remembers the try, and its release. A
+    score that was told before the phase used the Ladder has given away more than a release, and counts as that.
 
     Parameters
     ----------
@@ -237,7 +239,7 @@ class _Climb:
         return replace(entry, shown_score=self._own_shown, lower_bound=bound, is_released=release.improved)
 
     def _remember(self, entry: Entry, release: Release) -> None:
-        self._ladder = self._ladder.after(release)
+        self._ladder = self._ladder.after(release, was_told=entry.was_told)
         if release.improved:
             self._best_id = entry.id
             if entry.id in self._own:
@@ -245,8 +247,9 @@ class _Climb:
 
     def _remember_lost(self, entry: Entry) -> None:
         """Remember what a submission has given away whose last attempt has no score: what is shown does not change."""
-        if not entry.is_out and (entry.is_released or entry.was_scored):
-            after = self._ladder.after(replace(self._ladder.silence(), improved=entry.is_released))
+        if not entry.is_out and (entry.is_released or entry.was_scored or entry.was_told):
+            lost = replace(self._ladder.silence(), improved=entry.is_released)
+            after = self._ladder.after(lost, was_told=entry.was_told)
             self._ladder = replace(after, shown=self._ladder.shown)
 
     def _decision(self, entry: Entry) -> Release:

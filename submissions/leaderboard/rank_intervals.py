@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from scoring import ComparisonError, Jackknives, RankInterval, rank_intervals
+from submissions.leaderboard import standings
 from submissions.results.disclosure import shows_steps
 from submissions.results.jackknives import jackknives_of
 from submissions.storage.database import Database
@@ -35,6 +36,8 @@ class _Ranked:
 def catch_up(db: Database) -> int:
     """Compute the intervals of every board that has changed since its last computation. Fast if none has.
 
+    Before, the standings follow what has changed without anybody's act.
+
     Returns
     -------
     int
@@ -43,6 +46,7 @@ def catch_up(db: Database) -> int:
     if not _in_hand.acquire(blocking=False):
         return 0
     try:
+        standings.catch_up(db)
         with db.read() as session:
             outdated = select(PhaseRecord.id).where(PhaseRecord.intervals_version < PhaseRecord.board_version)
             phases = session.scalars(outdated.order_by(PhaseRecord.id)).all()

@@ -11,18 +11,19 @@ A submission is locked before its phase, here as in `submissions.evaluation.outc
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 
-from sqlalchemy import and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy import update as change
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from submissions.leaderboard.counting_rule import Entry, Rules, counting, decided, on_board, shown_error
 from submissions.leaderboard.entrants import Acquaintances, acquaintances
-from submissions.results.disclosure import score_in_steps
+from submissions.results.disclosure import is_frozen, score_in_steps
 from submissions.results.jackknives import jackknives_of
 from submissions.storage.board_version import next_version
 from submissions.storage.database import Database
 from submissions.storage.queries import enters_score, parts
 from submissions.storage.records import (
+    BOARD_RULES,
     CountRule,
     EvaluationRecord,
     PhaseRecord,
@@ -44,6 +45,7 @@ _WAS_SCORED = and_(
     ),
 )
 _COMPUTED = ("score_in_steps", "was_scored")  # the last fields
+_ON_BOARD = aliased(SubmissionRecord)  # the submission of a standing
 _ENTRY = [getattr(SubmissionRecord, field.name) for field in fields(Entry) if field.name not in _COMPUTED]
 _RULES = [getattr(PhaseRecord, field.name) for field in fields(Rules)]
 
@@ -102,6 +104,46 @@ def rebuild(session: Session, phase_id: int, *, forget: bool = False) -> None:
         _enter(session, board, part, anew=True, forget=forget)
 
 
+def catch_up(db: Database) -> int:
+    """Recompute the boards that an upgrade, or the beginning of a freeze, has changed. Fast if there is none.
+
+    Returns
+    -------
+    int
+        The number of boards.
+    """
+    is_old = PhaseRecord.board_rules < BOARD_RULES
+    runs_again = exists().where(
+        StandingRecord.phase_id == PhaseRecord.id,
+        _ON_BOARD.id == StandingRecord.submission_id,
+        _ON_BOARD.finished_at.is_(None),
+    )
+    with db.read() as session:
+        changed = or_(is_old, and_(PhaseRecord.freezes_at <= utc_now(), runs_again))
+        phases = session.scalars(select(PhaseRecord.id).where(changed).order_by(PhaseRecord.id)).all()
+    for phase_id in phases:
+        with db.write() as session:
+            phase = session.get_one(PhaseRecord, phase_id, with_for_update=True)
+            rebuild(session, phase_id, forget=phase.has_old_board)
+            phase.board_rules = BOARD_RULES
+    return len(phases)
+
+
+def is_on_board(phase: PhaseRecord) -> ColumnElement[bool]:
+    """Return the condition that a standing is on the phase's board now.
+
+    A submission that is evaluated again keeps its place with the Ladder, but not beyond the beginning of a freeze, when
+    nothing is written (until `catch_up`): it will have been scored after that.
+    """
+    of_phase = StandingRecord.phase_id == phase.id
+    if not is_frozen(phase.freezes_at, None):
+        return of_phase
+    is_through = select(_ON_BOARD.id).where(
+        _ON_BOARD.id == StandingRecord.submission_id, _ON_BOARD.finished_at.is_not(None)
+    )
+    return and_(of_phase, is_through.exists())
+
+
 @dataclass(frozen=True)
 class _Board:
     """A phase's board that this transaction holds. known: who shares the Ladder's memory."""
@@ -120,6 +162,22 @@ def _hold_board(session: Session, phase_id: int) -> _Board:
     rules = Rules(*columns)
     known = acquaintances(session, competition_id) if rules.uses_ladder else Acquaintances()
     return _Board(phase_id, rules, known)
+
+
+def remember_told(session: Session, phase_id: int) -> None:
+    """Record that the scores of a phase's submissions have been told; called before that ends.
+
+    If the phase uses the Ladder later, it counts them as told (`submissions.leaderboard.counting_rule`).
+    """
+    has_score = exists().where(
+        EvaluationRecord.submission_id == SubmissionRecord.id,
+        EvaluationRecord.purpose == Purpose.SCORE,
+        EvaluationRecord.state == State.SCORED,
+    )
+    told = SubmissionRecord.phase_id == phase_id, SubmissionRecord.was_told.is_(False), has_score
+    session.execute(
+        change(SubmissionRecord).where(*told).values(was_told=True).execution_options(synchronize_session=False)
+    )
 
 
 def choose(db: Database, submission_id: int) -> None:
@@ -192,11 +250,12 @@ def _enter(session: Session, board: _Board, entrants: Sequence[str], *, anew: bo
 def _entries(session: Session, board: _Board, entrants: Sequence[str]) -> dict[str, list[Entry]]:
     """Return the submissions on which the entrants' standings depend.
 
-    With the Ladder, also those that it awaits, and those that had a score which a later attempt has lost.
+    With the Ladder, also those that it awaits, and those that had a score which is lost.
     """
     counts = or_(SubmissionRecord.state == State.SCORED, SubmissionRecord.shown_score.is_not(None))
     if board.rules.uses_ladder:
-        counts = or_(counts, SubmissionRecord.state.in_(OPEN), SubmissionRecord.is_released, _WAS_SCORED)
+        kept = (SubmissionRecord.is_released, SubmissionRecord.was_told, _WAS_SCORED)
+        counts = or_(counts, SubmissionRecord.state.in_(OPEN), *kept)
     entries: dict[str, list[Entry]] = {}
     for part in parts(entrants):
         rows = session.execute(

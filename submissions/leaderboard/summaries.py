@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, false, func, or_, select
 from sqlalchemy.orm import Session
 
+from submissions.leaderboard.standings import is_on_board
 from submissions.results.disclosure import EVERYBODY, Reader, withholds_scores
 from submissions.storage.records import PhaseRecord, StandingRecord, SubmissionRecord
 
@@ -27,6 +28,8 @@ def board_summaries(
     Reference rows are not counted.
     """
     is_baseline = SubmissionRecord.is_baseline
+    phases = session.scalars(select(PhaseRecord).where(PhaseRecord.id.in_(phase_ids))).all()
+    shown = [phase for phase in phases if not withholds_scores(phase, reader)]
     rows = session.execute(
         select(
             StandingRecord.phase_id,
@@ -35,16 +38,7 @@ def board_summaries(
             func.max(StandingRecord.shown_score),
         )
         .join(SubmissionRecord, SubmissionRecord.id == StandingRecord.submission_id)
-        .where(StandingRecord.phase_id.in_(phase_ids), StandingRecord.is_reference.is_(False))
+        .where(or_(false(), *map(is_on_board, shown)), StandingRecord.is_reference.is_(False))
         .group_by(StandingRecord.phase_id)
     )
-    withheld = {
-        phase.id
-        for phase in session.scalars(select(PhaseRecord).where(PhaseRecord.id.in_(phase_ids)))
-        if withholds_scores(phase, reader)
-    }
-    return {
-        phase_id: BoardSummary(entrants, baselines, best)
-        for phase_id, entrants, baselines, best in rows
-        if phase_id not in withheld
-    }
+    return {phase_id: BoardSummary(entrants, baselines, best) for phase_id, entrants, baselines, best in rows}

@@ -3,7 +3,8 @@
 Pages, fragments, the API, exports, mails, the leaderboard and its history call it; nothing else decides.
 docs/results-page.md has the table of who is told what, and when.
 
-- A phase that shows scores after it closes tells nothing before, but to organizers.
+- A phase that shows scores after it closes tells nothing before, but to organizers. Nor does one whose shown scores
+  were computed by older rules, until they are recomputed.
 - A freeze keeps what was scored since then, or is being evaluated, from everybody but its owners.
 - The Ladder tells nothing but the released score: a team would learn from the rest what the Ladder withholds. Of a
   submission that was not released it tells only its owners what it shows of their others: the same score twice would
@@ -174,8 +175,13 @@ def disclosure(phase: PhaseRecord, submission: AnySubmission, reader: Reader) ->
 
 
 def withholds_scores(phase: PhaseRecord, reader: Reader) -> bool:
-    """Whether the phase shows this reader no scores, ranks and leaderboard yet; organizers always see them."""
-    return phase.withholds_scores and not reader.sees_everything
+    """Whether the phase shows this reader no scores, ranks and leaderboard yet; organizers always see them.
+
+    After an upgrade the scores on record may be finer than may be told now. They are withheld until a worker has
+    recomputed them (`submissions.leaderboard.standings.catch_up`).
+    """
+    is_outdated = phase.has_old_board and shows_steps(phase)
+    return (phase.withholds_scores or is_outdated) and not reader.sees_everything
 
 
 class Secrecy(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, exists, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -24,6 +24,7 @@ from submissions.storage.records import (
     PhaseZooRecord,
     UserRecord,
     ZooJobRecord,
+    ZooNetworkRecord,
     ZooRecord,
     ZooState,
 )
@@ -113,6 +114,7 @@ def _on_record(session: Session, zoo: Zoo, digest: str, *, source: str, user_id:
     known = session.scalar(select(ZooRecord).where(ZooRecord.manifest_sha256 == digest))
     if known is not None:
         known.offers = list(zoo.offers)  # a record from before there was an extended track does not know
+        _list_networks(session, known.id, zoo)
         if known.state is not ZooState.READY:
             known.state, known.source = state, source
         return known.id
@@ -131,6 +133,7 @@ def _on_record(session: Session, zoo: Zoo, digest: str, *, source: str, user_id:
     _describe(record, zoo)
     session.add(record)
     session.flush()
+    _list_networks(session, record.id, zoo)
     record_act(session, "added", user_id=user_id, zoo_id=record.id, detail=source)
     return record.id
 
@@ -142,6 +145,17 @@ def _describe(record: ZooRecord, zoo: Zoo) -> None:
     record.weight_bytes = {one.id: sizes[one.weights.relative_to(zoo.folder).as_posix()] for one in zoo.networks}
     record.targets = zoo.manifest.targets
     record.offers = list(zoo.offers)
+
+
+def _list_networks(session: Session, zoo_id: int, zoo: Zoo) -> None:
+    """Record the zoo's networks with the digests of their weights."""
+    session.execute(delete(ZooNetworkRecord).where(ZooNetworkRecord.zoo_id == zoo_id))
+    files = {one.id: zoo.manifest.files[one.weights.relative_to(zoo.folder).as_posix()] for one in zoo.networks}
+    rows = [
+        {"zoo_id": zoo_id, "network_id": network_id, "weights_sha256": file.sha256 if file.bytes else None}
+        for network_id, file in files.items()
+    ]
+    session.execute(insert(ZooNetworkRecord), rows)
 
 
 def register_zoo(db: Database, store: ZooStore, folder: Path) -> int:
@@ -220,8 +234,27 @@ def adopt_folders(db: Database, store: ZooStore) -> list[str]:
         with db.write() as session:
             adopted = session.get_one(ZooRecord, record.id)
             _describe(adopted, zoo)
+            _list_networks(session, adopted.id, zoo)
             adopted.source = adopted.source or str(folder)
             adopted.legacy_folder = None
+    return [*troubles, *_complete_networks(db, store)]
+
+
+def _complete_networks(db: Database, store: ZooStore) -> list[str]:
+    """Record the digests of weights that an older installation has not recorded; return a sentence for each failure."""
+    lacks = exists().where(ZooNetworkRecord.zoo_id == ZooRecord.id, ZooNetworkRecord.weights_sha256.is_(None))
+    with db.read() as session:
+        stored = select(ZooRecord).where(ZooRecord.legacy_folder.is_(None), lacks)
+        records = session.scalars(stored.order_by(ZooRecord.id)).all()
+    troubles = []
+    for record in records:
+        try:
+            zoo = store.open(record.manifest_sha256)
+        except ZooError as error:
+            troubles.append(f"The zoo {record.label} cannot be compared with others: {error}")
+            continue
+        with db.write() as session:
+            _list_networks(session, record.id, zoo)
     return troubles
 
 

@@ -8,25 +8,39 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from submissions.competitions.phase_zoos import attach_zoo, detach_zoo, rerun_outdated
 from submissions.competitions.phases import change_phase, plan_of
 from submissions.evaluation import outcomes
+from submissions.leaderboard import rank_intervals
 from submissions.people import teams
 from submissions.people.account_export import write_export
-from submissions.storage.records import PhaseRecord, ShowsScores, SubmissionRecord, TeamRecord, Tells
+from submissions.storage.records import (
+    PhaseRecord,
+    ShowsScores,
+    StandingRecord,
+    SubmissionRecord,
+    TeamRecord,
+    Tells,
+    utc_now,
+)
 from submissions.storage.states import State
 from tests.records import START
 from tests.scoring.jackknives import of_mean
 from tests.server.api.clients import script
-from tests.server.site import Site
+from tests.server.site import Browser, Site
 
 BOARD = "/competitions/demo/main/leaderboard"
 
 
 def _numbers(site: Site, reader: str | None, path: str) -> set[str]:
     """The numbers on a page, but for those of times."""
-    return set(re.findall(r"(?<![\d:.])\d+(?:\.\d+)?(?![\d:])", site.browser(reader).get(path).text))
+    return _numbers_in(site.browser(reader), path)
+
+
+def _numbers_in(browser: Browser, path: str) -> set[str]:
+    return set(re.findall(r"(?<![\d:.])\d+(?:\.\d+)?(?![\d:])", browser.get(path).text))
 
 
 def _change(site: Site, phase: int, **settings: object) -> None:
@@ -194,3 +208,80 @@ def test_organizers_see_the_leaderboard_of_a_phase_that_shows_scores_after_it_cl
         for path in (board, f"{board}/history"):
             assert len(script(site, reader).get(path).get_json()["items"]) == (2 if is_organizer else 0)
     assert "Only organizers see this leaderboard" in site.browser("olga").get(BOARD).text
+
+
+def _begin_freeze(site: Site, phase: int) -> None:
+    """Let time pass until the freeze has begun."""
+    with site.db.write() as session:
+        session.get_one(PhaseRecord, phase).freezes_at = utc_now() - timedelta(minutes=1)
+
+
+def test_a_submission_that_runs_again_when_a_freeze_begins_leaves_the_board_at_once(site: Site) -> None:
+    phase = site.phase(zoos=("zoo",), uses_ladder=True, freezes_at=utc_now() + timedelta(days=1))
+    first, better = (
+        site.submission(phase, site.ann, jackknives=[of_mean([score] * 4)], hours=hours, name=f"measure {hours}")
+        for hours, score in ((1, 0.31), (2, 0.57))
+    )
+    site.submission(phase, site.bob, jackknives=[of_mean([0.23] * 4)], hours=1, name="another")
+    assert outcomes.rerun(site.db, better)
+    doors = (BOARD, f"{BOARD}.csv", f"{BOARD}.json", f"{BOARD}/history", f"{BOARD}/history.json", "/")
+    ann = site.browser("ann")
+    tags = {door: site.browser().get(door).headers.get("ETag") for door in doors}
+    assert "57" in _numbers(site, None, BOARD)  # until the freeze begins
+    assert site.browser().get(f"/submissions/{better}/badge.svg").status_code == 200
+    _begin_freeze(site, phase)
+    for door in doors:
+        for browser in (site.browser(), ann):
+            assert not {"57", "57.0", "57.00"} & _numbers_in(browser, door), door
+        if tag := tags[door]:
+            assert site.browser().get(door, If_None_Match=tag).status_code == 200
+    rows = script(site).get("/competitions/demo/phases/main/leaderboard").get_json()
+    assert [(row["rank"], row["score"]) for row in rows["items"]] == [(1, 23.0)]
+    assert (rows["total"], rows["entrants"]) == (1, 1)
+    assert site.browser().get(f"/submissions/{better}/badge.svg").status_code == 404
+    rank_intervals.catch_up(site.db)  # a worker, soon after
+    rows = script(site).get("/competitions/demo/phases/main/leaderboard").get_json()
+    assert [row["submission"] for row in rows["items"] if row["score"] == 31.0] == [first]
+    assert not rank_intervals.catch_up(site.db)
+
+
+@pytest.mark.parametrize("uses_ladder", [False, True])
+def test_scores_of_an_older_release_are_withheld_until_they_are_made_anew(site: Site, uses_ladder: bool) -> None:
+    phase = site.phase(zoos=("zoo",), truth_public=False, uses_ladder=uses_ladder)
+    made = [
+        site.submission(phase, person, jackknives=[of_mean([score] * 4)])
+        for person, score in ((site.ann, 0.3142), (site.bob, 0.2042))
+    ]
+    with site.db.write() as session:  # as they were stored before there were steps
+        session.get_one(PhaseRecord, phase).board_rules = 0
+        for record in (*session.scalars(select(SubmissionRecord)), *session.scalars(select(StandingRecord))):
+            assert record.shown_score is not None
+            record.shown_score += 0.42
+        for submission in session.scalars(select(SubmissionRecord)):
+            submission.lower_bound = None
+    old = {"31.42", "20.42", "31.4", "20.4"}
+    doors = [f"/submissions/{one}{part}" for one in made for part in ("", "/status", "/badge.svg", "/result.json")]
+    doors += [BOARD, f"{BOARD}.csv", f"{BOARD}.json", f"{BOARD}/history.json", "/", "/my/submissions"]
+    for reader in (None, "ann", "bob"):
+        browser = site.browser(reader)
+        for door in (*doors, f"/compare?a={made[0]}"):
+            assert not old & _numbers_in(browser, door), door
+        assert script(site, reader).get(f"/submissions/{made[0]}").get_json()["score"] is None
+        assert not script(site, reader).get("/competitions/demo/phases/main/leaderboard").get_json()["items"]
+    assert [one["score"] for one in _exported(site)] == [None]
+    assert "being computed anew" in site.browser().get(BOARD).text
+    assert "being computed anew" in site.browser("ann").get(f"/submissions/{made[0]}").text
+    assert script(site, "olga").get(f"/submissions/{made[0]}").get_json()["score"] == 31.42
+    assert rank_intervals.catch_up(site.db) == 1
+    rows = script(site).get("/competitions/demo/phases/main/leaderboard").get_json()["items"]
+    assert [row["score"] for row in rows] == [31.0, 20.0]
+    assert [one["score"] for one in _exported(site)] == [31.0]
+    assert not rank_intervals.catch_up(site.db)
+
+
+def test_a_board_that_shows_exact_scores_is_shown_while_it_is_made_anew(site: Site) -> None:
+    phase = site.phase(zoos=("zoo",))
+    site.submission(phase, site.ann, cmi=(0.3142,))
+    with site.db.write() as session:
+        session.get_one(PhaseRecord, phase).board_rules = 0
+    assert "31.42" in _numbers(site, None, BOARD)

@@ -22,7 +22,7 @@ from server.presentation.citation import citation_of
 from submissions.leaderboard import board_page
 from submissions.leaderboard.history import Course, history
 from submissions.leaderboard.model import Board, Cell
-from submissions.results.disclosure import withholds_scores
+from submissions.results.disclosure import is_frozen, withholds_scores
 from submissions.storage.site_records import PhaseRecord, utc_now
 
 pages = Blueprint("board_exports", __name__)
@@ -60,7 +60,7 @@ def courses(**_named: object) -> Response:
     phase = the_phase()
     return conditional(
         lambda: render_template("board/history.html", phase=phase, courses=_history()),
-        *("history", phase.id, phase.board_version, withholds_scores(phase, board_reader())),
+        *("history", phase.id, phase.board_version, *_by_the_clock(phase)),
     )
 
 
@@ -88,6 +88,11 @@ def badge_of(**_named: object) -> ResponseReturnValue:
     return response
 
 
+def _by_the_clock(phase: PhaseRecord) -> tuple[bool, bool]:
+    """Return what changes a board without a new version."""
+    return is_frozen(phase.freezes_at, None), withholds_scores(phase, board_reader())
+
+
 def _history() -> tuple[Course, ...]:
     with services().db.read() as session:
         return history(session, the_phase().id, reader=board_reader())
@@ -101,7 +106,7 @@ def _export(ending: str, mimetype: str, write: Callable[[Board, PhaseRecord], st
         with services().db.read() as session:
             return write(board_page.page(session, phase.id, query, board_reader()), phase)
 
-    versions = (phase.board_version, phase.intervals_version, withholds_scores(phase, board_reader()))
+    versions = (phase.board_version, phase.intervals_version, *_by_the_clock(phase))
     response = conditional(render, ending, phase.id, *versions, query)
     response.mimetype = mimetype.partition(";")[0]
     name = f"{phase.competition.slug}-{phase.slug}-leaderboard.{ending}"

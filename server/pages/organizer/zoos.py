@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from model_zoo import ZooError
-from model_zoo.recipes import RECIPES, named_recipe
+from model_zoo.recipes import LEFT_OUT, RECIPES, named_recipe
 from server.auth.access import allow
 from server.auth.login import the_account
 from server.config import services
@@ -123,6 +123,7 @@ def _overview_page(messages: dict[str, str] | None = None) -> str:
         jobs=jobs,
         unfinished=unfinished,
         recipes=[(name, named_recipe(name)) for name in RECIPES],
+        left_out=LEFT_OUT,
         own=OWN_RECIPE,
         settings=services().settings,
         typed=request.form,

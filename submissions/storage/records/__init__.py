@@ -5,7 +5,13 @@ Other modules import every record from here; mypy and ruff are told in pyproject
 """
 
 from submissions.storage.records.base import Record, UtcDateTime, copied, utc_now
-from submissions.storage.records.competitions import AnnouncementRecord, CompetitionRecord, PhaseRecord, PhaseZooRecord
+from submissions.storage.records.competitions import (
+    BOARD_RULES,
+    AnnouncementRecord,
+    CompetitionRecord,
+    PhaseRecord,
+    PhaseZooRecord,
+)
 from submissions.storage.records.kinds import (
     CountRule,
     JobKind,
@@ -36,4 +42,10 @@ from submissions.storage.records.submissions import (
     ValueRecord,
 )
 from submissions.storage.records.workers import WorkerRecord
-from submissions.storage.records.zoos import ActRecord, ZooJobRecord, ZooRecord, ZooUploadRecord
+from submissions.storage.records.zoos import (
+    ActRecord,
+    ZooJobRecord,
+    ZooNetworkRecord,
+    ZooRecord,
+    ZooUploadRecord,
+)

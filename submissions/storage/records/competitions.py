@@ -28,6 +28,8 @@ _SUBMISSIONS = table("submissions", *(column(name) for name in ("id", "phase_id"
 _EVALUATIONS = table(
     "evaluations", *(column(name) for name in ("submission_id", "zoo_id", "attempt", "purpose", "state"))
 )
+# The rules by which standings and shown scores are computed; a release that changes what may be shown counts them up.
+BOARD_RULES = 1
 _COLUMN_TYPES = {Unit.SECONDS: Double, Unit.BYTES: BigInteger, Unit.COUNT: Integer}
 
 
@@ -76,7 +78,7 @@ class PhaseRecord(Record):
     points. A zoo that the phase has left counts until all submissions are evaluated again. Nothing else is told of
     secret truths, but for what `tells` adds, until the results are revealed (`is_revealed`).
     `board_version` grows with every change of what the board shows; `intervals_version` is the one whose rank
-    intervals are on record.
+    intervals are on record. `board_rules`: those by which its standings were computed; `BOARD_RULES` are today's.
     """
 
     __tablename__ = "phases"
@@ -111,6 +113,7 @@ class PhaseRecord(Record):
     is_revealed: Mapped[bool] = mapped_column(default=False)
     board_version: Mapped[int] = mapped_column(default=0)
     intervals_version: Mapped[int] = mapped_column(default=0)
+    board_rules: Mapped[int] = mapped_column(default=BOARD_RULES)
     competition: Mapped[CompetitionRecord] = relationship(back_populates="phases", default=None)
     zoo_links: Mapped[list["PhaseZooRecord"]] = relationship(
         back_populates="phase", order_by="PhaseZooRecord.position", init=False, default_factory=list
@@ -148,6 +151,11 @@ class PhaseRecord(Record):
     def zoos(self) -> list[ZooRecord]:
         """The phase's zoos, in their order."""
         return [link.zoo for link in self.zoo_links]
+
+    @property
+    def has_old_board(self) -> bool:
+        """Whether the standings on record follow the rules of an older release."""
+        return self.board_rules < BOARD_RULES
 
     @property
     def withholds_scores(self) -> bool:

@@ -32,9 +32,10 @@ class SubmissionRecord(Record):
     `shown_score` is the score that others may see: rounded, and released by the Ladder if the phase uses it. Of one
     that is not `is_released`, the Ladder shows its owners the entrant's last released score, None if there is none.
     `lower_bound`: of a released submission's true score, from which the Ladder goes on. Of a released one that lost its
-    score in a later attempt only `is_released` stays: the Ladder remembers it. `alias` replaces the name of
-    the author or team on public pages. `spends_quota` is set when the first scored run begins, and never reset.
-    `priority` above 0 goes before the fair shares of all entrants.
+    score in a later attempt only `is_released` stays: the Ladder remembers it. `was_told`: whether its score, or that
+    on a zoo, was shown before the phase turned the Ladder on. `alias` replaces the name of the author or team on public
+    pages. `spends_quota` is set when the first scored run begins, and never reset. `priority` above 0 goes before the
+    fair shares of all entrants.
     """
 
     __tablename__ = "submissions"
@@ -68,6 +69,7 @@ class SubmissionRecord(Record):
     is_reference: Mapped[bool] = mapped_column(default=False)  # a baseline to read the board by, not to beat
     is_chosen: Mapped[bool] = mapped_column(default=False)  # by its team, where that decides what counts
     is_released: Mapped[bool] = mapped_column(default=False)  # by the Ladder, in a phase that uses it
+    was_told: Mapped[bool] = mapped_column(default=False)
     is_hidden: Mapped[bool] = mapped_column(default=False)
     is_disqualified: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)

@@ -46,6 +46,19 @@ class ZooRecord(Record):
         return f"{self.name}@{self.version}"
 
 
+class ZooNetworkRecord(Record):
+    """A network of a zoo, by which versions and copies of the zoo are found.
+
+    weights_sha256: digest of its weights' file; None for an empty one, and until a store has been asked for it.
+    """
+
+    __tablename__ = "zoo_networks"
+
+    zoo_id: Mapped[int] = mapped_column(ForeignKey("zoos.id"), primary_key=True)
+    network_id: Mapped[str] = mapped_column(String(64), primary_key=True, index=True)
+    weights_sha256: Mapped[str | None] = mapped_column(String(64), default=None, index=True)
+
+
 class ZooJobRecord(Record):
     """A long job on a zoo: adding and checking it. This table is the queue, like `runs`.
 

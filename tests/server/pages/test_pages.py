@@ -6,7 +6,9 @@ from datetime import timedelta
 import pytest
 
 from model_zoo import open_zoo
-from submissions.storage.records import utc_now
+from submissions.people.tokens import create_token
+from submissions.storage.records import UserRecord, utc_now
+from submissions.storage.roles import Role
 from submissions.storage.states import SENTENCES, Reason, State
 from tests.records import START
 from tests.server.site import Site
@@ -192,6 +194,28 @@ def test_a_secret_truth_is_nowhere_on_a_submissions_page(site: Site) -> None:
 def test_health_tells_the_database_and_only_organizers_the_queue(site: Site, name: str | None) -> None:
     queue = {"pending_runs": 0} if name == "olga" else {}
     assert site.browser(name).get("/healthz").json == {"database": "ok", **queue, "workers": []}
+
+
+@pytest.mark.parametrize(
+    ("name", "scopes", "sees"),
+    [("olga", ["organize"], True), ("olga", ["read", "submit", "account"], False), ("ann", ["read"], False)],
+)
+def test_health_tells_the_queue_to_an_organizers_token_with_the_scope(
+    site: Site, name: str, scopes: list[str], sees: bool
+) -> None:
+    _, token = create_token(site.db, getattr(site, name), "monitor", scopes)
+    answers = {
+        sent: site.browser().get("/healthz", Authorization=sent).json
+        for sent in (f"Bearer {token}", f"Basic {token}", f"Bearer {token}x", "Bearer")
+    }
+    assert ["pending_runs" in (answer or {}) for answer in answers.values()] == [sees, False, False, False]
+
+
+def test_a_token_of_somebody_who_is_no_organizer_any_more_does_not_tell_the_queue(site: Site) -> None:
+    _, token = create_token(site.db, site.olga, "monitor", ["organize"])
+    with site.db.write() as session:
+        session.get_one(UserRecord, site.olga).role = Role.PARTICIPANT
+    assert "pending_runs" not in (site.browser().get("/healthz", Authorization=f"Bearer {token}").json or {})
 
 
 def test_health_is_503_without_a_database(site: Site) -> None:

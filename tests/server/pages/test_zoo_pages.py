@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from model_zoo.checks.report import error, warning
+from model_zoo.recipes import RECIPES, shipped_recipes
 from submissions.storage.records import JobKind, JobState, PhaseRecord, SubmissionRecord, ZooJobRecord, ZooRecord
 from submissions.zoos import jobs
 from tests.server.site import Site
@@ -261,3 +262,29 @@ def test_a_job_that_failed_says_why_and_is_on_the_list(site: Site) -> None:
 @pytest.mark.parametrize("path", ["99", "99/pictures/gaps.json", "99/public.zip", "jobs/99", "jobs/99/progress"])
 def test_what_is_not_there_is_a_404(site: Site, path: str) -> None:
     assert site.browser("olga").get(f"/organizer/zoos/{path}").status_code == 404
+
+
+def test_a_recipe_of_a_hidden_zoo_among_the_shipped_ones_is_named_to_organizers_and_not_offered(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public = RECIPES["digits-mlp"].read_text()
+    hidden = [line for line in public.splitlines() if not line.startswith("seed = ")]
+    (tmp_path / "fine.toml").write_text(public)
+    (tmp_path / "secret.toml").write_text("\n".join(["truth_public = false", *hidden]))
+    (tmp_path / "torn.toml").write_text(public[:-40] + "[")
+    recipes, left_out = shipped_recipes(tmp_path)
+    assert list(recipes) == ["fine"]
+    assert left_out["secret"] == "a recipe with hidden truth must not be shipped; move the file elsewhere"
+    monkeypatch.setattr("model_zoo.recipes.RECIPES", recipes)
+    monkeypatch.setattr("server.pages.organizer.zoos.RECIPES", recipes)
+    monkeypatch.setattr("server.pages.organizer.zoos.LEFT_OUT", left_out)
+    olga = site.browser("olga")
+    page = olga.get("/organizer/zoos/")
+    assert page.status_code == 200
+    assert '<option value="fine"' in page.text
+    assert '<option value="secret"' not in page.text
+    assert "The recipe secret is not offered: a recipe with hidden truth must not be shipped" in page.text
+    assert "The recipe torn is not offered: not TOML" in page.text
+    refused = olga.post("/organizer/zoos/add/recipe", {"recipe": "secret"}, form="/organizer/zoos/")
+    assert refused.status_code == 422
+    assert "there is no recipe" in refused.text

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from submissions.competitions.exposure import UnconfirmedError
-from submissions.competitions.phase_zoos import attach_zoo, replace_zoo
+from submissions.competitions.phase_zoos import attach_zoo, detach_zoo, replace_zoo
 from submissions.competitions.phases import PhasePlan, change_phase, open_phase, plan_of
 from submissions.storage.database import Database
-from submissions.storage.records import PhaseRecord, ShowsScores, Tells, ZooRecord, utc_now
+from submissions.storage.records import PhaseRecord, ShowsScores, Tells, ZooNetworkRecord, ZooRecord, utc_now
 from tests.records import START, Records
 
 WITHHELD = {"shows_scores": ShowsScores.AFTER_CLOSE, "closes_at": utc_now() + timedelta(days=9)}
@@ -126,8 +127,51 @@ def test_a_public_version_of_a_zoo_that_phases_hide_is_confirmed(records: Record
         sentence = _refused(act)
         assert sentence.startswith("The truth of secret@2 is public")
         assert sentence.endswith(
-            "hide the truth of a version of this zoo: demo/first (secret@1), demo/second (secret@1)."
+            "hide the truth of a version or copy of this zoo: demo/first (secret@1), demo/second (secret@1)."
         )
     for phase in phases:
         replace_zoo(records.db, phase, old, newer, None, confirmed=True)
-    attach_zoo(records.db, other, newer, None)
+    assert "demo/first (secret@1), demo/second (secret@1)" in _refused(acts[1])  # they have hidden it before
+    attach_zoo(records.db, other, newer, None, confirmed=True)
+
+
+def _copied(records: Records, zoo_id: int, *, ids: bool) -> int:
+    """A public zoo under another name, with the ids of a zoo's networks, or with their weights."""
+    copy = records.zoo("copy")
+    with records.db.write() as session:
+        networks = session.scalars(select(ZooNetworkRecord).where(ZooNetworkRecord.zoo_id == zoo_id)).all()
+        for place, network in enumerate(networks):
+            network.weights_sha256 = f"{place:064}"
+            if ids:
+                session.add(ZooNetworkRecord(zoo_id=copy, network_id=network.network_id))
+            else:
+                session.add(
+                    ZooNetworkRecord(zoo_id=copy, network_id=f"copy {place}", weights_sha256=network.weights_sha256)
+                )
+    return copy
+
+
+@pytest.mark.parametrize("ids", [True, False])
+def test_a_public_copy_of_a_zoo_that_a_phase_has_hidden_is_confirmed(records: Records, ids: bool) -> None:
+    hidden = _zoo(records)
+    first = records.phase("first", zoos=("secret", "own"), truth_public=False)
+    copy, other = _copied(records, hidden, ids=ids), records.phase("other", zoos=("open",))
+    acts: list[Callable[[], object]] = [
+        lambda: attach_zoo(records.db, other, copy, None),
+        lambda: _open(records, copy, {}),
+    ]
+    for act in acts:
+        assert _refused(act).endswith("of a version or copy of this zoo: demo/first (secret@1).")
+    detach_zoo(records.db, first, hidden, None)
+    for act in acts:  # what the phase has hidden is still secret
+        assert _refused(act).endswith("of a version or copy of this zoo: demo/first (secret@1).")
+
+
+@pytest.mark.parametrize("ids", [True, False])
+def test_a_hidden_zoo_whose_copy_has_been_public_is_confirmed(records: Records, ids: bool) -> None:
+    hidden = _zoo(records)
+    copy, other = _copied(records, hidden, ids=ids), records.phase("other", zoos=("open",))
+    _open(records, hidden, {})
+    attach_zoo(records.db, other, copy, None, confirmed=True)
+    sentence = _refused(lambda: attach_zoo(records.db, other, hidden, None))
+    assert "phases have used it: copy@1. Who has downloaded it" in sentence

@@ -1,5 +1,7 @@
 """The smoke run: before everything else, on a public zoo, free of quota, and never part of a score."""
 
+import json
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from sqlalchemy import select
 from model_zoo import open_zoo
 from model_zoo.store import ZooStore
 from submissions.competitions.competitions import CompetitionError, create_competition
+from submissions.competitions.starting_kit import kit_zoo
 from submissions.evaluation import outcomes, queue
 from submissions.evaluation.open_submissions import open_submissions
 from submissions.evaluation.smoke_run import smoke_networks, smoke_zoo
@@ -17,7 +20,15 @@ from submissions.intake.bundle_store import BundleStore
 from submissions.intake.quota import Quota, quota_of
 from submissions.leaderboard.board_page import page
 from submissions.storage.database import Database
-from submissions.storage.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ZooRecord, utc_now
+from submissions.storage.records import (
+    EvaluationRecord,
+    PhaseRecord,
+    Purpose,
+    SubmissionRecord,
+    ZooRecord,
+    ZooState,
+    utc_now,
+)
 from submissions.storage.states import Reason, State
 from submissions.zoos.registry import register_zoo
 from tests.factories import Competition, bundle_of, make_competition, make_tiny_zoo
@@ -255,26 +266,50 @@ def test_without_a_public_zoo_there_is_no_smoke_run(any_db: Database, store: Bun
 
 
 def test_a_public_zoo_of_another_phase_serves_but_never_one_of_a_hidden_phase(
-    any_db: Database, store: BundleStore, zoos: ZooStore, tiny_zoo: Path, other_zoo: Path, tmp_path: Path
+    any_db: Database, store: BundleStore, zoos: ZooStore, other_zoo: Path, tmp_path: Path
 ) -> None:
     competition = make_competition(any_db, store, [other_zoo])
-    third = register_zoo(any_db, zoos, make_tiny_zoo(tmp_path / "third", "third"))
+    third = register_zoo(any_db, zoos, make_tiny_zoo(tmp_path / "third", "third", seed=20))
     assert chosen(competition) == "third"
     hidden = PhaseRecord(slug="p", title="P", opens_at=utc_now(), hidden=True)
     create_competition(any_db, slug="secret", title="S", text="", phase=hidden, zoo_ids=[third])
     assert chosen(competition) is None
     shown = PhaseRecord(slug="p", title="P", opens_at=utc_now())
-    create_competition(
-        any_db, slug="open", title="O", text="", phase=shown, zoo_ids=[register_zoo(any_db, zoos, tiny_zoo)]
-    )
-    assert chosen(competition) == "tiny"
+    fourth = register_zoo(any_db, zoos, make_tiny_zoo(tmp_path / "fourth", "fourth", seed=30))
+    create_competition(any_db, slug="open", title="O", text="", phase=shown, zoo_ids=[fourth])
+    assert chosen(competition) == "fourth"
+
+
+def test_neither_smoke_run_nor_kit_choose_a_public_copy_of_a_zoo_that_is_hidden_elsewhere(
+    any_db: Database, store: BundleStore, zoos: ZooStore, other_zoo: Path, tmp_path: Path
+) -> None:
+    competition = make_competition(any_db, store, [other_zoo])
+    plain = register_zoo(any_db, zoos, make_tiny_zoo(tmp_path / "plain", "plain", seed=20))
+    version = register_zoo(any_db, zoos, make_tiny_zoo(tmp_path / "version", "other", seed=30))
+    shutil.copytree(other_zoo, tmp_path / "copy")
+    manifest = json.loads((other_zoo / "zoo.json").read_text()) | {"name": "copy", "truth_public": True}
+    (tmp_path / "copy" / "zoo.json").write_text(json.dumps(manifest))
+    copy = register_zoo(any_db, zoos, tmp_path / "copy")
+    with any_db.read() as session:
+        found = session.get_one(PhaseRecord, competition.phase_id)
+        assert kit_zoo(session, [found.id]) == smoke_zoo(session, found) == session.get_one(ZooRecord, plain)
+    with any_db.write() as session:
+        session.get_one(ZooRecord, plain).state = ZooState.FAILED
+        assert kit_zoo(session, [competition.phase_id]) is None
+    assert chosen(competition) is None
+    for zoo in (version, copy):
+        open_to_all = PhaseRecord(slug="p", title="P", opens_at=utc_now())
+        with pytest.raises(CompetitionError, match="a version or copy of it is hidden"):
+            create_competition(
+                any_db, slug="new", title="N", text="", phase=open_to_all, zoo_ids=[zoo], smoke_zoo_id=zoo
+            )
 
 
 def test_the_organizer_chooses_the_smoke_zoo_among_public_ones(
     any_db: Database, store: BundleStore, zoos: ZooStore, tiny_zoo: Path, other_zoo: Path, tmp_path: Path
 ) -> None:
     tiny, other = register_zoo(any_db, zoos, tiny_zoo), register_zoo(any_db, zoos, other_zoo)
-    third = register_zoo(any_db, zoos, make_tiny_zoo(tmp_path / "third", "third"))
+    third = register_zoo(any_db, zoos, make_tiny_zoo(tmp_path / "third", "third", seed=20))
 
     def make(slug: str, smoke: int) -> int:
         phase = PhaseRecord(slug="p", title="P", opens_at=utc_now())

@@ -1,19 +1,28 @@
 """What the Ladder has shown, everybody remembers who was there: whatever they leave, join or delete."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
 from scoring import Jackknife, Ladder
 from scoring.decisions.ladder import RELEASE
+from submissions.competitions.phases import change_phase, plan_of
 from submissions.evaluation import outcomes
 from submissions.leaderboard import standings
 from submissions.leaderboard.entrants import acquaintances
 from submissions.people import teams
 from submissions.people.account_deletion import delete_account
 from submissions.people.accounts import register
-from submissions.storage.records import PhaseRecord, StandingRecord, SubmissionRecord, TeamRecord
+from submissions.storage.records import (
+    PhaseRecord,
+    ShowsScores,
+    StandingRecord,
+    SubmissionRecord,
+    TeamRecord,
+    utc_now,
+)
 from tests.overlap import overlap
 from tests.records import PASSWORD, Records
 from tests.scoring.jackknives import of_mean
@@ -259,3 +268,37 @@ def test_a_cancellation_and_a_score_at_once_leave_nothing_undecided(records: Rec
     first, second = _wait(records, phase, records.ann), _wait(records, phase, records.ann)
     overlap(records.db, lambda: outcomes.cancel(records.db, first), lambda: _end(records, second, 30.0))
     assert _shown(records, [first, second]) == [(None, False), (30.0, True)]
+
+
+TRIES = [[0.01 * ((7 * network * (place + 2)) % 40 + 30 + place) for network in range(24)] for place in range(6)]
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_scores_that_were_told_before_the_ladder_was_turned_on_are_remembered_as_told(
+    records: Records, told: bool
+) -> None:
+    closes = utc_now() + timedelta(days=9)
+    withheld = {} if told else {"shows_scores": ShowsScores.AFTER_CLOSE, "closes_at": closes}
+    phase = records.phase(zoos=("digits-mlp",), **withheld)
+    *before, late = [[of_mean(numbers)] for numbers in TRIES]
+    made = [records.submission(phase, jackknives=one) for one in before]
+    with records.db.read() as session:
+        plan = plan_of(session.get_one(PhaseRecord, phase)).changed({"uses_ladder": True})
+    if told:  # at first the scores end to be told, and the Ladder comes later
+        after_close = plan.changed({"uses_ladder": False, "shows_scores": ShowsScores.AFTER_CLOSE, "closes_at": closes})
+        change_phase(records.db, phase, after_close, user_id=None)
+    change_phase(records.db, phase, plan, user_id=None, confirmed=True)
+    made.append(records.submission(phase, jackknives=late))
+
+    def shown(was_told: bool) -> Shown:
+        memory, best, released = Ladder(1.0), None, []
+        for place, (jackknife,) in enumerate([*before, late]):
+            new = {"zoo": jackknife}
+            release = memory.decide(new, best)
+            memory = memory.after(release, was_told=was_told and place < len(before))
+            best = new if release.improved else best
+            released.append((release.shown, release.improved))
+        return released
+
+    assert shown(True) != shown(False)
+    assert _shown(records, made) == shown(told)

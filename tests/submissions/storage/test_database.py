@@ -1,7 +1,7 @@
 """Migrations end at the schema of the records, on both databases; writers of SQLite wait for each other."""
 
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -9,6 +9,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
+from submissions.leaderboard import standings
 from submissions.storage.database import Database
 from submissions.storage.migrations import migrate
 from submissions.storage.records import (
@@ -22,12 +23,14 @@ from submissions.storage.records import (
     TimeRule,
     UserRecord,
     ValueRecord,
+    ZooNetworkRecord,
     ZooState,
 )
 
 pytestmark = pytest.mark.both_databases
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
 
 
 def test_the_migrated_schema_is_the_schema_of_the_records(any_db: Database) -> None:
@@ -125,6 +128,57 @@ def test_who_was_in_a_team_is_known_after_the_migration_as_far_as_it_can_be(empt
         assert sorted(map(tuple, persons)) == [(1, 1), (1, 2)]
         phase = session.scalars(select(PhaseRecord)).one()
         assert (phase.score_step, phase.total_quota, phase.shows_scores) == (1.0, None, ShowsScores.ALWAYS)
+
+
+def test_boards_of_an_older_release_are_marked_and_scores_told_before_a_late_ladder_too(empty_db: Database) -> None:
+    migrate(empty_db, "0001")
+    phase = {"competition_id": 1, "title": "P", "opens_at": NOW, "wall_s": 1.0, "memory_bytes": 1, "scratch_bytes": 1}
+    phase |= {"log_bytes": 1, "processes": 1, "daily_quota": 1, "shows_logs": True, "hidden": False}
+    submission = {"user_id": 1, "name": "m", "filename": "m.py", "bundle_sha256": "0", "state": "scored", "score": 12.3}
+    submission |= {"attempt": 1, "priority": 0, "created_at": NOW, "is_baseline": False, "is_hidden": False}
+    rows: list[tuple[str, dict[str, object]]] = [
+        ("users", {"name": "ada", "name_key": "ada", "role": "participant", "session_key": "", "created_at": NOW}),
+        ("competitions", {"slug": "c", "title": "C", "text": "", "created_at": NOW}),
+        ("zoos", {"name": "z", "title": "Z", "folder": "z", "manifest_sha256": "0", "networks": 2, "created_at": NOW}),
+    ]
+    rows[-1][1]["truth_public"] = False
+    rows += [("phases", phase | {"slug": slug}) for slug in ("late", "ladder", "none")]
+    rows += [
+        ("submissions", submission | {"phase_id": one, "finished_at": NOW + day * DAY, "is_disqualified": False})
+        for one in (1, 2, 3)
+        for day in (1, 3)
+    ]
+    _insert(empty_db, rows)
+    migrate(empty_db, "0007")
+    with empty_db.write() as session:
+        session.execute(text("UPDATE phases SET uses_ladder = true WHERE id < 3"))
+        session.execute(text("UPDATE zoos SET weight_bytes = :sizes"), {"sizes": '{"n1": 5, "n2": 6}'})
+        session.execute(text("UPDATE submissions SET shown_score = 12.3"))
+    acts = [(1, "title, uses_ladder"), (2, "title"), (3, "uses_ladder")]
+    _insert(
+        empty_db,
+        [("acts", {"act": "changed", "at": NOW + 2 * DAY, "phase_id": one, "detail": said}) for one, said in acts],
+    )
+    migrate(empty_db)
+    with empty_db.read() as session:
+        told = session.execute(
+            select(SubmissionRecord.phase_id, SubmissionRecord.finished_at, SubmissionRecord.was_told)
+        )
+        assert [(one, at) for one, at, was_told in told if was_told] == [(1, NOW + DAY)]
+        assert {phase.has_old_board for phase in session.scalars(select(PhaseRecord))} == {True}
+        networks = session.execute(select(ZooNetworkRecord.network_id, ZooNetworkRecord.weights_sha256)).all()
+        assert sorted(map(tuple, networks)) == [("n1", None), ("n2", None)]
+        assert set(session.scalars(select(SubmissionRecord.shown_score))) == {12.3}
+    assert standings.catch_up(empty_db) == 3
+    with empty_db.read() as session:
+        assert not any(phase.has_old_board for phase in session.scalars(select(PhaseRecord)))
+
+
+def _insert(db: Database, rows: list[tuple[str, dict[str, object]]]) -> None:
+    with db.write() as session:
+        for table, row in rows:
+            names = ", ".join(row)
+            session.execute(text(f"INSERT INTO {table} ({names}) VALUES (:{names.replace(', ', ', :')})"), row)
 
 
 def test_a_block_that_raises_writes_nothing(any_db: Database) -> None:
