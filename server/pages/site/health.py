@@ -19,16 +19,15 @@ pages = Blueprint("health", __name__)
 @pages.get("/healthz")
 @allow(Who.VISITOR)
 def healthz() -> ResponseReturnValue:
-    """Anybody may ask, so workers have no names here, and no reasons but the layers that they lack.
+    """Anybody may ask, so it costs one query; workers have no names here, and no reasons but the layers that they lack.
 
     The length of the queue is only for organizers: it tells when each network ends, also on hidden zoos.
     """
     db = services().db
     try:
-        pending = queue.pending(db)
-        queued = {"pending_runs": pending} if may(Permission.MONITOR) else {}
         with db.read() as session:
             workers = known_workers(session, sweep_s=services().settings.sweep_s)
+        queued = {"pending_runs": queue.pending(db)} if may(Permission.MONITOR) else {}
     except SQLAlchemyError:
         current_app.logger.exception("The database does not answer.")
         return {"database": "unreachable"}, 503
