@@ -72,8 +72,8 @@ class Settings(BaseSettings):
     public_url: str = Field(
         "",
         pattern=r"^(https?://[^/\s]+(/\S*)?)?$",
-        description="Address at which people reach the site, for links in mails, kits, citations and badges; empty: "
-        "in mails `http://` with host and port, elsewhere the name that the request came by",
+        description="Address at which people reach the site, for links in mails, kits, citations and badges; other "
+        "hosts are refused; empty: in mails and kits `http://` with host and port, elsewhere the request's host",
     )
     registration_open: bool = Field(True, description="Whether visitors may register")
     rate_reading: Rate = Field("1200/minute", description="Requests that change nothing, per account or address")

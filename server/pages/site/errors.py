@@ -31,6 +31,7 @@ _PAGES = {
     404: ("Not found", "There is nothing at this address. It may have moved, or it may not be public."),
     405: ("Not possible", "This address does not support this method."),
     413: ("Too large", "The request is larger than this server accepts."),
+    503: ("Not ready", "It is being made, or something that it needs cannot be reached. Try again in a few seconds."),
     429: ("Too many requests", "You have sent too many requests in a short time. Wait a moment and try again."),
 }
 
@@ -63,9 +64,7 @@ def _too_large(error: RequestEntityTooLarge) -> ResponseReturnValue:
 
 def _too_many(error: TooManyRequests) -> ResponseReturnValue:
     rates.tell_when(error)
-    answer = make_response(_http_error(error))
-    answer.headers["Retry-After"] = str(error.retry_after)
-    return answer
+    return _http_error(error)
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:
@@ -75,7 +74,10 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
     if error.response is not None:
         return error.get_response()
     title, text = _PAGES.get(code, (error.name, "The request could not be answered."))
-    return _page(code, title, text)
+    answer = make_response(_page(code, title, text))
+    if (retry_after := getattr(error, "retry_after", None)) is not None:
+        answer.headers["Retry-After"] = str(retry_after)
+    return answer
 
 
 def _our_fault(error: InternalServerError) -> ResponseReturnValue:
@@ -113,9 +115,7 @@ def _outage() -> ResponseReturnValue:
         has_file=bool(fields) and any(file.filename for file in request.files.values()),
         reads=reads,
     )
-    answer = make_response(page, 503)
-    answer.headers["Retry-After"] = str(outages.RETRY_AFTER_S)
-    return answer
+    return make_response(page, 503, {"Retry-After": str(outages.RETRY_AFTER_S)})
 
 
 def _typed() -> list[tuple[str, str]]:
