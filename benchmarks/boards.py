@@ -132,7 +132,7 @@ def change(records: Records, phase_id: int, rng: random.Random) -> None:
         standings.update(session, submission)
 
 
-NOTHING = "/nothing"  # answers 304 at once: what gunicorn alone costs
+NOTHING = "/nothing"  # answers 304 at once: what the server alone costs
 
 
 def app_with_naive_ways() -> Flask:

@@ -1,6 +1,6 @@
-"""What pages cost the server: CPU time per view of gunicorn's processes, beside the naive way, as boards grow.
+"""What pages cost the server: CPU time per view of its process, beside the naive way, as boards grow.
 
-Run with `python -m benchmarks.pages [entrants …]`. The real application runs under gunicorn with two workers on SQLite,
+Run with `python -m benchmarks.pages [entrants …]`. The real application runs under waitress with two threads on SQLite,
 over phases with 20 submissions of each entrant. A client asks over connections that stay open; its own time does not
 count. The naive way, in the same processes: every submission of the phase read and ranked in the request, the same
 template rendered. A change is a new score of some submission, written as a worker writes it. Times are medians.
@@ -39,14 +39,15 @@ from tests.server.site import Browser
 
 SIZES = (100, 500, 1000, 5000, 10_000)  # entrants
 ROUNDS, VIEWS, CHANGES, NAIVE_VIEWS = 5, 60, 15, 1
-WORKERS = 2
+THREADS = 2
 INTERVALS = (500, 2000)
 NAIVE_ENTRANTS = 40
-GUNICORN = (
-    *("-m", "gunicorn", "benchmarks.boards:app_with_naive_ways()", "--workers", str(WORKERS)),
-    *("--worker-class", "gthread", "--threads", "2", "--log-level", "error", "--keep-alive", "60", "--timeout", "600"),
-    *("--no-control-socket", "--access-logfile", os.devnull),
-)
+PROGRAM = """
+import logging, waitress
+from benchmarks.boards import app_with_naive_ways
+logging.disable()
+waitress.serve(app_with_naive_ways(), listen="127.0.0.1:{port}", threads={threads})
+"""
 
 
 class StatusError(Exception):
@@ -55,27 +56,26 @@ class StatusError(Exception):
 
 @dataclass(frozen=True)
 class Server:
-    """gunicorn and its workers. CPU time: user and system, of all threads, to the nanosecond (clock_getcpuclockid)."""
+    """The server's process. CPU time: user and system, of all threads, to the nanosecond (clock_getcpuclockid)."""
 
     pid: int
     port: int
 
     def cpu_ms(self) -> float:
-        workers = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        return sum(time.clock_gettime_ns((~pid << 3) | 2) for pid in (self.pid, *map(int, workers))) / 1e6
+        return time.clock_gettime_ns((~self.pid << 3) | 2) / 1e6
 
     def costs(self, act: Callable[[], object]) -> float:
         before = self.cpu_ms()
         act()
-        time.sleep(0.005)  # for what a worker does after its answer
+        time.sleep(0.005)  # for what the server does after its answer
         return self.cpu_ms() - before
 
 
 class Client:
-    """A reader with a connection to each worker, more or less: the kernel decides."""
+    """A reader with several connections."""
 
     def __init__(self, server: Server, cookie: str = "") -> None:
-        self._connections = [http.client.HTTPConnection("127.0.0.1", server.port) for _ in range(2 * WORKERS)]
+        self._connections = [http.client.HTTPConnection("127.0.0.1", server.port) for _ in range(2 * THREADS)]
         self._headers = {"Cookie": cookie} if cookie else {}
         self._turn = 0
 
@@ -87,7 +87,7 @@ class Client:
         return answer.status, answer.read(), answer.headers.get("ETag", "")
 
     def warm(self, path: str) -> tuple[bytes, str]:
-        """The page, after every worker has it."""
+        """The page, after the server has it."""
         for _ in range(4 * len(self._connections)):
             _, content, etag = self.get(path)
         return content, etag
@@ -105,7 +105,7 @@ def serving(settings: Settings) -> Iterator[Server]:
             "PYTHONPATH": str(Path.cwd()),
         },
     }
-    command = [sys.executable, *GUNICORN, "--bind", f"127.0.0.1:{port}"]
+    command = [sys.executable, "-c", PROGRAM.format(port=port, threads=THREADS)]
     with subprocess.Popen(command, env=environment) as process:
         try:
             deadline = time.monotonic() + 60
@@ -167,7 +167,7 @@ def board_costs(server: Server, records: Records, cookie: str, entrants: int) ->
 
 def boards(console: Console, server: Server, records: Records, cookie: str, sizes: tuple[int, ...]) -> None:
     found = {entrants: board_costs(server, records, cookie, entrants) for entrants in sizes}
-    title = f"CPU ms per view of a leaderboard, {SUBMISSIONS} submissions an entrant, gunicorn with {WORKERS} workers"
+    title = f"CPU ms per view of a leaderboard, {SUBMISSIONS} submissions an entrant, waitress with {THREADS} threads"
     table = Table(title=title)
     table.add_column("view")
     for entrants in sizes:
@@ -182,7 +182,7 @@ def live_page(console: Console, server: Server, records: Records, cookie: str) -
     submission = records.submission(records.phase("live", competition="live"), records.ann, done=5)
     path = f"/submissions/{submission}/status"
     table = Table(title="CPU ms per poll of a live page")
-    for heading in ("reader", "304", "200", "gunicorn alone"):
+    for heading in ("reader", "304", "200", "waitress alone"):
         table.add_column(heading, justify="left" if heading == "reader" else "right")
     for name, client in (("visitor", Client(server)), ("logged in, the owner", Client(server, cookie))):
         costs = (

@@ -1,6 +1,6 @@
 """The web application: a factory that assembles its parts. Called by `gengap serve` and tests.
 
-gunicorn calls `server.app:create_app()`. Nothing here or below imports torch.
+Nothing here or below imports torch.
 """
 
 import importlib

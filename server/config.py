@@ -18,6 +18,7 @@ from submissions.zoos.zoo_store import make_zoo_store
 
 FORM_OVERHEAD_BYTES = 64 * 1024  # multipart boundaries and the small fields around an upload
 EXTENSION = "gengap"
+DATABASE_PATIENCE_S = 5.0  # a request waits no longer for the database: it holds one of few threads
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def make_services(settings: Settings) -> Services:
     settings.make_home()
     return Services(
         settings=settings,
-        db=Database(settings.effective_database_url),
+        db=Database(settings.effective_database_url, patience_s=DATABASE_PATIENCE_S),
         store=BundleStore(settings.store_folder),
         zoos=make_zoo_store(settings),
         bundle_limits=BundleLimits.of(settings),

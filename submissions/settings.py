@@ -62,6 +62,12 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address the web server listens on")
     port: int = Field(8000, ge=0, le=65535, description="Port the web server listens on")
     web_threads: int = Field(8, ge=1, description="Threads of the web process")
+    web_connections: int = Field(
+        4000, ge=16, description="Most connections of the web server; above it, the one that is slowest is closed"
+    )
+    web_connections_per_address: int = Field(
+        500, ge=0, description="The same per address; 0: any number, as behind proxies, whose address all have"
+    )
     worker_slots: int = Field(
         default_factory=lambda: max(1, os.cpu_count() or 1), ge=1, description="Networks evaluated at a time"
     )
@@ -77,8 +83,8 @@ class Settings(BaseSettings):
     public_url: str = Field(
         "",
         pattern=r"^(https?://[^/\s]+(/\S*)?)?$",
-        description="Address at which people reach the site, for links in mails, kits, citations and badges; empty: "
-        "in mails `http://` with host and port, elsewhere the name that the request came by",
+        description="Address at which people reach the site, for links in mails, kits, citations and badges; other "
+        "hosts are refused; empty: in mails and kits `http://` with host and port, elsewhere the request's host",
     )
     registration_open: bool = Field(True, description="Whether visitors may register")
     rate_reading: Rate = Field("1200/minute", description="Requests that change nothing, per account or address")

@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,38 +39,64 @@ def redis_server() -> Iterator[str]:
             process.wait()
 
 
-@contextmanager
-def postgres_server(options: Sequence[str] = QUICK_POSTGRES) -> Iterator[str]:
-    """A PostgreSQL cluster of its own; the URL of a server on which tests make databases.
-
-    PostgreSQL refuses to run as root: then the package's own user runs it.
+class PostgresServer:
+    """A PostgreSQL cluster of its own, which can be stopped and started. PostgreSQL refuses to run as root: then the
+    package's own user runs it.
     """
-    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-    port = free_port()
-    folder = Path(tempfile.mkdtemp(prefix="gengap-postgres-"))
-    as_user: dict[str, object] = {}
-    if os.geteuid() == 0:
-        user = pwd.getpwnam("postgres")
-        os.chown(folder, user.pw_uid, user.pw_gid)
-        as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-    data = folder / "data"
-    initialise = [str(programs / "initdb"), "-D", str(data), "-U", "gengap", "-A", "trust", "--no-sync"]
-    serve = [str(programs / "postgres"), "-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", str(folder)]
-    try:
-        subprocess.run(initialise, cwd=folder, check=True, capture_output=True, **as_user)  # type: ignore[call-overload]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(  # type: ignore[call-overload]
-                [*serve, *options], cwd=folder, stdout=log, stderr=log, **as_user
+
+    def __init__(self, folder: Path, options: Sequence[str] = QUICK_POSTGRES) -> None:
+        self._folder, self._port, self._options = folder, free_port(), options
+        self._programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+        self._as_user: dict[str, object] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("postgres")
+            os.chown(folder, user.pw_uid, user.pw_gid)
+            self._as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        initialise = [str(self._programs / "initdb"), "-D", str(folder / "data"), "-U", "gengap", "-A", "trust"]
+        subprocess.run([*initialise, "--no-sync"], cwd=folder, check=True, capture_output=True, **self._as_user)  # type: ignore[call-overload]
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://gengap@127.0.0.1:{self._port}/postgres"
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        data, port = str(self._folder / "data"), str(self._port)
+        serve = [str(self._programs / "postgres"), "-D", data, "-p", port, "-h", "127.0.0.1", "-k", str(self._folder)]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(  # type: ignore[call-overload]
+                [*serve, *self._options], cwd=self._folder, stdout=log, stderr=log, **self._as_user
             )
+        wait_until(lambda: _answers(lambda: psycopg.connect(self.url).close(), psycopg.Error), "PostgreSQL")
+
+    def stop(self) -> None:
+        """Stop it and cut its connections, as an administrator's restart does."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait()
+
+
+@contextmanager
+def postgres_cluster(options: Sequence[str] = QUICK_POSTGRES) -> Iterator[PostgresServer]:
+    """A started PostgreSQL server."""
+    folder = Path(tempfile.mkdtemp(prefix="gengap-postgres-"))
+    try:
+        server = PostgresServer(folder, options)
         try:
-            url = f"postgresql://gengap@127.0.0.1:{port}/postgres"
-            wait_until(lambda: _answers(lambda: psycopg.connect(url).close(), psycopg.Error), "PostgreSQL")
-            yield url
+            server.start()
+            yield server
         finally:
-            process.terminate()
-            process.wait()
+            server.stop()
     finally:
         shutil.rmtree(folder)
+
+
+@contextmanager
+def postgres_server(options: Sequence[str] = QUICK_POSTGRES) -> Iterator[str]:
+    """A PostgreSQL cluster of its own; the URL of a server on which tests make databases."""
+    with postgres_cluster(options) as server:
+        yield server.url
 
 
 @contextmanager

@@ -46,7 +46,7 @@ class Account:
 
 
 def init_app(app: Flask) -> None:
-    manager = LoginManager(app)
+    manager = LoginManager(app, add_context_processor=False)  # it would look up the account for every page
     manager.session_protection = None  # it compares address and browser: phones change both all day
     manager.user_loader(lambda identity: _load(services().db, identity))
     app.context_processor(lambda: {"account": current_account(), "may": may, "Permission": Permission})

@@ -1,15 +1,18 @@
 """The starting kit of a competition: a zip with an example measure, baselines, a public zoo, a notebook and Gengap.
 
 It is made at the first request and cached under the digest of its content, so that a new version of the zoo or of
-Gengap makes a new kit. Called by pages and the API.
+Gengap makes a new kit; nothing that a visitor chooses is part of it. One kit is made at a time, and nobody waits for
+it. Called by pages and the API.
 """
 
+import fcntl
 import hashlib
 import tempfile
-import threading
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,7 +30,12 @@ from submissions.storage.records import CompetitionRecord, PhaseRecord, PhaseZoo
 BASELINES = ("Squared norm", "Inverse squared margin", "Label-wise mixup")
 _FOLDER = Path(__file__).parents[1] / "starting_kit"
 _README, _MEASURE, _NOTEBOOK = "README.md", "measure.py", "first_look.ipynb"
-_ONE_AT_A_TIME = threading.Lock()
+_KEPT = 3  # kits per competition: organizers, who see hidden phases, may have another one than visitors
+_WEIGHTS = ".safetensors"  # which hardly compress
+
+
+class KitBeingMadeError(Exception):
+    """A kit is being made on this machine: this one, or another that has to be ready first."""
 
 
 @dataclass(frozen=True)
@@ -115,27 +123,39 @@ def kit_file(settings: Settings, zoos: ZooStore, plan: KitPlan) -> Path:
 
     Raises
     ------
+    KitBeingMadeError
+        If some kit is being made: ask again in a few seconds.
     ZooError
         If the store does not have the zoo.
     """
-    small = dict(_small_files(plan))
-    digest = hashlib.sha256(plan.zoo_sha256.encode())
-    for name, content in small.items():
-        digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
+    readme = _readme(plan)
+    digest = hashlib.sha256(f"{plan.zoo_sha256} {_digest_of_fixed_files()} ".encode() + readme).hexdigest()
     folder = settings.cache / "kits" / plan.slug
-    path = folder / f"{digest.hexdigest()}.zip"
-    with _ONE_AT_A_TIME:
+    path = folder / f"{digest}.zip"
+    if path.exists():
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    with _one_at_a_time(folder.parent / ".lock"):
         if path.exists():
             return path
-        folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as making:
             packed = Path(making) / path.name
-            _pack(packed, plan, zoos, small)
-            old = [other for other in folder.glob("*.zip") if other != path]
+            _pack(packed, plan, zoos, {_README: readme, **_fixed_files()})
             packed.replace(path)
-        for other in old:  # of an earlier version; whoever is loading it keeps it until the end
-            other.unlink(missing_ok=True)
+        kits = sorted(folder.glob("*.zip"), key=lambda kit: kit.stat().st_mtime, reverse=True)
+        for old in kits[_KEPT:]:  # whoever is loading it keeps it until the end
+            old.unlink(missing_ok=True)
     return path
+
+
+@contextmanager
+def _one_at_a_time(lock: Path) -> Iterator[None]:
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise KitBeingMadeError("A starting kit is being made. Try again in a few seconds.") from None
+        yield
 
 
 def _pack(packed: Path, plan: KitPlan, zoos: ZooStore, small: dict[str, bytes]) -> None:
@@ -148,28 +168,38 @@ def _pack(packed: Path, plan: KitPlan, zoos: ZooStore, small: dict[str, bytes]) 
             archive.writestr(f"{plan.folder}/{name}", content)
         for path in sorted(public.rglob("*")):
             if path.is_file():
-                archive.write(path, f"{plan.folder}/{path.relative_to(packed.parent).as_posix()}")
+                method = zipfile.ZIP_STORED if path.suffix == _WEIGHTS else zipfile.ZIP_DEFLATED
+                archive.write(path, f"{plan.folder}/{path.relative_to(packed.parent).as_posix()}", method)
 
 
-def _small_files(plan: KitPlan) -> Iterable[tuple[str, bytes]]:
+def _readme(plan: KitPlan) -> bytes:
     address = urlsplit(plan.page_url)
     readme = (_FOLDER / _README).read_text()
-    yield (
-        _README,
-        readme.format(
-            title=plan.title,
-            wheel=wheel_name(),
-            zoo=plan.zoo_name,
-            zoo_title=plan.zoo_title,
-            networks=plan.zoo_networks,
-            url=plan.page_url,
-            site=f"{address.scheme}://{address.netloc}",
-            phase=plan.phase,
-        ).encode(),
-    )
-    for name in (_MEASURE, _NOTEBOOK):
-        yield name, (_FOLDER / name).read_bytes()
-    for name in BASELINES:
-        path = baseline_path(name)
-        yield f"baselines/{path.name}", path.read_bytes()
-    yield wheel_name(), wheel()
+    return readme.format(
+        title=plan.title,
+        wheel=wheel_name(),
+        zoo=plan.zoo_name,
+        zoo_title=plan.zoo_title,
+        networks=plan.zoo_networks,
+        url=plan.page_url,
+        site=f"{address.scheme}://{address.netloc}",
+        phase=plan.phase,
+    ).encode()
+
+
+def _fixed_files() -> dict[str, bytes]:
+    """Return the files that are the same in every kit of this version of Gengap."""
+    baselines = [baseline_path(name) for name in BASELINES]
+    return {
+        **{name: (_FOLDER / name).read_bytes() for name in (_MEASURE, _NOTEBOOK)},
+        **{f"baselines/{path.name}": path.read_bytes() for path in baselines},
+        wheel_name(): wheel(),
+    }
+
+
+@cache
+def _digest_of_fixed_files() -> str:
+    digest = hashlib.sha256()
+    for name, content in _fixed_files().items():
+        digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
+    return digest.hexdigest()

@@ -10,19 +10,19 @@ from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session
 
-SQLITE_BUSY_S = 30
+PATIENCE_S = 30.0
 
 
 class Database:
     """One engine with read and write sessions; on SQLite a write session takes the lock at its start.
 
     With BEGIN IMMEDIATE, two writers wait for each other; upgrading a read lock later would fail at once with "database
-    is locked".
+    is locked". `patience_s` is how long one waits for that lock, on PostgreSQL for a new connection.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patience_s: float = PATIENCE_S) -> None:
         self.url = url
-        self.engine = _engine(url)
+        self.engine = _engine(url, patience_s)
         self._writer = self.engine.execution_options(gengap_write=True)
 
     @contextmanager
@@ -42,15 +42,16 @@ class Database:
         self.engine.dispose()
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, patience_s: float) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql" and parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True)
+        connect = {"connect_timeout": max(2, round(patience_s))} if parsed.drivername == "postgresql+psycopg" else {}
+        return create_engine(parsed, pool_pre_ping=True, pool_timeout=patience_s, connect_args=connect)
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    engine = create_engine(parsed, connect_args={"timeout": SQLITE_BUSY_S})
+    engine = create_engine(parsed, connect_args={"timeout": patience_s})
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

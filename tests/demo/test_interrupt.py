@@ -70,7 +70,7 @@ def test_a_child_of_the_demo_can_be_interrupted_from_its_start(tmp_path: Path) -
     child.start()
     assert child.process is not None
     try:
-        child.process.send_signal(signal.SIGINT)  # before gunicorn has a handler of its own
+        child.process.send_signal(signal.SIGINT)  # before the server has a handler of its own
         child.process.wait(60)
     finally:
         child.process.kill()

@@ -66,7 +66,8 @@ class Site(Records):
         self._is_new = changes_app
         self.app = create_app(self.settings) if changes_app else applications.take(self.settings)
         services: Services = self.app.extensions[EXTENSION]
-        ready(services.db)
+        if services.db.engine.dialect.name == "sqlite":  # one on PostgreSQL is there already
+            ready(services.db)
         super().__init__(services.db, folder, services.zoos)
         self.olga = create_organizer(self.db, "olga", PASSWORD)
 

@@ -1,16 +1,23 @@
-"""`gengap serve`: migrates the database, then replaces itself with gunicorn and the Flask app."""
+"""`gengap serve`: migrates the database, then serves the Flask app until it is stopped."""
 
-import os
+import ctypes
+import signal
 import sys
+from types import FrameType
+from typing import NoReturn
 
 import click
 
+from server.app import create_app
 from server.commands.common import heed_interrupts, settings_or_exit
+from server.commands.errors import InputError
 from server.commands.site_database import ready_database
+from server.http.slow_clients import serve
 
-# Freed uploads go back to the system: measured with eight uploads of 9 MB at a time, the process then peaks at
-# 139 MB instead of 332 MB.
-MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
+# glibc's mallopt(3): freed uploads go back to the system. Measured with eight uploads of 9 MB at a time, the process
+# then peaks at 139 MB instead of 332 MB.
+_ARENA_MAX, _MMAP_THRESHOLD, _TRIM_THRESHOLD = -8, -3, -1
+MEMORY = {_ARENA_MAX: 2, _MMAP_THRESHOLD: 131072, _TRIM_THRESHOLD: 131072}
 
 
 @click.command()
@@ -21,19 +28,27 @@ def command(host: str | None, port: int | None) -> None:
     heed_interrupts()
     settings = settings_or_exit()
     ready_database(settings).close()
-    address = f"{host or settings.host}:{settings.port if port is None else port}"
+    signal.signal(signal.SIGTERM, _end)
+    _spare_memory()
+    host, port = host or settings.host, settings.port if port is None else port
+    try:
+        # One process with threads: pages are short reads, and a second process would double the memory.
+        serve(create_app(settings), host, port, ready=_tell)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"The web server cannot listen on {host}, port {port}: {reason}") from error
+
+
+def _tell(host: str, port: int) -> None:
+    sys.stdout.write(f"Listening on http://{f'[{host}]' if ':' in host else host}:{port}\n")
     sys.stdout.flush()
-    # One process with threads: pages are short reads, and a second process would double the memory.
-    os.execve(  # noqa: S606  (our own interpreter with our own arguments)
-        sys.executable,
-        [
-            sys.executable,
-            *("-P", "-m", "gunicorn", "server.app:create_app()"),
-            *("--chdir", str(settings.home)),  # gunicorn imports from where it stands
-            *("--bind", address),
-            *("--workers", "1", "--worker-class", "gthread", "--threads", str(settings.web_threads)),
-            *("--access-logfile", "-", "--log-level", "warning", "--name", "gengap"),
-            "--no-control-socket",  # it would be written to the user's home folder
-        ],
-        os.environ | MEMORY,
-    )
+
+
+def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
+
+
+def _spare_memory() -> None:
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
+    for name, value in MEMORY.items() if mallopt is not None else ():
+        mallopt(name, value)

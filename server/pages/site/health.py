@@ -21,18 +21,17 @@ pages = Blueprint("health", __name__)
 @pages.get("/healthz")
 @allow(Who.VISITOR)
 def healthz() -> ResponseReturnValue:
-    """Anybody may ask, so workers have no names here, and no reasons but the layers that they lack.
+    """Anybody may ask, so it costs one query; workers have no names here, and no reasons but the layers that they lack.
 
     The length of the queue is only for organizers, logged in or with a token: it tells when each network ends, also on
     hidden zoos. A token that does not show that it is an organizer's changes nothing.
     """
     db = services().db
     try:
-        pending = queue.pending(db)
-        sees_queue = may(Permission.MONITOR) or may_with_token(Permission.MONITOR, Scope.ORGANIZE)
-        queued = {"pending_runs": pending} if sees_queue else {}
         with db.read() as session:
             workers = known_workers(session, sweep_s=services().settings.sweep_s)
+        sees_queue = may(Permission.MONITOR) or may_with_token(Permission.MONITOR, Scope.ORGANIZE)
+        queued = {"pending_runs": queue.pending(db)} if sees_queue else {}
     except SQLAlchemyError:
         current_app.logger.exception("The database does not answer.")
         return {"database": "unreachable"}, 503

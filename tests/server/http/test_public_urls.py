@@ -29,7 +29,8 @@ def test_whole_addresses_follow_the_setting_and_without_it_the_request(
     assert f"\\url{{{address}{BOARD}}}" in ann.get(f"{BOARD}.bib").text
     assert f'src="{address}/submissions/{submission}/badge.svg"' in ann.get(f"/submissions/{submission}").text
     assert f'value="{address}/invitations/{key}"' in bob.get("/competitions/demo/team").text
-    assert f"{address}/competitions/demo" in _kit_readme(ann)
+    kits = address if settings else "http://127.0.0.1:8000"  # made once, for every reader
+    assert f"{kits}/competitions/demo" in _kit_readme(ann)
 
 
 def test_a_name_that_one_visitor_calls_the_site_by_reaches_no_other(site: Site) -> None:
@@ -41,3 +42,24 @@ def test_a_name_that_one_visitor_calls_the_site_by_reaches_no_other(site: Site) 
     assert honest.status_code == 200
     assert "liar.example" not in honest.text
     assert "liar.example" not in _kit_readme(visitor)
+
+
+@pytest.mark.parametrize(
+    ("path", "host", "status"),
+    [
+        ("/", "gengap.example", 200),
+        ("/", "GENGAP.example:443", 200),
+        ("/", "localhost:8000", 200),
+        ("/", "[::1]:8000", 200),
+        ("/", "liar.example", 400),
+        ("/", "gengap.example.liar.example", 400),
+        ("/", "[::1", 400),
+        ("/api/v1/competitions", "liar.example", 400),
+        ("/competitions/demo/kit.zip", "liar.example", 400),
+        ("/healthz", "10.0.0.7", 200),
+    ],
+)
+def test_a_site_with_an_address_refuses_other_hosts(
+    make_site: Callable[..., Site], path: str, host: str, status: int
+) -> None:
+    assert make_site(public_url=PUBLIC).browser().get(path, Host=host).status_code == status

@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from model_zoo import open_zoo
 from submissions.people.tokens import create_token
@@ -220,9 +221,16 @@ def test_a_token_of_somebody_who_is_no_organizer_any_more_does_not_tell_the_queu
 
 def test_health_is_503_without_a_database(site: Site) -> None:
     with site.db.write() as session:
-        session.connection().exec_driver_sql("DROP TABLE runs")
+        session.connection().exec_driver_sql("DROP TABLE workers")
     answer = site.browser().get("/healthz")
     assert (answer.status_code, answer.json) == (503, {"database": "unreachable"})
+
+
+def test_health_costs_a_visitor_one_query(site: Site) -> None:
+    asked: list[str] = []
+    event.listen(site.db.engine, "before_cursor_execute", lambda _c, _cursor, statement, *_: asked.append(statement))
+    site.browser().get("/healthz")
+    assert [statement.split()[0] for statement in asked if statement != "BEGIN"] == ["SELECT"]
 
 
 def test_our_own_fault_is_a_friendly_page_without_a_traceback(site: Site) -> None:

@@ -1,5 +1,6 @@
 """The download of a starting kit: what is in it, who gets one, and that nothing hidden comes along."""
 
+import fcntl
 import io
 import json
 import zipfile
@@ -30,7 +31,7 @@ def test_a_kit_has_everything_that_its_readme_names(site: Site) -> None:
     assert "gengap evaluate measure.py --zoo digits-mlp" in readme
     assert f"pip install ./{wheel_name()}" in readme
     assert "--phase demo/main" in readme
-    assert "http://localhost/competitions/demo" in readme
+    assert "http://127.0.0.1:8000/competitions/demo" in readme
     assert all(f"`{name}" in readme for name in top - {"README.md"})
 
 
@@ -65,3 +66,37 @@ def test_a_kit_that_the_browser_has_is_not_sent_again(site: Site) -> None:
     assert (again.status_code, again.data) == (304, b"")
     made = [path.name for path in (site.settings.cache / "kits" / "demo").iterdir()]
     assert len(made) == 1
+
+
+def test_the_kit_is_made_once_whatever_host_name_asks_for_it(site: Site) -> None:
+    site.phase()
+    kits = {site.browser().get(PATH, Host=host).data for host in ("localhost", "h1.example", "h2.example:81")}
+    assert len(kits) == 1
+    assert len([*(site.settings.cache / "kits" / "demo").iterdir()]) == 1
+
+
+def test_an_organizers_kit_does_not_push_out_the_visitors(site: Site) -> None:
+    site.phase("main")
+    site.phase("later", hidden=True)
+    visitors, organizers = site.browser().get(PATH).headers["ETag"], site.browser("olga").get(PATH).headers["ETag"]
+    assert visitors != organizers
+    kits = site.settings.cache / "kits" / "demo"
+    assert {f'"{kit.stem}"' for kit in kits.iterdir()} == {visitors, organizers}
+    for number in range(3):
+        site.phase(f"next{number}", hidden=True)
+        site.browser("olga").get(PATH)
+    assert len([*kits.iterdir()]) == 3
+
+
+def test_nobody_waits_while_a_kit_is_made_and_those_that_are_ready_are_sent(site: Site) -> None:
+    site.phase()
+    assert site.browser().get(PATH).status_code == 200
+    with (site.settings.cache / "kits" / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert site.browser().get(PATH).status_code == 200
+        site.phase("later", hidden=True)
+        answer = site.browser("olga").get(PATH)
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) > 0
+        assert "It is being made" in answer.text
+    assert site.browser("olga").get(PATH).status_code == 200

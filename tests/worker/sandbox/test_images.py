@@ -71,7 +71,7 @@ def test_the_server_s_image_is_without_what_only_workers_need() -> None:
     status, said = said_by("gengap-server", ["pip", "list", "--format", "freeze"])
     packages = {line.partition("==")[0].lower() for line in said.split()}
     assert status == 0
-    assert {"flask", "gunicorn", "gengap", "psycopg"} <= packages
+    assert {"flask", "waitress", "gengap", "psycopg"} <= packages
     assert not {"torch", "scikit-learn", "docker", "pytest"} & packages
 
 
