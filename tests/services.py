@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,53 +22,89 @@ START_S = 150.0
 QUICK_POSTGRES = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 
 
+class RedisServer:
+    """A Redis server without persistence, which a test may end and start again at the same port."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        address = ("--bind", "127.0.0.1", "--port", str(self.port))
+        command = ["redis-server", *address, "--save", "", "--appendonly", "no"]
+        self.process = subprocess.Popen(command, cwd=self._folder, stdout=subprocess.DEVNULL)
+        client = redis.Redis(port=self.port)
+        wait_until(lambda: _answers(client.ping, redis.ConnectionError), "Redis")
+        client.close()
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> None:
+        _end(self.process, number)
+
+
+class PostgresServer:
+    """A PostgreSQL cluster of its own, which a test may end and start again at the same port.
+
+    PostgreSQL refuses to run as root: then the package's own user runs it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+        self._folder, data = folder, folder / "data"
+        self.port = free_port()
+        self.url = f"postgresql://gengap@127.0.0.1:{self.port}/postgres"
+        self.process: subprocess.Popen[bytes] | None = None
+        self._as_user: dict[str, object] = {}
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("postgres")
+            os.chown(folder, user.pw_uid, user.pw_gid)
+            self._as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        address = ("-p", str(self.port), "-h", "127.0.0.1", "-k", str(folder))
+        self._command = [str(programs / "postgres"), "-D", str(data), *address, *QUICK_POSTGRES]
+        initialise = [str(programs / "initdb"), "-D", str(data), "-U", "gengap", "-A", "trust", "--no-sync"]
+        subprocess.run(initialise, cwd=folder, check=True, capture_output=True, **self._as_user)  # type: ignore[call-overload]
+
+    def start(self) -> None:
+        with (self._folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(  # type: ignore[call-overload]
+                self._command, cwd=self._folder, stdout=log, stderr=log, **self._as_user
+            )
+        wait_until(lambda: _answers(lambda: psycopg.connect(self.url).close(), psycopg.Error), "PostgreSQL")
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> None:
+        _end(self.process, number)
+
+
+def _end(process: "subprocess.Popen[bytes] | None", number: signal.Signals) -> None:
+    if process is not None:
+        process.send_signal(number)
+        process.wait()
+
+
 @contextmanager
 def redis_server() -> Iterator[str]:
     """A Redis server without persistence; its URL."""
-    port = free_port()
-    command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
     with tempfile.TemporaryDirectory() as folder:
-        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
+        server = RedisServer(Path(folder))
         try:
-            client = redis.Redis(port=port)
-            wait_until(lambda: _answers(client.ping, redis.ConnectionError), "Redis")
-            client.close()
-            yield f"redis://127.0.0.1:{port}/0"
+            server.start()
+            yield server.url
         finally:
-            process.terminate()
-            process.wait()
+            server.end()
 
 
 @contextmanager
 def postgres_server() -> Iterator[str]:
-    """A PostgreSQL cluster of its own; the URL of a server on which tests make databases.
-
-    PostgreSQL refuses to run as root: then the package's own user runs it.
-    """
-    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-    port = free_port()
+    """A PostgreSQL cluster of its own; the URL of a server on which tests make databases."""
     folder = Path(tempfile.mkdtemp(prefix="gengap-postgres-"))
-    as_user: dict[str, object] = {}
-    if os.geteuid() == 0:
-        user = pwd.getpwnam("postgres")
-        os.chown(folder, user.pw_uid, user.pw_gid)
-        as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-    data = folder / "data"
-    initialise = [str(programs / "initdb"), "-D", str(data), "-U", "gengap", "-A", "trust", "--no-sync"]
-    serve = [str(programs / "postgres"), "-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", str(folder)]
     try:
-        subprocess.run(initialise, cwd=folder, check=True, capture_output=True, **as_user)  # type: ignore[call-overload]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(  # type: ignore[call-overload]
-                [*serve, *QUICK_POSTGRES], cwd=folder, stdout=log, stderr=log, **as_user
-            )
+        server = PostgresServer(folder)
         try:
-            url = f"postgresql://gengap@127.0.0.1:{port}/postgres"
-            wait_until(lambda: _answers(lambda: psycopg.connect(url).close(), psycopg.Error), "PostgreSQL")
-            yield url
+            server.start()
+            yield server.url
         finally:
-            process.terminate()
-            process.wait()
+            server.end()
     finally:
         shutil.rmtree(folder)
 

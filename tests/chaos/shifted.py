@@ -1,0 +1,41 @@
+"""`gengap` with a clock that is wrong by CHAOS_SHIFT_S seconds: time.time and datetime.now, in this process alone."""
+
+import datetime
+import os
+import time
+from typing import Any
+
+from tests.chaos.programs import SHIFT
+
+_real_time, _real_time_ns, _RealDatetime = time.time, time.time_ns, datetime.datetime
+
+
+class _AlsoReal(type):
+    """Instances of the real class count as instances of the shifted one."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, _RealDatetime)
+
+
+class _Shifted(_RealDatetime, metaclass=_AlsoReal):
+    @classmethod
+    def now(cls, tz: datetime.tzinfo | None = None) -> Any:
+        return _RealDatetime.fromtimestamp(time.time(), tz)
+
+    @classmethod
+    def utcnow(cls) -> Any:
+        return _RealDatetime.fromtimestamp(time.time(), datetime.UTC).replace(tzinfo=None)
+
+
+def shift(seconds: float) -> None:
+    """From now on the clock is wrong; must come before the import of whatever takes these names out of the modules."""
+    time.time = lambda: _real_time() + seconds
+    time.time_ns = lambda: _real_time_ns() + int(seconds * 1e9)
+    datetime.datetime = _Shifted  # type: ignore[misc]
+
+
+if __name__ == "__main__":
+    shift(float(os.environ[SHIFT]))
+    from server.cli import main
+
+    main()
