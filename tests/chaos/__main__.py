@@ -64,6 +64,7 @@ def _plans(asked: argparse.Namespace) -> Sequence[Plan]:
                 faults=asked.faults // share if kinds else 0,
                 seed=asked.seed,
                 workers=asked.workers,
+                scale=asked.scale,
                 minutes=asked.minutes,
                 drain_s=asked.drain_s,
             )
@@ -78,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="of a campaign to be repeated")
     parser.add_argument("--database", choices=(*DATABASES, "both"), default="both", help="(default both)")
     parser.add_argument("--workers", type=int, default=3, help="worker processes of two slots (default 3)")
+    parser.add_argument("--scale", type=float, default=0.1, help="of all seconds; more where others work (default 0.1)")
     parser.add_argument("--minutes", type=float, default=60, help="no more submissions and faults after (default 60)")
     parser.add_argument("--drain-s", type=float, default=300, help="seconds for an empty queue (default 300)")
     names = [kind.name for kind in KINDS]

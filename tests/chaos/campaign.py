@@ -14,7 +14,7 @@ from tests.chaos import leftovers
 from tests.chaos.faults.kind import Kind
 from tests.chaos.history import around, history, lives
 from tests.chaos.invariants import Violation, violations
-from tests.chaos.site import Site, reap_orphans, running_site
+from tests.chaos.site import Site, running_site
 from tests.chaos.storm import Injected, Storm
 from tests.chaos.traffic import Sent, Traffic, quotas
 from tests.services import wait_until
@@ -37,6 +37,7 @@ class Plan:
     workers: int = 3
     participants: int = 6
     window: int = 24
+    scale: float = 0.1
     minutes: float = 60.0
     drain_s: float = 300.0
 
@@ -63,8 +64,9 @@ class Result:
 def run(plan: Plan, say: Say) -> Result:
     """Run a campaign to its end. Whatever happens, nothing that it has started is left."""
     begin = time.monotonic()
+    is_sqlite = plan.database == "sqlite"
     with running_site(
-        workers=plan.workers, participants=plan.participants, is_sqlite=plan.database == "sqlite"
+        workers=plan.workers, participants=plan.participants, is_sqlite=is_sqlite, scale=plan.scale
     ) as site:
         was_there = leftovers.before(site)
         with Traffic(site, total=plan.submissions, window=plan.window, seed=plan.seed) as traffic:
@@ -95,6 +97,7 @@ def _rage(plan: Plan, site: Site, traffic: Traffic, storm: Storm, say: Say) -> N
         _count_open(site, traffic)
         if time.monotonic() - said_at > 15:
             said_at = time.monotonic()
+            site.reap_orphans()
             say(f"{len(traffic.sent)} submissions accepted, {traffic.open} open, {len(storm.injected)} faults")
         time.sleep(TICK_S)
 
@@ -131,7 +134,7 @@ def _farewell(site: Site, was_there: frozenset[str]) -> list[Violation]:
     wait_until(lambda: _is_up(site), "the web server")
     wait_until(lambda: _workers_alive(site) >= len(site.workers), "all workers")
     site.stop(programs)
-    reap_orphans([program.process.pid for program in site.programs if program.process is not None])
+    site.reap_orphans()
     found = [Violation("everything stops", told) for told in site.faults_of_stopping]
     return found + leftovers.after(site, was_there)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from worker.sandbox.limits.cgroups_v1 import CONTROLLERS
 
 PREFIX = "chaos-"
+SHARES = 10 * 1024  # of processor time: a group has by default what a single process has
 
 
 @contextmanager
@@ -22,6 +23,8 @@ def own_groups() -> Iterator[tuple[Path, ...]]:
             with suppress(OSError):
                 (place / f"{PREFIX}{os.getpid()}").mkdir()
                 made.append(place / f"{PREFIX}{os.getpid()}")
+                if (made[-1] / "cpu.shares").exists():
+                    (made[-1] / "cpu.shares").write_text(str(SHARES))
         yield tuple(made)
     finally:
         for folder in made:

@@ -18,6 +18,8 @@ class _AlsoReal(type):
 
 
 class _Shifted(_RealDatetime, metaclass=_AlsoReal):
+    __slots__ = ()  # as large as the real one, which compiled modules check
+
     @classmethod
     def now(cls, tz: datetime.tzinfo | None = None) -> Any:
         return _RealDatetime.fromtimestamp(time.time(), tz)

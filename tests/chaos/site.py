@@ -1,7 +1,7 @@
 """The installation under test: a database, a broker, a web server and workers, all of them real processes.
 
 The home folder is a small file system in memory of its own where mounting is possible, so that it can be full or
-read-only. Seconds are those of a production installation times SCALE: leases, sweeps, limits, how long faults last.
+read-only. Seconds are those of a production installation times `scale`: leases, sweeps, limits, how long faults last.
 """
 
 import ctypes
@@ -34,7 +34,6 @@ from tests.factories import Competition, make_competition_on, make_tiny_zoo
 from tests.server.api.clients import UNLIMITED
 from tests.services import PostgresServer, RedisServer, wait_until
 
-SCALE = 0.1
 HOME_BYTES = 64 * 2**20
 SLOTS = 2
 _PR_SET_CHILD_SUBREAPER = 36
@@ -57,6 +56,7 @@ class Site:
     postgres: PostgresServer | None
     redis: RedisServer | None
     has_own_volume: bool
+    scale: float
     extras: list[Program] = field(default_factory=list)
     excuses: list[frozenset[int]] = field(default_factory=list)
     faults_of_stopping: list[str] = field(default_factory=list)
@@ -101,13 +101,21 @@ class Site:
             program.ask_to_stop()
         self.faults_of_stopping += [f"{one.name} did not stop on SIGTERM" for one in programs if not one.stopped()]
 
+    def reap_orphans(self) -> None:
+        """Take the exit statuses of adopted children that have ended, as process 1 of a machine does."""
+        own = {program.process.pid for program in self.programs if program.process is not None}
+        own |= {one.process.pid for one in (self.postgres, self.redis) if one is not None and one.process is not None}
+        for child in psutil.Process().children():
+            if child.pid not in own and child.status() == psutil.STATUS_ZOMBIE:
+                os.waitpid(child.pid, os.WNOHANG)
+
     def start(self, programs: Sequence[Program]) -> None:
         for program in programs:
             program.start()
 
 
 @contextmanager
-def running_site(*, workers: int, participants: int, is_sqlite: bool) -> Iterator[Site]:
+def running_site(*, workers: int, participants: int, is_sqlite: bool, scale: float) -> Iterator[Site]:
     """An installation with a competition and accounts; whatever happens, nothing of it runs after the block."""
     with ExitStack() as stack:
         stack.callback(end_all_below)
@@ -119,11 +127,11 @@ def running_site(*, workers: int, participants: int, is_sqlite: bool) -> Iterato
         stack.callback(end_all_below)  # before the groups, the folder and the mount go
         has_own_volume = stack.enter_context(_volume(base / "home"))
         postgres, redis = (None, None) if is_sqlite else _services(stack)
-        settings = _settings(base, postgres, redis)
+        settings = _settings(base, postgres, redis, scale)
         db = Database(settings.effective_database_url)
         stack.callback(db.close)
         migrate(db)
-        competition, found, fingerprint = _competition(base, settings, db)
+        competition, found, fingerprint = _competition(base, settings, db, scale)
         programs = [_worker(f"worker-{number}", base, settings, groups) for number in range(workers)]
         web = Program("web", gengap("serve"), _environment(base, settings), base / "web.log", groups)
         site = Site(
@@ -140,6 +148,7 @@ def running_site(*, workers: int, participants: int, is_sqlite: bool) -> Iterato
             postgres=postgres,
             redis=redis,
             has_own_volume=has_own_volume,
+            scale=scale,
         )
         stack.callback(lambda: [program.kill() for program in site.programs])
         site.start(site.programs)
@@ -161,7 +170,7 @@ def _services(stack: ExitStack) -> tuple[PostgresServer, RedisServer]:
     return postgres, redis
 
 
-def _settings(base: Path, postgres: PostgresServer | None, redis: RedisServer | None) -> Settings:
+def _settings(base: Path, postgres: PostgresServer | None, redis: RedisServer | None, scale: float) -> Settings:
     settings = Settings(
         home=base / "home",
         cache=base / "cache",
@@ -170,15 +179,17 @@ def _settings(base: Path, postgres: PostgresServer | None, redis: RedisServer | 
         broker_url="filesystem://" if redis is None else redis.url,
         port=free_port(),
         worker_slots=SLOTS,
-        lease_s=30 * SCALE,
-        sweep_s=5 * SCALE,
+        lease_s=30 * scale,
+        sweep_s=5 * scale,
         **UNLIMITED,
     )
     settings.make_home()
     return settings
 
 
-def _competition(base: Path, settings: Settings, db: Database) -> tuple[Competition, Mapping[str, float], float]:
+def _competition(
+    base: Path, settings: Settings, db: Database, scale: float
+) -> tuple[Competition, Mapping[str, float], float]:
     """A competition over two zoos, the norm of each network, and that of one that no smoke run sees."""
     public = make_tiny_zoo(base / "public", "public", copies=1)
     secret = make_tiny_zoo(base / "secret", "secret", copies=2, truth_public=False)
@@ -187,7 +198,7 @@ def _competition(base: Path, settings: Settings, db: Database) -> tuple[Competit
         db,
         BundleStore(settings.store_folder),
         [public, secret],
-        wall_s=60 * SCALE,
+        wall_s=60 * scale,
         memory_bytes=512 * 2**20,
         smoke_networks=2,
         daily_quota=100_000,
@@ -233,13 +244,6 @@ def _volume(folder: Path) -> Iterator[bool]:
 def _adopt_orphans(yes: bool) -> None:
     """Whether processes below this one whose parent ends become its children, so that it can find and end them."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(yes))
-
-
-def reap_orphans(known: Sequence[int]) -> None:
-    """Take the exit statuses of adopted children that have ended. known: children that others wait for."""
-    for child in psutil.Process().children():
-        if child.pid not in known and child.status() == psutil.STATUS_ZOMBIE:
-            os.waitpid(child.pid, os.WNOHANG)
 
 
 def end_all_below() -> None:

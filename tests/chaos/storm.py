@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from tests.chaos.faults.kind import ALL_WORKERS, WORKER, Impossible, Kind, NotNow
 from tests.chaos.programs import Program
-from tests.chaos.site import SCALE, Site
+from tests.chaos.site import Site
 
 MEAN_PAUSE_S = 0.5
 AT_ONCE = 3
@@ -85,7 +85,7 @@ class Storm:
             return
         target = worker.name if kind.target == WORKER else kind.target
         began, heal = datetime.now(UTC), kind.function(self._site, worker, self._rng)
-        lasts_s = self._rng.uniform(*kind.lasts_s) * SCALE
+        lasts_s = self._rng.uniform(*kind.lasts_s) * self._site.scale
         try:
             victim = heal.__enter__()
         except NotNow:
