@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import redis
 from server.demo.processes import free_port
 
 START_S = 150.0
+SAFE_COMMITS = ("-c", "fsync=off")  # what was committed survives the end of the server, not that of the machine
 QUICK_POSTGRES = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 
 
@@ -49,7 +50,7 @@ class PostgresServer:
     PostgreSQL refuses to run as root: then the package's own user runs it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, options: Sequence[str] = QUICK_POSTGRES) -> None:
         programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
         self._folder, data = folder, folder / "data"
         self.port = free_port()
@@ -61,7 +62,7 @@ class PostgresServer:
             os.chown(folder, user.pw_uid, user.pw_gid)
             self._as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
         address = ("-p", str(self.port), "-h", "127.0.0.1", "-k", str(folder))
-        self._command = [str(programs / "postgres"), "-D", str(data), *address, *QUICK_POSTGRES]
+        self._command = [str(programs / "postgres"), "-D", str(data), *address, *options]
         initialise = [str(programs / "initdb"), "-D", str(data), "-U", "gengap", "-A", "trust", "--no-sync"]
         subprocess.run(initialise, cwd=folder, check=True, capture_output=True, **self._as_user)  # type: ignore[call-overload]
 

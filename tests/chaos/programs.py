@@ -99,12 +99,9 @@ class Program:
             self.process.wait()
 
     def ask_to_stop(self) -> None:
-        """Send SIGTERM, or, where it runs below `unshare`, to what that started."""
-        self._was_ended = self.is_held = True
-        inner = [child for child in self.below() if self.command[0] == "unshare"][:1]
-        for process in inner:
-            process.terminate()
-        if not inner and self.is_running:
+        """Send SIGTERM, and do not start it again."""
+        self.is_held = True
+        if self.is_running:
             self.signal(signal.SIGTERM)
 
     def stopped(self) -> bool:

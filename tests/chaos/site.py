@@ -32,7 +32,7 @@ from tests.chaos.measures import norms
 from tests.chaos.programs import SHIFT, Program, gengap, in_own_pid_namespace, with_shifted_clock
 from tests.factories import Competition, make_competition_on, make_tiny_zoo
 from tests.server.api.clients import UNLIMITED
-from tests.services import PostgresServer, RedisServer, wait_until
+from tests.services import SAFE_COMMITS, PostgresServer, RedisServer, wait_until
 
 HOME_BYTES = 64 * 2**20
 SLOTS = 2
@@ -162,7 +162,7 @@ def _services(stack: ExitStack) -> tuple[PostgresServer, RedisServer]:
     folders = [Path(tempfile.mkdtemp(prefix=f"gengap-{name}-")) for name in ("postgres", "redis")]
     for folder in folders:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-    postgres, redis = PostgresServer(folders[0]), RedisServer(folders[1])
+    postgres, redis = PostgresServer(folders[0], SAFE_COMMITS), RedisServer(folders[1])
     stack.callback(postgres.end, signal.SIGINT)
     stack.callback(redis.end, signal.SIGKILL)
     postgres.start()
