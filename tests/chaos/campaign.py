@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
 import httpx
 from sqlalchemy import text
 
+from submissions.evaluation.workers import known_workers
+from submissions.storage.records import utc_now
 from tests.chaos import leftovers
 from tests.chaos.faults.kind import Kind
 from tests.chaos.history import around, history, lives
-from tests.chaos.invariants import Violation, violations
+from tests.chaos.invariants import Violation, excused_crashes, violations
 from tests.chaos.site import Site, running_site
 from tests.chaos.storm import Injected, Storm
 from tests.chaos.traffic import Sent, Traffic, quotas
@@ -21,6 +24,7 @@ from tests.services import wait_until
 
 TICK_S = 0.05
 AHEAD = 2  # submissions run ahead of the faults by so many faults' share
+SWEEPS = 10  # for what sweeps clean up
 HISTORIES = 20
 Say = Callable[[str], None]
 
@@ -44,7 +48,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Result:
-    """What happened. near: how many submissions with a violation lived while a fault of each kind was active."""
+    """What happened.
+
+    near: how many submissions with a violation lived while a fault of each kind was active. excused: how many ended as
+    crashed because their measure was killed from outside.
+    """
 
     plan: Plan
     sent: Sequence[Sent]
@@ -130,18 +138,23 @@ def _farewell(site: Site, was_there: frozenset[str]) -> list[Violation]:
     site.stop(site.programs)
     leftovers.grow_old(site)
     programs = [site.web, *site.workers]
+    began_at = utc_now()
     site.start(programs)
     wait_until(lambda: _is_up(site), "the web server")
-    wait_until(lambda: _workers_alive(site) >= len(site.workers), "all workers")
+    wait_until(lambda: _able_since(site, began_at) >= len(site.workers), "all workers")
+    time.sleep(SWEEPS * site.settings.sweep_s)
     site.stop(programs)
     site.reap_orphans()
-    found = [Violation("everything stops", told) for told in site.faults_of_stopping]
-    return found + leftovers.after(site, was_there)
+    statuses = [(program.name, program.process and program.process.returncode) for program in programs]
+    told = [*site.faults_of_stopping, *(f"{name} ended with status {status}" for name, status in statuses if status)]
+    return [Violation("everything stops", one) for one in told] + leftovers.after(site, was_there)
 
 
-def _workers_alive(site: Site) -> int:
-    workers = httpx.get(f"{site.url}/healthz", trust_env=False).json()["workers"]
-    return sum(1 for worker in workers if worker["takes_work"])
+def _able_since(site: Site, moment: datetime) -> int:
+    """How many workers have started since then and take work."""
+    with site.db.read() as session:
+        workers = known_workers(session, sweep_s=site.settings.sweep_s)
+    return sum(worker.started_at >= moment and worker.refusal is None for worker in workers)
 
 
 def _result(
@@ -166,7 +179,7 @@ def _result(
         violations=found,
         near=near,
         histories={one: list(history(site, storm.injected, one)) for one in list(hurt)[:HISTORIES] if one is not None},
-        excused=len(site.excuses),
+        excused=len(excused_crashes(site.db, traffic.sent, site.excuses)),
         took_s=took_s,
     )
 

@@ -37,7 +37,7 @@ def groups_below(folders: tuple[Path, ...]) -> set[Path]:
 
 
 def _place(controller: str) -> Path | None:
-    mounts, own = Path("/proc/self/mountinfo").read_text(), Path("/proc/self/cgroup").read_text()
+    mounts, own = (Path("/proc/self/mountinfo").read_text(), Path("/proc/self/cgroup").read_text())
     mounted = re.search(rf"^\S+ \S+ \S+ (\S+) (\S+) .* - cgroup \S+ (?:\S*,)?{controller}(?:,\S*)?$", mounts, re.M)
     ours = re.search(rf"^\d+:(?:[^:]*,)?{controller}(?:,[^:]*)?:(.*)$", own, re.M)
     if mounted is None or ours is None:

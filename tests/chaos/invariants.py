@@ -57,7 +57,7 @@ def violations(
     submissions = _rows(db, _SUBMISSIONS)
     return [
         *_once(submissions, sent),
-        *_ends(submissions, sent, excuses),
+        *_ends(submissions, sent, excused_crashes(db, sent, excuses)),
         *_complete(_rows(db, _EVALUATIONS), {row["id"] for row in submissions if row["state"] == State.SCORED}),
         *_right_values(_rows(db, _VALUES), sent, norms),
         *_same_scores(submissions),
@@ -91,21 +91,21 @@ def _once(submissions: Sequence[Mapping[str, Any]], sent: Sequence[Sent]) -> Ite
     names = Counter(row["name"] for row in submissions)
     for row in submissions:
         if names[row["name"]] > 1:
-            said = (
-                f"{row['name']} was sent as one request, repeated with its key, and is there {names[row['name']]} times"
-            )
+            said = f"{row['name']} was sent once, and again with its key; it is there {names[row['name']]} times"
             yield Violation("one submission for one request", said, row["id"])
 
 
-def _ends(
-    submissions: Sequence[Mapping[str, Any]], sent: Sequence[Sent], excuses: Sequence[frozenset[int]]
-) -> Iterator[Violation]:
+def excused_crashes(db: Database, sent: Sequence[Sent], excuses: Sequence[frozenset[int]]) -> set[int]:
+    """The submissions that ended as crashed although their measure never crashes, as far as killed measures explain."""
+    expected = {one.name: one.measure.fails for one in sent}
+    crashed = (row for row in _rows(db, _SUBMISSIONS) if row["reason"] == Reason.CRASHED)
+    return excused([row["id"] for row in crashed if expected.get(row["name"]) is not Reason.CRASHED], excuses)
+
+
+def _ends(submissions: Sequence[Mapping[str, Any]], sent: Sequence[Sent], are_excused: set[int]) -> Iterator[Violation]:
     expected = {one.name: one.measure for one in sent}
-    crashed = [row["id"] for row in submissions if row["reason"] == Reason.CRASHED and row["name"] in expected]
-    innocent = [one for one in crashed if expected[_name(submissions, one)].fails is not Reason.CRASHED]
-    is_excused = excused(innocent, excuses)
     for row in submissions:
-        if row["name"] not in expected or row["id"] in is_excused:
+        if row["name"] not in expected or row["id"] in are_excused:
             continue
         fails = expected[row["name"]].fails
         is_right = (row["state"], row["reason"]) == ((State.FAILED, fails) if fails else (State.SCORED, None))
@@ -116,10 +116,6 @@ def _ends(
             yield Violation("everything judged", told, row["id"])
         elif not is_right:
             yield Violation("rightly judged", told, row["id"])
-
-
-def _name(submissions: Sequence[Mapping[str, Any]], submission_id: int) -> str:
-    return next(str(row["name"]) for row in submissions if row["id"] == submission_id)
 
 
 def _complete(evaluations: Sequence[Mapping[str, Any]], scored: set[int]) -> Iterator[Violation]:

@@ -20,6 +20,7 @@ def _lines(result: Result) -> Iterator[str]:
     yield f"{plan.database}, seed {plan.seed}, {plan.workers} workers, {result.took_s / 60:.1f} minutes"
     yield f"{len(result.sent)} submissions accepted, {again} of them after a repeated request: {_counts(result.states)}"
     yield f"answers to requests: {_counts(result.answers)}"
+    yield f"measures that were killed from outside and ended as crashed: {result.excused}"
     if result.deaths:
         died = {name: len(statuses) for name, statuses in result.deaths.items()}
         yield f"programs that ended by themselves and were started again: {_counts(died)}"

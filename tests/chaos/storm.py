@@ -81,7 +81,8 @@ class Storm:
 
     def _inject(self, kind: Kind) -> None:
         worker = self._free_worker(kind)
-        if worker is None:
+        if worker is None:  # its turn comes later
+            self._deck.insert(0, kind)
             return
         target = worker.name if kind.target == WORKER else kind.target
         began, heal = datetime.now(UTC), kind.function(self._site, worker, self._rng)

@@ -101,7 +101,7 @@ class Traffic:
                 with self._lock:
                     self.sent.append(sent)
                 return
-            if answer is not None and answer.status_code not in TRY_AGAIN:
+            if answer is not None and answer.status_code not in TRY_AGAIN and "Retry-After" not in answer.headers:
                 with self._lock:
                     self.refused.append(f"{name}: {answer.status_code} {answer.text[:200]}")
                 return
@@ -130,7 +130,8 @@ def quotas(site: Site) -> Mapping[str, Mapping[str, int]]:
     """What the API tells each participant of their quota."""
     path = f"{site.url}/api/v1/competitions/{site.competition.slug}/phases/{site.competition.phase_slug}/quota"
     found = {}
-    with httpx.Client(timeout=TIMEOUT_S, trust_env=False) as client:
+    transport = httpx.HTTPTransport(retries=5, trust_env=False)
+    with httpx.Client(timeout=6 * TIMEOUT_S, transport=transport, trust_env=False) as client:
         for person, token in site.tokens.items():
             answer = client.get(path, headers={"Authorization": f"Bearer {token}"})
             answer.raise_for_status()

@@ -34,11 +34,9 @@ def restarted(number: signal.Signals) -> Function:
 def cut(site: Site, worker: Program, rng: Random) -> Iterator[str]:
     """Every connection of every process is ended by the server."""
     assert site.postgres is not None
-    others = (
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = %s AND pid <> pg_backend_pid()"
-    )
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = %s AND pid <> %s"
     with psycopg.connect(site.postgres.url, autocommit=True) as connection:
-        ended = connection.execute(others, ("client backend",)).rowcount
+        ended = connection.execute(others, ("client backend", connection.info.backend_pid)).rowcount
     yield f"{ended} connections"
 
 
