@@ -3,30 +3,31 @@
 import datetime
 import os
 import time
+from datetime import datetime as real_datetime
 from typing import Any
 
 from tests.chaos.programs import SHIFT
 
-_real_time, _real_time_ns, _RealDatetime = time.time, time.time_ns, datetime.datetime
+_real_time, _real_time_ns = time.time, time.time_ns
 
 
 class _AlsoReal(type):
     """Instances of the real class count as instances of the shifted one."""
 
     def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, _RealDatetime)
+        return isinstance(instance, real_datetime)
 
 
-class _Shifted(_RealDatetime, metaclass=_AlsoReal):
+class _Shifted(real_datetime, metaclass=_AlsoReal):
     __slots__ = ()  # as large as the real one, which compiled modules check
 
     @classmethod
     def now(cls, tz: datetime.tzinfo | None = None) -> Any:
-        return _RealDatetime.fromtimestamp(time.time(), tz)
+        return real_datetime.fromtimestamp(time.time(), tz)
 
     @classmethod
     def utcnow(cls) -> Any:
-        return _RealDatetime.fromtimestamp(time.time(), datetime.UTC).replace(tzinfo=None)
+        return real_datetime.fromtimestamp(time.time(), datetime.UTC).replace(tzinfo=None)
 
 
 def shift(seconds: float) -> None:

@@ -101,6 +101,11 @@ class Site:
             program.ask_to_stop()
         self.faults_of_stopping += [f"{one.name} did not stop on SIGTERM" for one in programs if not one.stopped()]
 
+    def kill(self) -> None:
+        """End every program at once."""
+        for program in self.programs:
+            program.kill()
+
     def reap_orphans(self) -> None:
         """Take the exit statuses of adopted children that have ended, as process 1 of a machine does."""
         own = {program.process.pid for program in self.programs if program.process is not None}
@@ -150,7 +155,7 @@ def running_site(*, workers: int, participants: int, is_sqlite: bool, scale: flo
             has_own_volume=has_own_volume,
             scale=scale,
         )
-        stack.callback(lambda: [program.kill() for program in site.programs])
+        stack.callback(site.kill)
         site.start(site.programs)
         visitor = Visitor(site.url)
         stack.callback(visitor.close)
