@@ -96,8 +96,9 @@ def run(plan: Plan, say: Say) -> Result:
 
 
 def _rage(plan: Plan, site: Site, traffic: Traffic, storm: Storm, say: Say) -> None:
+    """Until all has been submitted and injected, or nothing is left that a fault could hit, or the time is over."""
     deadline, said_at = time.monotonic() + 60 * plan.minutes, time.monotonic()
-    while not (traffic.is_done and storm.is_over) and time.monotonic() < deadline:
+    while not (traffic.is_done and (storm.is_over or traffic.open == 0)) and time.monotonic() < deadline:
         site.keep_running()
         share = 1.0 if storm.is_over else min(1.0, (len(storm.injected) + AHEAD) / max(1, plan.faults))
         traffic.allowed = math.ceil(plan.submissions * share)
