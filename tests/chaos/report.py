@@ -1,7 +1,7 @@
 """A campaign's result as text."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tests.chaos.campaign import Result
 
@@ -22,8 +22,8 @@ def _lines(result: Result) -> Iterator[str]:
     yield f"answers to requests: {_counts(result.answers)}"
     yield f"measures that were killed from outside and ended as crashed: {result.excused}"
     if result.deaths:
-        died = {name: len(statuses) for name, statuses in result.deaths.items()}
-        yield f"programs that ended by themselves and were started again: {_counts(died)}"
+        died = [f"{name} with status {_listed(statuses)}" for name, statuses in result.deaths.items()]
+        yield f"programs that ended by themselves and were started again: {'; '.join(died)}"
     yield ""
     yield from _fault_table(result)
     yield ""
@@ -58,6 +58,10 @@ def _violations(result: Result) -> Iterator[str]:
     for submission_id, lines in result.histories.items():
         yield f"\nhistory of submission {submission_id}:"
         yield from (f"  {line}" for line in lines)
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def _counts(counted: object) -> str:
