@@ -10,7 +10,7 @@ import redis
 
 from tests.chaos.control_groups import groups_below
 from tests.chaos.invariants import Violation
-from tests.chaos.site import Site
+from tests.chaos.site import PREFIX, Site
 from tests.services import wait_until
 from tests.worker.sandbox.leftovers import traces
 
@@ -81,8 +81,16 @@ def _processes(services: set[int]) -> Iterator[str]:
 
 
 def _of_the_machine(site: Site) -> frozenset[str]:
-    found = traces(site.base.name)
-    return frozenset(one for one in found if not one.startswith(("process ", "group ", f"file {site.base}")))
+    """Mounts, files and objects of the kernel; not those of another campaign, nor what `after` looks at by itself."""
+    return frozenset(
+        one
+        for one in traces(site.base.name)
+        if not one.startswith(("process ", "group ", f"file {site.base}")) and not _is_of_another_campaign(one, site)
+    )
+
+
+def _is_of_another_campaign(found: str, site: Site) -> bool:
+    return PREFIX in found and str(site.base) not in found
 
 
 def _unfinished(home: Path) -> list[Path]:

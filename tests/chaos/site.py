@@ -34,6 +34,7 @@ from tests.factories import Competition, make_competition_on, make_tiny_zoo
 from tests.server.api.clients import UNLIMITED
 from tests.services import SAFE_COMMITS, PostgresServer, RedisServer, wait_until
 
+PREFIX = "gengap-chaos-"
 HOME_BYTES = 64 * 2**20
 SLOTS = 2
 _PR_SET_CHILD_SUBREAPER = 36
@@ -126,7 +127,7 @@ def running_site(*, workers: int, participants: int, is_sqlite: bool, scale: flo
         stack.callback(end_all_below)
         _adopt_orphans(True)
         stack.callback(_adopt_orphans, False)
-        base = Path(tempfile.mkdtemp(prefix="gengap-chaos-"))
+        base = Path(tempfile.mkdtemp(prefix=PREFIX))
         stack.callback(shutil.rmtree, base, ignore_errors=True)
         groups = stack.enter_context(own_groups())
         stack.callback(end_all_below)  # before the groups, the folder and the mount go
