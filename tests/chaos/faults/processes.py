@@ -12,22 +12,27 @@ from tests.chaos.faults.kind import WORKER, Function, Kind, NotNow
 from tests.chaos.programs import Program, first_processes, measures, zygotes
 from tests.chaos.site import Site
 
-PATIENCE_S = 2.0  # for a victim that lives only while a network is evaluated
-_Find = Callable[[Program], Iterator[psutil.Process]]
+PATIENCE_S = 5.0  # for a victim that lives only while a network is evaluated
+_Find = Callable[[Program], Iterator[int]]
 
 
-def _itself(worker: Program) -> Iterator[psutil.Process]:
+def _itself(worker: Program) -> Iterator[int]:
     if worker.is_running and worker.process is not None:
-        yield psutil.Process(worker.process.pid)
+        yield worker.process.pid
 
 
-def _victim(find: _Find, worker: Program, rng: Random) -> psutil.Process:
+def _hit(find: _Find, worker: Program, rng: Random, number: signal.Signals) -> psutil.Process:
+    """Send a signal to one of the processes that are found, as soon as there is one; return it."""
     deadline = time.monotonic() + PATIENCE_S
-    while not (found := list(find(worker))):
-        if time.monotonic() > deadline:
-            raise NotNow
-        time.sleep(0.005)
-    return rng.choice(found)
+    while time.monotonic() < deadline:
+        if found := list(find(worker)):
+            with suppress(psutil.NoSuchProcess):  # it has just ended; another one comes
+                victim = psutil.Process(rng.choice(found))
+                if victim.status() != psutil.STATUS_ZOMBIE:
+                    victim.send_signal(number)
+                    return victim
+        time.sleep(0.002)
+    raise NotNow
 
 
 def killed(find: _Find) -> Function:
@@ -35,9 +40,7 @@ def killed(find: _Find) -> Function:
 
     @contextmanager
     def function(site: Site, worker: Program, rng: Random) -> Iterator[str]:
-        victim = _victim(find, worker, rng)
-        with suppress(psutil.NoSuchProcess):
-            victim.kill()
+        victim = _hit(find, worker, rng, signal.SIGKILL)
         yield f"{worker.name}, process {victim.pid}"
 
     return function
@@ -48,14 +51,12 @@ def stopped(find: _Find) -> Function:
 
     @contextmanager
     def function(site: Site, worker: Program, rng: Random) -> Iterator[str]:
-        victim = _victim(find, worker, rng)
-        with suppress(psutil.NoSuchProcess):
-            victim.suspend()
+        victim = _hit(find, worker, rng, signal.SIGSTOP)
         try:
             yield f"{worker.name}, process {victim.pid}"
         finally:
             with suppress(psutil.NoSuchProcess):
-                victim.resume()
+                victim.send_signal(signal.SIGCONT)
 
     return function
 
@@ -74,10 +75,8 @@ def measure_killed(site: Site, worker: Program, rng: Random) -> Iterator[str]:
     in_question = site.open_submissions()
     if in_question is None:
         raise NotNow
-    victim = _victim(measures, worker, rng)
-    site.excuses.append(in_question)
-    with suppress(psutil.NoSuchProcess):
-        victim.kill()
+    victim = _hit(measures, worker, rng, signal.SIGKILL)
+    site.excuses.append(in_question | (site.open_submissions() or frozenset()))
     yield f"{worker.name}, process {victim.pid}"
 
 
@@ -97,9 +96,10 @@ def web_killed(site: Site, worker: Program, rng: Random) -> Iterator[str]:
 
 @contextmanager
 def web_stopped(site: Site, worker: Program, rng: Random) -> Iterator[str]:
-    victims = [*_itself(site.web), *site.web.below()]
+    victims = [*map(psutil.Process, _itself(site.web)), *site.web.below()]
     for process in victims:
-        process.suspend()
+        with suppress(psutil.NoSuchProcess):
+            process.suspend()
     try:
         yield "web"
     finally:
