@@ -72,11 +72,10 @@ class Result:
 def run(plan: Plan, say: Say) -> Result:
     """Run a campaign to its end. Whatever happens, nothing that it has started is left."""
     begin = time.monotonic()
-    is_sqlite = plan.database == "sqlite"
+    was_there, is_sqlite = leftovers.of_the_machine(), plan.database == "sqlite"
     with running_site(
         workers=plan.workers, participants=plan.participants, is_sqlite=is_sqlite, scale=plan.scale
     ) as site:
-        was_there = leftovers.before(site)
         with Traffic(site, total=plan.submissions, window=plan.window, seed=plan.seed) as traffic:
             with Storm(site, plan.kinds, total=plan.faults, seed=plan.seed) as storm:
                 _rage(plan, site, traffic, storm, say)
@@ -87,7 +86,7 @@ def run(plan: Plan, say: Say) -> Result:
             told = f"{len(traffic.sent)} of {plan.submissions} were accepted in time"
             found.append(Violation("every request answered", told))
         site.keep_running()
-        wait_until(lambda: _is_up(site), "the web server")
+        found += _came(lambda: _is_up(site), "the web server")
         found += leftovers.messages(site)
         found += violations(site.db, traffic.sent, site.norms, site.excuses, quotas(site))
         say("stopping")
@@ -141,14 +140,24 @@ def _farewell(site: Site, was_there: frozenset[str]) -> list[Violation]:
     programs = [site.web, *site.workers]
     began_at = utc_now()
     site.start(programs)
-    wait_until(lambda: _is_up(site), "the web server")
-    wait_until(lambda: _able_since(site, began_at) >= len(site.workers), "all workers")
+    found = _came(lambda: _is_up(site), "the web server")
+    found += _came(lambda: _able_since(site, began_at) >= len(site.workers), "all workers")
     time.sleep(SWEEPS * site.settings.sweep_s)
     site.stop(programs)
     site.reap_orphans()
     statuses = [(program.name, program.process and program.process.returncode) for program in programs]
     told = [*site.faults_of_stopping, *(f"{name} ended with status {status}" for name, status in statuses if status)]
-    return [Violation("everything stops", one) for one in told] + leftovers.after(site, was_there)
+    found += [Violation("everything stops", one) for one in told]
+    return found + leftovers.after(site, was_there)
+
+
+def _came(holds: Callable[[], bool], what: str) -> list[Violation]:
+    """A violation if this does not come to hold in the time that anything may take to start."""
+    try:
+        wait_until(holds, what)
+    except AssertionError as error:
+        return [Violation("everything starts again", str(error))]
+    return []
 
 
 def _able_since(site: Site, moment: datetime) -> int:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -15,7 +15,7 @@ from tests.services import wait_until
 from tests.worker.sandbox.leftovers import traces
 
 SETTLE_S = 20.0
-A_DAY_S = 2 * 86_400
+LONG_AGO_S = 2 * 86_400.0
 _PART_MARKS = (".part", ".short")
 
 
@@ -38,14 +38,9 @@ def messages(site: Site) -> list[Violation]:
 
 def grow_old(site: Site) -> None:
     """Make every unfinished file look as if it had been left days ago, so that a sweep may take it."""
-    then = time.time() - A_DAY_S
+    then = time.time() - LONG_AGO_S
     for path in (*_unfinished(site.settings.home), *_temporary(site)):
         os.utime(path, (then, then), follow_symlinks=False)
-
-
-def before(site: Site) -> frozenset[str]:
-    """What was on the machine before the first fault, to be compared with what is there at the end."""
-    return _of_the_machine(site)
 
 
 def after(site: Site, was_there: frozenset[str]) -> list[Violation]:
@@ -53,20 +48,19 @@ def after(site: Site, was_there: frozenset[str]) -> list[Violation]:
     services = {one.process.pid for one in (site.postgres, site.redis) if one is not None and one.process is not None}
     return [
         *_once_settled(lambda: list(_processes(services)), "process"),
-        *_once_settled(lambda: [str(group) for group in sorted(groups_below(site.groups))], "control group"),
-        *_once_settled(lambda: sorted(_of_the_machine(site) - was_there), "mount or kernel object"),
+        *_once_settled(lambda: sorted(map(str, _groups(site))), "control group"),
+        *_once_settled(lambda: sorted(of_the_machine() - was_there), "mount or kernel object"),
         *_once_settled(lambda: sorted(map(str, _unfinished(site.settings.home))), "unfinished file"),
         *_once_settled(lambda: sorted(map(str, _temporary(site))), "temporary file"),
     ]
 
 
-def _once_settled(look: object, what: str) -> list[Violation]:
+def _once_settled(look: Callable[[], Sequence[str]], what: str) -> list[Violation]:
     """The violations that a look finds, if it finds some for as long as things may take to settle."""
-    assert callable(look)
     try:
         wait_until(lambda: not look(), what, SETTLE_S)
     except AssertionError:
-        return [Violation(f"no {what} left", str(found)) for found in look()]
+        return [Violation(f"no {what} left", found) for found in look()]
     return []
 
 
@@ -80,17 +74,19 @@ def _processes(services: set[int]) -> Iterator[str]:
             continue
 
 
-def _of_the_machine(site: Site) -> frozenset[str]:
-    """Mounts, files and objects of the kernel; not those of another campaign, nor what `after` looks at by itself."""
-    return frozenset(
-        one
-        for one in traces(site.base.name)
-        if not one.startswith(("process ", "group ", f"file {site.base}")) and not _is_of_another_campaign(one, site)
-    )
+def of_the_machine() -> frozenset[str]:
+    """Mounts, sandboxes' files, and objects of the kernel, but for the folder and the mount of a campaign itself."""
+    return frozenset(one for one in traces(PREFIX) if not one.startswith(("process ", "group ")) and PREFIX not in one)
 
 
-def _is_of_another_campaign(found: str, site: Site) -> bool:
-    return PREFIX in found and str(site.base) not in found
+def _groups(site: Site) -> set[Path]:
+    """Control groups that workers made: in the campaign's own, or, where it has none, those that bear their pids."""
+    if site.groups:
+        return groups_below(site.groups)
+    marks = tuple(f"gengap-{pid}-" for program in site.programs for pid in program.pids)
+    return {
+        Path(folder, name) for folder, names, _ in os.walk("/sys/fs/cgroup") for name in names if name.startswith(marks)
+    }
 
 
 def _unfinished(home: Path) -> list[Path]:

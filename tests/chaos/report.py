@@ -1,7 +1,7 @@
 """A campaign's result as text."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tests.chaos.campaign import Result
 
@@ -64,6 +64,5 @@ def _listed(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers))
 
 
-def _counts(counted: object) -> str:
-    assert hasattr(counted, "items")
+def _counts(counted: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(counted.items())) or "none"

@@ -4,7 +4,7 @@ import errno
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
 
@@ -36,8 +36,7 @@ def full(site: Site, worker: Program, rng: Random) -> Iterator[str]:
         path.unlink(missing_ok=True)
 
 
-def _write_until_full(write: object, chunk: bytes) -> None:
-    assert callable(write)
+def _write_until_full(write: Callable[[bytes], int | None], chunk: bytes) -> None:
     try:
         while write(chunk) == len(chunk):
             pass
