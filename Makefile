@@ -14,7 +14,7 @@ BENCHMARKS := $(filter-out __init__,$(basename $(notdir $(wildcard benchmarks/*.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format bench mutants docs pictures constraints clean
+.PHONY: help setup demo test test-all lint format bench chaos mutants docs pictures constraints clean
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -52,6 +52,9 @@ format: $(STAMP)  ## Format the code and mend what ruff can mend
 
 bench: $(STAMP)  ## Run every benchmark and print its table
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
+
+chaos: $(STAMP)  ## Inject faults into a real installation, for example ARGS="--submissions 2000 --faults 500"
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 mutants: $(STAMP)  ## Score the tests by mutation, at most an hour; for example ARGS="counting --sample 0"
 	$(BIN)/python -m tests.mutants $(ARGS)

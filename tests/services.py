@@ -19,77 +19,80 @@ import redis
 from server.demo.processes import free_port
 
 START_S = 150.0
+SAFE_COMMITS = ("-c", "fsync=off")  # what was committed survives the end of the server, not that of the machine
 QUICK_POSTGRES = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+
+
+class RedisServer:
+    """A Redis server without persistence, which a test may end and start again at the same port."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        address = ("--bind", "127.0.0.1", "--port", str(self.port))
+        command = ["redis-server", *address, "--save", "", "--appendonly", "no"]
+        self.process = subprocess.Popen(command, cwd=self._folder, stdout=subprocess.DEVNULL)
+        client = redis.Redis(port=self.port)
+        wait_until(lambda: _answers(client.ping, redis.ConnectionError), "Redis")
+        client.close()
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> None:
+        _end(self.process, number)
+
+
+class PostgresServer:
+    """A PostgreSQL cluster of its own, which a test may end and start again at the same port.
+
+    PostgreSQL refuses to run as root: then the package's own user runs it.
+    """
+
+    def __init__(self, folder: Path, options: Sequence[str] = QUICK_POSTGRES) -> None:
+        programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+        self._folder, data = folder, folder / "data"
+        self.port = free_port()
+        self.url = f"postgresql://gengap@127.0.0.1:{self.port}/postgres"
+        self.process: subprocess.Popen[bytes] | None = None
+        self._as_user: dict[str, object] = {}
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("postgres")
+            os.chown(folder, user.pw_uid, user.pw_gid)
+            self._as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        address = ("-p", str(self.port), "-h", "127.0.0.1", "-k", str(folder))
+        self._command = [str(programs / "postgres"), "-D", str(data), *address, *options]
+        initialise = [str(programs / "initdb"), "-D", str(data), "-U", "gengap", "-A", "trust", "--no-sync"]
+        subprocess.run(initialise, cwd=folder, check=True, capture_output=True, **self._as_user)  # type: ignore[call-overload]
+
+    def start(self) -> None:
+        with (self._folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(  # type: ignore[call-overload]
+                self._command, cwd=self._folder, stdout=log, stderr=log, **self._as_user
+            )
+        wait_until(lambda: _answers(lambda: psycopg.connect(self.url).close(), psycopg.Error), "PostgreSQL")
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> None:
+        _end(self.process, number)
+
+
+def _end(process: "subprocess.Popen[bytes] | None", number: signal.Signals) -> None:
+    if process is not None:
+        process.send_signal(number)
+        process.wait()
 
 
 @contextmanager
 def redis_server() -> Iterator[str]:
     """A Redis server without persistence; its URL."""
-    port = free_port()
-    command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
     with tempfile.TemporaryDirectory() as folder:
-        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
-        try:
-            client = redis.Redis(port=port)
-            wait_until(lambda: _answers(client.ping, redis.ConnectionError), "Redis")
-            client.close()
-            yield f"redis://127.0.0.1:{port}/0"
-        finally:
-            process.terminate()
-            process.wait()
-
-
-class PostgresServer:
-    """A PostgreSQL cluster of its own, which can be stopped and started. PostgreSQL refuses to run as root: then the
-    package's own user runs it.
-    """
-
-    def __init__(self, folder: Path, options: Sequence[str] = QUICK_POSTGRES) -> None:
-        self._folder, self._port, self._options = folder, free_port(), options
-        self._programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-        self._as_user: dict[str, object] = {}
-        self._process: subprocess.Popen[bytes] | None = None
-        if os.geteuid() == 0:
-            user = pwd.getpwnam("postgres")
-            os.chown(folder, user.pw_uid, user.pw_gid)
-            self._as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-        initialise = [str(self._programs / "initdb"), "-D", str(folder / "data"), "-U", "gengap", "-A", "trust"]
-        subprocess.run([*initialise, "--no-sync"], cwd=folder, check=True, capture_output=True, **self._as_user)  # type: ignore[call-overload]
-
-    @property
-    def url(self) -> str:
-        return f"postgresql://gengap@127.0.0.1:{self._port}/postgres"
-
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        data, port = str(self._folder / "data"), str(self._port)
-        serve = [str(self._programs / "postgres"), "-D", data, "-p", port, "-h", "127.0.0.1", "-k", str(self._folder)]
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(  # type: ignore[call-overload]
-                [*serve, *self._options], cwd=self._folder, stdout=log, stderr=log, **self._as_user
-            )
-        wait_until(lambda: _answers(lambda: psycopg.connect(self.url).close(), psycopg.Error), "PostgreSQL")
-
-    def stop(self) -> None:
-        """Stop it and cut its connections, as an administrator's restart does."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGINT)
-            self._process.wait()
-
-
-@contextmanager
-def postgres_cluster(options: Sequence[str] = QUICK_POSTGRES) -> Iterator[PostgresServer]:
-    """A started PostgreSQL server."""
-    folder = Path(tempfile.mkdtemp(prefix="gengap-postgres-"))
-    try:
-        server = PostgresServer(folder, options)
+        server = RedisServer(Path(folder))
         try:
             server.start()
-            yield server
+            yield server.url
         finally:
-            server.stop()
-    finally:
-        shutil.rmtree(folder)
+            server.end()
 
 
 @contextmanager
@@ -97,6 +100,21 @@ def postgres_server(options: Sequence[str] = QUICK_POSTGRES) -> Iterator[str]:
     """A PostgreSQL cluster of its own; the URL of a server on which tests make databases."""
     with postgres_cluster(options) as server:
         yield server.url
+
+
+@contextmanager
+def postgres_cluster(options: Sequence[str] = QUICK_POSTGRES) -> Iterator[PostgresServer]:
+    """A started PostgreSQL server, which a test may end and start again."""
+    folder = Path(tempfile.mkdtemp(prefix="gengap-postgres-"))
+    try:
+        server = PostgresServer(folder, options)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.end()
+    finally:
+        shutil.rmtree(folder)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import errno
 import html
 import re
 import resource
+import signal
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -119,7 +120,7 @@ def test_a_postgresql_that_is_restarted(make_site: Callable[..., Site]) -> None:
         ann = site.browser("ann")
         token = ann.token(FORM)
         db.close()
-        postgres.stop()
+        postgres.end(signal.SIGINT)
         try:
             for path in ("/", FORM, "/my/submissions"):
                 _is_told(ann.get(path))
