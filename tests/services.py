@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 import psycopg
 import redis
 
@@ -36,6 +37,12 @@ def redis_server() -> Iterator[str]:
         finally:
             process.terminate()
             process.wait()
+
+
+def redis_process(url: str) -> psutil.Process:
+    """The process of a Redis server, to be stopped, frozen or killed."""
+    with redis.Redis.from_url(url) as client:
+        return psutil.Process(client.info("server")["process_id"])
 
 
 @contextmanager
