@@ -72,7 +72,8 @@ class Settings(BaseSettings):
         default_factory=lambda: max(1, os.cpu_count() or 1), ge=1, description="Networks evaluated at a time"
     )
     lease_s: float = Field(30.0, gt=0, description="Seconds a claimed run stays claimed without a heartbeat")
-    sweep_s: float = Field(5.0, gt=0, description="Seconds between two sweeps for expired leases and lost hints")
+    look_s: float = Field(2.0, gt=0, description="Seconds between two looks for work that no message announced")
+    sweep_s: float = Field(5.0, gt=0, description="Seconds between two sweeps for expired leases, and two heartbeats")
     proxies: int = Field(
         0,
         ge=0,

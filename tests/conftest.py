@@ -148,7 +148,7 @@ def digits_cnn() -> Path:
 def settings(tmp_path: Path) -> Settings:
     """A home of its own, short leases, one slot per network in hand."""
     home = tmp_path / "home"
-    return Settings(home=home, zoo_cache=home / "zoo-cache", lease_s=3, sweep_s=0.5, worker_slots=2)
+    return Settings(home=home, zoo_cache=home / "zoo-cache", lease_s=3, look_s=0.5, sweep_s=0.5, worker_slots=2)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 import psycopg
 import redis
 
@@ -93,6 +94,12 @@ def redis_server() -> Iterator[str]:
             yield server.url
         finally:
             server.end()
+
+
+def redis_process(url: str) -> psutil.Process:
+    """The process of a Redis server, to be stopped, frozen or killed."""
+    with redis.Redis.from_url(url) as client:
+        return psutil.Process(client.info("server")["process_id"])
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from submissions.storage.database import Database
 from submissions.storage.records import Purpose
 from worker.sandbox.pool import SandboxPool
 from worker.sandbox.protocol import Code, Limits, Outcome, Sandbox, SandboxError, Value, seed_of
+from worker.self_check import SelfCheck
 from worker.zoo_evaluation import network_files
 
 WATCH_S = 0.5  # seconds between two checks whether a claim is lost, for example because it was cancelled
@@ -35,8 +36,8 @@ _log = logging.getLogger(__name__)
 class Evaluator:
     """Claims and evaluates runs for one worker process. `work` runs in one thread per slot; `stop` ends them all.
 
-    owner_prefix: names this process in leases, for example "host/pid". wake: called when runs have become available
-    that other slots and workers may be waiting for.
+    owner_prefix: the worker's id, with which the names of its leases begin. wake: called when there may be runs for
+    another slot. check: says whether this worker takes work.
     """
 
     db: Database
@@ -47,28 +48,40 @@ class Evaluator:
     lease_s: float
     bundle_limits: BundleLimits
     wake: Callable[[], None]
+    check: SelfCheck
     _stopping: threading.Event = field(default_factory=threading.Event, init=False)
-
-    @property
-    def free_slots(self) -> int:
-        return 0 if self._stopping.is_set() else self.pool.free_slots
 
     def work(self) -> int:
         """Claim and evaluate runs until none is pending; return the number of networks evaluated."""
         evaluated = 0
         with self.pool.borrow() as sandbox:
-            while not self._stopping.is_set():
+            while not self._stopping.is_set() and self.check.is_well:
                 owner = f"{self.owner_prefix}/{uuid.uuid4().hex[:12]}"
                 claim = queue.claim(self.db, owner, batch=queue.BATCH, lease_s=self.lease_s)
                 if claim is None:
                     break
-                with _watched(self.db, owner, self.lease_s, sandbox, self._stopping):
+                self.wake()  # there may be more
+                with (
+                    _watched(self.db, owner, self.lease_s, sandbox, self._stopping),
+                    self._faults_counted(claim.submission_id),
+                ):
                     evaluated += self._evaluate(claim, sandbox)
                 if claim.purpose is Purpose.SMOKE:
                     self.wake()
                 elif claim.purpose is Purpose.SCORE:
                     self._catch_up()
         return evaluated
+
+    @contextmanager
+    def _faults_counted(self, submission_id: int) -> Iterator[None]:
+        """Count what nobody foresaw as a fault of ours; a database that is away says nothing about this worker."""
+        try:
+            yield
+        except SQLAlchemyError:
+            raise
+        except Exception:
+            self.check.note_fault(submission_id)
+            raise
 
     def _catch_up(self) -> None:
         """Compute rank intervals, if that was the last value of a submission."""
@@ -86,7 +99,7 @@ class Evaluator:
         evaluated = 0
         work: tuple[Code, Zoo] | None = None
         for run in claim.runs:
-            if self._stopping.is_set():
+            if self._stopping.is_set() or not self.check.is_well:
                 break
             try:
                 is_first = work is None  # of the claim, or after a fault of ours
@@ -105,9 +118,12 @@ class Evaluator:
                     break
                 _log.error("submission %d, our fault: %s", claim.submission_id, error)
                 first_line = (str(error).splitlines() or [type(error).__name__])[0][:500]
+                self.check.note_fault(claim.submission_id)
                 queue.give_back_broken(self.db, run.id, claim.owner, first_line)
                 work = None
                 continue
+            if isinstance(outcome, Value):
+                self.check.note_value()
             evaluated += 1
             if not is_wanted:
                 break

@@ -1,22 +1,25 @@
-"""One worker process: a Celery worker whose threads are slots, with one more for zoos, a sweeper and a mailer.
+"""One worker process: threads of its own that claim, evaluate, sweep, report and send mail, and Celery beside them.
 
 `gengap worker` runs it.
 
-It uses threads, not Celery's forks: the work happens in sandboxes and a slot only watches; one process can stop all of
-its sandboxes, and a sandbox must be started from a thread that lives on (see `sandbox.spawn`). Where the sandbox lacks
-a required layer, the process takes no work and only reports that, in the log and in the database.
+The database is the queue, and everything here looks into it regularly; Celery's messages only wake a thread sooner, so
+a broker that is away, or does not answer, holds nothing up. It uses threads, not forks: the work happens in sandboxes
+and a slot only watches; one process can stop all of its sandboxes, and a sandbox must be started from a thread that
+lives on (see `sandbox.spawn`). While this worker is not well (`self_check`), it evaluates nothing and does no job on a
+zoo, and goes on with the rest.
 """
 
+import contextlib
+import importlib.metadata
 import logging
 import os
+import queue as queues
 import signal
 import socket
-import threading
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
-from celery import Celery, bootsteps, signals
-from kombu.exceptions import KombuError
 from sqlalchemy.exc import SQLAlchemyError
 
 from submissions.competitions import phase_zoos
@@ -30,213 +33,182 @@ from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.zoos import jobs, uploads
 from submissions.zoos.zoo_store import make_zoo_store
-from worker.celery_app import MAIL, WORK, ZOO_WORK, make_celery
+from worker import process_lock
+from worker.celery_app import EVALUATE, MAIL, ZOO
+from worker.consumer import Consumer
 from worker.evaluator import Evaluator
-from worker.hints import send_hint, send_zoo_hint
+from worker.loops import Loop, Slots, stop_all
 from worker.mailer import Mailer
-from worker.sandbox.layers.layer_table import missing
 from worker.sandbox.pool import SandboxPool, make_pool
-from worker.sandbox.protocol import SandboxError
+from worker.self_check import SelfCheck
 from worker.zoo_intake.job_supervisor import ZooJobs
 
-ZOO_SLOTS = 1  # threads besides those that evaluate: training a zoo must not delay submissions
-SWEEPS_TO_A_NEW_TRIAL = 12
+STOP_S = 6.0  # for threads to give back what they hold; one that is starting a sandbox may take longer
+CELERY_STOP_S = 2.0
 _log = logging.getLogger(__name__)
 
 
-def run_worker(settings: Settings, *, log_level: str = "INFO") -> int:
+def run_worker(settings: Settings) -> int:
     """Work until SIGTERM or SIGINT, then give unfinished runs back and end every sandbox; return the exit status."""
     db = Database(settings.effective_database_url)
     pool = make_pool(settings, settings.worker_slots)
-    name = f"{socket.gethostname()}/{os.getpid()}"
+    worker_id = workers.new_id()
     try:
-        _return_work_of_the_dead(db)
-        phase_zoos.rerun_outdated(db)
-        with Mailer(settings, db) as mailer:  # also where the sandbox is not good enough for anything else
-            return _work(settings, db, pool, name, mailer, log_level) if _is_able(settings, db, pool, name) else 0
+        with _signals() as stopped, process_lock.held(_locks(settings), worker_id):
+            _return_work_of_the_dead(settings, db)
+            phase_zoos.rerun_outdated(db)
+            with Mailer(settings, db) as mailer:
+                _Worker(settings, db, pool, worker_id, mailer).work_until(stopped)
+        return 0
     finally:
         pool.close()
-        _leave(db, name)
+        _leave(db, worker_id)
         db.close()
 
 
-def _is_able(settings: Settings, db: Database, pool: SandboxPool, name: str) -> bool:
-    """Record this worker, and wait until its sandbox is good enough; return False if it was stopped before that.
+@contextmanager
+def _signals() -> Iterator["queues.SimpleQueue[int]"]:
+    """A queue that gets an item with the first SIGTERM or SIGINT; the second one has its usual effect."""
+    received: queues.SimpleQueue[int] = queues.SimpleQueue()  # the only one that a signal's handler may use
+    numbers = (signal.SIGTERM, signal.SIGINT)
 
-    While it waits it takes no hints, which other workers could use. A sandbox that does not start (an engine that is
-    not running yet) is tried again regularly; a missing layer stays missing until the worker is restarted.
-    """
-    refusal = _enter(settings, db, pool, name)
-    if refusal is None:
-        return True
-    ended = threading.Event()
-    handlers = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGTERM, signal.SIGINT)}
-    said = None
-    while refusal is not None:
-        if refusal != said:
-            _log.error("This worker takes no work. %s More: gengap doctor", refusal)
-            said = refusal
-        for _ in range(SWEEPS_TO_A_NEW_TRIAL):
-            if ended.wait(settings.sweep_s):
-                return False
-            _note(db, name)
-        refusal = _enter(settings, db, pool, name)
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-    return not ended.is_set()
+    def note(number: int, _frame: object) -> None:
+        received.put(number)
+        restore()
 
+    def restore() -> None:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
-def _note(db: Database, name: str) -> None:
+    before = {number: signal.signal(number, note) for number in numbers}
     try:
-        workers.seen(db, name)
-    except SQLAlchemyError:
-        _log.exception("the worker's heartbeat could not be recorded; the next one tries again")
+        yield received
+    finally:
+        restore()
 
 
-def _leave(db: Database, name: str) -> None:
-    try:
-        workers.leave(db, name)
-    except SQLAlchemyError:
-        _log.exception("the worker's record could not be removed; it will be shown as silent")
+class _Worker:
+    """The parts of a worker process, and its threads."""
 
+    def __init__(self, settings: Settings, db: Database, pool: SandboxPool, worker_id: str, mailer: Mailer) -> None:
+        self._settings = settings
+        self._db = db
+        self._id = worker_id
+        self._is_on_record = False
+        bundles, zoo_store = BundleStore(settings.store_folder), make_zoo_store(settings)
+        self._check = SelfCheck(
+            pool,
+            db,
+            bundles,
+            zoo_store,
+            minimum=settings.sandbox_minimum,
+            report=self._report,
+            pause_s=settings.sweep_s,
+        )
+        self._evaluator = Evaluator(
+            db,
+            bundles,
+            zoo_store,
+            pool,
+            owner_prefix=worker_id,
+            lease_s=settings.lease_s,
+            bundle_limits=BundleLimits.of(settings),
+            wake=lambda: self._slots.wake(),
+            check=self._check,
+        )
+        self._zoo_jobs = ZooJobs(settings, db, owner_prefix=worker_id)
+        self._rescoring = Rescoring(db, zoo_store)
+        self._retention = Retention(db, settings)
+        self._slots = Slots(settings.worker_slots, self._evaluator.work)
+        self._zoo_loop = Loop("zoo-jobs", self._do_zoo_jobs, settings.look_s)
+        self._loops: tuple[Loop | Slots, ...] = (
+            self._slots,
+            self._zoo_loop,
+            Loop("look", self._slots.wake, settings.look_s),
+            Loop("sweep", self._sweep, settings.sweep_s),
+            Loop("heartbeat", lambda: workers.seen(db, worker_id), settings.sweep_s),
+            Loop("self-check", self._check.step, settings.sweep_s),
+        )
+        self._consumer = Consumer(
+            settings,
+            db,
+            f"gengap-{worker_id}@{socket.gethostname()}",
+            {EVALUATE: self._slots.wake, ZOO: self._zoo_loop.wake, MAIL: mailer.wake},
+        )
 
-def _enter(settings: Settings, db: Database, pool: SandboxPool, name: str) -> str | None:
-    """Try the sandbox and record this worker. Return why it takes no work, or None if it does."""
-    layers: Mapping[str, bool] = {}
-    try:
-        layers = pool.layers()
-        lacking = missing(layers, settings.sandbox_minimum)
-        refusal = f"Its sandbox lacks {', '.join(lacking)}." if lacking else None
-    except SandboxError as error:
-        refusal = f"Its sandbox does not start: {error}."
-    with db.read() as session:
-        known = [worker.name for worker in workers.known_workers(session, sweep_s=settings.sweep_s)]
-    workers.enter(
-        db,
-        name,
-        slots=settings.worker_slots,
-        backend=settings.sandbox,
-        layers=layers,
-        refusal=refusal,
-        dead=[other for other in known if _is_dead(other, socket.gethostname())],
-    )
-    return refusal
-
-
-def _work(settings: Settings, db: Database, pool: SandboxPool, name: str, mailer: Mailer, log_level: str) -> int:
-    evaluator = make_evaluator(settings, db, pool, name)
-    zoos = ZooJobs(settings, db, owner_prefix=name)
-    app = make_celery(settings)
-    _register_tasks(app, settings, db, evaluator, zoos, mailer)
-    app.steps["worker"].add(_sweeper(settings, db, evaluator, zoos, name))
-
-    def stop(**_: Any) -> None:
-        evaluator.stop()
-        zoos.stop()
-
-    signals.worker_shutting_down.connect(stop, weak=False)
-    worker = app.Worker(
-        pool="threads",
-        concurrency=settings.worker_slots + ZOO_SLOTS,
-        loglevel=log_level,
-        without_gossip=True,
-        without_mingle=True,
-        without_heartbeat=True,
-        hostname=f"gengap-{os.getpid()}@{socket.gethostname()}",
-    )
-    worker.start()
-    return int(worker.exitcode or 0)
-
-
-def make_evaluator(settings: Settings, db: Database, pool: SandboxPool, name: str) -> Evaluator:
-    def wake() -> None:
-        if evaluator.free_slots and queue.pending(db) > 0:
-            send_hint(settings)
-
-    evaluator = Evaluator(
-        db,
-        BundleStore(settings.store_folder),
-        make_zoo_store(settings),
-        pool,
-        owner_prefix=name,
-        lease_s=settings.lease_s,
-        bundle_limits=BundleLimits.of(settings),
-        wake=wake,
-    )
-    return evaluator
-
-
-def _register_tasks(
-    app: Celery, settings: Settings, db: Database, evaluator: Evaluator, zoos: ZooJobs, mailer: Mailer
-) -> None:
-    def work() -> None:
-        if not evaluator.free_slots:
-            return  # the thread for zoos must not wait for a slot; the threads that hold one look again
-        if evaluator.free_slots > 1 and queue.pending(db) > 0:
-            send_hint(settings)  # wake the next slot; each slot wakes one more
-        evaluator.work()
-
-    app.task(work, name=WORK, ignore_result=True)
-    app.task(zoos.work, name=ZOO_WORK, ignore_result=True)
-    app.task(mailer.wake, name=MAIL, ignore_result=True)
-
-
-def _sweeper(
-    settings: Settings, db: Database, evaluator: Evaluator, zoos: ZooJobs, name: str
-) -> type[bootsteps.StartStopStep]:
-    """Return a worker step that regularly gives back expired leases and sends hints for work that is waiting."""
-
-    rescoring = Rescoring(db, make_zoo_store(settings))
-    retention = Retention(db, settings)
-
-    def sweep() -> None:
+    def work_until(self, stopped: "queues.SimpleQueue[int]") -> None:
+        """Run all threads until there is an item in the queue; then give everything back."""
         try:
-            workers.seen(db, name)
-            waiting = queue.sweep(db)
-            if waiting and evaluator.free_slots:
-                send_hint(settings)
-            if jobs.sweep(db) and zoos.is_free:
-                send_zoo_hint(settings)
-            uploads.sweep_uploads(db, settings)
-            rank_intervals.catch_up(db)
-            rescoring.step()
-            retention.step()
-        except (SQLAlchemyError, KombuError, OSError):
-            _log.exception("the sweep failed; the next one tries again")
+            for loop in self._loops:
+                loop.start()
+            self._consumer.start()
+            stopped.get()
+        finally:
+            self._consumer.stop()
+            self._evaluator.stop()
+            self._zoo_jobs.stop()
+            stop_all(self._loops, STOP_S)
+            for owner in _owned_by({self._id}, queue.owners(self._db)):
+                queue.release(self._db, owner)
+            self._consumer.join(CELERY_STOP_S)
 
-    class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc]
-        requires = ("celery.worker.components:Timer",)
-        _entry: Any = None
+    def _do_zoo_jobs(self) -> None:
+        if self._check.is_well:
+            self._zoo_jobs.work()
 
-        def start(self, parent: Any) -> None:
-            sweep()
-            self._entry = parent.timer.call_repeatedly(settings.sweep_s, sweep)
+    def _sweep(self) -> None:
+        """Give back expired leases and the work of dead neighbours, and catch up on what was interrupted."""
+        _return_work_of_the_dead(self._settings, self._db)
+        queue.sweep(self._db)
+        jobs.sweep(self._db)
+        uploads.sweep_uploads(self._db, self._settings)
+        rank_intervals.catch_up(self._db)
+        self._rescoring.step()
+        self._retention.step()
 
-        def stop(self, parent: Any) -> None:
-            if self._entry is not None:
-                self._entry.cancel()
+    def _report(self, layers: Mapping[str, bool], refusal: str | None) -> None:
+        if self._is_on_record:
+            workers.report(self._db, self._id, layers=layers, refusal=refusal)
+        else:
+            workers.enter(
+                self._db,
+                self._id,
+                slots=self._settings.worker_slots,
+                backend=self._settings.sandbox,
+                layers=layers,
+                refusal=refusal,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                version=importlib.metadata.version("gengap"),
+            )
+            self._is_on_record = True
+        if refusal is None:
+            self._slots.wake()
+            self._zoo_loop.wake()
 
-    return Sweeper
+
+def _owned_by(worker_ids: Collection[str], owners: Collection[str]) -> list[str]:
+    """Return the owners of leases whose names begin with one of the ids."""
+    return [owner for owner in owners if owner.split("/")[0] in worker_ids]
 
 
-def _return_work_of_the_dead(db: Database) -> None:
-    """Give back the runs of this host's processes that no longer exist, without waiting for their leases."""
-    host = socket.gethostname()
+def _leave(db: Database, worker_id: str) -> None:
+    with contextlib.suppress(SQLAlchemyError):  # it will be shown as silent
+        workers.forget(db, [worker_id])
+
+
+def _locks(settings: Settings) -> Path:
+    return settings.home / "workers"
+
+
+def _return_work_of_the_dead(settings: Settings, db: Database) -> None:
+    """Give back what workers of this machine held that have died, without waiting for their leases."""
     works = (queue.owners, queue.return_runs_of, "runs"), (jobs.owners, jobs.return_jobs_of, "jobs on zoos")
-    for owners, give_back, what in works:
-        dead = [owner for owner in owners(db) if _is_dead(owner, host)]
-        if dead and (count := give_back(db, dead)):
-            _log.warning("%d %s of a worker that died were returned to the queue", count, what)
-
-
-def _is_dead(owner: str, host: str) -> bool:
-    owner_host, pid, *_ = owner.split("/")
-    if owner_host != host or not pid.isdigit():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return int(pid) == os.getpid()
+    with process_lock.dead_workers(_locks(settings)) as dead:
+        if not dead:
+            return
+        for owners, give_back, what in works:
+            lost = _owned_by(dead, owners(db))
+            if lost and (count := give_back(db, lost)):
+                _log.warning("%d %s of a worker that died were returned to the queue", count, what)
+        workers.forget(db, dead)

@@ -1,6 +1,8 @@
-"""Real worker processes on the queue: both brokers, killed in mid-evaluation, stopped, cancelled."""
+"""Real worker processes on the queue: both brokers, without one, killed in mid-evaluation, stopped, cancelled."""
 
+import importlib.metadata
 import os
+import re
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,11 +20,13 @@ from submissions.evaluation.workers import Worker, known_workers
 from submissions.intake.bundle_store import BundleStore
 from submissions.settings import Settings
 from submissions.storage.database import Database
+from submissions.storage.installation import installation_id
 from submissions.storage.migrations import migrate
 from submissions.storage.records import Purpose, TimeRule
 from submissions.storage.states import Reason, State
 from tests.factories import SQUARED_NORM, Competition, make_competition
-from tests.services import wait_until
+from tests.services import START_S, redis_process, redis_server, wait_until
+from worker.celery_app import make_celery
 from worker.hints import send_hint
 
 SLOW = b"""
@@ -52,6 +56,10 @@ def worker(settings: Settings) -> Iterator[Child]:
         yield child
 
 
+def changed(settings: Settings, **values: object) -> Settings:
+    return Settings(**(settings.model_dump() | values))
+
+
 @contextmanager
 def prepared(settings: Settings, *zoos: Path, **phase: object) -> Iterator[Competition]:
     settings.make_home()
@@ -71,15 +79,16 @@ def has_ended(competition: Competition, submission_id: int) -> Callable[[], bool
 def test_a_submission_is_scored_by_a_worker(
     settings: Settings, broker: str, request: pytest.FixtureRequest, tiny_zoo: Path, other_zoo: Path
 ) -> None:
-    # A sweep would find the work in time: it is put off, so that only a hint can have brought the news.
+    # The worker would find the work by itself: it is kept from looking, so that only a hint can have brought the news.
     url = "filesystem://" if broker == "filesystem" else request.getfixturevalue("redis_url")
-    settings = Settings(**(settings.model_dump() | {"broker_url": url, "sweep_s": 3600.0}))
+    settings = changed(settings, broker_url=url, look_s=3600.0, sweep_s=3600.0)
     with prepared(settings, tiny_zoo, other_zoo) as competition, worker(settings):
+        wait_until(lambda: bool(on_record(competition)), "the worker on record")  # its first look is over
         first = competition.submit(competition.user())
-        send_hint(settings)
+        send_hint(settings, first)
         wait_until(has_ended(competition, first), "the first submission")
         second = competition.submit(competition.user("bob"), "def complexity(model, dataset):\n    return None\n")
-        send_hint(settings)
+        send_hint(settings, second)
         wait_until(has_ended(competition, second), "the second submission")
         scored, failed = competition.submission(first), competition.submission(second)
         assert (scored.state, scored.reason) == (State.SCORED, None)
@@ -88,7 +97,7 @@ def test_a_submission_is_scored_by_a_worker(
         assert (failed.state, failed.reason) == (State.FAILED, Reason.NOT_A_NUMBER)
 
 
-def test_work_whose_hint_was_lost_is_found_by_a_sweep(settings: Settings, tiny_zoo: Path) -> None:
+def test_work_whose_hint_was_lost_is_found(settings: Settings, tiny_zoo: Path) -> None:
     with prepared(settings, tiny_zoo) as competition:
         submission_id = competition.submit(competition.user())
         with worker(settings):
@@ -96,7 +105,58 @@ def test_work_whose_hint_was_lost_is_found_by_a_sweep(settings: Settings, tiny_z
         assert competition.submission(submission_id).state is State.SCORED
 
 
+def test_a_worker_goes_on_while_its_broker_is_frozen_and_when_it_is_gone(settings: Settings, tiny_zoo: Path) -> None:
+    with redis_server() as url:
+        process = redis_process(url)
+        settings = changed(settings, broker_url=url)
+        try:
+            with prepared(settings, tiny_zoo) as competition, worker(settings) as child:
+                wait_until(lambda: "Connected to redis" in child.log.read_text(), "its broker")
+                for number, fate in enumerate((signal.SIGSTOP, signal.SIGKILL)):
+                    process.send_signal(fate)
+                    submission_id = competition.submit(competition.user(f"user{number}"))
+                    send_hint(settings, submission_id)
+                    wait_until(has_ended(competition, submission_id), "the submission")
+                    assert competition.submission(submission_id).state is State.SCORED
+                    seen_at = on_record(competition)[0].seen_at
+                    wait_until(lambda seen_at=seen_at: on_record(competition)[0].seen_at > seen_at, "its heartbeat")  # type: ignore[misc]
+        finally:
+            process.resume() if process.is_running() else None
+    assert child.process is not None
+    assert child.process.returncode == 0
+
+
+def test_celerys_remote_control_and_events_answer_over_redis(
+    settings: Settings, redis_url: str, tiny_zoo: Path
+) -> None:
+    settings = changed(settings, broker_url=redis_url)
+    with prepared(settings, tiny_zoo) as competition, worker(settings):
+        app = make_celery(settings, installation_id(competition.db))
+        ask = app.control.inspect(timeout=2)
+        wait_until(lambda: bool(on_record(competition)) and bool(ask.ping()), "an answer, and the worker on record")
+        (node,) = ask.ping()
+        assert node.startswith(f"gengap-{on_record(competition)[0].id}@")
+        assert set(ask.registered()[node]) == {"gengap.evaluate", "gengap.zoo", "gengap.mail"}
+        assert {queue["name"] for queue in ask.active_queues()[node]} == {"evaluate", "zoo", "mail"}
+        assert ask.active() == {node: []}
+        app.control.enable_events(reply=True, timeout=2)
+        seen: list[dict[str, object]] = []
+        with app.connection_for_read() as connection:
+            receiver = app.events.Receiver(connection)
+
+            def note(event: dict[str, object]) -> None:
+                seen.append(event)
+                receiver.should_stop = True
+
+            # A heartbeat comes every two seconds, and proves that this process hears of events.
+            receiver.handlers = {"worker-heartbeat": lambda _: send_hint(settings, 17), "task-received": note}
+            receiver.capture(timeout=START_S)
+        assert (seen[0]["name"], seen[0]["kwargs"]) == ("gengap.evaluate", "{'submission_id': 17}")
+        assert "gengap.evaluate" in ask.stats()[node]["total"]
+
+
 def test_a_worker_killed_in_mid_evaluation_loses_no_value(settings: Settings, tiny_zoo: Path, other_zoo: Path) -> None:
+    settings = changed(settings, lease_s=3600.0)  # no lease ends in time: its successor knows that it is dead
     with prepared(settings, tiny_zoo, other_zoo) as competition:
         submission_id = competition.submit(competition.user(), SLOW)
         with worker(settings) as killed:
@@ -257,13 +317,36 @@ def test_a_zoo_that_vanished_is_our_fault(settings: Settings, tiny_zoo: Path) ->
         assert "not in the store" in submission.detail
 
 
-def test_the_owner_of_a_lease_names_its_process(settings: Settings, tiny_zoo: Path) -> None:
-    with prepared(settings, tiny_zoo, wall_s=1000.0) as competition, worker(settings) as child:
+def test_the_owner_of_a_lease_is_a_random_id_that_tells_nothing_of_its_process(
+    settings: Settings, tiny_zoo: Path
+) -> None:
+    with prepared(settings, tiny_zoo, wall_s=1000.0) as competition, worker(settings), worker(settings):
         competition.submit(competition.user(), SLEEPS)
-        wait_until(lambda: bool(queue.owners(competition.db)), "a slot at work")
-        assert child.process is not None
-        host = os.uname().nodename
-        assert {owner.rsplit("/", 1)[0] for owner in queue.owners(competition.db)} == {f"{host}/{child.process.pid}"}
+        wait_until(lambda: len(queue.owners(competition.db)) == 2, "slots at work")
+        wait_until(lambda: len(on_record(competition)) == 2, "both workers on record")
+        ids = {told.id for told in on_record(competition)}
+        assert len(ids) == 2
+        assert {owner.split("/")[0] for owner in queue.owners(competition.db)} <= ids
+        assert all(re.fullmatch("[0-9a-f]{16}", one) for one in ids)
+
+
+def test_a_worker_that_fails_on_one_submission_after_another_stops_until_it_is_well(
+    settings: Settings, tiny_zoo: Path
+) -> None:
+    with prepared(settings, tiny_zoo) as competition:
+        submissions = [competition.submit(competition.user(f"user{n}")) for n in range(5)]
+        uploads, away = settings.store_folder, settings.home / "away"
+        uploads.rename(away)
+        with worker(settings):
+            refused = "It cannot read the uploads. Its log says why."
+            wait_until(lambda: any(told.refusal == refused for told in on_record(competition)), "its refusal")
+            assert [competition.submission(one).state for one in submissions[3:]] == [State.QUEUED] * 2
+            uploads.rmdir() if uploads.is_dir() else None
+            away.rename(uploads)
+            wait_until(lambda: on_record(competition)[0].refusal is None, "its recovery")
+            for one in submissions[3:]:
+                wait_until(has_ended(competition, one), "the other submissions")
+                assert competition.submission(one).state is State.SCORED
 
 
 def test_a_measure_that_cannot_work_fails_in_its_smoke_run_and_reaches_no_other_network(
@@ -285,10 +368,11 @@ def test_a_measure_that_cannot_work_fails_in_its_smoke_run_and_reaches_no_other_
 def test_after_its_smoke_run_a_submission_goes_on_without_a_further_hint(
     settings: Settings, tiny_zoo: Path, other_zoo: Path
 ) -> None:
-    settings = Settings(**(settings.model_dump() | {"sweep_s": 3600.0}))
+    settings = changed(settings, look_s=3600.0, sweep_s=3600.0)
     with prepared(settings, other_zoo, tiny_zoo, smoke_networks=2) as competition, worker(settings):
+        wait_until(lambda: bool(on_record(competition)), "the worker on record")
         submission_id = competition.submit(competition.user())
-        send_hint(settings)
+        send_hint(settings, submission_id)
         wait_until(has_ended(competition, submission_id), "the submission")
         told = competition.progress(submission_id)
         assert told.state is State.SCORED
@@ -366,6 +450,8 @@ def test_a_worker_puts_itself_on_record_and_takes_itself_off(settings: Settings,
             assert child.process is not None
             (told,) = on_record(competition)
             assert told.name == f"{os.uname().nodename}/{child.process.pid}"
+            assert (told.host, told.pid) == (os.uname().nodename, child.process.pid)
+            assert told.version == importlib.metadata.version("gengap")
             assert (told.slots, told.backend, told.refusal) == (2, "bubblewrap", None)
             assert {name for name in settings.sandbox_minimum if not told.layers[name]} == set()
             wait_until(lambda: on_record(competition)[0].seen_at > told.seen_at, "its sweep")
@@ -374,7 +460,7 @@ def test_a_worker_puts_itself_on_record_and_takes_itself_off(settings: Settings,
 
 @pytest.mark.thorough
 def test_a_worker_without_a_needed_layer_takes_no_work_and_says_why(settings: Settings, tiny_zoo: Path) -> None:
-    settings = Settings(**(settings.model_dump() | {"sandbox_minimum": ("namespaces", "moat")}))
+    settings = changed(settings, sandbox_minimum=("namespaces", "moat"))
     with prepared(settings, tiny_zoo) as competition:
         submission_id = competition.submit(competition.user())
         with worker(settings) as child:
@@ -388,6 +474,6 @@ def test_a_worker_without_a_needed_layer_takes_no_work_and_says_why(settings: Se
         assert child.log.read_text().count("Its sandbox lacks moat.") == 1
         assert competition.submission(submission_id).state is State.QUEUED
         assert on_record(competition) == ()
-        able = Settings(**(settings.model_dump() | {"sandbox_minimum": ("namespaces",)}))
+        able = changed(settings, sandbox_minimum=("namespaces",))
         with worker(able):
             wait_until(has_ended(competition, submission_id), "the submission")

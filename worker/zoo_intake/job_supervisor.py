@@ -1,6 +1,6 @@
 """Runs jobs on zoos in a worker: at most one at a time, in a child process that is watched and can be ended.
 
-The Celery task calls `ZooJobs.work`; the queue of record is `submissions.zoos.jobs`. `worker.zoo_intake.job_process`
+A thread of the worker calls `ZooJobs.work`; the queue is `submissions.zoos.jobs`. `worker.zoo_intake.job_process`
 does the job, in a process group of its own with a lower priority than evaluations: all of its memory is freed at the
 end, and whatever it has started ends with it.
 """
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 class ZooJobs:
-    """The jobs of one worker process. owner_prefix: its name in leases, for example "host/pid"."""
+    """The jobs of one worker process. owner_prefix: its id, with which the names of its leases begin."""
 
     def __init__(self, settings: Settings, db: Database, *, owner_prefix: str) -> None:
         self._settings = settings

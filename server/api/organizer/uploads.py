@@ -83,7 +83,7 @@ def finish(upload_id: str) -> Created[Job]:
         raise
     except UploadError as error:
         raise Problem(409, str(error)) from None
-    send_zoo_hint(services().settings)
+    send_zoo_hint(services().settings, job_id)
     return begun_job(job_id)
 
 

@@ -109,7 +109,9 @@ class ActsOf(Query):
 class Worker(Answer):
     """A worker process and its sandbox."""
 
-    name: str
+    id: str = Field(description="Random, of this process alone")
+    name: str = Field(description="Host and process id; two workers may have the same")
+    version: str
     slots: int
     backend: str
     layers: dict[str, bool] = Field(description="Which layers of the sandbox were active when it started")
@@ -271,7 +273,7 @@ def _uses(uses: tuple[PhaseUse, ...]) -> list[Use]:
 
 def _begun(kind: JobKind, arguments: dict[str, object], zoo_id: int | None = None) -> Job:
     job_id = enqueue(services().db, kind, arguments, the_account().id, zoo_id=zoo_id)
-    send_zoo_hint(services().settings)
+    send_zoo_hint(services().settings, job_id)
     return _the_job(job_id)
 
 

@@ -55,5 +55,5 @@ def rerun(submission_id: int, body: Why) -> Submission:
     """Evaluate a submission that has ended once more, as a new attempt"""
     if not run_again(services().db, submission_id, user_id=the_account().id, reason=body.reason):
         raise Problem(409, "It has not ended yet, or was cancelled: it cannot be run again.")
-    send_hint(services().settings)
+    send_hint(services().settings, submission_id)
     return told(submission_id)

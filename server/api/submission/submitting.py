@@ -128,7 +128,7 @@ def create() -> Created[Submission]:
     with ONE_AT_A_TIME:
         wanted, filename, content = _sent()
         submission_id = _submitted(wanted, filename, content)
-    send_hint(services().settings)
+    send_hint(services().settings, submission_id)
     return Created(told(submission_id), url_for("api_submissions.show", submission_id=submission_id))
 
 

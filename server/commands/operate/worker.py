@@ -29,4 +29,4 @@ def command(slots: int | None, log_level: str) -> None:
     except SandboxError as error:
         raise InputError(f"{error}.") from error
     ready_database(settings).close()
-    raise SystemExit(run_worker(settings, log_level=log_level))
+    raise SystemExit(run_worker(settings))

@@ -51,8 +51,9 @@ def public_part(zoo_id: int) -> Response:
 def check_again(zoo_id: int) -> ResponseReturnValue:
     detail = the_zoo(zoo_id)
     if detail.job is None or detail.job.state.is_final:
-        enqueue(services().db, JobKind.RECHECK, {"zoo": detail.zoo.label}, the_account().id, zoo_id=zoo_id)
-        send_zoo_hint(services().settings)
+        job = {"zoo": detail.zoo.label}
+        job_id = enqueue(services().db, JobKind.RECHECK, job, the_account().id, zoo_id=zoo_id)
+        send_zoo_hint(services().settings, job_id)
     return redirect(url_for("zoo_page.show", zoo_id=zoo_id))
 
 

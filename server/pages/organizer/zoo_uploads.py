@@ -75,7 +75,7 @@ def finish(upload_id: str) -> Answer:
         job_id = finish_upload(services().db, upload_id, the_account().id)
     except UploadError as error:
         return _refused(str(error))
-    send_zoo_hint(services().settings)
+    send_zoo_hint(services().settings, job_id)
     return jsonify(location=url_for("zoos.job", job_id=job_id)), 200
 
 

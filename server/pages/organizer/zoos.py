@@ -140,7 +140,7 @@ def _is_shown(one: ZooJobRecord) -> bool:
 
 def _begin(kind: JobKind, arguments: Mapping[str, object]) -> ResponseReturnValue:
     job_id = enqueue(services().db, kind, arguments, the_account().id)
-    send_zoo_hint(services().settings)
+    send_zoo_hint(services().settings, job_id)
     return redirect(url_for("zoos.job", job_id=job_id))
 
 

@@ -35,7 +35,9 @@ def healthz() -> ResponseReturnValue:
     except SQLAlchemyError:
         current_app.logger.exception("The database does not answer.")
         return {"database": "unreachable"}, 503
-    return {"database": "ok", **queued, "workers": [_told(worker) for worker in workers]}
+    told = [_told(worker) for worker in workers]
+    takers = sum(bool(one["takes_work"]) for one in told)
+    return {"database": "ok", **queued, "workers_that_take_work": takers, "workers": told}
 
 
 def _told(worker: Worker) -> dict[str, object]:

@@ -88,7 +88,7 @@ def moderate(submission_id: int) -> ResponseReturnValue:
         abort(422)
     is_done = _ACTS[name](services().db, submission_id, user_id=the_account().id, reason=reason)
     if is_done and name == _RUN_AGAIN:
-        send_hint(services().settings)
+        send_hint(services().settings, submission_id)
     flash("Done and recorded." if is_done else _TOO_LATE)
     return _back(submission_id)
 

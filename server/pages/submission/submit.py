@@ -82,7 +82,7 @@ def upload(**_named: object) -> ResponseReturnValue:
         messages["form"] = str(error)
     if submission_id is None:
         return form_page(draft, messages), 422
-    send_hint(services().settings)
+    send_hint(services().settings, submission_id)
     flash("Received. This page follows your measure.")
     return redirect(url_for("submissions.show", submission_id=submission_id))
 

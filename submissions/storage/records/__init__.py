@@ -41,7 +41,7 @@ from submissions.storage.records.submissions import (
     SubmissionRecord,
     ValueRecord,
 )
-from submissions.storage.records.workers import WorkerRecord
+from submissions.storage.records.workers import InstallationRecord, WorkerRecord
 from submissions.storage.records.zoos import (
     ActRecord,
     ZooJobRecord,

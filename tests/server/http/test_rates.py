@@ -5,11 +5,14 @@ from collections.abc import Callable
 import pytest
 from pydantic import ValidationError
 
+from server.app import create_app
+from server.config import EXTENSION
 from server.http.rates import RATES, UNCOUNTED, Rate
 from submissions.people.tokens import Scope
 from submissions.settings import Settings
 from tests.server.api.clients import script
 from tests.server.site import Site
+from tests.services import redis_process, redis_server
 
 MakeSite = Callable[..., Site]
 LOG_IN = {"user": "ann", "password": "wrong", "name": "a", "scopes": ["read"]}
@@ -76,11 +79,27 @@ def test_without_a_proxy_nobody_is_believed_to_be_somebody_else(make_site: MakeS
 
 
 def test_counts_are_shared_through_redis_and_go_on_without_it(make_site: MakeSite, redis_url: str) -> None:
-    sites = [make_site(rate_reading="2/hour", broker_url=redis_url) for _ in range(2)]
-    answers = [script(site).get("/competitions").status_code for site in (*sites, *sites)]
+    site = make_site(rate_reading="2/hour", broker_url=redis_url)
+    beside = create_app(site.settings)  # another process of the same installation
+    answers = [app.test_client().get("/api/v1/competitions").status_code for app in (site.app, beside) * 2]
+    beside.extensions[EXTENSION].db.close()
     assert answers == [200, 200, 429, 429]
+    other_installation = script(make_site(rate_reading="2/hour", broker_url=redis_url))
+    assert other_installation.get("/competitions").status_code == 200
     lonely = script(make_site(rate_reading="2/hour", broker_url="redis://127.0.0.1:1/0"))
     assert [lonely.get("/competitions").status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_pages_answer_while_redis_is_frozen_and_go_on_counting(make_site: MakeSite) -> None:
+    with redis_server() as url:
+        visitor = script(make_site(rate_reading="3/hour", broker_url=url))
+        assert visitor.get("/competitions").status_code == 200
+        process = redis_process(url)
+        process.suspend()
+        try:
+            assert [visitor.get("/competitions").status_code for _ in range(4)] == [200, 200, 200, 429]
+        finally:
+            process.resume()
 
 
 def test_the_style_sheet_is_never_refused(make_site: MakeSite) -> None:

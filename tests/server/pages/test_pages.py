@@ -194,7 +194,12 @@ def test_a_secret_truth_is_nowhere_on_a_submissions_page(site: Site) -> None:
 @pytest.mark.parametrize("name", [None, "ann", "olga"])
 def test_health_tells_the_database_and_only_organizers_the_queue(site: Site, name: str | None) -> None:
     queue = {"pending_runs": 0} if name == "olga" else {}
-    assert site.browser(name).get("/healthz").json == {"database": "ok", **queue, "workers": []}
+    assert site.browser(name).get("/healthz").json == {
+        "database": "ok",
+        **queue,
+        "workers_that_take_work": 0,
+        "workers": [],
+    }
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,7 @@ def test_health_tells_what_workers_hold_and_lack_but_no_names(site: Site) -> Non
     assert answer.status_code == 200
     assert answer.json is not None
     refusing, working = answer.json["workers"]
+    assert answer.json["workers_that_take_work"] == 1
     assert (refusing["backend"], refusing["slots"], refusing["layers"]) == ("bubblewrap", 2, LAYERS)
     assert (refusing["takes_work"], refusing["is_alive"], refusing["missing"]) == (False, True, ["seccomp"])
     assert (working["takes_work"], working["missing"]) == (True, [])

@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from submissions.evaluation import workers
 from submissions.storage.database import Database
-from submissions.storage.records import utc_now
+from submissions.storage.records import WorkerRecord, utc_now
 
 pytestmark = pytest.mark.both_databases
 
@@ -60,12 +61,32 @@ def test_a_worker_that_is_seen_stays_alive(any_db: Database) -> None:
 def test_a_worker_that_stops_is_forgotten(any_db: Database) -> None:
     enter(any_db, "host/1")
     enter(any_db, "host/2")
-    workers.leave(any_db, "host/1")
+    workers.forget(any_db, ["host/1"])
     assert known(any_db) == {"host/2": True}
 
 
-def test_a_start_forgets_the_dead_and_takes_the_place_of_its_own_number(any_db: Database) -> None:
+def test_a_start_forgets_those_that_have_been_silent_for_a_day(any_db: Database) -> None:
     enter(any_db, "host/1")
-    enter(any_db, "host/2", slots=7)
-    enter(any_db, "host/2", dead=["host/1"])
+    with any_db.write() as session:
+        session.execute(update(WorkerRecord).values(seen_at=utc_now() - timedelta(days=1, seconds=1)))
+    enter(any_db, "host/2")
     assert known(any_db) == {"host/2": True}
+
+
+def test_workers_of_the_same_host_and_number_are_different(any_db: Database) -> None:
+    ids = [workers.new_id() for _ in range(2)]
+    for one in ids:
+        enter(any_db, one, host="container", pid=1, version="1.0")
+    with any_db.read() as session:
+        told = workers.known_workers(session, sweep_s=SWEEP_S)
+    assert [worker.name for worker in told] == ["container/1"] * 2
+    assert {worker.id for worker in told} == set(ids)
+    assert len(set(ids)) == 2
+
+
+def test_a_worker_that_ceases_to_take_work_says_why(any_db: Database) -> None:
+    enter(any_db, "host/1")
+    workers.report(any_db, "host/1", layers={"seccomp": False}, refusal="It cannot read the zoos.")
+    with any_db.read() as session:
+        (worker,) = workers.known_workers(session, sweep_s=SWEEP_S)
+    assert (worker.refusal, worker.layers, worker.slots) == ("It cannot read the zoos.", {"seccomp": False}, 2)
