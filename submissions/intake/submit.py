@@ -9,6 +9,7 @@ from submissions.intake.bundle import Bundle
 from submissions.intake.bundle_store import BundleStore
 from submissions.intake.details import alias_refusal
 from submissions.intake.quota import refusal
+from submissions.intake.unpacked import dump
 from submissions.leaderboard.entrants import hold_entrant
 from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, SubmissionRecord, utc_now
@@ -37,7 +38,8 @@ def submit(
 ) -> int:
     """Queue a measure: the submission, its evaluations and their pending runs, in one transaction.
 
-    The bundle's bytes are stored first: a crash in between leaves an unused file, never a submission without its code.
+    The bundle's bytes and their unpacked form are stored first: a crash in between leaves unused files, never a
+    submission without its code.
 
     Parameters
     ----------
@@ -77,7 +79,7 @@ def submit(
     )
     with db.read() as session:  # refuse before anything is stored
         phase = _accepting(session, submission, verified_mail_needed)
-    store.put(bundle.content)
+    store.put_unpacked(store.put(bundle.content), dump(bundle))
     with db.write() as session:
         # Locked, because two simultaneous uploads of a team must not use the same quota.
         entrant, team_id = hold_entrant(session, phase.competition_id, user_id)
