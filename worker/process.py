@@ -26,6 +26,7 @@ from submissions.intake.bundle import BundleLimits
 from submissions.intake.bundle_store import BundleStore
 from submissions.leaderboard import rank_intervals
 from submissions.settings import Settings
+from submissions.storage import idempotency
 from submissions.storage.database import Database
 from submissions.zoos import jobs, uploads
 from submissions.zoos.zoo_store import make_zoo_store
@@ -196,6 +197,7 @@ def _sweeper(
             if jobs.sweep(db) and zoos.is_free:
                 send_zoo_hint(settings)
             uploads.sweep_uploads(db, settings)
+            idempotency.sweep(db)
             rank_intervals.catch_up(db)
             rescoring.step()
         except (SQLAlchemyError, KombuError, OSError):

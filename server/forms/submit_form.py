@@ -14,6 +14,7 @@ from server.auth.access import is_owner_or_may, the_phase
 from server.auth.login import the_account
 from server.config import services
 from server.forms.fields import id_field, paragraph_field, text_field
+from server.http.idempotency import reserved_key
 from submissions.intake.bundle import Bundle, BundleError
 from submissions.intake.bundle_store import StoreError
 from submissions.intake.details import ALIAS_LENGTH, DESCRIPTION_LENGTH, LINK_LENGTH, NAME_LENGTH, Details
@@ -149,6 +150,7 @@ def submit_here(said: Details, bundle: Bundle, parent_id: int | None) -> int:
         **vars(said),
         parent_id=parent_id,
         verified_mail_needed=services().settings.verified_mail_needed,
+        key_sha256=reserved_key(),
     )
 
 

@@ -11,6 +11,7 @@ from submissions.intake.details import alias_refusal
 from submissions.intake.quota import refusal
 from submissions.intake.unpacked import dump
 from submissions.leaderboard.entrants import hold_entrant
+from submissions.storage import idempotency
 from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, SubmissionRecord, utc_now
 from submissions.zoos import tracks
@@ -35,6 +36,7 @@ def submit(
     is_baseline: bool = False,
     verified_mail_needed: bool = False,
     now: datetime | None = None,
+    key_sha256: str | None = None,
 ) -> int:
     """Queue a measure: the submission, its evaluations and their pending runs, in one transaction.
 
@@ -49,11 +51,13 @@ def submit(
         The submission that this one resubmits.
     verified_mail_needed : bool, optional
         Whether participants need a verified address.
+    key_sha256 : str or None, optional
+        The request's idempotency key, as it is reserved in `submissions.storage.idempotency`.
 
     Returns
     -------
     int
-        The id of the submission.
+        The id of the submission; of the earlier one, if a request with the same key has made one.
 
     Raises
     ------
@@ -78,9 +82,13 @@ def submit(
         created_at=now or utc_now(),
     )
     with db.read() as session:  # refuse before anything is stored
+        if key_sha256 is not None and (made := idempotency.made(session, key_sha256)) is not None:
+            return made
         phase = _accepting(session, submission, verified_mail_needed)
     store.put_unpacked(store.put(bundle.content), dump(bundle))
     with db.write() as session:
+        if key_sha256 is not None and (made := idempotency.made(session, key_sha256)) is not None:
+            return made
         # Locked, because two simultaneous uploads of a team must not use the same quota.
         entrant, team_id = hold_entrant(session, phase.competition_id, user_id)
         if not is_baseline:
@@ -90,6 +98,8 @@ def submit(
         session.add(submission)
         add_attempt(session, submission, phase)
         session.flush()
+        if key_sha256 is not None:
+            idempotency.note_made(session, key_sha256, submission.id)
         return submission.id
 
 

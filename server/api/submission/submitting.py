@@ -121,6 +121,7 @@ def show_quota() -> Quota:
     takes={JSON: SubmissionWanted, _MULTIPART: SubmissionForm},
     conflicts=True,
     may_lack=True,
+    can_resume=True,
 )
 def create() -> Created[Submission]:
     """Submit a measure

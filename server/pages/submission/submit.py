@@ -21,6 +21,7 @@ from server.forms.submit_form import (
     read_upload,
     submit_here,
 )
+from server.http.idempotency import once
 from submissions.evaluation.smoke_run import smoke_zoo
 from submissions.intake import details
 from submissions.intake.bundle import MAX_SOURCE_BYTES, Bundle, BundleError
@@ -63,6 +64,7 @@ def form(**_named: object) -> ResponseReturnValue:
 
 @pages.post(_FORM)
 @allow(Who.PARTICIPANT)
+@once(can_resume=True)
 def upload(**_named: object) -> ResponseReturnValue:
     draft, submission_id = posted_draft(), None
     messages: dict[str, str] = {}

@@ -6,6 +6,7 @@ Other modules import every record from here; mypy and ruff are told in pyproject
 
 from submissions.storage.records.base import Record, UtcDateTime, copied, utc_now
 from submissions.storage.records.competitions import AnnouncementRecord, CompetitionRecord, PhaseRecord, PhaseZooRecord
+from submissions.storage.records.idempotency import IdempotencyRecord
 from submissions.storage.records.kinds import (
     CountRule,
     JobKind,
