@@ -9,7 +9,9 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -34,10 +36,34 @@ _UNANSWERED = (
     "Look whether it took effect before you send it once more"
 )
 
+_EXTENSION = "gengap_waiting"
+
 View = Callable[..., ResponseReturnValue]
 
 
+class _WaitingRoom:
+    """Whose requests wait for the answer of an earlier one: one of each person, since each holds a thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: set[str] = set()
+
+    @contextmanager
+    def waiting(self, owner: str) -> Iterator[None]:
+        """Wait in this block. Raises Unanswered if another request of this person waits already."""
+        with self._lock:
+            if owner in self._waiting:
+                raise Unanswered
+            self._waiting.add(owner)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting.discard(owner)
+
+
 def init_app(app: Flask) -> None:
+    app.extensions[_EXTENSION] = _WaitingRoom()
     app.jinja_env.globals["once_key"] = lambda: secrets.token_urlsafe(16)
 
 
@@ -117,7 +143,12 @@ def once(*, can_resume: bool = False) -> Callable[[View], View]:
 def _begin(reserved: str, asked: str, can_resume: bool) -> Answer | None:
     account = current_account()
     user_id = None if account is None else account.id
-    earlier = idempotency.begin(services().db, reserved, asked, user_id=user_id, can_resume=can_resume)
+    try:
+        earlier = idempotency.begin(services().db, reserved, asked, user_id=user_id, wait_s=0)
+    except Unanswered:
+        room: _WaitingRoom = current_app.extensions[_EXTENSION]
+        with room.waiting(_owner()):
+            earlier = idempotency.begin(services().db, reserved, asked, user_id=user_id, can_resume=can_resume)
     g.idempotency_key = reserved
     return earlier
 

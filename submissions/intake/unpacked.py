@@ -1,17 +1,20 @@
 """The unpacked form of an upload: what it declares, and its files one after the other.
 
 The child that reads uploads writes it, and the bundle store keeps it beside the upload. Reading it back needs no parser
-of archives or of Python, whatever the upload was.
+of archives or of Python, whatever the upload was. It is compressed as a whole, by us: a small archive may unpack to
+fifty megabytes, and should not fill the disk with them.
 """
 
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from submissions.zoos.tracks import Track
 
 FORMAT = 1
+_LEVEL = 1  # the fastest
 _DIGEST_BYTES = 64
 
 
@@ -33,10 +36,10 @@ class Unpacked:
 
 
 def dump(unpacked: Unpacked) -> bytes:
-    """Return the unpacked form: the sha256 of what follows, a line of JSON, and the contents of the files."""
+    """Return the unpacked form: a sha256, and compressed a line of JSON and the contents of the files."""
     sizes = [(path, len(content)) for path, content in unpacked.files.items()]
     head = {"format": FORMAT, "track": unpacked.track, "needs": unpacked.needs, "files": sizes}
-    body = b"\n".join((json.dumps(head).encode(), b"".join(unpacked.files.values())))
+    body = zlib.compress(b"\n".join((json.dumps(head).encode(), b"".join(unpacked.files.values()))), _LEVEL)
     return b"\n".join((hashlib.sha256(body).hexdigest().encode(), body))
 
 
@@ -48,9 +51,10 @@ def load(content: bytes) -> Unpacked:
     ValueError
         If it is damaged, or of another format.
     """
-    digest, body = content[:_DIGEST_BYTES], content[_DIGEST_BYTES + 1 :]
-    if hashlib.sha256(body).hexdigest().encode() != digest:
+    digest, packed = content[:_DIGEST_BYTES], content[_DIGEST_BYTES + 1 :]
+    if hashlib.sha256(packed).hexdigest().encode() != digest:
         raise ValueError("The unpacked form of an upload is damaged.")
+    body = zlib.decompress(packed)
     head_bytes = body.partition(b"\n")[0]
     head = json.loads(head_bytes)
     if head["format"] != FORMAT:

@@ -40,7 +40,13 @@ class Unanswered(Exception):  # noqa: N818  (it may still get its answer)
 
 
 def begin(
-    db: Database, key_sha256: str, request_sha256: str, *, user_id: int | None, can_resume: bool = False
+    db: Database,
+    key_sha256: str,
+    request_sha256: str,
+    *,
+    user_id: int | None,
+    can_resume: bool = False,
+    wait_s: float | None = None,
 ) -> Answer | None:
     """Reserve a key, or return the answer of the request that did so before.
 
@@ -53,6 +59,8 @@ def begin(
     can_resume : bool, optional
         Whether the request may be carried out although an earlier one has no answer, because `made` tells what that
         one has made.
+    wait_s : float or None, optional
+        How long to wait for the answer of an earlier request, in seconds; default: `WAIT_S`.
 
     Returns
     -------
@@ -64,9 +72,9 @@ def begin(
     KeyReused
         If the key belongs to another request.
     Unanswered
-        If an earlier request has no answer yet, and gets none for `WAIT_S`.
+        If an earlier request has no answer yet, and gets none in that time.
     """
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + (WAIT_S if wait_s is None else wait_s)
     while not _reserve(db, key_sha256, request_sha256, user_id):
         found = _found(db, key_sha256)
         while found is not None:

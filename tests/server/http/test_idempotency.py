@@ -1,7 +1,8 @@
 """A request that is sent twice has one effect and one answer: in the API by its key, in forms by a hidden field."""
 
 import re
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
 import pytest
@@ -58,12 +59,35 @@ def test_a_measure_that_is_sent_twice_is_one_submission(site: Site, body: object
 
 def test_two_that_arrive_together_are_one_submission(site: Site) -> None:
     site.phase()
-    who = [script(site, "ann") for _ in range(4)]
-    with ThreadPoolExecutor(4) as threads:
-        answers = list(threads.map(lambda one: send(one, SUBMISSIONS, MEASURE), who))
-    for answer in answers:
-        same(answers[0], answer)
-    assert (answers[0].status_code, count(site, SubmissionRecord)) == (201, 1)
+    who = [script(site, "ann") for _ in range(2)]
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(lambda one: send(one, SUBMISSIONS, MEASURE), who)
+    same(first, second)
+    assert (first.status_code, count(site, SubmissionRecord)) == (201, 1)
+
+
+def test_of_one_person_only_one_request_waits_for_an_answer(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.phase()
+    is_inside, may_end = threading.Event(), threading.Event()
+    submitted = submitting._submitted
+
+    def slow(*arguments: Any) -> Any:
+        is_inside.set()
+        assert may_end.wait(60)
+        return submitted(*arguments)
+
+    monkeypatch.setattr(submitting, "_submitted", slow)
+    monkeypatch.setattr(idempotency, "WAIT_S", 60.0)
+    who = [script(site, "ann") for _ in range(3)]
+    with ThreadPoolExecutor(3) as threads:
+        first = threads.submit(send, who[0], SUBMISSIONS, MEASURE)
+        assert is_inside.wait(60)
+        others = [threads.submit(send, one, SUBMISSIONS, MEASURE) for one in who[1:]]
+        refused = next(as_completed(others))
+        may_end.set()
+    assert refused.result().status_code == 409
+    (waited,) = (one for one in others if one is not refused)
+    same(first.result(), waited.result())
 
 
 @pytest.mark.parametrize(

@@ -197,3 +197,10 @@ def test_a_damaged_unpacked_form_is_made_again(store: BundleStore, damage: Calla
     store.put_unpacked(digest, damage(kept))
     assert stored_code(store, "m.py", digest, read).files == {"complexity.py": MEASURE}
     assert store.get_unpacked(digest) == kept
+
+
+def test_what_is_stored_of_an_archive_of_zeros_is_small(store: BundleStore) -> None:
+    digest = store.put(zipped({"complexity.py": MEASURE, "zeros.bin": bytes(40 * 2**20)}))
+    code = stored_code(store, "m.zip", digest, partial(read_apart, limits=LIMITS))
+    assert len(code.files["zeros.bin"]) == 40 * 2**20
+    assert len(store.get_unpacked(digest) or b"") < 2**20
