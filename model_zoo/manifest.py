@@ -340,7 +340,7 @@ def parse(kind: type[Parsed], content: bytes, path: Path) -> Parsed:
     """
     try:
         raw = json.loads(content)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also an integer of thousands of digits, and deep nesting
         raise ZooError(f"{path}: not JSON ({error}); make or fetch the zoo again") from None
     number = raw.get("format") if isinstance(raw, dict) else None
     if not isinstance(number, int):

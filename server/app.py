@@ -18,7 +18,7 @@ from server.api.routes import Routes
 from server.auth import access, bearer, login
 from server.auth.parameters import KINDS
 from server.config import EXTENSION, flask_config, make_services
-from server.http import headers, public_urls, rates
+from server.http import headers, idempotency, public_urls, rates
 from server.pages.site import errors
 from server.presentation import formats, zoo_formats
 from submissions.settings import Settings
@@ -46,6 +46,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         if isinstance(blueprint := getattr(module, "pages", None), Blueprint):
             app.register_blueprint(blueprint)
     csrf = CSRFProtect(app)
+    idempotency.init_app(app)
     formats.init_app(app)
     zoo_formats.init_app(app)
     errors.init_app(app)

@@ -11,6 +11,7 @@ from flask import current_app
 from model_zoo.store import ZooStore
 from submissions.intake.bundle import BundleLimits
 from submissions.intake.bundle_store import BundleStore
+from submissions.intake.upload_reader import UploadReader
 from submissions.people.sessions import IDLE
 from submissions.settings import Settings
 from submissions.storage.database import Database
@@ -29,7 +30,12 @@ class Services:
     db: Database
     store: BundleStore
     zoos: ZooStore
-    bundle_limits: BundleLimits
+    uploads: UploadReader
+
+    @property
+    def bundle_limits(self) -> BundleLimits:
+        """The limits of uploads."""
+        return self.uploads.limits
 
 
 def make_services(settings: Settings) -> Services:
@@ -39,7 +45,7 @@ def make_services(settings: Settings) -> Services:
         db=Database(settings.effective_database_url, patience_s=DATABASE_PATIENCE_S),
         store=BundleStore(settings.store_folder),
         zoos=make_zoo_store(settings),
-        bundle_limits=BundleLimits.of(settings),
+        uploads=UploadReader(BundleLimits.of(settings)),
     )
 
 

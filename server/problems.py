@@ -50,6 +50,7 @@ class Problem(HTTPException):
     detail: str
     errors: Sequence[FieldError] = ()
     challenge: str | None = None  # of the header WWW-Authenticate
+    retry_after: int | None = None  # seconds
 
     def __post_init__(self) -> None:
         super().__init__(self.detail)
@@ -80,4 +81,6 @@ def response(error: HTTPException) -> Response:
             made.headers[name] = value
     if isinstance(error, Problem) and error.challenge is not None:
         made.headers["WWW-Authenticate"] = error.challenge
+    if isinstance(error, Problem) and error.retry_after is not None:
+        made.headers["Retry-After"] = str(error.retry_after)
     return made

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -17,8 +18,9 @@ from model_zoo import Zoo, ZooError
 from model_zoo.store import ZooStore
 from scoring import ScoringError
 from submissions.evaluation import outcomes, queue
-from submissions.intake.bundle import BundleError, BundleLimits, read_bundle
+from submissions.intake.bundle import BundleError, BundleLimits
 from submissions.intake.bundle_store import BundleStore, StoreError
+from submissions.intake.upload_reader import ReadingFailed, read_apart, stored_code
 from submissions.leaderboard import rank_intervals
 from submissions.storage.database import Database
 from submissions.storage.records import Purpose
@@ -113,7 +115,7 @@ class Evaluator:
                 with self.zoos.fetched(zoo, names):
                     outcome = sandbox.evaluate(files, seed)
                 is_wanted = self._record(claim, run, outcome, dict(sandbox.layers))
-            except (SandboxError, ZooError, StoreError, BundleError, ScoringError) as error:
+            except (SandboxError, ZooError, StoreError, BundleError, ReadingFailed, ScoringError) as error:
                 if self._stopping.is_set() or queue.held_by(self.db, claim.owner) == 0:
                     break
                 _log.error("submission %d, our fault: %s", claim.submission_id, error)
@@ -131,9 +133,9 @@ class Evaluator:
         return evaluated
 
     def _code(self, claim: queue.Claim) -> Code:
-        content = self.store.get(claim.bundle_sha256)
-        bundle = read_bundle(claim.filename, content, self.bundle_limits)
-        return Code(bundle.files, bundle.sha256, bundle.track)
+        read = partial(read_apart, limits=self.bundle_limits)
+        code = stored_code(self.store, claim.filename, claim.bundle_sha256, read)
+        return Code(code.files, claim.bundle_sha256, code.track)
 
     def _limits(self, claim: queue.Claim) -> Limits:
         """The phase's limits; where its wall time is pooled, the next network may take all that is left of it."""

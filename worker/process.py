@@ -30,6 +30,7 @@ from submissions.intake.bundle_store import BundleStore
 from submissions.leaderboard import rank_intervals
 from submissions.retention import Retention
 from submissions.settings import Settings
+from submissions.storage import idempotency
 from submissions.storage.database import Database
 from submissions.zoos import jobs, uploads
 from submissions.zoos.zoo_store import make_zoo_store
@@ -165,6 +166,7 @@ class _Worker:
         rank_intervals.catch_up(self._db)
         self._rescoring.step()
         self._retention.step()
+        idempotency.sweep(self._db)
 
     def _report(self, layers: Mapping[str, bool], refusal: str | None) -> None:
         if self._is_on_record:

@@ -25,6 +25,7 @@ from server.api.fields import Body, Id, Listing, Query, Secret, Slug
 from server.auth.access import Allowed, Who, allow
 from server.auth.bearer import VERSION_PREFIX
 from server.auth.parameters import KINDS, IdConverter, SecretConverter, SlugConverter, kinds_in
+from server.http import idempotency
 from server.problems import MEDIA_TYPE, FieldError, Problem, ProblemDetails, faulty
 from submissions.competitions.competitions import CompetitionRefused
 from submissions.competitions.exposure import UnconfirmedError
@@ -113,19 +114,25 @@ class Routes:
         accepted: bool = False,
         conflicts: bool = False,
         may_lack: bool = False,
+        is_secret: bool = False,
+        can_resume: bool = False,
     ) -> Callable[[View], View]:
         """Declare a route.
 
         download: the media type of a response that is not a model. takes: bodies by media type, as models or schemas,
         if the view reads the request itself. accepted: the work continues after the response (202). conflicts: the
         request may conflict with the current state (409). may_lack: a file that it needs may be unavailable (503).
+        is_secret: the response is shown once and not kept. can_resume: the view makes the same object again if it is
+        called once more with the same idempotency key.
         """
-
-        further = {409: conflicts, 503: may_lack}
 
         def declare(view: View) -> View:
             wanted = _Wanted.of(view, rule)
-            documented = _carried_out(view, wanted, 202 if accepted else 200)
+            carried_out = _carried_out(view, wanted, 202 if accepted else 200)
+            if wanted.creates:
+                carried_out = _carried_out_once(carried_out, can_resume=can_resume, keeps_body=not is_secret)
+            documented = carried_out
+            further = {409: conflicts or wanted.creates, 503: may_lack}
             documented = allow(allowed, scope)(documented)
             register = getattr(self.blueprint, method)
             register(
@@ -192,8 +199,30 @@ class _Wanted:
     @property
     def annotations(self) -> dict[str, Any]:
         """Return what flask-openapi3 reads."""
-        found = {"path": self.path, "query": self.query, "body": self.body}
+        header = _KeyHeader if self.creates else None
+        found = {"header": header, "path": self.path, "query": self.query, "body": self.body}
         return {name: model for name, model in found.items() if model is not None}
+
+
+class _KeyHeader(BaseModel):
+    """The header of requests that create something."""
+
+    key: str = Field(
+        default_factory=str,
+        alias=idempotency.HEADER,
+        pattern=idempotency.PATTERN,
+        description="Your own random text: a request that is sent again with it has one effect, and the same answer",
+    )
+
+
+def _carried_out_once(view: Callable[..., Response], **about: bool) -> Callable[..., Response]:
+    """Return the view such that requests with the same idempotency key are carried out once."""
+
+    @wraps(view)
+    def carried_out(**named: Any) -> Response:
+        return idempotency.answered_once(lambda: view(**named), **about)
+
+    return carried_out
 
 
 def _carried_out(view: Callable[..., Any], wanted: _Wanted, status: int) -> Callable[..., Response]:

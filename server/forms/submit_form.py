@@ -3,8 +3,9 @@
 Called by `server.pages.submission.submit`. Everything is kept as it was typed, so that it survives every error.
 """
 
-import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from flask import abort, request
 from werkzeug.datastructures import FileStorage
@@ -13,18 +14,18 @@ from server.auth.access import is_owner_or_may, the_phase
 from server.auth.login import the_account
 from server.config import services
 from server.forms.fields import id_field, paragraph_field, text_field
+from server.http.idempotency import reserved_key
 from submissions.intake.bundle import Bundle, BundleError
 from submissions.intake.bundle_store import StoreError
 from submissions.intake.details import ALIAS_LENGTH, DESCRIPTION_LENGTH, LINK_LENGTH, NAME_LENGTH, Details
-from submissions.intake.own_code import as_text
+from submissions.intake.own_code import as_text, stored_files
 from submissions.intake.submit import submit
+from submissions.intake.upload_reader import stored_bundle
 from submissions.storage.roles import Permission
 from submissions.storage.submission_head import SubmissionHead, submission_head
 
 DEFAULT_FILENAME = "complexity.py"
 TRACKS = ("", "standard", "extended")
-# An upload in hand takes up to 60 MB, unpacked beside packed: eight at once would not fit the web process.
-ONE_AT_A_TIME = threading.Lock()
 _CODE_LENGTH = 400_000  # more than a source may have, so that its author gets an error instead of a cut text
 
 
@@ -63,10 +64,14 @@ class Draft:
 
 @dataclass(frozen=True)
 class Upload:
-    """The submitted measure: a file, else the text of the editor, else an old submission's archive."""
+    """The submitted measure: a file, else the text of the editor, else an old submission's archive.
+
+    sha256: of an archive that is in the store, and so has been read.
+    """
 
     filename: str
     content: bytes
+    sha256: str | None = None
 
 
 def posted_draft() -> Draft:
@@ -113,10 +118,25 @@ def posted_upload(draft: Draft) -> tuple[Upload | None, Draft]:
         return Upload(draft.filename, draft.code.encode(errors="replace")), draft
     if draft.parent is not None and draft.parent.is_archive:
         try:
-            return Upload(draft.parent.filename, services().store.get(draft.parent.sha256)), draft
+            content = services().store.get(draft.parent.sha256)
         except StoreError as error:
             raise BundleError(f"{draft.parent.filename} cannot be read any more; choose the file again.") from error
+        return Upload(draft.parent.filename, content, draft.parent.sha256), draft
     return None, draft
+
+
+def read_upload(sent: Upload) -> Bundle:
+    """Check and unpack what the reader sent. Raises BundleError or ReadingFailed."""
+    read = partial(services().uploads.read, whose=the_account().id)
+    if sent.sha256 is not None:
+        return stored_bundle(services().store, sent.filename, sent.sha256, read)
+    return read(sent.filename, sent.content)
+
+
+def uploaded_files(submission: SubmissionHead) -> Mapping[str, bytes]:
+    """The files of a submission's upload by path. Raises CodeUnavailable."""
+    read = partial(services().uploads.read, whose=submission.bundle_sha256)
+    return stored_files(services().store, submission.filename, submission.bundle_sha256, read)
 
 
 def submit_here(said: Details, bundle: Bundle, parent_id: int | None) -> int:
@@ -130,6 +150,7 @@ def submit_here(said: Details, bundle: Bundle, parent_id: int | None) -> int:
         **vars(said),
         parent_id=parent_id,
         verified_mail_needed=services().settings.verified_mail_needed,
+        key_sha256=reserved_key(),
     )
 
 

@@ -15,10 +15,12 @@ def own_recipe(text: str) -> Recipe:
     """Return the recipe in this TOML text. Raises ZooError with the errors in it."""
     try:
         return Recipe.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ZooError(f"This is not TOML: {error}.") from None
     except ValidationError as error:
         raise ZooError(f"The recipe is wrong: {faults(error)}.") from None
+    except RecursionError:
+        raise ZooError("This TOML is nested too deeply.") from None
+    except ValueError as error:  # a TOMLDecodeError, or of a number with thousands of digits
+        raise ZooError(f"This is not TOML: {error}.") from None
 
 
 def is_zoo_name(text: str) -> bool:

@@ -61,8 +61,6 @@ RATES: Mapping[str, Rate] = {
     "api_account.verify": Rate.LOG_IN,
     "submit.upload": Rate.SUBMITTING,
     "api_submitting.create": Rate.SUBMITTING,
-    "submit.check": Rate.READING,  # asked while somebody types
-    "api_submitting.check": Rate.READING,
     "zoo_uploads.append_piece": Rate.READING,  # thousands of pieces make one zoo
     "api_uploads.append_piece": Rate.READING,
 }

@@ -1,6 +1,6 @@
 // The submit form: a file dropped anywhere on it is chosen, a .py file shows in the editor, and the server says at once
 // what it thinks of the measure. What was typed is kept in this tab until it has been sent.
-const CHECK_AFTER_MS = 350;
+const CHECK_AFTER_MS = 600;
 
 const form = document.querySelector("form[data-check]");
 

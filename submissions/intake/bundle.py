@@ -1,7 +1,9 @@
 """Uploads: a `.py` or `.zip` file is checked and unpacked in memory, without importing it.
 
-The upload form and the demo read a bundle before they store it; workers read the stored bytes again. This module checks
-sizes and the safety of archives; `submissions.intake.source` checks the Python sources.
+This module checks sizes and the safety of archives; `submissions.intake.source` checks the Python sources. What people
+upload is read by `submissions.intake.upload_reader`, which calls `read_bundle` in a child process with limits; in their
+own process only commands that read a local file, and the demo, call it. Since each upload starts such a child, this
+module and those that it imports need nothing but the standard library.
 """
 
 import hashlib
@@ -13,15 +15,17 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from submissions.intake.declaration import Declaration, read_declaration
 from submissions.intake.imports import check_imports
 from submissions.intake.source import BundleError as BundleError
 from submissions.intake.source import check_entry, parse
-from submissions.settings import Settings
+from submissions.intake.unpacked import Unpacked
 from submissions.storage.states import Reason
-from submissions.zoos.tracks import Track
+
+if TYPE_CHECKING:
+    from submissions.settings import Settings
 
 ENTRY_FILE = "complexity.py"
 MAX_PATH_BYTES = 255
@@ -49,14 +53,14 @@ class BundleLimits:
     extra_modules: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
+    def of(cls, settings: "Settings") -> Self:
         """Return the limits of these settings."""
         return cls(settings.upload_bytes, settings.unpacked_bytes, settings.unpacked_files, settings.extra_modules)
 
 
-@dataclass(frozen=True)
-class Bundle:
-    """A valid upload.
+@dataclass(frozen=True, kw_only=True)
+class Bundle(Unpacked):
+    """A valid upload, unpacked.
 
     Attributes
     ----------
@@ -64,18 +68,11 @@ class Bundle:
         The bytes as uploaded.
     sha256 : str
         Their digest, as 64 hexadecimal digits.
-    files : Mapping[str, bytes]
-        Content by relative path; contains `complexity.py`, which a single `.py` becomes whatever its name was.
-    track, needs : Track
-        As `complexity.py` declares them.
     """
 
     filename: str
     content: bytes
     sha256: str
-    files: Mapping[str, bytes]
-    track: Track
-    needs: tuple[str, ...]
 
 
 def read_bundle(filename: str, content: bytes, limits: BundleLimits) -> Bundle:
@@ -91,17 +88,24 @@ def read_bundle(filename: str, content: bytes, limits: BundleLimits) -> Bundle:
     BundleError
         If the upload is not valid.
     """
-    name = _base_name(filename)
+    name = base_name(filename)
     if not content:
         raise BundleError(f"{name} is empty.")
     if len(content) > limits.upload_bytes:
         raise BundleError(f"{name} is larger than {_size(limits.upload_bytes)}, the most an upload may have.")
     files, declared = _files(name, content, limits)
-    digest = hashlib.sha256(content).hexdigest()
-    return Bundle(name, content, digest, MappingProxyType(files), declared.track, declared.needs)
+    return Bundle(
+        filename=name,
+        content=content,
+        sha256=hashlib.sha256(content).hexdigest(),
+        files=MappingProxyType(files),
+        track=declared.track,
+        needs=declared.needs,
+    )
 
 
-def _base_name(filename: str) -> str:
+def base_name(filename: str) -> str:
+    """Return the last part of a file's name. Raises BundleError if an upload may not have it."""
     name = re.split(r"[/\\]", filename)[-1].strip()
     if not name:
         raise BundleError("The upload has no file name; choose a .py or a .zip file.")
@@ -155,7 +159,8 @@ def _checked(sources: Mapping[str, bytes], entry: str, limits: BundleLimits) -> 
     if sum(map(len, sources.values())) > MAX_SOURCES_BYTES:
         raise BundleError(f"The Python files have more than {_size(MAX_SOURCES_BYTES)} together, the maximum.")
     for path, source in sources.items():
-        parse(path, source)  # as a check: all trees together could take a gigabyte
+        if path != entry:
+            parse(path, source)  # as a check: all trees together could take a gigabyte
     tree = parse(entry, sources[entry])
     declared = read_declaration(entry, tree)
     check_entry(entry, tree, takes_context=declared.track == "extended")

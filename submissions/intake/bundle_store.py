@@ -1,4 +1,7 @@
-"""The bundle store: a folder of uploads named by their sha256. The web process writes them, workers read them."""
+"""The bundle store: a folder of uploads named by their sha256, each with its unpacked form beside it.
+
+The web process writes them, workers read them.
+"""
 
 import hashlib
 import os
@@ -11,6 +14,7 @@ from submissions.whole_files import PART, sync_folder, write_whole
 
 FOLDERS = 256
 _DIGEST = re.compile("[0-9a-f]{64}")
+_UNPACKED = ".unpacked"
 
 
 class StoreError(Exception):
@@ -20,7 +24,8 @@ class StoreError(Exception):
 class BundleStore:
     """A content-addressed store: storing the same content twice keeps one file; files never change.
 
-    A file is `<first two digits>/<sha256>`, mode 0600. Several processes can use the store at the same time.
+    A file is `<first two digits>/<sha256>`, mode 0600, and its unpacked form `<sha256>.unpacked` in the same folder; if
+    that is missing or damaged it is made again from the upload. Several processes can use the store at the same time.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -35,15 +40,19 @@ class BundleStore:
             If it cannot be written.
         """
         digest = hashlib.sha256(content).hexdigest()
-        path = self._path(digest)
-        try:
-            if not _holds(path, content):
-                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                write_whole(path, content)
-                sync_folder(path.parent.parent)
-        except OSError as error:
-            raise StoreError(f"The upload could not be stored at {path}: {error}. Check space and rights.") from error
+        _put(self._path(digest), content)
         return digest
+
+    def put_unpacked(self, digest: str, content: bytes) -> None:
+        """Store the unpacked form of an upload (see `submissions.intake.unpacked`). Raises StoreError."""
+        _put(self._path(digest, _UNPACKED), content)
+
+    def get_unpacked(self, digest: str) -> bytes | None:
+        """Return the unpacked form of an upload, None if there is none. It may be damaged."""
+        try:
+            return self._path(digest, _UNPACKED).read_bytes()
+        except OSError:
+            return None
 
     def get(self, digest: str) -> bytes:
         """Return the content with this sha256.
@@ -53,8 +62,6 @@ class BundleStore:
         StoreError
             If it is missing or damaged.
         """
-        if not _DIGEST.fullmatch(digest):
-            raise StoreError(f"{digest!r} is not a sha256 in lower-case hexadecimal.")
         path = self._path(digest)
         try:
             content = path.read_bytes()
@@ -89,14 +96,27 @@ class BundleStore:
                 (folder / name).replace(gone)
                 if _is_older(gone, oldest):
                     gone.unlink()
+                    (folder / f"{name}{_UNPACKED}").unlink(missing_ok=True)
                 else:  # stored once more meanwhile: it is about to be used
                     gone.replace(folder / name)
             except FileNotFoundError:  # another worker was faster
                 continue
         return len(unused)
 
-    def _path(self, digest: str) -> Path:
-        return self.folder / digest[:2] / digest
+    def _path(self, digest: str, suffix: str = "") -> Path:
+        if not _DIGEST.fullmatch(digest):
+            raise StoreError(f"{digest!r} is not a sha256 in lower-case hexadecimal.")
+        return self.folder / digest[:2] / f"{digest}{suffix}"
+
+
+def _put(path: Path, content: bytes) -> None:
+    try:
+        if not _holds(path, content):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_whole(path, content)
+            sync_folder(path.parent.parent)
+    except OSError as error:
+        raise StoreError(f"The upload could not be stored at {path}: {error}. Check space and rights.") from error
 
 
 def _holds(path: Path, content: bytes) -> bool:

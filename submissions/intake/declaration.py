@@ -8,16 +8,15 @@ import contextlib
 import reprlib
 from dataclasses import dataclass
 
-from model_zoo.zoo import OFFERS
 from submissions.intake.source import BundleError, module_statements
-from submissions.zoos.tracks import TRACKS, Track
+from submissions.zoos.tracks import OFFERS, TRACKS, Track
 
 _TRACK, _NEEDS = "TRACK", "NEEDS"
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """The declaration of a measure. needs: what it requires, in the order of `model_zoo.zoo.OFFERS`."""
+    """The declaration of a measure. needs: what it requires, in the order of `submissions.zoos.tracks.OFFERS`."""
 
     track: Track = "standard"
     needs: tuple[str, ...] = ()

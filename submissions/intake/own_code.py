@@ -1,14 +1,16 @@
 """The code of a submission for its owners: its files, and the lines around the one that failed.
 
-It is read from the store as workers read it. Called by the pages of a submission and by the form that resubmits one.
+It is read from the store as workers read it, in its unpacked form. Called by the pages of a submission and by the form
+that resubmits one.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from submissions.intake.bundle import ENTRY_FILE, MAX_SOURCE_BYTES, BundleError, BundleLimits, read_bundle
+from submissions.intake.bundle import ENTRY_FILE, MAX_SOURCE_BYTES, Bundle, BundleError
 from submissions.intake.bundle_store import BundleStore, StoreError
+from submissions.intake.upload_reader import ReadingFailed, stored_code
 
 AROUND = 3  # lines shown before and after the one that failed
 _PLACE = re.compile(r"\bat (?P<path>\S.*) line (?P<line>[0-9]{1,7})$")
@@ -44,8 +46,10 @@ class Excerpt:
     lines: tuple[Line, ...]
 
 
-def stored_files(store: BundleStore, filename: str, digest: str, limits: BundleLimits) -> Mapping[str, bytes]:
-    """Read the files of a stored upload.
+def stored_files(
+    store: BundleStore, filename: str, digest: str, read: Callable[[str, bytes], Bundle]
+) -> Mapping[str, bytes]:
+    """Return the files of a stored upload.
 
     Parameters
     ----------
@@ -53,6 +57,8 @@ def stored_files(store: BundleStore, filename: str, digest: str, limits: BundleL
         As it was uploaded.
     digest : str
         The upload's sha256.
+    read : Callable[[str, bytes], Bundle]
+        Reads an upload that has no unpacked form yet, as `submissions.intake.upload_reader.read_apart` does.
 
     Returns
     -------
@@ -65,8 +71,8 @@ def stored_files(store: BundleStore, filename: str, digest: str, limits: BundleL
         If the upload cannot be read.
     """
     try:
-        return read_bundle(filename, store.get(digest), limits).files
-    except (StoreError, BundleError) as error:
+        return stored_code(store, filename, digest, read).files
+    except (StoreError, BundleError, ReadingFailed) as error:
         raise CodeUnavailable(f"The uploaded code cannot be shown: {error}") from error
 
 

@@ -100,8 +100,8 @@ def parse(path: str, source: bytes) -> ast.Module:
     except SyntaxError as error:
         where = f"{path}, line {error.lineno}" if error.lineno else path
         raise _no_import(f"{where}: {error.msg}.", path, error.lineno) from error
-    except (RecursionError, MemoryError, ValueError) as error:
-        raise _no_import(f"{path} is nested too deeply for Python to parse it.", path) from error
+    except (RecursionError, MemoryError, ValueError, SystemError) as error:
+        raise _no_import(f"{path} is nested too deeply, or too large, for Python to parse it.", path) from error
 
 
 def _check_text(path: str, source: bytes) -> None:

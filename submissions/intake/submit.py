@@ -8,8 +8,10 @@ from submissions.evaluation.attempts import add_attempt, hold_zoos
 from submissions.intake.bundle import Bundle
 from submissions.intake.bundle_store import BundleStore
 from submissions.intake.quota import refusal
+from submissions.intake.unpacked import dump
 from submissions.leaderboard.entrants import hold_entrant
 from submissions.leaderboard.shown_names import hold_names, is_taken
+from submissions.storage import idempotency
 from submissions.storage.database import Database
 from submissions.storage.name_keys import skeleton
 from submissions.storage.records import PhaseRecord, SubmissionRecord, utc_now
@@ -35,10 +37,12 @@ def submit(
     is_baseline: bool = False,
     verified_mail_needed: bool = False,
     now: datetime | None = None,
+    key_sha256: str | None = None,
 ) -> int:
     """Queue a measure: the submission and its evaluations, in one transaction.
 
-    The bundle's bytes are stored first: a crash in between leaves an unused file, never a submission without its code.
+    The bundle's bytes and their unpacked form are stored first: a crash in between leaves unused files, never a
+    submission without its code.
 
     Parameters
     ----------
@@ -48,11 +52,13 @@ def submit(
         The submission that this one resubmits.
     verified_mail_needed : bool, optional
         Whether participants need a verified address.
+    key_sha256 : str or None, optional
+        The request's idempotency key, as it is reserved in `submissions.storage.idempotency`.
 
     Returns
     -------
     int
-        The id of the submission.
+        The id of the submission; of the earlier one, if a request with the same key has made one.
 
     Raises
     ------
@@ -78,9 +84,13 @@ def submit(
         created_at=now or utc_now(),
     )
     with db.read() as session:  # refuse before anything is stored
+        if key_sha256 is not None and (made := idempotency.made(session, key_sha256)) is not None:
+            return made
         phase = _accepting(session, submission, verified_mail_needed)
-    store.put(bundle.content)
+    store.put_unpacked(store.put(bundle.content), dump(bundle))
     with db.write() as session:
+        if key_sha256 is not None and (made := idempotency.made(session, key_sha256)) is not None:
+            return made
         # Locked, because two simultaneous uploads of a team must not use the same quota.
         entrant, team_id = hold_entrant(session, phase.competition_id, user_id)
         if not is_baseline:
@@ -92,6 +102,8 @@ def submit(
         session.add(submission)
         add_attempt(session, submission, phase)
         session.flush()
+        if key_sha256 is not None:
+            idempotency.note_made(session, key_sha256, submission.id)
         return submission.id
 
 

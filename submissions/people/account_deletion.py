@@ -1,10 +1,10 @@
 """Deleting an account: the person's data are removed, their submissions stay anonymously.
 
 Submissions with their code, values and scores stay, under "deleted account" and a number, so that a leaderboard does
-not change. Removed are the name, address, password, sessions, tokens, notifications, mails, and the description, link
-and alias of the person's own submissions. In which teams the person was stays on record under the number, so that
-deleting an account does not free the Ladder's memory (`submissions.leaderboard.entrants`). Called by the account's
-pages and the API.
+not change. Removed are the name, address, password, sessions, tokens, kept answers, notifications, mails, and the
+description, link and alias of the person's own submissions. In which teams the person was stays on record under the
+number, so that deleting an account does not free the Ladder's memory (`submissions.leaderboard.entrants`). Called by
+the account's pages and the API.
 """
 
 from sqlalchemy import delete, select, update
@@ -20,6 +20,7 @@ from submissions.storage import board_version
 from submissions.storage.database import Database
 from submissions.storage.records import (
     ApiTokenRecord,
+    IdempotencyRecord,
     NotificationRecord,
     SubmissionRecord,
     TeamRecord,
@@ -55,7 +56,7 @@ def delete_account(db: Database, user_id: int, password: str) -> None:
         for team in teams.teams_of(session, user_id):
             session.get(TeamRecord, team.team_id, with_for_update=True)
             teams.go(session, team.team_id, user_id)
-        for table in (ApiTokenRecord, NotificationRecord):
+        for table in (ApiTokenRecord, IdempotencyRecord, NotificationRecord):
             session.execute(delete(table).where(table.user_id == user_id))
         end_others(session, user_id, None)
         if user.email is not None and not is_of_another(session, user.email, user_id):

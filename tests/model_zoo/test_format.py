@@ -120,9 +120,10 @@ def test_a_faulty_manifest_is_told(folder: Path, change: Callable[[Any], object]
 def test_what_is_not_a_zoo_is_told(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ZooError, match=r"no zoo\.json here"):
         open_zoo(tmp_path)
-    (folder / "zoo.json").write_bytes(b"\xff{")
-    with pytest.raises(ZooError, match=r"zoo\.json: not JSON"):
-        open_zoo(folder)
+    for content in (b"\xff{", b"[" * 100_000, b"9" * 10_000):
+        (folder / "zoo.json").write_bytes(content)
+        with pytest.raises(ZooError, match=r"zoo\.json: not JSON"):
+            open_zoo(folder)
 
 
 NETWORK_FAULTS: list[tuple[Callable[[Any], object], str]] = [

@@ -52,7 +52,7 @@ class LogIn(TokenWanted):
     password: str = Field(max_length=1000)
 
 
-@routes.post("/log-in", Who.VISITOR, Scope.READ)
+@routes.post("/log-in", Who.VISITOR, Scope.READ, is_secret=True)
 def log_in(body: LogIn) -> Created[NewToken]:
     """Exchange a name and password for a token"""
     user = authenticate(services().db, body.user, body.password)
@@ -67,7 +67,7 @@ def list_tokens() -> Tokens:
     return Tokens(items=[Token.of(one) for one in tokens_of(services().db, the_account().id)])
 
 
-@routes.post("/tokens", Who.PARTICIPANT, Scope.ACCOUNT)
+@routes.post("/tokens", Who.PARTICIPANT, Scope.ACCOUNT, is_secret=True)
 def make(body: TokenWanted) -> Created[NewToken]:
     """Make a token
 

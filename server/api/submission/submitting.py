@@ -11,12 +11,13 @@ from server.api.submission.submissions import Submission, told
 from server.auth.access import Who, the_phase
 from server.auth.login import the_account
 from server.config import services
-from server.forms.submit_form import ONE_AT_A_TIME, own_submission, submit_here
-from server.problems import faulty
-from submissions.intake.bundle import BundleError, read_bundle
+from server.forms.submit_form import Upload, own_submission, read_upload, submit_here
+from server.problems import Problem, faulty
+from submissions.intake.bundle import Bundle, BundleError
 from submissions.intake.bundle_store import StoreError
 from submissions.intake.details import details_of
 from submissions.intake.quota import quota_of, refusal
+from submissions.intake.upload_reader import RETRY_AFTER_S, ReadingFailed
 from submissions.people.tokens import Scope
 from submissions.storage.site_records import utc_now
 from submissions.storage.submission_head import SubmissionHead
@@ -119,73 +120,80 @@ def show_quota() -> Quota:
     Scope.SUBMIT,
     takes={JSON: SubmissionWanted, _MULTIPART: SubmissionForm},
     conflicts=True,
+    may_lack=True,
+    can_resume=True,
 )
 def create() -> Created[Submission]:
     """Submit a measure
 
     As JSON with its source text, or as a form with a file. The answer comes as soon as it is queued; look at it again
     until its state is final."""
-    with ONE_AT_A_TIME:
-        wanted, filename, content = _sent()
-        submission_id = _submitted(wanted, filename, content)
+    submission_id = _submitted(*_sent())
     send_hint(services().settings, submission_id)
     return Created(told(submission_id), url_for("api_submissions.show", submission_id=submission_id))
 
 
 @routes.post(
-    f"{_PHASE}/submissions/check", Who.PARTICIPANT, Scope.SUBMIT, takes={JSON: MeasureSource, _MULTIPART: MeasureFile}
+    f"{_PHASE}/submissions/check",
+    Who.PARTICIPANT,
+    Scope.SUBMIT,
+    takes={JSON: MeasureSource, _MULTIPART: MeasureFile},
+    may_lack=True,
 )
 def check() -> CheckedMeasure:
     """Read a measure as submitting it would, and store nothing"""
-    with ONE_AT_A_TIME:
-        if request.mimetype == _MULTIPART:
-            checked(lambda: MeasureFile.model_validate(dict(request.form)))
-            field, (filename, content) = "file", _file()
-        else:
-            sent = read_body(MeasureSource)
-            field, filename, content = "source", sent.filename, sent.source.encode()
-        try:
-            bundle = read_bundle(filename, content, services().bundle_limits)
-        except BundleError as error:
-            raise faulty({field: str(error)}) from None
+    if request.mimetype == _MULTIPART:
+        checked(lambda: MeasureFile.model_validate(dict(request.form)))
+        bundle = _read(_file(), "file")
+    else:
+        sent = read_body(MeasureSource)
+        bundle = _read(Upload(sent.filename, sent.source.encode()), "source")
     return CheckedMeasure.of(bundle, files=sorted(bundle.files))
 
 
-def _file() -> tuple[str, bytes]:
-    """The name and content of the file in a form, read no further than one may be long."""
+def _file() -> Upload:
+    """The file in a form, read no further than one may be long."""
     file = request.files.get("file")
     if file is None or not file.filename:
         raise faulty({"file": "Send a .py or a .zip file."})
-    return file.filename, file.stream.read(services().bundle_limits.upload_bytes + 1)
+    return Upload(file.filename, file.stream.read(services().bundle_limits.upload_bytes + 1))
 
 
-def _sent() -> tuple[SubmissionWanted | SubmissionForm, str, bytes]:
-    """What the request says of the measure, its file's name and content. Raises Problem."""
+def _sent() -> tuple[SubmissionWanted | SubmissionForm, Upload]:
+    """What the request says of the measure, and its file. Raises Problem."""
     if request.mimetype == _MULTIPART:
         fields = {name: value for name, value in request.form.items() if value}
         form = checked(lambda: SubmissionForm.model_validate(fields))
-        return form, *_file()
+        return form, _file()
     wanted = read_body(SubmissionWanted)
     if wanted.source is not None:
-        return wanted, wanted.filename, wanted.source.encode()
+        return wanted, Upload(wanted.filename, wanted.source.encode())
     if wanted.parent is None:
         raise faulty({"source": "Send the measure's source text, or name a parent to submit its code again."})
     parent = _own(wanted.parent)
     try:
-        return wanted, parent.filename, services().store.get(parent.bundle_sha256)
+        content = services().store.get(parent.bundle_sha256)
     except StoreError:
         raise faulty({"parent": "Its code is not in the store any more."}) from None
+    return wanted, Upload(parent.filename, content, parent.bundle_sha256)
 
 
-def _submitted(wanted: SubmissionWanted | SubmissionForm, filename: str, content: bytes) -> int:
+def _submitted(wanted: SubmissionWanted | SubmissionForm, sent: Upload) -> int:
     """The id of the new submission. Raises Problem."""
     parent_id = None if wanted.parent is None else _own(wanted.parent).id
     said = details_of(wanted.name, wanted.description, wanted.link, wanted.alias)
-    try:
-        bundle = read_bundle(filename, content, services().bundle_limits)
-    except BundleError as error:
-        raise faulty({"source" if isinstance(wanted, SubmissionWanted) else "file": str(error)}) from None
+    bundle = _read(sent, "source" if isinstance(wanted, SubmissionWanted) else "file")
     return submit_here(said, bundle, parent_id)
+
+
+def _read(sent: Upload, field: str) -> Bundle:
+    """Check and unpack an upload, which came in this field of the request. Raises Problem."""
+    try:
+        return read_upload(sent)
+    except BundleError as error:
+        raise faulty({field: str(error)}) from None
+    except ReadingFailed as error:
+        raise Problem(503, str(error), retry_after=RETRY_AFTER_S) from None
 
 
 def _own(submission_id: int) -> SubmissionHead:

@@ -6,6 +6,7 @@ with one sentence and an exit status: 2 if the server refuses, 3 if it cannot be
 
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from server.commands.participant.stored_logins import Login
 
 TIMEOUT_S = 30.0
 MOST_WAITS = 5
+REPEAT_AFTER_S = (1.0, 3.0)  # if the server did not answer to an upload
 LONGEST_WAIT_S = 120
 
 
@@ -109,11 +111,20 @@ class Client:
         self._answer(lambda: self._http.delete(path))
 
     def submit(self, phase: str, path: Path, said: Mapping[str, str]) -> SubmissionDetail:
-        """Upload a measure to COMPETITION/PHASE."""
+        """Upload a measure to COMPETITION/PHASE; repeated if the answer gets lost, which makes one submission."""
         competition, _, slug = phase.partition("/")
         address = f"/competitions/{competition}/phases/{slug}/submissions"
         files = {"file": (path.name, path.read_bytes())}
-        return cast(SubmissionDetail, self._json(lambda: self._http.post(address, data=dict(said), files=files)))
+        headers = {"Idempotency-Key": uuid.uuid4().hex}
+        for pause_s in (*REPEAT_AFTER_S, None):
+            try:
+                sent = self._json(lambda: self._http.post(address, data=dict(said), files=files, headers=headers))
+                return cast(SubmissionDetail, sent)
+            except Unreachable:
+                if pause_s is None:
+                    raise
+                time.sleep(pause_s)
+        raise AssertionError
 
     def changes(self, submission_id: int, wait: Callable[[SubmissionDetail], float]) -> Iterator[SubmissionDetail]:
         """Yield the submission now and after every change.

@@ -8,6 +8,7 @@ from server.auth.invitations import invited_to
 from server.auth.login import the_account
 from server.config import services
 from server.forms.fields import text_field
+from server.http.idempotency import once
 from server.http.public_urls import full_address
 from submissions.intake.listing import own_submissions
 from submissions.people import teams
@@ -39,6 +40,7 @@ def show(**_named: object) -> str:
 
 @pages.post(_TEAM)
 @allow(Who.PARTICIPANT)
+@once()
 def create(**_named: object) -> ResponseReturnValue:
     name = text_field("name", NAME_LENGTHS[1] + 1)
     try:

@@ -7,6 +7,7 @@ from server.auth.access import allow
 from server.auth.login import the_account
 from server.config import services
 from server.forms.fields import paragraph_field, text_field
+from server.http.idempotency import once
 from submissions.competitions.announcements import announce, announcements_of, withdraw
 from submissions.competitions.competitions import (
     TEXT_LENGTH,
@@ -50,6 +51,7 @@ def change(competition_id: int) -> ResponseReturnValue:
 
 @pages.post(f"{_COMPETITION}/announcements")
 @allow(Permission.MANAGE_PHASES)
+@once()
 def add_announcement(competition_id: int) -> ResponseReturnValue:
     _the_competition(competition_id)
     title, text = text_field("headline", TITLE_LENGTH + 1), paragraph_field("message", TEXT_LENGTH + 1)

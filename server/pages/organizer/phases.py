@@ -9,6 +9,7 @@ from server.auth.login import the_account
 from server.config import services
 from server.forms.fields import ids_field, paragraph_field, text_field
 from server.forms.phase_form import PhaseFields, fields_of, plan_in, posted_fields
+from server.http.idempotency import once
 from submissions.competitions.competitions import TEXT_LENGTH, TITLE_LENGTH
 from submissions.competitions.exposure import UnconfirmedError
 from submissions.competitions.phases import (
@@ -59,6 +60,7 @@ def form() -> str:
 
 @pages.post("/organizer/phases/new")
 @allow(Permission.MANAGE_PHASES)
+@once()
 def open_new() -> ResponseReturnValue:
     before = default_plan()
     fields = posted_fields(before)

@@ -15,6 +15,7 @@ from server.config import services
 from server.forms.fields import paragraph_field, text_field
 from server.forms.zoo_fields import is_zoo_name, own_recipe
 from server.http.headers import conditional
+from server.http.idempotency import once
 from submissions.storage.roles import Permission
 from submissions.storage.site_records import JobKind, JobState, ZooJobRecord, ZooUploadRecord, utc_now
 from submissions.zoos.allowed_sources import SourceError, allowed_address
@@ -39,6 +40,7 @@ def overview() -> str:
 
 @pages.post("/organizer/zoos/add/folder")
 @allow(Permission.MANAGE_ZOOS)
+@once()
 def add_folder() -> ResponseReturnValue:
     try:
         address = allowed_address(text_field("address", _ADDRESS_LENGTH), services().settings.zoo_sources)
@@ -49,6 +51,7 @@ def add_folder() -> ResponseReturnValue:
 
 @pages.post("/organizer/zoos/add/pgdl")
 @allow(Permission.MANAGE_ZOOS)
+@once()
 def add_pgdl() -> ResponseReturnValue:
     sources = [source for source in services().settings.zoo_sources if source.startswith("/")]
     name, test_size = text_field("name", 81), text_field("test_size", 9)
@@ -75,6 +78,7 @@ def add_pgdl() -> ResponseReturnValue:
 
 @pages.post("/organizer/zoos/add/recipe")
 @allow(Permission.MANAGE_ZOOS)
+@once()
 def add_recipe() -> ResponseReturnValue:
     chosen = text_field("recipe", 80)
     try:

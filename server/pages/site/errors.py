@@ -34,6 +34,7 @@ _PAGES = {
     403: ("Not allowed", "Your account may not open this page or do this."),
     404: ("Not found", "There is nothing at this address. It may have moved, or it may not be public."),
     405: ("Not possible", "This address does not support this method."),
+    409: ("Sent before", "The same form was sent before and has no answer yet. Look whether it took effect."),
     413: ("Too large", "The request is larger than this server accepts."),
     503: ("Not ready", "It is being made, or something that it needs cannot be reached. Try again in a few seconds."),
     429: ("Too many requests", "You have sent too many requests in a short time. Wait a moment and try again."),

@@ -6,8 +6,9 @@ from flask import Blueprint, Response, abort, current_app, render_template, send
 
 from server.auth.access import OwnerOr, allow, the_submission
 from server.config import services
+from server.forms.submit_form import uploaded_files
 from submissions.intake.bundle_store import StoreError
-from submissions.intake.own_code import CodeUnavailable, readable, stored_files
+from submissions.intake.own_code import CodeUnavailable, readable
 from submissions.storage.roles import Permission
 
 pages = Blueprint("code", __name__)
@@ -19,9 +20,7 @@ _CODE = "/submissions/<submission:submission_id>/code"
 def show(**_named: object) -> str:
     submission = the_submission()
     try:
-        files = readable(
-            stored_files(services().store, submission.filename, submission.bundle_sha256, services().bundle_limits)
-        )
+        files = readable(uploaded_files(submission))
         why_not = None
     except CodeUnavailable as error:
         current_app.logger.warning("submission %d: %s", submission.id, error)

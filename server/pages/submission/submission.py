@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from server.auth.access import OwnerOr, Who, allow, is_owner, is_owner_or_may, the_submission
 from server.auth.result_access import reader_of, told_of
 from server.config import services
+from server.forms.submit_form import uploaded_files
 from server.http.headers import conditional
 from server.presentation import eta_sentences
 from submissions.evaluation.eta import Estimate, estimate
@@ -19,7 +20,7 @@ from submissions.evaluation.outcomes import cancel
 from submissions.evaluation.page_state import page_state
 from submissions.evaluation.submission_progress import Progress, progress
 from submissions.intake.listing import phase_for_another
-from submissions.intake.own_code import CodeUnavailable, Excerpt, excerpt, stored_files
+from submissions.intake.own_code import CodeUnavailable, Excerpt, excerpt
 from submissions.storage.roles import Permission
 from submissions.storage.site_records import PhaseRecord, utc_now
 from submissions.storage.submission_head import SubmissionHead
@@ -118,7 +119,7 @@ def _excerpt(submission: SubmissionHead, now: Progress) -> Excerpt | None:
     if now.failure is None:
         return None
     try:
-        files = stored_files(services().store, submission.filename, submission.bundle_sha256, services().bundle_limits)
+        files = uploaded_files(submission)
     except CodeUnavailable as error:
         current_app.logger.warning("submission %d: %s", submission.id, error)
         return None

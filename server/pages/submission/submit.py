@@ -5,7 +5,7 @@ The same check runs while somebody types (`check`); it stores nothing.
 
 from dataclasses import dataclass
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from server.auth.access import Who, allow, the_phase
@@ -13,21 +13,23 @@ from server.auth.login import the_account
 from server.auth.parameters import id_in
 from server.config import services
 from server.forms.submit_form import (
-    ONE_AT_A_TIME,
     Draft,
     Upload,
     draft_of,
     posted_draft,
     posted_upload,
+    read_upload,
     submit_here,
 )
+from server.http.idempotency import once
 from submissions.evaluation.smoke_run import smoke_zoo
 from submissions.intake import details
-from submissions.intake.bundle import MAX_SOURCE_BYTES, Bundle, BundleError, read_bundle
+from submissions.intake.bundle import MAX_SOURCE_BYTES, Bundle, BundleError
 from submissions.intake.details import DetailsError, details_of
 from submissions.intake.own_code import as_text
 from submissions.intake.quota import quota_of, refusal
 from submissions.intake.submit import SubmissionRefused
+from submissions.intake.upload_reader import ReadingFailed
 from submissions.storage.site_records import utc_now
 from submissions.storage.states import Reason
 from worker.hints import send_hint
@@ -62,6 +64,7 @@ def form(**_named: object) -> ResponseReturnValue:
 
 @pages.post(_FORM)
 @allow(Who.PARTICIPANT)
+@once(can_resume=True)
 def upload(**_named: object) -> ResponseReturnValue:
     draft, submission_id = posted_draft(), None
     messages: dict[str, str] = {}
@@ -70,14 +73,15 @@ def upload(**_named: object) -> ResponseReturnValue:
     except DetailsError as error:
         messages |= error.messages
     try:
-        with ONE_AT_A_TIME:
-            sent, draft = posted_upload(draft)
-            bundle = _bundle(sent)
-            messages |= _track_fault(draft, bundle)
-            if not messages:
-                submission_id = submit_here(said, bundle, draft.parent.id if draft.parent else None)
+        sent, draft = posted_upload(draft)
+        bundle = _bundle(sent)
+        messages |= _track_fault(draft, bundle)
+        if not messages:
+            submission_id = submit_here(said, bundle, draft.parent.id if draft.parent else None)
     except BundleError as error:
         messages["file"] = str(error)
+    except ReadingFailed as error:
+        return form_page(draft, messages | {"form": str(error)}), 503
     except SubmissionRefused as error:
         messages["form"] = str(error)
     if submission_id is None:
@@ -93,11 +97,12 @@ def check(**_named: object) -> str:
     """What the form would say of this measure: a fragment, for the page to show while somebody types."""
     draft, sent = posted_draft(), None
     try:
-        with ONE_AT_A_TIME:
-            sent, draft = posted_upload(draft)
-            bundle = _bundle(sent)
+        sent, draft = posted_upload(draft)
+        bundle = _bundle(sent)
     except BundleError as error:
         return render_template("submission/_check.html", fault=_fault(error, sent), bundle=None)
+    except ReadingFailed:
+        abort(503)
     if wrong := _track_fault(draft, bundle):
         fault = Fault(wrong["track"], None, None, None, None)
         return render_template("submission/_check.html", fault=fault, bundle=None)
@@ -131,7 +136,7 @@ def form_page(draft: Draft, messages: dict[str, str] | None = None) -> str:
 def _bundle(sent: Upload | None) -> Bundle:
     if sent is None:
         raise BundleError("Choose a .py or a .zip file, or write the measure in the editor.")
-    return read_bundle(sent.filename, sent.content, services().bundle_limits)
+    return read_upload(sent)
 
 
 def _track_fault(draft: Draft, bundle: Bundle) -> dict[str, str]:

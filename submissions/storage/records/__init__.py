@@ -12,6 +12,7 @@ from submissions.storage.records.competitions import (
     PhaseRecord,
     PhaseZooRecord,
 )
+from submissions.storage.records.idempotency import IdempotencyRecord
 from submissions.storage.records.kinds import (
     CountRule,
     JobKind,

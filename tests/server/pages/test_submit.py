@@ -13,6 +13,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from server.config import EXTENSION
+from submissions.intake import upload_reader
 from submissions.storage.records import SubmissionRecord, utc_now
 from submissions.storage.states import State
 from tests.records import START
@@ -22,8 +23,8 @@ FORM = "/competitions/demo/main/submit"
 
 
 def _stored_files(site: Site) -> int:
-    """Uploads: the zoos have a folder of their own in the store."""
-    return sum(path.is_file() for path in site.settings.store_folder.glob("??/*"))
+    """Uploads, without their unpacked forms: the zoos have a folder of their own in the store."""
+    return sum(path.is_file() and not path.suffix for path in site.settings.store_folder.glob("??/*"))
 
 
 def _zip(files: dict[str, bytes]) -> bytes:
@@ -303,6 +304,43 @@ def test_the_check_reads_files_too(site: Site, content: bytes, filename: str, se
     site.phase()
     assert sentence in unescaped(checked(site, file=(io.BytesIO(content), filename)))
     assert _stored_files(site) == 0
+
+
+def test_a_measure_that_takes_too_long_to_parse_is_refused_with_everything_typed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_reader, "CPU_S", 1)
+    monkeypatch.setattr(upload_reader, "WALL_S", 100.0)
+    site.phase()
+    slow = b"f'" + b"{a}" * 80_000 + b"'\n" + GOOD_MEASURE
+    answer = sent(site, name="Slow", file=(io.BytesIO(slow), "slow.py"))
+    assert answer.status_code == 422
+    assert "slow.py could not be read within 1 s of processor time" in answer.text
+    assert 'value="Slow"' in answer.text
+    assert (site.states(), _stored_files(site)) == ([], 0)
+
+
+def test_a_server_that_is_too_busy_to_read_a_measure_keeps_everything_typed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_reader, "WALL_S", 0.001)
+    site.phase()
+    answer = sent(site, name="Mine", code=GOOD_MEASURE.decode())
+    assert answer.status_code == 503
+    assert "too busy to check this upload" in answer.text
+    assert 'value="Mine"' in answer.text
+    assert GOOD_MEASURE.decode() in unescaped(answer)
+    fields = {"code": GOOD_MEASURE.decode()}
+    assert site.browser("ann").post(f"{FORM}/check", fields, form=FORM).status_code == 503
+
+
+def test_after_the_upload_no_page_reads_it_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.phase()
+    uploaded(site, _zip({"complexity.py": GOOD_MEASURE, "b.txt": b"second file"}), "mine.zip")
+    monkeypatch.setattr(upload_reader, "_COMMAND", ("false",))
+    page = site.browser("ann").get("/submissions/1/code").text
+    assert "second file" in page
+    assert sent(site, code="", parent="1").status_code == 302
 
 
 def uploaded(site: Site, content: bytes, filename: str, **fields: object) -> None:

@@ -201,6 +201,8 @@ def test_a_folder_and_a_pgdl_task_below_the_allowed_ones_become_jobs(make_site: 
         ("pgdl", {"task": "/data/zoos/x", "test_size": "many"}, "Give the number of test examples"),
         ("recipe", {"recipe": "none"}, "there is no recipe 'none'"),
         ("recipe", {"recipe": "+", "toml": "name ="}, "This is not TOML"),
+        ("recipe", {"recipe": "+", "toml": f"a = {'[' * 20_000}"}, "This TOML is nested too deeply"),
+        ("recipe", {"recipe": "+", "toml": f"a = {'9' * 20_000}"}, "This is not TOML"),
         ("recipe", {"recipe": "+", "toml": "name = 'x'"}, "The recipe is wrong: title"),
     ],
 )

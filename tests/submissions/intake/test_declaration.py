@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from model_zoo import zoo
 from model_zoo.store import ZooStore
 from submissions.competitions.competitions import CompetitionError
 from submissions.competitions.phase_zoos import attach_zoo, replace_zoo
@@ -14,12 +15,16 @@ from submissions.intake.submit import SubmissionRefused
 from submissions.storage.database import Database
 from submissions.storage.records import PhaseRecord, Purpose, ZooRecord
 from submissions.zoos.registry import register_zoo
-from submissions.zoos.tracks import in_words, refusal
+from submissions.zoos.tracks import OFFERS, in_words, refusal
 from tests.factories import Competition, bundle_of, make_competition, make_tiny_zoo, zip_of
 
 EXTENDED = 'TRACK = "extended"\n'
 FUNCTION = "def complexity(model, dataset, context): return 1\n"
 SIBLINGS = f'{EXTENDED}NEEDS = ("siblings",)\n{FUNCTION}'
+
+
+def test_a_measure_may_need_what_zoos_may_offer() -> None:
+    assert OFFERS == zoo.OFFERS
 
 
 def declared(source: str) -> tuple[str, tuple[str, ...]]:

@@ -1,5 +1,7 @@
 """What an author reads of the code that was uploaded, and of the line that failed."""
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,20 +9,22 @@ from hypothesis import strategies as st
 from submissions.intake.bundle import BundleLimits
 from submissions.intake.bundle_store import BundleStore
 from submissions.intake.own_code import AROUND, CodeUnavailable, as_text, excerpt, readable, stored_files
+from submissions.intake.upload_reader import read_apart
 from tests.factories import SQUARED_NORM, zip_of
 
+READ = partial(read_apart, limits=BundleLimits())
 SOURCE = "".join(f"line {number}\n" for number in range(1, 21)).encode()
 
 
 def test_a_single_file_is_read_back_as_the_entry_file(store: BundleStore) -> None:
     digest = store.put(SQUARED_NORM)
-    files = stored_files(store, "measure.py", digest, BundleLimits())
+    files = stored_files(store, "measure.py", digest, READ)
     assert [(file.path, file.text) for file in readable(files)] == [("complexity.py", SQUARED_NORM.decode())]
 
 
 def test_the_files_of_an_archive_come_with_the_entry_file_first(store: BundleStore) -> None:
     content = zip_of({"a.py": b"x = 1\n", "complexity.py": SQUARED_NORM, "table.bin": b"\0\1"})
-    files = stored_files(store, "m.zip", store.put(content), BundleLimits())
+    files = stored_files(store, "m.zip", store.put(content), READ)
     assert [(file.path, file.size_bytes, file.text is None) for file in readable(files)] == [
         ("complexity.py", len(SQUARED_NORM), False),
         ("a.py", 6, False),
@@ -30,9 +34,10 @@ def test_the_files_of_an_archive_come_with_the_entry_file_first(store: BundleSto
 
 def test_an_upload_that_is_gone_or_no_longer_allowed_is_told(store: BundleStore) -> None:
     with pytest.raises(CodeUnavailable, match="cannot be read"):
-        stored_files(store, "measure.py", "0" * 64, BundleLimits())
+        stored_files(store, "measure.py", "0" * 64, READ)
+    strict = partial(read_apart, limits=BundleLimits(upload_bytes=10))
     with pytest.raises(CodeUnavailable, match="larger than"):
-        stored_files(store, "measure.py", store.put(SQUARED_NORM), BundleLimits(upload_bytes=10))
+        stored_files(store, "measure.py", store.put(SQUARED_NORM), strict)
 
 
 @pytest.mark.parametrize("line", [1, 2, 10, 20])

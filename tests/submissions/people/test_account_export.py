@@ -14,9 +14,11 @@ from submissions.messages import outbox
 from submissions.people import accounts, sessions, teams, tokens
 from submissions.people.account_deletion import DeletionRefused, delete_account
 from submissions.people.account_export import write_export
+from submissions.storage import idempotency
 from submissions.storage.database import Database
 from submissions.storage.records import (
     ApiTokenRecord,
+    IdempotencyRecord,
     MailRecord,
     NotificationRecord,
     PhaseRecord,
@@ -125,6 +127,7 @@ def test_a_deleted_account_keeps_its_place_on_the_board_and_nothing_of_the_perso
         session.add(NotificationRecord(user_id=records.ann, text="It was scored.", submission_id=made))
     tokens.create_token(db, records.ann, "laptop", ["read"])
     key = sessions.begin(db, records.ann, "Firefox")
+    idempotency.begin(db, "k" * 64, "r" * 64, user_id=records.ann)
     delete_account(db, records.ann, PASSWORD)
     with db.read() as session:
         user = session.get_one(UserRecord, records.ann)
@@ -135,7 +138,7 @@ def test_a_deleted_account_keeps_its_place_on_the_board_and_nothing_of_the_perso
             False,
         )
         assert user.deleted_at is not None
-        for table in (ApiTokenRecord, NotificationRecord, SessionRecord, TeamMemberRecord):
+        for table in (ApiTokenRecord, IdempotencyRecord, NotificationRecord, SessionRecord, TeamMemberRecord):
             assert session.scalar(select(func.count()).select_from(table)) == 0
         assert session.scalars(select(MailRecord.address)).all() == ["bob@example.org"]
         submission = session.get_one(SubmissionRecord, made)
