@@ -20,6 +20,7 @@ from model_zoo import NetworkEntry, Zoo, ZooError
 from model_zoo.store import ZooStore
 from scoring import ScoringError
 from submissions.evaluation import outcomes, queue
+from submissions.evaluation.failure_disclosure import OurFault
 from submissions.intake.bundle import BundleError, BundleLimits, read_bundle
 from submissions.intake.bundle_store import BundleStore, StoreError
 from submissions.leaderboard import rank_intervals
@@ -37,11 +38,21 @@ from worker.sandbox.protocol import (
     Sandbox,
     SandboxError,
     Value,
+    ZooCodeError,
     seed_of,
 )
 
 WATCH_S = 0.5  # seconds between two checks whether a claim is lost, for example because it was cancelled
 LEAST_WALL_S = 0.001  # where a pooled limit is used up: the network then fails at once
+_OUR_FAULTS: dict[type[Exception], OurFault] = {  # the first that fits
+    ZooCodeError: OurFault.ARCHITECTURE,
+    SandboxError: OurFault.SANDBOX,
+    ZooError: OurFault.ZOO,
+    StoreError: OurFault.UPLOAD,
+    BundleError: OurFault.UPLOAD,
+    ScoringError: OurFault.SCORE,
+    OSError: OurFault.FILES,
+}
 _log = logging.getLogger(__name__)
 
 
@@ -114,12 +125,12 @@ class Evaluator:
                 with self.zoos.fetched(zoo, names):
                     outcome = sandbox.evaluate(files, seed)
                 is_wanted = self._record(claim, run, outcome, dict(sandbox.layers))
-            except (SandboxError, ZooError, StoreError, BundleError, ScoringError) as error:
+            except tuple(_OUR_FAULTS) as error:
                 if self._stopping.is_set() or queue.held_by(self.db, claim.owner) == 0:
                     break
                 _log.error("submission %d, our fault: %s", claim.submission_id, error)
-                first_line = (str(error).splitlines() or [type(error).__name__])[0][:500]
-                queue.give_back_broken(self.db, run.id, claim.owner, first_line)
+                fault = next(fault for kind, fault in _OUR_FAULTS.items() if isinstance(error, kind))
+                queue.give_back_broken(self.db, run.id, claim.owner, fault, str(error))
                 work = None
                 continue
             evaluated += 1

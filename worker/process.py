@@ -149,7 +149,7 @@ def _work(settings: Settings, db: Database, pool: SandboxPool, name: str, mailer
 
 def make_evaluator(settings: Settings, db: Database, pool: SandboxPool, name: str) -> Evaluator:
     def wake() -> None:
-        if evaluator.free_slots and queue.pending(db) > 0:
+        if evaluator.free_slots and queue.pending(db, worker=name) > 0:
             send_hint(settings)
 
     evaluator = Evaluator(
@@ -171,7 +171,7 @@ def _register_tasks(
     def work() -> None:
         if not evaluator.free_slots:
             return  # the thread for zoos must not wait for a slot; the threads that hold one look again
-        if evaluator.free_slots > 1 and queue.pending(db) > 0:
+        if evaluator.free_slots > 1 and queue.pending(db, worker=evaluator.owner_prefix) > 0:
             send_hint(settings)  # wake the next slot; each slot wakes one more
         evaluator.work()
 
@@ -190,7 +190,7 @@ def _sweeper(
     def sweep() -> None:
         try:
             workers.seen(db, name)
-            waiting = queue.sweep(db)
+            waiting = queue.sweep(db, worker=name)
             if waiting and evaluator.free_slots:
                 send_hint(settings)
             if jobs.sweep(db) and zoos.is_free:

@@ -2,7 +2,8 @@
 
 Workers claim a batch under a lease, renew it with heartbeats, and give it back if they stop. A sweeper returns expired
 leases to the queue. Celery messages only hint that there is work. A submission's scored runs can be claimed once its
-smoke run has passed, its repeats once it is scored.
+smoke run has passed, its repeats once it is scored. `submissions.evaluation.retries` decides when a run that was given
+back or lost is offered again.
 """
 
 from collections.abc import Collection
@@ -12,7 +13,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
+from submissions.evaluation.failure_disclosure import OurFault, our_fault_text
 from submissions.evaluation.outcomes import give_up, lock_submission_of
+from submissions.evaluation.retries import is_due, note_loss, note_try, worker_of
 from submissions.evaluation.time_pool import left_s
 from submissions.storage.database import Database
 from submissions.storage.limits import Limits
@@ -28,7 +31,6 @@ from submissions.storage.records import (
 )
 from submissions.storage.states import OPEN, Event, State, sources
 
-MAX_TRIES = 3
 BATCH = 4  # runs that a worker's slot claims at once
 
 
@@ -72,7 +74,7 @@ def claim(db: Database, owner: str, *, batch: int, lease_s: float, now: datetime
     Parameters
     ----------
     owner : str
-        Name of the claiming worker slot.
+        Name of the claiming worker, a slash, and what tells this claim from its others.
     lease_s : float
         Seconds until the claim expires.
 
@@ -82,8 +84,9 @@ def claim(db: Database, owner: str, *, batch: int, lease_s: float, now: datetime
         None if nothing is pending.
     """
     moment = now or utc_now()
+    waits = and_(RunRecord.state == "pending", is_due(worker_of(owner), moment))
     with db.write() as session:
-        evaluation_id = session.scalar(_next_evaluation())
+        evaluation_id = session.scalar(_next_evaluation(waits))
         if evaluation_id is None:
             return None
         evaluation = session.get_one(EvaluationRecord, evaluation_id)
@@ -92,7 +95,7 @@ def claim(db: Database, owner: str, *, batch: int, lease_s: float, now: datetime
             return None
         run_ids = (
             select(RunRecord.id)
-            .where(RunRecord.evaluation_id == evaluation_id, RunRecord.state == "pending")
+            .where(RunRecord.evaluation_id == evaluation_id, waits)
             .order_by(RunRecord.position)
             .limit(batch)
         )
@@ -100,7 +103,7 @@ def claim(db: Database, owner: str, *, batch: int, lease_s: float, now: datetime
         rows = session.execute(
             update(RunRecord)
             .where(RunRecord.id.in_(run_ids), RunRecord.state == "pending")
-            .values(state="claimed", tries=RunRecord.tries + 1, lease_owner=owner, lease_until=lease_until)
+            .values(state="claimed", lease_owner=owner, lease_until=lease_until)
             .returning(RunRecord.position, RunRecord.id, RunRecord.network_id)
             .execution_options(synchronize_session=False)
         ).all()
@@ -150,7 +153,8 @@ def _claimable() -> ColumnElement[bool]:
     )
 
 
-def _next_evaluation() -> Select[int]:
+def _next_evaluation(waits: ColumnElement[bool]) -> Select[int]:
+    """Return the query for the evaluation whose turn it is. waits: the condition that a run may be claimed."""
     is_smoke = EvaluationRecord.purpose == Purpose.SMOKE
     held = (
         select(
@@ -168,12 +172,11 @@ def _next_evaluation() -> Select[int]:
         (EvaluationRecord.purpose == Purpose.REPEAT, 2),
         else_=1,
     )
-    run = aliased(RunRecord)
     return (
         select(EvaluationRecord.id)
         .join(SubmissionRecord, EvaluationRecord.submission_id == SubmissionRecord.id)
         .outerjoin(held, held.c.user_id == SubmissionRecord.user_id)
-        .where(_claimable(), exists().where(run.evaluation_id == EvaluationRecord.id, run.state == "pending"))
+        .where(_claimable(), exists().where(RunRecord.evaluation_id == EvaluationRecord.id, waits))
         .order_by(
             turn,
             SubmissionRecord.priority.desc(),
@@ -232,9 +235,9 @@ def heartbeat(db: Database, owner: str, *, lease_s: float, now: datetime | None 
 
 
 def release(db: Database, owner: str) -> int:
-    """Return the runs that `owner` has not begun to the queue, without counting a try."""
+    """Return the runs that `owner` holds to the queue; this counts as nothing."""
     with db.write() as session:
-        returned = {"state": "pending", "tries": RunRecord.tries - 1, "lease_owner": None, "lease_until": None}
+        returned = {"state": "pending", "lease_owner": None, "lease_until": None}
         return rows_changed(session, update(RunRecord).where(*_held(owner)).values(returned))
 
 
@@ -242,36 +245,49 @@ def _held(owner: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return RunRecord.lease_owner == owner, RunRecord.state == "claimed"
 
 
-def give_back_broken(db: Database, run_id: int, owner: str, detail: str) -> None:
-    """Return a run to the queue after a fault of ours; after MAX_TRIES, end the submission as broken."""
+def give_back_broken(
+    db: Database, run_id: int, owner: str, fault: OurFault, message: str, now: datetime | None = None
+) -> None:
+    """Return a run to the queue after a fault of ours; end the submission as broken after too many.
+
+    Parameters
+    ----------
+    message : str
+        What happened. It is not stored; log it.
+    """
     with db.write() as session:
         lock_submission_of(session, run_id)
         run = session.get(RunRecord, run_id)
         if run is None or run.state != "claimed" or run.lease_owner != owner:
             return
-        _requeue(session, run, detail)
+        is_over = note_try(run, now or utc_now())
+        _return(run)
+        if is_over:
+            _give_up(session, run, f"{our_fault_text(fault, message)} ({run.tries} tries)")
 
 
-def sweep(db: Database, now: datetime | None = None) -> int:
+def sweep(db: Database, now: datetime | None = None, *, worker: str = "") -> int:
     """Return the runs with expired leases to the queue.
 
     Returns
     -------
     int
-        The number of runs that are pending now.
+        The number of runs that `worker` may claim now; see `pending`.
     """
-    _return_lost(db, RunRecord.lease_until < (now or utc_now()))
-    return pending(db)
+    moment = now or utc_now()
+    _return_lost(db, RunRecord.lease_until < moment, moment)
+    return pending(db, now, worker=worker)
 
 
-def pending(db: Database) -> int:
-    """Return how many runs may be claimed now."""
+def pending(db: Database, now: datetime | None = None, *, worker: str = "") -> int:
+    """Return how many runs a worker may claim now; without a name, one that has failed none of them."""
     with db.read() as session:
         runs = select(func.count(RunRecord.id)).join(EvaluationRecord).join(EvaluationRecord.submission)
-        return session.scalar(runs.where(RunRecord.state == "pending", _claimable())) or 0
+        due = is_due(worker, now or utc_now())
+        return session.scalar(runs.where(RunRecord.state == "pending", due, _claimable())) or 0
 
 
-def return_runs_of(db: Database, owners: Collection[str]) -> int:
+def return_runs_of(db: Database, owners: Collection[str], now: datetime | None = None) -> int:
     """Return the runs of dead workers to the queue without waiting for their leases.
 
     Returns
@@ -279,7 +295,7 @@ def return_runs_of(db: Database, owners: Collection[str]) -> int:
     int
         The number of returned runs.
     """
-    return _return_lost(db, RunRecord.lease_owner.in_(owners))
+    return _return_lost(db, RunRecord.lease_owner.in_(owners), now or utc_now())
 
 
 def owners(db: Database) -> set[str]:
@@ -289,21 +305,43 @@ def owners(db: Database) -> set[str]:
         return {owner for owner in held if owner is not None}
 
 
-def _return_lost(db: Database, condition: ColumnElement[bool]) -> int:
-    lost = select(RunRecord.id).where(RunRecord.state == "claimed", condition)
+def _return_lost(db: Database, condition: ColumnElement[bool], now: datetime) -> int:
+    """Return the claimed runs that satisfy the condition, claim by claim."""
+    lost = (RunRecord.state == "claimed", condition)
     with db.read() as session:
-        run_ids = session.scalars(lost).all()
-    for run_id in run_ids:
-        with db.write() as session:
-            lock_submission_of(session, run_id)
-            run = session.scalar(select(RunRecord).where(RunRecord.id.in_(lost), RunRecord.id == run_id))
-            if run is not None:  # nobody renewed, finished or returned it meanwhile
-                _requeue(session, run, "the worker that held the run stopped answering")
-    return len(run_ids)
+        claims = session.execute(
+            select(RunRecord.evaluation_id, RunRecord.lease_owner, func.min(RunRecord.id))
+            .where(*lost)
+            .group_by(RunRecord.evaluation_id, RunRecord.lease_owner)
+        ).all()
+    return sum(_return_claim(db, run_id, now, *lost, _is_of(*claim)) for *claim, run_id in claims)
 
 
-def _requeue(session: Session, run: RunRecord, detail: str) -> None:
-    if run.tries < MAX_TRIES:
-        run.state, run.lease_owner, run.lease_until = "pending", None, None
-        return
-    give_up(session, session.get_one(EvaluationRecord, run.evaluation_id), f"{detail} ({run.tries} tries)")
+def _is_of(evaluation_id: int, owner: str) -> ColumnElement[bool]:
+    return and_(RunRecord.evaluation_id == evaluation_id, RunRecord.lease_owner == owner)
+
+
+def _return_claim(db: Database, run_id: int, now: datetime, *lost: ColumnElement[bool]) -> int:
+    """Return the lost runs of one claim, which `run_id` is one of. Only that which its owner evaluated is a loss.
+
+    A worker evaluates a claim in the order of the positions, and what has an outcome is not claimed any more. So it was
+    at the first of those that are left. No write has to mark the beginning of each network.
+    """
+    with db.write() as session:
+        lock_submission_of(session, run_id)
+        runs = session.scalars(select(RunRecord).where(*lost).order_by(RunRecord.position)).all()
+        for run in runs:  # none that was renewed, finished or returned meanwhile
+            is_over = run is runs[0] and note_loss(run, now)
+            _return(run)
+            if is_over:
+                _give_up(session, run, f"{run.losses} workers ended or fell silent while they evaluated one network")
+                break
+        return len(runs)
+
+
+def _return(run: RunRecord) -> None:
+    run.state, run.lease_owner, run.lease_until = "pending", None, None
+
+
+def _give_up(session: Session, run: RunRecord, detail: str) -> None:
+    give_up(session, session.get_one(EvaluationRecord, run.evaluation_id), detail)

@@ -244,13 +244,17 @@ def test_a_zoo_that_vanished_is_our_fault(settings: Settings, tiny_zoo: Path) ->
         submission_id = competition.submit(competition.user())
         zoo = open_zoo(tiny_zoo)
         competition.zoos.delete(zoo.manifest_sha256)
-        with worker(settings):
+        with worker(settings) as child:
+            wait_until(lambda: all(run.tries for run in competition.runs()), "a try of every run")
+            assert competition.submission(submission_id).state is State.RUNNING
+            competition.let_faults_age()
             wait_until(has_ended(competition, submission_id), "the submission")
         submission = competition.submission(submission_id)
         assert (submission.state, submission.reason) == (State.BROKEN, None)
         assert submission.detail is not None
-        assert zoo.manifest_sha256 in submission.detail
-        assert "not in the store" in submission.detail
+        assert submission.detail.startswith(f"A file of the zoo could not be read (sha256 {zoo.manifest_sha256})")
+        assert "/" not in submission.detail
+        assert f"zoos/{zoo.manifest_sha256}.json: not in the store" in child.log.read_text()
 
 
 def test_the_owner_of_a_lease_names_its_process(settings: Settings, tiny_zoo: Path) -> None:

@@ -16,7 +16,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from submissions.storage.records.base import Record, UtcDateTime, text_enum, utc_now
+from submissions.storage.clock import utc_now
+from submissions.storage.records.base import Record, UtcDateTime, text_enum
 from submissions.storage.records.competitions import PhaseRecord
 from submissions.storage.records.kinds import Purpose
 from submissions.storage.records.people import UserRecord
@@ -116,7 +117,12 @@ class EvaluationRecord(Record):
 
 
 class RunRecord(Record):
-    """The evaluation of one network: pending until its value is recorded, claimed under a lease."""
+    """The evaluation of one network: pending until its value is recorded, claimed under a lease.
+
+    `tries` failed through a fault of ours, first at `failing_since`. Until `not_before`, only workers that are not
+    among `failed_on` (names between bars; None: nobody) may claim it. `losses`: how many workers were lost while they
+    evaluated it. `submissions.evaluation.retries` decides on these.
+    """
 
     __tablename__ = "runs"
 
@@ -126,6 +132,10 @@ class RunRecord(Record):
     position: Mapped[int]  # the shuffled order in which a sandbox sees the networks
     state: Mapped[str] = mapped_column(String(10), default="pending")
     tries: Mapped[int] = mapped_column(default=0)
+    losses: Mapped[int] = mapped_column(default=0)
+    failing_since: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    failed_on: Mapped[str | None] = mapped_column(Text, default=None)
+    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     lease_owner: Mapped[str | None] = mapped_column(String(100), default=None)
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
 
