@@ -119,6 +119,9 @@ def test_a_worker_killed_in_mid_evaluation_loses_no_value(settings: Settings, ti
             for network in network_ids[evaluation.networks]
         }
         assert competition.values_recorded(submission_id) == Counter(expected)
+        lost = [run.losses for run in competition.runs()]
+        assert sum(lost) <= settings.worker_slots, "one for each network in hand at most"
+        assert not any(run.tries for run in competition.runs())
 
 
 def test_two_workers_share_one_submission(settings: Settings, tiny_zoo: Path, other_zoo: Path) -> None:
