@@ -314,11 +314,11 @@ def _return_lost(db: Database, condition: ColumnElement[bool], now: datetime) ->
             .where(*lost)
             .group_by(RunRecord.evaluation_id, RunRecord.lease_owner)
         ).all()
-    return sum(_return_claim(db, run_id, now, *lost, _is_of(*claim)) for *claim, run_id in claims)
-
-
-def _is_of(evaluation_id: int, owner: str) -> ColumnElement[bool]:
-    return and_(RunRecord.evaluation_id == evaluation_id, RunRecord.lease_owner == owner)
+    returned = 0
+    for evaluation_id, owner, run_id in claims:
+        of_it = RunRecord.evaluation_id == evaluation_id, RunRecord.lease_owner == owner
+        returned += _return_claim(db, run_id, now, *lost, *of_it)
+    return returned
 
 
 def _return_claim(db: Database, run_id: int, now: datetime, *lost: ColumnElement[bool]) -> int:
@@ -329,8 +329,9 @@ def _return_claim(db: Database, run_id: int, now: datetime, *lost: ColumnElement
     """
     with db.write() as session:
         lock_submission_of(session, run_id)
-        runs = session.scalars(select(RunRecord).where(*lost).order_by(RunRecord.position)).all()
-        for run in runs:  # none that was renewed, finished or returned meanwhile
+        left = select(RunRecord).where(*lost).order_by(RunRecord.position)
+        runs = session.scalars(left.with_for_update(skip_locked=True)).all()
+        for run in runs:  # none that was renewed, finished or returned meanwhile, or is being renewed
             is_over = run is runs[0] and note_loss(run, now)
             _return(run)
             if is_over:

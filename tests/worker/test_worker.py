@@ -145,6 +145,7 @@ def test_a_worker_that_is_stopped_gives_its_runs_back(settings: Settings, tiny_z
         assert stopped.process.returncode == 0, log
         assert queue.owners(competition.db) == set()
         assert queue.pending(competition.db) == 8
+        assert not any(run.tries or run.losses for run in competition.runs())
         wait_until(lambda: not any(child.is_running() for child in below), "the end of its sandboxes")
 
 

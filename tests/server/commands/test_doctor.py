@@ -3,6 +3,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,6 @@ from server.commands.operate.doctor import broker, database, examine, hidden_zoo
 from server.commands.operate.doctor import command as doctor
 from server.commands.operate.doctor import home as home_folder
 from submissions.intake.bundle_store import BundleStore
-from submissions.storage import clock
 from submissions.storage.database import Database
 from submissions.storage.migrations import migrate
 from tests.buckets import Bucket
@@ -237,9 +237,9 @@ def test_a_clock_that_is_not_the_databases_is_told(
     assert not home.exists()
     monkeypatch.setenv("GENGAP_DATABASE_URL", postgres_url)
     assert local_clock(settings_or_exit()).state == Found.OK
-    own = clock.time.time
+    own = time.time
     for ahead_s, words in ((90, "ahead of the database's"), (-90, "behind the database's")):
-        monkeypatch.setattr(clock.time, "time", lambda ahead_s=ahead_s: own() + ahead_s)
+        monkeypatch.setattr(time, "time", lambda ahead_s=ahead_s: own() + ahead_s)
         found = local_clock(settings_or_exit())
         assert (found.state, found.text.partition(" s ")[2]) == (Found.ABSENT, words)
         assert 85 < float(found.text.partition(" ")[0]) < 95

@@ -93,6 +93,17 @@ def test_a_lease_that_is_renewed_while_a_sweeper_looks_is_kept(competition: Comp
     assert competition.record(claim, claim.runs[0])
 
 
+def test_a_lease_is_not_renewed_while_a_sweeper_takes_it(competition: Competition) -> None:
+    db = competition.db
+    competition.submit(competition.user())
+    assert competition.claim(batch=5) is not None
+    later = utc_now() + timedelta(seconds=LEASE_S + 1)
+    _, renewed = overlap(
+        db, lambda: queue.sweep(db, later), lambda: queue.heartbeat(db, "w", lease_s=LEASE_S), at="UPDATE runs"
+    )
+    assert renewed == queue.held_by(db, "w") == 0
+
+
 def test_of_two_sweepers_at_once_one_counts_the_loss(competition: Competition) -> None:
     db = competition.db
     competition.submit(competition.user())

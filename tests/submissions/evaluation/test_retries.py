@@ -180,7 +180,7 @@ def test_runs_that_had_not_begun_never_pay(competition: Competition) -> None:
 @on_sqlite
 def test_a_measure_that_ends_its_workers_is_given_up_after_more_than_an_hour(competition: Competition) -> None:
     keep_one(competition)
-    moment, lost_at = START, []
+    moment, lost_at = START, list[float]()
     while state(competition) is not State.BROKEN:
         if lose(competition, f"w{len(lost_at)}", moment):
             lost_at.append((moment - START) / MINUTE)

@@ -1,5 +1,6 @@
 """The time of the database: asked for, kept between two answers, corrected only where an answer contradicts it."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -24,11 +25,11 @@ class Machine:
 
         class Shown(datetime):
             @classmethod
-            def now(cls, _tz: object = None) -> datetime:
+            def now(cls, _tz: object = None) -> datetime:  # type: ignore[override]
                 return machine.wall
 
         monkeypatch.setattr(clock, "datetime", Shown)
-        monkeypatch.setattr(clock.time, "clock_gettime", lambda _: self.counted_s)
+        monkeypatch.setattr(time, "clock_gettime", lambda _: self.counted_s)
         monkeypatch.setattr(clock, "ask", lambda _: self._answer())
         self.clock = Clock()
 
@@ -115,7 +116,7 @@ def test_with_a_wrong_clock_the_first_transaction_finds_the_right_time(
 ) -> None:
     class Shifted(datetime):
         @classmethod
-        def now(cls, _tz: object = None) -> datetime:
+        def now(cls, _tz: object = None) -> datetime:  # type: ignore[override]
             return datetime.now(UTC) + shift
 
     with monkeypatch.context() as patch:
@@ -134,8 +135,8 @@ def test_with_a_wrong_clock_the_first_transaction_finds_the_right_time(
 def test_the_skew_is_how_far_the_machine_is_ahead(
     any_db: Database, monkeypatch: pytest.MonkeyPatch, ahead_s: float
 ) -> None:
-    own: Callable[[], float] = clock.time.time
-    monkeypatch.setattr(clock.time, "time", lambda: own() + ahead_s)
+    own: Callable[[], float] = time.time
+    monkeypatch.setattr(time, "time", lambda: own() + ahead_s)
     with any_db.engine.connect() as connection:
         assert clock.skew_s(connection) == pytest.approx(ahead_s, abs=5)
 
