@@ -17,7 +17,8 @@ from model_zoo.manifest import Axis, DatasetCard, NetworkTruth, ZooCard
 from model_zoo.store import ZooStore
 from model_zoo.writer import new_zoo, opaque_ids
 from submissions.competitions.competitions import create_competition
-from submissions.evaluation import outcomes, queue
+from submissions.evaluation import outcomes, queue, retries
+from submissions.evaluation.failure_disclosure import OurFault
 from submissions.evaluation.submission_progress import Progress, progress
 from submissions.intake import submit
 from submissions.intake.bundle import Bundle, BundleLimits, read_bundle
@@ -26,7 +27,15 @@ from submissions.people.accounts import register
 from submissions.results.disclosure import Reader
 from submissions.storage.database import Database
 from submissions.storage.limits import LIMITS, Limits
-from submissions.storage.records import EvaluationRecord, PhaseRecord, Purpose, SubmissionRecord, ValueRecord, utc_now
+from submissions.storage.records import (
+    EvaluationRecord,
+    PhaseRecord,
+    Purpose,
+    RunRecord,
+    SubmissionRecord,
+    ValueRecord,
+    utc_now,
+)
 from submissions.storage.states import Reason
 from submissions.zoos.registry import register_zoo
 
@@ -163,6 +172,26 @@ class Competition:
         told = {"detail": "ValueError at complexity.py line 2", **told}
         return outcomes.record_failure(self.db, run.id, claim.owner, reason=reason, **told)
 
+    def fail_by_our_fault(self, owner: str = "w", message: str = "the disk is full") -> int:
+        """Let one run fail through a fault of ours, with all pauses between, until it is given up; return its tries."""
+        moment, first, tries = utc_now(), None, 0
+        while (claim := queue.claim(self.db, owner, batch=1, lease_s=60.0, now=moment)) is not None:
+            first = first or claim.runs
+            if claim.runs != first:  # the turn of another submission
+                queue.release(self.db, owner)
+                break
+            queue.give_back_broken(self.db, first[0].id, owner, OurFault.FILES, message, moment)
+            moment, tries = moment + retries.LONGEST_PAUSE, tries + 1
+        return tries
+
+    def let_faults_age(self) -> None:
+        """Make the faults of ours so far as many and as old as they must be before the next one is the last."""
+        with self.db.write() as session:
+            for run in session.scalars(select(RunRecord).where(RunRecord.failing_since.is_not(None))):
+                assert run.failing_since is not None
+                run.tries, run.not_before = retries.MAX_TRIES - 1, None
+                run.failing_since -= retries.PATIENCE
+
     def work_through(self, purpose: Purpose | None = None) -> int:
         """Record a value of each network, its id's number, while there is something (of this purpose) to claim."""
         done = 0
@@ -191,6 +220,10 @@ class Competition:
                 .where(EvaluationRecord.submission_id == submission_id)
                 .order_by(EvaluationRecord.attempt, EvaluationRecord.position)
             ).all()
+
+    def runs(self) -> Sequence[RunRecord]:
+        with self.db.read() as session:
+            return session.scalars(select(RunRecord).order_by(RunRecord.id)).all()
 
     def values_recorded(self, submission_id: int) -> Counter[tuple[int, str]]:
         """How often each (evaluation, network) has a value."""

@@ -18,6 +18,7 @@ from model_zoo import Zoo, ZooError
 from model_zoo.store import ZooStore
 from scoring import ScoringError
 from submissions.evaluation import outcomes, queue
+from submissions.evaluation.failure_disclosure import OurFault
 from submissions.intake.bundle import BundleError, BundleLimits
 from submissions.intake.bundle_store import BundleStore, StoreError
 from submissions.intake.upload_reader import ReadingFailed, read_apart, stored_code
@@ -25,12 +26,22 @@ from submissions.leaderboard import rank_intervals
 from submissions.storage.database import Database
 from submissions.storage.records import Purpose
 from worker.sandbox.pool import SandboxPool
-from worker.sandbox.protocol import Code, Limits, Outcome, Sandbox, SandboxError, Value, seed_of
+from worker.sandbox.protocol import Code, Limits, Outcome, Sandbox, SandboxError, Value, ZooCodeError, seed_of
 from worker.self_check import SelfCheck
 from worker.zoo_evaluation import network_files
 
 WATCH_S = 0.5  # seconds between two checks whether a claim is lost, for example because it was cancelled
 LEAST_WALL_S = 0.001  # where a pooled limit is used up: the network then fails at once
+_OUR_FAULTS: dict[type[Exception], OurFault] = {  # the first that fits
+    ZooCodeError: OurFault.ARCHITECTURE,
+    SandboxError: OurFault.SANDBOX,
+    ZooError: OurFault.ZOO,
+    StoreError: OurFault.UPLOAD,
+    BundleError: OurFault.UPLOAD,
+    ReadingFailed: OurFault.UPLOAD,
+    ScoringError: OurFault.SCORE,
+    OSError: OurFault.FILES,
+}
 _log = logging.getLogger(__name__)
 
 
@@ -115,13 +126,13 @@ class Evaluator:
                 with self.zoos.fetched(zoo, names):
                     outcome = sandbox.evaluate(files, seed)
                 is_wanted = self._record(claim, run, outcome, dict(sandbox.layers))
-            except (SandboxError, ZooError, StoreError, BundleError, ReadingFailed, ScoringError) as error:
+            except tuple(_OUR_FAULTS) as error:
                 if self._stopping.is_set() or queue.held_by(self.db, claim.owner) == 0:
                     break
                 _log.error("submission %d, our fault: %s", claim.submission_id, error)
-                first_line = (str(error).splitlines() or [type(error).__name__])[0][:500]
+                fault = next(fault for kind, fault in _OUR_FAULTS.items() if isinstance(error, kind))
                 self.check.note_fault(claim.submission_id)
-                queue.give_back_broken(self.db, run.id, claim.owner, first_line)
+                queue.give_back_broken(self.db, run.id, claim.owner, fault, str(error))
                 work = None
                 continue
             if isinstance(outcome, Value):

@@ -24,7 +24,7 @@ from submissions.storage.records import (
     ValueRecord,
     ZooRecord,
 )
-from submissions.storage.states import OPEN, State
+from submissions.storage.states import OPEN, UNFINISHED, State
 
 RUNS_AT_ONCE = 64  # rows that are inserted together: a zoo of 10,000 networks has no more of them than it needs
 
@@ -129,7 +129,7 @@ def drop_runs(session: Session, of_evaluations: ColumnElement[bool]) -> None:
     evaluation_ids = select(EvaluationRecord.id).where(of_evaluations)
     session.execute(
         delete(RunRecord)
-        .where(RunRecord.evaluation_id.in_(evaluation_ids), RunRecord.state.in_(("pending", "claimed")))
+        .where(RunRecord.evaluation_id.in_(evaluation_ids), RunRecord.state.in_(UNFINISHED))
         .execution_options(synchronize_session=False)
     )
     fair_share.remove(session, of_evaluations)

@@ -91,9 +91,7 @@ def _take() -> Update:
     return (
         update(RunRecord)
         .where(RunRecord.id.in_(run_ids), RunRecord.state == "pending")
-        .values(
-            state="claimed", tries=RunRecord.tries + 1, lease_owner=bindparam("owner"), lease_until=bindparam("until")
-        )
+        .values(state="claimed", lease_owner=bindparam("owner"), lease_until=bindparam("until"))
         .returning(RunRecord.position, RunRecord.id, RunRecord.network_id)
         .execution_options(synchronize_session=False)
     )

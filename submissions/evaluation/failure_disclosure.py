@@ -4,12 +4,15 @@ On a zoo whose truth is public, as in every smoke run, or in a phase that shows 
 is the reason alone, with a sentence that we have made: no class, no line, no shape, not which network or zoo it was.
 `outcomes` stores what `told` returns, and whatever shows a failure asks again.
 
-Why a submission is broken is a message of the server's own, which may name folders, versions and networks of hidden
-zoos. Only organizers see it.
+Why a submission is broken is one of a few sentences, with the sha256 of the objects concerned (`our_fault_text`). The
+full message, which may name folders and hosts, is in the worker's log. Only organizers see the sentence, because a
+digest identifies a version of a hidden zoo.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
@@ -20,6 +23,26 @@ from submissions.storage.records import EvaluationRecord, PhaseRecord, Submissio
 from submissions.storage.states import Reason, State
 
 OUR_FAULT = "The organizers see what went wrong."
+_DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+_DIGESTS_TOLD = 3
+
+
+class OurFault(StrEnum):
+    """What can fail through no fault of the measure; the values are what organizers read."""
+
+    SANDBOX = "The sandbox of a worker failed"
+    ARCHITECTURE = "The zoo's architecture.py failed"
+    ZOO = "A file of the zoo could not be read"
+    UPLOAD = "The upload could not be read"
+    SCORE = "The score could not be computed"
+    FILES = "A worker could not read or write a file"
+
+
+def our_fault_text(fault: OurFault, message: str) -> str:
+    """Return what is stored and shown of a fault of ours: of its message only the sha256 digests, never a path."""
+    digests = list(dict.fromkeys(_DIGEST.findall(message)))[:_DIGESTS_TOLD]
+    objects = f" (sha256 {', '.join(digests)})" if digests else ""
+    return f"{fault}{objects}; the log of the workers says more"
 
 
 @dataclass(frozen=True)

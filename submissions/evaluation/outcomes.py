@@ -40,7 +40,7 @@ from submissions.storage.records import (
     ValueRecord,
     utc_now,
 )
-from submissions.storage.states import OPEN, Event, Reason, State, next_state, sources
+from submissions.storage.states import OPEN, UNFINISHED, Event, Reason, State, next_state, sources
 
 
 class UnknownSubmission(LookupError):  # noqa: N818
@@ -297,7 +297,7 @@ _LOCK = (
 )
 _other = aliased(RunRecord)
 _has_others = exists().where(
-    _other.evaluation_id == EvaluationRecord.id, _other.id != RunRecord.id, _other.state.in_(("pending", "claimed"))
+    _other.evaluation_id == EvaluationRecord.id, _other.id != RunRecord.id, _other.state.in_(UNFINISHED)
 )
 _HELD = (
     select(

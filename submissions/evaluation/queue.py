@@ -5,20 +5,26 @@ leases to the queue. Celery messages only hint that there is work. A submission'
 smoke run has passed, its repeats once it is scored. What a claim costs does not depend on how much waits: evaluations
 and shares count what may be claimed, and networks become rows of runs shortly before they are claimed.
 
+A run that ended through no fault of the measure is paused where `submissions.evaluation.retries` says so. Paused runs are
+few and are not counted: whoever may take one takes it before anything else.
+
 Locks are taken in one order: the submission, its evaluations, the share. Whoever holds a share waits for nothing.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, Row, func, select, update
 from sqlalchemy.orm import Session
 
 from submissions.evaluation import claim_queries as queries
 from submissions.evaluation import fair_share
 from submissions.evaluation.attempts import add_runs
+from submissions.evaluation.failure_disclosure import OurFault, our_fault_text
 from submissions.evaluation.outcomes import give_up, lock_submission_of
+from submissions.evaluation.retries import is_due, note_loss, note_try, worker_of
 from submissions.evaluation.time_pool import left_s
 from submissions.storage.database import Database
 from submissions.storage.limits import Limits
@@ -33,7 +39,6 @@ from submissions.storage.records import (
 )
 from submissions.storage.states import State
 
-MAX_TRIES = 3
 BATCH = 4  # runs that a worker's slot claims at once
 _LOOKS = 10  # how often a claim looks for work, where other claims take what it has found
 _SHARES = 4  # how many shares one look tries, where others hold all submissions of a share
@@ -79,7 +84,7 @@ def claim(db: Database, owner: str, *, batch: int, lease_s: float, now: datetime
     Parameters
     ----------
     owner : str
-        Name of the claiming worker slot.
+        Name of the claiming worker, a slash, and what tells this claim from its others.
     lease_s : float
         Seconds until the claim expires.
 
@@ -91,6 +96,9 @@ def claim(db: Database, owner: str, *, batch: int, lease_s: float, now: datetime
     moment = now or utc_now()
     for look in range(_LOOKS):
         with db.write() as session:
+            claimed = _claim_paused(session, owner, batch, moment, lease_s)
+            if claimed is not None:
+                return claimed
             # Submissions that somebody holds are passed over; only if nothing else is left, it waits for one.
             evaluation_id = _next_evaluation(session, waits=look % 2 == 1)
             if evaluation_id is not None:
@@ -135,7 +143,7 @@ def _claim(
 ) -> Claim | None:
     """Claim runs of an evaluation, whose submission is locked; return None if others have taken all."""
     work = session.execute(queries.WORK, {"evaluation_id": evaluation_id}).one()
-    evaluation, submission, time_rule, limits, zoo_sha256, usual_s = work
+    evaluation, submission, usual_s = work[0], work[1], work[-1]
     if evaluation.waiting == 0:
         return None
     if not _may_run(submission, evaluation):  # it ended in a way that has not emptied its queue
@@ -147,12 +155,41 @@ def _claim(
     until = moment + timedelta(seconds=lease_s)
     taken = {"of_evaluation": evaluation_id, "batch": batch, "owner": owner, "until": until}
     rows = session.execute(queries.TAKE, taken).all()
-    _start(submission, evaluation, moment)
     fair_share.take(session, evaluation, len(rows), usual_s)
+    return _claim_of(work, owner, rows, moment)
+
+
+def _claim_paused(session: Session, owner: str, batch: int, moment: datetime, lease_s: float) -> Claim | None:
+    """Claim paused runs of one evaluation that this worker may take; return None if there are none."""
+    due = RunRecord.state == "paused", is_due(worker_of(owner), moment)
+    first = session.scalar(select(RunRecord.id).where(*due).order_by(RunRecord.id).limit(1))
+    if first is None:
+        return None
+    lock_submission_of(session, first)
+    run = session.scalar(select(RunRecord).where(RunRecord.id == first, *due))
+    if run is None:  # others have taken it
+        return None
+    work = session.execute(queries.WORK, {"evaluation_id": run.evaluation_id}).one()
+    if not _may_run(work[1], work[0]):
+        return None
+    run_ids = select(RunRecord.id).where(RunRecord.evaluation_id == run.evaluation_id, *due)
+    rows = session.execute(
+        update(RunRecord)
+        .where(RunRecord.id.in_(run_ids.order_by(RunRecord.position).limit(batch)), RunRecord.state == "paused")
+        .values(state="claimed", lease_owner=owner, lease_until=moment + timedelta(seconds=lease_s))
+        .returning(RunRecord.position, RunRecord.id, RunRecord.network_id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    return _claim_of(work, owner, rows, moment)
+
+
+def _claim_of(work: Row[Any], owner: str, rows: Sequence[Row[Any]], moment: datetime) -> Claim:
+    evaluation, submission, time_rule, limits, zoo_sha256, _ = work
+    _start(submission, evaluation, moment)
     return Claim(
         owner=owner,
         submission_id=submission.id,
-        evaluation_id=evaluation_id,
+        evaluation_id=evaluation.id,
         zoo_sha256=zoo_sha256,
         bundle_sha256=submission.bundle_sha256,
         filename=submission.filename,
@@ -209,18 +246,16 @@ def heartbeat(db: Database, owner: str, *, lease_s: float, now: datetime | None 
 
 
 def release(db: Database, owner: str) -> int:
-    """Return the runs that `owner` has not begun to the queue, without counting a try."""
+    """Return the runs that `owner` holds to the queue; this counts as nothing."""
     with db.read() as session:
         held = session.scalars(select(RunRecord.id).where(*_held(owner)).order_by(RunRecord.evaluation_id)).all()
-    returned = {"state": "pending", "tries": RunRecord.tries - 1, "lease_owner": None, "lease_until": None}
     released = 0
     for run_id in held:
         with db.write() as session:
             lock_submission_of(session, run_id)
-            run = update(RunRecord).where(RunRecord.id == run_id, *_held(owner)).values(returned)
-            evaluation_id = session.scalar(run.returning(RunRecord.evaluation_id))
-            if evaluation_id is not None:
-                fair_share.add(session, evaluation_id, 1)
+            run = session.scalar(select(RunRecord).where(RunRecord.id == run_id, *_held(owner)))
+            if run is not None:
+                _return(session, run)
                 released += 1
     return released
 
@@ -229,35 +264,48 @@ def _held(owner: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return RunRecord.lease_owner == owner, RunRecord.state == "claimed"
 
 
-def give_back_broken(db: Database, run_id: int, owner: str, detail: str) -> None:
-    """Return a run to the queue after a fault of ours; after MAX_TRIES, end the submission as broken."""
+def give_back_broken(
+    db: Database, run_id: int, owner: str, fault: OurFault, message: str, now: datetime | None = None
+) -> None:
+    """Return a run to the queue after a fault of ours; end the submission as broken after too many.
+
+    Parameters
+    ----------
+    message : str
+        What happened. It is not stored; log it.
+    """
     with db.write() as session:
         lock_submission_of(session, run_id)
         run = session.get(RunRecord, run_id)
         if run is None or run.state != "claimed" or run.lease_owner != owner:
             return
-        _requeue(session, run, detail)
+        is_over = note_try(run, now or utc_now())
+        _return(session, run)
+        if is_over:
+            _give_up(session, run, f"{our_fault_text(fault, message)} ({run.tries} tries)")
 
 
-def sweep(db: Database, now: datetime | None = None) -> int:
+def sweep(db: Database, now: datetime | None = None, *, worker: str = "") -> int:
     """Return the runs with expired leases to the queue.
 
     Returns
     -------
     int
-        The number of runs that are pending now.
+        The number of runs that `worker` may claim now; see `pending`.
     """
-    _return_lost(db, RunRecord.lease_until < (now or utc_now()))
-    return pending(db)
+    moment = now or utc_now()
+    _return_lost(db, RunRecord.lease_until < moment, moment)
+    return pending(db, now, worker=worker)
 
 
-def pending(db: Database) -> int:
-    """Return how many runs may be claimed now."""
+def pending(db: Database, now: datetime | None = None, *, worker: str = "") -> int:
+    """Return how many runs a worker may claim now; without a name, one that has failed none of them."""
     with db.read() as session:
-        return fair_share.waiting(session)
+        paused = count(session, RunRecord, RunRecord.state == "paused", is_due(worker, now or utc_now()))
+        return fair_share.waiting(session) + paused
 
 
-def return_runs_of(db: Database, owners: Collection[str]) -> int:
+def return_runs_of(db: Database, owners: Collection[str], now: datetime | None = None) -> int:
     """Return the runs of dead workers to the queue without waiting for their leases.
 
     Returns
@@ -265,7 +313,7 @@ def return_runs_of(db: Database, owners: Collection[str]) -> int:
     int
         The number of returned runs.
     """
-    return _return_lost(db, RunRecord.lease_owner.in_(owners))
+    return _return_lost(db, RunRecord.lease_owner.in_(owners), now or utc_now())
 
 
 def owners(db: Database) -> set[str]:
@@ -275,22 +323,47 @@ def owners(db: Database) -> set[str]:
         return {owner for owner in held if owner is not None}
 
 
-def _return_lost(db: Database, condition: ColumnElement[bool]) -> int:
-    lost = select(RunRecord.id).where(RunRecord.state == "claimed", condition)
+def _return_lost(db: Database, condition: ColumnElement[bool], now: datetime) -> int:
+    """Return the claimed runs that satisfy the condition, claim by claim."""
+    lost = (RunRecord.state == "claimed", condition)
     with db.read() as session:
-        run_ids = session.scalars(lost).all()
-    for run_id in run_ids:
-        with db.write() as session:
-            lock_submission_of(session, run_id)
-            run = session.scalar(select(RunRecord).where(RunRecord.id.in_(lost), RunRecord.id == run_id))
-            if run is not None:  # nobody renewed, finished or returned it meanwhile
-                _requeue(session, run, "the worker that held the run stopped answering")
-    return len(run_ids)
+        claims = session.execute(
+            select(RunRecord.evaluation_id, RunRecord.lease_owner, func.min(RunRecord.id))
+            .where(*lost)
+            .group_by(RunRecord.evaluation_id, RunRecord.lease_owner)
+        ).all()
+    returned = 0
+    for evaluation_id, owner, run_id in claims:
+        of_it = RunRecord.evaluation_id == evaluation_id, RunRecord.lease_owner == owner
+        returned += _return_claim(db, run_id, now, *lost, *of_it)
+    return returned
 
 
-def _requeue(session: Session, run: RunRecord, detail: str) -> None:
-    if run.tries < MAX_TRIES:
-        run.state, run.lease_owner, run.lease_until = "pending", None, None
+def _return_claim(db: Database, run_id: int, now: datetime, *lost: ColumnElement[bool]) -> int:
+    """Return the lost runs of one claim, which `run_id` is one of. Only that which its owner evaluated is a loss.
+
+    A worker evaluates a claim in the order of the positions, and what has an outcome is not claimed any more. So it was
+    at the first of those that are left. No write has to mark the beginning of each network.
+    """
+    with db.write() as session:
+        lock_submission_of(session, run_id)
+        left = select(RunRecord).where(*lost).order_by(RunRecord.position)
+        runs = session.scalars(left.with_for_update(skip_locked=True)).all()
+        for run in runs:  # none that was renewed, finished or returned meanwhile, or is being renewed
+            is_over = run is runs[0] and note_loss(run, now)
+            _return(session, run)
+            if is_over:
+                _give_up(session, run, f"{run.losses} workers ended or fell silent while they evaluated one network")
+                break
+        return len(runs)
+
+
+def _return(session: Session, run: RunRecord) -> None:
+    """Return a claimed run to the queue; one that somebody has to wait for is paused."""
+    run.state, run.lease_owner, run.lease_until = ("pending" if run.not_before is None else "paused"), None, None
+    if run.state == "pending":
         fair_share.add(session, run.evaluation_id, 1)
-        return
-    give_up(session, session.get_one(EvaluationRecord, run.evaluation_id), f"{detail} ({run.tries} tries)")
+
+
+def _give_up(session: Session, run: RunRecord, detail: str) -> None:
+    give_up(session, session.get_one(EvaluationRecord, run.evaluation_id), detail)

@@ -30,7 +30,7 @@ from submissions.storage.records import (
     ValueRecord,
     ZooRecord,
 )
-from submissions.storage.states import OPEN, State
+from submissions.storage.states import OPEN, UNFINISHED, State
 
 PERMUTATIONS, TEST_SETS = 1000, 300
 FEWEST_DRAWS = 100  # with fewer, a p-value says little and a 95th percentile nothing
@@ -216,7 +216,7 @@ class Rescoring:
 def _completed_by(run_id: int, owner: str) -> Any:
     """Return the evaluation that this run's value would complete, with the run's network."""
     other = aliased(RunRecord)
-    is_open = other.state.in_(("pending", "claimed"))
+    is_open = other.state.in_(UNFINISHED)
     return (
         select(EvaluationRecord.id, RunRecord.network_id)
         .join(RunRecord, RunRecord.evaluation_id == EvaluationRecord.id)

@@ -1,7 +1,7 @@
 """Access to the database: engines for SQLite (WAL) and PostgreSQL, read and write sessions."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,8 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session
+
+from submissions.storage.clock import CLOCK
 
 PATIENCE_S = 30.0
 
@@ -48,11 +50,14 @@ def _engine(url: str, patience_s: float) -> Engine:
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() != "sqlite":
         connect = {"connect_timeout": max(2, round(patience_s))} if parsed.drivername == "postgresql+psycopg" else {}
-        return create_engine(parsed, pool_pre_ping=True, pool_timeout=patience_s, connect_args=connect)
+        engine = create_engine(parsed, pool_pre_ping=True, pool_timeout=patience_s, connect_args=connect)
+        event.listen(engine, "begin", _keep_time)
+        return engine
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     engine = create_engine(parsed, connect_args={"timeout": patience_s})
     event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _keep_time)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -68,3 +73,10 @@ def _configure_sqlite(connection: DBAPIConnection, _record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     write = connection.get_execution_options().get("gengap_write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _keep_time(connection: Connection) -> None:
+    """Ask for the time, if it is due. Where this fails, the transaction's own statements fail too, and say why."""
+    if CLOCK.is_due:
+        with suppress(connection.dialect.loaded_dbapi.Error):
+            CLOCK.keep(connection)

@@ -23,6 +23,7 @@ class State(StrEnum):
 
 
 OPEN = (State.QUEUED, State.RUNNING)
+UNFINISHED = ("pending", "paused", "claimed")  # states of a run that has no value and may still get one
 
 
 class Event(StrEnum):

@@ -64,9 +64,13 @@ def test_a_damaged_object_breaks_the_submission_and_is_named(
     training = object_of(open_zoo(tiny_zoo).manifest.files["public/train.safetensors"].sha256)
     bucket.write(training, b"?" * len(bucket.read(training)))
     submission_id = competition.submit(competition.user())
-    with worker(remote):
+    with worker(remote) as child:
+        wait_until(lambda: all(run.tries for run in competition.runs()), "a try of every run")
+        competition.let_faults_age()
         wait_until(has_ended(competition, submission_id), "the submission")
     submission = competition.submission(submission_id)
     assert (submission.state, submission.reason) == (State.BROKEN, None)
     assert submission.detail is not None
-    assert f"{bucket.url}/{training}: damaged in the store" in submission.detail
+    assert training.rpartition("/")[2] in submission.detail
+    assert "/" not in submission.detail
+    assert f"{bucket.url}/{training}: damaged in the store" in child.log.read_text()

@@ -179,6 +179,9 @@ def test_a_worker_killed_in_mid_evaluation_loses_no_value(settings: Settings, ti
             for network in network_ids[evaluation.networks]
         }
         assert competition.values_recorded(submission_id) == Counter(expected)
+        lost = [run.losses for run in competition.runs()]
+        assert sum(lost) <= settings.worker_slots, "one for each network in hand at most"
+        assert not any(run.tries for run in competition.runs())
 
 
 def test_two_workers_share_one_submission(settings: Settings, tiny_zoo: Path, other_zoo: Path) -> None:
@@ -202,6 +205,7 @@ def test_a_worker_that_is_stopped_gives_its_runs_back(settings: Settings, tiny_z
         assert stopped.process.returncode == 0, log
         assert queue.owners(competition.db) == set()
         assert queue.pending(competition.db) == 8
+        assert not any(run.tries or run.losses for run in competition.runs())
         wait_until(lambda: not any(child.is_running() for child in below), "the end of its sandboxes")
 
 
@@ -308,13 +312,17 @@ def test_a_zoo_that_vanished_is_our_fault(settings: Settings, tiny_zoo: Path) ->
         submission_id = competition.submit(competition.user())
         zoo = open_zoo(tiny_zoo)
         competition.zoos.delete(zoo.manifest_sha256)
-        with worker(settings):
+        with worker(settings) as child:
+            wait_until(lambda: all(run.tries for run in competition.runs()), "a try of every run")
+            assert competition.submission(submission_id).state is State.RUNNING
+            competition.let_faults_age()
             wait_until(has_ended(competition, submission_id), "the submission")
         submission = competition.submission(submission_id)
         assert (submission.state, submission.reason) == (State.BROKEN, None)
         assert submission.detail is not None
-        assert zoo.manifest_sha256 in submission.detail
-        assert "not in the store" in submission.detail
+        assert submission.detail.startswith(f"A file of the zoo could not be read (sha256 {zoo.manifest_sha256})")
+        assert "/" not in submission.detail
+        assert f"zoos/{zoo.manifest_sha256}.json: not in the store" in child.log.read_text()
 
 
 def test_the_owner_of_a_lease_is_a_random_id_that_tells_nothing_of_its_process(

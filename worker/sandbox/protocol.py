@@ -195,6 +195,10 @@ class SandboxError(Exception):
     """The sandbox could not run the measure. This is our fault, so the run is retried."""
 
 
+class ZooCodeError(SandboxError):
+    """The zoo's own ``architecture.py`` failed before the measure began."""
+
+
 Outcome = Value | Failure
 
 

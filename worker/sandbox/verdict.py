@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from submissions.storage.states import Reason
-from worker.sandbox.protocol import Failure, Limits, LineTime, Outcome, Profile, SandboxError, Value
+from worker.sandbox.protocol import Failure, Limits, LineTime, Outcome, Profile, SandboxError, Value, ZooCodeError
 
 FRAME_BYTES = 9
 LOADED = b"+"  # in the report once the harness has loaded everything, as in worker.harness.participant
@@ -91,14 +91,14 @@ def judge(evidence: Evidence, limits: Limits) -> Outcome:
     Raises
     ------
     SandboxError
-        If the fault is ours, or that of the zoo's ``architecture.py``.
+        If the fault is ours; `ZooCodeError` if it is that of the zoo's ``architecture.py``.
     """
     outcome = _outcome(evidence, limits)
     if evidence.report.startswith(BUILDING) and not evidence.report.startswith(BUILDING + LOADED):
         is_short = min(limits.wall_s, limits.cpu_s or math.inf) < BUILD_S
         reason, detail = (outcome.reason, outcome.detail) if isinstance(outcome, Failure) else ("a value", "forged")
         if not (is_short and reason is Reason.TIME_LIMIT):
-            raise SandboxError(f"the zoo's architecture.py, before the measure began: {reason}, {detail}")
+            raise ZooCodeError(f"the zoo's architecture.py, before the measure began: {reason}, {detail}")
     return outcome
 
 

@@ -29,6 +29,7 @@ from model_zoo.store.schemes import settings_of
 from server.commands.common import settings_or_exit
 from server.commands.errors import InputError
 from submissions.settings import Settings
+from submissions.storage import clock
 from submissions.storage.database import Database
 from submissions.storage.migrations import newer_schema
 from submissions.zoos.registry import hidden_without_key
@@ -44,6 +45,7 @@ from worker.sandbox.protocol import SandboxError
 
 CONNECT_TIMEOUT_S = 5
 FREE_BYTES = 2**30
+SKEW_S = 1.0
 OLDEST_PYTHON = (3, 11)
 _NO_SUCH_PREFIX = "NOT_GENGAP_"  # of variables that nobody sets: where those that are set are wrong, the defaults
 
@@ -83,7 +85,7 @@ def examine() -> list[Check]:
         checks += [*(probe() for probe in backend.probes), _sandbox(tried, backend)]
     checks += [system_call_filter(), control_groups()]
     if settings is not None:
-        checks += [probe(settings) for probe in (home, disk, database, broker, store, hidden_zoos, mail)]
+        checks += [probe(settings) for probe in (home, disk, database, local_clock, broker, store, hidden_zoos, mail)]
     minimum = settings.sandbox_minimum if settings is not None else ()
     return [*checks, redis_server(), postgresql(), chromium(), *layer_checks(layers, minimum)]
 
@@ -185,6 +187,23 @@ def database(settings: Settings) -> Check:
     if newer is not None:
         return Check("database", Found.MISSING, shown, newer)
     return Check("database", Found.OK, shown)
+
+
+def local_clock(settings: Settings) -> Check:
+    """Compare this machine's clock with the database's, which is the one that counts."""
+    if (url := _existing_database(settings)) is None:
+        return Check("clock", Found.OK, "the database will go by this machine's")
+    try:
+        with closing(Database(url)) as opened, opened.engine.connect() as connection:
+            ahead_s = clock.skew_s(connection)
+    except (SQLAlchemyError, ImportError) as error:
+        words = f"not compared with the database's: {_first_line(str(error))}"
+        return Check("clock", Found.ABSENT, words, "Correct the database, and run it again.")
+    words = f"{abs(ahead_s):.3f} s {'ahead of' if ahead_s > 0 else 'behind'} the database's"
+    if abs(ahead_s) < SKEW_S:
+        return Check("clock", Found.OK, words)
+    remedy = "Set this machine's clock by NTP. Gengap goes by the database's, but logs and file times do not."
+    return Check("clock", Found.ABSENT, words, remedy)
 
 
 def hidden_zoos(settings: Settings) -> Check:

@@ -4,7 +4,8 @@ Times are UTC. Ids are integers, except a network's, which is the zoo's opaque t
 Other modules import every record from here; mypy and ruff are told in pyproject.toml that these imports are meant so.
 """
 
-from submissions.storage.records.base import Record, UtcDateTime, copied, utc_now
+from submissions.storage.clock import utc_now
+from submissions.storage.records.base import Record, UtcDateTime, copied
 from submissions.storage.records.competitions import (
     BOARD_RULES,
     AnnouncementRecord,

@@ -36,11 +36,6 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def utc_now() -> datetime:
-    """Return the current time with the zone UTC."""
-    return datetime.now(UTC)
-
-
 def text_enum(kind: type[StrEnum]) -> Enum:
     """Return a column type that stores an enum as its text."""
     return Enum(kind, native_enum=False, length=20, values_callable=lambda members: [m.value for m in members])

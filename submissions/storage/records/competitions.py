@@ -18,8 +18,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, column_property, composite, mapped_column, relationship
 
+from submissions.storage.clock import utc_now
 from submissions.storage.limits import LIMITS, Limits, Unit
-from submissions.storage.records.base import Record, UtcDateTime, text_enum, utc_now
+from submissions.storage.records.base import Record, UtcDateTime, text_enum
 from submissions.storage.records.kinds import CountRule, Purpose, ShowsScores, Tells, TimeRule
 from submissions.storage.records.zoos import ActRecord, ZooRecord
 from submissions.storage.states import State

@@ -5,7 +5,8 @@ from datetime import datetime
 from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from submissions.storage.records.base import Record, UtcDateTime, text_enum, utc_now
+from submissions.storage.clock import utc_now
+from submissions.storage.records.base import Record, UtcDateTime, text_enum
 from submissions.storage.roles import Role
 
 

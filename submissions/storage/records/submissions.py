@@ -17,7 +17,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from submissions.storage.records.base import Record, UtcDateTime, text_enum, utc_now
+from submissions.storage.clock import utc_now
+from submissions.storage.records.base import Record, UtcDateTime, text_enum
 from submissions.storage.records.competitions import PhaseRecord
 from submissions.storage.records.kinds import Purpose
 from submissions.storage.records.people import UserRecord
@@ -170,9 +171,12 @@ class EvaluationRecord(Record):
 
 
 class RunRecord(Record):
-    """The evaluation of one network: pending, or claimed under a lease; `failed` only where the measure failed on it.
+    """The evaluation of one network: pending, paused, or claimed under a lease; `failed` only where the measure failed.
 
-    There is a row from shortly before it is claimed until its value is recorded.
+    There is a row from shortly before it is claimed until its value is recorded. `tries` failed through a fault of ours,
+    first at `failing_since`. A paused run may be claimed before `not_before` only by workers that are not among
+    `failed_on` (names between bars; None: by nobody). `losses`: how many workers were lost while they evaluated it.
+    `submissions.evaluation.retries` decides on these.
     """
 
     __tablename__ = "runs"
@@ -183,13 +187,17 @@ class RunRecord(Record):
     position: Mapped[int]  # the shuffled order in which a sandbox sees the networks
     state: Mapped[str] = mapped_column(String(10), default="pending")
     tries: Mapped[int] = mapped_column(default=0)
+    losses: Mapped[int] = mapped_column(default=0)
+    failing_since: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    failed_on: Mapped[str | None] = mapped_column(Text, default=None)
+    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     lease_owner: Mapped[str | None] = mapped_column(String(100), default=None)
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
 
     __table_args__ = (
         UniqueConstraint("evaluation_id", "network_id"),
         Index(None, "state", "lease_until"),
-        CheckConstraint("state IN ('pending', 'claimed', 'failed')", name="state"),
+        CheckConstraint("state IN ('pending', 'paused', 'claimed', 'failed')", name="state"),
     )
 
 

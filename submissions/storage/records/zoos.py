@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from submissions.storage.records.base import Record, UtcDateTime, text_enum, utc_now
+from submissions.storage.clock import utc_now
+from submissions.storage.records.base import Record, UtcDateTime, text_enum
 from submissions.storage.records.kinds import JobKind, JobState, ZooState
 
 

@@ -3,6 +3,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from sqlalchemy import text
 from model_zoo.store import schemes
 from server.commands.common import settings_or_exit
 from server.commands.errors import InputError
-from server.commands.operate.doctor import broker, database, examine, hidden_zoos, mail, store
+from server.commands.operate.doctor import broker, database, examine, hidden_zoos, local_clock, mail, store
 from server.commands.operate.doctor import command as doctor
 from server.commands.operate.doctor import home as home_folder
 from submissions.intake.bundle_store import BundleStore
@@ -230,6 +231,24 @@ def test_a_redis_that_answers_is_fine(redis_url: str, monkeypatch: pytest.Monkey
 def test_a_postgresql_that_answers_is_fine(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENGAP_DATABASE_URL", postgres_url)
     assert check("database") == Check("database", Found.OK, postgres_url)
+
+
+def test_a_clock_that_is_not_the_databases_is_told(
+    home: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch, closed_port: int
+) -> None:
+    assert local_clock(settings_or_exit()).state == Found.OK
+    assert not home.exists()
+    monkeypatch.setenv("GENGAP_DATABASE_URL", postgres_url)
+    assert local_clock(settings_or_exit()).state == Found.OK
+    own = time.time
+    for ahead_s, words in ((90, "ahead of the database's"), (-90, "behind the database's")):
+        monkeypatch.setattr(time, "time", lambda ahead_s=ahead_s: own() + ahead_s)
+        found = local_clock(settings_or_exit())
+        assert (found.state, found.text.partition(" s ")[2]) == (Found.ABSENT, words)
+        assert 85 < float(found.text.partition(" ")[0]) < 95
+        assert "NTP" in found.remedy
+    monkeypatch.setenv("GENGAP_DATABASE_URL", f"postgresql://ann:tulip@127.0.0.1:{closed_port}/gengap")
+    assert local_clock(settings_or_exit()).state == Found.ABSENT
 
 
 @pytest.mark.thorough

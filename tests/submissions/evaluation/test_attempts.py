@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from submissions.evaluation import outcomes, queue
+from submissions.evaluation import outcomes, queue, retries
+from submissions.evaluation.failure_disclosure import OurFault
 from submissions.intake.bundle_store import BundleStore
 from submissions.storage.database import Database
 from submissions.storage.records import Purpose
@@ -30,13 +31,14 @@ def test_whoever_holds_runs_of_a_cancelled_submission_holds_them_no_more(repeate
 
 def test_runs_given_back_in_good_order_are_as_far_from_broken_as_before(repeated: Competition) -> None:
     submission = repeated.submit(repeated.user())
-    for _ in range(queue.MAX_TRIES):
+    for _ in range(retries.MAX_LOSSES):
         assert repeated.claim(batch=1) is not None
         assert queue.release(repeated.db, "w") == 1
     claim = repeated.claim(batch=1)
     assert claim is not None
-    queue.give_back_broken(repeated.db, claim.runs[0].id, "w", "the disk is full")
+    queue.give_back_broken(repeated.db, claim.runs[0].id, "w", OurFault.FILES, "the disk is full")
     assert repeated.submission(submission).state is State.RUNNING
+    assert queue.pending(repeated.db, worker="w") == 7
     assert queue.pending(repeated.db) == 8
 
 

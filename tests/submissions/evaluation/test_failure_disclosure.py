@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from submissions.evaluation import queue
 from submissions.evaluation.failure_disclosure import (
     OUR_FAULT,
     FailureText,
@@ -191,16 +190,16 @@ def test_a_failure_on_a_public_zoo_is_told_whole_without_logs_too(smoked: Compet
 
 @pytest.mark.both_databases
 def test_why_a_submission_is_broken_is_told_to_organizers_only(hidden: Competition) -> None:
-    secret = f"cache/{'e' * 64}/public/networks/0123456789ab.safetensors: gone"
+    digest = "e" * 64
+    secret = f"worker-7: /srv/gengap/cache/{digest}/public/networks/0123456789ab.safetensors: gone"
     author = hidden.user()
     submission = hidden.submit(author)
-    while (claim := hidden.claim()) is not None:
-        queue.give_back_broken(hidden.db, claim.runs[0].id, claim.owner, secret)
-        queue.release(hidden.db, claim.owner)
+    tries = hidden.fail_by_our_fault(message=secret)
     organizer = Reader(permissions=PERMISSIONS[Role.ORGANIZER])
     with hidden.db.read() as session:
         told = [progress(session, submission, reader).detail for reader in (OWNER, Reader(), organizer)]
-    assert told == [OUR_FAULT, None, f"{secret} ({queue.MAX_TRIES} tries)"]
+    text = f"A worker could not read or write a file (sha256 {digest}); the log of the workers says more"
+    assert told == [OUR_FAULT, None, f"{text} ({tries} tries)"]
     exported = io.BytesIO()
     write_export(hidden.db, hidden.store, author, exported)
     archive = zipfile.ZipFile(exported)

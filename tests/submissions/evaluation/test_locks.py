@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from submissions.evaluation import outcomes, queue
+from submissions.evaluation.failure_disclosure import OurFault
 from submissions.storage.database import Database
 from submissions.storage.records import RunRecord, SubmissionRecord, utc_now
 from submissions.storage.states import State
@@ -92,10 +93,30 @@ def test_a_lease_that_is_renewed_while_a_sweeper_looks_is_kept(competition: Comp
     assert competition.record(claim, claim.runs[0])
 
 
+def test_a_lease_is_not_renewed_while_a_sweeper_takes_it(competition: Competition) -> None:
+    db = competition.db
+    competition.submit(competition.user())
+    assert competition.claim(batch=5) is not None
+    later = utc_now() + timedelta(seconds=LEASE_S + 1)
+    _, renewed = overlap(
+        db, lambda: queue.sweep(db, later), lambda: queue.heartbeat(db, "w", lease_s=LEASE_S), at="UPDATE runs"
+    )
+    assert renewed == queue.held_by(db, "w") == 0
+
+
+def test_of_two_sweepers_at_once_one_counts_the_loss(competition: Competition) -> None:
+    db = competition.db
+    competition.submit(competition.user())
+    assert competition.claim(batch=5) is not None
+    later = utc_now() + timedelta(seconds=LEASE_S + 1)
+    assert overlap(db, lambda: queue.sweep(db, later), lambda: queue.sweep(db, later), at="FOR UPDATE") == (20, 20)
+    assert sorted(run.losses for run in competition.runs()) == [0] * 19 + [1]
+
+
 @pytest.mark.parametrize(
     "give_back",
     [
-        lambda db, run_id: queue.give_back_broken(db, run_id, "w", "the disk is full"),
+        lambda db, run_id: queue.give_back_broken(db, run_id, "w", OurFault.FILES, "the disk is full"),
         lambda db, _run_id: queue.sweep(db, utc_now() + timedelta(seconds=LEASE_S + 1)),
     ],
     ids=["given back", "swept"],

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from submissions.competitions.competitions import CompetitionError, create_competition
-from submissions.evaluation import outcomes, queue
+from submissions.evaluation import outcomes, queue, retries
 from submissions.intake import submit
 from submissions.intake.bundle_store import BundleStore
 from submissions.storage.database import Database
@@ -156,24 +156,20 @@ def test_a_heartbeat_keeps_the_lease(competition: Competition) -> None:
     assert queue.held_by(competition.db, "w") == 1
 
 
-def test_after_three_tries_that_were_our_fault_the_submission_is_broken(competition: Competition) -> None:
+def test_after_an_hour_of_tries_that_were_our_fault_the_submission_is_broken(competition: Competition) -> None:
     submission_id = competition.submit(competition.user())
-    for _ in range(queue.MAX_TRIES):
-        assert competition.submission(submission_id).state in (State.QUEUED, State.RUNNING)
-        claim = queue.claim(competition.db, "w", batch=1, lease_s=LEASE_S)
-        assert claim is not None
-        queue.give_back_broken(competition.db, claim.runs[0].id, "w", "the disk is full")
+    tries = competition.fail_by_our_fault()
     submission = competition.submission(submission_id)
-    assert submission.state is State.BROKEN
-    assert submission.detail is not None
-    assert "the disk is full" in submission.detail
-    assert submission.reason is None
+    assert (submission.state, submission.reason) == (State.BROKEN, None)
+    assert submission.detail == (
+        f"A worker could not read or write a file; the log of the workers says more ({tries} tries)"
+    )
     assert queue.pending(competition.db) == 0
 
 
 def test_runs_given_back_in_good_order_cost_no_try(competition: Competition) -> None:
     submission_id = competition.submit(competition.user())
-    for _ in range(queue.MAX_TRIES + 2):
+    for _ in range(retries.MAX_LOSSES + 2):
         assert queue.claim(competition.db, "w", batch=5, lease_s=LEASE_S) is not None
         assert queue.release(competition.db, "w") == 5
     assert competition.work_through() == 20
@@ -289,10 +285,7 @@ def test_a_broken_submission_spends_no_quota(any_db: Database, store: BundleStor
     competition = make_competition(any_db, store, [tiny_zoo], daily_quota=1, smoke_networks=0)
     user = competition.user()
     competition.submit(user)
-    for _ in range(queue.MAX_TRIES):
-        claim = queue.claim(any_db, "w", batch=1, lease_s=LEASE_S)
-        assert claim is not None
-        queue.give_back_broken(any_db, claim.runs[0].id, "w", "our fault")
+    competition.fail_by_our_fault()
     competition.submit(user)
 
 

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select, update
 
 from submissions.evaluation import outcomes, queue
+from submissions.evaluation.failure_disclosure import OurFault
 from submissions.storage.records import EvaluationRecord, PhaseRecord, Purpose, RunRecord, SubmissionRecord, utc_now
 from submissions.storage.states import State
 from tests.factories import Competition
@@ -81,7 +82,7 @@ def test_what_is_claimed_is_on_record_until_the_lease_ends(competition: Competit
     claim = claimed(competition, "host/1", batch=3, now=LONG_AGO)
     held = [run for run in runs(competition) if run.state == "claimed"]
     assert {run.id for run in held} == {run.id for run in claim.runs}
-    assert {(run.lease_owner, run.lease_until, run.tries) for run in held} == {("host/1", LONG_AGO + LEASE, 1)}
+    assert {(run.lease_owner, run.lease_until, run.tries) for run in held} == {("host/1", LONG_AGO + LEASE, 0)}
     (first, second), now = competition.evaluations(submission), competition.submission(submission)
     assert (now.state, now.started_at) == (State.RUNNING, LONG_AGO)
     assert (first.state, second.state) == (State.RUNNING, State.QUEUED)
@@ -222,44 +223,21 @@ def test_runs_given_back_belong_to_nobody(competition: Competition, give_back: C
     assert (queue.held_by(competition.db, "mine"), queue.held_by(competition.db, "other")) == (0, 3)
 
 
-def test_a_run_released_in_good_order_has_as_many_tries_left_as_before(competition: Competition) -> None:
-    submission = competition.submit(competition.user())
-    for _ in range(2):
-        claimed(competition)
-        assert queue.release(competition.db, "w") == 1
-    for tries in range(1, queue.MAX_TRIES + 1):
-        claim = claimed(competition)
-        assert run_of(competition, claim.runs[0].id).tries == tries
-        queue.give_back_broken(competition.db, claim.runs[0].id, "w", "The disk is full")
-    told = competition.submission(submission)
-    assert (told.state, told.detail) == (State.BROKEN, "The disk is full (3 tries)")
-
-
-def test_a_run_whose_worker_stops_again_and_again_breaks_the_submission(competition: Competition) -> None:
-    submission = competition.submit(competition.user())
-    for tries in range(1, queue.MAX_TRIES + 1):
-        assert competition.submission(submission).state is not State.BROKEN
-        claimed(competition, now=LONG_AGO)
-        assert queue.sweep(competition.db) == (20 if tries < queue.MAX_TRIES else 0)
-    told = competition.submission(submission)
-    assert (told.state, told.detail) == (State.BROKEN, "the worker that held the run stopped answering (3 tries)")
-
-
 def test_only_its_holder_gives_a_run_back_as_broken(competition: Competition) -> None:
     competition.submit(competition.user())
     run = claimed(competition).runs[0]
-    queue.give_back_broken(competition.db, run.id, "other", "the disk is full")
+    queue.give_back_broken(competition.db, run.id, "other", OurFault.FILES, "the disk is full")
     assert queue.held_by(competition.db, "w") == 1
-    queue.give_back_broken(competition.db, run.id, "w", "the disk is full")
+    queue.give_back_broken(competition.db, run.id, "w", OurFault.FILES, "the disk is full")
     assert queue.held_by(competition.db, "w") == 0
-    queue.give_back_broken(competition.db, 4711, "w", "the disk is full")  # a run that there is not
+    queue.give_back_broken(competition.db, 4711, "w", OurFault.FILES, "the disk is full")  # a run that there is not
 
 
 def test_a_run_that_is_done_is_not_given_back(competition: Competition) -> None:
     competition.submit(competition.user())
     claim = claimed(competition)
     assert competition.record(claim, claim.runs[0])
-    queue.give_back_broken(competition.db, claim.runs[0].id, "w", "the disk is full")
+    queue.give_back_broken(competition.db, claim.runs[0].id, "w", OurFault.FILES, "the disk is full")
     assert runs(competition) != []
     assert claim.runs[0].id not in {run.id for run in runs(competition)}
     assert queue.pending(competition.db) == 19

@@ -82,8 +82,9 @@ def test_a_repeat_that_fails_counts_as_another_value_and_fails_nothing(repeating
 
 def test_a_repeat_that_is_our_fault_is_dropped(repeating: Competition) -> None:
     submission = scored(repeating)
-    while (claim := repeating.claim(batch=1)) is not None:
-        queue.give_back_broken(repeating.db, claim.runs[0].id, "w", "the disk is full")
+    while repeating.claim(batch=1) is not None:
+        queue.release(repeating.db, "w")
+        assert repeating.fail_by_our_fault() > 1
     told = repeating.progress(submission)
     assert told.state is State.SCORED
     assert told.repeats == RepeatProgress(networks=3, done=0, differing=0)

@@ -9,8 +9,8 @@ There is no way down.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0014"
-down_revision = "0007"
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
