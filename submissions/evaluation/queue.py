@@ -5,8 +5,8 @@ leases to the queue. Celery messages only hint that there is work. A submission'
 smoke run has passed, its repeats once it is scored. What a claim costs does not depend on how much waits: evaluations
 and shares count what may be claimed, and networks become rows of runs shortly before they are claimed.
 
-A run that ended through no fault of the measure is paused where `submissions.evaluation.retries` says so. Paused runs are
-few and are not counted: whoever may take one takes it before anything else.
+A run that ended through no fault of the measure is paused where `submissions.evaluation.retries` says so. Paused runs
+are few and are not counted: whoever may take one takes it before anything else.
 
 Locks are taken in one order: the submission, its evaluations, the share. Whoever holds a share waits for nothing.
 """

@@ -173,8 +173,8 @@ class EvaluationRecord(Record):
 class RunRecord(Record):
     """The evaluation of one network: pending, paused, or claimed under a lease; `failed` only where the measure failed.
 
-    There is a row from shortly before it is claimed until its value is recorded. `tries` failed through a fault of ours,
-    first at `failing_since`. A paused run may be claimed before `not_before` only by workers that are not among
+    There is a row from shortly before it is claimed until its value is recorded. `tries` failed through a fault of
+    ours, first at `failing_since`. A paused run may be claimed before `not_before` only by workers that are not among
     `failed_on` (names between bars; None: by nobody). `losses`: how many workers were lost while they evaluated it.
     `submissions.evaluation.retries` decides on these.
     """
