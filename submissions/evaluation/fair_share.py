@@ -9,7 +9,7 @@ Shares also count the networks that may be claimed now, in the transactions that
 runs. Called by `submissions.evaluation.queue` and `attempts` with the submission locked; a share is locked after it.
 """
 
-from sqlalchemy import ColumnElement, ScalarSelect, and_, case, func, select, update
+from sqlalchemy import Case, ColumnElement, Double, Integer, ScalarSelect, and_, bindparam, case, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
@@ -46,30 +46,16 @@ def purpose_of(tier: int) -> Purpose:
     return Purpose.REPEAT if tier % 2 else Purpose.SCORE
 
 
-def add(session: Session, evaluation_id: int, networks: int) -> None:
-    """Let so many more networks of an evaluation be claimed."""
+def _start() -> Case[float]:
+    """The seconds with which a share goes on: the least of the others if it has had nothing waiting."""
     share, other = ShareRecord, aliased(ShareRecord)
     least = select(func.min(other.used_s)).where(other.tier == share.tier, other.waiting > 0).scalar_subquery()
     most = select(func.max(other.used_s)).where(other.tier == share.tier).scalar_subquery()
     start = func.coalesce(least, most)
-    is_back = and_(share.waiting == 0, share.used_s < start)
-    share_id = session.scalar(
-        update(EvaluationRecord)
-        .where(EvaluationRecord.id == evaluation_id)
-        .values(waiting=EvaluationRecord.waiting + networks)
-        .returning(EvaluationRecord.share_id)
-        .execution_options(synchronize_session=False)
-    )
-    session.execute(
-        update(share)
-        .where(share.id == share_id)
-        .values(used_s=case((is_back, start), else_=share.used_s), waiting=share.waiting + networks)
-        .execution_options(synchronize_session=False)
-    )
+    return case((and_(share.waiting == 0, share.used_s < start), start), else_=share.used_s)
 
 
-def usual_s() -> ScalarSelect[float | None]:
-    """Return a subquery for the mean seconds of some networks of a submission; NULL if no value is recorded."""
+def _usual_s() -> ScalarSelect[float | None]:
     same = aliased(EvaluationRecord)
     some = (
         select(ValueRecord.wall_s)
@@ -82,6 +68,34 @@ def usual_s() -> ScalarSelect[float | None]:
     return select(func.avg(some.c.wall_s)).scalar_subquery()
 
 
+# Statements are built once: that costs more than to execute them.
+USUAL_S = _usual_s()  # the mean seconds of some networks of a submission; NULL if no value is recorded
+_networks = bindparam("number", type_=Integer)
+_ADD_TO_EVALUATION = (
+    update(EvaluationRecord)
+    .where(EvaluationRecord.id == bindparam("evaluation_id"))
+    .values(waiting=EvaluationRecord.waiting + _networks)
+    .returning(EvaluationRecord.share_id)
+    .execution_options(synchronize_session=False)
+)
+_of_share = update(ShareRecord).where(ShareRecord.id == bindparam("share_id"))
+_ADD_TO_SHARE = _of_share.values(used_s=_start(), waiting=ShareRecord.waiting + _networks).execution_options(
+    synchronize_session=False
+)
+_network_s = func.coalesce(bindparam("usual", type_=Double), ShareRecord.network_s)
+_CHARGE = _of_share.values(
+    used_s=ShareRecord.used_s + _networks * _network_s,
+    network_s=_network_s,
+    waiting=ShareRecord.waiting - _networks,
+).execution_options(synchronize_session=False)
+
+
+def add(session: Session, evaluation_id: int, networks: int) -> None:
+    """Let so many more networks of an evaluation be claimed."""
+    share_id = session.scalar(_ADD_TO_EVALUATION, {"evaluation_id": evaluation_id, "number": networks})
+    session.execute(_ADD_TO_SHARE, {"share_id": share_id, "number": networks})
+
+
 def take(session: Session, evaluation: EvaluationRecord, networks: int, usual_s: float | None) -> None:
     """Take networks out of what may be claimed, and have the share pay for their expected seconds.
 
@@ -90,15 +104,9 @@ def take(session: Session, evaluation: EvaluationRecord, networks: int, usual_s:
     usual_s : float or None
         What networks of the submission take; None if none was evaluated: then what the entrant's last ones took.
     """
-    share = ShareRecord
-    network_s = share.network_s if usual_s is None else usual_s + OVERHEAD_S
     evaluation.waiting -= networks
-    session.execute(
-        update(share)
-        .where(share.id == evaluation.share_id)
-        .values(used_s=share.used_s + networks * network_s, network_s=network_s, waiting=share.waiting - networks)
-        .execution_options(synchronize_session=False)
-    )
+    usual = None if usual_s is None else usual_s + OVERHEAD_S
+    session.execute(_CHARGE, {"share_id": evaluation.share_id, "number": networks, "usual": usual})
 
 
 def remove(session: Session, *conditions: ColumnElement[bool]) -> None:

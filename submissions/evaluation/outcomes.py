@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, exists, select, update
+from sqlalchemy import Row, and_, bindparam, delete, exists, select, update
 from sqlalchemy.orm import Session, aliased
 
 import scoring
@@ -288,18 +288,42 @@ def _ended(event: Event) -> datetime:
     return now.replace(microsecond=0) + timedelta(seconds=1) if event is Event.MEASURE_FAILED else now
 
 
+_LOCK = (
+    select(SubmissionRecord.id)
+    .join(EvaluationRecord, EvaluationRecord.submission_id == SubmissionRecord.id)
+    .join(RunRecord, RunRecord.evaluation_id == EvaluationRecord.id)
+    .where(RunRecord.id == bindparam("run_id"))
+    .with_for_update(of=SubmissionRecord)
+)
+_other = aliased(RunRecord)
+_has_others = exists().where(
+    _other.evaluation_id == EvaluationRecord.id, _other.id != RunRecord.id, _other.state.in_(("pending", "claimed"))
+)
+_HELD = (
+    select(
+        EvaluationRecord,
+        RunRecord.network_id,
+        and_(EvaluationRecord.next_position == EvaluationRecord.networks, ~_has_others),
+        PhaseRecord.time_rule,
+    )
+    .join(RunRecord, RunRecord.evaluation_id == EvaluationRecord.id)
+    .join(SubmissionRecord, SubmissionRecord.id == EvaluationRecord.submission_id)
+    .join(PhaseRecord, PhaseRecord.id == SubmissionRecord.phase_id)
+    .where(
+        RunRecord.id == bindparam("run_id"),
+        RunRecord.state == "claimed",
+        RunRecord.lease_owner == bindparam("owner"),
+        EvaluationRecord.state.in_(OPEN),
+    )
+)
+
+
 def lock_submission_of(session: Session, run_id: int) -> None:
     """Lock the run's submission until the transaction ends (PostgreSQL; SQLite has a single writer).
 
     Every writer takes this lock before any other row of the submission, which prevents deadlocks and two "last" values.
     """
-    session.execute(
-        select(SubmissionRecord.id)
-        .join(EvaluationRecord, EvaluationRecord.submission_id == SubmissionRecord.id)
-        .join(RunRecord, RunRecord.evaluation_id == EvaluationRecord.id)
-        .where(RunRecord.id == run_id)
-        .with_for_update(of=SubmissionRecord)
-    )
+    session.execute(_LOCK, {"run_id": run_id})
 
 
 def _held_run(session: Session, run_id: int, owner: str) -> Row[tuple[EvaluationRecord, str, bool, TimeRule]] | None:
@@ -311,23 +335,7 @@ def _held_run(session: Session, run_id: int, owner: str) -> Row[tuple[Evaluation
         is_last: whether all other networks of the evaluation are done.
     """
     lock_submission_of(session, run_id)
-    other = aliased(RunRecord)
-    is_open = exists().where(
-        other.evaluation_id == EvaluationRecord.id, other.id != run_id, other.state.in_(("pending", "claimed"))
-    )
-    is_last = and_(EvaluationRecord.next_position == EvaluationRecord.networks, ~is_open)
-    return session.execute(
-        select(EvaluationRecord, RunRecord.network_id, is_last, PhaseRecord.time_rule)
-        .join(RunRecord, RunRecord.evaluation_id == EvaluationRecord.id)
-        .join(SubmissionRecord, SubmissionRecord.id == EvaluationRecord.submission_id)
-        .join(PhaseRecord, PhaseRecord.id == SubmissionRecord.phase_id)
-        .where(
-            RunRecord.id == run_id,
-            RunRecord.state == "claimed",
-            RunRecord.lease_owner == owner,
-            EvaluationRecord.state.in_(OPEN),
-        )
-    ).one_or_none()
+    return session.execute(_HELD, {"run_id": run_id, "owner": owner}).one_or_none()
 
 
 def _score(session: Session, evaluation: EvaluationRecord, scored: Scored) -> None:

@@ -12,9 +12,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Row, Select, exists, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.orm import Session
 
+from submissions.evaluation import claim_queries as queries
 from submissions.evaluation import fair_share
 from submissions.evaluation.attempts import add_runs
 from submissions.evaluation.outcomes import give_up, lock_submission_of
@@ -24,16 +25,13 @@ from submissions.storage.limits import Limits
 from submissions.storage.queries import count, rows_changed
 from submissions.storage.records import (
     EvaluationRecord,
-    PhaseRecord,
     Purpose,
     RunRecord,
-    ShareRecord,
     SubmissionRecord,
     TimeRule,
-    ZooRecord,
     utc_now,
 )
-from submissions.storage.states import OPEN, State
+from submissions.storage.states import State
 
 MAX_TRIES = 3
 BATCH = 4  # runs that a worker's slot claims at once
@@ -94,7 +92,7 @@ def claim(db: Database, owner: str, *, batch: int, lease_s: float, now: datetime
     for look in range(_LOOKS):
         with db.write() as session:
             # Submissions that somebody holds are passed over; only if nothing else is left, it waits for one.
-            evaluation_id = _held_by_others(session) if look % 2 else _free(session)
+            evaluation_id = _next_evaluation(session, waits=look % 2 == 1)
             if evaluation_id is not None:
                 claimed = _claim(session, evaluation_id, owner, batch, moment, lease_s)
                 if claimed is not None:
@@ -104,79 +102,40 @@ def claim(db: Database, owner: str, *, batch: int, lease_s: float, now: datetime
     return None
 
 
-def _free(session: Session) -> int | None:
-    """Return the evaluation that is next, its submission and share locked, passing over what others hold."""
+def _next_evaluation(session: Session, *, waits: bool) -> int | None:
+    """Return the evaluation that is next, its submission locked; None if nothing waits, or others hold what does.
+
+    Parameters
+    ----------
+    waits : bool
+        Wait for the submission. Else those that others hold are passed over, and the share is locked, too.
+    """
+    if waits:
+        share_query, of_share, urgent = queries.SHARE, queries.OF_SHARE, queries.URGENT
+    else:
+        share_query, of_share, urgent = queries.SHARE_LOCKED, queries.OF_SHARE_LOCKED, queries.URGENT_LOCKED
     tried: list[int] = []
     while len(tried) < _SHARES:
-        share = _next_share().where(ShareRecord.id.not_in(tried))
-        found = session.execute(share.with_for_update(of=ShareRecord, key_share=True, skip_locked=True)).one_or_none()
-        if found is None:
+        share = session.execute(share_query, {"tried": tried}).one_or_none()
+        if share is None:
             return None
-        candidate = _next_of(found).with_for_update(of=SubmissionRecord, skip_locked=True)
-        evaluation_id = session.scalar(candidate)
-        if evaluation_id is not None:
-            return evaluation_id
-        tried.append(found.id)
+        purpose = Purpose.SMOKE if share.has_smoke else fair_share.purpose_of(share.tier)
+        of = {"share_id": share.id, "purpose": purpose}
+        found = (session.execute(urgent) if share.is_urgent else session.execute(of_share, of)).one_or_none()
+        if found is not None:
+            if waits:
+                session.execute(queries.LOCK, {"submission_id": found.submission_id})
+            return int(found.id)
+        tried.append(share.id)
     return None
-
-
-def _held_by_others(session: Session) -> int | None:
-    """Return the evaluation that is next, after waiting for its submission."""
-    found = session.execute(_next_share()).one_or_none()
-    evaluation_id = None if found is None else session.scalar(_next_of(found))
-    if evaluation_id is not None:
-        submission_id = select(EvaluationRecord.submission_id).where(EvaluationRecord.id == evaluation_id)
-        submission = select(SubmissionRecord.id).where(SubmissionRecord.id == submission_id.scalar_subquery())
-        session.execute(submission.with_for_update())
-    return evaluation_id
-
-
-def _next_share() -> Select[int, int, bool, bool]:
-    """Return a query for the share that is next, its tier, whether it has a smoke run, and whether any has priority."""
-    waiting, smoke = aliased(EvaluationRecord), aliased(EvaluationRecord)
-    is_smoke = smoke.purpose == Purpose.SMOKE
-    has_smoke = exists().where(smoke.share_id == ShareRecord.id, is_smoke, smoke.waiting > 0)
-    is_urgent = exists().where(
-        SubmissionRecord.state.in_(OPEN),
-        SubmissionRecord.priority > 0,
-        waiting.submission_id == SubmissionRecord.id,
-        waiting.waiting > 0,
-    )
-    share = ShareRecord
-    shares = select(share.id, share.tier, has_smoke.label("has_smoke"), is_urgent.label("is_urgent"))
-    return shares.where(share.waiting > 0).order_by(share.tier, share.used_s, share.id).limit(1)
-
-
-def _next_of(share: Row[tuple[int, int, bool, bool]]) -> Select[int]:
-    """Return a query for the evaluation that is next, of this share unless one has priority."""
-    share_id, tier, has_smoke, is_urgent = share
-    evaluation, submission = EvaluationRecord, SubmissionRecord
-    waiting = (
-        select(evaluation.id)
-        .join(submission, submission.id == evaluation.submission_id)
-        .where(evaluation.waiting > 0)
-        .limit(1)
-    )
-    if is_urgent:
-        in_turn = submission.priority.desc(), submission.id, evaluation.purpose.desc(), evaluation.position
-        return waiting.where(submission.state.in_(OPEN), submission.priority > 0).order_by(*in_turn)
-    purpose = Purpose.SMOKE if has_smoke else fair_share.purpose_of(tier)
-    of_share = evaluation.share_id == share_id, evaluation.purpose == purpose
-    return waiting.where(*of_share).order_by(evaluation.submission_id, evaluation.position)
 
 
 def _claim(
     session: Session, evaluation_id: int, owner: str, batch: int, moment: datetime, lease_s: float
 ) -> Claim | None:
     """Claim runs of an evaluation, whose submission is locked; return None if others have taken all."""
-    phase = PhaseRecord.time_rule, PhaseRecord.limits  # the whole record has columns that search
-    evaluation, submission, time_rule, limits, zoo_sha256, usual_s = session.execute(
-        select(EvaluationRecord, SubmissionRecord, *phase, ZooRecord.manifest_sha256, fair_share.usual_s())
-        .join(SubmissionRecord, SubmissionRecord.id == EvaluationRecord.submission_id)
-        .join(PhaseRecord, PhaseRecord.id == SubmissionRecord.phase_id)
-        .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
-        .where(EvaluationRecord.id == evaluation_id)
-    ).one()
+    work = session.execute(queries.WORK, {"evaluation_id": evaluation_id}).one()
+    evaluation, submission, time_rule, limits, zoo_sha256, usual_s = work
     if evaluation.waiting == 0:
         return None
     if not _may_run(submission, evaluation):  # it ended in a way that has not emptied its queue
@@ -185,20 +144,9 @@ def _claim(
     pending = evaluation.waiting - (evaluation.networks - evaluation.next_position)
     if pending < min(batch, evaluation.waiting):
         add_runs(session, evaluation)
-    run_ids = (
-        select(RunRecord.id)
-        .where(RunRecord.evaluation_id == evaluation_id, RunRecord.state == "pending")
-        .order_by(RunRecord.position)
-        .limit(batch)
-    )
-    lease_until = moment + timedelta(seconds=lease_s)
-    rows = session.execute(
-        update(RunRecord)
-        .where(RunRecord.id.in_(run_ids), RunRecord.state == "pending")
-        .values(state="claimed", tries=RunRecord.tries + 1, lease_owner=owner, lease_until=lease_until)
-        .returning(RunRecord.position, RunRecord.id, RunRecord.network_id)
-        .execution_options(synchronize_session=False)
-    ).all()
+    until = moment + timedelta(seconds=lease_s)
+    taken = {"of_evaluation": evaluation_id, "batch": batch, "owner": owner, "until": until}
+    rows = session.execute(queries.TAKE, taken).all()
     _start(submission, evaluation, moment)
     fair_share.take(session, evaluation, len(rows), usual_s)
     return Claim(
