@@ -1,7 +1,7 @@
 """When a submission's turn comes: its place in the queue, and a rough time from what networks took lately.
 
-Every query is bounded, so that an estimate costs about the same however many submissions wait. Fair share between users
-is left out: the order is by priority and age. Called by the submission's page and the API.
+Every query is bounded, so that an estimate costs about the same however many submissions wait. Fair shares of entrants
+are left out: the order is by priority and age. Called by the submission's page and the API.
 
 Anybody may ask again and again, so an estimate must not tell when a network on a hidden zoo ended or how long it took,
 which a measure decides on what it has seen there. Networks count in tenths of an evaluation, as on the page, and their

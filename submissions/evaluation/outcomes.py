@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, delete, exists, select, update
+from sqlalchemy import Row, and_, bindparam, delete, exists, insert, select, update
 from sqlalchemy.orm import Session, aliased
 
 import scoring
@@ -175,15 +175,16 @@ def _record_value(
     evaluation, network_id, is_last, time_rule = held
     if is_last and evaluation.purpose is Purpose.SCORE and scored is None:
         raise _NotForeseen
-    evaluation.layers = layers
-    session.add(ValueRecord(evaluation_id=evaluation.id, network_id=network_id, **measured))
-    session.flush()
+    if evaluation.layers != layers:
+        evaluation.layers = layers
+    place = {"evaluation_id": evaluation.id, "network_id": network_id}
+    session.execute(_INSERT, {**place, "recorded_at": utc_now(), **measured})
     is_pooled = time_rule is TimeRule.POOLED and evaluation.purpose is not Purpose.REPEAT
     if is_pooled and (left_s(session, evaluation) or 0.0) < 0:
         detail = too_long(session, evaluation)
         _fail(session, evaluation, FailureRecord(run_id=run_id, reason=Reason.TIME_LIMIT, detail=detail))
         return False
-    session.execute(delete(RunRecord).where(RunRecord.id == run_id).execution_options(synchronize_session=False))
+    session.execute(_DELETE, {"run_id": run_id})
     if is_last and scored is not None:
         _score(session, evaluation, scored)
     elif is_last:
@@ -295,6 +296,8 @@ _LOCK = (
     .where(RunRecord.id == bindparam("run_id"))
     .with_for_update(of=SubmissionRecord)
 )
+_INSERT = insert(ValueRecord)
+_DELETE = delete(RunRecord).where(RunRecord.id == bindparam("run_id")).execution_options(synchronize_session=False)
 _other = aliased(RunRecord)
 _has_others = exists().where(
     _other.evaluation_id == EvaluationRecord.id, _other.id != RunRecord.id, _other.state.in_(UNFINISHED)
