@@ -20,7 +20,8 @@ class Machine:
     """A machine whose own clock and counter a test sets, and the clock of the database that it asks."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.wall, self.counted_s, self.database, self.takes_s = NOON, 1000.0, NOON, 0.0
+        self.wall, self.counted_s, self.database = NOON, 1000.0, NOON
+        self.takes_s, self.looks_first = 0.0, False
         machine = self
 
         class Shown(datetime):
@@ -34,9 +35,10 @@ class Machine:
         self.clock = Clock()
 
     def _answer(self) -> datetime:
-        """The database looks at its clock at the end of the time that it takes."""
+        """The database looks at its clock at the beginning or the end of the time that it takes."""
+        early = self.database
         self.pass_s(self.takes_s)
-        return self.database
+        return early if self.looks_first else self.database
 
     def pass_s(self, seconds: float) -> None:
         self.wall, self.database = self.wall + seconds * S, self.database + seconds * S
@@ -94,16 +96,18 @@ def test_the_time_does_not_jump_by_what_an_answer_cannot_tell(machine: Machine) 
         assert machine.keep() == before
 
 
-def test_a_database_that_was_frozen_does_not_move_the_time(machine: Machine) -> None:
+@pytest.mark.parametrize("looks_first", [False, True])
+def test_a_database_that_was_frozen_does_not_move_the_time(machine: Machine, looks_first: bool) -> None:
     machine.keep()
     machine.pass_s(ASK_EVERY_S)
-    machine.takes_s = 60.0
+    machine.takes_s, machine.looks_first = 60.0, looks_first
     assert machine.keep() == machine.database
     assert machine.clock.is_due, "the answer was slow"
 
 
-def test_a_first_answer_that_took_long_is_out_by_half_of_that_at_most(machine: Machine) -> None:
-    machine.database, machine.takes_s = NOON + timedelta(days=1), 4.0
+@pytest.mark.parametrize("looks_first", [False, True])
+def test_a_first_answer_that_took_long_is_out_by_half_of_that_at_most(machine: Machine, looks_first: bool) -> None:
+    machine.database, machine.takes_s, machine.looks_first = NOON + timedelta(days=1), 4.0, looks_first
     assert abs(machine.keep() - machine.database) <= 2 * S
     machine.takes_s = 0.0
     assert machine.keep() == machine.database
