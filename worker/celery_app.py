@@ -8,7 +8,7 @@ answer `celery -A worker.celery_app inspect …` and send events on request; fil
 import os
 
 from celery import Celery
-from kombu import Exchange, Queue
+from kombu.entity import Exchange, Queue
 
 from submissions.settings import Settings
 from submissions.storage.database import Database
@@ -32,9 +32,10 @@ def make_celery(settings: Settings, installation: str) -> Celery:
     file_broker.register()
     url = f"{file_broker.SCHEME}://" if uses_files(settings) else settings.broker_url
     app = Celery("gengap", broker=url, set_as_current=False)
-    exchange = Exchange("gengap")
+    exchange = Exchange("gengap")  # type: ignore[no-untyped-call]
+    queues = [Queue(name, exchange, routing_key=name) for name in QUEUES.values()]  # type: ignore[no-untyped-call]
     app.conf.update(
-        task_queues=[Queue(name, exchange, routing_key=name) for name in QUEUES.values()],
+        task_queues=queues,
         task_routes={task: {"queue": name} for task, name in QUEUES.items()},
         task_default_queue=QUEUES[EVALUATE],
         task_ignore_result=True,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -54,7 +55,7 @@ class Worker:
             report=lambda _layers, refusal: self.said.append(refusal),
             pause_s=10.0,
         )
-        patch.setattr(self_check.time, "monotonic", lambda: self.now)
+        patch.setattr(self_check, "time", SimpleNamespace(monotonic=lambda: self.now))
 
     def later(self, seconds: float) -> bool:
         """Whether it is well after one step, some seconds from now."""
