@@ -58,6 +58,12 @@ class ConnectionLimits:
 class LoggedTask(WSGITask):  # type: ignore[misc]
     """A request, with its line in the log as Apache writes it."""
 
+    def set_close_on_finish(self) -> None:
+        """Close the connection afterwards, but not because a response without a body has no length, as a 304."""
+        asked = self.request.headers.get("CONNECTION", "").lower()
+        if self.has_body or self.version == "1.0" or asked == "close":
+            super().set_close_on_finish()
+
     def service(self) -> None:
         try:
             super().service()

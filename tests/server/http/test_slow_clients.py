@@ -212,6 +212,17 @@ def test_above_the_limit_the_slowest_makes_room(
             clients[1].recv(1)
 
 
+def test_an_answer_without_a_body_keeps_the_connection(port: int) -> None:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWERS_WITHIN_S)) as connection:
+        headers: dict[str, str] = {}
+        for status in (200, 304, 304):
+            connection.request("GET", "/static/app.css", headers=headers)
+            answer = connection.getresponse()
+            answer.read()
+            assert (answer.status, answer.will_close) == (status, False)
+            headers = {"If-None-Match": answer.headers["ETag"]}
+
+
 def test_addresses_take_turns_and_the_newest_request_of_one_goes_first() -> None:
     queue = FairQueue()
     for address, name in (("a", 1), ("a", 2), ("a", 3), ("b", 4), ("c", 5), ("b", 6)):
