@@ -76,6 +76,10 @@ class Reader:
         _, answered = self._send(kind, "POST", path, urlencode(fields), headers)
         return "" if answered is None else answered.headers["Location"] or ""
 
+    def leave(self) -> None:
+        """Close the connection; the next request opens another."""
+        self._connection.close()
+
     def token(self, path: str) -> str:
         found = re.search(r'name="csrf_token" value="([^"]+)"', self.get("submit form", path))
         return found[1] if found else ""
@@ -106,6 +110,7 @@ def participant(port: int, name: str, told: Told, start: threading.Barrier, seco
     reader = Reader(port, unmeasured)
     token = reader.token("/login")
     reader.post("log in", "/login", {"csrf_token": token, "name": name, "password": PASSWORD})
+    reader.leave()  # the server would close it if the others take long
     start.wait()
     reader.told = told
     end = time.monotonic() + seconds
