@@ -8,13 +8,13 @@ PROCESSES ?= 3
 ARGS ?=
 # Whole files go to one process, so that what a module shares is made once.
 TESTS = $(BIN)/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
-BENCHMARKS := $(filter-out __init__,$(basename $(notdir $(wildcard benchmarks/*.py)))) $(notdir $(patsubst %/__main__.py,%,$(wildcard benchmarks/*/__main__.py)))
+BENCHMARKS := $(filter-out __init__ load,$(basename $(notdir $(wildcard benchmarks/*.py)))) $(notdir $(patsubst %/__main__.py,%,$(wildcard benchmarks/*/__main__.py)))
 
 # Compiled modules are kept: every server and worker of a test or the demo would compile all of them again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format bench chaos mutants docs pictures constraints clean
+.PHONY: help setup demo test test-all lint format bench chaos load mutants docs pictures constraints clean
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -55,6 +55,9 @@ bench: $(STAMP)  ## Run every benchmark and print its table
 
 chaos: $(STAMP)  ## Inject faults into a real installation, for example ARGS="--submissions 2000 --faults 500"
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+load: $(STAMP)  ## 200 participants for a minute: what each kind of page takes, beside flask run
+	$(BIN)/python -m benchmarks.load $(ARGS)
 
 mutants: $(STAMP)  ## Score the tests by mutation, at most an hour; for example ARGS="counting --sample 0"
 	$(BIN)/python -m tests.mutants $(ARGS)

@@ -14,7 +14,7 @@ import socket
 import struct
 import sys
 import time
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +57,12 @@ class ConnectionLimits:
 
 class LoggedTask(WSGITask):  # type: ignore[misc]
     """A request, with its line in the log as Apache writes it."""
+
+    def set_close_on_finish(self) -> None:
+        """Close the connection afterwards, but not because a response without a body has no length, as a 304."""
+        asked = self.request.headers.get("CONNECTION", "").lower()
+        if self.has_body or self.version == "1.0" or asked == "close":
+            super().set_close_on_finish()
 
     def service(self) -> None:
         try:
@@ -138,23 +144,23 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
 
 class FairQueue:
-    """Connections whose request has arrived: addresses take turns, and of one address the newest goes first.
+    """Connections whose request has arrived: addresses take turns, and those of one address are in order.
 
-    So whoever comes while an address has sent a thousand requests at once waits for none of those.
+    So whoever comes while another address has sent a thousand requests at once waits for one of those.
     """
 
     def __init__(self) -> None:
-        self._of_address: OrderedDict[str, list[Connection]] = OrderedDict()
+        self._of_address: OrderedDict[str, deque[Connection]] = OrderedDict()
 
     def __len__(self) -> int:
         return sum(map(len, self._of_address.values()))
 
     def append(self, connection: Connection) -> None:
-        self._of_address.setdefault(connection.address, []).append(connection)
+        self._of_address.setdefault(connection.address, deque()).append(connection)
 
     def popleft(self) -> Connection:
         address, connections = self._of_address.popitem(last=False)
-        connection = connections.pop()
+        connection = connections.popleft()
         if connections:
             self._of_address[address] = connections  # again, as the last
         return connection

@@ -212,12 +212,23 @@ def test_above_the_limit_the_slowest_makes_room(
             clients[1].recv(1)
 
 
-def test_addresses_take_turns_and_the_newest_request_of_one_goes_first() -> None:
+def test_an_answer_without_a_body_keeps_the_connection(port: int) -> None:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWERS_WITHIN_S)) as connection:
+        headers: dict[str, str] = {}
+        for status in (200, 304, 304):
+            connection.request("GET", "/static/app.css", headers=headers)
+            answer = connection.getresponse()
+            answer.read()
+            assert (answer.status, answer.will_close) == (status, False)
+            headers = {"If-None-Match": answer.headers["ETag"]}
+
+
+def test_addresses_take_turns_and_requests_of_one_are_in_order() -> None:
     queue = FairQueue()
     for address, name in (("a", 1), ("a", 2), ("a", 3), ("b", 4), ("c", 5), ("b", 6)):
         queue.append(_Queued(address, name))  # type: ignore[arg-type]
     assert len(queue) == 6
-    assert [queue.popleft().name for _ in range(6)] == [3, 6, 5, 2, 4, 1]  # type: ignore[attr-defined]
+    assert [queue.popleft().name for _ in range(6)] == [1, 4, 5, 2, 6, 3]  # type: ignore[attr-defined]
     assert not queue
 
 
