@@ -116,7 +116,11 @@ class EvaluationRecord(Record):
     submission: Mapped[SubmissionRecord] = relationship(back_populates="evaluations", default=None)
     zoo: Mapped[ZooRecord] = relationship(init=False)
 
-    __table_args__ = (UniqueConstraint("submission_id", "zoo_id", "attempt", "purpose"), Index(None, "state"))
+    __table_args__ = (
+        UniqueConstraint("submission_id", "zoo_id", "attempt", "purpose"),
+        Index(None, "state"),
+        Index(None, "zoo_id"),
+    )
 
 
 class RunRecord(Record):
