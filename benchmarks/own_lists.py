@@ -128,7 +128,7 @@ def questions(records: Records, team_id: int) -> dict[str, Ask]:
 def _explained(db: Database, found: list[str]) -> Iterator[None]:
     """Collect which large tables the statements in the block read as a whole."""
     kind = db.engine.dialect.name
-    asking = []
+    asking: list[bool] = []
 
     def explain(connection: Connection, _cursor: object, statement: str, parameters: object, *_rest: object) -> None:
         if asking or not statement.startswith("SELECT"):

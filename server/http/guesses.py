@@ -7,6 +7,7 @@ name counts whether or not it is an account's. An account's name and its address
 """
 
 import hashlib
+from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 
 from flask import Response, request
@@ -78,7 +79,7 @@ def _name() -> str:
     if request.endpoint not in _NAMES:
         return "" if account is None else account.name
     typed = request.get_json(silent=True) if request.is_json else request.form
-    found = typed.get(_NAMES[request.endpoint]) if hasattr(typed, "get") else None
+    found = typed.get(_NAMES[request.endpoint]) if isinstance(typed, Mapping) else None
     return found[:1000] if isinstance(found, str) else ""
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from submissions import whole_files
 from submissions.settings import Settings
 from submissions.whole_files import PART, create_whole, remove_old, write_output, write_whole
 
@@ -37,7 +36,8 @@ def test_after_a_full_disk_the_old_content_is_there_and_nothing_else(
         raise OSError(28, "No space left on device")
 
     class Full:
-        write = flush = fail
+        def __init__(self, descriptor: int, _mode: str) -> None:
+            os.close(descriptor)
 
         def __enter__(self) -> "Full":
             return self
@@ -45,10 +45,9 @@ def test_after_a_full_disk_the_old_content_is_there_and_nothing_else(
         def __exit__(self, *_error: object) -> None:
             pass
 
-    if step == "fsync":
-        monkeypatch.setattr(whole_files.os, "fsync", fail)
-    else:
-        monkeypatch.setattr(whole_files.os, "fdopen", lambda descriptor, _mode: (os.close(descriptor), Full())[1])
+        write = fail
+
+    monkeypatch.setattr(os, *(("fsync", fail) if step == "fsync" else ("fdopen", Full)))
     for write in (write_whole, create_whole):
         with pytest.raises(OSError, match="No space"):
             write(path, b"new")

@@ -134,15 +134,19 @@ class PhaseRecord(Record):
                 ActRecord.phase_id == id,  # noqa: A003
                 ActRecord.zoo_id == ZooRecord.id,
                 ZooRecord.truth_public.is_(False),
-                _SUBMISSIONS.c.phase_id == id,  # noqa: A003
-                _SUBMISSIONS.c.state != State.CANCELLED.value,
-                _EVALUATIONS.c.submission_id == _SUBMISSIONS.c.id,
-                _EVALUATIONS.c.attempt == _SUBMISSIONS.c.attempt,
-                _EVALUATIONS.c.purpose == Purpose.SCORE.value,
-                _EVALUATIONS.c.state == State.SCORED.value,
-                _EVALUATIONS.c.zoo_id == ActRecord.zoo_id,
+                exists()  # apart, so that no database begins with the submissions, of which there may be a million
+                .where(
+                    _SUBMISSIONS.c.phase_id == id,  # noqa: A003
+                    _SUBMISSIONS.c.state != State.CANCELLED.value,
+                    _EVALUATIONS.c.submission_id == _SUBMISSIONS.c.id,
+                    _EVALUATIONS.c.attempt == _SUBMISSIONS.c.attempt,
+                    _EVALUATIONS.c.purpose == Purpose.SCORE.value,
+                    _EVALUATIONS.c.state == State.SCORED.value,
+                    _EVALUATIONS.c.zoo_id == ActRecord.zoo_id,
+                )
+                .correlate_except(_SUBMISSIONS, _EVALUATIONS),
             )
-            .correlate_except(ActRecord, ZooRecord, _SUBMISSIONS, _EVALUATIONS),
+            .correlate_except(ActRecord, ZooRecord),
         )
     )
 

@@ -82,8 +82,8 @@ class TeamRecord(Record):
     competition_id: Mapped[int] = mapped_column(ForeignKey("competitions.id"))
     name: Mapped[str] = mapped_column(String(40))
     name_key: Mapped[str] = mapped_column(String(40))  # case-folded
-    skeleton: Mapped[str | None] = mapped_column(Text, default=None)  # as a user's
     invite_key: Mapped[str] = mapped_column(String(64), unique=True)
+    skeleton: Mapped[str | None] = mapped_column(Text, default=None)  # as a user's
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default_factory=utc_now)
 
     __table_args__ = (

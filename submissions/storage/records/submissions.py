@@ -167,6 +167,7 @@ class EvaluationRecord(Record):
             sqlite_where=_WAITING,
         ),
         CheckConstraint("waiting >= 0", name="waiting"),
+        Index(None, "zoo_id"),
     )
 
 

@@ -48,7 +48,7 @@ def test_an_organizer_is_made_with_the_password_on_standard_input(db: Database, 
     [
         ("olga", "short\n", "at least 8 characters"),
         ("olga", "", "at least 8 characters"),
-        ("x", f"{PASSWORD}\n", "3 to 40 characters"),
+        ("x", f"{PASSWORD}\n", "2 to 40 characters"),
         ("ann", f"{PASSWORD}\n", "taken"),
     ],
 )

@@ -46,6 +46,7 @@ def upgrade() -> None:
 
     op.create_index(op.f("ix_notifications_submission_id"), "notifications", ["submission_id"], unique=False)
     op.create_index(op.f("ix_submissions_parent_id"), "submissions", ["parent_id"], unique=False)
+    op.create_index(op.f("ix_evaluations_zoo_id"), "evaluations", ["zoo_id"], unique=False)
     op.create_index(op.f("ix_submissions_bundle_sha256"), "submissions", ["bundle_sha256"], unique=False)
 
 
