@@ -414,7 +414,7 @@ def _print_told(console: Console, plan: Plan, networks: int) -> None:
 def _print_honest(console: Console, plan: Plan, networks: int) -> None:
     table = Table("submissions", "shown below the truth, in SE (median)", "shown", "truth", title="An honest entrant")
     for submissions in HONEST:
-        losses = []
+        losses: list[FloatArray] = []
 
         def climbed(board: Board, submissions: int = submissions, losses: list[FloatArray] = losses) -> Best:
             found, loss = honest(World(networks, plan.simulations, SEED + 2), board, submissions)

@@ -278,8 +278,8 @@ def test_scores_that_were_told_before_the_ladder_was_turned_on_are_remembered_as
     records: Records, told: bool
 ) -> None:
     closes = utc_now() + timedelta(days=9)
-    withheld = {} if told else {"shows_scores": ShowsScores.AFTER_CLOSE, "closes_at": closes}
-    phase = records.phase(zoos=("digits-mlp",), **withheld)
+    shows = ShowsScores.ALWAYS if told else ShowsScores.AFTER_CLOSE
+    phase = records.phase(zoos=("digits-mlp",), shows_scores=shows, closes_at=closes)
     *before, late = [[of_mean(numbers)] for numbers in TRIES]
     made = [records.submission(phase, jackknives=one) for one in before]
     with records.db.read() as session:
@@ -291,7 +291,8 @@ def test_scores_that_were_told_before_the_ladder_was_turned_on_are_remembered_as
     made.append(records.submission(phase, jackknives=late))
 
     def shown(was_told: bool) -> Shown:
-        memory, best, released = Ladder(1.0), None, []
+        memory, best = Ladder(1.0), None
+        released: Shown = []
         for place, (jackknife,) in enumerate([*before, late]):
             new = {"zoo": jackknife}
             release = memory.decide(new, best)
