@@ -76,7 +76,7 @@ def _replaced(records: Records) -> int:
             session.add(new)
             session.flush()
             for evaluation in (one, new):
-                run = RunRecord(evaluation_id=evaluation.id, network_id="n", position=99, state="done")
+                run = RunRecord(evaluation_id=evaluation.id, network_id="n", position=99, state="failed")
                 session.add_all([run, ValueRecord(evaluation_id=evaluation.id, network_id="n", value=1.0, wall_s=1.0)])
                 session.flush()
                 session.add(FailureRecord(run_id=run.id, reason=Reason.RAISED, detail="ValueError"))

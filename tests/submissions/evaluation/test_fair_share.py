@@ -13,9 +13,11 @@ from sqlalchemy import func, select, update
 
 from submissions.evaluation import fair_share, outcomes, queue
 from submissions.evaluation.attempts import RUNS_AT_ONCE
+from submissions.evaluation.failure_disclosure import OurFault
 from submissions.intake import submit
 from submissions.intake.bundle_store import BundleStore
 from submissions.storage.database import Database
+from submissions.storage.queries import count
 from submissions.storage.records import (
     EvaluationRecord,
     Purpose,
@@ -282,7 +284,7 @@ def test_counts_agree_with_what_may_be_claimed_whatever_happens(
         elif held is not None and act == "release":
             queue.release(any_db, held.owner)
         elif held is not None and act == "broken":
-            queue.give_back_broken(any_db, rng.choice(held.runs).id, held.owner, "our fault")
+            queue.give_back_broken(any_db, rng.choice(held.runs).id, held.owner, OurFault.SANDBOX, "our fault")
         elif held is not None and act == "fail" and step % 3 == 0:
             competition.fail(held, rng.choice(held.runs))
         elif held is not None and act == "record":
@@ -301,7 +303,8 @@ def _agrees(db: Database, when: str) -> None:
         assert dict(_rows(session.execute(counted).all())) == evaluations, when
         of_shares = select(ShareRecord.id, ShareRecord.waiting).where(ShareRecord.waiting > 0)
         assert dict(_rows(session.execute(of_shares).all())) == shares, when
-    assert queue.pending(db) == sum(shares.values())
+        paused = count(session, RunRecord, RunRecord.state == "paused", RunRecord.failed_on.is_not(None))
+    assert queue.pending(db) == sum(shares.values()) + paused
 
 
 def _rows(rows: Sequence[object]) -> list[tuple[int, int]]:

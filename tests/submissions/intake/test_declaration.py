@@ -154,7 +154,7 @@ def test_an_extended_measure_that_needs_nothing_is_taken_everywhere(competition:
 def test_the_smoke_run_passes_over_zoos_that_cannot_serve_the_measure(
     any_db: Database, store: BundleStore, zoos: ZooStore, tmp_path: Path
 ) -> None:
-    hidden = make_tiny_zoo(tmp_path / "hidden", "hidden", truth_public=False, offers=("siblings",))
+    hidden = make_tiny_zoo(tmp_path / "hidden", "hidden", truth_public=False, offers=("siblings",), seed=17)
     plain = register_zoo(any_db, zoos, make_tiny_zoo(tmp_path / "plain", "plain"))
     competition = make_competition(any_db, store, [hidden], smoke_networks=2, smoke_zoo_id=plain)
     needing = competition.submit(competition.user(), SIBLINGS)

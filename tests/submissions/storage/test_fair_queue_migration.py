@@ -55,7 +55,6 @@ def old(empty_db: Database) -> Database:
             "manifest_sha256": "0",
             "networks": 4,
             "truth_public": True,
-            "created_at": NOW,
         }
         lists = dict.fromkeys(("targets", "offers"), "[]") | {"weight_bytes": "{}"}
         insert(session, "zoos", **zoo, **lists, version=1, bytes=0, state="ready", source="", created_at=NOW)
