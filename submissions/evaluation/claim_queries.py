@@ -5,7 +5,7 @@ They are built once, because that costs more than to execute them. `submissions.
 
 from typing import Any
 
-from sqlalchemy import Select, Update, bindparam, exists, select, update
+from sqlalchemy import Update, bindparam, exists, select, update
 from sqlalchemy.orm import aliased
 
 from submissions.evaluation import fair_share
@@ -20,8 +20,10 @@ from submissions.storage.records import (
 )
 from submissions.storage.states import OPEN
 
+_CANDIDATES = 8  # a claim takes the first of them whose submission nobody holds
 
-def _share() -> Select[Any]:
+
+def _share() -> Any:
     """The share that is next but for `tried`, its tier, whether it has a smoke run, and whether any has priority."""
     waiting, smoke = aliased(EvaluationRecord), aliased(EvaluationRecord)
     is_smoke = smoke.purpose == Purpose.SMOKE
@@ -41,34 +43,37 @@ def _share() -> Select[Any]:
     )
 
 
-def _waiting() -> Select[Any]:
+def _of_share() -> Any:
+    """The evaluations of `purpose` that are next of the share `share_id`, with their submissions.
+
+    No join: one by merging would go through all older submissions.
+    """
+    evaluation = EvaluationRecord
     return (
-        select(EvaluationRecord.id, SubmissionRecord.id.label("submission_id"))
-        .join(SubmissionRecord, SubmissionRecord.id == EvaluationRecord.submission_id)
-        .where(EvaluationRecord.waiting > 0)
-        .limit(1)
+        select(evaluation.id, evaluation.submission_id)
+        .where(
+            evaluation.share_id == bindparam("share_id"),
+            evaluation.purpose == bindparam("purpose"),
+            evaluation.waiting > 0,
+        )
+        .order_by(evaluation.submission_id, evaluation.position)
+        .limit(_CANDIDATES)
     )
 
 
-def _of_share() -> Select[Any]:
-    """The evaluation of `purpose` that is next of the share `share_id`, with its submission."""
-    evaluation = EvaluationRecord
-    of_share = evaluation.share_id == bindparam("share_id"), evaluation.purpose == bindparam("purpose")
-    return _waiting().where(*of_share).order_by(evaluation.submission_id, evaluation.position)
-
-
-def _urgent() -> Select[Any]:
-    """The evaluation that is next of the submissions with priority, with its submission."""
+def _urgent() -> Any:
+    """The evaluations that are next of the submissions with priority, with their submissions."""
     evaluation, submission = EvaluationRecord, SubmissionRecord
-    in_turn = submission.priority.desc(), submission.id, evaluation.purpose.desc(), evaluation.position
-    return _waiting().where(submission.state.in_(OPEN), submission.priority > 0).order_by(*in_turn)
+    return (
+        select(evaluation.id, evaluation.submission_id)
+        .join(submission, submission.id == evaluation.submission_id)
+        .where(evaluation.waiting > 0, submission.state.in_(OPEN), submission.priority > 0)
+        .order_by(submission.priority.desc(), submission.id, evaluation.purpose.desc(), evaluation.position)
+        .limit(_CANDIDATES)
+    )
 
 
-def _locked(query: Select[Any]) -> Select[Any]:
-    return query.with_for_update(of=SubmissionRecord, skip_locked=True)
-
-
-def _work() -> Select[Any]:
+def _work() -> Any:
     """What a claim needs to know of the evaluation `evaluation_id`."""
     phase = PhaseRecord.time_rule, PhaseRecord.limits  # the whole record has a column that searches
     return (
@@ -99,6 +104,6 @@ def _take() -> Update:
 
 SHARE, OF_SHARE, URGENT = _share(), _of_share(), _urgent()
 SHARE_LOCKED = SHARE.with_for_update(of=ShareRecord, key_share=True, skip_locked=True)
-OF_SHARE_LOCKED, URGENT_LOCKED = _locked(OF_SHARE), _locked(URGENT)
-LOCK = select(SubmissionRecord.id).where(SubmissionRecord.id == bindparam("submission_id")).with_for_update()
+_SUBMISSION = select(SubmissionRecord.id).where(SubmissionRecord.id == bindparam("submission_id"))
+LOCK, TRY_LOCK = _SUBMISSION.with_for_update(), _SUBMISSION.with_for_update(skip_locked=True)
 WORK, TAKE = _work(), _take()

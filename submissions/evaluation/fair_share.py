@@ -31,10 +31,9 @@ def share_of(session: Session, submission: SubmissionRecord, purpose: Purpose) -
     if found is not None:
         return found
     usual = session.scalar(select(func.avg(ShareRecord.network_s)).where(ShareRecord.waiting > 0))
-    key = {"phase_id": submission.phase_id, "entrant": submission.entrant, "tier": tier}
+    share = ShareRecord(phase_id=submission.phase_id, entrant=submission.entrant, tier=tier, network_s=usual or 1.0)
     try:
         with session.begin_nested():
-            share = ShareRecord(**key, network_s=usual or 1.0)
             session.add(share)
     except IntegrityError:  # another submission of the entrant has just created it
         return session.scalars(own).one()

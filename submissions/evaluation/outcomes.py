@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, delete, exists, insert, select, update
+from sqlalchemy import and_, bindparam, delete, exists, insert, select, update
 from sqlalchemy.orm import Session, aliased
 
 import scoring
@@ -289,35 +289,29 @@ def _ended(event: Event) -> datetime:
     return now.replace(microsecond=0) + timedelta(seconds=1) if event is Event.MEASURE_FAILED else now
 
 
-_LOCK = (
-    select(SubmissionRecord.id)
-    .join(EvaluationRecord, EvaluationRecord.submission_id == SubmissionRecord.id)
-    .join(RunRecord, RunRecord.evaluation_id == EvaluationRecord.id)
-    .where(RunRecord.id == bindparam("run_id"))
-    .with_for_update(of=SubmissionRecord)
-)
+# By subqueries: a join by merging would go through all older evaluations.
+_evaluation_id = select(RunRecord.evaluation_id).where(RunRecord.id == bindparam("run_id"))
+_submission_id = select(EvaluationRecord.submission_id).where(EvaluationRecord.id == _evaluation_id.scalar_subquery())
+_LOCK = select(SubmissionRecord.id).where(SubmissionRecord.id == _submission_id.scalar_subquery()).with_for_update()
 _INSERT = insert(ValueRecord)
 _DELETE = delete(RunRecord).where(RunRecord.id == bindparam("run_id")).execution_options(synchronize_session=False)
 _other = aliased(RunRecord)
 _has_others = exists().where(
-    _other.evaluation_id == EvaluationRecord.id, _other.id != RunRecord.id, _other.state.in_(UNFINISHED)
+    _other.evaluation_id == EvaluationRecord.id,
+    _other.id != bindparam("run_id"),
+    _other.state.in_(UNFINISHED),
 )
-_HELD = (
+_is_held = RunRecord.state == "claimed", RunRecord.lease_owner == bindparam("owner")
+_HELD: Any = (
     select(
         EvaluationRecord,
-        RunRecord.network_id,
+        select(RunRecord.network_id).where(RunRecord.id == bindparam("run_id")).scalar_subquery(),
         and_(EvaluationRecord.next_position == EvaluationRecord.networks, ~_has_others),
         PhaseRecord.time_rule,
     )
-    .join(RunRecord, RunRecord.evaluation_id == EvaluationRecord.id)
     .join(SubmissionRecord, SubmissionRecord.id == EvaluationRecord.submission_id)
     .join(PhaseRecord, PhaseRecord.id == SubmissionRecord.phase_id)
-    .where(
-        RunRecord.id == bindparam("run_id"),
-        RunRecord.state == "claimed",
-        RunRecord.lease_owner == bindparam("owner"),
-        EvaluationRecord.state.in_(OPEN),
-    )
+    .where(EvaluationRecord.id == _evaluation_id.where(*_is_held).scalar_subquery(), EvaluationRecord.state.in_(OPEN))
 )
 
 
@@ -329,7 +323,7 @@ def lock_submission_of(session: Session, run_id: int) -> None:
     session.execute(_LOCK, {"run_id": run_id})
 
 
-def _held_run(session: Session, run_id: int, owner: str) -> Row[tuple[EvaluationRecord, str, bool, TimeRule]] | None:
+def _held_run(session: Session, run_id: int, owner: str) -> tuple[EvaluationRecord, str, bool, TimeRule] | None:
     """Lock the submission of a run that `owner` holds; return None if it holds it no more.
 
     Returns
@@ -338,7 +332,8 @@ def _held_run(session: Session, run_id: int, owner: str) -> Row[tuple[Evaluation
         is_last: whether all other networks of the evaluation are done.
     """
     lock_submission_of(session, run_id)
-    return session.execute(_HELD, {"run_id": run_id, "owner": owner}).one_or_none()
+    held = session.execute(_HELD, {"run_id": run_id, "owner": owner}).one_or_none()
+    return None if held is None else tuple(held)
 
 
 def _score(session: Session, evaluation: EvaluationRecord, scored: Scored) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from submissions.evaluation import claim_queries as queries
@@ -118,22 +118,18 @@ def _next_evaluation(session: Session, *, waits: bool) -> int | None:
     waits : bool
         Wait for the submission. Else those that others hold are passed over, and the share is locked, too.
     """
-    if waits:
-        share_query, of_share, urgent = queries.SHARE, queries.OF_SHARE, queries.URGENT
-    else:
-        share_query, of_share, urgent = queries.SHARE_LOCKED, queries.OF_SHARE_LOCKED, queries.URGENT_LOCKED
     tried: list[int] = []
     while len(tried) < _SHARES:
-        share = session.execute(share_query, {"tried": tried}).one_or_none()
+        share = session.execute(queries.SHARE if waits else queries.SHARE_LOCKED, {"tried": tried}).one_or_none()
         if share is None:
             return None
         purpose = Purpose.SMOKE if share.has_smoke else fair_share.purpose_of(share.tier)
         of = {"share_id": share.id, "purpose": purpose}
-        found = (session.execute(urgent) if share.is_urgent else session.execute(of_share, of)).one_or_none()
-        if found is not None:
-            if waits:
-                session.execute(queries.LOCK, {"submission_id": found.submission_id})
-            return int(found.id)
+        found = (session.execute(queries.URGENT) if share.is_urgent else session.execute(queries.OF_SHARE, of)).all()
+        for evaluation_id, submission_id in found[:1] if waits else found:
+            lock = queries.LOCK if waits else queries.TRY_LOCK
+            if session.scalar(lock, {"submission_id": submission_id}) is not None:
+                return int(evaluation_id)
         tried.append(share.id)
     return None
 
@@ -183,7 +179,7 @@ def _claim_paused(session: Session, owner: str, batch: int, moment: datetime, le
     return _claim_of(work, owner, rows, moment)
 
 
-def _claim_of(work: Row[Any], owner: str, rows: Sequence[Row[Any]], moment: datetime) -> Claim:
+def _claim_of(work: Any, owner: str, rows: Sequence[Any], moment: datetime) -> Claim:
     evaluation, submission, time_rule, limits, zoo_sha256, _ = work
     _start(submission, evaluation, moment)
     return Claim(

@@ -130,12 +130,11 @@ def repeat(site: Site, submission: int, differences: list[float | None]) -> None
             for network in one.network_ids or ()
         ]
         for (repeat, network), difference in zip(repeats, differences, strict=False):
-            place = {"evaluation_id": repeat.id, "network_id": network}
             if difference is None:
-                session.add(RunRecord(**place, position=0, state="failed"))
+                session.add(RunRecord(evaluation_id=repeat.id, network_id=network, position=0, state="failed"))
             else:
                 value = session.get_one(ValueRecord, (scored[repeat.zoo_id], network)).value + difference
-                session.add(ValueRecord(**place, value=value, wall_s=0.1))
+                session.add(ValueRecord(evaluation_id=repeat.id, network_id=network, value=value, wall_s=0.1))
 
 
 @pytest.mark.parametrize(

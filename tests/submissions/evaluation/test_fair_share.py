@@ -2,8 +2,8 @@
 
 import heapq
 import random
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from submissions.evaluation.failure_disclosure import OurFault
 from submissions.intake import submit
 from submissions.intake.bundle_store import BundleStore
 from submissions.storage.database import Database
-from submissions.storage.queries import count
+from submissions.storage.queries import as_dict, count
 from submissions.storage.records import (
     EvaluationRecord,
     Purpose,
@@ -76,7 +76,7 @@ class Simulation:
     slots: int
     seconds: dict[int, float]
     begun: list[tuple[int, Purpose]] = field(default_factory=list)
-    used: Counter[int] = field(default_factory=Counter)
+    used: dict[int, float] = field(default_factory=lambda: defaultdict(float))
     now: float = 0.0
     _ends: list[tuple[float, int, queue.Claim]] = field(default_factory=list)
 
@@ -147,9 +147,9 @@ def test_slots_work_as_long_for_each_entrant_however_long_a_network_takes(
     seconds = {one: 0.2 + 1.8 * place / (people - 1) for place, own in enumerate(known) for one in own}
     simulation = Simulation(busy, slots, seconds)
     simulation.run(12 * people + 4 * slots)  # the first batches are paid by a guess
-    start, began = Counter(simulation.used), simulation.now
+    start, began = dict(simulation.used), simulation.now
     simulation.run(15 * people)
-    used = [sum(simulation.used[one] - start[one] for one in own) for own in known]
+    used = [sum(simulation.used[one] - start.get(one, 0.0) for one in own) for own in known]
     fair = (simulation.now - began) * slots / people
     batch_s = BATCH * (max(seconds.values()) + fair_share.OVERHEAD_S)
     assert all(abs(one - fair) <= 2 * batch_s for one in used), (used, fair)
@@ -300,12 +300,8 @@ def _agrees(db: Database, when: str) -> None:
     evaluations, shares = _may_be_claimed(db)
     with db.read() as session:
         counted = select(EvaluationRecord.id, EvaluationRecord.waiting).where(EvaluationRecord.waiting > 0)
-        assert dict(_rows(session.execute(counted).all())) == evaluations, when
+        assert as_dict(session, counted) == evaluations, when
         of_shares = select(ShareRecord.id, ShareRecord.waiting).where(ShareRecord.waiting > 0)
-        assert dict(_rows(session.execute(of_shares).all())) == shares, when
+        assert as_dict(session, of_shares) == shares, when
         paused = count(session, RunRecord, RunRecord.state == "paused", RunRecord.failed_on.is_not(None))
     assert queue.pending(db) == sum(shares.values()) + paused
-
-
-def _rows(rows: Sequence[object]) -> list[tuple[int, int]]:
-    return [(key, value) for key, value in rows]  # type: ignore[misc]
