@@ -42,11 +42,6 @@ class SandboxPool:
         """Number of sandboxes."""
         return len(self._all)
 
-    @property
-    def free_slots(self) -> int:
-        """Number of sandboxes that are not lent to a thread."""
-        return self._free.qsize()
-
     def layers(self) -> Mapping[str, bool]:
         """Return which layers of protection hold; the first call tries them in a free sandbox.
 

@@ -49,6 +49,8 @@ def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _spare_memory() -> None:
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
-    for name, value in MEMORY.items() if mallopt is not None else ():
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:  # a C library without it
+        return
+    for name, value in MEMORY.items():
         mallopt(name, value)

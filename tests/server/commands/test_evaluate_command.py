@@ -278,7 +278,7 @@ TIMED = "import time\n\n\ndef complexity(model, dataset):\n    return time.perf_
 
 @pytest.mark.thorough
 def test_repeats_tell_noise_from_what_is_not_deterministic(tmp_path: Path, tiny_zoo: Path) -> None:
-    def repeats(source: str, times: int) -> dict[str, Any]:
+    def repeats(source: bytes | str, times: int) -> dict[str, Any]:
         arguments = ("--zoo", str(tiny_zoo), "--json", "--networks", "4", "--repeat", str(times))
         finished = gengap("evaluate", write(tmp_path, source), *arguments)
         answer = json.loads(finished.stdout)["repeats"]

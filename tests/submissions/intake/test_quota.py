@@ -212,7 +212,7 @@ def test_a_refusal_says_when_the_next_submission_is_free_to_the_minute(
     phase_id = records.phase(daily_quota=3, daily_smoke_failures=3)
     fields = {"reason": Reason.RAISED} if ended_early else {"spends_quota": True, "done": 1}
     for age in ages_h:
-        records.submission(phase_id, hours=-age, **fields)  # type: ignore[arg-type]
+        records.submission(phase_id, hours=-age, **fields)
 
     def told(moment: datetime) -> str | None:
         with records.db.read() as session:
