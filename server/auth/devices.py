@@ -12,16 +12,21 @@ from flask import Response, after_this_request, current_app, request
 from itsdangerous import BadData, URLSafeSerializer
 
 from submissions.storage.name_keys import name_key
+from submissions.storage.site_records import UserRecord
 
 COOKIE = "gengap_device"
 KEPT = timedelta(days=365)
 _MOST_NAMES = 10  # of a computer that several people use
 
 
-def remember_device(*names: str | None) -> None:
-    """Let this browser be known for an account with these names: what its owner may log in with."""
+def remember_device(user: UserRecord) -> None:
+    """Let this browser be known for an account: for its name, and its address if that is verified.
+
+    Anybody may give another's address for an account of their own.
+    """
     device, known = _read()
-    new = [_digest(name) for name in names if name]
+    names = [user.name, user.email if user.email_verified_at is not None else None]
+    new = [_digest(name) for name in names if name is not None]
     text = _serializer().dumps([device, [*new, *(one for one in known if one not in new)][:_MOST_NAMES]])
 
     @after_this_request

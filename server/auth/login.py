@@ -83,7 +83,7 @@ def log_in(user: UserRecord) -> None:
     key = sessions.begin(services().db, user.id, request.headers.get("User-Agent", ""))
     session.permanent = True  # the cookie outlives the browser, as long as the session may stay unused
     login_user(Account(id=user.id, name=user.name, role=user.role, session_key=key))
-    remember_device(user.name, user.email)
+    remember_device(user)
 
 
 def log_out() -> None:

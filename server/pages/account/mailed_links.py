@@ -75,7 +75,7 @@ def reset(token: str) -> ResponseReturnValue:
         return _spent(is_reset=True)
     send_mail_hint(services().settings)
     login.log_out()
-    remember_device(user.name, user.email)
+    remember_device(user)
     flash("Your password has changed, and all your sessions have ended. Log in with the new one.")
     return redirect(url_for("accounts.log_in_form"))
 

@@ -75,6 +75,16 @@ def test_a_cookie_made_up_or_of_another_account_helps_nobody(make_site: MakeSite
     assert _try(bob, "203.0.113.1") == TOO_MANY
 
 
+def test_a_browser_is_not_known_for_an_address_that_its_account_has_not_verified(make_site: MakeSite) -> None:
+    site = make_site(**TIGHT)
+    mallory = site.browser()
+    form = {"name": "mallory", "email": "ann@example.org", "password": PASSWORD}
+    assert mallory.post("/register", form, form="/register").status_code == 302
+    mallory.post("/logout")
+    tries = [_try(mallory, f"192.0.{number}.1", "ann@example.org") for number in range(5)]
+    assert tries == [WRONG] * 4 + [TOO_MANY]
+
+
 def test_a_link_in_a_mail_makes_the_browser_known(make_site: MakeSite) -> None:
     site = make_site(**TIGHT)
     stranger, own = site.browser(), site.browser()
