@@ -155,7 +155,8 @@ def _list_networks(session: Session, zoo_id: int, zoo: Zoo) -> None:
         {"zoo_id": zoo_id, "network_id": network_id, "weights_sha256": file.sha256 if file.bytes else None}
         for network_id, file in files.items()
     ]
-    session.execute(insert(ZooNetworkRecord), rows)
+    if rows:
+        session.execute(insert(ZooNetworkRecord), rows)
 
 
 def register_zoo(db: Database, store: ZooStore, folder: Path) -> int:

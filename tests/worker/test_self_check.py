@@ -31,7 +31,9 @@ class Trial:
         if not self.starts:
             raise SandboxError(f"{PATH} is missing")
 
-    def evaluate(self, network: NetworkFiles, seed: int) -> Outcome:
+    def warm(self) -> None: ...
+
+    def evaluate(self, network: NetworkFiles, seed: int, *, is_profiled: bool = False) -> Outcome:
         return Value(self.value, 0.1, 0.1, 1)
 
     def interrupt(self) -> None: ...

@@ -154,13 +154,13 @@ def test_an_extended_measure_that_needs_nothing_is_taken_everywhere(competition:
 def test_the_smoke_run_passes_over_zoos_that_cannot_serve_the_measure(
     any_db: Database, store: BundleStore, zoos: ZooStore, tmp_path: Path
 ) -> None:
-    hidden = make_tiny_zoo(tmp_path / "hidden", "hidden", truth_public=False, offers=("siblings",), seed=17)
-    plain = register_zoo(any_db, zoos, make_tiny_zoo(tmp_path / "plain", "plain"))
+    hidden = make_tiny_zoo(tmp_path / "hidden", "hidden", truth_public=False, offers=("siblings",))
+    plain = register_zoo(any_db, zoos, make_tiny_zoo(tmp_path / "plain", "plain", seed=20))
     competition = make_competition(any_db, store, [hidden], smoke_networks=2, smoke_zoo_id=plain)
     needing = competition.submit(competition.user(), SIBLINGS)
     assert [each.purpose for each in competition.evaluations(needing)] == [Purpose.SCORE]
     assert competition.progress(needing).needs == "sibling networks"
-    offering = register_zoo(any_db, zoos, make_tiny_zoo(tmp_path / "public", "public", offers=("siblings",)))
+    offering = register_zoo(any_db, zoos, make_tiny_zoo(tmp_path / "public", "public", offers=("siblings",), seed=30))
     with any_db.read() as session:
         phase = session.get_one(PhaseRecord, competition.phase_id)
         for needs, zoo_id in (((), plain), (("siblings",), offering)):
