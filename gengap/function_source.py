@@ -75,8 +75,8 @@ def _names(source: str) -> list[str]:
 
 def _add_name(name: str, value: object, scope: Mapping[str, object], parts: dict[str, str]) -> None:
     if isinstance(value, ModuleType):
-        module = value.__name__
-        parts[name] = f"import {module}" if module == name else f"import {module} as {name}"
+        imported = value.__name__
+        parts[name] = f"import {imported}" if imported == name else f"import {imported} as {name}"
     elif isinstance(value, FunctionType | type) and value.__module__ == scope.get("__name__"):
         if value.__name__ != name:
             raise FunctionSourceError(f"{name} is another name of {value.__name__}; use one name")

@@ -9,6 +9,7 @@ from sqlalchemy import Update, bindparam, exists, select, update
 from sqlalchemy.orm import aliased
 
 from submissions.evaluation import fair_share
+from submissions.evaluation.fair_share import NONE
 from submissions.storage.records import (
     EvaluationRecord,
     PhaseRecord,
@@ -27,17 +28,17 @@ def _share() -> Any:
     """The share that is next but for `tried`, its tier, whether it has a smoke run, and whether any has priority."""
     waiting, smoke = aliased(EvaluationRecord), aliased(EvaluationRecord)
     is_smoke = smoke.purpose == Purpose.SMOKE
-    has_smoke = exists().where(smoke.share_id == ShareRecord.id, is_smoke, smoke.waiting > 0)
+    has_smoke = exists().where(smoke.share_id == ShareRecord.id, is_smoke, smoke.waiting > NONE)
     is_urgent = exists().where(
         SubmissionRecord.state.in_(OPEN),
-        SubmissionRecord.priority > 0,
+        SubmissionRecord.priority > NONE,
         waiting.submission_id == SubmissionRecord.id,
-        waiting.waiting > 0,
+        waiting.waiting > NONE,
     )
     share = ShareRecord
     return (
         select(share.id, share.tier, has_smoke.label("has_smoke"), is_urgent.label("is_urgent"))
-        .where(share.waiting > 0, share.id.not_in(bindparam("tried", expanding=True)))
+        .where(share.waiting > NONE, share.id.not_in(bindparam("tried", expanding=True)))
         .order_by(share.tier, share.used_s, share.id)
         .limit(1)
     )
@@ -54,7 +55,7 @@ def _of_share() -> Any:
         .where(
             evaluation.share_id == bindparam("share_id"),
             evaluation.purpose == bindparam("purpose"),
-            evaluation.waiting > 0,
+            evaluation.waiting > NONE,
         )
         .order_by(evaluation.submission_id, evaluation.position)
         .limit(_CANDIDATES)
@@ -67,7 +68,7 @@ def _urgent() -> Any:
     return (
         select(evaluation.id, evaluation.submission_id)
         .join(submission, submission.id == evaluation.submission_id)
-        .where(evaluation.waiting > 0, submission.state.in_(OPEN), submission.priority > 0)
+        .where(evaluation.waiting > NONE, submission.state.in_(OPEN), submission.priority > NONE)
         .order_by(submission.priority.desc(), submission.id, evaluation.purpose.desc(), evaluation.position)
         .limit(_CANDIDATES)
     )

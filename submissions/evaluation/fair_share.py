@@ -9,12 +9,26 @@ Shares also count the networks that may be claimed now, in the transactions that
 runs. Called by `submissions.evaluation.queue` and `attempts` with the submission locked; a share is locked after it.
 """
 
-from sqlalchemy import Case, ColumnElement, Double, Integer, ScalarSelect, and_, bindparam, case, func, select, update
+from sqlalchemy import (
+    Case,
+    ColumnElement,
+    Double,
+    Integer,
+    ScalarSelect,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
 from submissions.storage.records import EvaluationRecord, Purpose, ShareRecord, SubmissionRecord, ValueRecord
 
+NONE = literal_column("0", Integer)  # not a parameter: a prepared plan must be able to use the indexes of what waits
 OVERHEAD_S = 0.1  # what a network costs a slot beside the measure's own time
 _VALUES = 8  # how many recorded values say how long a network of a submission takes
 
@@ -30,7 +44,7 @@ def share_of(session: Session, submission: SubmissionRecord, purpose: Purpose) -
     found = session.scalar(own)
     if found is not None:
         return found
-    usual = session.scalar(select(func.avg(ShareRecord.network_s)).where(ShareRecord.waiting > 0))
+    usual = session.scalar(select(func.avg(ShareRecord.network_s)).where(ShareRecord.waiting > NONE))
     share = ShareRecord(phase_id=submission.phase_id, entrant=submission.entrant, tier=tier, network_s=usual or 1.0)
     try:
         with session.begin_nested():
@@ -48,7 +62,7 @@ def purpose_of(tier: int) -> Purpose:
 def _start() -> Case[float]:
     """The seconds with which a share goes on: the least of the others if it has had nothing waiting."""
     share, other = ShareRecord, aliased(ShareRecord)
-    least = select(func.min(other.used_s)).where(other.tier == share.tier, other.waiting > 0).scalar_subquery()
+    least = select(func.min(other.used_s)).where(other.tier == share.tier, other.waiting > NONE).scalar_subquery()
     most = select(func.max(other.used_s)).where(other.tier == share.tier).scalar_subquery()
     start = func.coalesce(least, most)
     return case((and_(share.waiting == 0, share.used_s < start), start), else_=share.used_s)
@@ -113,7 +127,7 @@ def remove(session: Session, *conditions: ColumnElement[bool]) -> None:
     record = EvaluationRecord
     waiting = session.execute(
         select(record.share_id, func.sum(record.waiting))
-        .where(record.waiting > 0, *conditions)
+        .where(record.waiting > NONE, *conditions)
         .group_by(record.share_id)
         .order_by(record.share_id)
     ).all()
@@ -128,7 +142,7 @@ def remove(session: Session, *conditions: ColumnElement[bool]) -> None:
         )
     session.execute(
         update(record)
-        .where(record.waiting > 0, *conditions)
+        .where(record.waiting > NONE, *conditions)
         .values(waiting=0)
         .execution_options(synchronize_session="fetch")
     )
@@ -136,4 +150,4 @@ def remove(session: Session, *conditions: ColumnElement[bool]) -> None:
 
 def waiting(session: Session) -> int:
     """Return how many networks may be claimed now."""
-    return session.scalar(select(func.sum(ShareRecord.waiting)).where(ShareRecord.waiting > 0)) or 0
+    return session.scalar(select(func.sum(ShareRecord.waiting)).where(ShareRecord.waiting > NONE)) or 0

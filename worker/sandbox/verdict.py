@@ -196,8 +196,10 @@ def _profile(report: Mapping[str, object]) -> Profile | None:
         return None
     try:
         lines = tuple(LineTime(clean(str(file)), int(line), float(seconds)) for file, line, seconds in content["lines"])
-        seconds = (float(content[name]) for name in ("load_s", "import_s", "measure_s", "forward_s"))
-        profile = Profile(*seconds, int(content["forward_passes"]), lines)
+        load_s, import_s, measure_s, forward_s = (
+            float(content[name]) for name in ("load_s", "import_s", "measure_s", "forward_s")
+        )
+        profile = Profile(load_s, import_s, measure_s, forward_s, int(content["forward_passes"]), lines)
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
     numbers = (profile.load_s, profile.import_s, profile.measure_s, profile.forward_s, *(one.seconds for one in lines))

@@ -108,9 +108,9 @@ def make_server() -> Iterator[Callable[..., LimitedServer]]:
             echo,
             "127.0.0.1",
             0,
-            limits=ConnectionLimits(**values),
+            limits=ConnectionLimits(**values),  # type: ignore[arg-type]
             threads=2,
-            body_bytes=BODY_BYTES,  # type: ignore[arg-type]
+            body_bytes=BODY_BYTES,
         )
         thread = threading.Thread(target=_run, args=(server,))
         thread.start()
@@ -119,7 +119,7 @@ def make_server() -> Iterator[Callable[..., LimitedServer]]:
 
     yield make
     for server, thread in running_servers:
-        server.stop = True  # type: ignore[attr-defined]
+        server.stop = True
         thread.join()
         server.task_dispatcher.shutdown()
         server.asyncore.close_all(server._map)
@@ -228,7 +228,7 @@ def test_addresses_take_turns_and_requests_of_one_are_in_order() -> None:
     for address, name in (("a", 1), ("a", 2), ("a", 3), ("b", 4), ("c", 5), ("b", 6)):
         queue.append(_Queued(address, name))  # type: ignore[arg-type]
     assert len(queue) == 6
-    assert [queue.popleft().name for _ in range(6)] == [1, 4, 5, 2, 6, 3]  # type: ignore[attr-defined]
+    assert [queue.popleft().name for _ in range(6)] == [1, 4, 5, 2, 6, 3]
     assert not queue
 
 
