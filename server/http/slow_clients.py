@@ -113,7 +113,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
     def service(self) -> None:
         super().service()
-        self.close_when_flushed = self.close_when_flushed or self._sends_ahead
+        if self._sends_ahead:
+            self.close_when_flushed = True
         self._begins = True
         self._await_client()  # to read the response
 

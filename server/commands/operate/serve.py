@@ -48,6 +48,7 @@ def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _spare_memory() -> None:
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
-    for name, value in MEMORY.items() if mallopt is not None else ():
-        mallopt(name, value)
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):  # other C libraries have none
+        for name, value in MEMORY.items():
+            libc.mallopt(name, value)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,15 +103,21 @@ def make_server() -> Iterator[Callable[..., LimitedServer]]:
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]
 
-    def make(**limits: float) -> LimitedServer:
-        values = {"connections": 100, "per_address": 0, "patience_s": 1.0, "bytes_per_s": 1000.0, **limits}
+    def make(**limits: Any) -> LimitedServer:
+        values: dict[str, Any] = {
+            "connections": 100,
+            "per_address": 0,
+            "patience_s": 1.0,
+            "bytes_per_s": 1000.0,
+            **limits,
+        }
         (server,) = listening(
             echo,
             "127.0.0.1",
             0,
             limits=ConnectionLimits(**values),
             threads=2,
-            body_bytes=BODY_BYTES,  # type: ignore[arg-type]
+            body_bytes=BODY_BYTES,
         )
         thread = threading.Thread(target=_run, args=(server,))
         thread.start()
@@ -119,7 +126,7 @@ def make_server() -> Iterator[Callable[..., LimitedServer]]:
 
     yield make
     for server, thread in running_servers:
-        server.stop = True  # type: ignore[attr-defined]
+        server.stop = True
         thread.join()
         server.task_dispatcher.shutdown()
         server.asyncore.close_all(server._map)
@@ -228,7 +235,7 @@ def test_addresses_take_turns_and_requests_of_one_are_in_order() -> None:
     for address, name in (("a", 1), ("a", 2), ("a", 3), ("b", 4), ("c", 5), ("b", 6)):
         queue.append(_Queued(address, name))  # type: ignore[arg-type]
     assert len(queue) == 6
-    assert [queue.popleft().name for _ in range(6)] == [1, 4, 5, 2, 6, 3]  # type: ignore[attr-defined]
+    assert [queue.popleft().name for _ in range(6)] == [1, 4, 5, 2, 6, 3]
     assert not queue
 
 
