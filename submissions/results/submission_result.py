@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from scoring import METRICS
@@ -18,6 +18,7 @@ from submissions.results.rounded_times import TimeBin, time_bins
 from submissions.storage.records import (
     EvaluationRecord,
     PhaseRecord,
+    PhaseZooRecord,
     Purpose,
     StandingRecord,
     SubmissionRecord,
@@ -241,8 +242,9 @@ def result(session: Session, submission_id: int, reader: Reader) -> Result | Non
 
 
 def _zoos(session: Session, submission: SubmissionRecord, told: Disclosure, reader: Reader) -> tuple[ZooResult, ...]:
-    evaluations = session.execute(
-        select(EvaluationRecord, ZooRecord)
+    in_phase = exists().where(PhaseZooRecord.phase_id == submission.phase_id, PhaseZooRecord.zoo_id == ZooRecord.id)
+    found = session.execute(
+        select(EvaluationRecord, ZooRecord, in_phase)
         .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
         .where(
             EvaluationRecord.submission_id == submission.id,
@@ -252,7 +254,9 @@ def _zoos(session: Session, submission: SubmissionRecord, told: Disclosure, read
         )
         .order_by(EvaluationRecord.position)
     ).all()
-    is_told = {zoo.id: told.tells_all_of(truth_public=zoo.truth_public) for _, zoo in evaluations}
+    told_of = {zoo.id: told if is_in_phase else told.of_the_past for _, zoo, is_in_phase in found}
+    evaluations = [(evaluation, zoo) for evaluation, zoo, _ in found]
+    is_told = {zoo.id: told_of[zoo.id].tells_all_of(truth_public=zoo.truth_public) for _, zoo in evaluations}
     seconds: dict[int, list[float]] = {evaluation.id: [] for evaluation, zoo in evaluations if is_told[zoo.id]}
     for evaluation_id, wall_s in session.execute(
         select(ValueRecord.evaluation_id, ValueRecord.wall_s)
@@ -263,7 +267,7 @@ def _zoos(session: Session, submission: SubmissionRecord, told: Disclosure, read
     return tuple(
         _zoo(evaluation, zoo, seconds[evaluation.id], reader)
         if is_told[zoo.id]
-        else _zoo_in_steps(evaluation, zoo, told)
+        else _zoo_in_steps(evaluation, zoo, told_of[zoo.id])
         for evaluation, zoo in evaluations
     )
 

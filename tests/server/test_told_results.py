@@ -129,6 +129,25 @@ def test_a_hidden_zoo_that_leaves_a_phase_counts_until_the_last_submission_runs_
     assert script(site).get(f"/submissions/{first}").get_json()["score"] == 20.42
 
 
+def test_a_hidden_zoo_that_has_left_is_not_revealed_with_the_phase_before_the_submissions_run_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phase, hidden = _mixed_phase(site)
+    made = site.submission(phase, site.ann, cmi=(0.2, 0.3042))
+
+    def crash(*_: object) -> bool:
+        raise ConnectionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(outcomes, "restart", crash)
+        with pytest.raises(ConnectionError):
+            detach_zoo(site.db, phase, hidden, None)
+    _change(site, phase, is_revealed=True)
+    for reader in (None, "ann", "bob"):
+        for door in (f"/submissions/{made}", f"/submissions/{made}/result.json", BOARD, f"{BOARD}.csv"):
+            assert not {"25.21", "30.42"} & _numbers(site, reader, door), (reader, door)
+
+
 def test_a_score_of_the_last_submission_but_one_is_exact_once_nothing_rests_on_the_hidden_zoo(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

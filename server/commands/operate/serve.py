@@ -9,9 +9,8 @@ from typing import NoReturn
 import click
 
 from server.app import create_app
-from server.commands.common import heed_interrupts, settings_or_exit
+from server.commands.common import heed_interrupts, ready_database, settings_or_exit
 from server.commands.errors import InputError
-from server.commands.site_database import ready_database
 from server.http.slow_clients import serve
 
 # glibc's mallopt(3): freed uploads go back to the system. Measured with eight uploads of 9 MB at a time, the process
@@ -49,8 +48,7 @@ def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _spare_memory() -> None:
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:  # a C library without it
-        return
-    for name, value in MEMORY.items():
-        mallopt(name, value)
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):  # other C libraries have none
+        for name, value in MEMORY.items():
+            libc.mallopt(name, value)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,8 +103,14 @@ def make_server() -> Iterator[Callable[..., LimitedServer]]:
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]
 
-    def make(**limits: float) -> LimitedServer:
-        values = {"connections": 100, "per_address": 0, "patience_s": 1.0, "bytes_per_s": 1000.0, **limits}
+    def make(**limits: Any) -> LimitedServer:
+        values: dict[str, Any] = {
+            "connections": 100,
+            "per_address": 0,
+            "patience_s": 1.0,
+            "bytes_per_s": 1000.0,
+            **limits,
+        }
         (server,) = listening(
             echo,
             "127.0.0.1",
