@@ -142,7 +142,9 @@ def test_a_hidden_zoo_that_has_left_is_not_revealed_with_the_phase_before_the_su
         patched.setattr(outcomes, "restart", crash)
         with pytest.raises(ConnectionError):
             detach_zoo(site.db, phase, hidden, None)
-    _change(site, phase, is_revealed=True)
+    with site.db.read() as session:
+        revealed = plan_of(session.get_one(PhaseRecord, phase)).changed({"is_revealed": True})
+    change_phase(site.db, phase, revealed, user_id=site.olga, confirmed=True)
     for reader in (None, "ann", "bob"):
         for door in (f"/submissions/{made}", f"/submissions/{made}/result.json", BOARD, f"{BOARD}.csv"):
             assert not {"25.21", "30.42"} & _numbers(site, reader, door), (reader, door)

@@ -9,8 +9,9 @@ from typing import NoReturn
 import click
 
 from server.app import create_app
-from server.commands.common import heed_interrupts, ready_database, settings_or_exit
+from server.commands.common import heed_interrupts, settings_or_exit
 from server.commands.errors import InputError
+from server.commands.site_database import ready_database
 from server.http.slow_clients import serve
 
 # glibc's mallopt(3): freed uploads go back to the system. Measured with eight uploads of 9 MB at a time, the process
