@@ -166,16 +166,19 @@ def rerun_outdated(db: Database, phase_id: int | None = None) -> int:
         The number of new attempts.
     """
     with db.read() as session:
-        outdated = _outdated(session, phase_id)
-    restarted = sum(outcomes.restart(db, submission_id) for submission_id in outdated)
-    for changed_id in sorted(set(outdated.values())):
+        late = outdated(session, phase_id)
+    restarted = sum(outcomes.restart(db, submission_id) for submission_id in late)
+    for changed_id in sorted(set(late.values())):
         with db.write() as session:  # the last score on a zoo with secret truth may be gone: now no steps are needed
             standings.rebuild(session, changed_id)
     return restarted
 
 
-def _outdated(session: Session, phase_id: int | None) -> dict[int, int]:
-    """Return the submissions to evaluate again, each with its phase."""
+def outdated(session: Session, phase_id: int | None) -> dict[int, int]:
+    """Return the submissions whose evaluations are not those of their phase's zoos, each with its phase.
+
+    They are to be evaluated again. None: of all phases whose zoos have ever changed.
+    """
     was_changed = exists().where(
         ActRecord.phase_id == SubmissionRecord.phase_id, ActRecord.act.in_((ATTACHED, DETACHED, REPLACED))
     )

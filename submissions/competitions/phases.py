@@ -23,7 +23,7 @@ from submissions.competitions.competitions import (
     usable_zoo,
 )
 from submissions.competitions.exposure import DEFAULT_STEP, exposed_by_settings, require_confirmation
-from submissions.competitions.phase_zoos import ATTACHED
+from submissions.competitions.phase_zoos import ATTACHED, outdated
 from submissions.competitions.shared_zoos import exposed_by_use, exposed_to_others
 from submissions.leaderboard import standings
 from submissions.results.disclosure import SCORE_DIGITS
@@ -249,6 +249,7 @@ def change_phase(db: Database, phase_id: int, plan: PhasePlan, *, user_id: int |
         before = plan_of(phase)
         if plan.target != before.target:
             _require_target_may_change(session, phase, plan.target)
+        _require_nothing_of_the_past(session, phase, before, plan)
         _require_confirmation(session, phase, before, plan, confirmed=confirmed)
         old = before.settings()
         changed = [name for name, value in plan.settings().items() if value != old[name]]
@@ -261,6 +262,18 @@ def change_phase(db: Database, phase_id: int, plan: PhasePlan, *, user_id: int |
             standings.rebuild(session, phase_id, forget=not _OF_THE_LADDER.isdisjoint(changed))
         elif changed:
             appearance_changed(session, select(PhaseRecord.id).where(PhaseRecord.id == phase_id))
+
+
+def _require_nothing_of_the_past(session: Session, phase: PhaseRecord, before: PhasePlan, plan: PhasePlan) -> None:
+    """Refuse to tell everything while scores rest on a zoo that has left the phase, which it cannot reveal."""
+    tells = {one: one.is_revealed or one.tells is Tells.EVERYTHING for one in (before, plan)}
+    if tells[plan] and not tells[before] and phase.has_secret_truth and (late := outdated(session, phase.id)):
+        name = "is_revealed" if plan.is_revealed else "tells"
+        text = (
+            f"The zoos have changed, and {len(late)} submissions still rest on the earlier ones. A worker starts their "
+            "evaluation; reveal the results after that."
+        )
+        raise PhaseError({name: text})
 
 
 def unfreeze(db: Database, phase_id: int, *, user_id: int | None, confirmed: bool = False) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from submissions.competitions.phase_zoos import attach_zoo, detach_zoo, rerun_outdated
-from submissions.competitions.phases import change_phase, plan_of
+from submissions.competitions.phases import PhaseError, change_phase, plan_of
 from submissions.evaluation import outcomes
 from submissions.leaderboard import rank_intervals
 from submissions.people import teams
@@ -144,7 +144,11 @@ def test_a_hidden_zoo_that_has_left_is_not_revealed_with_the_phase_before_the_su
             detach_zoo(site.db, phase, hidden, None)
     with site.db.read() as session:
         revealed = plan_of(session.get_one(PhaseRecord, phase)).changed({"is_revealed": True})
+    with pytest.raises(PhaseError, match="1 submissions still rest on the earlier ones"):
+        change_phase(site.db, phase, revealed, user_id=site.olga, confirmed=True)
+    assert rerun_outdated(site.db) == 1
     change_phase(site.db, phase, revealed, user_id=site.olga, confirmed=True)
+    site.end(made, (0.2042,))
     for reader in (None, "ann", "bob"):
         for door in (f"/submissions/{made}", f"/submissions/{made}/result.json", BOARD, f"{BOARD}.csv"):
             assert not {"25.21", "30.42"} & _numbers(site, reader, door), (reader, door)
