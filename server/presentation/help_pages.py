@@ -4,6 +4,7 @@ In a checkout they are in docs/ beside the packages, in an installed package in 
 when a process first lists them are pages, so no address reaches outside of the folder.
 """
 
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -134,5 +135,9 @@ def _address(target: str, name: str, page_url: Callable[[str], str]) -> str | No
 def _scrolling(html: str) -> str:
     """Wrap tables and code so that they scroll on their own, with the keyboard as well."""
     html = html.replace("<pre>", '<pre tabindex="0">')
-    opened = '<div class="scroll" role="region" aria-label="Table" tabindex="0"><table>'
-    return html.replace("<table>", opened).replace("</table>", "</table></div>")
+    numbers = itertools.count(1)  # regions of a page need names of their own
+
+    def opened(_table: re.Match[str]) -> str:
+        return f'<div class="scroll" role="region" aria-label="Table {next(numbers)}" tabindex="0"><table>'
+
+    return re.sub("<table>", opened, html).replace("</table>", "</table></div>")

@@ -1,6 +1,7 @@
 """`gengap.evaluate`: a function of a notebook gets the numbers of the same code in a file, and shows itself."""
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,14 @@ def test_a_result_shows_itself(tiny_zoo: Path) -> None:
     alone = gengap.evaluate(complexity, tiny_zoo, only=[network])
     assert alone.values == {network: evaluation.values[network]}
     assert repr(alone.values[network]) in alone._repr_html_()
+
+
+def test_the_example_of_the_documentation_runs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "participant.md").read_text()
+    (example,) = re.findall(r"```python\n(from gengap import evaluate\n.+?)```", page, re.DOTALL)
+    names = {"complexity": complexity}
+    exec(compile(f"{example.replace('evaluate(complexity', 'shown = evaluate(complexity')}", "docs", "exec"), names)
+    assert len(names["shown"].values) == 8  # type: ignore[attr-defined]
 
 
 def failing(model, dataset):  # type: ignore[no-untyped-def]

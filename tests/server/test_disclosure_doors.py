@@ -62,7 +62,7 @@ SORTS = ("score", "cmi.zoo", "tau.zoo", "psi.zoo", "name", "submitted")
 
 # What differs between two visits although nothing has happened: tokens of forms, and the clock.
 _NOISE = re.compile(
-    r'(csrf_token" value="|name="csrf-token" content="|data-now="|data-since="|"now": ?")[^"]*'
+    r'(csrf_token" value="|name="once" value="|name="csrf-token" content="|data-now="|data-since="|"now": ?")[^"]*'
     r'|"seen_s_ago": ?[\d.]+|\d+ (s|min|h)\b( ago)?'
 )
 

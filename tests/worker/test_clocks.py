@@ -61,7 +61,7 @@ def test_workers_with_wrong_clocks_score_every_submission_and_lose_no_lease(
     with running(children):
         wait_until(lambda: all(competition.submission(one).state.is_final for one in submissions), "both submissions")
     assert [competition.submission(one).state for one in submissions] == [State.SCORED] * 2
-    assert {(run.state, run.tries, run.losses) for run in competition.runs()} == {("done", 0, 0)}
+    assert competition.runs() == []  # none was lost: each went with its value
     ends = [competition.submission(one).finished_at for one in submissions]
     starts = [competition.submission(one).created_at for one in submissions]
     assert all(0 < (end - start).total_seconds() < 3600 for start, end in zip(starts, ends, strict=True) if end)

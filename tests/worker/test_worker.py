@@ -361,7 +361,9 @@ def test_a_measure_that_cannot_work_fails_in_its_smoke_run_and_reaches_no_other_
     settings: Settings, tiny_zoo: Path, other_zoo: Path
 ) -> None:
     with prepared(settings, other_zoo, tiny_zoo, smoke_networks=2) as competition, worker(settings):
-        submission_id = competition.submit(competition.user(), "import no_such_module\n\n\n" + SQUARED_NORM.decode())
+        submission_id = competition.submit(
+            competition.user(), "import torch.no_such_module\n\n\n" + SQUARED_NORM.decode()
+        )
         send_hint(settings)
         wait_until(has_ended(competition, submission_id), "the submission")
         told = competition.progress(submission_id)

@@ -91,7 +91,7 @@ def test_an_upload_that_finds_the_disk_full_or_read_only_is_kept(
     ann = site.browser("ann")
     token = ann.token(FORM)
     with monkeypatch.context() as patch:
-        patch.setattr(bundle_store, "_write_atomically", refuse)
+        patch.setattr(bundle_store, "write_whole", refuse)
         answer = ann.client.post(FORM, data={"csrf_token": token, **TYPED})
         _is_told(answer)
     assert site.states() == []

@@ -43,7 +43,7 @@ class ToyLauncher:
 
 
 BACKEND = Backend(
-    launcher=lambda settings: ToyLauncher(settings.docker_image),
+    launcher=lambda settings, _is_lean: ToyLauncher(settings.docker_image),
     probes=(lambda: Check("toy box", Found.OK, "is there"),),
     remedy="Buy a better toy.",
 )
