@@ -53,7 +53,11 @@ def worker(settings: Settings) -> Iterator[Child]:
     """A worker process, ended in good order with the block."""
     child = Child("worker", ("worker",), environment_with(settings.model_dump()), settings.home / "worker.log")
     with running([child]):
-        yield child
+        try:
+            yield child
+        except AssertionError as error:  # what the worker was doing says more than what did not come
+            error.add_note(child.log.read_text()[-4000:])
+            raise
 
 
 def changed(settings: Settings, **values: object) -> Settings:

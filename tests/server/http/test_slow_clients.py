@@ -115,7 +115,7 @@ def make_server() -> Iterator[Callable[..., LimitedServer]]:
             echo,
             "127.0.0.1",
             0,
-            limits=ConnectionLimits(**values),  # type: ignore[arg-type]
+            limits=ConnectionLimits(**values),
             threads=2,
             body_bytes=BODY_BYTES,
         )
