@@ -110,7 +110,7 @@ class SelfCheck:
     def _find_fault(self) -> str | None:
         """Try the sandbox, and after faults the stores; return what is wrong. The log says more than what is shown."""
         try:
-            self._layers = self._pool.layers()
+            self._layers = self._pool.layers(anew=self._refusal != _STARTING)
             if lacking := missing(self._layers, self._minimum):
                 return f"Its sandbox lacks {', '.join(lacking)}."
             if not self._evaluates():

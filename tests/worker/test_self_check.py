@@ -12,6 +12,7 @@ from submissions.storage.database import Database
 from tests.databases import ready
 from tests.factories import make_competition
 from worker import self_check
+from worker.sandbox.layers import layer_check
 from worker.sandbox.pool import SandboxPool
 from worker.sandbox.protocol import Code, Limits, NetworkFiles, Outcome, SandboxError, Value
 from worker.self_check import SelfCheck
@@ -23,15 +24,21 @@ class Trial:
     """A sandbox that answers whatever it is told to."""
 
     def __init__(self) -> None:
-        self.layers: Mapping[str, bool] = {"seccomp": True}
+        self.held: Mapping[str, bool] = {"seccomp": True}
         self.value = 8.0
         self.starts = True
+
+    @property
+    def layers(self) -> Mapping[str, bool]:
+        return self.held
 
     def start(self, measure: Code, limits: Limits) -> None:
         if not self.starts:
             raise SandboxError(f"{PATH} is missing")
 
     def warm(self) -> None: ...
+
+    def forget_layers(self) -> None: ...
 
     def evaluate(self, network: NetworkFiles, seed: int, *, is_profiled: bool = False) -> Outcome:
         return Value(self.value, 0.1, 0.1, 1)
@@ -119,12 +126,23 @@ def test_only_faults_in_a_row_on_different_submissions_count(worker: Worker) -> 
 def test_a_wrong_value_of_our_measure_and_a_missing_layer_are_refusals(worker: Worker) -> None:
     worker.trial.value = 7.9
     assert not worker.later(0)
-    worker.trial.value, worker.trial.layers = 8.0, {"seccomp": False}
+    worker.trial.value, worker.trial.held = 8.0, {"seccomp": False}
     assert not worker.later(10)
     assert worker.said == [
         "In its sandbox, a measure of ours does not get the right value.",
         "Its sandbox lacks seccomp.",
     ]
+
+
+def test_a_layer_that_was_missing_for_a_moment_is_tried_again(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = iter([{"seccomp": False}, {"seccomp": True}])
+    monkeypatch.setattr(layer_check, "probe", lambda _sandbox: next(found))
+    layers = layer_check.Layers()
+    monkeypatch.setattr(Trial, "layers", property(lambda trial: layers.of(trial)), raising=False)
+    monkeypatch.setattr(Trial, "forget_layers", lambda _trial: layers.forget())
+    assert not worker.later(0)
+    assert worker.later(10)
+    assert worker.said == ["Its sandbox lacks seccomp.", None]
 
 
 def test_after_faults_it_must_read_an_upload_and_a_zoo(

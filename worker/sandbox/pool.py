@@ -42,8 +42,13 @@ class SandboxPool:
         """Number of sandboxes."""
         return len(self._all)
 
-    def layers(self) -> Mapping[str, bool]:
+    def layers(self, *, anew: bool = False) -> Mapping[str, bool]:
         """Return which layers of protection hold; the first call tries them in a free sandbox.
+
+        Parameters
+        ----------
+        anew : bool, optional
+            Whether to try them again.
 
         Returns
         -------
@@ -56,6 +61,8 @@ class SandboxPool:
             If no sandbox starts.
         """
         with self.borrow() as sandbox:
+            if anew:
+                sandbox.forget_layers()
             return sandbox.layers
 
     @contextmanager

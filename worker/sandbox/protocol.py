@@ -209,6 +209,9 @@ class Sandbox(Protocol):
     def layers(self) -> Mapping[str, bool]:
         """Which layers of protection held when they were tried, by name; tried once for a pool."""
 
+    def forget_layers(self) -> None:
+        """Try the layers again at the next request, as where one was missing for a passing reason."""
+
     def warm(self) -> None:
         """Start what a measure needs, before there is one.
 

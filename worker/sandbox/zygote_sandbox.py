@@ -187,6 +187,10 @@ class ZygoteSandbox:
         """Which layers of protection hold, by name."""
         return self._layers.of(self)
 
+    def forget_layers(self) -> None:
+        """Try the layers again at the next request. See `protocol.Sandbox.forget_layers`."""
+        self._layers.forget()
+
     @property
     def added_layers(self) -> Mapping[str, bool]:
         """Layers that only the backend knows of."""

@@ -51,6 +51,11 @@ class Layers:
         self._lock = threading.Lock()
         self._vector: Mapping[str, bool] | None = None
 
+    def forget(self) -> None:
+        """Try them again at the next request."""
+        with self._lock:
+            self._vector = None
+
     def of(self, sandbox: Trial) -> Mapping[str, bool]:
         """Return which layers hold, by name.
 
