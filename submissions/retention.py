@@ -96,7 +96,7 @@ def remove_left_files(db: Database, settings: Settings, age_s: float = LEFT_FILE
         How many files and folders were removed.
     """
     home, store = settings.home, settings.store_folder
-    zoos = Path(settings.effective_store_url.removeprefix("file://"))
+    zoos = settings.effective_store_url.removeprefix("file://")
     patterns = [
         (home, f"{PART}*"),
         (home, ".publish-*"),
@@ -105,8 +105,8 @@ def remove_left_files(db: Database, settings: Settings, age_s: float = LEFT_FILE
         (store, "??/.*"),
         (settings.cache / "kits", "*/.making-*"),
     ]
-    if "://" not in str(settings.effective_store_url.removeprefix("file://")):
-        patterns.append((zoos, "**/.unfinished-*"))
+    if "://" not in zoos:
+        patterns.append((Path(zoos), "**/.unfinished-*"))
     found = [path for folder, pattern in patterns for path in folder.glob(pattern)]
     with db.read() as session:
         is_open = ZooJobRecord.state.in_([state for state in JobState if not state.is_final])

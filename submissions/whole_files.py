@@ -35,7 +35,7 @@ def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
     sync_folder(path.parent)
 
 
-def write_output(path: Path, text: str) -> None:
+def write_output(path: Path, content: bytes) -> None:
     """Write a file that a user has named: whole, unless the name is that of a device, a pipe or a link.
 
     Raises
@@ -44,9 +44,9 @@ def write_output(path: Path, text: str) -> None:
         If it cannot be written.
     """
     if path.is_symlink() or (path.exists() and not path.is_file()):
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(content)
     else:
-        write_whole(path, text.encode(), 0o666)
+        write_whole(path, content, 0o666)
 
 
 def create_whole(path: Path, content: bytes, mode: int = 0o600) -> bytes:

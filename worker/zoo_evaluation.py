@@ -20,12 +20,11 @@ def evaluate_zoo(
     code: Code,
     limits: Limits,
     *,
-    slots: int,
     network_ids: Sequence[str] | None = None,
     draw: int = 0,
     is_profiled: bool = False,
 ) -> Generator[tuple[str, Outcome]]:
-    """Evaluate a measure on a zoo's networks (all, or those named), `slots` at a time; yield outcomes as they arrive.
+    """Evaluate a measure on a zoo's networks (all, or those named) in the pool's slots; yield outcomes as they arrive.
 
     Ends after the first failure. Raises SandboxError, and any other exception of one of the threads.
 
@@ -52,8 +51,9 @@ def evaluate_zoo(
         if (fault := share.exception()) is not None:
             outcomes.put(fault)
 
-    with ThreadPoolExecutor(slots) as executor:
-        for _ in range(min(slots, len(wanted))):
+    threads = min(pool.slots, len(wanted))
+    with ThreadPoolExecutor(threads) as executor:
+        for _ in range(threads):
             executor.submit(evaluate_share).add_done_callback(tell_fault)
         try:
             for _ in wanted:

@@ -38,9 +38,8 @@ def main(kept: bool, only: tuple[str, ...], jobs: int | None, values: Path | Non
     if kept:
         known = [[keeper.read(b, bundle_of(b), job.zoo) for b in chosen] for job in work]
     else:
-        slots = jobs or settings.worker_slots
-        with sandboxes(settings, slots) as pool:
-            known = evaluate_all(work, chosen, keeper, pool, Limits(), slots)
+        with sandboxes(settings, jobs or settings.worker_slots) as pool:
+            known = evaluate_all(work, chosen, keeper, pool, Limits())
     results = [
         zoo_scores(job.zoo, job.truth, job.floor, list(zip(chosen, row, strict=True)))
         for job, row in zip(work, known, strict=True)

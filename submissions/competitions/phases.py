@@ -26,7 +26,7 @@ from submissions.competitions.exposure import DEFAULT_STEP, exposed_by_settings,
 from submissions.competitions.phase_zoos import ATTACHED, outdated
 from submissions.competitions.shared_zoos import exposed_by_use, exposed_to_others
 from submissions.leaderboard import standings
-from submissions.results.disclosure import SCORE_DIGITS
+from submissions.results.disclosure import SCORE_DIGITS, tells_in_full
 from submissions.storage.audit import record_act
 from submissions.storage.board_version import appearance_changed
 from submissions.storage.database import Database
@@ -266,8 +266,8 @@ def change_phase(db: Database, phase_id: int, plan: PhasePlan, *, user_id: int |
 
 def _require_nothing_of_the_past(session: Session, phase: PhaseRecord, before: PhasePlan, plan: PhasePlan) -> None:
     """Refuse to tell everything while scores rest on a zoo that has left the phase, which it cannot reveal."""
-    tells = {one: one.is_revealed or one.tells is Tells.EVERYTHING for one in (before, plan)}
-    if tells[plan] and not tells[before] and phase.has_secret_truth and (late := outdated(session, phase.id)):
+    begins = tells_in_full(plan) and not tells_in_full(before)
+    if begins and phase.has_secret_truth and (late := outdated(session, phase.id)):
         name = "is_revealed" if plan.is_revealed else "tells"
         text = (
             f"The zoos have changed, and {len(late)} submissions still rest on the earlier ones. A worker starts their "

@@ -184,12 +184,8 @@ def withholds_scores(phase: PhaseRecord, reader: Reader) -> bool:
     return (phase.withholds_scores or is_outdated) and not reader.sees_everything
 
 
-class Secrecy(Protocol):
-    """The settings of a phase on which it depends what may be told; the fields are those of `PhaseRecord`."""
-
-    @property
-    def has_secret_truth(self) -> bool:
-        """Whether a zoo of the phase has a secret truth."""
+class Telling(Protocol):
+    """The settings of a phase that say how much it tells; the fields are those of `PhaseRecord`."""
 
     @property
     def is_revealed(self) -> bool:
@@ -199,14 +195,27 @@ class Secrecy(Protocol):
     def tells(self) -> Tells:
         """What is told of results on secret truths beyond scores."""
 
+
+class Secrecy(Telling, Protocol):
+    """The settings of a phase on which it depends what may be told; the fields are those of `PhaseRecord`."""
+
+    @property
+    def has_secret_truth(self) -> bool:
+        """Whether a zoo of the phase has a secret truth."""
+
     @property
     def score_step(self) -> float:
         """The distance of the scores that are told in steps."""
 
 
+def tells_in_full(phase: Telling) -> bool:
+    """Whether a phase with these settings tells everything about results on secret truths."""
+    return phase.is_revealed or phase.tells is Tells.EVERYTHING
+
+
 def board_disclosure(phase: Secrecy) -> Disclosure:
     """Return what everybody may be told of the submissions on a phase's leaderboard."""
-    tells_secrets = phase.is_revealed or phase.tells is Tells.EVERYTHING
+    tells_secrets = tells_in_full(phase)
     sight = Sight.STEPS if phase.has_secret_truth and not tells_secrets else Sight.ALL
     return Disclosure(sight, tells_secrets, phase.score_step, phase.tells)
 

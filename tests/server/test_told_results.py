@@ -49,6 +49,18 @@ def _change(site: Site, phase: int, **settings: object) -> None:
     change_phase(site.db, phase, plan, user_id=site.olga)
 
 
+def _detach_and_crash(site: Site, phase: int, zoo_id: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove a zoo from a phase, and end before the first submission runs again."""
+
+    def crash(*_: object) -> bool:
+        raise ConnectionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(outcomes, "restart", crash)
+        with pytest.raises(ConnectionError):
+            detach_zoo(site.db, phase, zoo_id, None)
+
+
 def _exported(site: Site) -> list[dict[str, Any]]:
     """The submissions in the export of ann's account."""
     file = io.BytesIO()
@@ -103,13 +115,7 @@ def test_a_hidden_zoo_that_leaves_a_phase_counts_until_the_last_submission_runs_
         for person, cmi, name in ((site.ann, 0.3042, "first"), (site.bob, 0.4064, "second"))
     )
 
-    def crash(*_: object) -> bool:
-        raise ConnectionError
-
-    with monkeypatch.context() as patched:
-        patched.setattr(outcomes, "restart", crash)
-        with pytest.raises(ConnectionError):
-            detach_zoo(site.db, phase, hidden, None)
+    _detach_and_crash(site, phase, hidden, monkeypatch)
     doors = (
         *(f"/submissions/{first}", f"/submissions/{first}/result.json", f"/submissions/{first}/badge.svg", "/"),
         *(BOARD, f"{BOARD}.csv", f"{BOARD}.json?sort=cmi.open", f"{BOARD}/history.json"),
@@ -135,13 +141,7 @@ def test_a_hidden_zoo_that_has_left_is_not_revealed_with_the_phase_before_the_su
     phase, hidden = _mixed_phase(site)
     made = site.submission(phase, site.ann, cmi=(0.2, 0.3042))
 
-    def crash(*_: object) -> bool:
-        raise ConnectionError
-
-    with monkeypatch.context() as patched:
-        patched.setattr(outcomes, "restart", crash)
-        with pytest.raises(ConnectionError):
-            detach_zoo(site.db, phase, hidden, None)
+    _detach_and_crash(site, phase, hidden, monkeypatch)
     with site.db.read() as session:
         revealed = plan_of(session.get_one(PhaseRecord, phase)).changed({"is_revealed": True})
     with pytest.raises(PhaseError, match="1 submissions still rest on the earlier ones"):

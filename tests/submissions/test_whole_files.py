@@ -92,9 +92,9 @@ def test_what_a_user_names_may_be_a_link_or_a_device(tmp_path: Path) -> None:
     link, target = tmp_path / "link", tmp_path / "target"
     target.touch()
     link.symlink_to(target)
-    write_output(link, "é")
-    write_output(Path("/dev/null"), "é")
-    write_output(tmp_path / "plain", "é")
+    write_output(link, "é".encode())
+    write_output(Path("/dev/null"), "é".encode())
+    write_output(tmp_path / "plain", "é".encode())
     assert link.is_symlink()
     assert Path("/dev/null").is_char_device()
     assert {target.read_text(), (tmp_path / "plain").read_text()} == {"é"}

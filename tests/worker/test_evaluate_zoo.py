@@ -25,7 +25,7 @@ def pool() -> Iterator[SandboxPool]:
 
 def test_every_network_has_its_outcome_once(pool: SandboxPool, tiny_zoo: Path) -> None:
     zoo = open_zoo(tiny_zoo)
-    outcomes = list(evaluate_zoo(pool, zoo, CODE, Limits(), slots=2))
+    outcomes = list(evaluate_zoo(pool, zoo, CODE, Limits()))
     assert sorted(network_id for network_id, _ in outcomes) == sorted(network.id for network in zoo.networks)
     assert all(isinstance(outcome, Value) for _, outcome in outcomes)
 
@@ -33,4 +33,4 @@ def test_every_network_has_its_outcome_once(pool: SandboxPool, tiny_zoo: Path) -
 def test_a_fault_of_ours_in_a_thread_is_raised_and_not_waited_for(pool: SandboxPool, tiny_zoo: Path) -> None:
     """Limits that nobody can count with, which nothing in the sandbox's own words covers."""
     with pytest.raises(ValueError, match="NaN"):
-        list(evaluate_zoo(pool, open_zoo(tiny_zoo), CODE, Limits(wall_s=math.nan), slots=2))
+        list(evaluate_zoo(pool, open_zoo(tiny_zoo), CODE, Limits(wall_s=math.nan)))

@@ -25,9 +25,9 @@ from server.commands.local import baselines_page
 from server.commands.local.baselines_scores import Floor, ZooScores, as_csv, as_json, floor, zoo_scores
 from server.commands.local.baselines_tables import print_list, print_scores
 from server.commands.local.baselines_values import Keeper, Kept, State, bundle_of, evaluate
+from server.commands.output_files import write_named
 from submissions.baselines import BASELINES, Baseline
 from submissions.settings import Settings
-from submissions.whole_files import write_output
 from worker.sandbox.pool import SandboxPool, make_pool
 from worker.sandbox.protocol import Limits, SandboxError
 
@@ -98,9 +98,8 @@ def run(
     work = [job_of(name, target, settings) for name in dict.fromkeys(zoo_names)]
     limits = Limits(**limits_among(options))
     keeper = Keeper((out or settings.cache / "baselines").absolute())
-    slots = jobs or settings.worker_slots
-    with sandboxes(settings, slots) as pool:
-        kept = evaluate_all(work, chosen, keeper, pool, limits, slots)
+    with sandboxes(settings, jobs or settings.worker_slots) as pool:
+        kept = evaluate_all(work, chosen, keeper, pool, limits)
     results = []
     for job, known in zip(work, kept, strict=True):
         results.append(zoo_scores(job.zoo, job.truth, job.floor, list(zip(chosen, known, strict=True))))
@@ -151,7 +150,7 @@ def sandboxes(settings: Settings, slots: int) -> Iterator[SandboxPool]:
 
 
 def evaluate_all(
-    work: Sequence[Job], chosen: Sequence[Baseline], keeper: Keeper, pool: SandboxPool, limits: Limits, jobs: int
+    work: Sequence[Job], chosen: Sequence[Baseline], keeper: Keeper, pool: SandboxPool, limits: Limits
 ) -> list[list[Kept]]:
     """Evaluate each chosen measure on each zoo and return the results. Raises SandboxError."""
     bundles = [bundle_of(baseline) for baseline in chosen]
@@ -167,7 +166,7 @@ def evaluate_all(
                     row[place] = kept
                     told()
 
-                evaluate(row[place], baseline, bundle, job.zoo, pool, limits, jobs, keep)
+                evaluate(row[place], baseline, bundle, job.zoo, pool, limits, keep)
     return known
 
 
@@ -229,10 +228,7 @@ def _weight_done(work: Sequence[Job], chosen: Sequence[Baseline], known: Sequenc
 def _write(path: Path | None, make: Callable[[], str]) -> None:
     if path is None:
         return
-    try:
-        write_output(path, make())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    write_named(path, make().encode())
     _stderr.print(Text(f"written: {path}"))
 
 

@@ -148,7 +148,6 @@ def evaluate(
     zoo: Zoo,
     pool: SandboxPool,
     limits: Limits,
-    jobs: int,
     keep: Callable[[Kept], None],
 ) -> Kept:
     """Evaluate the measure on all networks without a value; `keep` is called with each new state.
@@ -162,10 +161,9 @@ def evaluate(
     kept = kept.model_copy(update={"state": State.UNFINISHED, "reason": None, "detail": None})
     for tries_left in reversed(range(TRIES)):
         missing = replace(zoo, networks=tuple(entry for entry in zoo.networks if entry.id not in kept.values))
-        slots = min(jobs, len(missing.networks))
         try:
             with closing(
-                evaluate_zoo(pool, missing, Code(bundle.files, bundle.sha256, bundle.track), limits, slots=slots)
+                evaluate_zoo(pool, missing, Code(bundle.files, bundle.sha256, bundle.track), limits)
             ) as outcomes:
                 for network_id, outcome in outcomes:
                     kept = _with(kept, network_id, outcome, networks=len(zoo.networks))

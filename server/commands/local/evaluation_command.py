@@ -20,6 +20,7 @@ from server.commands.local.evaluation_tables import print_evaluation
 from server.commands.local.local_evaluation import LocalEvaluation, chosen_networks, evaluate_here
 from server.commands.local.score import compare, read_json
 from server.commands.local.score_tables import Compared
+from server.commands.output_files import write_named
 from submissions.intake.bundle import Bundle, BundleError, BundleLimits, read_bundle
 from submissions.settings import Settings
 from worker.sandbox.pool import SandboxPool
@@ -51,7 +52,7 @@ def run(
         if evaluation.report is not None and other is not None and truth is not None:
             compared = compare(evaluation.report, scoring.report(truth, other))
     if options["save"] is not None:
-        _write(options["save"], json.dumps(evaluation.values, indent=2).encode() + b"\n")
+        write_named(options["save"], json.dumps(evaluation.values, indent=2).encode() + b"\n")
     if options["plot"] is not None and evaluation.values and truth is not None:
         _plot(options["plot"], evaluation)
     if as_json:
@@ -145,11 +146,4 @@ def _plot(path: Path, evaluation: LocalEvaluation) -> None:
     from server.charts.drawing import drawn  # noqa: PLC0415  (its library costs 0.1 s, which only a picture is worth)
     from server.commands.local.evaluation_chart import chart_of  # noqa: PLC0415
 
-    _write(path, drawn(chart_of(evaluation), path.suffix.lower()))
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}") from error
+    write_named(path, drawn(chart_of(evaluation), path.suffix.lower()))

@@ -17,7 +17,7 @@ from submissions.storage.states import Reason, State
 from submissions.zoos import tracks
 from worker.failures import describe
 from worker.sandbox.pool import SandboxPool
-from worker.sandbox.protocol import Code, Failure, Limits, LineTime, Profile, SandboxError, Value
+from worker.sandbox.protocol import Code, Failure, Limits, LineTime, Profile, SandboxError
 from worker.zoo_evaluation import evaluate_zoo
 
 Progress = Callable[[int, int], None]
@@ -165,7 +165,7 @@ def evaluate_here(
     runs: list[dict[str, float]] = [evaluation.values, *({} for _ in range(times - 1))]
     done = 0
 
-    def tell(_network: str) -> None:
+    def tell() -> None:
         nonlocal done
         done += 1
         progress(done, times * len(evaluation.networks))
@@ -195,7 +195,7 @@ def _collect(
     code: Code,
     limits: Limits,
     values: dict[str, float],
-    tell: Callable[[str], None],
+    tell: Callable[[], None],
     draw: int,
     is_profiled: bool,
 ) -> None:
@@ -204,7 +204,6 @@ def _collect(
         evaluation.zoo,
         code,
         limits,
-        slots=pool.slots,
         network_ids=evaluation.networks,
         draw=draw,
         is_profiled=is_profiled,
@@ -216,14 +215,10 @@ def _collect(
             if isinstance(outcome, Failure):
                 evaluation.fail(outcome.reason, describe(outcome))
                 return
-            _keep(evaluation, network_id, outcome)
+            if outcome.profile is not None:
+                evaluation.profiles[network_id] = outcome.profile
             values[network_id] = outcome.value
-            tell(network_id)
-
-
-def _keep(evaluation: LocalEvaluation, network_id: str, outcome: Value) -> None:
-    if outcome.profile is not None:
-        evaluation.profiles[network_id] = outcome.profile
+            tell()
 
 
 def _repeats(runs: Sequence[Mapping[str, float]], truth: scoring.Truth | None) -> Repeats:

@@ -16,9 +16,9 @@ from model_zoo.checks.report import CheckReport, Verdict
 from server.commands.bars import step_bar
 from server.commands.common import find_zoo, settings_or_exit
 from server.commands.errors import InputError, ending_with
+from server.commands.output_files import write_named
 from server.presentation.zoo_report_page import page
 from submissions.settings import Settings
-from submissions.whole_files import write_output
 from worker.zoo_intake.zoo_check import CheckError, check
 
 REFUSED = 1
@@ -50,10 +50,7 @@ def command(zoo: str, as_json: bool, html_file: Path | None) -> None:
     with ending_with(InputError, CheckError), step_bar(folder.name) as watch:
         report = check(folder, watch, settings)
     if html_file is not None:
-        try:
-            write_output(html_file, page(report))
-        except OSError as error:
-            raise InputError(f"{html_file}: cannot be written: {error.strerror}") from error
+        write_named(html_file, page(report).encode())
     if as_json:
         click.echo(report.model_dump_json())
     else:
