@@ -46,6 +46,7 @@ from worker.zoo_intake.job_supervisor import ZooJobs
 
 STOP_S = 6.0  # for threads to give back what they hold; one that is starting a sandbox may take longer
 CELERY_STOP_S = 2.0
+SIGNAL_LOOK_S = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -143,7 +144,7 @@ class _Worker:
             for loop in self._loops:
                 loop.start()
             self._consumer.start()
-            stopped.get()
+            _wait_for_item(stopped)
         finally:
             self._consumer.stop()
             self._evaluator.stop()
@@ -187,6 +188,14 @@ class _Worker:
         if refusal is None:
             self._slots.wake()
             self._zoo_loop.wake()
+
+
+def _wait_for_item(received: "queues.SimpleQueue[int]") -> None:
+    """Wait in short pieces: a signal that the kernel gives to another thread does not end the main thread's wait."""
+    while True:
+        with contextlib.suppress(queues.Empty):
+            received.get(timeout=SIGNAL_LOOK_S)
+            return
 
 
 def _owned_by(worker_ids: Collection[str], owners: Collection[str]) -> list[str]:

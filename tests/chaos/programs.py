@@ -60,7 +60,7 @@ class Program:
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 self.command,
-                env={**self.environment, "PYTHONPATH": path},
+                env={**self.environment, "PYTHONPATH": path, "PYTHONFAULTHANDLER": "1"},  # see `stopped`
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -105,16 +105,20 @@ class Program:
         if self.is_running:
             self.signal(signal.SIGTERM)
 
-    def stopped(self) -> bool:
-        """Wait for its end after `ask_to_stop`; False if it had to be killed."""
+    def fault_of_stopping(self) -> str | None:
+        """Wait for its end after `ask_to_stop`; what all of its threads were doing, if it had to be killed."""
         if self.process is None:
-            return True
+            return None
         try:
             self.process.wait(STOP_S)
         except subprocess.TimeoutExpired:
+            begin = self.log.stat().st_size
+            self.signal(signal.SIGABRT)  # prints all stacks
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(RESTART_S)
             self.kill()
-            return False
-        return True
+            return f"{self.name} did not stop on SIGTERM:\n{self.log.read_text(errors='replace')[begin:]}"
+        return None
 
     def below(self) -> Sequence[psutil.Process]:
         """Every process that it has started and that runs, the nearest first."""

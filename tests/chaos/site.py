@@ -100,7 +100,7 @@ class Site:
         """End them in good order, all at the same time; note those that do not end."""
         for program in programs:
             program.ask_to_stop()
-        self.faults_of_stopping += [f"{one.name} did not stop on SIGTERM" for one in programs if not one.stopped()]
+        self.faults_of_stopping += filter(None, [one.fault_of_stopping() for one in programs])
 
     def kill(self) -> None:
         """End every program at once."""
