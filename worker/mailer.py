@@ -23,6 +23,7 @@ from submissions.storage.database import Database
 from submissions.storage.records import MailRecord
 
 TIMEOUT_S = 20.0
+STOP_S = 8.0  # for the mail that is being sent; one that is cut off is sent again later
 FORGET_EVERY_S = 3600.0
 _FINAL = range(500, 600)  # SMTP's codes for permanent failures
 _log = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ class Mailer:
     def __exit__(self, *_error: object) -> None:
         self._ended = True
         self._woken.set()
-        self._thread.join(TIMEOUT_S)
+        self._thread.join(STOP_S)
 
     def wake(self) -> None:
         """Look for due mails at once."""

@@ -16,7 +16,8 @@ import os
 import queue as queues
 import signal
 import socket
-from collections.abc import Collection, Iterator, Mapping
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,6 +46,7 @@ from worker.self_check import SelfCheck
 from worker.zoo_intake.job_supervisor import ZooJobs
 
 STOP_S = 6.0  # for threads to give back what they hold; one that is starting a sandbox may take longer
+GIVE_BACK_S = 5.0  # for the database, twice; with all other waits a worker ends in less than half a minute
 CELERY_STOP_S = 2.0
 SIGNAL_LOOK_S = 1.0
 _log = logging.getLogger(__name__)
@@ -64,7 +66,7 @@ def run_worker(settings: Settings) -> int:
         return 0
     finally:
         pool.close()
-        _leave(db, worker_id)
+        _within(GIVE_BACK_S, "leave", lambda: workers.forget(db, [worker_id]))
         db.close()
 
 
@@ -150,9 +152,12 @@ class _Worker:
             self._evaluator.stop()
             self._zoo_jobs.stop()
             stop_all(self._loops, STOP_S)
-            for owner in _owned_by({self._id}, queue.owners(self._db)):
-                queue.release(self._db, owner)
+            _within(GIVE_BACK_S, "give back", self._give_back)
             self._consumer.join(CELERY_STOP_S)
+
+    def _give_back(self) -> None:
+        for owner in _owned_by({self._id}, queue.owners(self._db)):
+            queue.release(self._db, owner)
 
     def _do_zoo_jobs(self) -> None:
         if self._check.is_well:
@@ -203,9 +208,20 @@ def _owned_by(worker_ids: Collection[str], owners: Collection[str]) -> list[str]
     return [owner for owner in owners if owner.split("/")[0] in worker_ids]
 
 
-def _leave(db: Database, worker_id: str) -> None:
-    with contextlib.suppress(SQLAlchemyError):  # it will be shown as silent
-        workers.forget(db, [worker_id])
+def _within(seconds: float, name: str, step: Callable[[], object]) -> None:
+    """Do it, but wait no longer for a database that does not answer: other workers see that this one has ended."""
+
+    def attempt() -> None:
+        try:
+            step()
+        except SQLAlchemyError:
+            _log.exception("%s failed; other workers do it", name)
+
+    thread = threading.Thread(target=attempt, name=name, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        _log.warning("%s: the database did not answer within %g s; other workers do it", name, seconds)
 
 
 def _locks(settings: Settings) -> Path:

@@ -43,8 +43,8 @@ def test_a_worker_is_dead_once_its_process_has_ended(tmp_path: Path, before: tup
     with holding(tmp_path, *before) as process:
         assert dead(tmp_path) == []
         process.kill()
-        process.wait()
-    wait_until(lambda: dead(tmp_path) == ["abc"], "its end")  # bwrap's child ends a moment after it
+        process.wait()  # bwrap's child ends a moment after it, and stops in good order if its input ends before
+        wait_until(lambda: dead(tmp_path) == ["abc"], "its end")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,18 +1,23 @@
-"""A worker process ends on SIGTERM, whichever of its threads the kernel gives the signal to."""
+"""A worker process ends on SIGTERM: whichever of its threads gets the signal, and while the database is locked."""
 
 import ctypes
 import signal
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
 from server.demo.processes import Child, environment_with, running
+from submissions.evaluation import queue
 from submissions.evaluation.workers import Worker, known_workers
 from submissions.settings import Settings
 from submissions.storage.database import Database
 from submissions.storage.migrations import migrate
+from submissions.storage.states import State
 from tests.services import wait_until
+from tests.worker.test_worker import SLOW, has_ended, prepared, worker
 
 _libc = ctypes.CDLL(None)
 
@@ -44,3 +49,27 @@ def test_sigterm_ends_a_worker(settings: Settings, choose: Callable[[list[int]],
         assert child.process.wait(timeout=30) == 0, child.log.read_text()
     assert on_record(db) == ()
     db.close()
+
+
+def test_a_worker_ends_while_its_database_is_locked_and_another_one_finishes_its_work(
+    settings: Settings, tiny_zoo: Path
+) -> None:
+    with prepared(settings, tiny_zoo) as competition:
+        submission_id = competition.submit(competition.user(), SLOW)
+        with worker(settings) as stopped, closing(sqlite3.connect(settings.home / "gengap.sqlite")) as other:
+            assert stopped.process is not None
+            wait_until(lambda: bool(queue.owners(competition.db)), "a claim")
+            wait_until(lambda: begins_to_write(other), "the lock")
+            stopped.process.terminate()
+            assert stopped.process.wait(timeout=60) == 0, stopped.log.read_text()
+            other.rollback()
+        with worker(settings):
+            wait_until(has_ended(competition, submission_id), "the submission")
+        assert competition.submission(submission_id).state is State.SCORED
+
+
+def begins_to_write(connection: sqlite3.Connection) -> bool:
+    with suppress(sqlite3.OperationalError):  # others write in between
+        connection.execute("BEGIN IMMEDIATE")
+        return True
+    return False
