@@ -27,11 +27,7 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-# Known and open: on SQLite, workers did not end within 30 s of SIGTERM; every other promise held.
-SLOW_TO_END = pytest.mark.xfail(strict=False, reason="on SQLite a worker may take more than 30 s to stop")
-
-
-@pytest.mark.parametrize("database", ["postgresql", pytest.param("sqlite", marks=SLOW_TO_END)])
+@pytest.mark.parametrize("database", ["postgresql", "sqlite"])
 def test_a_small_campaign_holds_every_promise(folder: Path, database: str) -> None:
     command = [*COMMAND, *FEW, "--database", database, "--seed", "1"]
     finished = subprocess.run(command, env=_environment(folder), capture_output=True, text=True, check=False)
