@@ -7,7 +7,8 @@ STAMP := $(VENV)/.setup-done
 PROCESSES ?= 3
 ARGS ?=
 # Whole files go to one process, so that what a module shares is made once.
-TESTS = $(BIN)/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
+# One thread for each process's arithmetic: three processes on two processors would wait for each other's threads.
+TESTS = OMP_NUM_THREADS=1 $(BIN)/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 BENCHMARKS := $(filter-out __init__ load,$(basename $(notdir $(wildcard benchmarks/*.py)))) $(notdir $(patsubst %/__main__.py,%,$(wildcard benchmarks/*/__main__.py)))
 
 # Compiled modules are kept: every server and worker of a test or the demo would compile all of them again.

@@ -16,7 +16,7 @@ from tests.scoring.grids import Zoo, zoos
 variants = st.sampled_from(VARIANTS)
 
 
-@given(zoos(most=36), variants)  # the literal way takes a time that grows with the cube of the networks
+@given(zoos(most=24), variants)  # the literal way takes a time that grows with the cube of the networks
 def test_leaving_out_by_updating_counts_is_scoring_the_rest_anew(zoo: Zoo, variant: Variant) -> None:
     try:
         found = report(zoo.truth(), zoo.named_values, variant).jackknife

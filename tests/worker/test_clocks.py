@@ -49,7 +49,7 @@ def shifted_worker(settings: Settings, folder: Path, shift_s: int) -> Child:
 
 
 @pytest.mark.both_databases
-@pytest.mark.parametrize("shifts", [(60, -DAY_S), (-60, DAY_S)], ids=str)
+@pytest.mark.parametrize("shifts", [(60, -DAY_S), pytest.param((-60, DAY_S), marks=pytest.mark.thorough)], ids=str)
 def test_workers_with_wrong_clocks_score_every_submission_and_lose_no_lease(
     any_db: Database, settings: Settings, tiny_zoo: Path, tmp_path: Path, shifts: tuple[int, int]
 ) -> None:

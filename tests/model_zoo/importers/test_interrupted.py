@@ -90,7 +90,7 @@ def test_two_imports_do_not_write_the_same_zoo_at_once(task: Task, place: Path) 
     assert names(place) == ["zoo"]
 
 
-@pytest.mark.parametrize("kilobytes", [8, 16, 40])
+@pytest.mark.parametrize("kilobytes", [16, *(pytest.param(few, marks=pytest.mark.thorough) for few in (8, 40))])
 def test_a_full_disk_is_told_and_leaves_nothing(kilobytes: int, task: Task, place: Path) -> None:
     """On a real filesystem of so many kilobytes, which this test's own mount namespace has."""
     rights = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
@@ -189,6 +189,7 @@ def peak_bytes(task: Task, out: Path) -> int:
     return int(usage.ru_maxrss) * 1024
 
 
+@pytest.mark.thorough
 def test_memory_does_not_grow_with_the_number_of_networks(tmp_path: Path) -> None:
     few = peak_bytes(large_task(tmp_path / "few", 2), tmp_path / "few-zoo")
     many = peak_bytes(large_task(tmp_path / "many", 8), tmp_path / "many-zoo")

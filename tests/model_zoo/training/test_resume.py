@@ -205,7 +205,7 @@ FALLING = {"decay": 0.5, "decay_after": [1, 3]}
     "recipe", [TINY_MLP, TINY_CNN, TINY_CNN.model_copy(update=CROPPED)], ids=["mlp", "cnn", "cropped"]
 )
 @pytest.mark.parametrize("changes", [FALLING, ADAM, SAM], ids=["sgd", "adam", "sam"])
-@pytest.mark.parametrize("blocks", [1, 2, 7])
+@pytest.mark.parametrize("blocks", [1, *(pytest.param(blocks, marks=pytest.mark.thorough) for blocks in (2, 7))])
 def test_a_course_goes_on_from_a_snapshot_with_the_same_numbers(
     recipe: Recipe, changes: dict[str, object], blocks: int
 ) -> None:
@@ -257,6 +257,7 @@ def test_training_in_a_child_tells_progress_and_the_reason_of_a_failure(tmp_path
         train_in_child(str(recipe), tmp_path / "other", heard.append, TrainingOptions(device="cuda"))
 
 
+@pytest.mark.thorough
 def test_siblings_and_unlabelled_inputs_are_in_a_zoo_of_the_extended_track(tmp_path: Path) -> None:
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(TINY.replace('family = "mlp"', 'family = "mlp"\ntracks = ["standard", "extended"]\nseeds = 3'))

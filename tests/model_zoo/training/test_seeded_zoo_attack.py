@@ -7,6 +7,8 @@ import pytest
 
 from benchmarks.seeded_zoo import HIDDEN, OLD_SEED, WAYS, WEAK_NUMBER, Row, run
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Row]:

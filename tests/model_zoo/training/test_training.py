@@ -257,6 +257,7 @@ def test_a_zoo_is_made_once_and_found_afterwards(digits_cnn: Path) -> None:
     assert (digest(digits_cnn / "zoo.json"), (digits_cnn / "zoo.json").stat().st_mtime_ns) == before
 
 
+@pytest.mark.thorough
 def test_of_two_processes_that_make_the_same_zoo_at_once_one_trains_it(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "model_zoo.training", "linear-risk", "--cache", str(tmp_path)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
