@@ -23,11 +23,12 @@ from server.forms.board_query import Asked, Links, address, asked, rows_of_a_pag
 from server.http.headers import conditional
 from server.http.page_cache import KeptPages
 from server.http.public_urls import site_address
+from server.presentation.board_sentences import board_in_words
 from server.presentation.formats import number, phase_status, signed
 from submissions.evaluation.open_submissions import open_count
 from submissions.leaderboard import board_page
 from submissions.leaderboard.entrants import entrant_of
-from submissions.leaderboard.model import METRICS, Cell
+from submissions.leaderboard.model import METRICS, Board, Cell
 from submissions.leaderboard.references import References
 from submissions.results.disclosure import withholds_scores
 from submissions.storage.site_records import PhaseRecord, utc_now
@@ -140,9 +141,20 @@ def _board(phase: PhaseRecord, wanted: Asked, waiting: int) -> KeptBoard:
         cells={row.submission_id: cells_html(row.cells, metrics) for row in board.rows},
         submission_path=url_for("submissions.show", submission_id=0)[:-1],
         waiting=waiting,
+        in_words=board_in_words(board),
+        bar=_bar_scale(board),
         reference_rows=_reference_rows(board.references, [column.references for column in board.columns]),
     )
     return KeptBoard(html, links.mine, {row.entrant: row.submission_id for row in board.rows})
+
+
+def _bar_scale(board: Board) -> tuple[float, float | None]:
+    """The score of a full bar, and the place from 0 to 100 of the mark for what the hyperparameters alone reach."""
+    if board.references is None:
+        return 100.0, None
+    oracle = board.references.hyperparameter_oracle
+    full = max(oracle, *(row.score for row in board.rows), 1.0)
+    return full, 100 * max(oracle, 0.0) / full
 
 
 def cells_html(cells: Sequence[Cell], metrics: Sequence[str]) -> Markup:

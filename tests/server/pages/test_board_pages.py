@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from submissions.storage import board_version
-from submissions.storage.records import ActRecord, CountRule, PhaseRecord, StandingRecord, SubmissionRecord, utc_now
+from submissions.storage.records import ActRecord, CountRule, PhaseRecord, StandingRecord, SubmissionRecord, ZooRecord, utc_now
 from submissions.storage.states import Reason, State
 from tests.records import START
 from tests.scoring.jackknives import of_mean
@@ -174,6 +174,29 @@ def test_intervals_of_before_are_said_to_be_old(site: Site) -> None:
     page = browser.get(BOARD).text
     assert "being computed" not in page
     assert '<td class="num">1–3</td>' in page
+
+
+def test_what_the_board_shows_is_said_in_words_and_bars_end_at_the_oracle_or_the_best(site: Site) -> None:
+    phase = site.phase()
+    for name, cmi in {"a": (0.1, 0.1), "b": (0.05, 0.05)}.items():
+        site.submission(phase, site.system, cmi=cmi, name=name, is_baseline=True, entrant=name)
+    with site.db.write() as session:
+        reference = {"target": "gap", "random_floor": 1, "random_floor_percentile_95": 2, "hyperparameter_oracle": 20}
+        for zoo in session.query(ZooRecord):
+            zoo.report = {"numbers": {"references": [reference]}}
+        for standing in session.query(StandingRecord):
+            standing.rank_lowest = standing.rank_highest = {"a": 1, "b": 2}[standing.entrant]
+        board_version.next_version(session, phase)
+        one = session.get_one(PhaseRecord, phase)
+        one.intervals_version = one.board_version
+    page = site.browser().get(BOARD).text
+    assert "none is better than the hyperparameters alone" in _text(page)
+    assert "The data tell 2 groups apart, with 95 % confidence: place 1 and place 2." in _text(page)
+    assert re.findall(r'<rect width="([^"]*)" height="4"/><rect class="mark" x="([^"]*)"', page) == [
+        ("50.0", "99"),
+        ("25.0", "99"),
+    ]
+    assert "groups" not in site.browser().get(BOARD + "?q=a").text
 
 
 def test_the_history_shows_what_each_could_show(site: Site) -> None:
