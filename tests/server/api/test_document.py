@@ -87,7 +87,7 @@ def test_every_route_does_what_the_document_says(
 ) -> None:
     allowed, forbidden = EXAMPLES[person]
     examples = allowed if mode is GenerationMode.POSITIVE else forbidden
-    examples = min(examples, settings.default.max_examples // 10)  # two for `make test`
+    examples = min(examples, settings().max_examples // 10)  # two for `make test`
     failures = [
         failure
         for operation in described.operations

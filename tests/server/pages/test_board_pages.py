@@ -8,7 +8,15 @@ from datetime import timedelta
 import pytest
 
 from submissions.storage import board_version
-from submissions.storage.records import ActRecord, CountRule, PhaseRecord, StandingRecord, SubmissionRecord, ZooRecord, utc_now
+from submissions.storage.records import (
+    ActRecord,
+    CountRule,
+    PhaseRecord,
+    StandingRecord,
+    SubmissionRecord,
+    ZooRecord,
+    utc_now,
+)
 from submissions.storage.states import Reason, State
 from tests.records import START
 from tests.scoring.jackknives import of_mean
