@@ -12,6 +12,7 @@ from model_zoo.architectures.tokens import TOKEN_LAYERS
 
 _MOST_LAYERS = 10_000
 _DEEPEST = 8
+KERAS_LAYERS = "keras_layers"
 
 # No dropout layer: its probability is a hidden hyperparameter, and in eval mode it does nothing.
 LAYERS: Mapping[str, LayerKind] = {**FEATURE_LAYERS, **SPATIAL, **TOKEN_LAYERS, **COMPOSITES, **ACTIVATIONS}
@@ -24,13 +25,14 @@ def build(architecture: Mapping[str, object]) -> nn.Sequential:
     ----------
     architecture : mapping
         ``{"family": "sequential", "layers": [{"type": "linear", "inputs": 64, "outputs": 10}, …]}``; docs/zoo-format.md
-        lists the layers.
+        lists the layers. `keras_layers` may say how many of them each of Keras' layers became.
 
     Returns
     -------
     torch.nn.Sequential
         Maps inputs (n, C, H, W) to logits (n, classes). Parameters are named by the layer's index, and inside a
-        composite layer by its part and the index there: "0.weight", "4.body.0.weight".
+        composite layer by its part and the index there: "0.weight", "4.body.0.weight". It has the plain attribute
+        `keras_layers`, a tuple, if the declaration has it.
 
     Raises
     ------
@@ -40,12 +42,26 @@ def build(architecture: Mapping[str, object]) -> nn.Sequential:
     family = architecture.get("family")
     if family != "sequential":
         raise ArchitectureError(f"family: {family!r} is unknown; known are 'sequential' and, in a sandbox, 'custom'")
-    if extra := sorted(architecture.keys() - {"family", "layers"}):
+    if extra := sorted(architecture.keys() - {"family", "layers", KERAS_LAYERS}):
         raise ArchitectureError(f"architecture: unknown keyword {extra[0]!r}")
     layers = architecture.get("layers")
     if not isinstance(layers, Sequence) or isinstance(layers, str) or not layers:
         raise ArchitectureError(f"layers: must be a list of 1 to {_MOST_LAYERS} layers")
-    return _sequential(layers, "")
+    network = _sequential(layers, "")
+    if KERAS_LAYERS in architecture:
+        object.__setattr__(network, KERAS_LAYERS, _keras_layers(architecture[KERAS_LAYERS], len(layers)))
+    return network
+
+
+def _keras_layers(sizes: object, count: int) -> tuple[int, ...]:
+    if (
+        not isinstance(sizes, list)
+        or not 0 < len(sizes) <= _MOST_LAYERS
+        or not all(type(size) is int and size >= 0 for size in sizes)
+        or sum(sizes) != count
+    ):
+        raise ArchitectureError(f"{KERAS_LAYERS}: must be a list of whole numbers of layers that add up to {count}")
+    return tuple(sizes)
 
 
 def _sequential(layers: Sequence[object], prefix: str) -> nn.Sequential:

@@ -45,10 +45,19 @@ class Wanted(Part):
 
 
 class PgdlRequest(Wanted):
-    """Import a PGDL task; `reference` is its model_configs.json or a folder above, None: beside the models."""
+    """Import a PGDL task.
+
+    Attributes
+    ----------
+    reference : Path or None
+        Its model_configs.json or a folder above; None: beside the models.
+    with_keras_layers : bool
+        Whether measures can see where each of Keras' layers began, dropout included.
+    """
 
     task: Path
     reference: Path | None = None
+    with_keras_layers: bool = True
 
 
 class TorchRequest(Wanted):

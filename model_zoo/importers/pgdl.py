@@ -49,7 +49,7 @@ def import_pgdl(request: PgdlRequest, watch: Watch) -> ImportReport:
     candidates: list[Candidate] = []
     for name in truth.hyperparameters:
         watch(0, len(folders), f"looking at network {name}")
-        network, candidate = _candidate(task.name, name, folders[name], with_initial=request.with_initial)
+        network, candidate = _candidate(request, task.name, name, folders[name])
         networks.append(network)
         candidates.append(candidate)
     first = networks[0]
@@ -84,13 +84,13 @@ def _network_folders(task: Path) -> dict[str, Path]:
     return {name: plain_folder(path) for name, path in found.items()}
 
 
-def _candidate(task: str, name: str, folder: Path, *, with_initial: bool) -> tuple[KerasNetwork, Candidate]:
+def _candidate(request: PgdlRequest, task: str, name: str, folder: Path) -> tuple[KerasNetwork, Candidate]:
     config, weights = plain_file(folder / _CONFIG), plain_file(folder / _WEIGHTS)
-    network = read_network(config, task, name)
+    network = read_network(config, task, name, with_keras_layers=request.with_keras_layers)
     declared(network.architecture, f"{config}: task {task}, network {name}")
     network.check(weights)
     initial = folder / _INITIAL
-    has_initial = with_initial and is_there(initial)
+    has_initial = request.with_initial and is_there(initial)
     if has_initial:
         network.check(plain_file(initial))
     return network, Candidate(

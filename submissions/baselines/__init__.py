@@ -26,6 +26,7 @@ GROUPS = (
     "siblings",
     "unlabelled",
     "trajectory",
+    "competition",
     "references",
 )
 _DEMO_NAMES = (

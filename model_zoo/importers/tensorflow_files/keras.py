@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from model_zoo.architectures.layers import KERAS_LAYERS
 from model_zoo.importers.plain_files import read_json
 from model_zoo.importers.tensorflow_files.hdf5 import StoredLayer, stored_layers
 from model_zoo.importers.tensorflow_files.keras_keywords import KeywordError, Keywords
@@ -71,7 +72,7 @@ class KerasNetwork:
         return list(zip(self._weighted, layers, strict=True))
 
 
-def read_network(path: Path, task: str, name: str) -> KerasNetwork:
+def read_network(path: Path, task: str, name: str, *, with_keras_layers: bool = True) -> KerasNetwork:
     """Read a network's config.json. A softmax at the end is left out, so that the outputs are logits.
 
     Parameters
@@ -79,6 +80,8 @@ def read_network(path: Path, task: str, name: str) -> KerasNetwork:
     path : Path
     task, name : str
         Of the network, for messages.
+    with_keras_layers : bool
+        Whether the declaration says how many layers each of Keras' became, none for dropout.
 
     Returns
     -------
@@ -95,6 +98,7 @@ def read_network(path: Path, task: str, name: str) -> KerasNetwork:
         raise ZooError(f"{path}: model_config must be a list of 1 to {_MOST_LAYERS} layers")
     network = Network(_input_shape(path, content))
     shape = network.picture()
+    sizes: list[int] = []
     for index, layer in enumerate(layers):
         place = f"task {task}, network {name}, layer {index}"
         kind = layer.get("layer_name") if isinstance(layer, dict) else None
@@ -104,25 +108,32 @@ def read_network(path: Path, task: str, name: str) -> KerasNetwork:
         if translate is None:
             raise ZooError(f"{path}: {place}: the layer {kind!r} is unknown; known are {', '.join(LAYERS)}")
         network.place = f"layer {index} ({kind})"
+        before = len(network.layers)
         try:
             keywords = Keywords({key: value for key, value in layer.items() if key != "layer_name"})
             translate(network, keywords)
             keywords.require_all_taken()
         except KeywordError as error:
             raise ZooError(f"{path}: {place} ({kind}): {error}") from None
-    return _finished(path, f"task {task}, network {name}", network, shape)
+        sizes.append(len(network.layers) - before)
+    return _finished(path, f"task {task}, network {name}", network, shape, sizes if with_keras_layers else None)
 
 
-def _finished(path: Path, place: str, network: Network, shape: tuple[int, int, int]) -> KerasNetwork:
+def _finished(
+    path: Path, place: str, network: Network, shape: tuple[int, int, int], sizes: list[int] | None
+) -> KerasNetwork:
     if network.layers and network.layers[-1] == {"type": "softmax"}:
         network.layers.pop()
+        if sizes is not None:
+            sizes[max(index for index, size in enumerate(sizes) if size)] -= 1
     if len(network.shape) != 1 or network.shape[0] < 2:
         raise ZooError(f"{path}: {place}: its outputs have the shape {network.shape}, not one number for each class")
     if network.flattened is not None:
         raise ZooError(f"{path}: {place}: class outputs that are pixels of a flattened image are not supported")
     rows, columns, channels = shape
     return KerasNetwork(
-        architecture={"family": "sequential", "layers": network.layers},
+        architecture={"family": "sequential", "layers": network.layers}
+        | ({} if sizes is None else {KERAS_LAYERS: sizes}),
         input_shape=(channels, rows, columns),
         classes=network.shape[0],
         _weighted=tuple(network.weighted),

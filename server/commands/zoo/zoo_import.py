@@ -56,6 +56,12 @@ def command() -> None:
     type=click.Path(path_type=Path),
     help="model_configs.json, its folder, or reference_data; default: TASK/model_configs.json.",
 )
+@click.option(
+    "--keras-layers/--no-keras-layers",
+    "with_keras_layers",
+    default=True,
+    help="Show measures where Keras' layers began, with dropout's places.",
+)
 @_common
 def pgdl(**arguments: object) -> None:
     """Import a task of PGDL from its folder TASK, which is input_data/<task>. TensorFlow is not needed."""

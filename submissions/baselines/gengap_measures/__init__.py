@@ -29,6 +29,7 @@ from gengap_measures.images import (
     sobel,
 )
 from gengap_measures.interpolation import interpolated, loss_barrier
+from gengap_measures.keras_layers import first_strided_layer, keras_layers, layer_inputs
 from gengap_measures.layers import (
     Pair,
     flat,
@@ -51,6 +52,15 @@ from gengap_measures.margins import (
 from gengap_measures.outputs import accuracy, activations, logits, max_pooled, mean_loss, penultimate, pooled
 from gengap_measures.paths import path_norm
 from gengap_measures.perturbation import largest, noise_tolerance, worst_case_tolerance
+from gengap_measures.pgdl_first_place import competition_index, competition_mixup, scikit_davies_bouldin
+from gengap_measures.pgdl_third_place import (
+    members_of_classes,
+    nearest_graph,
+    normalised_smoothness,
+    similarity_graph,
+    smoothness_of_mixtures,
+    symmetric,
+)
 from gengap_measures.power_law import PowerLaw, power_laws
 from gengap_measures.responses import mixup_response
 from gengap_measures.spectra import (
@@ -68,6 +78,7 @@ from gengap_measures.statistics import (
     wasserstein,
 )
 from gengap_measures.stitching import fitted_map, middle_outputs, top_logits
+from gengap_measures.tensorflow_shuffle import buffered_order, tensorflow_order
 
 __all__ = [
     "ClassSpread",
@@ -82,7 +93,10 @@ __all__ = [
     "aligned",
     "batches",
     "brightened",
+    "buffered_order",
     "class_centers",
+    "competition_index",
+    "competition_mixup",
     "convolution_spectral_norm",
     "cosine_similarity",
     "cropped",
@@ -91,6 +105,7 @@ __all__ = [
     "distances",
     "erased",
     "evenly",
+    "first_strided_layer",
     "fitted_map",
     "flat",
     "flipped",
@@ -101,11 +116,13 @@ __all__ = [
     "initial_of",
     "input_gradients",
     "interpolated",
+    "keras_layers",
     "label_probability_gradients",
     "label_signal",
     "label_variation",
     "lanczos",
     "largest",
+    "layer_inputs",
     "layer_jacobians",
     "linear_maps",
     "logit_margins",
@@ -115,11 +132,14 @@ __all__ = [
     "margins_and_spreads",
     "max_pooled",
     "mean_loss",
+    "members_of_classes",
     "middle_outputs",
     "mixup_response",
+    "nearest_graph",
     "neighbour_graph",
     "noise_tolerance",
     "normalised_margins",
+    "normalised_smoothness",
     "other_label_partners",
     "path_norm",
     "penultimate",
@@ -129,12 +149,17 @@ __all__ = [
     "row_lengths",
     "same_label_pairs",
     "saturated",
+    "scikit_davies_bouldin",
     "siblings_of",
+    "similarity_graph",
+    "smoothness_of_mixtures",
     "sobel",
     "some",
     "some_of_each_class",
     "spectral_distances",
     "spectral_norms",
+    "symmetric",
+    "tensorflow_order",
     "top_logits",
     "training_margin",
     "trajectory_of",

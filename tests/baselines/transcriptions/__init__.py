@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from tests.baselines.transcriptions import (
+    competition,
     extended,
     flatness,
     gradients,
@@ -25,4 +26,5 @@ TRANSCRIPTIONS: Mapping[str, Transcription] = {
     **representations.TRANSCRIPTIONS,
     **spectra_modules_memorisation.TRANSCRIPTIONS,
     **extended.TRANSCRIPTIONS,
+    **competition.TRANSCRIPTIONS,
 }

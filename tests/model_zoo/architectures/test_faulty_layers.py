@@ -108,6 +108,12 @@ def test_a_layer_too_large_for_any_machine_is_told(tmp_path: Path) -> None:
         ({"family": "sequential", "layers": "relu"}, r"layers: must be a list"),
         ({"family": "sequential", "layers": [{"type": "relu"}] * 10_001}, r"layers: must be a list of 1 to 10000"),
         ({"family": "sequential", "layers": [{"type": "relu"}], "depth": 3}, r"unknown keyword 'depth'"),
+        (
+            {"family": "sequential", "layers": [{"type": "relu"}], "keras_layers": [1, 1]},
+            "keras_layers: must be a list of whole numbers of layers that add up to 1",
+        ),
+        ({"family": "sequential", "layers": [{"type": "relu"}], "keras_layers": [True]}, "keras_layers: must be"),
+        ({"family": "sequential", "layers": [{"type": "relu"}], "keras_layers": [2, -1]}, "keras_layers: must be"),
         ({"family": "custom", "arguments": {}}, r"family: 'custom' is unknown; .* in a sandbox, 'custom'"),
     ],
 )

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from model_zoo import ZooError, open_zoo
+from model_zoo.architectures import build
 from model_zoo.importers.accuracy import logits, with_weights
 from model_zoo.importers.import_request import PgdlRequest
 from model_zoo.importers.pgdl import import_pgdl
@@ -92,6 +93,27 @@ def imported_logits(folder: Path, layers: list[Layer], arrays: list[list[Float]]
     built = with_weights(network.architecture, network.weights(weights), CPU, "the network")
     inputs = torch.from_numpy(x.transpose(0, 3, 1, 2).astype(np.float32).copy())
     return logits(built, inputs, "the network").numpy().astype(np.float64)
+
+
+def test_where_kerass_layers_begin_is_kept_with_those_that_do_nothing(tmp_path: Path) -> None:
+    layers = [
+        conv(3, 3, activation="relu"),
+        layer("BatchNormalization"),
+        layer("ReLU"),
+        layer("Dropout", rate=0.5),
+        layer("GlobalAveragePooling2D"),
+        layer("Flatten"),
+        layer("Dense", units=4.0, activation="softmax"),
+    ]
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"model_config": layers, "input_shape": [6, 6, 1]}))
+    assert read_network(config, "task", "1").architecture["keras_layers"] == [2, 1, 1, 0, 2, 0, 1]
+    assert "keras_layers" not in read_network(config, "task", "1", with_keras_layers=False).architecture
+    own_softmax = [*layers[:-1], layer("Dense", units=4.0), layer("Softmax")]
+    config.write_text(json.dumps({"model_config": own_softmax, "input_shape": [6, 6, 1]}))
+    architecture = read_network(config, "task", "1").architecture
+    assert architecture["keras_layers"] == [2, 1, 1, 0, 2, 0, 1, 0]
+    assert build(architecture).keras_layers == (2, 1, 1, 0, 2, 0, 1, 0)
 
 
 def conv(filters: float, kernel: object, **more: object) -> Layer:
