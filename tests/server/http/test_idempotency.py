@@ -229,28 +229,3 @@ def test_a_form_that_was_refused_may_be_sent_again(site: Site) -> None:
     with site.db.write() as session:
         session.get_one(PhaseRecord, phase).daily_quota = 1
     assert ann.post(FORM, sent, form=FORM).location == "/submissions/1"
-
-
-@pytest.mark.parametrize(
-    ("page", "path", "typed", "table"),
-    [
-        ("/competitions/demo/team", "/competitions/demo/team", {"name": "The Norms"}, TeamRecord),
-        ("/organizer/zoos/", "/organizer/zoos/add/recipe", {"recipe": "digits-mlp"}, ZooJobRecord),
-    ],
-)
-def test_other_forms_create_once_too(
-    site: Site, page: str, path: str, typed: dict[str, Any], table: type[Record]
-) -> None:
-    site.phase()
-    olga = site.browser("olga")
-    sent = typed | {"once": _field(olga.get(page).text)}
-    first, second = (olga.post(path, sent, form=page) for _ in range(2))
-    assert (first.status_code, first.location) == (second.status_code, second.location)
-    assert (first.status_code, count(site, table)) == (302, 1)
-
-
-@pytest.mark.parametrize("page", ["/organizer/phases/new", "/organizer/competitions/1"])
-def test_the_forms_of_phases_and_announcements_have_a_key(site: Site, page: str) -> None:
-    site.phase()
-    site.checked("digits-mlp")
-    assert _field(site.browser("olga").get(page).text)
