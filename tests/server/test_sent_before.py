@@ -9,13 +9,11 @@ import pty
 import re
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
-from werkzeug.serving import make_server
 
 from submissions.people.tokens import create_token
 from submissions.storage.records import SubmissionRecord
@@ -116,21 +114,15 @@ def test_it_is_asked_of_a_team_and_of_nobody_else_nor_in_another_phase(site: Sit
 
 
 @pytest.fixture
-def terminal(site: Site, tmp_path: Path) -> Iterator[Terminal]:
+def terminal(site: Site, serve: Callable[[Site], str], tmp_path: Path) -> Terminal:
     """A terminal where ann is logged in and has submitted norms.py."""
     site.phase()
     terminal = Terminal(tmp_path)
     (tmp_path / "norms.py").write_bytes(GOOD_MEASURE)
-    server = make_server("127.0.0.1", 0, site.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
     token = create_token(site.db, site.ann, "terminal", ["read", "submit"])[1]
-    terminal.says("login", f"http://127.0.0.1:{server.port}", "--token", "-", typed=token)
+    terminal.says("login", serve(site), "--token", "-", typed=token)
     terminal.says("submit", "norms.py", "--phase", "demo/main", "--name", "Norms")
-    yield terminal
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    return terminal
 
 
 def test_the_command_asks_only_at_a_terminal_and_takes_an_option(site: Site, terminal: Terminal) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from server.commands.errors import InputError
+from server.commands.json_output import as_json, print_json
 from server.commands.participant.client import Client, Refused, SubmissionDetail, Unconfirmed
-from server.commands.participant.printing import as_json, print_json
 from server.commands.participant.stored_logins import current_login
 from server.commands.participant.watching import watch
 
