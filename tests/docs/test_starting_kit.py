@@ -30,7 +30,8 @@ print(json.dumps(numbers | {"values": evaluation.values}))
 
 @pytest.fixture
 def kit(running_site: RunningSite, tmp_path: Path) -> Path:
-    """The folder of the unpacked kit."""
+    """The folder of the unpacked kit, which a worker has made and stored before anybody asks."""
+    wait_until(lambda: any((running_site.settings.home / "kits").glob("*/*.zip")), "the kit")
     answer = httpx.get(f"{running_site.url}/competitions/{running_site.competition.slug}/kit.zip")
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         archive.extractall(tmp_path / "kit")
