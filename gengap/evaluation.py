@@ -1,71 +1,46 @@
 """`evaluate`, and what it returns: values, scores and a picture that a notebook shows by itself."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-import scoring
 from gengap.function_source import file_of
 from model_zoo import Zoo
 from server.charts.drawing import drawn
 from server.commands.common import find_zoo, settings_or_exit
 from server.commands.local.evaluation_chart import chart_of
-from server.commands.local.local_evaluation import LocalEvaluation, Repeats, chosen_networks, evaluate_here
+from server.commands.local.local_evaluation import LocalEvaluation, chosen_networks, evaluate_here
 from submissions.intake.bundle import ENTRY_FILE, BundleLimits, read_bundle
-from submissions.storage.states import Reason
 from worker.sandbox.pool import make_pool
-from worker.sandbox.protocol import Limits, Profile
+from worker.sandbox.protocol import Limits
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass
+class Evaluation(LocalEvaluation):
     """What a measure gave on a zoo. In a notebook it shows its score, a table and a picture.
+
+    Its further attributes are those of `LocalEvaluation`: `values`, `report`, `output`, `profiles`, `repeats`, `reason`
+    and `detail` of a failure.
 
     Attributes
     ----------
-    zoo : str
-        The zoo's name.
-    values : Mapping of str to float
-        Network id to the measure's value.
-    report : ZooReport or None
-        All scores, as `gengap score` computes them; None unless every chosen network has a value and `only` is empty.
-    output : Mapping of str to str
-        Network id to what the measure printed there.
-    profiles : Mapping of str to Profile
-        Network id to where the time went, with ``profile=True``.
-    repeats : Repeats or None
-        With ``repeat=K``.
-    reason, detail : Reason, str or None
-        Why the measure failed, if it did.
-    is_interrupted : bool
-        Whether it was stopped before its end.
     source : bytes
         The file that was evaluated, to be submitted as it is.
     """
 
-    zoo: str
-    values: Mapping[str, float]
-    report: scoring.ZooReport | None
-    output: Mapping[str, str]
-    profiles: Mapping[str, Profile]
-    repeats: Repeats | None
-    reason: Reason | None
-    detail: str | None
-    is_interrupted: bool
-    source: bytes
-    _evaluation: LocalEvaluation
+    source: bytes = b""
 
     def picture(self) -> str:
         """Return values against the target as SVG; empty if there is nothing to draw."""
-        if self._evaluation.truth is None or not self.values:
+        if self.truth is None or not self.values:
             return ""
-        return drawn(chart_of(self._evaluation), ".svg").decode()
+        return drawn(chart_of(self), ".svg").decode()
 
     def _repr_html_(self) -> str:
         if self.reason is not None:
             return f"<p><strong>failed: {escape(self.reason)}</strong> <code>{escape(self.detail or '')}</code></p>"
-        done = f"{len(self.values)} networks of {escape(self.zoo)}"
+        done = f"{len(self.values)} networks of {escape(self.zoo.name)}"
         if self.report is None:
             rows = "".join(f"<tr><td>{escape(name)}</td><td>{value!r}</td></tr>" for name, value in self.values.items())
             return f"<p>{done}, without a score</p><table>{rows}</table>"
@@ -132,7 +107,7 @@ def evaluate(
         name, content = Path(complexity).name, Path(complexity).read_bytes()
     settings = settings_or_exit()
     opened = zoo if isinstance(zoo, Zoo) else find_zoo(str(zoo), settings)
-    evaluation = LocalEvaluation(opened, *chosen_networks(opened, target, networks, only))
+    evaluation = Evaluation(opened, *chosen_networks(opened, target, networks, only), source=content)
     bundle = read_bundle(name, content, BundleLimits.of(settings))
     evaluate_here(
         evaluation,
@@ -142,16 +117,4 @@ def evaluate(
         times=repeat,
         is_profiled=profile,
     )
-    return Evaluation(
-        zoo=opened.name,
-        values=evaluation.values,
-        report=evaluation.report,
-        output=evaluation.output,
-        profiles=evaluation.profiles,
-        repeats=evaluation.repeats,
-        reason=evaluation.reason,
-        detail=evaluation.detail,
-        is_interrupted=evaluation.is_interrupted,
-        source=content,
-        _evaluation=evaluation,
-    )
+    return evaluation

@@ -103,7 +103,7 @@ def remove_left_files(db: Database, settings: Settings, age_s: float = LEFT_FILE
         (home / "broker", f"*/{PART}*"),
         (home / "broker", "*/.taken-*"),
         (store, "??/.*"),
-        (settings.cache / "kits", "*/.making-*"),
+        (home / "kits", "*/.making-*"),
     ]
     if "://" not in zoos:
         patterns.append((Path(zoos), "**/.unfinished-*"))

@@ -24,6 +24,7 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from submissions.competitions import phase_zoos
+from submissions.competitions.starting_kit import KitMaker
 from submissions.evaluation import queue, workers
 from submissions.evaluation.score_computation import Rescoring
 from submissions.intake.bundle import BundleLimits
@@ -132,6 +133,7 @@ class _Worker:
             Loop("sweep", self._sweep, settings.sweep_s),
             Loop("heartbeat", lambda: workers.seen(db, worker_id), settings.sweep_s),
             Loop("self-check", self._check.step, settings.sweep_s),
+            Loop("kits", KitMaker(settings, db, zoo_store).step, settings.sweep_s),
         )
         self._consumer = Consumer(
             settings,

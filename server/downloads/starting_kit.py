@@ -1,6 +1,6 @@
 """The starting kit of the competition that the URL names."""
 
-from flask import Response, abort, current_app, send_file, url_for
+from flask import Response, abort, current_app, send_file
 from werkzeug.exceptions import ServiceUnavailable
 
 from model_zoo import ZooError
@@ -12,15 +12,13 @@ _RETRY_AFTER_S = 5
 
 
 def starting_kit() -> Response:
-    """Return the kit as a zip; 404 if the competition has no public zoo, 503 while a kit is being made.
+    """Return the kit as a zip; 404 if the competition has no public zoo, 503 while it is being made.
 
     It is the same for everybody, whatever host name they asked for.
     """
     competition = the_competition()
-    page = url_for("competitions.show", competition_slug=competition.slug)
-    page_url = services().settings.effective_public_url + page
     with services().db.read() as session:
-        plan = kit_plan(session, competition, competition.phases, page_url)
+        plan = kit_plan(session, competition, competition.phases, services().settings.effective_public_url)
     if plan is None:
         abort(404)
     try:

@@ -31,7 +31,7 @@ _CODE_LENGTH = 400_000  # more than a source may have, so that its author gets a
 
 @dataclass(frozen=True)
 class Parent:
-    """The submission that is resubmitted. is_archive: its code is a zip, which is sent unchanged unless replaced."""
+    """A submission whose upload is sent once more. is_archive: a zip, which is sent unchanged unless replaced."""
 
     id: int
     name: str
@@ -45,7 +45,11 @@ class Parent:
 
 @dataclass(frozen=True)
 class Draft:
-    """The content of the form. filename: the name for the code in the editor; track: "" for what the code says."""
+    """The content of the form.
+
+    filename: the name for the code in the editor; track: "" for what the code says; sent_before: the submission of the
+    same upload, which is sent once more if that is confirmed.
+    """
 
     name: str = ""
     description: str = ""
@@ -55,6 +59,12 @@ class Draft:
     code: str = ""
     filename: str = DEFAULT_FILENAME
     parent: Parent | None = None
+    sent_before: Parent | None = None
+
+    @property
+    def archive(self) -> Parent | None:
+        """The submission whose archive is sent if nothing else is."""
+        return next((old for old in (self.sent_before, self.parent) if old is not None and old.is_archive), None)
 
     @property
     def has_more(self) -> bool:
@@ -77,8 +87,6 @@ class Upload:
 def posted_draft() -> Draft:
     """Return the typed texts. They may be one character too long, so that the error can be reported."""
     track = request.form.get("track", "")
-    parent_id = id_field("parent")
-    parent = None if parent_id is None else own_submission(parent_id)
     return Draft(
         name=text_field("name", NAME_LENGTH + 1),
         description=paragraph_field("description", DESCRIPTION_LENGTH + 1),
@@ -87,8 +95,15 @@ def posted_draft() -> Draft:
         track=track if track in TRACKS else "",
         code=_code(),
         filename=_filename(text_field("filename", 255)),
-        parent=None if parent is None else _parent(parent),
+        parent=_own_parent("parent"),
+        sent_before=_own_parent("confirmed"),
     )
+
+
+def with_sent_before(draft: Draft, submission_id: int) -> Draft:
+    """Return the form with the question whether to send the upload of this own submission once more."""
+    old = own_submission(submission_id)
+    return draft if old is None else replace(draft, sent_before=_parent(old))
 
 
 def draft_of(submission_id: int) -> Draft:
@@ -116,12 +131,12 @@ def posted_upload(draft: Draft) -> tuple[Upload | None, Draft]:
         return upload, draft if text is None else replace(draft, code=text, filename=_filename(upload.filename))
     if draft.code.strip():
         return Upload(draft.filename, draft.code.encode(errors="replace")), draft
-    if draft.parent is not None and draft.parent.is_archive:
+    if (old := draft.archive) is not None:
         try:
-            content = services().store.get(draft.parent.sha256)
+            content = services().store.get(old.sha256)
         except StoreError as error:
-            raise BundleError(f"{draft.parent.filename} cannot be read any more; choose the file again.") from error
-        return Upload(draft.parent.filename, content, draft.parent.sha256), draft
+            raise BundleError(f"{old.filename} cannot be read any more; choose the file again.") from error
+        return Upload(old.filename, content, old.sha256), draft
     return None, draft
 
 
@@ -139,8 +154,11 @@ def uploaded_files(submission: SubmissionHead) -> Mapping[str, bytes]:
     return stored_files(services().store, submission.filename, submission.bundle_sha256, read)
 
 
-def submit_here(said: Details, bundle: Bundle, parent_id: int | None) -> int:
-    """Submit a measure of the reader to the phase that the URL names; the id. Raises SubmissionRefused."""
+def submit_here(said: Details, bundle: Bundle, parent_id: int | None, *, is_confirmed: bool) -> int:
+    """Submit a measure of the reader to the phase that the URL names; the id.
+
+    Raises SentBefore if it was sent before and is not confirmed, and SubmissionRefused.
+    """
     return submit(
         services().db,
         services().store,
@@ -149,6 +167,7 @@ def submit_here(said: Details, bundle: Bundle, parent_id: int | None) -> int:
         bundle=bundle,
         **vars(said),
         parent_id=parent_id,
+        is_confirmed=is_confirmed,
         verified_mail_needed=services().settings.verified_mail_needed,
         key_sha256=reserved_key(),
     )
@@ -159,6 +178,13 @@ def own_submission(submission_id: int) -> SubmissionHead | None:
     with services().db.read() as session:
         found = submission_head(session, submission_id)
     return found if found is not None and is_owner_or_may(found, Permission.SEE_SUBMISSIONS) else None
+
+
+def _own_parent(field: str) -> Parent | None:
+    """The reader's submission that a field names; None if it names none."""
+    submission_id = id_field(field)
+    old = None if submission_id is None else own_submission(submission_id)
+    return None if old is None else _parent(old)
 
 
 def _parent(old: SubmissionHead) -> Parent:

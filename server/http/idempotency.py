@@ -35,6 +35,8 @@ _UNANSWERED = (
     "The same request was sent before and has no answer: it is still being carried out, or it was interrupted. "
     "Look whether it took effect before you send it once more"
 )
+_SENT_TWICE = "This form was sent twice. It was carried out once."
+_NOT_SHOWN_AGAIN = "What the first response showed is not kept."
 
 _EXTENSION = "gengap_waiting"
 
@@ -103,10 +105,19 @@ def answered_once(carry_out: Callable[[], Response], *, can_resume: bool, keeps_
     return response
 
 
-def once(*, can_resume: bool = False) -> Callable[[View], View]:
+def once(*, can_resume: bool = False, on_repeat: Callable[[], None] | None = None) -> Callable[[View], View]:
     """Mark the view of a form: it is called once for sends of the same page with the same content.
 
-    The others are redirected to where the first one was; a form that was refused may be sent again.
+    The others are redirected to where the first one was, or to the form's address if that one was answered with a
+    page; a form that was refused may be sent again.
+
+    Parameters
+    ----------
+    can_resume : bool, optional
+        As in `submissions.storage.idempotency.begin`.
+    on_repeat : callable, optional
+        Called before a repetition is redirected, for what the first response gave its browser in cookies: a browser
+        that sends a form twice keeps the last response.
     """
 
     def marked(view: View) -> View:
@@ -122,14 +133,16 @@ def once(*, can_resume: bool = False) -> Callable[[View], View]:
             except Unanswered:
                 abort(409, f"{_UNANSWERED}.")
             if earlier is not None:
-                flash("This form was sent twice. It was carried out once.")
-                return redirect(earlier.location or "/")
+                if on_repeat is not None:
+                    on_repeat()
+                flash(_SENT_TWICE if earlier.location else f"{_SENT_TWICE} {_NOT_SHOWN_AGAIN}")
+                return redirect(earlier.location or request.path)
             try:
                 response = make_response(view(**named))
             except HTTPException:
                 idempotency.release(services().db, reserved)
                 raise
-            if response.location is None:
+            if response.status_code >= 400:
                 idempotency.release(services().db, reserved)
             else:
                 idempotency.keep(services().db, reserved, Answer(response.status_code, response.location))

@@ -1,30 +1,33 @@
 """The starting kit of a competition: a zip with an example measure, baselines, a public zoo, a notebook and Gengap.
 
-It is made at the first request and cached under the digest of its content, so that a new version of the zoo or of
-Gengap makes a new kit; nothing that a visitor chooses is part of it. One kit is made at a time, and nobody waits for
-it. Called by pages and the API.
+It is stored in the home folder under the digest of its content, so that a new version of the zoo or of Gengap makes a
+new kit; nothing that a visitor chooses is part of it. Workers make the kits that visitors get (`KitMaker`). A request
+for one that is not stored makes it: where no worker has run since, or for an organizer, whose kit may name a hidden
+phase. One kit is made at a time, and nobody waits for it. Called by workers, pages and the API.
 """
 
 import fcntl
 import hashlib
+import logging
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, contains_eager
 
+from model_zoo import ZooError
 from model_zoo.publish import publish
 from model_zoo.store import ZooStore
 from submissions.baselines import baseline_path
 from submissions.competitions.wheel import wheel, wheel_name
 from submissions.evaluation.smoke_run import smoke_zoo
 from submissions.settings import Settings
+from submissions.storage.database import Database
 from submissions.storage.records import CompetitionRecord, PhaseRecord, PhaseZooRecord, ZooRecord
 
 BASELINES = ("Squared norm", "Inverse squared margin", "Label-wise mixup")
@@ -32,6 +35,7 @@ _FOLDER = Path(__file__).parents[1] / "starting_kit"
 _README, _MEASURE, _NOTEBOOK = "README.md", "measure.py", "first_look.ipynb"
 _KEPT = 3  # kits per competition: organizers, who see hidden phases, may have another one than visitors
 _WEIGHTS = ".safetensors"  # which hardly compress
+_log = logging.getLogger(__name__)
 
 
 class KitBeingMadeError(Exception):
@@ -46,8 +50,8 @@ class KitPlan:
     ----------
     phase : str
         competition/phase, to which the kit's README submits.
-    page_url : str
-        Public address of the competition's page.
+    site_url : str
+        Public address of the site.
     """
 
     slug: str
@@ -57,7 +61,17 @@ class KitPlan:
     zoo_title: str
     zoo_networks: int
     zoo_sha256: str
-    page_url: str
+    site_url: str
+
+    @property
+    def page_url(self) -> str:
+        """Public address of the competition's page."""
+        return f"{self.site_url}/competitions/{self.slug}"
+
+    @property
+    def digest(self) -> str:
+        """The digest of the kit's content, which its file is named after."""
+        return hashlib.sha256(f"{self.zoo_sha256} {_digest_of_fixed_files()} ".encode() + _readme(self)).hexdigest()
 
     @property
     def folder(self) -> str:
@@ -86,7 +100,7 @@ def kit_zoo(session: Session, phase_ids: Sequence[int]) -> ZooRecord | None:
 
 
 def kit_plan(
-    session: Session, competition: CompetitionRecord, phases: Sequence[PhaseRecord], page_url: str
+    session: Session, competition: CompetitionRecord, phases: Sequence[PhaseRecord], site_url: str
 ) -> KitPlan | None:
     """Plan the kit of a competition.
 
@@ -94,8 +108,8 @@ def kit_plan(
     ----------
     phases : Sequence[PhaseRecord]
         The phases that the reader may see.
-    page_url : str
-        Public address of the competition's page.
+    site_url : str
+        Public address of the site.
 
     Returns
     -------
@@ -114,12 +128,12 @@ def kit_plan(
         zoo_title=zoo.title,
         zoo_networks=zoo.networks,
         zoo_sha256=zoo.manifest_sha256,
-        page_url=page_url,
+        site_url=site_url,
     )
 
 
 def kit_file(settings: Settings, zoos: ZooStore, plan: KitPlan) -> Path:
-    """Return the path of the kit's zip on this machine, making it if necessary.
+    """Return the path of the kit's zip, making it if it is not stored.
 
     Raises
     ------
@@ -128,10 +142,8 @@ def kit_file(settings: Settings, zoos: ZooStore, plan: KitPlan) -> Path:
     ZooError
         If the store does not have the zoo.
     """
-    readme = _readme(plan)
-    digest = hashlib.sha256(f"{plan.zoo_sha256} {_digest_of_fixed_files()} ".encode() + readme).hexdigest()
-    folder = settings.cache / "kits" / plan.slug
-    path = folder / f"{digest}.zip"
+    folder = settings.home / "kits" / plan.slug
+    path = folder / f"{plan.digest}.zip"
     if path.exists():
         return path
     folder.mkdir(parents=True, exist_ok=True)
@@ -140,12 +152,55 @@ def kit_file(settings: Settings, zoos: ZooStore, plan: KitPlan) -> Path:
             return path
         with tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as making:
             packed = Path(making) / path.name
-            _pack(packed, plan, zoos, {_README: readme, **_fixed_files()})
+            _pack(packed, plan, zoos, {_README: _readme(plan), **_fixed_files()})
             packed.replace(path)
         kits = sorted(folder.glob("*.zip"), key=lambda kit: kit.stat().st_mtime, reverse=True)
         for old in kits[_KEPT:]:  # whoever is loading it keeps it until the end
             old.unlink(missing_ok=True)
     return path
+
+
+@dataclass
+class KitMaker:
+    """Makes the kits that visitors get, as soon as their content changes. It is not shared between threads.
+
+    Each content is made once: one that was removed since, in favour of newer ones, is not made again.
+    """
+
+    settings: Settings
+    db: Database
+    zoos: ZooStore
+    _made: set[str] = field(default_factory=set, init=False)
+    _reported: set[str] = field(default_factory=set, init=False)
+
+    def step(self) -> None:
+        """Make what is not stored yet; what cannot be made now is tried again at the next step."""
+        for plan in self._plans():
+            digest = plan.digest
+            if digest in self._made:
+                continue
+            try:
+                kit_file(self.settings, self.zoos, plan)
+            except KitBeingMadeError:
+                continue
+            except ZooError as error:
+                if digest not in self._reported:
+                    _log.warning("The starting kit of %s cannot be made now: %s", plan.slug, error)
+                self._reported.add(digest)
+                continue
+            self._made.add(digest)
+
+    def _plans(self) -> list[KitPlan]:
+        with self.db.read() as session:
+            competitions = session.scalars(
+                select(CompetitionRecord)
+                .join(CompetitionRecord.phases)
+                .options(contains_eager(CompetitionRecord.phases))
+                .where(PhaseRecord.hidden.is_(False))
+            ).unique()
+            site_url = self.settings.effective_public_url
+            plans = [kit_plan(session, one, one.phases, site_url) for one in competitions.all()]
+        return [plan for plan in plans if plan is not None]
 
 
 @contextmanager
@@ -173,7 +228,6 @@ def _pack(packed: Path, plan: KitPlan, zoos: ZooStore, small: dict[str, bytes]) 
 
 
 def _readme(plan: KitPlan) -> bytes:
-    address = urlsplit(plan.page_url)
     readme = (_FOLDER / _README).read_text()
     return readme.format(
         title=plan.title,
@@ -182,7 +236,7 @@ def _readme(plan: KitPlan) -> bytes:
         zoo_title=plan.zoo_title,
         networks=plan.zoo_networks,
         url=plan.page_url,
-        site=f"{address.scheme}://{address.netloc}",
+        site=plan.site_url,
         phase=plan.phase,
     ).encode()
 

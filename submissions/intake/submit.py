@@ -1,7 +1,11 @@
-"""Submitting a measure: checks against the phase, and the transaction that queues it with its evaluations."""
+"""Submitting a measure: checks against the phase, and the transaction that queues it with its evaluations.
+
+Where people send the same upload to the same phase once more, they are asked first: `SentBefore`.
+"""
 
 from datetime import datetime
 
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from submissions.evaluation.attempts import add_attempt, hold_zoos
@@ -9,17 +13,37 @@ from submissions.intake.bundle import Bundle
 from submissions.intake.bundle_store import BundleStore
 from submissions.intake.quota import refusal
 from submissions.intake.unpacked import dump
-from submissions.leaderboard.entrants import hold_entrant
+from submissions.leaderboard.entrants import entrant_of, hold_entrant
 from submissions.leaderboard.shown_names import hold_names, is_taken
 from submissions.storage import idempotency
 from submissions.storage.database import Database
 from submissions.storage.name_keys import skeleton
 from submissions.storage.records import PhaseRecord, SubmissionRecord, utc_now
+from submissions.storage.states import State
 from submissions.zoos import tracks
 
 
 class SubmissionRefused(Exception):  # noqa: N818  (a refusal is an answer, not a malfunction)
     """The phase does not accept this submission; the message is a sentence for the participant."""
+
+
+class SentBefore(SubmissionRefused):
+    """The entrant has sent the same upload to this phase before, and has not confirmed to send it once more.
+
+    The message is a sentence without advice: how to confirm differs from door to door.
+
+    Attributes
+    ----------
+    submission_id : int
+        The earlier submission.
+    """
+
+    def __init__(self, earlier: SubmissionRecord, *, is_own: bool) -> None:
+        self.submission_id = earlier.id
+        super().__init__(
+            f"{'You' if is_own else 'Your team'} sent exactly this to this phase on "
+            f"{earlier.created_at:%d %B %Y at %H:%M} UTC: submission {earlier.id}, {earlier.name}."
+        )
 
 
 def submit(
@@ -35,6 +59,7 @@ def submit(
     alias: str | None = None,
     parent_id: int | None = None,
     is_baseline: bool = False,
+    is_confirmed: bool = True,
     verified_mail_needed: bool = False,
     now: datetime | None = None,
     key_sha256: str | None = None,
@@ -50,6 +75,9 @@ def submit(
         As checked by `submissions.intake.details`.
     parent_id : int or None, optional
         The submission that this one resubmits.
+    is_confirmed : bool, optional
+        Whether it is taken although the entrant has sent the same bytes to the phase before. What was cancelled, or
+        broke by our fault, does not matter.
     verified_mail_needed : bool, optional
         Whether participants need a verified address.
     key_sha256 : str or None, optional
@@ -62,6 +90,8 @@ def submit(
 
     Raises
     ------
+    SentBefore
+        If it was sent before and is not confirmed.
     SubmissionRefused
         Because of dates, quota, an unverified address, needs that the zoos do not offer, or an alias that is
         somebody's name.
@@ -87,6 +117,8 @@ def submit(
         if key_sha256 is not None and (made := idempotency.made(session, key_sha256)) is not None:
             return made
         phase = _accepting(session, submission, verified_mail_needed)
+        if not is_confirmed:
+            _ask_if_sent_before(session, submission, phase)
     store.put_unpacked(store.put(bundle.content), dump(bundle))
     with db.write() as session:
         if key_sha256 is not None and (made := idempotency.made(session, key_sha256)) is not None:
@@ -99,6 +131,8 @@ def submit(
             hold_names(session)
         hold_zoos(session, phase_id)
         phase = _accepting(session, submission, verified_mail_needed)
+        if not is_confirmed:
+            _ask_if_sent_before(session, submission, phase)
         session.add(submission)
         add_attempt(session, submission, phase)
         session.flush()
@@ -122,3 +156,22 @@ def _accepting(session: Session, submission: SubmissionRecord, verified_mail_nee
     if why is not None:
         raise SubmissionRefused(why)
     return phase
+
+
+def _ask_if_sent_before(session: Session, submission: SubmissionRecord, phase: PhaseRecord) -> None:
+    """Raise SentBefore if the author, or their team, has sent the same bytes to the phase."""
+    entrant, _ = entrant_of(session, phase.competition_id, submission.user_id)
+    earlier = session.scalars(
+        select(SubmissionRecord)
+        .where(
+            SubmissionRecord.phase_id == phase.id,
+            SubmissionRecord.bundle_sha256 == submission.bundle_sha256,
+            or_(SubmissionRecord.entrant == entrant, SubmissionRecord.user_id == submission.user_id),
+            SubmissionRecord.is_baseline.is_(False),
+            SubmissionRecord.state.not_in((State.CANCELLED, State.BROKEN)),
+        )
+        .order_by(SubmissionRecord.id.desc())
+        .limit(1)
+    ).first()
+    if earlier is not None:
+        raise SentBefore(earlier, is_own=earlier.user_id == submission.user_id)

@@ -57,7 +57,7 @@ def test_the_whole_way(
     expect(page.get_by_role("status").first).to_contain_text("time limit")
 
     _limit_network_to(running_site, wall_s=600.0)
-    _submit(page, running_site, "Cancelled", NEVER_ENDS)
+    _submit(page, running_site, "Cancelled", NEVER_ENDS + b"# once more\n")
     expect(page.locator("#status .badge")).to_have_text("Running", timeout=ENDED_MS)
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#status .badge")).to_have_text("Cancelled")

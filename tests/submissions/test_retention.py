@@ -196,7 +196,7 @@ LEFT: dict[str, Callable[[Path], None]] = {
     "home/store/ab/.part-1": Path.touch,
     "home/store/ab/.tmp1": Path.touch,
     "home/store/zoos/objects/ab/.unfinished-1": Path.touch,
-    "cache/kits/demo/.making-1": Path.mkdir,
+    "home/kits/demo/.making-1": Path.mkdir,
     "home/zoo_jobs/77": Path.mkdir,
 }
 KEPT = ("home/secret_key", "home/store/ab/abcd", "home/broker/messages/1.gengap.msg", "home/store/zoos/objects/ab/abcd")

@@ -12,11 +12,12 @@ from server.auth.access import Who, the_phase
 from server.auth.login import the_account
 from server.config import services
 from server.forms.submit_form import Upload, own_submission, read_upload, submit_here
-from server.problems import Problem, faulty
+from server.problems import FieldError, Problem, faulty
 from submissions.intake.bundle import Bundle, BundleError
 from submissions.intake.bundle_store import StoreError
 from submissions.intake.details import details_of
 from submissions.intake.quota import quota_of, refusal
+from submissions.intake.submit import SentBefore
 from submissions.intake.upload_reader import RETRY_AFTER_S, ReadingFailed
 from submissions.people.tokens import Scope
 from submissions.storage.site_records import utc_now
@@ -27,6 +28,7 @@ routes = Routes(30, "submitting", "Submitting", "Measures: check and submit.")
 
 _MULTIPART = "multipart/form-data"
 _SOURCE_NAME = "complexity.py"
+_CONFIRMED = "Whether to submit what you or your team sent to the phase before; without it, that is an error 409"
 
 
 class Quota(Answer):
@@ -57,6 +59,7 @@ class Said(Body):
     link: Line = Field("", description="A web address, such as of a paper")
     alias: Line = Field("", description="Public pages show it instead of your name")
     parent: Id | None = Field(None, description="Your submission that this one is based on")
+    confirmed: bool = Field(False, description=_CONFIRMED)
 
 
 class MeasureSource(Body):
@@ -98,6 +101,7 @@ class SubmissionForm(Query):
     link: Line = ""
     alias: Line = ""
     parent: Id | None = None
+    confirmed: bool = Field(False, description=_CONFIRMED)
 
 
 _PHASE = "/competitions/<competition:competition_slug>/phases/<phase:phase_slug>"
@@ -183,7 +187,11 @@ def _submitted(wanted: SubmissionWanted | SubmissionForm, sent: Upload) -> int:
     parent_id = None if wanted.parent is None else _own(wanted.parent).id
     said = details_of(wanted.name, wanted.description, wanted.link, wanted.alias)
     bundle = _read(sent, "source" if isinstance(wanted, SubmissionWanted) else "file")
-    return submit_here(said, bundle, parent_id)
+    try:
+        return submit_here(said, bundle, parent_id, is_confirmed=wanted.confirmed)
+    except SentBefore as error:
+        question = FieldError(field="confirmed", message=str(error))
+        raise Problem(409, f"{error} Send it with confirmed = true to submit it once more.", [question]) from None
 
 
 def _read(sent: Upload, field: str) -> Bundle:

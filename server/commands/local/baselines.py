@@ -20,6 +20,8 @@ import scoring
 from model_zoo import Zoo, ZooError
 from server.commands.common import find_zoo, settings_or_exit
 from server.commands.errors import InputError, ending_with
+from server.commands.json_output import as_json as json_option
+from server.commands.json_output import print_json
 from server.commands.limit_options import limit_options, limits_among
 from server.commands.local import baselines_page
 from server.commands.local.baselines_scores import Floor, ZooScores, as_csv, as_json, floor, zoo_scores
@@ -53,9 +55,14 @@ def command() -> None:
 
 
 @command.command(name="list")
-def list_baselines() -> None:
+@json_option
+def list_baselines(is_json: bool) -> None:
     """List the measures: name, group, source, track and cost (s, m or h: at most 0.2, 2 or 5 s a network)."""
-    print_list()
+    if is_json:
+        listed = ("name", "group", "source", "track", "cost", "needs")
+        print_json({"items": [{name: getattr(baseline, name) for name in listed} for baseline in BASELINES]})
+    else:
+        print_list()
 
 
 @command.command()

@@ -2,8 +2,9 @@
 
 import click
 
+from server.commands.json_output import as_json
 from server.commands.participant.client import Client
-from server.commands.participant.printing import as_json, print_done
+from server.commands.participant.printing import print_done
 from server.commands.participant.stored_logins import current_login
 
 

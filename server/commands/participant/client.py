@@ -28,6 +28,10 @@ class Refused(InputError):  # noqa: N818  (an answer, not a malfunction)
     """The server refuses the request: one sentence, exit status 2."""
 
 
+class Unconfirmed(Refused):
+    """The server carries the request out only with `confirmed`: the sentence says what is to be confirmed."""
+
+
 class Unreachable(click.ClickException):
     """There is no server, or it has an error: one sentence, exit status 3."""
 
@@ -204,10 +208,13 @@ def _refusal(url: str, answer: httpx.Response) -> click.ClickException:
         problem = answer.json()
         detail = str(problem["detail"])
         faults = [f"{error['field']}: {error['message']}" for error in problem["errors"]]
+        to_confirm = [str(error["message"]) for error in problem["errors"] if error["field"] == "confirmed"]
     except (json.JSONDecodeError, KeyError, TypeError):
         return Unreachable(f"{url} answers {answer.status_code}, but not like a Gengap server.")
     if answer.is_server_error:
         return Unreachable(f"{url}: {detail}")
+    if to_confirm:
+        return Unconfirmed(to_confirm[0])
     if answer.status_code == httpx.codes.UNAUTHORIZED:
         detail = f"{detail} Log in first: gengap login {url}" if "gengap login" not in detail else detail
     return Refused("\n".join(faults) if faults else detail)

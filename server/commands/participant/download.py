@@ -10,8 +10,9 @@ from rich.progress import BarColumn, DownloadColumn
 
 from server.commands.bars import bars
 from server.commands.errors import InputError
+from server.commands.json_output import as_json
 from server.commands.participant.client import Client
-from server.commands.participant.printing import as_json, print_done
+from server.commands.participant.printing import print_done
 from server.commands.participant.stored_logins import current_login
 
 _NAMED = re.compile(r'filename="?([A-Za-z0-9][A-Za-z0-9._-]*)"?')

@@ -8,8 +8,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from server.commands.errors import InputError
+from server.commands.json_output import as_json, print_json
 from server.commands.participant.client import Client
-from server.commands.participant.printing import as_json, console, plain, print_json
+from server.commands.participant.printing import console, plain
 from server.commands.participant.stored_logins import current_login
 
 _ADDRESS = re.compile(r"([A-Za-z0-9._-]+)/([A-Za-z0-9._-]+)")

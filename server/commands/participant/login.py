@@ -5,8 +5,9 @@ from typing import TextIO
 
 import click
 
+from server.commands.json_output import as_json
 from server.commands.participant.client import Client, Refused
-from server.commands.participant.printing import as_json, print_done
+from server.commands.participant.printing import print_done
 from server.commands.participant.stored_logins import DEFAULT_URL, Login, keep_login, stored_login
 
 SCOPES = ["read", "submit"]

@@ -4,8 +4,9 @@ from contextlib import suppress
 
 import click
 
+from server.commands.json_output import as_json
 from server.commands.participant.client import Client, Refused
-from server.commands.participant.printing import as_json, print_done
+from server.commands.participant.printing import print_done
 from server.commands.participant.stored_logins import forget_login, stored_login
 
 

@@ -1,26 +1,16 @@
 """Output of the participants' commands: for people with rich, for scripts as one JSON object."""
 
-import json
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeVar
 
 import click
 from rich.console import Console
 from rich.text import Text
 
+from server.commands.json_output import print_json
 from server.commands.participant.client import SubmissionDetail
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 COLOURS = {"scored": "green", "failed": "red", "broken": "red", "cancelled": "yellow", "running": "cyan"}
 FINAL = ("scored", "failed", "cancelled", "broken")
-
-as_json = click.option("--json", "is_json", is_flag=True, help="Print one JSON object, as the API answers it.")
-
-
-def print_json(answer: object) -> None:
-    click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
 
 
 def print_done(is_json: bool, answer: object, sentence: str) -> None:

@@ -5,13 +5,12 @@ from rich.table import Table
 from rich.text import Text
 
 from server.commands.errors import InputError
+from server.commands.json_output import as_json, print_json
 from server.commands.participant.client import Client, SubmissionListed
 from server.commands.participant.printing import (
-    as_json,
     console,
     moment,
     plain,
-    print_json,
     print_submission,
     state_text,
 )

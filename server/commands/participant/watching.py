@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
 
 from server.commands.bars import bars
+from server.commands.json_output import print_json
 from server.commands.participant.client import Client, SubmissionDetail
-from server.commands.participant.printing import FINAL, plain, print_json, print_submission
+from server.commands.participant.printing import FINAL, plain, print_submission
 
 SMOKE_POLL_S, POLL_S = 0.5, 2.0
 

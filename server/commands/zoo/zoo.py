@@ -1,5 +1,6 @@
 """`gengap zoo`: trains the zoos of the shipped recipes and shows zoos. Training runs in a child, so no torch here."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from model_zoo.recipes.datasets import FileData
 from model_zoo.training.trained_zoos import cached_zoo, make_zoo_in_child
 from server.commands.common import find_zoo, settings_or_exit
 from server.commands.errors import InputError, ending_with
+from server.commands.json_output import as_json, print_json
 from server.commands.zoo import zoo_add, zoo_check, zoo_import, zoo_publish, zoo_train
 from submissions.zoos.tracks import in_words
 
@@ -50,15 +52,35 @@ def make(name: str, cache: Path | None) -> None:
 
 @command.command(name="list")
 @_cache
-def list_zoos(cache: Path | None) -> None:
+@as_json
+def list_zoos(cache: Path | None, is_json: bool) -> None:
     """List the shipped recipes and the folders of those already trained."""
     folder = (cache or settings_or_exit().cache).absolute()
+    listed = {name: (named_recipe(name), cached_zoo(name, folder)) for name in RECIPES}
+    if is_json:
+        print_json({"items": [_listed(*one) for one in listed.values()]})
+    else:
+        _print_list(listed)
+
+
+def _listed(recipe: Recipe, trained: Path | None) -> dict[str, object]:
+    """Return a recipe for scripts. folder: null if it is not trained."""
+    return {
+        "name": recipe.name,
+        "title": recipe.title,
+        "dataset": recipe.dataset.name,
+        "networks": len(recipe.grid()),
+        "siblings": recipe.siblings,
+        "axes": [axis.name for axis in recipe.truth_axes()],
+        "folder": None if trained is None else str(trained),
+    }
+
+
+def _print_list(listed: Mapping[str, tuple[Recipe, Path | None]]) -> None:
     table = Table()
     for heading in ("recipe", "title", "data", "networks", "axes", "folder"):
         table.add_column(heading, justify="right" if heading == "networks" else "left", overflow="fold")
-    for name in RECIPES:
-        recipe = named_recipe(name)
-        trained = cached_zoo(name, folder)
+    for name, (recipe, trained) in listed.items():
         networks = len(recipe.grid())
         table.add_row(
             name,

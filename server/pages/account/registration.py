@@ -7,12 +7,20 @@ from server.auth import login
 from server.auth.access import Who, allow
 from server.config import services
 from server.forms.fields import text_field
+from server.http.idempotency import once
 from submissions.people.accounts import EMAIL_LENGTH, AccountError, authenticate, register
 from submissions.people.passwords import PASSWORD_LENGTHS
 from submissions.storage.name_keys import NAME_LENGTHS
 from worker.hints import send_mail_hint
 
 pages = Blueprint("accounts", __name__)
+
+
+def _log_in_again() -> None:
+    """Log in the browser whose first registration, with the same password, was answered already."""
+    user = authenticate(services().db, text_field("name", NAME_LENGTHS[1]), request.form.get("password", ""))
+    if user is not None:
+        login.log_in(user)
 
 
 @pages.get("/register")
@@ -23,6 +31,7 @@ def register_form() -> ResponseReturnValue:
 
 @pages.post("/register")
 @allow(Who.VISITOR)
+@once(on_repeat=_log_in_again)
 def register_account() -> ResponseReturnValue:
     if not services().settings.registration_open:
         abort(403)

@@ -9,6 +9,7 @@ from server.auth.access import Who, allow
 from server.auth.login import the_account
 from server.config import services
 from server.forms.fields import text_field
+from server.http.idempotency import once
 from submissions.people.tokens import NAME_LENGTH, SCOPES, Scope, TokenError, create_token, revoke_token, tokens_of
 from submissions.storage.site_records import utc_now
 
@@ -25,6 +26,7 @@ def overview() -> str:
 
 @pages.post("/account/tokens")
 @allow(Who.PARTICIPANT)
+@once()
 def create() -> ResponseReturnValue:
     """Show the page with the new token. It is shown only here, so caches and referrers must not keep it."""
     name, scopes = text_field("name", NAME_LENGTH + 1), request.form.getlist("scopes")

@@ -20,6 +20,7 @@ from server.forms.submit_form import (
     posted_upload,
     read_upload,
     submit_here,
+    with_sent_before,
 )
 from server.http.idempotency import once
 from submissions.evaluation.smoke_run import smoke_zoo
@@ -28,7 +29,7 @@ from submissions.intake.bundle import MAX_SOURCE_BYTES, Bundle, BundleError
 from submissions.intake.details import DetailsError, details_of
 from submissions.intake.own_code import as_text
 from submissions.intake.quota import quota_of, refusal
-from submissions.intake.submit import SubmissionRefused
+from submissions.intake.submit import SentBefore, SubmissionRefused
 from submissions.intake.upload_reader import ReadingFailed
 from submissions.storage.site_records import utc_now
 from submissions.storage.states import Reason
@@ -77,11 +78,14 @@ def upload(**_named: object) -> ResponseReturnValue:
         bundle = _bundle(sent)
         messages |= _track_fault(draft, bundle)
         if not messages:
-            submission_id = submit_here(said, bundle, draft.parent.id if draft.parent else None)
+            parent_id, is_confirmed = draft.parent.id if draft.parent else None, draft.sent_before is not None
+            submission_id = submit_here(said, bundle, parent_id, is_confirmed=is_confirmed)
     except BundleError as error:
         messages["file"] = str(error)
     except ReadingFailed as error:
         return form_page(draft, messages | {"form": str(error)}), 503
+    except SentBefore as error:
+        return form_page(with_sent_before(draft, error.submission_id), {"sent_before": str(error)}), 409
     except SubmissionRefused as error:
         messages["form"] = str(error)
     if submission_id is None:

@@ -51,7 +51,7 @@ def test_an_old_submission_is_sent_once_more(site: Site) -> None:
     old = site.submission(phase, site.ann, cmi=(0.1, 0.2))
     give_code(site, old, GOOD_MEASURE)
     ann, bob = script(site, "ann"), script(site, "bob")
-    told = ann.post(PATH, {"name": "Again", "parent": old}).get_json()
+    told = ann.post(PATH, {"name": "Again", "parent": old, "confirmed": True}).get_json()
     assert told["parent"] == old
     assert ann.get(f"/submissions/{told['id']}/source").data == GOOD_MEASURE
     assert fields(bob.post(PATH, {"name": "Stolen", "parent": old})) == {"parent"}
@@ -99,7 +99,8 @@ def test_the_quota_tells_what_is_left(site: Site) -> None:
     site.phase(daily_quota=2)
     ann, path = script(site, "ann"), "/competitions/demo/phases/main/quota"
     assert ann.get(path).get_json() == {"daily": 2, "spent": 0, "held": 0, "remaining": 2, "refusal": None}
-    assert [ann.post(PATH, WANTED).status_code for _ in range(3)] == [201, 201, 409]
+    wanted = WANTED | {"confirmed": True}
+    assert [ann.post(PATH, wanted).status_code for _ in range(3)] == [201, 201, 409]
     told = ann.get(path).get_json()
     assert (told["remaining"], told["held"]) == (0, 2)
     assert told["refusal"] == ann.post(PATH, WANTED).get_json()["detail"]

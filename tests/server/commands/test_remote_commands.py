@@ -12,11 +12,10 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from werkzeug.serving import make_server
 
 from submissions.leaderboard.standings import rebuild
 from submissions.people.accounts import register
@@ -38,25 +37,6 @@ RAISES = b"def complexity(model, dataset):\n    print('so far')\n    raise Value
 def terminal(tmp_path: Path) -> Terminal:
     (tmp_path / "person").mkdir()
     return Terminal(tmp_path / "person")
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[[Site], str]]:
-    """Lets a site answer on a free port; its address."""
-    servers = []
-
-    def begin(site: Site) -> str:
-        server = make_server("127.0.0.1", 0, site.app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        servers.append((server, thread))
-        return f"http://127.0.0.1:{server.port}"
-
-    yield begin
-    for server, thread in servers:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from tests.server.site import GOOD_MEASURE, Site
 
 SUBMISSIONS = "/competitions/demo/phases/main/submissions"
 FORM = "/competitions/demo/main/submit"
-MEASURE = {"name": "Mine", "source": GOOD_MEASURE.decode()}
+MEASURE = {"name": "Mine", "source": GOOD_MEASURE.decode(), "confirmed": True}
 
 
 def send(who: Script, path: str, body: object, key: str = "a-key") -> TestResponse:
@@ -45,7 +45,7 @@ def same(first: TestResponse, second: TestResponse) -> None:
     assert first.content_type == second.content_type
 
 
-@pytest.mark.parametrize("body", [MEASURE, Form({"name": "Mine"}, "m.py", GOOD_MEASURE)])
+@pytest.mark.parametrize("body", [MEASURE, Form({"name": "Mine", "confirmed": "true"}, "m.py", GOOD_MEASURE)])
 def test_a_measure_that_is_sent_twice_is_one_submission(site: Site, body: object) -> None:
     site.phase()
     ann = script(site, "ann")
@@ -204,7 +204,7 @@ def _field(page: str) -> str:
 
 
 def _plain(name: str) -> dict[str, str]:
-    return {"name": name, "code": GOOD_MEASURE.decode()}
+    return {"name": name, "code": f"{GOOD_MEASURE.decode()}# {name}\n"}
 
 
 def test_a_form_that_is_sent_twice_makes_one_submission(site: Site) -> None:
@@ -216,7 +216,8 @@ def test_a_form_that_is_sent_twice_makes_one_submission(site: Site) -> None:
     assert "sent twice. It was carried out once" in ann.get("/submissions/1").text
     changed = ann.post(FORM, _plain("Another") | key, form=FORM)
     assert changed.location == "/submissions/2"
-    assert ann.post(FORM, _plain("Mine") | {"once": _field(ann.get(FORM).text)}).location == "/submissions/3"
+    again = {"once": _field(ann.get(FORM).text), "confirmed": "1"}
+    assert ann.post(FORM, _plain("Mine") | again).location == "/submissions/3"
 
 
 def test_a_form_that_was_refused_may_be_sent_again(site: Site) -> None:
@@ -229,28 +230,3 @@ def test_a_form_that_was_refused_may_be_sent_again(site: Site) -> None:
     with site.db.write() as session:
         session.get_one(PhaseRecord, phase).daily_quota = 1
     assert ann.post(FORM, sent, form=FORM).location == "/submissions/1"
-
-
-@pytest.mark.parametrize(
-    ("page", "path", "typed", "table"),
-    [
-        ("/competitions/demo/team", "/competitions/demo/team", {"name": "The Norms"}, TeamRecord),
-        ("/organizer/zoos/", "/organizer/zoos/add/recipe", {"recipe": "digits-mlp"}, ZooJobRecord),
-    ],
-)
-def test_other_forms_create_once_too(
-    site: Site, page: str, path: str, typed: dict[str, Any], table: type[Record]
-) -> None:
-    site.phase()
-    olga = site.browser("olga")
-    sent = typed | {"once": _field(olga.get(page).text)}
-    first, second = (olga.post(path, sent, form=page) for _ in range(2))
-    assert (first.status_code, first.location) == (second.status_code, second.location)
-    assert (first.status_code, count(site, table)) == (302, 1)
-
-
-@pytest.mark.parametrize("page", ["/organizer/phases/new", "/organizer/competitions/1"])
-def test_the_forms_of_phases_and_announcements_have_a_key(site: Site, page: str) -> None:
-    site.phase()
-    site.checked("digits-mlp")
-    assert _field(site.browser("olga").get(page).text)

@@ -340,7 +340,7 @@ def test_after_the_upload_no_page_reads_it_again(site: Site, monkeypatch: pytest
     monkeypatch.setattr(upload_reader, "_COMMAND", ("false",))
     page = site.browser("ann").get("/submissions/1/code").text
     assert "second file" in page
-    assert sent(site, code="", parent="1").status_code == 302
+    assert sent(site, code="", parent="1", confirmed="1").status_code == 302
 
 
 def uploaded(site: Site, content: bytes, filename: str, **fields: object) -> None:
@@ -368,7 +368,7 @@ def test_an_archive_is_sent_once_more_as_it_is_or_replaced(site: Site) -> None:
     page = site.browser("ann").get(f"{FORM}?from=1").text
     assert "without either, mine.zip of submission 1 is sent unchanged" in page
     assert "Track: standard." in checked(site, code="", parent="1").text
-    assert sent(site, code="", parent="1").status_code == 302
+    assert sent(site, code="", parent="1", confirmed="1").status_code == 302
     assert sent(site, parent="1").status_code == 302
     with site.db.read() as session:
         again, replaced = (session.get_one(SubmissionRecord, number) for number in (2, 3))
