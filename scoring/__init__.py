@@ -17,6 +17,7 @@ from scoring.prepared import PreparedZoo
 from scoring.report import NO_DRAWS, CompetitionReport, Draws, ZooReport, competition, competition_score, report
 from scoring.statistics.cmi import Cmi, ConditioningSet
 from scoring.statistics.jackknife import Jackknife
+from scoring.statistics.rank import rank_correlations
 from scoring.statistics.reference import References, references
 from scoring.statistics.sign_error import TEST_SETS, TestSets
 from scoring.statistics.variants import VARIANTS, Variant
@@ -64,6 +65,7 @@ __all__ = [
     "mean_over_zoos",
     "parse_truth",
     "plain",
+    "rank_correlations",
     "rank_intervals",
     "references",
     "report",

@@ -20,7 +20,7 @@ from server.auth.parameters import KINDS
 from server.config import EXTENSION, flask_config, make_services
 from server.http import headers, idempotency, public_urls, rates
 from server.pages.site import errors
-from server.presentation import formats, zoo_formats
+from server.presentation import formats, known_measures, zoo_formats
 from submissions.settings import Settings
 
 
@@ -49,6 +49,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     idempotency.init_app(app)
     formats.init_app(app)
     zoo_formats.init_app(app)
+    known_measures.init_app(app)
     errors.init_app(app)
     parts = [routes for module in modules if isinstance(routes := getattr(module, "routes", None), Routes)]
     for part in sorted(parts, key=lambda part: part.place):

@@ -1,7 +1,7 @@
 """Correlation of values and target, on any grid: Kendall's τ, Spearman's ρ, Pearson's r.
 
-`scoring.prepared` calls it. The module also owns `standardised` and `binary_exponent`, with which
-`scoring.statistics.regression` handles numbers of any magnitude.
+`scoring.prepared` calls it. `rank_correlations` compares measures with each other. The module also owns `standardised`
+and `binary_exponent`, with which `scoring.statistics.regression` handles numbers of any magnitude.
 """
 
 import math
@@ -107,6 +107,26 @@ def correlations(values: FloatArray, targets: FloatArray) -> Correlations:
         Both correlations.
     """
     return Correlations(_spearman(values, targets), _pearson(values, targets))
+
+
+def rank_correlations(rows: FloatArray) -> FloatArray:
+    """Spearman's ρ between every two rows; ties share their average rank.
+
+    Parameters
+    ----------
+    rows : ndarray of float64, shape (m, n)
+        The values of m measures on the same n networks, finite.
+
+    Returns
+    -------
+    ndarray of float64, shape (m, m)
+        Symmetric, from −1 to 1; nan in the row and the column of a measure whose values are all equal.
+    """
+    ranks = np.array([_centred_ranks(row) for row in rows], dtype=np.float64).reshape(rows.shape)
+    lengths = np.sqrt(np.square(ranks).sum(axis=1, keepdims=True))
+    units = np.divide(ranks, lengths, out=np.full(rows.shape, np.nan), where=lengths > 0)
+    found: FloatArray = np.clip(units @ units.T, -1.0, 1.0)
+    return found
 
 
 def standardised(numbers: FloatArray) -> FloatArray | None:

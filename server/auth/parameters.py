@@ -77,7 +77,10 @@ KINDS: Mapping[str, Kind] = {
     "notification": Kind(IdConverter, Guard.OWN, "The notification's number"),
     "invitation": Kind(SecretConverter, Guard.OPEN, "The team's invitation"),
     "mailed_link": Kind(UnicodeConverter, Guard.OPEN, "The signed text of a link in a mail"),
-    "zoo_name": Kind(SlugConverter, Guard.OPEN, "The zoo's short name"),  # of those in a result that the reader sees
+    "zoo_name": Kind(
+        SlugConverter, Guard.OPEN, "The zoo's short name"
+    ),  # in a result that the reader sees, or of a public zoo
+    "measure": Kind(SlugConverter, Guard.OPEN, "The short name of a measure that ships with Gengap"),
     "picture": Kind(SlugConverter, Guard.OPEN, "The picture's name"),
     "file": Kind(PathConverter, Guard.OPEN, "The path of a file of the site itself"),
 }

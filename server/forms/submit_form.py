@@ -15,6 +15,8 @@ from server.auth.login import the_account
 from server.config import services
 from server.forms.fields import id_field, paragraph_field, text_field
 from server.http.idempotency import reserved_key
+from submissions.baselines import Baseline
+from submissions.baselines.descriptions import description
 from submissions.intake.bundle import Bundle, BundleError
 from submissions.intake.bundle_store import StoreError
 from submissions.intake.details import ALIAS_LENGTH, DESCRIPTION_LENGTH, LINK_LENGTH, NAME_LENGTH, Details
@@ -117,6 +119,13 @@ def draft_of(submission_id: int) -> Draft:
     except StoreError:
         code = None
     return replace(draft, code=code or "", filename=old.filename)
+
+
+def draft_of_shipped(measure: Baseline) -> Draft:
+    """Return a form with the code of a measure that ships with Gengap."""
+    summary = description(measure).summary
+    code = measure.path.read_text(encoding="utf-8")
+    return Draft(name=measure.name, description=summary, code=code, filename=measure.filename)
 
 
 def posted_upload(draft: Draft) -> tuple[Upload | None, Draft]:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 from scoring import Comparison
 from server.charts.specifications import target_name
+from submissions.results.similarity import Similar
 from submissions.results.submission_result import Result, ZooResult
 
 LEVEL = 0.05
 _WIDTH = 100.0
+_SAME, _ALIKE = 0.95, 0.7  # of a rank correlation
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,18 @@ def scale_of(result: Result) -> Scale:
 def zoo_sentences(zoo: ZooResult, target: str) -> tuple[str, ...]:
     """Return sentences on one zoo: compared with chance, with the hyperparameters, and the direction of the measure."""
     return tuple(filter(None, (_against_chance(zoo), _against_hyperparameters(zoo), _direction(zoo, target))))
+
+
+def similarity_sentence(similar: Sequence[Similar]) -> str:
+    """Return a sentence on the baseline that orders a zoo's networks most alike; `similar` begins with it."""
+    first = similar[0]
+    told = f"{first.measure.name} (ρ = {first.rho:+.2f})".replace("-", "−")
+    if abs(first.rho) >= _SAME:
+        way = "almost the reverse of" if first.rho < 0 else "almost"
+        return f"Its order of these networks is {way} that of a baseline: {told}."
+    if abs(first.rho) >= _ALIKE:
+        return f"The most similar baseline is {told}."
+    return f"It resembles none of the baselines; the most similar one is {told}."
 
 
 def difference_sentence(first: str, second: str, comparison: Comparison) -> str:

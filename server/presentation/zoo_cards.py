@@ -3,14 +3,19 @@
 A version of a zoo never changes, so its card is made once in each process.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
 from model_zoo import Zoo
+from model_zoo.checks.gaps import network_numbers
+from model_zoo.checks.report import AxisNumbers, Numbers
+from model_zoo.gap_summary import summarize_gaps
 from model_zoo.manifest import DatasetCard
 from model_zoo.store import ZooStore
 
 BARS = 12
+MOST_TICKS = 300  # networks in the picture of the gaps by axis
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,29 @@ def zoo_card(store: ZooStore, manifest_sha256: str, target: str) -> ZooCard:
         test_size=truth.test_size if truth else None,
         bars=histogram(list(truth.target(target).values())) if truth else (),
     )
+
+
+@lru_cache(maxsize=64)
+def gaps_of(store: ZooStore, manifest_sha256: str) -> Numbers:
+    """Return the gaps of a public zoo for its picture by axis: the means of all networks, and a sample of networks.
+
+    Raises ZooError if the store cannot read the zoo.
+    """
+    truth = store.truth(manifest_sha256)
+    summary = summarize_gaps(truth)
+    axes = [
+        AxisNumbers(
+            name=axis,
+            values=[value for value, _ in means],
+            mean_gaps=[None if math.isnan(mean) else mean for _, mean in means],
+            tau_b=None,
+            share=None,
+        )
+        for axis, means in summary.by_axis.items()
+    ]
+    networks = network_numbers(truth)
+    step = math.ceil(len(networks) / MOST_TICKS)
+    return Numbers(networks=networks[::step], axes=axes, mean_gap=summary.mean, std_gap=summary.std)
 
 
 def histogram(values: list[float], bars: int = BARS) -> tuple[Bar, ...]:

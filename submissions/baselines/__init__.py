@@ -59,6 +59,11 @@ class Baseline:
         """The file, which is what is submitted."""
         return FOLDER / self.group / self.filename
 
+    @property
+    def slug(self) -> str:
+        """Its name in addresses, such as path-norm-over-margin."""
+        return self.filename.removesuffix(".py").replace("_", "-")
+
 
 def _read(path: Path) -> Baseline:
     constants: dict[str, str] = {}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau, pearsonr, spearmanr
 
 from scoring.errors import TooFewNetworksError
-from scoring.statistics.rank import correlations, kendall_tau
+from scoring.statistics.rank import correlations, kendall_tau, rank_correlations
 from tests.scoring import literal, literal_metrics
 
 Pairs = list[tuple[float, float]]
@@ -162,3 +162,12 @@ def test_constant_values_or_targets_have_no_correlation() -> None:
 
 def approximately(value: float | None) -> object:
     return None if value is None else pytest.approx(value, abs=1e-12)
+
+
+@given(st.lists(st.lists(few, min_size=4, max_size=4), min_size=1, max_size=6))
+def test_the_rank_correlations_of_rows_are_those_of_every_two(rows: list[list[float]]) -> None:
+    found = rank_correlations(np.array(rows))
+    for at, row in enumerate(rows):
+        for other, column in enumerate(rows):
+            expected = correlations(np.array(row), np.array(column)).spearman
+            assert found[at, other] == pytest.approx(math.nan if expected is None else expected, nan_ok=True, abs=1e-12)

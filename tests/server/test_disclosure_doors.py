@@ -108,7 +108,9 @@ class _Doors:
             site.submission(self._phase, person, cmi=(0.2,), name=f"measure {number}", hours=hours)
             for number, (person, hours) in enumerate(((site.ann, 1), (site.bob, 1), (site.ann, 3)))
         ]
-        self._baseline = site.submission(self._phase, site.system, cmi=(0.2,), is_baseline=True, hours=1)
+        self._baseline = site.submission(
+            self._phase, site.system, cmi=(0.2,), is_baseline=True, name="Squared norm", hours=1
+        )
         self._running = site.submission(self._phase, site.ann, done=DONE, name="running")
         self._slower = 1.3 if truth_public else 100.0  # the times on a public zoo are told as rough estimates
         self._queue_runs()
@@ -243,7 +245,7 @@ class _Doors:
         kinds = kinds_in(rule.rule)
         values: dict[str, Any] = {
             "competition": "demo", "phase": "main", "competition_number": 1, "phase_number": self._phase,
-            "zoo": 1, "zoo_name": "zoo",
+            "zoo": 1, "zoo_name": "zoo", "measure": "squared-norm",
         }  # fmt: skip
         submissions = [*self._scored, self._baseline, self._running] if "submission" in kinds.values() else [0]
         pictures = ("cmi", "axes", "changes", "times", "values") if "picture" in kinds.values() else ("",)

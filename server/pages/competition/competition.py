@@ -1,7 +1,9 @@
 """A competition's page: description, announcements, phases with dates and limits, zoos, and how scoring works."""
 
+from collections.abc import Iterable, Mapping
+
 from flask import Blueprint, current_app, render_template
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from model_zoo import ZooError
 from server.auth.access import Who, allow, the_competition
@@ -10,7 +12,7 @@ from server.presentation.zoo_cards import ZooCard, zoo_card
 from submissions.competitions.announcements import announcements_of
 from submissions.competitions.starting_kit import kit_zoo
 from submissions.evaluation.smoke_run import smoke_zoo
-from submissions.storage.site_records import PhaseRecord, PhaseZooRecord, ZooRecord
+from submissions.storage.site_records import PhaseRecord, PhaseZooRecord, ZooRecord, ZooState
 
 pages = Blueprint("competitions", __name__)
 
@@ -39,9 +41,19 @@ def show(**_named: object) -> str:
         announcements=announcements,
         kit=kit,
         zoos_by_phase=by_phase,
+        public_zoos=_public(zoos, phases),
         tried_on=tried_on,
         cards=_cards({zoo.id: (zoo, phases[phase_id]) for phase_id, zoo in zoos}),
     )
+
+
+def _public(zoos: Iterable[Row[int, ZooRecord]], phases: Mapping[int, PhaseRecord]) -> set[str]:
+    """Return the names of the zoos that have a page of their own."""
+    return {
+        zoo.name
+        for phase_id, zoo in zoos
+        if zoo.truth_public and zoo.state is ZooState.READY and not phases[phase_id].hidden
+    }
 
 
 def _cards(zoos: dict[int, tuple[ZooRecord, PhaseRecord]]) -> list[ZooCard]:

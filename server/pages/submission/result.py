@@ -14,12 +14,22 @@ from server.auth.access import Who, allow, the_submission
 from server.auth.result_access import seen_result
 from server.charts.result_pictures import VALUES, Picture, as_csv, pictures, result_rows, values_picture
 from server.config import services
-from server.presentation.result_sentences import Bullet, Scale, range_words, scale_of, zoo_sentences
+from server.presentation.known_measures import similar_to
+from server.presentation.result_sentences import (
+    Bullet,
+    Scale,
+    range_words,
+    scale_of,
+    similarity_sentence,
+    zoo_sentences,
+)
 from submissions.results.disclosure import Sight, digits_of
+from submissions.results.similarity import Similar
 from submissions.results.submission_result import Result, ZooResult
 from submissions.results.values_and_targets import ZooPoints, zoo_points
 
 LISTED_NETWORKS = 500
+LISTED_SIMILAR = 10
 _SUBMISSION = "/submissions/<submission:submission_id>"
 _ZOO = f"{_SUBMISSION}/zoos/<zoo_name:zoo_name>"
 
@@ -35,6 +45,11 @@ class ShownZoo:
     bullet: Bullet
     axes: tuple[str, ...]  # to colour values by
     pictures: tuple[Picture, ...]
+    similar: tuple[Similar, ...]  # the shipped measures that order its networks most alike
+
+    @property
+    def similarity(self) -> str:
+        return similarity_sentence(self.similar)
 
 
 @dataclass(frozen=True)
@@ -69,7 +84,9 @@ def submission_result() -> ShownResult | None:
     bullet = None
     if found.score is not None:
         bullet = scale.bullet(found.score, found.standard_error, found.floor_mean, None, found.oracle)
-    return ShownResult(found, scale, bullet, tuple(_shown(zoo, found, scale) for zoo in found.zoos))
+    similar = similar_to(the_submission(), found)
+    zoos = tuple(_shown(zoo, found, scale, similar.get(zoo.name, ())[:LISTED_SIMILAR]) for zoo in found.zoos)
+    return ShownResult(found, scale, bullet, zoos)
 
 
 @pages.get(f"{_SUBMISSION}/result.json")
@@ -162,7 +179,7 @@ def _coloured_by(points: ZooPoints) -> int:
     return wanted if 0 <= wanted < len(points.axes) else 0
 
 
-def _shown(zoo: ZooResult, found: Result, scale: Scale) -> ShownZoo:
+def _shown(zoo: ZooResult, found: Result, scale: Scale, similar: tuple[Similar, ...]) -> ShownZoo:
     report = zoo.report
     references = (report.floor_mean, report.floor_95, report.oracle) if report is not None else (None, None, None)
     return ShownZoo(
@@ -171,6 +188,7 @@ def _shown(zoo: ZooResult, found: Result, scale: Scale) -> ShownZoo:
         bullet=scale.bullet(zoo.score, zoo.standard_error, *references),
         axes=tuple(one.axis for one in report.psi_by_axis) if report is not None else (),
         pictures=pictures(zoo),
+        similar=similar,
     )
 
 

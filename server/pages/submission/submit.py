@@ -16,6 +16,7 @@ from server.forms.submit_form import (
     Draft,
     Upload,
     draft_of,
+    draft_of_shipped,
     posted_draft,
     posted_upload,
     read_upload,
@@ -23,6 +24,8 @@ from server.forms.submit_form import (
     with_sent_before,
 )
 from server.http.idempotency import once
+from submissions.baselines import Baseline
+from submissions.baselines.descriptions import find_baseline
 from submissions.evaluation.smoke_run import smoke_zoo
 from submissions.intake import details
 from submissions.intake.bundle import MAX_SOURCE_BYTES, Bundle, BundleError
@@ -60,6 +63,9 @@ class Fault:
 @allow(Who.PARTICIPANT)
 def form(**_named: object) -> ResponseReturnValue:
     old = id_in(request.args.get("from", ""))
+    if wanted := request.args.get("measure"):
+        shipped = find_baseline(wanted) or abort(404)
+        return form_page(draft_of_shipped(shipped), shipped=shipped)
     return form_page(Draft() if old is None else draft_of(old))
 
 
@@ -113,8 +119,11 @@ def check(**_named: object) -> str:
     return render_template("submission/_check.html", fault=None, bundle=bundle)
 
 
-def form_page(draft: Draft, messages: dict[str, str] | None = None) -> str:
-    """Return the form with the typed values and errors; also the response to an upload that is too large to read."""
+def form_page(draft: Draft, messages: dict[str, str] | None = None, *, shipped: Baseline | None = None) -> str:
+    """Return the form with the typed values and errors; also the response to an upload that is too large to read.
+
+    shipped: the measure of Gengap's that it starts from.
+    """
     phase, account = the_phase(), the_account()
     now = utc_now()
     with services().db.read() as session:
@@ -126,6 +135,7 @@ def form_page(draft: Draft, messages: dict[str, str] | None = None) -> str:
         "submission/submit.html",
         phase=phase,
         draft=draft,
+        shipped=shipped,
         messages=messages or {},
         why_not=why_not,
         quota=quota,

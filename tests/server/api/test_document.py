@@ -60,6 +60,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
         "upload_id": begin_upload(site.db, site.settings, "digits.zip", 10, site.olga),
         "invite_key": make_team(site, phase, site.bob),
         "zoo_name": "digits-mlp",
+        "measure_name": "path-norm",
         "picture": "gaps",
         **dict.fromkeys(("token_id", "session_id", "announcement_id", "notification_id"), 1),
     }

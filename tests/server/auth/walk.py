@@ -60,6 +60,7 @@ def make_walk(site: Site, *, hidden_phase: bool = False, hidden_submission: bool
         "phase_slug": "main",
         "submission_id": submission,
         "zoo_name": "digits-mlp",
+        "measure_name": "path-norm",
         "name": "app.css",
         "zoo_id": site.checked("digits-mlp"),
         "job_id": enqueue(site.db, JobKind.FOLDER, {"address": "/zoos/digits"}, site.olga),
