@@ -4,6 +4,7 @@ Nothing that a score, a leaderboard or a person's list of submissions shows is d
 each of its sweeps; a pass over everything begins at most once an hour.
 """
 
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -104,6 +105,7 @@ def remove_left_files(db: Database, settings: Settings, age_s: float = LEFT_FILE
         (home / "broker", "*/.taken-*"),
         (store, "??/.*"),
         (home / "kits", "*/.making-*"),
+        *((Path(tempfile.gettempdir()), f"gengap-{work}-*") for work in ("layers", "check", "selftest")),
     ]
     if "://" not in zoos:
         patterns.append((Path(zoos), "**/.unfinished-*"))

@@ -82,6 +82,7 @@ def run(plan: Plan, say: Say) -> Result:
             say("all faults are healed; waiting for an empty queue")
             _drain(plan, site, traffic)
         found = [Violation("every request answered", refused) for refused in traffic.refused]
+        found += [Violation("an outage is told as one", fault) for fault in traffic.faults]
         if not traffic.is_done:
             told = f"{len(traffic.sent)} of {plan.submissions} were accepted in time"
             found.append(Violation("every request answered", told))

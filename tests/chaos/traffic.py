@@ -46,6 +46,7 @@ class Traffic:
         self.sent: list[Sent] = []
         self.answers: Counter[str] = Counter()
         self.refused: list[str] = []
+        self.faults: list[str] = []
         self.total = total
         self._site, self._window = site, window
         self._lock, self._ended = threading.Lock(), threading.Event()
@@ -116,6 +117,8 @@ class Traffic:
             answer, said = None, "no answer"
         with self._lock:
             self.answers[said] += 1
+            if answer is not None and said == "500":
+                self.faults.append(f"{self._path}: {answer.text[:200]}")
         return answer
 
 

@@ -1,6 +1,7 @@
 """What is deleted after a while, and what never is: a pass of the sweep, in bounded steps, on both databases."""
 
 import os
+import tempfile
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -198,13 +199,15 @@ LEFT: dict[str, Callable[[Path], None]] = {
     "home/store/zoos/objects/ab/.unfinished-1": Path.touch,
     "home/kits/demo/.making-1": Path.mkdir,
     "home/zoo_jobs/77": Path.mkdir,
+    "temporary/gengap-layers-1": Path.mkdir,
 }
 KEPT = ("home/secret_key", "home/store/ab/abcd", "home/broker/messages/1.gengap.msg", "home/store/zoos/objects/ab/abcd")
 
 
 def test_what_killed_processes_have_left_is_removed_after_a_day_and_nothing_else(
-    records: Records, settings: Settings, tmp_path: Path
+    records: Records, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     with records.db.write() as session:
         running = ZooJobRecord(kind=JobKind.RECHECK, arguments={}, state=JobState.RUNNING)
         session.add(running)

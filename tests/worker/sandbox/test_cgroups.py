@@ -250,6 +250,26 @@ def test_nothing_to_make_groups_in_is_no_error() -> None:
     assert (group.limits_memory, group.out_of_memory(), group.peak_bytes(), group.cpu_s()) == (False, False, None, None)
 
 
+def test_an_empty_group_is_removed_once_it_is_old_whoever_made_it_and_one_with_processes_never() -> None:
+    """A worker in another pid namespace has an id that belongs to somebody else here."""
+    place = cgroups.hierarchy()
+    if place is None:
+        pytest.skip("no control group may be made here")
+    limits = Limits(memory_bytes=64 * MIB, processes=4)
+    empty, busy = (place.create(f"gengap-{os.getpid()}-{name}", limits) for name in ("empty", "busy"))
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        busy.add(child.pid)
+        cgroups.remove_stale()
+        assert all((parent / f"gengap-{os.getpid()}-empty").exists() for parent in place.folders)
+        cgroups.remove_stale(age_s=-1.0)
+        assert not any((parent / f"gengap-{os.getpid()}-empty").exists() for parent in place.folders)
+        assert all((parent / f"gengap-{os.getpid()}-busy").exists() for parent in place.folders)
+        child.communicate(b"\n")
+    busy.remove()
+    with pytest.raises(FileNotFoundError):
+        empty.remove()
+
+
 def test_groups_of_the_dead_are_removed_and_those_of_the_living_are_not() -> None:
     place = cgroups.hierarchy()
     if place is None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -87,6 +88,35 @@ sandbox.evaluate(network_files(zoo, zoo.networks[0].id), 1)
         process.wait()
         wait_until(lambda: not any(child.is_running() for child in below), "the end of all processes")
     cgroups.remove_stale()
+
+
+def test_the_time_in_which_the_supervisor_was_frozen_is_not_the_measures(tiny_zoo: Path) -> None:
+    script = f"""
+from pathlib import Path
+from model_zoo import open_zoo
+from worker.zoo_evaluation import network_files
+from tests.worker.sandbox.sandboxed import make_sandbox
+from worker.sandbox.protocol import Code, Limits
+zoo = open_zoo({str(tiny_zoo)!r})
+sandbox = make_sandbox()
+source = {function("print('begun', flush=True); time.sleep(1.5); return 1.0").encode()!r}
+sandbox.start(Code({{"complexity.py": source}}, "d"), Limits(wall_s=4))
+sandbox.evaluate(network_files(zoo, zoo.networks[0].id), 1)
+print("warm", flush=True)
+outcome = sandbox.evaluate(network_files(zoo, zoo.networks[0].id), 1)
+print(outcome, outcome.wall_s < 4)
+sandbox.close()
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "warm\n"
+        time.sleep(0.5)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(5)
+        process.send_signal(signal.SIGCONT)
+        told, _ = process.communicate()
+    assert told.startswith("Value(value=1.0")
+    assert told.endswith("True\n")
 
 
 def test_a_run_that_does_not_end_in_time_takes_its_zygote_with_it(

@@ -7,6 +7,7 @@ time itself, and `layer_check` reports what held. Called by `zygote_sandbox`, `p
 
 import contextlib
 import os
+import time
 import uuid
 from dataclasses import replace
 from functools import cache
@@ -19,6 +20,7 @@ from worker.sandbox.limits import cgroups_v1, cgroups_v2
 PREFIX = "gengap"
 INIT = 1  # the network's trusted first process, which is in the group as well
 PARTICIPANT = 1
+STALE_S = 30.0
 
 
 class ControlGroup(Protocol):
@@ -122,12 +124,20 @@ def create(within: Hierarchy | None, limits: Limits) -> ControlGroup:
     return within.create(name, replace(limits, processes=limits.processes + INIT + PARTICIPANT))
 
 
-def remove_stale() -> None:
-    """Remove the empty groups of supervisors that were killed and could not clean up."""
+def remove_stale(age_s: float = STALE_S) -> None:
+    """Remove the empty groups of supervisors that were killed and could not clean up.
+
+    Parameters
+    ----------
+    age_s : float, optional
+        Seconds after which an empty group belongs to nobody, whoever made it: a supervisor of another pid namespace has
+        a process id that means nothing here, and a living one leaves its groups empty for a moment only.
+    """
     found = hierarchy()
     for parent in found.folders if found is not None else ():
         for folder in parent.glob(f"{PREFIX}-*-*"):
             owner = folder.name.split("-")[1]
-            if owner.isdigit() and not Path(f"/proc/{owner}").exists():
-                with contextlib.suppress(OSError):  # its processes are still dying; the next start finds it empty
+            with contextlib.suppress(OSError):  # it has processes, or they are still dying
+                is_old = folder.stat().st_mtime < time.time() - age_s  # noqa: TID251  (a file's time)
+                if owner.isdigit() and (is_old or not Path(f"/proc/{owner}").exists()):
                     folder.rmdir()

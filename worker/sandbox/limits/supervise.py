@@ -21,6 +21,8 @@ from worker.sandbox.verdict import FRAME_BYTES, LOG_TAIL_BYTES, Evidence, Stop
 MEMORY_POLL_S = 0.02
 CPU_POLL_S = 0.005  # at the shortest, when the processor time is nearly used up
 REPORT_BYTES = 4096
+LOOK_S = 0.5
+SUSPENDED_S = 1.0  # a look that comes so much later was held up by us: a worker that was frozen, for example
 TEARDOWN_S = 10.0  # for the end of the processes of a run that was stopped, which takes some milliseconds
 _CHUNK = 65536
 
@@ -62,6 +64,7 @@ class Run:
     _log_tail: bytearray = field(default_factory=bytearray)
     _log_count: int = 0
     _usage: Usage = field(init=False)
+    _suspended_s: float = field(default=0.0, init=False)  # in which this process itself did not run
 
     def __post_init__(self) -> None:
         self._usage = Usage(self.pid)
@@ -76,10 +79,10 @@ class Run:
             `has_ended` is False, and the zygote must be ended with them.
         """
         begin = time.monotonic()
-        stopped = self._loop(begin + self.limits.wall_s)
+        stopped = self._loop(begin)
         seen_cpu_s = self._cpu_s() if stopped else 0.0  # /proc forgets it with the processes
         self.has_ended = self._kill()
-        wall_s = time.monotonic() - begin
+        wall_s = time.monotonic() - begin - self._suspended_s
         out_of_memory = self.group.out_of_memory()
         self._drain_rest()
         told = self._init_report()
@@ -95,7 +98,7 @@ class Run:
             peak_bytes=self.group.peak_bytes() or max(self._usage.peak_bytes, told.get("peak_bytes") or 0) or None,
         )
 
-    def _loop(self, deadline: float) -> Stop | None:
+    def _loop(self, begin: float) -> Stop | None:
         with selectors.DefaultSelector() as selector:
             for descriptor, name in ((self.result, "frame"), (self.report, "report"), (self.log, "log")):
                 os.set_blocking(descriptor, False)
@@ -108,6 +111,7 @@ class Run:
             cpu_due = time.monotonic() + self._cpu_limit_s / self.processors
             while True:
                 now = time.monotonic()
+                deadline = begin + self.limits.wall_s + self._suspended_s
                 if now >= deadline:
                     return Stop.WALL
                 if now >= memory_due:
@@ -119,7 +123,11 @@ class Run:
                     if left_s <= 0:
                         return Stop.CPU
                     cpu_due = now + max(left_s / self.processors, CPU_POLL_S)
-                for key, _ in selector.select(max(0.0, min(deadline, memory_due, cpu_due) - now)):
+                pause_s = max(0.0, min(deadline, memory_due, cpu_due, now + LOOK_S) - now)
+                ready = selector.select(pause_s)
+                late_s = time.monotonic() - now - pause_s
+                self._suspended_s += late_s if late_s > SUSPENDED_S else 0.0
+                for key, _ in ready:
                     if key.data == "ended":
                         return self._verdict_at_the_end()
                     if key.data == "interrupt":
