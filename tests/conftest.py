@@ -29,7 +29,8 @@ profiles.register()  # `make test-all` asks for another by --hypothesis-profile
 hypothesis.settings.load_profile("quick")
 
 # Long tests first, so that all processes end at about the same time. Those that may wait for Docker's images come last.
-LONG = ("test_worker.py", "test_zoo_jobs.py")  # minutes each: first of their room
+# Minutes each: first of their room.
+LONG = ("test_worker.py", "test_worker_submissions.py", "test_worker_faults.py", "test_zoo_jobs.py")
 ORDER = ("demo", "browser", "docs", "server", "submissions", "baselines", "model_zoo", "scoring", "worker")
 
 

@@ -147,7 +147,7 @@ def kit_file(settings: Settings, zoos: ZooStore, plan: KitPlan) -> Path:
     if path.exists():
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    with _one_at_a_time(folder.parent / ".lock"):
+    with _one_at_a_time(settings.home / "kits.lock"):
         if path.exists():
             return path
         with tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as making:

@@ -281,23 +281,16 @@ def give_back_broken(
             _give_up(session, run, f"{our_fault_text(fault, message)} ({run.tries} tries)")
 
 
-def sweep(db: Database, now: datetime | None = None, *, worker: str = "") -> int:
-    """Return the runs with expired leases to the queue.
-
-    Returns
-    -------
-    int
-        The number of runs that `worker` may claim now; see `pending`.
-    """
+def sweep(db: Database, now: datetime | None = None) -> None:
+    """Return the runs with expired leases to the queue."""
     moment = now or utc_now()
     _return_lost(db, RunRecord.lease_until < moment, moment)
-    return pending(db, now, worker=worker)
 
 
-def pending(db: Database, now: datetime | None = None, *, worker: str = "") -> int:
-    """Return how many runs a worker may claim now; without a name, one that has failed none of them."""
+def pending(db: Database, now: datetime | None = None) -> int:
+    """Return how many runs a worker that has failed none of them may claim now."""
     with db.read() as session:
-        paused = count(session, RunRecord, RunRecord.state == "paused", is_due(worker, now or utc_now()))
+        paused = count(session, RunRecord, RunRecord.state == "paused", is_due("", now or utc_now()))
         return fair_share.waiting(session) + paused
 
 

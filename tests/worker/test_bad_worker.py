@@ -5,7 +5,7 @@ from pathlib import Path
 from submissions.settings import Settings
 from submissions.storage.states import State
 from tests.services import wait_until
-from tests.worker.test_worker import has_ended, prepared, worker
+from tests.worker.worker_processes import has_ended, prepared, worker
 
 
 def test_what_a_worker_with_a_wrong_home_has_failed_is_scored_by_another_at_once(

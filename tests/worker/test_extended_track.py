@@ -13,7 +13,7 @@ from tests.factories import make_tiny_zoo
 from tests.services import wait_until
 from tests.worker.sandbox.sandboxed import failure_of, function, value_of
 from tests.worker.sandbox.test_own_architecture import OWN, WEIGHT, custom_zoo
-from tests.worker.test_worker import has_ended, prepared, worker
+from tests.worker.worker_processes import has_ended, prepared, worker
 from worker.hints import send_hint
 from worker.sandbox.protocol import Code, ContextFiles, Limits, Outcome, Sandbox
 from worker.zoo_evaluation import network_files

@@ -9,7 +9,7 @@ from submissions.settings import Settings
 from submissions.storage.records import EvaluationRecord
 from submissions.storage.states import State
 from tests.services import wait_until
-from tests.worker.test_worker import prepared, worker
+from tests.worker.worker_processes import prepared, worker
 
 
 @pytest.mark.thorough

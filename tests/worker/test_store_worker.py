@@ -16,7 +16,7 @@ from tests.buckets import Bucket
 from tests.factories import Competition, make_competition_on
 from tests.model_zoo.store.stores import object_of
 from tests.services import wait_until
-from tests.worker.test_worker import has_ended, worker
+from tests.worker.worker_processes import has_ended, worker
 
 
 @pytest.fixture

@@ -40,10 +40,6 @@ class ZooJobs:
         self._is_busy = threading.Lock()
         self._stopping = threading.Event()
 
-    @property
-    def is_free(self) -> bool:
-        return not self._is_busy.locked() and not self._stopping.is_set()
-
     def work(self) -> int:
         """Do the waiting jobs one after another; return how many. Returns 0 at once if a job is already running."""
         if not self._is_busy.acquire(blocking=False):

@@ -101,7 +101,7 @@ def test_an_organizers_kit_does_not_push_out_the_visitors(site: Site) -> None:
 def test_nobody_waits_while_a_kit_is_made_and_those_that_are_ready_are_sent(site: Site) -> None:
     site.phase()
     assert site.browser().get(PATH).status_code == 200
-    with (site.settings.home / "kits" / ".lock").open("w") as lock:
+    with (site.settings.home / "kits.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert site.browser().get(PATH).status_code == 200
         site.phase("later", hidden=True)

@@ -139,8 +139,10 @@ def test_an_expired_lease_returns_the_run_and_the_late_worker_is_not_heard(compe
     now = utc_now()
     lost = queue.claim(competition.db, "lost", batch=1, lease_s=LEASE_S, now=now)
     assert lost is not None
-    assert queue.sweep(competition.db, now + timedelta(seconds=LEASE_S - 1)) == 19
-    assert queue.sweep(competition.db, now + timedelta(seconds=LEASE_S + 1)) == 20
+    queue.sweep(competition.db, now + timedelta(seconds=LEASE_S - 1))
+    assert queue.pending(competition.db, now + timedelta(seconds=LEASE_S - 1)) == 19
+    queue.sweep(competition.db, now + timedelta(seconds=LEASE_S + 1))
+    assert queue.pending(competition.db, now + timedelta(seconds=LEASE_S + 1)) == 20
     assert not competition.record(lost, lost.runs[0])
 
 
@@ -151,7 +153,8 @@ def test_a_heartbeat_keeps_the_lease(competition: Competition) -> None:
     assert claim is not None
     later = now + timedelta(seconds=LEASE_S - 1)
     assert queue.heartbeat(competition.db, "w", lease_s=LEASE_S, now=later) == 2
-    assert queue.sweep(competition.db, now + timedelta(seconds=LEASE_S + 1)) == 18
+    queue.sweep(competition.db, now + timedelta(seconds=LEASE_S + 1))
+    assert queue.pending(competition.db, now + timedelta(seconds=LEASE_S + 1)) == 18
     assert competition.record(claim, claim.runs[0])
     assert queue.held_by(competition.db, "w") == 1
 
