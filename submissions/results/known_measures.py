@@ -162,12 +162,12 @@ def phases_for(session: Session, measure: Baseline) -> tuple[PhaseRecord, ...]:
 def _public_zoos(session: Session, phases: Mapping[int, PhaseRecord]) -> list[PublicZoo]:
     zoo = ZooRecord
     columns: Any = (zoo.id, zoo.name, zoo.version, zoo.title, zoo.networks, zoo.manifest_sha256)
-    rows = session.execute(
+    rows: Sequence[Any] = session.execute(
         select(*columns, zoo.report["numbers"]["references"], PhaseZooRecord.phase_id)
         .join(PhaseZooRecord, PhaseZooRecord.zoo_id == zoo.id)
         .where(PhaseZooRecord.phase_id.in_(phases), zoo.truth_public.is_(True), zoo.state == ZooState.READY)
         .order_by(zoo.name, zoo.version.desc(), PhaseZooRecord.phase_id)
-    )
+    ).all()
     listed: dict[tuple[int, str], PublicZoo] = {}
     for zoo_id, name, version, title, networks, manifest_sha256, references, phase_id in rows:
         target = phases[phase_id].target
