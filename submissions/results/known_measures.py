@@ -162,19 +162,19 @@ def phases_for(session: Session, measure: Baseline) -> tuple[PhaseRecord, ...]:
 def _public_zoos(session: Session, phases: Mapping[int, PhaseRecord]) -> list[PublicZoo]:
     zoo = ZooRecord
     columns: Any = (zoo.id, zoo.name, zoo.version, zoo.title, zoo.networks, zoo.manifest_sha256)
-    rows = session.execute(
+    rows: Sequence[Any] = session.execute(
         select(*columns, zoo.report["numbers"]["references"], PhaseZooRecord.phase_id)
         .join(PhaseZooRecord, PhaseZooRecord.zoo_id == zoo.id)
         .where(PhaseZooRecord.phase_id.in_(phases), zoo.truth_public.is_(True), zoo.state == ZooState.READY)
         .order_by(zoo.name, zoo.version.desc(), PhaseZooRecord.phase_id)
-    )
+    ).all()
     listed: dict[tuple[int, str], PublicZoo] = {}
-    for *described, references, phase_id in rows:
+    for zoo_id, name, version, title, networks, manifest_sha256, references, phase_id in rows:
         target = phases[phase_id].target
-        known = listed.get((described[0], target))
-        if known is None:
-            known = PublicZoo(*described, target, (), _of_check(references, target))
-        listed[described[0], target] = replace(known, phase_ids=(*known.phase_ids, phase_id))
+        chance = _of_check(references, target)
+        new = PublicZoo(zoo_id, name, version, title, networks, manifest_sha256, target, (), chance)
+        known = listed.setdefault((zoo_id, target), new)
+        listed[zoo_id, target] = replace(known, phase_ids=(*known.phase_ids, phase_id))
     return sorted(listed.values(), key=lambda one: (one.name, -one.version, one.target != "gap", one.target))
 
 

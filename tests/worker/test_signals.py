@@ -17,7 +17,7 @@ from submissions.storage.database import Database
 from submissions.storage.migrations import migrate
 from submissions.storage.states import State
 from tests.services import wait_until
-from tests.worker.test_worker import SLOW, has_ended, prepared, worker
+from tests.worker.worker_processes import SLOW, has_ended, prepared, worker
 
 _libc = ctypes.CDLL(None)
 

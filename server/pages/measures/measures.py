@@ -33,6 +33,7 @@ GROUPS = {
     "siblings": "Networks that differ in their seed",
     "unlabelled": "Unlabelled test inputs",
     "trajectory": "The way of the training",
+    "competition": "The competition of 2020, exactly as published",
     "references": "References",
 }
 

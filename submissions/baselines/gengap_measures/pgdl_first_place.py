@@ -29,7 +29,7 @@ def competition_index(model: nn.Module, dataset: Dataset) -> float:
     Raises ValueError if a round has examples of one class only.
     """
     order = tensorflow_order(len(dataset.labels), ROUNDS * EXAMPLES, BUFFER, SEED, GLOBAL_SEED)
-    used, places = order.unique(return_inverse=True)
+    used, places = torch.unique(order, return_inverse=True)
     (outputs,) = layer_inputs(model, dataset.inputs[used], [first_strided_layer(model) + 1])
     features, labels = max_pooled(outputs).double(), dataset.labels[used]
     indices = [scikit_davies_bouldin(features[chosen], labels[chosen]) for chosen in places.split(EXAMPLES)]
@@ -72,7 +72,7 @@ def competition_mixup(model: nn.Module, dataset: Dataset) -> float:
             f"no class has two examples in each of {BATCHES} batches of {PER_CLASS * classes} in a row, so there is "
             "nothing to mix"
         )
-    mixed, places = torch.cat(pairs).unique(dim=0, return_inverse=True)  # repeated data repeat their pairs
+    mixed, places = torch.unique(torch.cat(pairs), dim=0, return_inverse=True)  # repeated data repeat their pairs
     first, second = mixed.T
     predicted = logits(model, (dataset.inputs[first] + dataset.inputs[second]) / 2).argmax(dim=1)
     for label, own in zip(labels, places.split([len(part) for part in pairs]), strict=True):
