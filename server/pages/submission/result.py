@@ -4,15 +4,18 @@
 `_result`, which returns only what the reader may see.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flask import Blueprint, Response, abort, current_app, jsonify, make_response, render_template, request
+from markupsafe import Markup
 
 from model_zoo import ZooError
 from scoring.plain import plain
 from server.auth.access import Who, allow, the_submission
 from server.auth.result_access import seen_result
 from server.charts.result_pictures import VALUES, Picture, as_csv, pictures, result_rows, values_picture
+from server.charts.stored import ready_pictures
 from server.config import services
 from server.presentation.result_sentences import Bullet, Scale, range_words, scale_of, zoo_sentences
 from submissions.results.disclosure import Sight, digits_of
@@ -35,6 +38,7 @@ class ShownZoo:
     bullet: Bullet
     axes: tuple[str, ...]  # to colour values by
     pictures: tuple[Picture, ...]
+    ready: Mapping[str, Markup]  # those that need no script, by key
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,9 @@ def submission_result() -> ShownResult | None:
     bullet = None
     if found.score is not None:
         bullet = scale.bullet(found.score, found.standard_error, found.floor_mean, None, found.oracle)
-    return ShownResult(found, scale, bullet, tuple(_shown(zoo, found, scale) for zoo in found.zoos))
+    with services().db.read() as session:
+        ready = ready_pictures(session, found, [zoo for zoo in found.zoos if not zoo.in_steps])
+    return ShownResult(found, scale, bullet, tuple(_shown(zoo, found, scale, ready) for zoo in found.zoos))
 
 
 @pages.get(f"{_SUBMISSION}/result.json")
@@ -162,7 +168,7 @@ def _coloured_by(points: ZooPoints) -> int:
     return wanted if 0 <= wanted < len(points.axes) else 0
 
 
-def _shown(zoo: ZooResult, found: Result, scale: Scale) -> ShownZoo:
+def _shown(zoo: ZooResult, found: Result, scale: Scale, ready: Mapping[tuple[str, str], Markup]) -> ShownZoo:
     report = zoo.report
     references = (report.floor_mean, report.floor_95, report.oracle) if report is not None else (None, None, None)
     return ShownZoo(
@@ -171,6 +177,7 @@ def _shown(zoo: ZooResult, found: Result, scale: Scale) -> ShownZoo:
         bullet=scale.bullet(zoo.score, zoo.standard_error, *references),
         axes=tuple(one.axis for one in report.psi_by_axis) if report is not None else (),
         pictures=pictures(zoo),
+        ready={key: markup for (name, key), markup in ready.items() if name == zoo.name},
     )
 
 
