@@ -23,8 +23,9 @@ from markupsafe import escape
 from server.charts.specifications import Spec
 from server.charts.theme import CONTINUOUS, HEAT, theme
 
-WIDTHS = {"wide": 474, "narrow": 274}  # of a picture's box on a desktop and on a phone; the style sheet chooses
+WIDTHS = {"wide": 474, "narrow": 250}  # of a picture's box on a desktop and on a phone; the style sheet chooses
 _NAMES = ("ink", "muted", "line", "accent", "accent-ink", "gap", *(f"ramp-{step}" for step in range(1, 7)))
+_MEASURED = "Liberation Sans"  # the converter has it, and the page's font is a little narrower
 _PR_SET_PDEATHSIG = 1
 _SOLID = 1  # the red part of a made-up colour whose blue part is a place among the names
 # Greys, by their lightness, for the colours between the ends of a scale.
@@ -149,6 +150,7 @@ def _made_up_theme() -> dict[str, Any]:
         continuous=_greys(_CONTINUOUS_L, len(CONTINUOUS)),
         heat=_greys(_HEAT_L, len(HEAT)),
         background="transparent",
+        font=_MEASURED,
     )
 
 

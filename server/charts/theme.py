@@ -14,12 +14,12 @@ HEAT = ("wash", "accent")
 
 
 def theme(
-    colour: Callable[[str], str], *, continuous: Sequence[str], heat: Sequence[str], background: str
+    colour: Callable[[str], str], *, continuous: Sequence[str], heat: Sequence[str], background: str, font: str = FONT
 ) -> dict[str, Any]:
     """Return the configuration. colour: of a name in the style sheet; continuous, heat: the ends of scales."""
     text = {
-        "labelFont": FONT,
-        "titleFont": FONT,
+        "labelFont": font,
+        "titleFont": font,
         "labelFontSize": 13,
         "titleFontSize": 14,
         "titleFontWeight": 600,
@@ -30,7 +30,7 @@ def theme(
     lines = {"gridColor": colour("line"), "domainColor": colour("muted"), "tickColor": colour("line")}
     return {
         "background": background,
-        "font": FONT,
+        "font": font,
         "axis": {**text, **lines, "titlePadding": 10},
         "legend": {**text, "symbolSize": 90},
         "range": {"ordinal": ramp, "category": ramp, "ramp": [*continuous], "heatmap": [*heat]},

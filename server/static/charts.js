@@ -40,7 +40,7 @@ function theme() {
 
 let loading;
 
-function vega() {
+function loadLibraries() {
   loading ??= Promise.all(libraries.map((address) => new Promise((resolve, reject) => {
     const script = document.createElement("script");
     script.async = false; // they run in this order
@@ -58,7 +58,7 @@ async function draw(box, stage) {
   const answer = await fetch(box.dataset.chart, { headers: { Accept: "application/json" } });
   if (!answer.ok) throw new Error(`The chart did not load (${answer.status}).`);
   const spec = await answer.json();
-  await vega();
+  await loadLibraries();
   const render = async () => {
     const embedded = await vegaEmbed(stage, spec, {
       actions: false, ast: true, config: theme(), defaultStyle: false, renderer: "svg",
@@ -81,6 +81,7 @@ async function tryToDraw(box) {
   try {
     await draw(box, stage);
   } catch (error) {
+    console.error(error);
     stage.remove();
     begun.delete(box); // the next one who points at it tries again
     if (!box.querySelector("svg")) box.textContent = `${error.message} The table has the same numbers.`;
