@@ -52,7 +52,7 @@ def test_pictures_are_there_at_once_and_vega_comes_when_somebody_points_at_one(
     height = _height(page)
     picture = page.locator(".picture").filter(has_text="Along each axis alone").first
     picture.locator(".chart").hover()
-    expect(picture.locator(".stage:only-child svg.marks")).to_be_visible()
+    expect(picture.locator(".stage:only-child svg.marks")).to_be_visible(timeout=30_000)
     assert sum(scripts) > 500_000
     expect(page.locator(".chart .drawn:visible")).to_have_count(PICTURES - 1)
     assert _height(page) == height

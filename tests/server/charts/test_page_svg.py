@@ -73,7 +73,7 @@ def test_hostile_text_stays_text() -> None:
     ],
 )
 def test_what_is_not_known_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawing.vl_convert, "vegalite_to_svg", lambda *_, **__: text)
+    monkeypatch.setattr("vl_convert.vegalite_to_svg", lambda *_, **__: text)
     with pytest.raises(ValueError, match="The picture contains"):
         page_svg(_heat(), "p")
 
