@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from types import ModuleType
 
 from flask import Blueprint, Flask
-from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from server import api, pages
@@ -18,7 +17,8 @@ from server.api.routes import Routes
 from server.auth import access, bearer, login
 from server.auth.parameters import KINDS
 from server.config import EXTENSION, flask_config, make_services
-from server.http import headers, idempotency, public_urls, rates
+from server.http import compression, headers, idempotency, public_urls, rates
+from server.http.csrf import MaskedCSRF
 from server.pages.site import errors
 from server.presentation import formats, known_measures, zoo_formats
 from submissions.settings import Settings
@@ -35,6 +35,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.proxies:
         trusted = {f"x_{name}": settings.proxies for name in ("for", "proto", "host")}
         app.wsgi_app = ProxyFix(app.wsgi_app, **trusted)  # type: ignore[method-assign]
+    compression.init_app(app)  # first: it is then the last to see a response
     public_urls.init_app(app)
     headers.init_app(app)
     bearer.init_app(app)  # before code that needs the account
@@ -45,7 +46,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     for module in modules:
         if isinstance(blueprint := getattr(module, "pages", None), Blueprint):
             app.register_blueprint(blueprint)
-    csrf = CSRFProtect(app)
+    csrf = MaskedCSRF(app)
     idempotency.init_app(app)
     formats.init_app(app)
     zoo_formats.init_app(app)

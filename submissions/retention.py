@@ -24,6 +24,7 @@ from submissions.storage.records import (
     FailureRecord,
     JobState,
     NotificationRecord,
+    PictureRecord,
     RunRecord,
     SessionRecord,
     SubmissionRecord,
@@ -143,6 +144,7 @@ def _runs(before: datetime) -> _Part:
 def _values(before: datetime) -> _Part:
     def remove(session: Session, evaluation_ids: Sequence[int]) -> None:
         session.execute(delete(ValueRecord).where(ValueRecord.evaluation_id.in_(evaluation_ids)))
+        session.execute(delete(PictureRecord).where(PictureRecord.evaluation_id.in_(evaluation_ids)))
 
     return _of_old_attempts(before, remove)
 

@@ -50,7 +50,7 @@ class Evaluator:
     """Claims and evaluates runs for one worker process. `work` runs in one thread per slot; `stop` ends them all.
 
     owner_prefix: the worker's id, with which the names of its leases begin. wake: called when there may be runs for
-    another slot. check: says whether this worker takes work.
+    another slot. scored: called when a submission may have been scored. check: says whether this worker takes work.
     """
 
     db: Database
@@ -61,6 +61,7 @@ class Evaluator:
     lease_s: float
     bundle_limits: BundleLimits
     wake: Callable[[], None]
+    scored: Callable[[], None]
     check: SelfCheck
     _stopping: threading.Event = field(default_factory=threading.Event, init=False)
 
@@ -97,7 +98,8 @@ class Evaluator:
             raise
 
     def _catch_up(self) -> None:
-        """Compute rank intervals, if that was the last value of a submission."""
+        """Have pictures drawn and compute rank intervals, if that was the last value of a submission."""
+        self.scored()
         try:
             rank_intervals.catch_up(self.db)
         except SQLAlchemyError:

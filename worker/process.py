@@ -23,6 +23,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from model_zoo.store import ZooStore
 from submissions.competitions import phase_zoos
 from submissions.competitions.starting_kit import KitMaker
 from submissions.evaluation import queue, workers
@@ -50,11 +51,17 @@ STOP_S = 6.0  # for threads to give back what they hold; one that is starting a 
 GIVE_BACK_S = 5.0  # for the database, twice; with all other waits a worker ends in less than half a minute
 CELERY_STOP_S = 2.0
 SIGNAL_LOOK_S = 1.0
+FORGOTTEN_PICTURES_S = 600.0  # between two looks for those that a worker that died has not drawn
 _log = logging.getLogger(__name__)
 
+PictureStep = Callable[[Database, ZooStore], Callable[[], object]]
 
-def run_worker(settings: Settings) -> int:
-    """Work until SIGTERM or SIGINT, then give unfinished runs back and end every sandbox; return the exit status."""
+
+def run_worker(settings: Settings, picture_step: PictureStep) -> int:
+    """Work until SIGTERM or SIGINT, then give unfinished runs back and end every sandbox; return the exit status.
+
+    picture_step: makes the step that draws the pictures of what has been scored.
+    """
     db = Database(settings.effective_database_url)
     pool = make_pool(settings, settings.worker_slots)
     worker_id = workers.new_id()
@@ -63,7 +70,7 @@ def run_worker(settings: Settings) -> int:
             _return_work_of_the_dead(settings, db)
             phase_zoos.rerun_outdated(db)
             with Mailer(settings, db) as mailer:
-                _Worker(settings, db, pool, worker_id, mailer).work_until(stopped)
+                _Worker(settings, db, pool, worker_id, mailer, picture_step).work_until(stopped)
         return 0
     finally:
         pool.close()
@@ -95,7 +102,15 @@ def _signals() -> Iterator["queues.SimpleQueue[int]"]:
 class _Worker:
     """The parts of a worker process, and its threads."""
 
-    def __init__(self, settings: Settings, db: Database, pool: SandboxPool, worker_id: str, mailer: Mailer) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        db: Database,
+        pool: SandboxPool,
+        worker_id: str,
+        mailer: Mailer,
+        picture_step: PictureStep,
+    ) -> None:
         self._settings = settings
         self._db = db
         self._id = worker_id
@@ -119,8 +134,10 @@ class _Worker:
             lease_s=settings.lease_s,
             bundle_limits=BundleLimits.of(settings),
             wake=lambda: self._slots.wake(),
+            scored=lambda: self._pictures.wake(),
             check=self._check,
         )
+        self._pictures = Loop("pictures", picture_step(db, zoo_store), FORGOTTEN_PICTURES_S)
         self._zoo_jobs = ZooJobs(settings, db, owner_prefix=worker_id)
         self._rescoring = Rescoring(db, zoo_store)
         self._retention = Retention(db, settings)
@@ -129,6 +146,7 @@ class _Worker:
         self._loops: tuple[Loop | Slots, ...] = (
             self._slots,
             self._zoo_loop,
+            self._pictures,
             Loop("look", self._slots.wake, settings.look_s),
             Loop("sweep", self._sweep, settings.sweep_s),
             Loop("heartbeat", lambda: workers.seen(db, worker_id), settings.sweep_s),
@@ -172,7 +190,8 @@ class _Worker:
         jobs.sweep(self._db)
         uploads.sweep_uploads(self._db, self._settings)
         rank_intervals.catch_up(self._db)
-        self._rescoring.step()
+        if self._rescoring.step():
+            self._pictures.wake()
         self._retention.step()
         idempotency.sweep(self._db)
 

@@ -47,7 +47,7 @@ def conditional(render: Callable[[], str | Response], *parts: object) -> Respons
     if account is not None:
         generate_csrf()  # their page has forms: the session's token must be there before it is counted
     etag = hashlib.sha256(repr(((account, session.get("csrf_token")), parts)).encode()).hexdigest()[:32]
-    known = request.if_none_match.contains(etag)
+    known = request.if_none_match.contains_weak(etag)
     response = make_response("", 304) if known else make_response(render())
     response.set_etag(etag)
     response.headers["Cache-Control"] = "private, no-cache"  # the browser keeps it, and asks each time

@@ -1,7 +1,9 @@
-// Draws every [data-chart] with vega-embed. Expressions are interpreted, not compiled, so that
-// the page needs no 'unsafe-eval'; colours and the styles that specifications name come from the style sheet and follow
-// its light and dark side. Beside a chart there may be a choice of the axis that colours it (data-axes-of) and buttons
-// that save it as a file (data-saves).
+// Draws every [data-chart] with vega-embed: at once where the page has no picture of it, else when somebody points at the
+// picture or uses something beside it. Only then are Vega's scripts loaded, which [data-libraries] of this script lists.
+// Expressions are interpreted, not compiled, so that the page needs no 'unsafe-eval'; colours and the styles that
+// specifications name come from the style sheet and follow its light and dark side. Beside a chart there may be a choice
+// of the axis that colours it (data-axes-of) and buttons that save it as a file (data-saves).
+const libraries = document.currentScript.dataset.libraries?.split(" ") ?? [];
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const drawn = new Map(); // box → its view, and how it is drawn again
 
@@ -36,36 +38,68 @@ function theme() {
   };
 }
 
-async function draw(box) {
+let loading;
+
+function loadLibraries() {
+  loading ??= Promise.all(libraries.map((address) => new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.async = false; // they run in this order
+    script.addEventListener("load", resolve);
+    script.addEventListener("error", () => reject(new Error("The library that draws charts did not load.")));
+    script.src = address;
+    document.head.append(script);
+  })));
+  loading.catch(() => { loading = undefined; });
+  return loading;
+}
+
+// What is in the box stays until the new picture is complete.
+async function draw(box, stage) {
   const answer = await fetch(box.dataset.chart, { headers: { Accept: "application/json" } });
   if (!answer.ok) throw new Error(`The chart did not load (${answer.status}).`);
   const spec = await answer.json();
+  await loadLibraries();
   const render = async () => {
-    const embedded = await vegaEmbed(box, spec, {
+    const embedded = await vegaEmbed(stage, spec, {
       actions: false, ast: true, config: theme(), defaultStyle: false, renderer: "svg",
       tooltip: { disableDefaultStyle: true },
     });
-    const picture = box.querySelector("svg");
+    const picture = stage.querySelector("svg");
     picture.setAttribute("role", "img"); // with one name and a table beside it: a hundred points read out help nobody
     picture.setAttribute("aria-label", spec.description ?? "");
     drawn.set(box, { view: embedded.view, render });
   };
   await render();
-  for (const beside of document.querySelectorAll(`[data-saves="${box.id}"], [data-axes-of="${box.id}"]`)) {
-    beside.hidden = false;
-  }
+  box.replaceChildren(stage);
+  showBeside(box);
 }
 
 async function tryToDraw(box) {
+  const stage = document.createElement("div");
+  stage.className = "stage";
+  box.append(stage);
   try {
-    await draw(box);
+    await draw(box, stage);
   } catch (error) {
-    box.textContent = `${error.message} The table has the same numbers.`;
+    console.error(error);
+    stage.remove();
+    begun.delete(box); // the next one who points at it tries again
+    if (!box.querySelector("svg")) box.textContent = `${error.message} The table has the same numbers.`;
   }
+}
+
+function showBeside(box) {
+  for (const beside of besides(box)) beside.hidden = false;
+}
+
+function besides(box) {
+  return document.querySelectorAll(`[data-saves="${box.id}"], [data-axes-of="${box.id}"]`);
 }
 
 // On paper of the page's colour: a file is looked at elsewhere.
 async function save(box, kind) {
+  await begin(box);
+  if (!drawn.has(box)) return;
   const { view } = drawn.get(box);
   await view.background(colour("--raised")).runAsync();
   const address = await view.toImageURL(kind, kind === "png" ? 2 : 1);
@@ -77,13 +111,25 @@ async function save(box, kind) {
 }
 
 // One after the other, from the top, so that the page stays alive in between; what is folded up waits until it is not.
-const begun = new Set();
+const begun = new Map();
+
+function begin(box) {
+  if (!begun.has(box)) begun.set(box, tryToDraw(box));
+  return begun.get(box);
+}
 
 async function drawAll() {
   for (const box of document.querySelectorAll("[data-chart]")) {
-    if (begun.has(box) || !box.checkVisibility()) continue;
-    begun.add(box);
-    await tryToDraw(box);
+    if (begun.has(box) || box.querySelector("svg") || !box.checkVisibility()) continue;
+    await begin(box);
+  }
+}
+
+for (const box of document.querySelectorAll("[data-chart]")) {
+  if (!box.querySelector("svg")) continue;
+  showBeside(box);
+  for (const part of [box, ...besides(box)]) {
+    for (const kind of ["pointerenter", "click", "focusin"]) part.addEventListener(kind, () => begin(box));
   }
 }
 
@@ -93,9 +139,10 @@ document.addEventListener("toggle", drawAll, true);
 for (const choice of document.querySelectorAll("[data-axes-of]")) {
   const box = document.getElementById(choice.dataset.axesOf);
   const address = box.dataset.chart;
-  choice.addEventListener("change", (event) => {
+  choice.addEventListener("change", async (event) => {
+    await begun.get(box);
     box.dataset.chart = `${address}?axis=${event.target.value}`;
-    tryToDraw(box);
+    begun.set(box, tryToDraw(box));
   });
 }
 

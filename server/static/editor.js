@@ -80,9 +80,15 @@ class Editor {
     const box = document.createElement("div");
     box.className = "editor";
     const root = box.attachShadow({ mode: "open" });
+    const isFocused = document.activeElement === area;
+    const place = [area.selectionStart, area.selectionEnd];
     area.after(box);
     area.hidden = true;
     this.view = new EditorView({ doc: area.value, extensions: settings(area), root, parent: root });
+    if (isFocused) { // somebody has begun to write
+      this.view.dispatch({ selection: { anchor: place[0], head: place[1] } });
+      this.view.focus();
+    }
     for (const label of area.labels) {
       label.addEventListener("click", (event) => { event.preventDefault(); this.view.focus(); });
     }

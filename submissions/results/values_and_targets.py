@@ -36,19 +36,19 @@ class ZooPoints:
     points: tuple[Point, ...]
 
 
-def zoo_points(session: Session, zoos: ZooStore, submission_id: int, zoo_name: str) -> ZooPoints | None:
-    """Return values and targets for one zoo.
+@dataclass(frozen=True)
+class ZooValues:
+    """The values of one scored evaluation on a zoo with public truth, by network id, and what they are to predict."""
 
-    Returns
-    -------
-    ZooPoints or None
-        None if the submission is not scored there, or the truth is not public.
+    zoo_name: str
+    zoo_title: str
+    zoo_sha256: str
+    target: str
+    values: tuple[tuple[str, float], ...]
 
-    Raises
-    ------
-    ZooError
-        If the store cannot read the truth.
-    """
+
+def zoo_values(session: Session, submission_id: int, zoo_name: str) -> ZooValues | None:
+    """Return the values on one zoo; None if the submission is not scored there, or the truth is not public."""
     found = session.execute(
         select(EvaluationRecord.id, ZooRecord, PhaseRecord.target)
         .join(ZooRecord, ZooRecord.id == EvaluationRecord.zoo_id)
@@ -69,15 +69,34 @@ def zoo_points(session: Session, zoos: ZooStore, submission_id: int, zoo_name: s
         .where(ValueRecord.evaluation_id == evaluation_id)
         .order_by(ValueRecord.network_id)
     )
-    truth = zoos.truth(zoo.manifest_sha256)
-    targets = truth.target(target)
+    return ZooValues(zoo.name, zoo.title, zoo.manifest_sha256, target, tuple((row[0], row[1]) for row in values))
+
+
+def zoo_points(session: Session, zoos: ZooStore, submission_id: int, zoo_name: str) -> ZooPoints | None:
+    """Return values and targets for one zoo.
+
+    Returns
+    -------
+    ZooPoints or None
+        None if the submission is not scored there, or the truth is not public.
+
+    Raises
+    ------
+    ZooError
+        If the store cannot read the truth.
+    """
+    found = zoo_values(session, submission_id, zoo_name)
+    if found is None:
+        return None
+    truth = zoos.truth(found.zoo_sha256)
+    targets = truth.target(found.target)
     return ZooPoints(
-        zoo_name=zoo.name,
-        zoo_title=zoo.title,
-        target=target,
+        zoo_name=found.zoo_name,
+        zoo_title=found.zoo_title,
+        target=found.target,
         axes=tuple(axis.name for axis in truth.axes),
         points=tuple(
             Point(network_id, value, targets[network_id], truth.networks[network_id].hyperparameters)
-            for network_id, value in values
+            for network_id, value in found.values
         ),
     )

@@ -45,7 +45,7 @@ def test_pictures_appear_without_a_complaint_and_without_moving_anything(
             page.unroute_all()
         page.goto(f"{served_site.url}/submissions/{first}")
         if not block:
-            expect(page.locator(".chart svg")).to_have_count(PICTURES)
+            expect(page.locator(".chart svg")).to_have_count(PICTURES, timeout=30_000)  # Vega loads after the page
         heights.append(_height(page))
         overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow == 0

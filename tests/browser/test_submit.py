@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, FilePayload, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Locator, Page, Route, expect
 from sqlalchemy import select
 
 from server.config import EXTENSION
@@ -51,7 +51,8 @@ def form_of(context: BrowserContext, served_site: ServedSite) -> Page:
 
 
 def editor(page: Page) -> Locator:
-    return page.get_by_role("textbox", name=re.compile("^Code"))
+    """The editor, which takes the place of the form's text area once it is loaded."""
+    return page.get_by_role("textbox", name=re.compile(r"^Code\. To leave"))
 
 
 def measure(name: str, content: bytes = GOOD_MEASURE) -> FilePayload:
@@ -145,6 +146,22 @@ def test_the_example_is_a_start_and_a_draft_outlives_a_page(context: BrowserCont
     submitted(page, served_site)
     page.goto(served_site.url + FORM)
     expect(page.get_by_label("Name of the submission")).to_have_value("")
+
+
+def test_the_form_works_before_its_editor_is_there(context: BrowserContext, served_site: ServedSite) -> None:
+    waiting: list[Route] = []
+    context.route("**/codemirror.min.js*", lambda route: waiting.append(route))
+    page = form_of(context, served_site)
+    area = page.locator("textarea#code")
+    area.click()
+    page.keyboard.type("def complexity(model, dataset):\n    return 1")
+    expect(page.locator("#check")).to_contain_text("Ready to be sent.")
+    expect(editor(page)).to_have_count(0)
+    for route in waiting:
+        route.continue_()
+    expect(editor(page)).to_be_focused(timeout=30_000)
+    page.keyboard.type(".0")
+    expect(editor(page)).to_contain_text("return 1.0")
 
 
 def test_the_editor_can_be_left_by_keyboard(context: BrowserContext, served_site: ServedSite) -> None:

@@ -4,6 +4,7 @@ import logging
 
 import click
 
+from server.charts.picture_maker import PictureMaker
 from server.commands.common import heed_interrupts, settings_or_exit
 from server.commands.errors import InputError
 from server.commands.site_database import ready_database
@@ -29,4 +30,4 @@ def command(slots: int | None, log_level: str) -> None:
     except SandboxError as error:
         raise InputError(f"{error}.") from error
     ready_database(settings).close()
-    raise SystemExit(run_worker(settings))
+    raise SystemExit(run_worker(settings, lambda db, zoos: PictureMaker(db, zoos).step))

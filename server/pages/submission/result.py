@@ -4,15 +4,18 @@
 `_result`, which returns only what the reader may see.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flask import Blueprint, Response, abort, current_app, jsonify, make_response, render_template, request
+from markupsafe import Markup
 
 from model_zoo import ZooError
 from scoring.plain import plain
 from server.auth.access import Who, allow, the_submission
 from server.auth.result_access import seen_result
 from server.charts.result_pictures import VALUES, Picture, as_csv, pictures, result_rows, values_picture
+from server.charts.stored import ready_pictures
 from server.config import services
 from server.presentation.known_measures import similar_to
 from server.presentation.result_sentences import (
@@ -46,6 +49,7 @@ class ShownZoo:
     axes: tuple[str, ...]  # to colour values by
     pictures: tuple[Picture, ...]
     similar: tuple[Similar, ...]  # the shipped measures that order its networks most alike
+    ready: Mapping[str, Markup]  # those that need no script, by key
 
     @property
     def similarity(self) -> str:
@@ -85,8 +89,10 @@ def submission_result() -> ShownResult | None:
     if found.score is not None:
         bullet = scale.bullet(found.score, found.standard_error, found.floor_mean, None, found.oracle)
     similar = similar_to(the_submission(), found)
-    zoos = tuple(_shown(zoo, found, scale, similar.get(zoo.name, ())[:LISTED_SIMILAR]) for zoo in found.zoos)
-    return ShownResult(found, scale, bullet, zoos)
+    with services().db.read() as session:
+        ready = ready_pictures(session, found, [zoo for zoo in found.zoos if not zoo.in_steps])
+    shown = [_shown(zoo, found, scale, similar.get(zoo.name, ())[:LISTED_SIMILAR], ready) for zoo in found.zoos]
+    return ShownResult(found, scale, bullet, tuple(shown))
 
 
 @pages.get(f"{_SUBMISSION}/result.json")
@@ -179,7 +185,13 @@ def _coloured_by(points: ZooPoints) -> int:
     return wanted if 0 <= wanted < len(points.axes) else 0
 
 
-def _shown(zoo: ZooResult, found: Result, scale: Scale, similar: tuple[Similar, ...]) -> ShownZoo:
+def _shown(
+    zoo: ZooResult,
+    found: Result,
+    scale: Scale,
+    similar: tuple[Similar, ...],
+    ready: Mapping[tuple[str, str], Markup],
+) -> ShownZoo:
     report = zoo.report
     references = (report.floor_mean, report.floor_95, report.oracle) if report is not None else (None, None, None)
     return ShownZoo(
@@ -189,6 +201,7 @@ def _shown(zoo: ZooResult, found: Result, scale: Scale, similar: tuple[Similar, 
         axes=tuple(one.axis for one in report.psi_by_axis) if report is not None else (),
         pictures=pictures(zoo),
         similar=similar,
+        ready={key: markup for (name, key), markup in ready.items() if name == zoo.name},
     )
 
 

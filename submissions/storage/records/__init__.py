@@ -37,6 +37,7 @@ from submissions.storage.records.people import (
 from submissions.storage.records.submissions import (
     EvaluationRecord,
     FailureRecord,
+    PictureRecord,
     RunRecord,
     ShareRecord,
     StandingRecord,

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Double,
     ForeignKey,
     Index,
+    LargeBinary,
     String,
     Text,
     UniqueConstraint,
@@ -169,6 +170,22 @@ class EvaluationRecord(Record):
         CheckConstraint("waiting >= 0", name="waiting"),
         Index(None, "zoo_id"),
     )
+
+
+class PictureRecord(Record):
+    """A picture of an evaluation's result, by the digest of everything it was drawn from.
+
+    version: of the drawing. markup: SVG for a page, compressed; empty where there is no picture.
+    """
+
+    __tablename__ = "pictures"
+
+    evaluation_id: Mapped[int] = mapped_column(ForeignKey("evaluations.id"), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version: Mapped[int]
+    markup: Mapped[bytes] = mapped_column(LargeBinary)
+
+    __table_args__ = (Index(None, "digest"),)
 
 
 class RunRecord(Record):

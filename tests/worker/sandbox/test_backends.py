@@ -92,7 +92,7 @@ def test_the_doctor_names_an_unknown_backend(monkeypatch: pytest.MonkeyPatch, tm
 
 def test_code_that_reads_the_settings_itself_is_refused_too(tmp_path: Path) -> None:
     wrong = Settings(home=tmp_path, sandbox="dokcer")
-    for use in (lambda: make_pool(wrong, 1), lambda: try_sandbox(wrong), lambda: run_worker(wrong)):
+    for use in (lambda: make_pool(wrong, 1), lambda: try_sandbox(wrong), lambda: run_worker(wrong, lambda *_: list)):
         with pytest.raises(UnknownBackendError, match="known: bubblewrap, docker"):
             use()
 
