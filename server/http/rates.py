@@ -91,6 +91,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         storage_uri=settings.broker_url if is_shared else "memory://",
         storage_options=_IMPATIENT if is_shared else {},
         in_memory_fallback_enabled=True,  # pages go on where Redis does not
+        swallow_errors=True,  # so do requests that meet it at the moment in which another one falls back
         key_prefix="gengap",
     )
     app.extensions[_EXTENSION] = limiter

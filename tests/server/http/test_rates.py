@@ -1,6 +1,8 @@
 """How often somebody may ask: per account or address, tight where passwords are tried, told with when to come back."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pydantic import ValidationError
@@ -11,7 +13,7 @@ from server.http.rates import RATES, UNCOUNTED, Rate
 from submissions.people.tokens import Scope
 from submissions.settings import Settings
 from tests.server.api.clients import script
-from tests.server.site import Site
+from tests.server.site import Browser, Site
 from tests.services import redis_process, redis_server
 
 MakeSite = Callable[..., Site]
@@ -88,6 +90,25 @@ def test_counts_are_shared_through_redis_and_go_on_without_it(make_site: MakeSit
     assert other_installation.get("/competitions").status_code == 200
     lonely = script(make_site(rate_reading="2/hour", broker_url="redis://127.0.0.1:1/0"))
     assert [lonely.get("/competitions").status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_requests_that_meet_a_frozen_redis_at_the_same_time_all_get_their_page(make_site: MakeSite) -> None:
+    with redis_server() as url:
+        site = make_site(broker_url=url)
+        browsers = [site.browser() for _ in range(8)]
+        assert [browser.get("/").status_code for browser in browsers] == [200] * 8
+        together = threading.Barrier(8)
+
+        def get(browser: Browser) -> int:
+            together.wait()
+            return int(browser.get("/").status_code)
+
+        process = redis_process(url)
+        process.suspend()
+        with ThreadPoolExecutor(8) as threads:
+            found = list(threads.map(get, browsers))
+        process.resume()
+    assert found == [200] * 8
 
 
 def test_pages_answer_while_redis_is_frozen_and_go_on_counting(make_site: MakeSite) -> None:
