@@ -32,7 +32,7 @@ def skeleton(name: str) -> str:
     Unicode Technical Standard 39, Unicode Security Mechanisms, section 4.
     """
     text = plain_name(name)
-    while (folded := " ".join(_skeleton_of_case(text).casefold().split())) != text:
+    while (folded := " ".join(plain_name(_skeleton_of_case(text).casefold()).split())) != text:
         text = folded
     return text
 

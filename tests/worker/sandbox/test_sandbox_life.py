@@ -99,20 +99,22 @@ from tests.worker.sandbox.sandboxed import make_sandbox
 from worker.sandbox.protocol import Code, Limits
 zoo = open_zoo({str(tiny_zoo)!r})
 sandbox = make_sandbox()
-source = {function("print('begun', flush=True); time.sleep(1.5); return 1.0").encode()!r}
-sandbox.start(Code({{"complexity.py": source}}, "d"), Limits(wall_s=4))
+source = {function("print('begun', flush=True); time.sleep(3); return 1.0").encode()!r}
+sandbox.start(Code({{"complexity.py": source}}, "d"), Limits(wall_s=6))
 sandbox.evaluate(network_files(zoo, zoo.networks[0].id), 1)
 print("warm", flush=True)
 outcome = sandbox.evaluate(network_files(zoo, zoo.networks[0].id), 1)
-print(outcome, outcome.wall_s < 4)
+print(outcome, outcome.wall_s < 6)
 sandbox.close()
 """
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "warm\n"
+        supervisor = psutil.Process(process.pid)
+        wait_until(lambda: len(supervisor.children(recursive=True)) >= 5, "the measure's process")
         time.sleep(0.5)
         process.send_signal(signal.SIGSTOP)
-        time.sleep(5)
+        time.sleep(8)
         process.send_signal(signal.SIGCONT)
         told, _ = process.communicate()
     assert told.startswith("Value(value=1.0")

@@ -80,6 +80,7 @@ class BubblewrapLauncher:
                 raise SandboxError(f"bubblewrap could not be started: {error}") from error
         zygote = BubblewrapZygote(ours, process, log)
         if not await_ready(ours):
+            visible_files.cache_clear()  # perhaps a file was missing: the next start looks anew
             raise SandboxError(f"the zygote did not start: {zygote.stop()}")
         return zygote
 

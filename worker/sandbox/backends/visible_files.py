@@ -95,13 +95,13 @@ def _package(found: importlib.metadata.Distribution, name: str) -> _Package:
     folder = Path(str(found.locate_file("")))
     record = found.read_text("RECORD")
     if record is None:  # a system's own package
-        tops = [folder / top for top in (found.read_text("top_level.txt") or name).split()]
-        tops = [path for path in tops if path.exists()]
+        names = (found.read_text("top_level.txt") or name.replace("-", "_")).split()
+        tops = [path for one in names for path in (folder / one, folder / f"{one}.py") if path.exists()]
         return _Package(tops, [binary for path in tops for binary in _binaries_in(path)])
     files = [line.rpartition(",")[0].rpartition(",")[0].strip('"') for line in record.splitlines()]
-    names = {file.partition("/")[0] for file in files} - {"", "..", "__pycache__"}
+    parts = {file.partition("/")[0] for file in files} - {"", "..", "__pycache__"}
     binaries = [folder / file for file in files if _IS_BINARY.search(file)]
-    return _Package([path for path in (folder / top for top in sorted(names)) if path.exists()], binaries)
+    return _Package([path for path in (folder / top for top in sorted(parts)) if path.exists()], binaries)
 
 
 def _binaries_in(folder: Path) -> Iterator[Path]:
