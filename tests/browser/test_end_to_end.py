@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.sync_api import Browser, FilePayload, expect
 
 from tests.browser.conftest import Watch
@@ -54,6 +55,7 @@ def test_a_newcomer_registers_uploads_watches_and_reads_the_leaderboard(
     assert watch.complaints == []
 
 
+@pytest.mark.thorough
 def test_a_measure_that_fails_tells_its_author_where(chromium: Browser, running_site: RunningSite) -> None:
     competition = running_site.competition
     submission = competition.submit(competition.user("ada"), b"def complexity(model, dataset):\n    return 1 / 0\n")

@@ -70,6 +70,7 @@ def test_pictures_need_no_javascript(chromium: Browser, scored: str) -> None:
     context.close()
 
 
+@pytest.mark.thorough
 def test_a_picture_stays_where_vega_does_not_load(chromium: Browser, scored: str) -> None:
     context = chromium.new_context()
     page = context.new_page()

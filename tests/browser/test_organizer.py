@@ -126,6 +126,7 @@ def test_a_broken_zoo_is_refused_with_its_report(organizer: Page, other_zoo: Pat
     expect(page.get_by_role("button", name="Attach")).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_what_is_no_zoo_at_all_is_told_on_the_jobs_page(organizer: Page, tmp_path: Path) -> None:
     (tmp_path / "notes.zip").write_bytes(b"these are no zoo")
     organizer.get_by_label("A zoo's folder as .zip").set_input_files(tmp_path / "notes.zip")

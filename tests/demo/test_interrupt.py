@@ -41,6 +41,7 @@ def is_up(port: int, home: Path, command: str) -> bool:
         db.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("_sigint_is_ignored")
 @pytest.mark.parametrize(
     "command", ["serve", *(pytest.param(name, marks=pytest.mark.thorough) for name in ("worker", "demo"))]

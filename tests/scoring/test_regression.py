@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import linregress
 
@@ -30,7 +30,6 @@ def whole(zoo: Zoo) -> Zoo:
 whole_zoos = zoos().map(whole)
 
 
-@settings(max_examples=60)
 @given(whole_zoos)
 def test_leaving_out_by_hat_values_is_refitting_without_each_network(zoo: Zoo) -> None:
     values, targets = ([int(number) for number in numbers] for numbers in (zoo.values, zoo.targets))

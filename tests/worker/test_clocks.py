@@ -48,7 +48,6 @@ def shifted_worker(settings: Settings, folder: Path, shift_s: int) -> Child:
     return Child("worker", ("worker", "--slots", "1"), environment, folder / "log")
 
 
-@pytest.mark.both_databases
 @pytest.mark.parametrize("shifts", [(60, -DAY_S), pytest.param((-60, DAY_S), marks=pytest.mark.thorough)], ids=str)
 def test_workers_with_wrong_clocks_score_every_submission_and_lose_no_lease(
     any_db: Database, settings: Settings, tiny_zoo: Path, tmp_path: Path, shifts: tuple[int, int]

@@ -131,6 +131,7 @@ def test_a_measure_that_takes_too_few_arguments_raises_its_own_error(sandbox: Sa
     assert failure.detail.startswith("TypeError")
 
 
+@pytest.mark.thorough
 def test_a_submission_of_the_extended_track_is_scored_by_a_worker(settings: Settings, tmp_path: Path) -> None:
     folder = make_tiny_zoo(tmp_path / "all", "all", offers=OFFERS)
     source = 'NEEDS = ("siblings", "trajectory")\n' + extended(SUMS)

@@ -35,7 +35,7 @@ def on_record(db: Database) -> tuple[Worker, ...]:
         return known_workers(session, sweep_s=1.0)
 
 
-@pytest.mark.parametrize("choose", [main_thread, another_thread])
+@pytest.mark.parametrize("choose", [pytest.param(main_thread, marks=pytest.mark.thorough), another_thread])
 def test_sigterm_ends_a_worker(settings: Settings, choose: Callable[[list[int]], int]) -> None:
     db = Database(settings.effective_database_url)
     migrate(db)
@@ -51,6 +51,7 @@ def test_sigterm_ends_a_worker(settings: Settings, choose: Callable[[list[int]],
     db.close()
 
 
+@pytest.mark.thorough
 def test_a_worker_ends_while_its_database_is_locked_and_another_one_finishes_its_work(
     settings: Settings, tiny_zoo: Path
 ) -> None:

@@ -40,6 +40,7 @@ def competition_on(db: Database, settings: Settings, *zoo_folders: Path) -> Comp
     return make_competition_on(make_zoo_store(settings), db, store, zoo_folders, smoke_networks=0)
 
 
+@pytest.mark.thorough
 def test_a_submission_is_scored_on_zoos_that_are_on_s3(
     remote: Settings, db: Database, bucket: Bucket, tiny_zoo: Path, other_zoo: Path
 ) -> None:

@@ -41,6 +41,7 @@ def test_a_submission_is_scored_by_a_worker(
         assert (failed.state, failed.reason) == (State.FAILED, Reason.NOT_A_NUMBER)
 
 
+@pytest.mark.thorough
 def test_work_whose_hint_was_lost_is_found(settings: Settings, tiny_zoo: Path) -> None:
     with prepared(settings, tiny_zoo) as competition:
         submission_id = competition.submit(competition.user())
@@ -70,6 +71,7 @@ def test_a_worker_goes_on_while_its_broker_is_frozen_and_when_it_is_gone(setting
     assert child.process.returncode == 0
 
 
+@pytest.mark.thorough
 def test_celerys_remote_control_and_events_answer_over_redis(
     settings: Settings, redis_url: str, tiny_zoo: Path
 ) -> None:

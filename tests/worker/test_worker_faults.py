@@ -63,6 +63,7 @@ def test_a_zoo_that_vanished_is_our_fault(settings: Settings, tiny_zoo: Path) ->
         assert f"zoos/{zoo.manifest_sha256}.json: not in the store" in child.log.read_text()
 
 
+@pytest.mark.thorough
 def test_a_worker_that_fails_on_one_submission_after_another_stops_until_it_is_well(
     settings: Settings, tiny_zoo: Path
 ) -> None:

@@ -35,7 +35,9 @@ def test_a_cancelled_submission_frees_its_worker(settings: Settings, tiny_zoo: P
         assert competition.submission(endless).state is State.CANCELLED
 
 
-@pytest.mark.parametrize("endless", [SPINS, SLEEPS], ids=["spins", "sleeps"])
+@pytest.mark.parametrize(
+    "endless", [pytest.param(SPINS, id="spins"), pytest.param(SLEEPS, id="sleeps", marks=pytest.mark.thorough)]
+)
 def test_cancelling_ends_a_measures_processes_long_before_its_limit(
     settings: Settings, tiny_zoo: Path, endless: bytes
 ) -> None:
@@ -81,7 +83,14 @@ def test_limits_of_the_phase_reach_the_sandbox(settings: Settings, tiny_zoo: Pat
         assert submission.detail == "longer than 0.5 s"
 
 
-@pytest.mark.parametrize(("is_public", "shows_logs"), [(True, False), (False, True), (False, False)])
+@pytest.mark.parametrize(
+    ("is_public", "shows_logs"),
+    [
+        (True, False),
+        pytest.param(False, True, marks=pytest.mark.thorough),
+        (False, False),
+    ],
+)
 def test_how_a_measure_fails_is_told_on_public_zoos_and_where_logs_are_shown(
     settings: Settings, tiny_zoo: Path, other_zoo: Path, is_public: bool, shows_logs: bool
 ) -> None:

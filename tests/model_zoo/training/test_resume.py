@@ -128,6 +128,7 @@ def test_unfinished_work_tells_nobody_else_the_truth(tmp_path: Path) -> None:
             assert work.path.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.thorough
 def test_a_killed_training_goes_on_and_gives_the_same_bytes(killed: Killed, uninterrupted: dict[str, str]) -> None:
     assert not killed.zoo.exists()
     with pytest.raises(ZooError, match=r"no zoo\.json here"):
@@ -149,6 +150,7 @@ def test_a_killed_training_goes_on_and_gives_the_same_bytes(killed: Killed, unin
     assert [path.name for path in killed.zoo.parent.iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.mark.thorough
 def test_a_group_goes_on_from_its_snapshot(killed: Killed, uninterrupted: dict[str, str]) -> None:
     first = killed.group_in_training
     snapshot = killed.work.snapshot(first)
@@ -172,6 +174,7 @@ def test_files_of_unfinished_work_that_are_cut_off_are_not_believed(
     assert digests(killed.zoo) == uninterrupted
 
 
+@pytest.mark.thorough
 def test_work_for_another_recipe_is_thrown_away(killed: Killed) -> None:
     other = TINY_CNN.model_copy(update={"seed": 5})
     heard: list[Progress] = []

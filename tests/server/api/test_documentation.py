@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from submissions.people.accounts import register
 from submissions.people.tokens import create_token
 from submissions.storage.database import Database
@@ -21,6 +23,7 @@ def _shown(language: str) -> str:
     return str(found)
 
 
+@pytest.mark.thorough
 def test_the_script_gets_its_measure_scored_and_the_command_lists_it(running_site: RunningSite, tmp_path: Path) -> None:
     (tmp_path / "measure.py").write_bytes(SQUARED_NORM)
     db = Database(running_site.settings.effective_database_url)

@@ -139,6 +139,7 @@ def test_a_folder_is_checked_and_kept_with_its_report_and_who_added_it(office: O
     assert office.remains() == []
 
 
+@pytest.mark.thorough
 def test_an_upload_with_errors_is_kept_as_refused_and_its_archive_thrown_away(office: Office, tiny_zoo: Path) -> None:
     job = office.upload(zip_of({f"tiny/{path}": content for path, content in files_of(tiny_zoo).items()}))
     found = office.done(job)
@@ -146,6 +147,7 @@ def test_an_upload_with_errors_is_kept_as_refused_and_its_archive_thrown_away(of
     assert office.remains() == []
 
 
+@pytest.mark.thorough
 def test_a_zoo_whose_files_are_not_what_it_says_is_refused_with_the_report_in_words(
     office: Office, tiny_zoo: Path
 ) -> None:
@@ -247,6 +249,7 @@ def test_a_check_is_repeated_on_what_the_store_has(office: Office, tiny_zoo: Pat
     assert [item.name for item in again.report.items] == [item.name for item in first.report.items]
 
 
+@pytest.mark.thorough
 def test_a_pasted_recipe_is_trained_checked_and_kept(office: Office) -> None:
     found = office.done(office.give(JobKind.RECIPE, name="few-digits", toml=TINY_RECIPE))
     assert (found.zoo.name, found.zoo.networks, found.zoo.source) == ("few-digits", 4, "recipe few-digits")
@@ -276,6 +279,7 @@ def test_the_key_of_a_hidden_recipe_is_nowhere_but_in_the_private_part(
     assert office.remains() == []
 
 
+@pytest.mark.thorough
 def test_a_hidden_recipe_with_a_seed_is_refused(office: Office) -> None:
     old = TINY_RECIPE.replace("truth_public = true", "truth_public = false")
     said = office.failed(office.give(JobKind.RECIPE, name="few-digits", toml=old))
