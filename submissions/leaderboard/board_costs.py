@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from submissions.leaderboard.model import Board
-from submissions.results.disclosure import board_disclosure
+from submissions.leaderboard import board_page
+from submissions.leaderboard.model import Board, Query, Row
+from submissions.results.disclosure import Reader, board_disclosure
 from submissions.storage.queries import as_dict, enters_score
 from submissions.storage.records import (
     EvaluationRecord,
@@ -22,6 +23,13 @@ from submissions.storage.records import (
 from submissions.storage.states import State
 
 MOST_ROWS = 100
+
+
+def rows_with_costs(session: Session, phase: PhaseRecord, reader: Reader) -> list[tuple[Row, float]]:
+    """Return the first rows of a board whose cost may be told, with seconds per network."""
+    board = board_page.page(session, phase.id, Query(size=MOST_ROWS), reader)
+    costs = board_costs(session, phase, board)
+    return [(row, costs[row.submission_id]) for row in board.rows if row.submission_id in costs]
 
 
 def board_costs(session: Session, phase: PhaseRecord, board: Board) -> Mapping[int, float]:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from server.demo.processes import Child, environment_with, running
 from submissions.evaluation import queue
 from submissions.evaluation.workers import Worker, known_workers
 from submissions.settings import Settings
@@ -39,8 +38,7 @@ def on_record(db: Database) -> tuple[Worker, ...]:
 def test_sigterm_ends_a_worker(settings: Settings, choose: Callable[[list[int]], int]) -> None:
     db = Database(settings.effective_database_url)
     migrate(db)
-    child = Child("worker", ("worker",), environment_with(settings.model_dump()), settings.home / "worker.log")
-    with running([child]):
+    with worker(settings) as child:
         assert child.process is not None
         wait_until(lambda: len(on_record(db)) == 1, "a worker on record")
         pid = child.process.pid

@@ -13,8 +13,7 @@ from server.config import services
 from server.presentation.known_measures import agreement_on, public_results, results_named, seconds_on, similar_to
 from submissions.baselines import BASELINES, Baseline
 from submissions.baselines.descriptions import description, find_baseline
-from submissions.leaderboard import board_page, model
-from submissions.leaderboard.board_costs import MOST_ROWS, board_costs
+from submissions.leaderboard.board_costs import MOST_ROWS, rows_with_costs
 from submissions.results.known_measures import KnownResult, ZooResults
 from submissions.results.similarity import Similar
 
@@ -197,13 +196,11 @@ def show_similar(zoo_name: str) -> SimilarOnZoo:
 def show_costs() -> BoardCosts:
     """What the first submissions of a leaderboard cost, as far as it may be known"""
     with services().db.read() as session:
-        board = board_page.page(session, the_phase().id, model.Query(size=MOST_ROWS), board_reader())
-        costs = board_costs(session, the_phase(), board)
-    rows = [row for row in board.rows if row.submission_id in costs]
+        rows = rows_with_costs(session, the_phase(), board_reader())
     return BoardCosts(
         items=[
-            BoardCost(submission=row.submission_id, name=row.name, score=row.score, seconds=costs[row.submission_id])
-            for row in rows
+            BoardCost(submission=row.submission_id, name=row.name, score=row.score, seconds=seconds)
+            for row, seconds in rows
         ]
     )
 

@@ -7,9 +7,8 @@ from server.auth.result_access import board_reader
 from server.charts.measure_charts import Cost, score_against_cost
 from server.config import services
 from server.presentation.known_measures import public_results
-from submissions.leaderboard import board_page
-from submissions.leaderboard.board_costs import MOST_ROWS, board_costs
-from submissions.leaderboard.model import Query, Row
+from submissions.leaderboard.board_costs import MOST_ROWS, rows_with_costs
+from submissions.leaderboard.model import Row
 
 pages = Blueprint("board_pictures", __name__)
 _BOARD = "/competitions/<competition:competition_slug>/<phase:phase_slug>/leaderboard"
@@ -37,11 +36,8 @@ def chart(**_named: object) -> Response:
 
 
 def _rows() -> list[tuple[Row, float]]:
-    """The first rows of the board whose cost may be told, with seconds per network."""
     with services().db.read() as session:
-        board = board_page.page(session, the_phase().id, Query(size=MOST_ROWS), board_reader())
-        costs = board_costs(session, the_phase(), board)
-    return [(row, costs[row.submission_id]) for row in board.rows if row.submission_id in costs]
+        return rows_with_costs(session, the_phase(), board_reader())
 
 
 def _kind(row: Row) -> str:
